@@ -1,0 +1,49 @@
+# Two commands set everything up from a bare checkout: `make demo` and `make test`. The rest assumes nothing either.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check docs fuzz bench sbom clean system
+
+demo: .venv/base
+	$(BIN)/lungspot demo
+
+test: .venv/dev system check
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python tools/coverage_floor.py
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/licences.py
+
+fuzz: .venv/dev
+	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images
+
+docs: .venv/dev
+	$(BIN)/python tools/docs.py
+
+sbom: .venv/base
+	$(BIN)/python -m pip install -q cyclonedx-bom
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-format JSON -o sbom.json
+
+# Debian packages that tests compare with; elsewhere those tests skip and name the package.
+system:
+	@sh tools/system_packages.sh
+
+.venv/base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -e . pydicom-data
+	touch $@
+
+# torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it.
+.venv/dev: .venv/base pyproject.toml
+	$(BIN)/python -m pip install -q torch==2.13.0
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv dist build demo .mypy_cache .ruff_cache .pytest_cache .coverage*

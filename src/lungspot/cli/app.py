@@ -1,0 +1,65 @@
+"""The ``lungspot`` command: its verbs, its version, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lungspot import __version__
+from lungspot.cli import convert, info
+from lungspot.cli.console import BANNER, Exit, print_bug, print_error
+from lungspot.errors import LungspotError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lungspot",
+    help=f"Find and box lung disease in chest X-rays, offline. {BANNER}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("info")(info.info)
+app.command("convert")(convert.convert)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lungspot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and end the process with one of :class:`~lungspot.cli.console.Exit`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; never raises, so a shell sees a line and a number."""
+    try:
+        result = app(arguments, standalone_mode=True)
+    except SystemExit as end:
+        return int(end.code or 0) if not isinstance(end.code, str) else Exit.BUG
+    except LungspotError as error:
+        print_error(error)
+        return Exit.ENVIRONMENT if error.exit_code == Exit.ENVIRONMENT else Exit.NOTHING_DONE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.DONE
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: no traceback for a user
+        print_bug(error)
+        return Exit.BUG
+    return int(result or 0)

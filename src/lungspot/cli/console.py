@@ -1,0 +1,116 @@
+"""How a verb speaks: data on stdout, people on stderr, one line an error, and the exit codes of docs/reference/cli.md.
+
+0 all done · 1 some inputs refused · 2 usage · 3 nothing could be processed · 4 environment · 70 a bug of ours
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lungspot.errors import LungspotError, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["BANNER", "Exit", "Tally", "emit", "people", "print_bug", "print_error", "progress", "say", "writing"]
+
+BANNER = "Research use only, not for clinical use."
+
+T = TypeVar("T")
+
+
+class Exit(IntEnum):
+    """What a command ended with."""
+
+    DONE = 0
+    SOME_REFUSED = 1
+    USAGE = 2
+    NOTHING_DONE = 3
+    ENVIRONMENT = 4
+    BUG = 70
+
+
+class Tally:
+    """Counts what was done and refused in one run, prints each refusal, and knows the exit code at the end."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.refused = 0
+
+    def refuse(self, error: LungspotError) -> None:
+        """Print one line for a refused input; an error of the environment is raised instead, for it ends the run."""
+        if error.exit_code == Exit.ENVIRONMENT:
+            raise error
+        self.refused += 1
+        print_error(error)
+
+    @property
+    def exit_code(self) -> Exit:
+        """0, 1 or 3."""
+        if not self.refused:
+            return Exit.DONE
+        return Exit.SOME_REFUSED if self.done else Exit.NOTHING_DONE
+
+
+def emit(value: Any) -> None:  # noqa: ANN401 - anything that JSON can say
+    """Write one JSON document as a line on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Write one line for people on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def print_error(error: LungspotError) -> None:
+    """Write ``lungspot: error: WHERE: CODE: reason; advice`` on stderr."""
+    say(f"lungspot: error: {error}")
+
+
+def print_bug(error: BaseException) -> None:
+    """Write one line for an error that nobody foresaw; the traceback only where LUNGSPOT_DEBUG asks for it."""
+    if os.environ.get("LUNGSPOT_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    say(printable(f"lungspot: bug: {type(error).__name__}: {error}; please report it (LUNGSPOT_DEBUG=1 shows more)"))
+
+
+def people(*, stderr: bool = False) -> Console:
+    """Return a rich console; without colour or boxes' markup where the stream is not a terminal or NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def progress(items: Sequence[T], what: str, *, quiet: bool = False) -> Iterator[T]:
+    """Yield ``items`` with a bar on stderr; silent where stderr is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.progress import track
+
+    yield from track(items, description=what, console=people(stderr=True), transient=True)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn a full disk or an unwritable folder into the error that says so."""
+    import errno
+
+    try:
+        yield
+    except OSError as error:
+        from lungspot.errors import SetupError
+
+        if error.errno == errno.ENOSPC:
+            raise SetupError("NO_SPACE", error.filename, "no space left") from error
+        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR}:
+            raise SetupError("NOT_WRITABLE", error.filename, os.strerror(error.errno)) from error
+        raise

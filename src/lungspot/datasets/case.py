@@ -1,0 +1,49 @@
+"""One film of a dataset with everything people said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lungspot.errors import InputError
+from lungspot.findings import Frame, Reading
+from lungspot.images.radiograph import Sex, View
+
+__all__ = ["Case", "Split"]
+
+
+class Split(StrEnum):
+    """The part of a dataset that a film belongs to."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One film: its id within the dataset, where its file is, whose it is, and the readings of it.
+
+    ``image``: the file, or None where the download holds the annotations only. ``frame``: the native size that the
+    boxes of all ``readings`` are in; the file may be stored at another size (scale with ``reading.to_frame``).
+    ``patient`` is unique over all datasets (``nih_00000001``), and equal for films of one person in sets that share
+    films. ``split``: the publisher's, if any.
+    """
+
+    id: str
+    dataset: str
+    patient: str
+    readings: tuple[Reading, ...]
+    image: Path | None = None
+    frame: Frame | None = None
+    split: Split | None = None
+    view: View = View.UNKNOWN
+    age_years: float | None = None
+    sex: Sex = Sex.UNKNOWN
+
+    def __post_init__(self) -> None:
+        """Refuse readings in another frame than the case's."""
+        for reading in self.readings:
+            if reading.frame is not None and reading.frame != self.frame:
+                raise InputError("BAD_VALUE", f"{self.dataset}/{self.id}", f"{reading.reader!r} reads in another frame")

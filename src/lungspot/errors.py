@@ -1,0 +1,117 @@
+"""Everything lungspot can refuse, in one tree.
+
+    LungspotError
+    ├── InputError      the caller's values: a box, a label, a reading      exit 1
+    ├── FilmError       one film cannot be read or judged                   exit 1
+    ├── DatasetError    a dataset on disk is not what its adapter expects   exit 1
+    ├── ModelError      a model file is wrong, or its output is unusable    exit 4
+    └── SetupError      this machine lacks something: an extra, disk, …     exit 4
+
+Every error carries a ``code`` out of :data:`CODES`, the place it happened (``where``: a path, a path and row, a UID),
+what was found (``reason``), and what to do about it. Scripts branch on ``code``; people read the line. The line is
+``WHERE: CODE: reason, and what to do``, with control characters escaped, so that a file name cannot forge a second one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+__all__ = ["CODES", "DatasetError", "FilmError", "InputError", "LungspotError", "ModelError", "SetupError", "printable"]
+
+# code → what the user can do next. docs/reference/errors.md explains each; a test keeps the two in step.
+CODES: Final[dict[str, str]] = {
+    # InputError
+    "BAD_BOX": "give x0 < x1 and y0 < y1, finite, in pixels of the original image",
+    "BAD_VALUE": "correct the value",
+    "UNKNOWN_LABEL": "use an id or alias from `lungspot info --labels`",
+    # FilmError
+    "NOT_FOUND": "check the path",
+    "NOT_READABLE": "check that it is a file that you may read",
+    "NOT_AN_IMAGE": "give a DICOM, PNG, JPEG, TIFF, WebP or BMP film",
+    "NOT_A_RADIOGRAPH": "give a projection X-ray (CR, DX, DR)",
+    "NO_PIXELS": "export the image object itself, not a report or an index",
+    "NOT_DECODABLE": "re-export the film; its pixel data contradict its header",
+    "TRUNCATED": "copy or export the film again; the file ends early",
+    "TOO_LARGE": "export one film per file at its native size",
+    "DIMENSIONS": "re-export the film; its header gives an impossible size or depth",
+    "UNSUPPORTED": "re-export the film uncompressed (Explicit VR Little Endian) or as PNG",
+    "TIMED_OUT": "re-export the film; it took longer to decode than any film should",
+    "OUT_OF_MEMORY": "re-export the film; it asked for more memory than any film should",
+    "CRASHED": "re-export the film; its decoder stopped on it",
+    # DatasetError
+    "DATASET_NOT_FOUND": "give the folder laid out as its publisher's download",
+    "DATASET_INCOMPLETE": "finish or repeat the download",
+    "DATASET_COLUMNS": "use the publisher's file unchanged, or name its columns",
+    "DATASET_ROW": "correct or remove the row",
+    "DATASET_LEAK": "split again by patient: `lungspot data split`",
+    # ModelError
+    "MODEL_HASH": "install lungspot again, or give the model that belongs to this hash",
+    "MODEL_FORMAT": "export again with `lungspot export`",
+    "MODEL_NUMERIC": "report the film: the network gave a value that is not a number",
+    # SetupError
+    "MISSING_EXTRA": "install it",
+    "NO_SPACE": "free disk space, or give another output folder",
+    "NOT_WRITABLE": "give an output folder that you may write",
+}
+
+
+class LungspotError(Exception):
+    """What happened, where, and what to do next; ``exit_code`` is what a command line should end with."""
+
+    exit_code: int = 1
+
+    def __init__(self, code: str, where: object, reason: str, *, advice: str | None = None) -> None:
+        if code not in CODES:
+            msg = f"error code {code!r} is not in lungspot.errors.CODES"
+            raise AssertionError(msg)
+        self.code = code
+        self.where = "" if where is None else str(where)
+        self.reason = reason
+        self.advice = CODES[code] if advice is None else advice
+        super().__init__(code, self.where, reason)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return printable(f"{place}{self.code}: {self.reason}; {self.advice}")
+
+    def __reduce__(self) -> tuple[object, ...]:  # errors cross the sandbox's pipe
+        return _rebuild, (type(self), self.code, self.where, self.reason, self.advice)
+
+
+class InputError(LungspotError, ValueError):
+    """A value that the caller gave is refused."""
+
+
+class FilmError(LungspotError):
+    """One film cannot be read, or cannot be judged."""
+
+
+class DatasetError(LungspotError):
+    """A dataset on disk is not what its adapter expects."""
+
+
+class ModelError(LungspotError):
+    """A model file is not the one it should be, or its output cannot be used."""
+
+    exit_code = 4
+
+
+class SetupError(LungspotError):
+    """This machine or installation lacks something."""
+
+    exit_code = 4
+
+
+def printable(text: str) -> str:
+    r"""Return one line safe for terminals and logs: control and bidirectional characters become ``\xNN`` forms."""
+    return "".join(
+        character
+        if character == " " or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def _rebuild(kind: type[LungspotError], code: str, where: str, reason: str, advice: str) -> LungspotError:
+    return kind(code, where, reason, advice=advice)

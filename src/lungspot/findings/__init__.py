@@ -1,0 +1,31 @@
+"""The vocabulary: boxes, labels, readings. Values only: numpy, no files but ``taxonomy.json``, knows no other room."""
+
+from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersection_matrix, iou_matrix
+from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
+from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, is_label_id, label_id, taxonomy
+from lungspot.findings.reading import Finding, Reading, Side, State, Zone
+
+__all__ = [
+    "DISEASES",
+    "Box",
+    "Code",
+    "Finding",
+    "Frame",
+    "Label",
+    "LabelSet",
+    "Reading",
+    "Side",
+    "State",
+    "Zone",
+    "as_array",
+    "enclosing",
+    "finding_from_json",
+    "finding_to_json",
+    "intersection_matrix",
+    "iou_matrix",
+    "is_label_id",
+    "label_id",
+    "reading_from_json",
+    "reading_to_json",
+    "taxonomy",
+]

@@ -1,0 +1,73 @@
+"""A :class:`~lungspot.findings.reading.Reading` as plain JSON values, and back; nothing is lost and nothing invented.
+
+{"reader": "R8", "frame": [2336, 2836], "states": {"effusion": "boxed"},
+"findings": [{"label": "effusion", "box": [x0, y0, x1, y1], "score": 0.8, "side": "left", "zone": "lower"}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lungspot.errors import InputError
+from lungspot.findings.boxes import Box, Frame
+from lungspot.findings.reading import Finding, Reading, Side, State, Zone
+
+__all__ = ["finding_from_json", "finding_to_json", "reading_from_json", "reading_to_json"]
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON values; keys without a value are left out."""
+    values = {
+        "label": finding.label,
+        "box": None if finding.box is None else list(finding.box.corners),
+        "score": finding.score,
+        "side": finding.side,
+        "zone": finding.zone,
+        "source": finding.source,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def finding_from_json(value: Mapping[str, Any]) -> Finding:
+    """Return the finding of :func:`finding_to_json`'s value; raises :class:`InputError` where it is not one."""
+    try:
+        return Finding(
+            label=value["label"],
+            box=Box(*value["box"]) if "box" in value else None,
+            score=value.get("score"),
+            side=Side(value["side"]) if "side" in value else None,
+            zone=Zone(value["zone"]) if "zone" in value else None,
+            source=value.get("source"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed("finding", error) from error
+
+
+def reading_to_json(reading: Reading) -> dict[str, Any]:
+    """Return a reading as JSON values."""
+    value: dict[str, Any] = {"reader": reading.reader}
+    if reading.frame is not None:
+        value["frame"] = [reading.frame.width, reading.frame.height]
+    value["states"] = {label: str(state) for label, state in reading.states.items()}
+    value["findings"] = [finding_to_json(finding) for finding in reading.findings]
+    return value
+
+
+def reading_from_json(value: Mapping[str, Any]) -> Reading:
+    """Return the reading of :func:`reading_to_json`'s value; raises :class:`InputError` where it is not one."""
+    try:
+        return Reading(
+            reader=value["reader"],
+            findings=tuple(finding_from_json(item) for item in value["findings"]),
+            states={label: State(state) for label, state in value["states"].items()},
+            frame=Frame(*value["frame"]) if "frame" in value else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed("reading", error) from error
+
+
+def _malformed(what: str, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    return InputError("BAD_VALUE", None, f"not a {what} ({type(error).__name__}: {error})")

@@ -1,0 +1,161 @@
+"""What one reader said about one film, and what that reader looked for.
+
+A radiologist's annotation, a model's output, a fused consensus and a parsed DICOM SR are all a :class:`Reading`.
+The state of a label says what the absence of a box means (docs/conventions.md, "Not looked for is not absent"):
+
+===============  ==========================================================  ==================
+state            what the reader says                                        boxes of the label
+===============  ==========================================================  ==================
+``boxed``        it is there, and every instance has its box                 at least one
+``present``      it is there, and not (all) boxed                            any number
+``absent``       it was looked for and is not there                          none
+not looked for   nothing                                                     none
+===============  ==========================================================  ==================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Self
+
+from lungspot.errors import InputError
+from lungspot.findings.boxes import Box, Frame
+from lungspot.findings.labels import is_label_id
+
+__all__ = ["Finding", "Reading", "Side", "State", "Zone"]
+
+
+class State(StrEnum):
+    """What a reader says about one label on one film."""
+
+    BOXED = "boxed"
+    PRESENT = "present"
+    ABSENT = "absent"
+    NOT_LOOKED_FOR = "not_looked_for"
+
+    @property
+    def is_positive(self) -> bool:
+        """The reader says that it is there."""
+        return self in {State.BOXED, State.PRESENT}
+
+
+class Side(StrEnum):
+    """The patient's side, not the picture's."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BILATERAL = "bilateral"
+
+
+class Zone(StrEnum):
+    """A third of the lung's height (SNOMED CT zones of lung, DICOM CID 6124)."""
+
+    UPPER = "upper"
+    MIDDLE = "middle"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen: a label id, perhaps where, perhaps how surely (0 to 1), and who says so.
+
+    ``box`` is in the frame of the :class:`Reading` that holds the finding. ``source`` names the reader when it differs
+    from the reading's (a fused reading keeps who agreed, joined by ``+``).
+    """
+
+    label: str
+    box: Box | None = None
+    score: float | None = None
+    side: Side | None = None
+    zone: Zone | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse ids that are not lower-case words and scores outside [0, 1]."""
+        if not is_label_id(self.label):
+            raise InputError("UNKNOWN_LABEL", None, f"label id {self.label!r} is not a lower-case word")
+        if self.score is not None and not (math.isfinite(self.score) and 0 <= self.score <= 1):
+            raise InputError("BAD_VALUE", None, f"score {self.score} of {self.label} is not within 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reader's findings on one film, with what was looked for.
+
+    ``frame`` is the size of the original film that the boxes are in; None only where there are no boxes. ``states``
+    holds the labels that were looked for; :meth:`state` answers ``not_looked_for`` for every other one.
+    """
+
+    reader: str
+    findings: tuple[Finding, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
+    frame: Frame | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse readings that contradict themselves (``BAD_VALUE``)."""
+        states = {label: State(state) for label, state in self.states.items() if state != State.NOT_LOOKED_FOR}
+        object.__setattr__(self, "findings", tuple(self.findings))
+        object.__setattr__(self, "states", MappingProxyType(states))
+        if not self.reader:
+            self._refuse("no reader is named")
+        if self.frame is None and any(finding.box for finding in self.findings):
+            self._refuse("boxes without the frame they are in")
+        boxed = {finding.label for finding in self.findings if finding.box}
+        for label, state in states.items():
+            if not is_label_id(label):
+                self._refuse(f"label id {label!r} is not a lower-case word")
+            if state is State.BOXED and label not in boxed:
+                self._refuse(f"{label} is said to be boxed but has no box")
+            if state is State.ABSENT and label in boxed:
+                self._refuse(f"{label} is said to be absent but has a box")
+        for finding in self.findings:
+            if finding.label not in states:
+                self._refuse(f"{finding.label} was found but is not among the labels looked for")
+
+    def _refuse(self, reason: str) -> None:
+        raise InputError("BAD_VALUE", f"reading of {self.reader!r}", reason)
+
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
+        return type(self), (self.reader, self.findings, dict(self.states), self.frame)
+
+    def __hash__(self) -> int:
+        """Equal readings hash alike (the states are a mapping, which cannot hash itself)."""
+        return hash((self.reader, self.findings, frozenset(self.states.items()), self.frame))
+
+    @classmethod
+    def of_boxes(cls, reader: str, frame: Frame, boxes: Iterable[tuple[str, Box]], looked_for: Iterable[str]) -> Self:
+        """Make the reading of someone who boxed every instance of ``looked_for``: labels without a box are absent."""
+        findings = tuple(Finding(label, box) for label, box in boxes)
+        found = {finding.label for finding in findings}
+        states = dict.fromkeys(looked_for, State.ABSENT) | dict.fromkeys(found, State.BOXED)
+        return cls(reader, findings, states, frame)
+
+    def state(self, label: str) -> State:
+        """Return what this reader says about ``label``."""
+        return self.states.get(label, State.NOT_LOOKED_FOR)
+
+    def of(self, label: str) -> tuple[Finding, ...]:
+        """Return the findings of one label, in their order."""
+        return tuple(finding for finding in self.findings if finding.label == label)
+
+    def boxes(self, label: str | None = None) -> tuple[Box, ...]:
+        """Return the boxes of one label, or of all, in their order."""
+        return tuple(f.box for f in self.findings if f.box is not None and label in {None, f.label})
+
+    def to_frame(self, target: Frame) -> Reading:
+        """Return the same reading on the same picture at another size."""
+        if self.frame is None or self.frame == target:
+            return replace(self, frame=target)
+        source = self.frame
+        findings = tuple(f if f.box is None else replace(f, box=f.box.move(source, target)) for f in self.findings)
+        return replace(self, findings=findings, frame=target)
+
+    def only(self, labels: Iterable[str]) -> Reading:
+        """Return the part of the reading that is about ``labels``."""
+        kept = set(labels)
+        findings = tuple(finding for finding in self.findings if finding.label in kept)
+        return replace(self, findings=findings, states={k: v for k, v in self.states.items() if k in kept})

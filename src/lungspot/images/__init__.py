@@ -1,0 +1,5 @@
+"""From file to pixels: the one way in. Knows films and files, not diseases, models or datasets."""
+
+from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph, Sex, View
+
+__all__ = ["Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]

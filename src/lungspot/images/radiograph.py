@@ -1,0 +1,108 @@
+"""One film as pixels that mean the same whatever file they came from, with the facts and the doubts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.errors import InputError
+from lungspot.findings import Frame
+
+__all__ = ["WARNINGS", "Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]
+
+Pixels = NDArray[np.float32]
+
+# code → what it means for the reader of the result. docs/reference/errors.md lists them; a test keeps the two in step.
+WARNINGS: dict[str, str] = {
+    "FRAME_CHOSEN": "the file holds several frames; one was read",
+    "OVERLAY_IGNORED": "the file holds overlay planes; they are not part of the film",
+    "BURNED_IN": "the file says that annotation is burned into the pixels",
+    "COLOR_CONVERTED": "the pixels were colour and were turned into grey",
+    "LOSSY": "the pixels were compressed with loss",
+    "NO_WINDOW": "no window or VOI LUT says how to show the film; its full range is used",
+    "SIZE_MISMATCH": "header and pixel data disagree about the size in a harmless way",
+    "PREAMBLE": "the 128 bytes before the DICOM prefix look like another kind of file",
+    "CHILD": "the patient is younger than 16 years; nothing here was made for children",
+    "PIXEL_REPRESENTATION": "the header's signedness contradicts the pixel data",
+}
+
+
+class View(StrEnum):
+    """How the film was taken, as its source says."""
+
+    PA = "PA"
+    AP = "AP"
+    LATERAL = "LATERAL"
+    UNKNOWN = "UNKNOWN"
+
+
+class Sex(StrEnum):
+    """The patient's sex, as the source says."""
+
+    FEMALE = "F"
+    MALE = "M"
+    OTHER = "O"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the reader of a result should know: a code of :data:`WARNINGS` and the particulars."""
+
+    code: str
+    text: str
+
+    def __post_init__(self) -> None:
+        """Refuse codes that nobody documented."""
+        if self.code not in WARNINGS:
+            raise InputError("BAD_VALUE", None, f"warning code {self.code!r} is not in WARNINGS")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the pixels came from."""
+
+    path: str | None
+    sha256: str
+    kind: str  # "dicom", "png", "jpeg", "tiff", "webp", "bmp"
+    sop_instance_uid: str | None = None
+    transfer_syntax: str | None = None
+    modality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """One film.
+
+    ``pixels``: float32, shape (height, width), 0 to 1, white (1) is dense, read-only, upright as the file says.
+    ``pixel_spacing_mm``: (row, column) millimetres per pixel at the detector or, where calibrated, in the patient; None
+    when the file does not say. ``inverted``: the file stored dense as dark (MONOCHROME1, PresentationLUTShape INVERSE).
+    """
+
+    pixels: Pixels
+    origin: Origin
+    bits: int
+    pixel_spacing_mm: tuple[float, float] | None = None
+    view: View = View.UNKNOWN
+    laterality: str | None = None
+    age_years: float | None = None
+    sex: Sex = Sex.UNKNOWN
+    inverted: bool = False
+    notices: tuple[Notice, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse pixels that are not a film; make them read-only."""
+        pixels = self.pixels
+        if pixels.ndim != 2 or pixels.dtype != np.float32 or pixels.size == 0:
+            raise InputError("BAD_VALUE", self.origin.path, f"pixels of shape {pixels.shape}, {pixels.dtype}")
+        if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
+            raise InputError("BAD_VALUE", self.origin.path, "pixels outside 0 to 1")
+        pixels.flags.writeable = False
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that boxes on this film are in."""
+        return Frame(self.pixels.shape[1], self.pixels.shape[0])
