@@ -1,0 +1,170 @@
+"""What a model file says about itself; it travels inside the file, so that weights and labels cannot part.
+
+The card is JSON in the ONNX metadata entry ``lungspot.card`` (docs/reference/model-format.md). Class indices exist only
+between here and the network: ``labels[i]`` names column ``i`` of every output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+from lungspot.errors import InputError, LungspotError, ModelError
+from lungspot.findings import is_label_id
+
+__all__ = ["METADATA_KEY", "OPERATING_POINTS", "GateCard", "ModelCard", "Platt", "Thresholds"]
+
+METADATA_KEY = "lungspot.card"
+OPERATING_POINTS = ("sensitive", "balanced", "specific")
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """A calibration: probability = sigmoid(a * logit(score) + b); the identity where a = 1 and b = 0."""
+
+    a: float = 1.0
+    b: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse maps that do not rise: the order of scores must survive calibration."""
+        if not (math.isfinite(self.a) and math.isfinite(self.b) and self.a > 0):
+            raise InputError("BAD_VALUE", None, f"a calibration of a = {self.a}, b = {self.b}")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which calibrated score on a box, and from which calibrated probability a film, counts as positive."""
+
+    box: float
+    image: float
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds outside 0 to 1."""
+        if not (0 <= self.box <= 1 and 0 <= self.image <= 1):
+            raise InputError("BAD_VALUE", None, f"thresholds of {self.box} and {self.image}")
+
+
+@dataclass(frozen=True, slots=True)
+class GateCard:
+    """What the model's ``gate`` output means.
+
+    ``classes``: one name a column, ``group:value``; the columns of one group are probabilities that sum to 1
+    (``what:frontal``, ``what:lateral``, ``turn:90`` …; see :mod:`lungspot.detect.gate`). ``thresholds``: by the names
+    that the gate reads. ``tested_on``: what it was tested on, and how it did.
+    """
+
+    classes: tuple[str, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    tested_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse classes without a group; make the mappings read-only."""
+        _freeze(self, "thresholds", "tested_on")
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(set(self.classes)) != len(self.classes) or any(":" not in name for name in self.classes):
+            raise InputError("BAD_VALUE", "gate", f"classes {self.classes}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything a model file says about itself; labels that a mapping leaves out have its neutral value.
+
+    ``input_size``: pixels of the square input. ``box_fusion``: a box's score is multiplied by the film's probability to
+    this power, per label (0: box score alone). ``box_calibration`` and ``image_calibration``: what turns the fused box
+    score and the raw image probability into probabilities, fitted on the validation split. ``thresholds``: by operating
+    point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped. ``box_from_map``:
+    labels learnt without boxes get theirs from the activation map, from this fraction of its peak. ``reliability``: per
+    label, how often a score came true (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``,
+    ``notes``: for people.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    input_size: int
+    box_fusion: Mapping[str, float] = field(default_factory=dict)
+    box_calibration: Mapping[str, Platt] = field(default_factory=dict)
+    image_calibration: Mapping[str, Platt] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, Thresholds]] = field(default_factory=dict)
+    nms_iou: float = 0.4
+    box_from_map: Mapping[str, float] = field(default_factory=dict)
+    gate: GateCard | None = None
+    reliability: Mapping[str, Any] = field(default_factory=dict)
+    training_data: tuple[str, ...] = ()
+    licence: str = ""
+    terms: str = ""
+    intended_use: str = "Research use only, not for clinical use."
+    notes: tuple[str, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse cards that contradict themselves (``BAD_VALUE``); make the mappings read-only."""
+        for name in ("labels", "training_data", "notes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        thresholds = {point: MappingProxyType(dict(of)) for point, of in self.thresholds.items()}
+        object.__setattr__(self, "thresholds", thresholds)
+        per_label = ("box_fusion", "box_calibration", "image_calibration", "box_from_map", "reliability")
+        _freeze(self, *per_label, "thresholds", "metrics")
+        if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_label_id, self.labels)):
+            raise InputError("BAD_VALUE", "card", f"labels {self.labels}")
+        if not (32 <= self.input_size <= 4096) or not (0 < self.nms_iou <= 1):
+            raise InputError("BAD_VALUE", "card", f"input of {self.input_size} pixels, nms_iou of {self.nms_iou}")
+        unknown = {label for name in per_label for label in getattr(self, name)} - set(self.labels)
+        unknown |= {label for of in thresholds.values() for label in of} - set(self.labels)
+        if unknown or set(thresholds) - set(OPERATING_POINTS):
+            raise InputError("BAD_VALUE", "card", f"speaks of {sorted(unknown)}, {sorted(thresholds)}")
+        numbers = [*self.box_fusion.values(), *self.box_from_map.values()]
+        if not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise InputError("BAD_VALUE", "card", "a fusion or map fraction that is not a number from 0")
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the card's JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def threshold(self, label: str, point: str = "balanced") -> Thresholds:
+        """Return the thresholds of one label at an operating point; 0.5 where the card has none."""
+        return self.thresholds.get(point, {}).get(label, Thresholds(0.5, 0.5))
+
+    def to_json(self) -> str:
+        """Return the card as JSON text: sorted keys, so that equal cards are equal bytes."""
+        return json.dumps(_plain(self), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the card of :meth:`to_json`'s text; raises ``MODEL_FORMAT`` where it is not one."""
+        try:
+            value = json.loads(text)
+            if (gate := value.get("gate")) is not None:
+                value["gate"] = GateCard(**gate)
+            for name in ("box_calibration", "image_calibration"):
+                value[name] = {label: Platt(**of) for label, of in value.get(name, {}).items()}
+            value["thresholds"] = {
+                point: {label: Thresholds(**each) for label, each in of.items()}
+                for point, of in value.get("thresholds", {}).items()
+            }
+            return cls(**value)
+        except (LungspotError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError("MODEL_FORMAT", "card", f"the model card is not one ({error})") from error
+
+
+def _freeze(target: object, *names: str) -> None:
+    for name in names:
+        object.__setattr__(target, name, MappingProxyType(dict(getattr(target, name))))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
+    if isinstance(value, ModelCard | GateCard):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Platt | Thresholds):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
