@@ -42,12 +42,14 @@ CODES: Final[dict[str, str]] = {
     # DatasetError
     "DATASET_NOT_FOUND": "give the folder laid out as its publisher's download",
     "DATASET_INCOMPLETE": "finish or repeat the download",
+    "DATASET_FORMAT": "export the annotations again; docs/reference/formats.md says what is read",
     "DATASET_COLUMNS": "use the publisher's file unchanged, or name its columns",
     "DATASET_ROW": "correct or remove the row",
     "DATASET_LEAK": "split again by patient: `lungspot data split`",
     # ModelError
     "MODEL_HASH": "install lungspot again, or give the model that belongs to this hash",
     "MODEL_FORMAT": "export again with `lungspot export`",
+    "MODEL_MISSING": "install lungspot again, or give a model file with --model",
     "MODEL_NUMERIC": "report the film: the network gave a value that is not a number",
     # SetupError
     "MISSING_EXTRA": "install it",

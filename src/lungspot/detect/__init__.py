@@ -1,5 +1,21 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
 from lungspot.detect.card import METADATA_KEY, OPERATING_POINTS, GateCard, ModelCard, Platt, Thresholds
+from lungspot.detect.detector import Detector, Raw, load_detector
+from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model
 
-__all__ = ["METADATA_KEY", "OPERATING_POINTS", "GateCard", "ModelCard", "Platt", "Thresholds"]
+__all__ = [
+    "METADATA_KEY",
+    "OPERATING_POINTS",
+    "Detector",
+    "GateCard",
+    "ModelCard",
+    "ModelFile",
+    "Platt",
+    "Raw",
+    "Thresholds",
+    "examine",
+    "is_sealed",
+    "load_detector",
+    "seal_model",
+]

@@ -1,0 +1,103 @@
+"""A model file made ready: load it once, run it on one prepared film at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect.card import ModelCard
+from lungspot.detect.modelfile import examine
+from lungspot.detect.session import Session
+from lungspot.detect.weights import default_weights
+from lungspot.errors import ModelError
+
+__all__ = ["Detector", "Raw", "load_detector"]
+
+Array = NDArray[np.float32]
+
+_MAX_BYTES = 256 << 20
+_SLACK = 1e-3  # rounding past 0 or 1 that a probability may show
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What the network said about one film, in the frame of its square input; read-only float32.
+
+    ``boxes``: (P, 4), x0 y0 x1 y1 in input pixels. ``scores``: (P, C), 0 to 1. ``image_scores``: (C,), 0 to 1.
+    ``maps``: (C, h, w), 0 to 1. ``features``: (D,). ``gate``: (G,), 0 to 1, or None. C are the card's labels.
+    """
+
+    boxes: Array
+    scores: Array
+    image_scores: Array
+    maps: Array
+    features: Array
+    gate: Array | None = None
+
+
+class Detector:
+    """A network and its card. ``sha256`` is the model file's, ``runtime`` onnxruntime's version."""
+
+    def __init__(self, session: Session, card: ModelCard, sha256: str, where: str) -> None:
+        self._session = session
+        self._where = where
+        self.card = card
+        self.sha256 = sha256
+        self.runtime = session.runtime
+
+    def run(self, tensor: Array) -> Raw:
+        """Return what the network says about ``tensor``, float32, shape (1, 1, size, size), 0 to 1.
+
+        Raises ``MODEL_NUMERIC`` where any output is NaN, infinite or not a probability, and ``MODEL_FORMAT`` where
+        shapes are not those of docs/reference/model-format.md: nothing is guessed from a broken answer.
+        """
+        size = self.card.input_size
+        if tensor.shape != (1, 1, size, size) or tensor.dtype != np.float32:
+            raise ModelError("MODEL_FORMAT", self._where, f"given {tensor.dtype} {tensor.shape}, not (1, 1, {size}, …)")
+        if not np.isfinite(tensor).all():
+            raise ModelError("MODEL_NUMERIC", self._where, "the prepared film holds a value that is not a number")
+        outputs = {name: self._check(name, values) for name, values in self._session.run(tensor).items()}
+        raw = Raw(**outputs)
+        found = (raw.boxes.shape, raw.scores.shape, raw.image_scores.shape, raw.maps.shape[:1], raw.features.ndim)
+        labels, places = len(self.card.labels), len(raw.boxes)
+        if found != ((places, 4), (places, labels), (labels,), (labels,), 1) or raw.maps.ndim != 3:
+            raise ModelError("MODEL_FORMAT", self._where, f"outputs of shapes {found}")
+        if self.card.gate is not None and (raw.gate is None or raw.gate.shape != (len(self.card.gate.classes),)):
+            raise ModelError("MODEL_FORMAT", self._where, "a gate output that its card does not describe")
+        return raw
+
+    def _check(self, name: str, values: Array) -> Array:
+        if values.dtype != np.float32 or values.ndim < 2 or values.shape[0] != 1:
+            raise ModelError("MODEL_FORMAT", self._where, f"output {name} is {values.dtype} {values.shape}")
+        if not np.isfinite(values).all():
+            raise ModelError("MODEL_NUMERIC", self._where, f"output {name} holds a value that is not a number")
+        if name not in {"boxes", "features"}:
+            if values.size and (values.min() < -_SLACK or values.max() > 1 + _SLACK):
+                raise ModelError("MODEL_NUMERIC", self._where, f"output {name} goes beyond 0 and 1")
+            values = np.clip(values, 0, 1)
+        values.flags.writeable = False
+        first: Array = values[0]
+        return first
+
+
+def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: str | None = None) -> Detector:
+    """Return the detector of a model file, or the one that ships with lungspot (``"default"``).
+
+    ``threads``: how many threads one film may use; the result does not depend on it. ``sha256``: refuse any other file.
+    Raises :class:`~lungspot.errors.ModelError` (``MODEL_MISSING``, ``MODEL_HASH``, ``MODEL_FORMAT``) before anything in
+    the file is run.
+    """
+    path = Path(model)
+    if model == "default":
+        path, sha256 = default_weights()
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError("MODEL_FORMAT", path, f"larger than {_MAX_BYTES >> 20} MiB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError("MODEL_MISSING", path, error.strerror or "cannot be read") from error
+    file = examine(data, str(path), sha256=sha256)
+    return Detector(Session(file, str(path), threads), file.card, file.sha256, str(path))

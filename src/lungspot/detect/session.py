@@ -1,0 +1,56 @@
+"""The only importer of onnxruntime: judged bytes in, arrays out, with everything fixed that could change a result.
+
+One film a run, a fixed number of threads, one optimisation level, the CPU: the same bytes come out whether a film is
+read alone or in a folder. Convolutions split their work by output, so the number of threads does not change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect.modelfile import INPUT, ModelFile
+from lungspot.errors import ModelError
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One network, ready to run; safe to call from several Python threads."""
+
+    def __init__(self, file: ModelFile, where: str, threads: int) -> None:
+        import onnxruntime  # noqa: PLC0415 - 0.1 s and 30 MB that reading a film alone does not need
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.use_deterministic_compute = True
+        options.log_severity_level = 4
+        # A waiting thread that spins takes the core on which the next film is being decoded.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._where = where
+        self._names = sorted(file.outputs)
+        self.runtime: str = onnxruntime.__version__
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                file.data, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a family without a common base
+            raise ModelError("MODEL_FORMAT", where, f"onnxruntime refuses it ({_first_line(error)})") from error
+
+    def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1."""
+        try:
+            values = self._session.run(self._names, {INPUT: image})
+        except Exception as error:
+            raise ModelError("MODEL_FORMAT", self._where, f"the network stopped ({_first_line(error)})") from error
+        return dict(zip(self._names, values, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
