@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from lungspot.errors import InputError
-from lungspot.findings import Frame, Reading
+from lungspot.findings import Frame, Reading, State, taxonomy
 from lungspot.images.radiograph import Sex, View
 
-__all__ = ["Case", "Split"]
+__all__ = ["Case", "Split", "everything_absent"]
 
 
 class Split(StrEnum):
@@ -47,3 +47,8 @@ class Case:
         for reading in self.readings:
             if reading.frame is not None and reading.frame != self.frame:
                 raise InputError("BAD_VALUE", f"{self.dataset}/{self.id}", f"{reading.reader!r} reads in another frame")
+
+
+def everything_absent(reader: str, frame: Frame | None = None) -> Reading:
+    """Return the reading of someone who calls the film normal: every label of the taxonomy is absent."""
+    return Reading(reader, (), {label.id: State.ABSENT for label in taxonomy()}, frame)

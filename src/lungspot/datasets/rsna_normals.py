@@ -1,0 +1,30 @@
+"""Films that the RSNA challenge's radiologists read as Normal, as a folder of images.
+
+Citation, link, terms: as :mod:`lungspot.datasets.rsna`.
+Boxes: none.
+Known faults: the file names (``rsna_Normal-10016``) are neither NIH's nor RSNA's, so a film may be in ``nih`` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lungspot.datasets.case import Case, everything_absent
+from lungspot.datasets.rsna import READER
+from lungspot.datasets.scan import find_films
+from lungspot.datasets.tables import need_folder
+from lungspot.errors import DatasetError
+
+__all__ = ["cases"]
+
+
+def cases(root: Path) -> Iterator[Case]:
+    """Yield a case for each film named ``rsna_Normal-*`` below ``root``: every finding is absent."""
+    films = {stem: path for stem, path in find_films([need_folder(root)]).items() if stem.startswith("rsna_Normal")}
+    if not films:
+        raise DatasetError("DATASET_INCOMPLETE", root, "no film called rsna_Normal-* below it")
+    for stem, path in sorted(films.items()):
+        yield Case(
+            id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(everything_absent(READER),), image=path
+        )

@@ -1,0 +1,113 @@
+"""SIIM-FISABIO-RSNA COVID-19 Detection 2021: 6,334 films of 3,261 patients, opacity boxes, four study classes.
+
+Citation: Lakhani P, Mongan J, Singhal C, et al. The 2021 SIIM-FISABIO-RSNA machine learning COVID-19 challenge:
+annotation and standard exam classification of COVID-19 chest radiographs. J Digit Imaging 2023;36:365-372.
+Link: https://www.kaggle.com/c/siim-covid19-detection
+Terms: research, non-commercial (CC BY-NC 4.0).
+Boxes: x0, y0, x1, y1 (``label``), in pixels of the DICOM; their size is in ``meta.csv`` (dim0 height, dim1 width).
+Known faults: a study's class is not an image's: 304 films of positive studies have no box and are no negatives. Most
+films of the BIMCV and RICORD collections are here too. Patient ids are in the DICOM files and ``train_meta.csv`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.scan import find_films
+from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Finding, Frame, Reading, State
+
+__all__ = ["CLASSES", "READER", "cases"]
+
+READER: Final = "siim"
+NEGATIVE: Final = "Negative for Pneumonia"
+# What the boxes of a study of this class are. An undecided opacity is said to be an opacity, no more.
+CLASSES: Final[dict[str, str | None]] = {
+    NEGATIVE: None,
+    "Typical Appearance": "covid19",
+    "Indeterminate Appearance": "opacity",
+    "Atypical Appearance": "opacity",
+}
+
+
+def cases(root: Path) -> Iterator[Case]:
+    """Yield a case for each row of ``train_image_level.csv``, with film, size and patient where they are known."""
+    path = need(root, "train_image_level.csv")
+    studies = _studies(root)
+    films = find_films([root / "train"])
+    frames, patients = _frames(root), _patients(root)
+    for line, row in read_rows(path, ("id", "label", "StudyInstanceUID")):
+        name = row["id"].removesuffix("_image")
+        study = row["StudyInstanceUID"]
+        if study not in studies:
+            raise refuse_row(path, line, f"study {study} is not in train_study_level.csv")
+        frame, boxes = frames.get(name), _boxes(path, line, row["label"])
+        if boxes and frame is None:
+            if name in films or not frames:
+                raise DatasetError("DATASET_INCOMPLETE", f"{path}:{line}", f"the size of {name} is not in meta.csv")
+            boxes = []  # neither the film nor its size is here: the class is known, the places are not
+        yield Case(
+            id=name,
+            dataset="siim_covid",
+            patient=f"siim_{patients.get(name, study)}",
+            readings=(_reading(studies[study], frame, boxes),),
+            image=films.get(name),
+            frame=frame,
+        )
+
+
+def _reading(study: str, frame: Frame | None, boxes: list[Box]) -> Reading:
+    label = CLASSES[study]
+    if label is None:
+        absent = ("covid19", "opacity", "pneumonia")
+        findings = tuple(Finding("opacity", box) for box in boxes)
+        states = dict.fromkeys(absent, State.ABSENT) | ({"opacity": State.BOXED} if boxes else {})
+        return Reading(READER, findings, states, frame)
+    if boxes:
+        return Reading(READER, tuple(Finding(label, box) for box in boxes), {label: State.BOXED}, frame)
+    return Reading(READER, (Finding(label),), {label: State.PRESENT}, frame)
+
+
+def _boxes(path: Path, line: int, text: str) -> list[Box]:
+    """Read ``opacity 1 x0 y0 x1 y1 …`` or ``none 1 0 0 1 1``."""
+    words = text.split()
+    boxes: list[Box] = []
+    for start in range(0, len(words), 6):
+        name, _, *corners = words[start : start + 6]
+        if name == "none":
+            continue
+        row: Row = dict(zip(("x0", "y0", "x1", "y1"), corners, strict=False))
+        if name != "opacity" or len(row) != 4:
+            raise refuse_row(path, line, f"label is {text[:60]!r}, not opacity 1 x0 y0 x1 y1")
+        boxes.append(row_box(path, line, (number(path, line, row, key) for key in row)))
+    return boxes
+
+
+def _studies(root: Path) -> dict[str, str]:
+    path = need(root, "train_study_level.csv")
+    found: dict[str, str] = {}
+    for line, row in read_rows(path, ("id", *CLASSES)):
+        classes = [name for name in CLASSES if row[name] == "1"]
+        if len(classes) != 1:
+            raise refuse_row(path, line, f"{len(classes)} classes where a study has one")
+        found[row["id"].removesuffix("_study")] = classes[0]
+    return found
+
+
+def _frames(root: Path) -> dict[str, Frame]:
+    path = need(root, "meta.csv")
+    return {
+        row["image_id"]: Frame(int(number(path, line, row, "dim1")), int(number(path, line, row, "dim0")))
+        for line, row in read_rows(path, ("image_id", "dim0", "dim1"))
+    }
+
+
+def _patients(root: Path) -> dict[str, str]:
+    path = root / "train_meta.csv"
+    if not path.is_file():
+        return {}
+    return {row["imageid"]: row["patientid"] for _, row in read_rows(path, ("imageid", "patientid"))}

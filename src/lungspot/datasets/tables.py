@@ -1,0 +1,152 @@
+"""Publishers' CSV files, read with the standard library; what is wrong is said with the file and the row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from lungspot.errors import DatasetError, InputError
+from lungspot.findings import Box
+from lungspot.images.radiograph import Sex, View
+
+__all__ = [
+    "age_in_years",
+    "need",
+    "need_folder",
+    "number",
+    "read_list",
+    "read_object",
+    "read_rows",
+    "refuse_row",
+    "row_box",
+    "sex",
+    "view",
+]
+
+Row = Mapping[str, str]
+
+# NIH 2017 writes 058Y, 013M (months), 005D (days); v2020 and others write 58.
+_AGE = re.compile(r"0*(\d+(?:\.\d+)?)([YMWD]?)\Z")
+_YEARS = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
+_OLDEST = 120.0
+
+
+def need(root: Path, *names: str) -> Path:
+    """Return the first of ``names`` that is a file under ``root``; raises :class:`DatasetError`."""
+    need_folder(root)
+    for name in names:
+        if (root / name).is_file():
+            return root / name
+    raise DatasetError("DATASET_INCOMPLETE", root, f"no {' or '.join(names)} here")
+
+
+def need_folder(root: Path) -> Path:
+    """Return ``root`` if it is a folder; raises :class:`DatasetError`."""
+    if not root.is_dir():
+        raise DatasetError("DATASET_NOT_FOUND", root, "not a folder")
+    return root
+
+
+def read_rows(path: Path, columns: Iterable[str], names: Iterable[str] | None = None) -> Iterator[tuple[int, Row]]:
+    """Yield (line number, row) of a CSV file (``.gz`` too) that must have ``columns``.
+
+    ``names`` replaces the header where the publisher's cannot be used as it is. Names lose their outer spaces.
+    Raises :class:`DatasetError`: a column is missing, a row is short, the file is not text.
+    """
+    try:
+        with _open_text(path) as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            header = header if names is None else list(names)
+            if missing := [name for name in columns if name not in header]:
+                found = ", ".join(filter(None, header)) or "no header"
+                raise DatasetError("DATASET_COLUMNS", path, f"no column {', '.join(missing)} (found: {found})")
+            needed = max(header.index(name) for name in columns) + 1
+            for values in reader:
+                if not values:
+                    continue
+                if len(values) < needed:
+                    raise refuse_row(path, reader.line_num, f"{len(values)} values where {needed} are needed")
+                yield reader.line_num, dict(zip(header, values, strict=False))
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole text file ({error})") from error
+
+
+def read_list(path: Path) -> list[Any]:
+    """Return the list that a JSON file holds; raises :class:`DatasetError`."""
+    value = _read_json(path)
+    if not isinstance(value, list):
+        raise DatasetError("DATASET_COLUMNS", path, "JSON, but no list")
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds; raises :class:`DatasetError`."""
+    value = _read_json(path)
+    if not isinstance(value, dict):
+        raise DatasetError("DATASET_COLUMNS", path, "JSON, but no object")
+    return value
+
+
+def refuse_row(path: Path, line: int | str, reason: str) -> DatasetError:
+    """Return the error for one row; ``line`` is its number in the file, or its key."""
+    return DatasetError("DATASET_ROW", f"{path}:{line}", reason)
+
+
+def number(path: Path, line: int | str, row: Row, column: str) -> float:
+    """Return the finite number in a column; raises :class:`DatasetError`."""
+    try:
+        value = float(row[column])
+    except (ValueError, TypeError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise refuse_row(path, line, f"{column} is {row[column]!r}, not a number")
+    return value
+
+
+def row_box(path: Path, line: int | str, corners: Iterable[float]) -> Box:
+    """Return the box of x0, y0, x1, y1; raises :class:`DatasetError` where they make none."""
+    try:
+        return Box(*corners)
+    except (InputError, TypeError, ValueError) as error:
+        raise refuse_row(path, line, error.reason if isinstance(error, InputError) else str(error)) from error
+
+
+def age_in_years(text: str) -> float | None:
+    """Return years of ``058Y``, ``013M``, ``005D`` or ``58``; None where empty, or older than 120 (NIH has a 411)."""
+    match = _AGE.match(text.strip())
+    years = float(match[1]) / _YEARS[match[2]] if match else None
+    return years if years is not None and years <= _OLDEST else None
+
+
+def sex(text: str) -> Sex:
+    """Return the sex that ``F``, ``m``, ``Female`` … mean."""
+    return {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}.get(text.strip().upper()[:1], Sex.UNKNOWN)
+
+
+def view(text: str) -> View:
+    """Return the view that ``PA``, ``ap``, ``LL`` … mean."""
+    word = text.strip().upper()
+    if word in {"L", "LL", "LAT", "LATERAL"}:
+        return View.LATERAL
+    return View(word) if word in {"PA", "AP"} else View.UNKNOWN
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not whole JSON ({error})") from error
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
