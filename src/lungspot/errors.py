@@ -53,6 +53,7 @@ CODES: Final[dict[str, str]] = {
     "MODEL_NUMERIC": "report the film: the network gave a value that is not a number",
     # SetupError
     "MISSING_EXTRA": "install it",
+    "NO_SANDBOX": "use Linux or macOS (on Windows: WSL or a container)",
     "NO_SPACE": "free disk space, or give another output folder",
     "NOT_WRITABLE": "give an output folder that you may write",
 }

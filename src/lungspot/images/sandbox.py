@@ -1,0 +1,384 @@
+"""Run the decoder of an untrusted film in a forked child with limits, so that no film can take this process along.
+
+Decoders are native code that believes what a file says: one of 644 bytes aborts the process, one of 6 kB asks for
+3 GB. :func:`run` forks, limits the child, runs the function there and brings its value back:
+
+- **memory**: ``RLIMIT_AS``, counted from what the process already uses; the kernel's OOM killer takes the child first
+- **time**: ``RLIMIT_CPU``, a kernel timer, and the parent's own deadline; each ends in ``SIGKILL`` or its like
+- **files**: ``RLIMIT_FSIZE`` 0 (nothing can be written), no core dump, every inherited descriptor closed; standard
+  input, output and error are the null device, so that no decoder talks into the user's terminal or a server's log
+- **signals**: the child ignores SIGINT, SIGTERM and SIGHUP (the parent decides, and kills it); no handler is inherited
+
+It is a fence against crashes, hangs and greed, not against code that takes over the child: that would run as this user.
+
+The value comes back through anonymous shared memory: arrays are used where the child left them, without a copy. Only
+plain data, numpy arrays and lungspot's own values can come back.
+
+A caller with threads (a server) may call :func:`run` from any of them. Import what the function needs **before** the
+call: an import that another thread has half done at the moment of the fork can never finish in the child.
+
+Where the system cannot fork (Windows), :func:`run` refuses with ``NO_SANDBOX``; ``limits=None`` runs a function here
+and now without any fence, for films that the caller trusts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import faulthandler
+import gc
+import io
+import mmap
+import os
+import pickle
+import select
+import signal
+import struct
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, cast
+
+from lungspot import errors
+from lungspot.errors import FilmError, LungspotError, SetupError
+
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["DEFAULT", "Limits", "run"]
+
+T = TypeVar("T")
+
+_MIB = 1 << 20
+_ALIGN = 64  # bytes; numpy is fastest on arrays that begin at a multiple of this
+_HEADER = struct.Struct("<BI")  # kind of outcome, number of parts that lie in the shared memory
+_PART = struct.Struct("<QQ")  # offset and length of one part
+_VALUE, _ERROR, _OTHER, _MEMORY, _TOO_MUCH = range(5)
+_MOST_PARTS = 4096
+_IGNORED = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use: ``memory`` and ``result`` in bytes, ``cpu`` and ``wall`` in seconds.
+
+    ``memory`` counts from what the process uses at the fork; ``result`` bounds the value that comes back.
+    """
+
+    memory: int = 1024 * _MIB
+    cpu: float = 10.0
+    wall: float = 30.0
+    result: int = 512 * _MIB
+
+    @classmethod
+    def for_pixels(cls, pixels: int) -> Limits:
+        """Return limits for a film of that many pixels: several times what the slowest decoder (JPEG 2000) needs."""
+        cpu = 4 + 0.6e-6 * pixels
+        return cls(memory=192 * _MIB + 24 * pixels, cpu=cpu, wall=3 * cpu, result=16 * _MIB + 12 * pixels)
+
+
+DEFAULT = Limits()
+
+
+def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAULT, where: object = None) -> T:
+    """Return ``function(*args)``, run in a limited child; with ``limits=None``, run here.
+
+    ``where`` names the film in errors. Raises what the function raises if it is a LungspotError; FilmError with
+    NOT_DECODABLE for any other exception (with ``limits=None`` too), CRASHED, TIMED_OUT, OUT_OF_MEMORY, or TOO_LARGE
+    for a value beyond ``limits.result``; SetupError NO_SANDBOX where no child can be started.
+    """
+    if limits is None:
+        return _run_here(function, args, where)
+    if not hasattr(os, "fork"):
+        raise SetupError("NO_SANDBOX", where, f"{sys.platform} cannot fork")
+    deadline = time.monotonic() + limits.wall
+    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    area = mmap.mmap(-1, max(limits.result, mmap.PAGESIZE), flags=flags)
+    source, sink = os.pipe()
+    try:
+        child = _fork(where)
+        if child == 0:
+            _serve(function, args, limits, sink, area)
+        os.close(sink)
+        sink = -1
+        outcome, status = _await(child, source, deadline)
+    finally:
+        os.close(source)
+        if sink >= 0:
+            os.close(sink)
+    return cast("T", _receive(outcome, status, area, limits, where))
+
+
+# ---------------------------------------------------------------------------------------------------------- the parent
+
+
+def _fork(where: object) -> int:
+    """Fork with every signal held back, so that no Python handler of the parent runs in the child."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    child = -1
+    try:
+        with warnings.catch_warnings():  # Python 3.12 warns of locks that other threads hold; the child takes none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+    except OSError as error:
+        reason = errno.errorcode.get(error.errno or 0, "?")
+        raise SetupError(
+            "NO_SANDBOX", where, f"no process can be started ({reason})", advice="free memory or raise `ulimit -u`"
+        ) from None
+    finally:
+        if child != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return child
+
+
+def _await(child: int, source: int, deadline: float) -> tuple[bytes, int | None]:
+    """Return what the child said and its exit status (None: not known); it is gone when this returns or raises."""
+    said = b""
+    ended = False
+    with _watch(child) as death:
+        try:
+            poll = select.poll()
+            poll.register(source, select.POLLIN)
+            if death >= 0:  # another process may hold the pipe open; the death of the child is certain
+                poll.register(death, select.POLLIN)
+            while not ended and (left := deadline - time.monotonic()) > 0:
+                ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+                piece = os.read(source, 65536) if source in ready else b""
+                said += piece
+                ended = bool(ready) and (not piece or _is_whole(said))
+        finally:  # also on KeyboardInterrupt
+            status = _reap(child, death, patience=1.0 if ended else 0.0)
+    return said, status if ended else signal.SIGALRM
+
+
+@contextlib.contextmanager
+def _watch(child: int) -> Iterator[int]:
+    """Give a descriptor that becomes readable when the child dies, or -1 where the system has none."""
+    descriptor = -1
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(child)
+    try:
+        yield descriptor
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _reap(child: int, death: int, patience: float) -> int | None:
+    """Let the child end within ``patience`` seconds, else kill it (then None); leave no zombie."""
+    until = time.monotonic() + patience
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):  # the program ignores SIGCHLD, or reaps any child
+        while (left := until - time.monotonic()) > 0:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                return status
+            if death >= 0:
+                select.select([death], [], [], left)
+            else:
+                time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return None
+
+
+def _is_whole(said: bytes) -> bool:
+    return len(said) >= _HEADER.size and len(said) >= _HEADER.size + int(_HEADER.unpack_from(said)[1]) * _PART.size
+
+
+def _receive(said: bytes, status: int | None, area: mmap.mmap, limits: Limits, where: object) -> Any:  # noqa: ANN401 - any value
+    """Return the child's value, or raise what became of it."""
+    if not _is_whole(said):
+        raise _death(status, limits, where)
+    kind, count = _HEADER.unpack_from(said)
+    parts = [_PART.unpack_from(said, _HEADER.size + i * _PART.size) for i in range(count)]
+    used = max((offset + length for offset, length in parts), default=0)
+    if kind == _MEMORY:
+        raise FilmError("OUT_OF_MEMORY", where, f"it needs more than {limits.memory // _MIB} MiB")
+    if kind == _TOO_MUCH:
+        raise FilmError("TOO_LARGE", where, f"its value needs more than {limits.result // _MIB} MiB")
+    if kind not in {_VALUE, _ERROR, _OTHER} or not parts or used > len(area):
+        raise FilmError("CRASHED", where, "the decoder's answer makes no sense")
+    with contextlib.suppress(OSError, SystemError, ValueError):  # give the unused addresses back, where one can
+        area.resize(max(used, 1))
+    view = memoryview(area)
+    views = [view[offset : offset + length] for offset, length in parts]
+    try:
+        value = _Unpickler(io.BytesIO(views[0]), buffers=views[1:]).load()
+    except (pickle.UnpicklingError, ValueError, EOFError, AttributeError, ImportError, IndexError) as error:
+        raise FilmError("CRASHED", where, f"the decoder's answer makes no sense ({type(error).__name__})") from None
+    if kind == _VALUE:
+        return value
+    if kind == _ERROR and isinstance(value, LungspotError):
+        value.where = value.where or ("" if where is None else str(where))
+        raise value
+    raise _refusal(*value, where=where)
+
+
+def _refusal(name: str, trace: str, *, where: object) -> FilmError:
+    """Return the one error for whatever a decoder raises; the traceback travels as a note, never in the line."""
+    error = FilmError("NOT_DECODABLE", where, f"the decoder refused it ({name})")
+    error.add_note(trace)
+    return error
+
+
+def _death(status: int | None, limits: Limits, where: object) -> FilmError:
+    """Return the error that says how a child without an answer died."""
+    if status is None or not os.WIFSIGNALED(status):
+        return FilmError("CRASHED", where, "the decoder ended the process")
+    number = os.WTERMSIG(status)
+    if number in {signal.SIGXCPU, signal.SIGALRM}:
+        allowed = f"{limits.cpu:g} s of computing" if number == signal.SIGXCPU else f"{limits.wall:g} s"
+        return FilmError("TIMED_OUT", where, f"not decoded within {allowed}")
+    if number == signal.SIGKILL:
+        return FilmError("OUT_OF_MEMORY", where, "the system stopped the decoder, most likely for want of memory")
+    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    return FilmError("CRASHED", where, f"the decoder died of {name}")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads plain data, numpy arrays and lungspot's own values; nothing else that a child might name."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - a class or a function, as pickle has it
+        if name in _PLAIN.get(module.split(".", maxsplit=1)[0], ()):
+            return super().find_class(module, name)
+        if module.split(".", maxsplit=1)[0] == "lungspot" and "." not in name:
+            found = super().find_class(module, name)
+            if found is errors._rebuild or (isinstance(found, type) and found.__module__ == module):  # noqa: SLF001 - how errors are pickled
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+_PLAIN = {
+    "builtins": frozenset({"bytearray", "complex", "frozenset", "range", "set", "slice"}),
+    "numpy": frozenset({"_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar"}),
+}
+
+
+def _run_here(function: Callable[..., T], args: Sequence[object], where: object) -> T:
+    """Run without a fence, but with the same errors."""
+    try:
+        return function(*args)
+    except LungspotError as error:
+        error.where = error.where or ("" if where is None else str(where))
+        raise
+    except MemoryError:
+        raise FilmError("OUT_OF_MEMORY", where, "it needs more memory than there is") from None
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a Rust panic is not an Exception
+        raise _refusal(type(error).__name__, traceback.format_exc(), where=where) from None
+
+
+# ----------------------------------------------------------------------------------------------------------- the child
+
+
+def _serve(
+    function: Callable[..., object], args: Sequence[object], limits: Limits, sink: int, area: mmap.mmap
+) -> NoReturn:
+    """Run the function in the child, lay its value into ``area``, say where, and end."""
+    code = 1
+    try:
+        restore = _confine(limits, sink)
+        _answer(function, args, sink, area)
+        restore()
+        code = 0
+    finally:
+        os._exit(code)  # no handlers of the parent, no buffers of the parent
+
+
+def _confine(limits: Limits, sink: int) -> Callable[[], None]:
+    """Limit this process; return what lets it write files again, for exit hooks such as coverage's."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write is refused with EFBIG; the decoder may then say so
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.setitimer(signal.ITIMER_REAL, limits.wall)
+    gc.disable()  # a collection would copy every page that the parent shares
+    faulthandler.disable()
+
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, sink)
+    os.closerange(sink + 1, max(_most_files(), sink + 1))
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the child lives
+    sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115 - likewise
+
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as adjust:  # noqa: PTH123 - no pathlib in a child that must be quick
+        adjust.write("1000")
+    seconds = max(1, round(limits.cpu + 0.499))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CPU, seconds, grace=1)  # SIGXCPU, and a second later SIGKILL
+    used = _address_space()
+    if used:
+        _lower(resource.RLIMIT_AS, used + limits.memory)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _most_files() -> int:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return int(hard) if 0 < hard < 1 << 31 else (1 << 31) - 1
+
+
+def _lower(which: int, value: int, *, grace: int = 0) -> None:
+    _, hard = resource.getrlimit(which)
+    limits = [value if hard == resource.RLIM_INFINITY else min(value, hard) for value in (value, value + grace)]
+    resource.setrlimit(which, (limits[0], limits[1]))
+
+
+def _address_space() -> int:
+    """Return the bytes of address space this process has, or 0 where the system does not say (then no memory limit)."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - no pathlib in a child that must be quick
+            return int(statm.read().split()[0]) * mmap.PAGESIZE
+    except OSError:
+        return 0
+
+
+def _answer(function: Callable[..., object], args: Sequence[object], sink: int, area: mmap.mmap) -> None:
+    try:
+        try:
+            parts = _pack(function(*args))
+            kind = _VALUE
+        except LungspotError as error:
+            parts, kind = _pack(error), _ERROR
+        except MemoryError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a Rust panic is not an Exception
+            parts, kind = _pack((type(error).__name__, traceback.format_exc(limit=-20))), _OTHER
+        table = _lay(parts, area)
+        said = _HEADER.pack(kind if table else _TOO_MUCH, len(table)) + b"".join(_PART.pack(*part) for part in table)
+    except MemoryError:
+        said = _HEADER.pack(_MEMORY, 0)
+    while said:
+        said = said[os.write(sink, said) :]
+
+
+def _pack(value: object) -> list[memoryview]:
+    """Return the value as its pickle and the raw buffers of its arrays."""
+    buffers: list[pickle.PickleBuffer] = []
+    text = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return [memoryview(text), *(buffer.raw() for buffer in buffers)]
+
+
+def _lay(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
+    """Copy the parts into the shared memory, one after the other; return where they lie, nothing if too big."""
+    table = []
+    end = 0
+    for part in parts:
+        start = -(-end // _ALIGN) * _ALIGN
+        end = start + part.nbytes
+        table.append((start, part.nbytes))
+    if end > len(area) or len(table) > _MOST_PARTS:
+        return []
+    for (start, length), part in zip(table, parts, strict=True):
+        area[start : start + length] = part
+    return table
