@@ -1,0 +1,232 @@
+"""COCO JSON with LVIS's lists of what was looked for: ``annotations.json`` beside ``images/``.
+
+Citation: T.-Y. Lin et al., Microsoft COCO, ECCV 2014; A. Gupta, P. Dollár, R. Girshick, LVIS, CVPR 2019.
+Link: https://cocodataset.org/#format-data and https://www.lvisdataset.org/dataset.
+Terms: none on the format; the films keep their publishers'.
+Coordinates: ``bbox`` is x, y, width, height in pixels of the image file, 0-based, floats; ``width`` and ``height`` are
+the file's. A box outside the film is written as it is. ``area`` is the box's.
+States: an image's ``neg_category_ids`` are labels looked for and absent; ``not_exhaustive_category_ids`` are there but
+not (all) boxed; a category with boxes and in neither list is boxed exhaustively; the others were not looked for. Where
+readers disagree, present wins over boxed, and boxed over absent; what each said is in the image's ``readings``.
+Extra keys: image ``case_id``, ``dataset``, ``patient_id``, ``view``, ``age``, ``sex``, ``split``, ``native``,
+``readings``; annotation ``reader``, ``score``.
+Known faults of files in the wild: corners in ``bbox``, NaN, category ids that no category has, films renamed or left
+behind, images without objects dropped by the writer, no LVIS lists: then a category without a box says nothing
+here, unless the caller names it in ``looked_for``. RLE masks are not read; ``bbox`` counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.extension import SCHEMA, facts_from_json, load_json, write_json
+from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.reconcile import case_of
+from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
+from lungspot.errors import DatasetError
+from lungspot.findings import State, taxonomy
+
+__all__ = ["draft", "read", "sheets", "write"]
+
+_FILE: Final = "annotations.json"
+
+
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
+) -> list[Case]:
+    """Return the cases of a COCO file, or of the one ``*.json`` in a folder; raises :class:`DatasetError`.
+
+    ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the file's
+    category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not beside it.
+    """
+    path = _file(root)
+    folder = path.parent
+    folders = [films] if films else [folder, folder / "images", folder.parent / "images", folder.parent]
+    return [
+        case_of(
+            sheet,
+            folder,
+            None if sheet.extension else find_film(sheet.film, sheet.where, folders),
+            looked_for=looked_for,
+        )
+        for sheet in sheets(path, names)
+    ]
+
+
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+    """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
+    with new_folder(out) as folder:
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: "images"), folder)
+
+
+def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write sheets as ``annotations.json`` into ``folder``; ``labels`` become categories even where nobody drew one."""
+    used = {mark.label for sheet in drawn for mark in sheet.marks} | {s for sheet in drawn for s in sheet.states or {}}
+    ordered = list(dict.fromkeys([*labels, *(label.id for label in taxonomy() if label.id in used), *sorted(used)]))
+    numbers = {label: number for number, label in enumerate(ordered, 1)}
+    categories = [_category(label, numbers[label]) for label in ordered]
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, sheet in enumerate(drawn, 1):
+        images.append(_image(sheet, number, numbers))
+        for mark in sheet.marks:
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": numbers[mark.label],
+                "bbox": list(mark.box.xywh),
+                "area": mark.box.area,
+                "iscrowd": 0,
+                "reader": mark.reader,
+                "score": mark.score,
+            }
+            annotations.append({key: value for key, value in annotation.items() if value is not None})
+    info = {"description": "Written by lungspot; see docs/reference/formats.md", "extension": SCHEMA}
+    parts = {"info": info, "licenses": [], "categories": categories, "images": images, "annotations": annotations}
+    write_json(folder / _FILE, parts)
+
+
+def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+    """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
+    path = _file(root)
+    value = load_json(path)
+    if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
+        raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")
+    annotations = value.get("annotations", [])
+    if not isinstance(annotations, list):
+        raise DatasetError("DATASET_FORMAT", path, "annotations is not a list")
+    information = value.get("info")
+    ours = isinstance(information, dict) and information.get("extension") == SCHEMA
+    labels = _labels(value["categories"], path, ours=ours, names=names)
+    marks = _marks(annotations, labels, path)
+    if not ours:
+        _refuse_corners(value["images"], annotations, path)
+    found = []
+    for row, image in enumerate(value["images"]):
+        where = f"{path}: images[{row}]"
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or not _is_id(image.get("id")):
+            raise DatasetError("DATASET_ROW", where, "an image needs an id and a file_name")
+        found.append(_sheet(image, tuple(marks.pop(image["id"], ())), labels, where))
+    if marks:
+        number = next(iter(marks))
+        raise DatasetError(
+            "DATASET_ROW", path, f"{sum(map(len, marks.values()))} annotations of no image (id {number!r})"
+        )
+    return found
+
+
+def _file(root: Path) -> Path:
+    if not root.is_dir():
+        return root
+    files = [root / _FILE] if (root / _FILE).is_file() else sorted(root.glob("*.json"))
+    if len(files) != 1:
+        raise DatasetError("DATASET_NOT_FOUND", root, f"{len(files)} *.json files, no {_FILE}", advice="name the file")
+    return files[0]
+
+
+def _category(label: str, number: int) -> dict[str, Any]:
+    known = taxonomy()
+    parent = known[label].parent if label in known else None
+    return {"id": number, "name": label, "supercategory": parent or "finding"}
+
+
+def _image(sheet: Sheet, number: int, numbers: Mapping[str, int]) -> dict[str, Any]:
+    extension = {key: value for key, value in (sheet.extension or {}).items() if key != "id"}
+    states = sheet.states or {}
+    return {
+        "id": number,
+        "file_name": sheet.film,
+        "width": 0 if sheet.size is None else sheet.size.width,
+        "height": 0 if sheet.size is None else sheet.size.height,
+        "neg_category_ids": [numbers[label] for label, state in states.items() if state is State.ABSENT],
+        "not_exhaustive_category_ids": [numbers[label] for label, state in states.items() if state is State.PRESENT],
+        **({"done": True} if sheet.done else {}),
+        **({} if sheet.extension is None else {"case_id": sheet.extension["id"]}),
+        **extension,
+    }
+
+
+def _labels(
+    categories: Sequence[Any], path: Path, *, ours: bool, names: Mapping[str, str] | None
+) -> dict[int | str, str]:
+    labels: dict[int | str, str] = {}
+    for row, category in enumerate(categories):
+        where = f"{path}: categories[{row}]"
+        if not isinstance(category, dict) or not _is_id(category.get("id")) or category["id"] in labels:
+            raise DatasetError("DATASET_ROW", where, "a category needs an id of its own and a name")
+        labels[category["id"]] = label_named(category.get("name"), where, ours=ours, names=names)
+    return labels
+
+
+def _marks(annotations: Sequence[Any], labels: Mapping[int | str, str], path: Path) -> dict[int | str, list[Mark]]:
+    marks: dict[int | str, list[Mark]] = {}
+    for row, annotation in enumerate(annotations):
+        where = f"{path}: annotations[{row}]"
+        if not isinstance(annotation, dict) or not _is_id(annotation.get("image_id")):
+            raise DatasetError("DATASET_ROW", where, "an annotation needs an image_id")
+        category = annotation.get("category_id")
+        if not isinstance(category, int | str) or category not in labels:
+            raise DatasetError("UNKNOWN_LABEL", where, f"no category has the id {category!r}")
+        box = annotation.get("bbox")
+        if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+            raise DatasetError("DATASET_ROW", where, f"bbox {box!r} is not x, y, width, height")
+        reader, score = annotation.get("reader"), annotation.get("score")
+        if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
+            raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
+        x, y, width, height = box
+        mark = Mark(labels[category], sheet_box((x, y, x + width, y + height), where), reader, score)
+        marks.setdefault(annotation["image_id"], []).append(mark)
+    return marks
+
+
+def _sheet(image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[int | str, str], where: str) -> Sheet:
+    states: dict[str, State] = {}
+    for key, state in (("neg_category_ids", State.ABSENT), ("not_exhaustive_category_ids", State.PRESENT)):
+        listed = image.get(key, [])
+        if not isinstance(listed, list) or not all(_is_id(number) and number in labels for number in listed):
+            raise DatasetError("DATASET_ROW", where, f"{key} {listed!r} are not ids of categories")
+        states |= {labels[number]: state for number in listed}
+    size = sheet_frame(image.get("width"), image.get("height"), where)
+    extension: dict[str, Any] | None = None
+    facts: dict[str, Any] = {}
+    if "readings" in image:
+        extension = {key: image.get(key) for key in ("schema", "dataset", "patient_id", "native", "film", "readings")}
+        extension |= {"id": image.get("case_id")} | {key: image.get(key) for key in ("split", "view", "age", "sex")}
+    else:
+        try:
+            facts = facts_from_json(image)
+        except (TypeError, ValueError) as error:
+            raise DatasetError("DATASET_ROW", where, str(error)) from error
+        facts |= {"id": image.get("case_id"), "dataset": image.get("dataset"), "patient": image.get("patient_id")}
+        if not all(isinstance(facts[key], str | None) for key in ("id", "dataset", "patient")):
+            raise DatasetError("DATASET_ROW", where, "case_id, dataset or patient_id is not text")
+    said = states if "neg_category_ids" in image or "not_exhaustive_category_ids" in image else None
+    done = image.get("done") is True
+    return Sheet(image["file_name"], size, marks, said, done=done, extension=extension, facts=facts, where=where)
+
+
+def _refuse_corners(images: Sequence[Any], annotations: Sequence[Any], path: Path) -> None:
+    """Refuse a file whose boxes leave their films as x y width height and all fit as corners."""
+    sizes = {
+        image["id"]: (image["width"], image["height"])
+        for image in images
+        if isinstance(image, dict) and _is_id(image.get("id")) and {"width", "height"} <= image.keys()
+    }
+    leaving = 0
+    for annotation in annotations:
+        width, height = sizes.get(annotation["image_id"], (0, 0))
+        x0, y0, x1, y1 = annotation["bbox"]
+        corners = x0 < x1 <= width + 1 and y0 < y1 <= height + 1
+        if not corners or annotation.get("area") == x1 * y1:
+            return
+        leaving += x0 + x1 > width + 1 or y0 + y1 > height + 1
+    if leaving:
+        reason = f"{leaving} boxes leave their films as x, y, width, height, and all fit as x0, y0, x1, y1"
+        raise DatasetError("DATASET_ROW", path, reason, advice="write bbox as x, y, width, height")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str)

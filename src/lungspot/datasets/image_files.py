@@ -1,0 +1,150 @@
+"""The image files of an annotated folder: their sizes, safe names for them, and how they get there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import pydicom
+from PIL import Image
+from pydicom.errors import InvalidDicomError
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.extension import case_to_json, relative
+from lungspot.datasets.sheet import Sheet, marks_of, said
+from lungspot.errors import DatasetError, InputError, SetupError
+from lungspot.findings import Frame
+
+__all__ = ["Films", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
+
+_ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
+
+
+class Films(StrEnum):
+    """What happens to the image files when annotations are written into a new folder."""
+
+    LINK = "link"  # symbolic links, relative
+    COPY = "copy"  # the bytes, unchanged; the case read back is of the copy
+    NONE = "none"  # nothing; the annotations point at the original
+
+
+def film_size(path: Path) -> Frame:
+    """Return the size of an image file as tools show it, from its header; raises :class:`DatasetError`."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.format in {"JPEG", "TIFF"} and image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}
+        return Frame(height, width) if turned else Frame(width, height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass  # not a raster, or not one that Pillow knows
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        return Frame(int(header.Columns), int(header.Rows))
+    except FileNotFoundError as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, "the film is not there") from error
+    except (OSError, InvalidDicomError, AttributeError, TypeError, ValueError) as error:
+        raise DatasetError("NOT_AN_IMAGE", path, "no size can be read from it") from error
+
+
+def find_film(name: str, where: str, folders: Sequence[Path]) -> Path:
+    r"""Return the image file that a foreign annotation names; raises ``DATASET_INCOMPLETE`` saying where was looked.
+
+    ``folders`` are tried in turn. A name written on Windows (``..\films\a.png``) is understood; of an absolute path
+    that is not here, the last part is looked for.
+    """
+    spellings = list(dict.fromkeys([name, name.replace("\\", "/"), re.split(r"[\\/]", name)[-1]]))
+    for spelling in spellings:
+        for folder in folders:
+            path = folder / spelling
+            if spelling and path.is_file():
+                return Path(os.path.normpath(path))
+    places = ", ".join(dict.fromkeys(map(str, folders)))
+    raise DatasetError("DATASET_INCOMPLETE", where, f"no film {name!r} in {places}")
+
+
+def stems(cases: Sequence[Case]) -> list[str]:
+    """Return one file name stem a case: safe on every system, unique whatever the case of its letters, stable.
+
+    It is the case's id where that will do; otherwise a digest of dataset and id follows. Refuses the same film twice.
+    """
+    taken: set[str] = set()
+    keys: set[tuple[str, str]] = set()
+    names = []
+    for case in cases:
+        if (case.dataset, case.id) in keys:
+            raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "the film is given twice; merge its readings")
+        keys.add((case.dataset, case.id))
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", case.id).strip("._-")[:80]
+        if not stem or stem != case.id or stem.lower() in taken:
+            text = f"{case.dataset}\0{case.id}".encode("utf-8", "surrogatepass")
+            stem = f"{stem or 'film'}-{hashlib.sha256(text).hexdigest()[:12]}"
+        taken.add(stem.lower())
+        names.append(stem)
+    return names
+
+
+def sheets_of(
+    cases: Sequence[Case], folder: Path, films: Films, under: Callable[[Case], str], *, by_path: bool = True
+) -> list[Sheet]:
+    """Return one sheet a case, after bringing its image file to ``under(case)`` within ``folder`` as ``films`` says.
+
+    ``by_path``: with ``Films.NONE``, sheets name the original's path; otherwise the name that it would have here. The
+    shown frame is the image file's; where a case has no file, it is the native one.
+    """
+    sheets = []
+    for order, (case, stem) in enumerate(zip(cases, stems(cases), strict=True)):
+        suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
+        name = f"{under(case)}/{stem}{suffix}".lstrip("/")
+        film = case.image
+        size = case.frame if film is None else film_size(film)
+        if film is not None and films is not Films.NONE:
+            _bring(film, folder / name, films)
+            film = folder / name if films is Films.COPY else film
+        elif film is not None and by_path:
+            name = relative(film, folder)
+        marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
+        extension = case_to_json(case, folder, film, order)
+        readers = tuple(reading.reader for reading in case.readings)
+        sheets.append(Sheet(name, size, marks, said(case.readings), readers, extension=extension))
+    return sheets
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes ``out`` at the end, or vanishes where something failed.
+
+    Refuses an ``out`` that exists and is not an empty folder, so that nobody's file is overwritten.
+    """
+    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
+        raise InputError("BAD_VALUE", out, "it is not empty", advice="give a new folder")
+    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    try:
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            partial.replace(out)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise SetupError("NO_SPACE", out, "the disk is full") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+            raise SetupError("NOT_WRITABLE", out, error.strerror or type(error).__name__) from error
+        raise
+
+
+def _bring(film: Path, target: Path, films: Films) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if films is Films.COPY:
+        shutil.copyfile(film, target)
+    else:
+        target.symlink_to(relative(film, target.parent))

@@ -1,0 +1,179 @@
+"""LabelMe JSON: one file beside each film.
+
+Citation: K. Wada, Labelme: image polygonal annotation with Python (2016).
+Link: https://github.com/wkentaro/labelme (GPL-3.0: its files are read, the program is never imported).
+Terms: none on the format; the films keep their publishers'.
+Coordinates: points in pixels of the image file, 0-based, floats; ``imageWidth`` and ``imageHeight`` are the file's. A
+rectangle is two corners in any order. Of a polygon, line, oriented rectangle or mask the enclosing box is read; of a
+circle (centre and a point on it) likewise. A box outside the film is written as it is.
+States: the file's ``flags``, which LabelMe shows as check boxes: ``absent:effusion``, ``present:effusion`` (there, not
+all boxed) and ``done``.
+Extension: the key ``lungspot``, and ``reader`` and ``score`` of a shape; LabelMe keeps keys that it does not know.
+Known faults of files in the wild: ``imagePath`` with backslashes or of another machine (the film beside the file is
+taken), points (no area), films embedded in ``imageData`` only (not read), shapes without a label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.extension import load_json, write_json
+from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.reconcile import case_of
+from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
+from lungspot.errors import DatasetError
+from lungspot.findings import State
+
+__all__ = ["draft", "read", "sheets", "write"]
+
+_VERSION: Final = "5.5.0"  # of the files' form
+_DONE: Final = "done"
+_WITH_STATE: Final = (State.ABSENT, State.PRESENT)
+# How many points a shape needs at least; other shapes have no area.
+_SHAPES: Final = {
+    "rectangle": 2,
+    "mask": 2,
+    "circle": 2,
+    "polygon": 3,
+    "line": 2,
+    "linestrip": 2,
+    "oriented_rectangle": 3,
+}
+
+
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
+) -> list[Case]:
+    """Return the cases of a LabelMe file, or of all in a folder and below; raises :class:`DatasetError`.
+
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
+    taxonomy does not know them. ``films``: the image folder, where films are not beside their files.
+    """
+    folder = root if root.is_dir() else root.parent
+    cases = []
+    for sheet in sheets(root, names):
+        beside = Path(sheet.where).parent
+        film = None if sheet.extension else find_film(sheet.film, sheet.where, [films] if films else [beside])
+        cases.append(case_of(sheet, folder, film, looked_for=looked_for))
+    return cases
+
+
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+    """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
+    with new_folder(out) as folder:
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: ""), folder)
+
+
+def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write each sheet as a file into ``folder``; ``labels`` is what the tool is to offer, in ``labels.txt``."""
+    taken: set[str] = set()
+    for sheet in drawn:
+        stem = Path(sheet.film).stem
+        while stem.lower() in taken:  # films of one stem in different folders
+            stem += "_"
+        taken.add(stem.lower())
+        flags = {f"{state}:{label}": False for label in sheet.offered for state in _WITH_STATE}
+        flags |= {f"{state}:{label}": True for label, state in (sheet.states or {}).items()}
+        value = {
+            "version": _VERSION,
+            "flags": {**({_DONE: sheet.done} if sheet.offered or sheet.done else {}), **flags},
+            "shapes": [_shape(mark) for mark in sheet.marks],
+            "imagePath": sheet.film,
+            "imageData": None,
+            "imageHeight": None if sheet.size is None else sheet.size.height,
+            "imageWidth": None if sheet.size is None else sheet.size.width,
+        }
+        write_json(
+            folder / f"{stem}.json", value | ({} if sheet.extension is None else {"lungspot": sheet.extension}), 2
+        )
+    if labels:
+        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="ascii")
+
+
+def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+    """Return what each LabelMe file says, in the order in which lungspot wrote them, then by path.
+
+    A folder's JSON files without ``shapes`` are passed over; a file named outright must be LabelMe's.
+    """
+    if not root.exists():
+        raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
+    files = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    found = []
+    for path in files:
+        value = load_json(path)
+        if isinstance(value, dict) and isinstance(value.get("shapes"), list):
+            found.append(_sheet(value, path, root if root.is_dir() else root.parent, names))
+        elif not root.is_dir():
+            raise DatasetError("DATASET_FORMAT", path, "no list of shapes: this is not a LabelMe file")
+    if not found:
+        raise DatasetError("DATASET_NOT_FOUND", root, f"none of {len(files)} *.json files is LabelMe's")
+    return sorted(found, key=lambda sheet: (sheet.extension or {}).get("order", math.inf))
+
+
+def _shape(mark: Mark) -> dict[str, Any]:
+    shape: dict[str, Any] = {
+        "label": mark.label,
+        "points": [[mark.box.x0, mark.box.y0], [mark.box.x1, mark.box.y1]],
+        "group_id": None,
+        "description": "",
+        "shape_type": "rectangle",
+        "flags": {},
+        "mask": None,
+    }
+    extra = {"reader": mark.reader, "score": mark.score}
+    return shape | {key: value for key, value in extra.items() if value is not None}
+
+
+def _sheet(value: Mapping[str, Any], path: Path, folder: Path, names: Mapping[str, str] | None) -> Sheet:
+    extension = value.get("lungspot")
+    film, flags = value.get("imagePath"), value.get("flags") or {}
+    if not isinstance(film, str) or not isinstance(flags, dict) or not isinstance(extension, dict | None):
+        raise DatasetError("DATASET_FORMAT", path, "no imagePath, or flags or lungspot that are not mappings")
+    ours = extension is not None
+    marks = tuple(_mark(shape, f"{path}: shapes[{row}]", names, ours=ours) for row, shape in enumerate(value["shapes"]))
+    states: dict[str, State] = {}
+    for flag, on in flags.items():
+        state, colon, label = flag.partition(":")
+        if on is True and colon and state in _WITH_STATE:
+            identifier = label_named(label, f"{path}: flags", ours=ours, names=names)
+            if states.setdefault(identifier, State(state)) != state:
+                raise DatasetError("DATASET_ROW", path, f"{identifier} is flagged as present and as absent")
+    return Sheet(
+        film,
+        sheet_frame(value.get("imageWidth"), value.get("imageHeight"), str(path)),
+        marks,
+        states,
+        done=flags.get(_DONE) is True,
+        extension=extension,
+        facts={"id": path.relative_to(folder).with_suffix("").as_posix()},
+        where=str(path),
+    )
+
+
+def _mark(shape: object, where: str, names: Mapping[str, str] | None, *, ours: bool) -> Mark:
+    if not isinstance(shape, dict):
+        raise DatasetError("DATASET_ROW", where, "a shape is not a mapping")
+    kind, points = shape.get("shape_type") or "polygon", shape.get("points")
+    if kind not in _SHAPES:
+        raise DatasetError("DATASET_ROW", where, f"a {kind!r} has no area", advice="draw a rectangle")
+    if not isinstance(points, list) or len(points) < _SHAPES[kind] or not all(map(_is_point, points)):
+        raise DatasetError("DATASET_ROW", where, f"points {str(points)[:80]} of a {kind} are not enough x, y pairs")
+    if kind == "circle":
+        (x, y), radius = points[0], math.dist(*points[:2])
+        corners = (x - radius, y - radius, x + radius, y + radius)
+    else:
+        xs, ys = zip(*points, strict=True)
+        corners = (min(xs), min(ys), max(xs), max(ys))
+    reader, score = shape.get("reader"), shape.get("score")
+    if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
+        raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
+    label = label_named(shape.get("label"), where, ours=ours, names=names)
+    return Mark(label, sheet_box(corners, where), reader, score)
+
+
+def _is_point(point: object) -> bool:
+    return isinstance(point, list) and len(point) == 2 and all(isinstance(value, int | float) for value in point)

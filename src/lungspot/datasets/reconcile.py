@@ -1,0 +1,144 @@
+"""From a tool's sheet back to a case.
+
+Each mark that still is where it was written stands for the exact finding of the extension, to the last bit; a mark that
+moved or is new is the tool's; a mark that is gone is gone. So an untouched file gives back an equal case, and an edited
+one gives the edit and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.extension import case_from_json
+from lungspot.datasets.sheet import READER, Mark, Sheet, marks_of, said
+from lungspot.errors import DatasetError, InputError
+from lungspot.findings import Box, Finding, Frame, Reading, State
+
+__all__ = ["Rounding", "case_of", "nearest"]
+
+# How a format rounds a box of the shown frame; None where it cannot say the box.
+Rounding = Callable[[Box, Frame | None], Box | None]
+
+_TOLERANCE: Final = 0.02  # shown pixels: CVAT writes two decimals, YOLO nine digits
+
+
+def case_of(
+    sheet: Sheet,
+    folder: Path,
+    film: Path | None = None,
+    *,
+    looked_for: Iterable[str] = (),
+    rounding: Rounding = lambda box, _: box,
+) -> Case:
+    """Return the case of a sheet; raises :class:`DatasetError` naming the sheet's place.
+
+    ``folder``: the dataset's. ``film``: the image file, used where the sheet carries no extension. ``looked_for``:
+    labels that the people who drew looked for on every film, so that no box means absent; in a foreign file nothing
+    else but an outright statement makes a label absent.
+    """
+    try:
+        if sheet.extension is None:
+            return _foreign(sheet, folder, film, tuple(looked_for))
+        return _reconciled(sheet, case_from_json(sheet.extension, folder), rounding)
+    except InputError as error:
+        raise DatasetError("DATASET_ROW", sheet.where, error.reason) from error
+
+
+def nearest(mark: Mark, written: Sequence[Mark | None], taken: Iterable[int]) -> int | None:
+    """Return which mark of ``written``, not ``taken``, is the same box of the same label, or None."""
+    best, index = _TOLERANCE, None
+    for number, other in enumerate(written):
+        if other is None or number in taken or other.label != mark.label or mark.reader not in {None, other.reader}:
+            continue
+        distance = max(abs(a - b) for a, b in zip(mark.box.corners, other.box.corners, strict=True))
+        if distance < best:
+            best, index = distance, number
+    return index
+
+
+def _foreign(sheet: Sheet, folder: Path, film: Path | None, looked_for: tuple[str, ...]) -> Case:
+    readers = list(dict.fromkeys([*sheet.readers, *(mark.reader or READER for mark in sheet.marks)])) or [READER]
+    readings = []
+    for reader in readers:
+        findings = [
+            Finding(mark.label, mark.box, mark.score) for mark in sheet.marks if (mark.reader or READER) == reader
+        ]
+        found = dict.fromkeys((finding.label for finding in findings), State.BOXED)
+        states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(sheet.states or {})
+        readings.append(Reading(reader, tuple(findings), states, sheet.size))
+    facts = dict(sheet.facts)
+    identifier = facts.pop("id", None) or str(PurePosixPath(sheet.film).with_suffix(""))
+    dataset = facts.pop("dataset", None) or folder.resolve().name
+    patient = facts.pop("patient", None) or f"{dataset}_{identifier}"
+    return Case(identifier, dataset, patient, tuple(readings), film, sheet.size, **facts)
+
+
+def _reconciled(sheet: Sheet, case: Case, rounding: Rounding) -> Case:
+    written: list[Mark | None] = []
+    for mark in marks_of(case.readings, case.frame, sheet.size):
+        box = None if mark is None else rounding(mark.box, sheet.size)
+        written.append(None if mark is None or box is None else replace(mark, box=box))
+    taken: set[int] = set()
+    added: list[Mark] = []
+    for mark in sheet.marks:
+        index = nearest(mark, written, taken)
+        if index is None:
+            added.append(mark)
+        else:
+            taken.add(index)
+    gone = {index for index, mark in enumerate(written) if mark is not None and index not in taken}
+    before = said(case.readings)
+    after = before if sheet.states is None else sheet.states
+    changed = {label: after.get(label) for label in {**before, **after} if before.get(label) != after.get(label)}
+    return _edited(case, sheet.size, gone, added, changed) if added or gone or changed else case
+
+
+def _edited(
+    case: Case, size: Frame | None, gone: set[int], added: list[Mark], changed: Mapping[str, State | None]
+) -> Case:
+    """Return the case with some boxes gone, some added and some states said anew, each by the right reader."""
+    names = [reading.reader for reading in case.readings]
+    if len(set(names)) < len(names):
+        raise InputError("BAD_VALUE", None, "two readings of one reader; an edit cannot be given to one of them")
+    findings: dict[str, list[Finding]] = {name: [] for name in names}
+    states = {reading.reader: dict(reading.states) for reading in case.readings}
+    number = -1
+    for reading in case.readings:
+        for finding in reading.findings:
+            number += finding.box is not None
+            if finding.box is None or number not in gone:
+                findings[reading.reader].append(finding)
+    editor = names[0] if len(names) == 1 else READER
+    frame = case.frame or size
+    for mark in added:
+        box = mark.box if size is None or frame is None else mark.box.move(size, frame)
+        findings.setdefault(mark.reader or editor, []).append(Finding(mark.label, box, mark.score))
+    for label, state in changed.items():
+        if state is None:  # nothing is said outright any more
+            for of_reader in states.values():
+                of_reader.pop(label, None)
+        else:
+            states.setdefault(editor, {})[label] = state
+            findings.setdefault(editor, [])
+    readings = [_reading(reader, found, states.get(reader, {}), frame) for reader, found in findings.items()]
+    return replace(case, readings=tuple(readings), frame=frame)
+
+
+def _reading(reader: str, findings: Sequence[Finding], states: Mapping[str, State], frame: Frame | None) -> Reading:
+    """Return a reading whose states fit its findings: a first box makes its label boxed, a last box gone unsays it."""
+    boxed = {finding.label for finding in findings if finding.box is not None}
+    named = {finding.label for finding in findings}
+    fitting: dict[str, State] = {
+        label: state for label, state in states.items() if state is not State.BOXED and label not in boxed
+    }
+    for label in sorted(named):
+        if label in boxed and states.get(label) is not State.PRESENT:
+            fitting[label] = State.BOXED
+        else:
+            fitting.setdefault(label, State.PRESENT)
+    ordered = {label: fitting.pop(label) for label in states if label in fitting}
+    return Reading(reader, tuple(findings), ordered | fitting, frame)

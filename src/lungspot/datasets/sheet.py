@@ -1,0 +1,135 @@
+"""One film as a labelling tool shows it.
+
+A tool's file describes the image file beside it, so a sheet's marks are in pixels of **that file** (the *shown* frame),
+0-based, half-open, floats. A case's boxes are in its *native* frame, which may be larger. What a tool cannot say
+(native frame, readers, states, scores, patient, view …) travels in the *extension*, see
+:mod:`lungspot.datasets.extension`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lungspot.errors import DatasetError, InputError
+from lungspot.findings import Box, Frame, Reading, State, is_label_id, taxonomy
+
+__all__ = ["READER", "Mark", "Sheet", "as_shown", "label_named", "marks_of", "said", "sheet_box", "sheet_frame"]
+
+READER: Final = "annotator"  # who drew a box, where a file does not say
+_SMALLEST, _FARTHEST = 1e-3, 1e7  # pixels: what every tool's numbers can say
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One box of one label, in pixels of the shown film; ``reader`` and ``score`` where the tool says them."""
+
+    label: str
+    box: Box
+    reader: str | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a tool's file says about one film.
+
+    ``film``: the image file's name as the tool writes it, POSIX, relative to the dataset's folder. ``size``: the shown
+    frame, None where nothing says it. ``states``: labels said outright to be ``absent``, or ``present`` and not (all)
+    boxed; None where the tool cannot say such things. ``readers``: who answered, also those who drew nothing.
+    ``done``: somebody says that the film was looked at. ``extension``: the case as JSON, None in a foreign file.
+    ``facts``: fields of a :class:`~lungspot.datasets.case.Case` that the tool says. ``where``: file and row, for
+    errors. ``offered``: labels whose states the tool should let people choose.
+    """
+
+    film: str
+    size: Frame | None
+    marks: tuple[Mark, ...] = ()
+    states: Mapping[str, State] | None = None
+    readers: tuple[str, ...] = ()
+    done: bool = False
+    extension: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    offered: tuple[str, ...] = ()
+
+
+def as_shown(box: Box) -> Box | None:
+    """Return the box where every tool's numbers can say it; None where a side is under a thousandth of a pixel."""
+    lost = min(box.width, box.height) < _SMALLEST or max(map(abs, box.corners)) > _FARTHEST
+    return None if lost else box
+
+
+def marks_of(readings: Iterable[Reading], native: Frame | None, size: Frame | None) -> list[Mark | None]:
+    """Return one mark a boxed finding, reading by reading, in pixels of the shown film; None where it has none."""
+    marks: list[Mark | None] = []
+    for reading in readings:
+        for finding in reading.findings:
+            if finding.box is None:
+                continue
+            try:
+                box = (
+                    finding.box if native is None or size is None or size == native else finding.box.move(native, size)
+                )
+                shown = as_shown(box)
+            except InputError:  # too thin to survive the scaling
+                shown = None
+            marks.append(None if shown is None else Mark(finding.label, shown, reading.reader, finding.score))
+    return marks
+
+
+def said(readings: Iterable[Reading]) -> dict[str, State]:
+    """Return what LVIS can say of a film: ``present`` where a reader did not box all, ``absent`` where none saw it."""
+    states: dict[str, set[State]] = {}
+    for reading in readings:
+        for label, state in reading.states.items():
+            states.setdefault(label, set()).add(state)
+    outright: dict[str, State] = {}
+    for label, found in states.items():
+        if State.PRESENT in found:
+            outright[label] = State.PRESENT
+        elif State.BOXED not in found:
+            outright[label] = State.ABSENT
+    return outright
+
+
+def label_named(name: object, where: str, *, ours: bool, names: Mapping[str, str] | None = None) -> str:
+    """Return the label id that a tool's class name means.
+
+    ``names``: the caller's own class names → label ids. ``ours``: lungspot wrote the file, so that any id will do.
+    Raises :class:`DatasetError` ``UNKNOWN_LABEL``.
+    """
+    if isinstance(name, str):
+        if names is not None and name in names:
+            return names[name]
+        if ours and is_label_id(name):
+            return name
+        label = taxonomy().named(name)
+        if label is not None:
+            return label.id
+    raise DatasetError("UNKNOWN_LABEL", where, f"no label is called {name!r}")
+
+
+def sheet_box(corners: Sequence[object], where: str) -> Box:
+    """Return the box of four corners x0 y0 x1 y1 read from a file; raises :class:`DatasetError` ``DATASET_ROW``."""
+    try:
+        x0, y0, x1, y1 = (float(corner) for corner in corners)  # type: ignore[arg-type]  # refused below
+        return Box(x0, y0, x1, y1)
+    except InputError as error:
+        raise DatasetError("DATASET_ROW", where, error.reason) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DatasetError("DATASET_ROW", where, f"{list(corners)!r} are not four numbers") from error
+
+
+def sheet_frame(width: object, height: object, where: str) -> Frame | None:
+    """Return the size that a file states, None where it states none; raises ``DATASET_ROW`` where it is no size."""
+    if width in {None, "", 0, "0"} and height in {None, "", 0, "0"}:
+        return None
+    try:
+        sides = [float(str(width)), float(str(height))]
+        if any(side != int(side) for side in sides):
+            raise DatasetError("DATASET_ROW", where, f"a film of {width!r} x {height!r} pixels")
+        return Frame(int(sides[0]), int(sides[1]))
+    except (InputError, ValueError, OverflowError) as error:
+        raise DatasetError("DATASET_ROW", where, f"a film of {width!r} x {height!r} pixels") from error
