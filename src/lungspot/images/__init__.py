@@ -2,6 +2,7 @@
 
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph, Sex, View
+from lungspot.images.read import read
 
 __all__ = [
     "Notice",
@@ -14,5 +15,6 @@ __all__ = [
     "View",
     "normalise",
     "prepare",
+    "read",
     "squash",
 ]

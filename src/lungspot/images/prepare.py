@@ -72,4 +72,5 @@ def normalise(pixels: Pixels) -> Pixels:
     low, high = np.percentile(pixels, (_LOW, _HIGH))
     if high - low < 1e-6:
         return np.zeros_like(pixels, dtype=np.float32)
-    return np.clip((pixels - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+    share: Pixels = np.clip((pixels - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+    return share

@@ -1,0 +1,67 @@
+"""From stored numbers to grey: the one rule that makes every encoding of a film the same picture.
+
+The lowest and the highest value that the film really holds become 0 and 1, whatever its depth, sign, slope or polarity;
+docs/conventions.md, "Pixel values", says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.images.radiograph import Pixels
+
+__all__ = ["Shade", "luma", "stretch", "tabulate"]
+
+# (levels, weights) → values: what each stored level means, where ``weights`` says how many pixels have that level
+Shade = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]
+
+
+def tabulate(
+    stored: NDArray[np.integer],
+    shade: Shade | None = None,
+    *,
+    padding: tuple[int, int] | None = None,
+    inverted: bool = False,
+) -> Pixels:
+    """Return integer pixels (any shape, at most 16 bits) as float32 in [0, 1], through one table of their levels.
+
+    ``shade`` maps levels to values (Modality and VOI transformation). ``padding`` is an inclusive range of stored
+    values that are no picture: they do not set the grey range, and become 0. ``inverted`` turns low values white.
+    """
+    low = int(stored.min())
+    index = (stored.astype(np.int32) - low).ravel()
+    weights = np.bincount(index)
+    levels = np.arange(low, low + len(weights), dtype=np.float64)
+    padded = np.zeros(len(levels), dtype=bool)
+    if padding is not None:
+        padded = (levels >= padding[0]) & (levels <= padding[1])
+        if not weights[~padded].any():  # a film made of padding alone is taken as it is
+            padded[:] = False
+    weights = np.where(padded, 0, weights)
+    values = levels if shade is None else shade(levels, weights)
+    table = _between(values, values[weights > 0], inverted=inverted)
+    table[padded] = 0
+    return table[index].reshape(stored.shape)
+
+
+def stretch(values: NDArray[np.floating], *, inverted: bool = False) -> Pixels:
+    """Return real-valued pixels (any shape, finite) as float32 in [0, 1]; a flat picture becomes 0."""
+    return _between(values, values, inverted=inverted)
+
+
+def luma(color: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return RGB pixels, shape (height, width, 3), as grey of the same type (ITU-R BT.601), shape (height, width)."""
+    red, green, blue = (color[..., i].astype(np.float32) for i in range(3))
+    grey: NDArray[np.integer] = np.rint(0.299 * red + 0.587 * green + 0.114 * blue).astype(color.dtype)
+    return grey
+
+
+def _between(values: NDArray[np.floating], present: NDArray[np.floating], *, inverted: bool) -> Pixels:
+    low, high = float(present.min()), float(present.max())
+    if not high > low:
+        return np.zeros(values.shape, dtype=np.float32)
+    share = np.clip((values - low) / (high - low), 0, 1)
+    return np.asarray(1 - share if inverted else share, dtype=np.float32)

@@ -1,0 +1,76 @@
+"""The one way from a file to a film."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from lungspot.errors import FilmError
+from lungspot.images.radiograph import Origin, Radiograph
+from lungspot.images.raster import read_raster
+from lungspot.images.sandbox import DEFAULT, run
+from lungspot.images.sniff import DICOM, sniff
+
+__all__ = ["MAX_BYTES", "read"]
+
+MAX_BYTES: Final = 512 * 1024 * 1024
+
+
+def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, sandboxed: bool = True) -> Radiograph:
+    """Return the film in ``source``: a path, the bytes of a file, or a file opened for reading bytes.
+
+    The content decides what it is (DICOM, PNG, JPEG, TIFF, WebP, BMP), never the name. Its pixels are decoded in a
+    child process with limits on memory and time; ``sandboxed=False`` decodes here, for files of one's own.
+
+    Raises FilmError with the code that says why, and only that.
+    """
+    data, path = _bytes_of(source)
+    where = path or "<bytes>"
+    kind = sniff(data, where)
+    origin = Origin(path, hashlib.sha256(data).hexdigest(), kind)
+    decode = _decoder(kind)
+    film = run(decode, data, origin, limits=DEFAULT if sandboxed else None, where=where)
+    return replace(film) if sandboxed else film  # made anew, so that what the child says is checked here
+
+
+def _decoder(kind: str) -> Callable[[bytes, Origin], Radiograph]:
+    if kind != DICOM:
+        return read_raster
+    from lungspot.images.dicom import read_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
+
+    return read_dicom
+
+
+def _bytes_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str | None]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        data, path = bytes(source), None
+    elif isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
+        data = _file_bytes(Path(path))
+    else:
+        name = getattr(source, "name", None)
+        path = name if isinstance(name, str) else None
+        data = source.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise FilmError("TOO_LARGE", path or "<bytes>", f"more than {MAX_BYTES >> 20} MiB")
+    return data, path
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            what = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
+            raise FilmError("NOT_READABLE", path, f"this is {what}")
+        if about.st_size > MAX_BYTES:
+            raise FilmError("TOO_LARGE", path, f"{about.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FilmError("NOT_FOUND", path, "there is no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise FilmError("NOT_READABLE", path, getattr(error, "strerror", None) or str(error)) from error
