@@ -57,8 +57,8 @@ def generated_network(size=64):
     """A network without training, of standard operators, whose answers follow from the picture.
 
     Each of 8 x 8 cells offers a box of 24 pixels around it; a cell's score rises with its mean grey, differently for
-    each label. The gate takes the corner with the least light for the top left: films in these tests carry a dark
-    corner; a film that is bright over all is inverted, and one without any contrast between corners is lateral.
+    each label. The gate takes the corner with the least light for the top left: films in these tests are bright with
+    one dark corner; a film that is dark over all is inverted.
     """
     cell = size // 8
     labels, classes = len(CARD_LABELS), len(GATE_CLASSES)
@@ -67,7 +67,7 @@ def generated_network(size=64):
     gate[0] = (0, 0, 0, 0, 4)
     gate[5:9, :4] = -20 * np.eye(4)
     gate[9] = (0, 0, 0, 0, 5)
-    gate[10] = (5, 5, 5, 5, -8)
+    gate[10] = (-20, -20, -20, -20, 45)
     values = {
         "weight": np.array([8, 6, 10], np.float32).reshape(labels, 1, 1, 1),
         "bias": np.array([-6, -4, -9], np.float32),

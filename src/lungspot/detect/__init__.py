@@ -1,21 +1,30 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
 from lungspot.detect.card import METADATA_KEY, OPERATING_POINTS, GateCard, ModelCard, Platt, Thresholds
+from lungspot.detect.correction import Correction
+from lungspot.detect.decode import calibrate, decode
 from lungspot.detect.detector import Detector, Raw, load_detector
+from lungspot.detect.gate import REASONS, Sight, see
 from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model
 
 __all__ = [
     "METADATA_KEY",
     "OPERATING_POINTS",
+    "REASONS",
+    "Correction",
     "Detector",
     "GateCard",
     "ModelCard",
     "ModelFile",
     "Platt",
     "Raw",
+    "Sight",
     "Thresholds",
+    "calibrate",
+    "decode",
     "examine",
     "is_sealed",
     "load_detector",
     "seal_model",
+    "see",
 ]

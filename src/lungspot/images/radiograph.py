@@ -27,6 +27,9 @@ WARNINGS: dict[str, str] = {
     "PREAMBLE": "the 128 bytes before the DICOM prefix look like another kind of file",
     "CHILD": "the patient is younger than 16 years; nothing here was made for children",
     "PIXEL_REPRESENTATION": "the header's signedness contradicts the pixel data",
+    "TURNED": "the film does not stand upright in its file; it was turned for reading",
+    "GREYS_SWAPPED": "the film's greys are swapped in its file; they were set right for reading",
+    "NO_GATE": "the model cannot tell whether this is a frontal chest film",
 }
 
 

@@ -1,0 +1,52 @@
+"""Boxes out of an activation map, for labels that were learnt without any box."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lungspot.findings import Box, Frame
+
+__all__ = ["boxes_from_map"]
+
+_FINER = 4  # the map is interpolated to this many times its cells, so that a box may end within a cell
+_SHARE = 0.25  # of the strongest region's activation, that another region needs
+_MOST = 4
+
+
+def boxes_from_map(heat: NDArray[np.float32], fraction: float, frame: Frame) -> tuple[Box, ...]:
+    """Return boxes around the regions of ``heat``, shape (h, w), where it reaches ``fraction`` of its peak.
+
+    The map covers the whole of ``frame``, in whose pixels the boxes are; strongest region first, at most four.
+    """
+    height, width = heat.shape[0] * _FINER, heat.shape[1] * _FINER
+    fine = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+    if fine.max() <= 0:
+        return ()
+    hot = fine >= fraction * fine.max()
+    regions = sorted(_regions(hot), key=lambda cells: -float(fine[cells].sum()))
+    strongest = float(fine[regions[0]].sum())
+    scale_x, scale_y = frame.width / width, frame.height / height
+    return tuple(
+        Box(xs.min() * scale_x, ys.min() * scale_y, (xs.max() + 1) * scale_x, (ys.max() + 1) * scale_y)
+        for ys, xs in regions[:_MOST]
+        if float(fine[ys, xs].sum()) >= _SHARE * strongest
+    )
+
+
+def _regions(hot: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the (rows, columns) of each region of neighbouring (4-connected) cells."""
+    left = {(int(y), int(x)) for y, x in np.argwhere(hot)}
+    found = []
+    while left:
+        queue = [min(left)]
+        left.discard(queue[0])
+        for y, x in queue:  # grows while it is walked
+            for cell in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if cell in left:
+                    left.discard(cell)
+                    queue.append(cell)
+        rows, columns = np.array(queue, dtype=np.intp).T
+        found.append((rows, columns))
+    return found

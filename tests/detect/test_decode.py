@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lungspot.detect import ModelCard, Platt, Raw, Thresholds, calibrate, decode
+from lungspot.detect.decode import place
+from lungspot.detect.mapbox import boxes_from_map
+from lungspot.findings import Box, Frame, Side, State, Zone
+from lungspot.images import Placement
+
+CARD = ModelCard(
+    "m",
+    "1",
+    ("effusion", "edema"),
+    100,
+    box_fusion={"effusion": 1.0},
+    thresholds={"balanced": {"effusion": Thresholds(0.2, 0.5), "edema": Thresholds(0.5, 0.5)}},
+    nms_iou=0.5,
+)
+PLACEMENT = Placement(Frame(200, 400), 100)  # x times 2, y times 4
+
+
+def raw(boxes, scores, image=(0.5, 0.1), maps=None):
+    return Raw(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(scores, np.float32).reshape(-1, 2),
+        np.array(image, np.float32),
+        np.zeros((2, 4, 4), np.float32) if maps is None else np.array(maps, np.float32),
+        np.zeros(1, np.float32),
+    )
+
+
+def boxed(reading):
+    return [(f.label, f.box.corners, round(f.score, 4)) for f in reading.findings if f.box]
+
+
+def test_scores_are_fused_and_boxes_are_in_the_original_film():
+    reading = decode(raw([[10, 10, 30, 40]], [[0.8, 0.0]]), PLACEMENT, CARD)
+    assert boxed(reading) == [("effusion", (20, 40, 60, 160), 0.4)]
+    assert reading.frame == Frame(200, 400)
+    assert reading.findings[0].side is Side.RIGHT
+    assert reading.findings[0].zone is Zone.UPPER
+    assert reading.states == {"effusion": State.BOXED, "edema": State.ABSENT}
+    assert [(f.label, round(f.score, 3)) for f in reading.findings if not f.box] == [("effusion", 0.5), ("edema", 0.1)]
+
+
+def test_calibration_follows_fusion():
+    card = dataclasses.replace(CARD, box_calibration={"effusion": Platt(2.0, 0.0)})
+    reading = decode(raw([[10, 10, 30, 40]], [[0.8, 0.0]]), PLACEMENT, card)
+    assert reading.findings[0].score == pytest.approx(0.4**2 / (0.4**2 + 0.6**2), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("score", "platt", "expected"),
+    [(0.3, None, 0.3), (0.3, Platt(), 0.3), (0.5, Platt(3, 1), 1 / (1 + np.exp(-1))), (0, Platt(), 0), (1, Platt(), 1)],
+)
+def test_platt(score, platt, expected):
+    assert calibrate(np.array([score]), platt)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_of_two_boxes_over_one_place_the_better_stays_and_other_labels_do_not_matter():
+    boxes = [[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60], [0, 0, 10, 10]]
+    scores = [[0.8, 0], [0.9, 0], [0.7, 0], [0, 0.9]]
+    reading = decode(raw(boxes, scores, image=(1, 1)), PLACEMENT, CARD)
+    assert [(label, score) for label, _, score in boxed(reading)] == [
+        ("effusion", 0.9),
+        ("edema", 0.9),
+        ("effusion", 0.7),
+    ]
+
+
+def test_a_floor_replaces_the_thresholds():
+    found = raw([[0, 0, 10, 10]], [[0.1, 0.0]], image=(1, 0))
+    assert boxed(decode(found, PLACEMENT, CARD)) == []
+    assert len(boxed(decode(found, PLACEMENT, CARD, min_score=0.05))) == 1
+
+
+def test_boxes_are_cut_at_the_film_and_crumbs_are_dropped():
+    boxes = [[-20, -20, 50, 50], [99.5, 0, 120, 50], [30, 30, 30, 60], [60, 60, 40, 80], [-9, -9, -1, -1]]
+    reading = decode(raw(boxes, [[0.9, 0.0]] * 5, image=(1, 0)), PLACEMENT, CARD)
+    assert boxed(reading) == [("effusion", (0, 0, 100, 200), 0.9)]
+
+
+def test_a_film_may_be_positive_without_a_box():
+    reading = decode(raw([], [], image=(0.9, 0.1)), PLACEMENT, CARD)
+    assert reading.states == {"effusion": State.PRESENT, "edema": State.ABSENT}
+
+
+def test_a_label_without_boxes_gets_them_from_its_map():
+    card = dataclasses.replace(CARD, box_from_map={"edema": 0.5})
+    maps = np.zeros((2, 4, 4))
+    maps[1, 1:3, 0:1] = 1
+    reading = decode(raw([[0, 0, 90, 90]], [[0.0, 0.9]], image=(0, 0.9), maps=maps), PLACEMENT, card)
+    (finding,) = [f for f in reading.findings if f.box]
+    assert finding.label == "edema"
+    assert finding.score == pytest.approx(0.9)
+    assert finding.box.iou(Box(0, 100, 50, 300)) > 0.7
+    low = decode(raw([], [], image=(0, 0.4), maps=maps), PLACEMENT, card)
+    assert boxed(low) == []
+
+
+def test_a_map_of_two_regions_gives_two_boxes_and_weak_ones_do_not_count():
+    heat = np.zeros((8, 8), np.float32)
+    heat[1:5, 1:3] = 1
+    heat[2:6, 5:7] = 0.9
+    heat[7, 0] = 0.8
+    found = boxes_from_map(heat, 0.5, Frame(80, 80))
+    assert len(found) == 2
+    assert found[0].iou(Box(10, 10, 30, 50)) > 0.75
+    assert boxes_from_map(np.zeros((8, 8), np.float32), 0.5, Frame(80, 80)) == ()
+
+
+@pytest.mark.parametrize(
+    ("corners", "label", "expected"),
+    [
+        ((10, 10, 30, 30), "effusion", (Side.RIGHT, Zone.UPPER)),
+        ((70, 40, 90, 50), "effusion", (Side.LEFT, Zone.MIDDLE)),
+        ((70, 70, 90, 90), "effusion", (Side.LEFT, Zone.LOWER)),
+        ((10, 40, 90, 60), "edema", (Side.BILATERAL, Zone.MIDDLE)),
+        ((55, 10, 90, 90), "emphysema", (Side.LEFT, None)),
+        ((30, 40, 80, 80), "cardiomegaly", (None, None)),
+    ],
+)
+def test_the_left_of_the_picture_is_the_right_of_the_patient(corners, label, expected):
+    assert place(Box(*corners), Frame(100, 100), label) == expected
