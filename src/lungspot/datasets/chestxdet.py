@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.datasets.case import Case, Split
+from lungspot.datasets.films import find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.scan import find_films
 from lungspot.datasets.tables import need, read_list, read_rows, refuse_row, row_box
 from lungspot.findings import Reading
 

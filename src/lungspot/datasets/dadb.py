@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.case import Case, everything_absent
-from lungspot.datasets.scan import find_films
+from lungspot.datasets.films import find_films
 from lungspot.datasets.tables import need_folder
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.case import Case
-from lungspot.datasets.scan import find_films
+from lungspot.datasets.films import find_films
 from lungspot.datasets.tables import age_in_years, need, read_rows, sex, view
 from lungspot.findings import Finding, Reading, State
 

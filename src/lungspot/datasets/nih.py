@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.case import Case, Split
-from lungspot.datasets.scan import find_films
+from lungspot.datasets.films import find_films
 from lungspot.datasets.tables import age_in_years, need, number, read_rows, refuse_row, row_box, sex, view
 from lungspot.findings import Box, Finding, Frame, Reading, State
 

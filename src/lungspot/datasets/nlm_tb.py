@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.datasets.case import Case, everything_absent
-from lungspot.datasets.scan import find_films
+from lungspot.datasets.films import find_films
 from lungspot.datasets.tables import need_folder, read_object, refuse_row
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State

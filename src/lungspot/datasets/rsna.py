@@ -18,8 +18,8 @@ from typing import Final
 
 from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.chestxdet import nih_names
+from lungspot.datasets.films import find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.scan import find_films
 from lungspot.datasets.tables import need, number, read_rows, refuse_row, row_box
 from lungspot.findings import Box, Reading
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lungspot.datasets.case import Case, everything_absent
+from lungspot.datasets.films import find_films
 from lungspot.datasets.rsna import READER
-from lungspot.datasets.scan import find_films
 from lungspot.datasets.tables import need_folder
 from lungspot.errors import DatasetError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.case import Case
-from lungspot.datasets.scan import find_films
+from lungspot.datasets.films import find_films
 from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
