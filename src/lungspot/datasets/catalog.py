@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets import chestxdet, dadb, hannover, nih, nlm_tb, rsna, rsna_normals, siim_covid, tbx11k
+from lungspot.datasets import (
+    chestxdet,
+    dadb,
+    hannover,
+    image_labels,
+    nih,
+    nlm_tb,
+    rsna,
+    rsna_normals,
+    siim_acr,
+    siim_covid,
+    tbx11k,
+    vindr,
+)
 from lungspot.datasets.case import Case
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
@@ -21,7 +34,6 @@ class Dataset:
 
     cases: Callable[[Path], Iterator[Case]]
     folder: str
-    films: bool = True  # False: annotations only, in the folder of real films that the project is tested with
 
 
 # Films' own datasets stand before those that only read them: merge() takes its facts from the first.
@@ -35,6 +47,9 @@ DATASETS: Final[dict[str, Dataset]] = {
     "dadb": Dataset(dadb.cases, "tb-extra/dadb"),
     "hannover": Dataset(hannover.cases, "hannover"),
     "rsna_normals": Dataset(rsna_normals.cases, "rsna-normals"),
+    "vindr": Dataset(vindr.cases, "vindr"),
+    "siim_acr": Dataset(siim_acr.cases, "siim-acr"),
+    "csv": Dataset(image_labels.cases, "csv"),
 }
 
 
@@ -52,7 +67,7 @@ def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
 
     ``with_film``: leave out cases whose film is not there. Raises :class:`DatasetError` where no dataset is there.
     """
-    here = [data for data in DATASETS.values() if (data_root / data.folder).is_dir() and (data.films or not with_film)]
+    here = [data for data in DATASETS.values() if (data_root / data.folder).is_dir()]
     if not here:
         folders = ", ".join(data.folder for data in DATASETS.values())
         raise DatasetError("DATASET_NOT_FOUND", data_root, f"none of the folders {folders} here")

@@ -13,6 +13,7 @@ Known faults: labels were mined from reports, so their absence is noisy. A boxed
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,8 @@ LABELS: Final[dict[str, str]] = {
     "Pneumothorax": "pneumothorax",
 }
 _NO_FINDING = "No Finding"
-_BOX_COLUMNS = ("image", "label", "x", "y", "w", "h", "_6", "_7", "_8")
+_BOX_COLUMNS = ("image", "label", "x", "y", "w", "h")
+_FILE = re.compile(r"(\d{8})_\d{3}\.\w+\Z")
 _LISTS = {"train_val_list.txt": Split.TRAIN, "test_list.txt": Split.TEST}
 
 
@@ -57,7 +59,7 @@ def cases(root: Path) -> Iterator[Case]:
     splits = _official(root)
     columns = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
     for line, row in read_rows(entries, columns):
-        name = row["Image Index"].rpartition(".")[0]
+        name = _stem(entries, line, row["Image Index"])
         positive = set(row["Finding Labels"].split("|")) - {_NO_FINDING}
         if unknown := positive - LABELS.keys():
             raise refuse_row(entries, line, f"unknown label {', '.join(sorted(unknown))}")
@@ -97,13 +99,19 @@ def _boxes(root: Path) -> dict[str, list[tuple[str, Box]]]:
     path = need(root, "BBox_List_2017.csv")
     labels = LABELS | {"Infiltrate": "infiltration"}
     found: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
-    for line, row in read_rows(path, _BOX_COLUMNS[:6], names=_BOX_COLUMNS):
+    for line, row in read_rows(path, ("Image Index", "Finding Label"), _BOX_COLUMNS):
         if row["label"] not in labels:
             raise refuse_row(path, line, f"unknown label {row['label']}")
         x, y, width, height = (number(path, line, row, column) for column in "xywh")
         box = row_box(path, line, (x, y, x + width, y + height))
-        found[row["image"].rpartition(".")[0]].append((labels[row["label"]], box))
+        found[_stem(path, line, row["image"])].append((labels[row["label"]], box))
     return found
+
+
+def _stem(path: Path, line: int, file: str) -> str:
+    if not _FILE.match(file):
+        raise refuse_row(path, line, f"{file!r} is no NIH film (00000001_000.png)")
+    return file.rpartition(".")[0]
 
 
 def _official(root: Path) -> dict[str, Split]:

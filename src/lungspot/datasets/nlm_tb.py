@@ -14,15 +14,19 @@ have no box. The end of a file's name says the class: ``_0`` normal, ``_1`` tube
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
+
 from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import need_folder, read_object, refuse_row
-from lungspot.errors import DatasetError, InputError
+from lungspot.datasets.tables import age_in_years, need_folder, read_object, refuse_row, sex
+from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.images.radiograph import Sex, View
 
 __all__ = ["FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 
@@ -30,48 +34,80 @@ SHENZHEN: Final = "shenzhen"
 MONTGOMERY: Final = "montgomery"
 FRAME: Final = Frame(3000, 2950)
 _READERS = {"CHNCXR": SHENZHEN, "MCUCXR": MONTGOMERY}
-_POLYGONS = "shenzhen_via_polygons.json"
+_NAME = re.compile(r"(CHNCXR|MCUCXR)_\d+_([01])\Z")
+_NATIVE = 1500  # pixels; a film with a smaller side is a copy made small
+_AGE = re.compile(r"(\d+)\s*(yr|year|Y|month|mo|day|d)", re.IGNORECASE)
 
 
 def cases(root: Path) -> Iterator[Case]:
-    """Yield a case for each film ``CHNCXR_####_[01]`` and ``MCUCXR_####_[01]`` below ``root``."""
-    polygons = _polygons(need_folder(root) / _POLYGONS)
-    films = {stem: path for stem, path in find_films([root]).items() if stem.partition("_")[0] in _READERS}
+    """Yield a case for each film ``CHNCXR_####_[01]`` and ``MCUCXR_####_[01]`` below ``root``.
+
+    Regions are read from the file ``*via*.json`` in ``root``; age and sex from ``ClinicalReadings``, if they are there.
+    """
+    shapes = _shapes(need_folder(root))
+    films = {stem: path for stem, path in find_films([root]).items() if _NAME.match(stem)}
     if not films:
-        raise DatasetError("DATASET_INCOMPLETE", root, "no film called CHNCXR_* or MCUCXR_* below it")
+        raise DatasetError("DATASET_INCOMPLETE", root, "no film called CHNCXR_0001_0 or MCUCXR_0001_0 below it")
+    clinical = {path.stem: path for path in root.rglob("*.txt") if _NAME.match(path.stem)}
     for stem, path in sorted(films.items()):
-        reader = _READERS[stem.partition("_")[0]]
-        frame = FRAME if reader == SHENZHEN else None
-        boxes = polygons.get(stem, [])
-        if stem.endswith("_0"):
-            reading = everything_absent(reader, frame)
-        elif stem.endswith("_1"):
-            findings = tuple(Finding("tuberculosis", box) for box in boxes) or (Finding("tuberculosis"),)
-            reading = Reading(reader, findings, {"tuberculosis": State.BOXED if boxes else State.PRESENT}, frame)
-        else:
-            raise DatasetError("DATASET_ROW", path, "the name ends neither in _0 (normal) nor in _1 (tuberculosis)")
-        yield Case(id=stem, dataset="nlm_tb", patient=f"tbe_{stem}", readings=(reading,), image=path, frame=frame)
+        reader, ill = _READERS[stem[:6]], stem.endswith("_1")
+        frame = _frame(path) or (FRAME if reader == SHENZHEN else None)
+        age, who = _clinical(clinical[stem]) if stem in clinical else (None, Sex.UNKNOWN)
+        yield Case(
+            id=stem,
+            dataset="nlm_tb",
+            patient=f"tbe_{stem}",
+            readings=(_reading(reader, frame, shapes.get(stem, [])) if ill else everything_absent(reader, frame),),
+            image=path,
+            frame=frame,
+            view=View.PA,
+            age_years=age,
+            sex=who,
+        )
 
 
-def _polygons(path: Path) -> dict[str, list[Box]]:
-    if not path.is_file():
-        return {}
+def _reading(reader: str, frame: Frame | None, shapes: list[Box]) -> Reading:
+    boxes = [clipped for box in shapes if frame is not None and (clipped := box.clip(frame)) is not None]
+    findings = tuple(Finding("tuberculosis", box) for box in boxes) or (Finding("tuberculosis"),)
+    return Reading(reader, findings, {"tuberculosis": State.BOXED if boxes else State.PRESENT}, frame)
+
+
+def _frame(path: Path) -> Frame | None:
+    """Return the size of the published film, None where ``path`` is a copy made small or cannot say."""
+    try:
+        with Image.open(path) as film:
+            width, height = film.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return Frame(width, height) if min(width, height) >= _NATIVE else None
+
+
+def _clinical(path: Path) -> tuple[float | None, Sex]:
+    """Read ``male 45yrs`` (Shenzhen) or ``Patient's Sex: F``, ``Patient's Age: 027Y`` (Montgomery)."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    years = _AGE.search(text)
+    age = None if years is None else age_in_years(years[1] + years[2][0].upper())
+    who = re.search(r"\b(female|male|F|M)\b", text, re.IGNORECASE)
+    return age, sex(who[1]) if who else Sex.UNKNOWN
+
+
+def _shapes(root: Path) -> dict[str, list[Box]]:
+    """Return film → a box around each region, of all VIA files."""
     found: dict[str, list[Box]] = {}
-    for key, entry in read_object(path).items():
-        try:
-            stem, regions = entry["filename"].rpartition(".")[0], entry["regions"]
-            boxes = [_box(region["shape_attributes"]) for region in regions]
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise refuse_row(path, key, f"not a VIA film with regions ({type(error).__name__}: {error})") from error
-        found.setdefault(stem, []).extend(box for box in boxes if box is not None)
+    for path in sorted(root.glob("*via*.json")):
+        for key, entry in read_object(path).items():
+            try:
+                regions = [region["shape_attributes"] for region in entry["regions"]]
+                boxes = [_box(shape) for shape in regions if shape["name"] != "point"]
+                stem = entry["filename"].rpartition(".")[0]
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                raise refuse_row(path, key, f"no VIA film with regions ({type(error).__name__}: {error})") from error
+            found.setdefault(stem, []).extend(box for box in boxes if box is not None)
     return found
 
 
-def _box(shape: Any) -> Box | None:  # noqa: ANN401
-    if shape["name"] == "point":
-        return None
-    try:
-        box = Box.from_points(zip(shape["all_points_x"], shape["all_points_y"], strict=True))
-    except InputError:  # a line of no width
-        return None
-    return box.clip(FRAME)
+def _box(shape: Mapping[str, Any]) -> Box | None:
+    xs, ys = shape["all_points_x"], shape["all_points_y"]
+    if min(xs) == max(xs) or min(ys) == max(ys):
+        return None  # a line
+    return Box.from_points(zip(xs, ys, strict=True))

@@ -18,7 +18,7 @@ from typing import Final
 
 from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.chestxdet import nih_names
-from lungspot.datasets.films import find_films
+from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.nih import FRAME
 from lungspot.datasets.tables import need, number, read_rows, refuse_row, row_box
 from lungspot.findings import Box, Reading
@@ -48,13 +48,18 @@ def cases(root: Path) -> Iterator[Case]:
         name = names.get(identifier, identifier)
         normal = classes.get(identifier) == NORMAL and not found
         reading = Reading.of_boxes(READER, FRAME, found, ("opacity",))
+        image = films.get(name, films.get(identifier))
+        facts = dicom_facts(image)
         yield Case(
             id=name,
             dataset="rsna",
             patient=f"nih_{name[:8]}" if identifier in names else f"rsna_{identifier}",
             readings=(everything_absent(READER, FRAME) if normal else reading,),
-            image=films.get(name, films.get(identifier)),
+            image=image,
             frame=FRAME,
+            view=facts.view,
+            age_years=facts.age_years,
+            sex=facts.sex,
         )
 
 

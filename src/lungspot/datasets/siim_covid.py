@@ -4,7 +4,8 @@ Citation: Lakhani P, Mongan J, Singhal C, et al. The 2021 SIIM-FISABIO-RSNA mach
 annotation and standard exam classification of COVID-19 chest radiographs. J Digit Imaging 2023;36:365-372.
 Link: https://www.kaggle.com/c/siim-covid19-detection
 Terms: research, non-commercial (CC BY-NC 4.0).
-Boxes: x0, y0, x1, y1 (``label``), in pixels of the DICOM; their size is in ``meta.csv`` (dim0 height, dim1 width).
+Boxes: x0, y0, x1, y1 (``label``), in pixels of the DICOM; its size is in ``meta.csv`` of the
+usual copies (dim0 height, dim1 width), else in the DICOM itself.
 Known faults: a study's class is not an image's: 304 films of positive studies have no box and are no negatives. Most
 films of the BIMCV and RICORD collections are here too. Patient ids are in the DICOM files and ``train_meta.csv`` only.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.case import Case
-from lungspot.datasets.films import find_films
+from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -41,22 +42,28 @@ def cases(root: Path) -> Iterator[Case]:
     films = find_films([root / "train"])
     frames, patients = _frames(root), _patients(root)
     for line, row in read_rows(path, ("id", "label", "StudyInstanceUID")):
-        name = row["id"].removesuffix("_image")
-        study = row["StudyInstanceUID"]
+        name, study = row["id"].removesuffix("_image"), row["StudyInstanceUID"]
         if study not in studies:
             raise refuse_row(path, line, f"study {study} is not in train_study_level.csv")
-        frame, boxes = frames.get(name), _boxes(path, line, row["label"])
-        if boxes and frame is None:
-            if name in films or not frames:
-                raise DatasetError("DATASET_INCOMPLETE", f"{path}:{line}", f"the size of {name} is not in meta.csv")
-            boxes = []  # neither the film nor its size is here: the class is known, the places are not
+        image = films.get(name)
+        facts = dicom_facts(image)
+        frame = frames.get(name) or facts.frame
+        boxes = _boxes(path, line, row["label"])
+        if boxes and frame is None and image is not None:
+            raise DatasetError(
+                "DATASET_INCOMPLETE", f"{path}:{line}", f"no size of {name} in meta.csv, nor a DICOM film"
+            )
         yield Case(
             id=name,
             dataset="siim_covid",
-            patient=f"siim_{patients.get(name, study)}",
-            readings=(_reading(studies[study], frame, boxes),),
-            image=films.get(name),
+            patient=f"siim_{patients.get(name) or facts.patient or study}",
+            # Without film and size the places mean nothing: the class stays, without boxes.
+            readings=(_reading(studies[study], frame, boxes if frame else []),),
+            image=image,
             frame=frame,
+            view=facts.view,
+            age_years=facts.age_years,
+            sex=facts.sex,
         )
 
 
@@ -99,7 +106,9 @@ def _studies(root: Path) -> dict[str, str]:
 
 
 def _frames(root: Path) -> dict[str, Frame]:
-    path = need(root, "meta.csv")
+    path = root / "meta.csv"
+    if not path.is_file():
+        return {}
     return {
         row["image_id"]: Frame(int(number(path, line, row, "dim1")), int(number(path, line, row, "dim0")))
         for line, row in read_rows(path, ("image_id", "dim0", "dim1"))

@@ -8,7 +8,8 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,9 @@ from lungspot.findings import Box
 from lungspot.images.radiograph import Sex, View
 
 __all__ = [
+    "Row",
     "age_in_years",
+    "header_of",
     "need",
     "need_folder",
     "number",
@@ -39,7 +42,7 @@ _OLDEST = 120.0
 
 
 def need(root: Path, *names: str) -> Path:
-    """Return the first of ``names`` that is a file under ``root``; raises :class:`DatasetError`."""
+    """Return the first of ``names`` that is a file in ``root``; raises :class:`DatasetError`."""
     need_folder(root)
     for name in names:
         if (root / name).is_file():
@@ -54,29 +57,38 @@ def need_folder(root: Path) -> Path:
     return root
 
 
-def read_rows(path: Path, columns: Iterable[str], names: Iterable[str] | None = None) -> Iterator[tuple[int, Row]]:
-    """Yield (line number, row) of a CSV file (``.gz`` too) that must have ``columns``.
+def read_rows(path: Path, columns: Iterable[str], names: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
+    """Yield (line number, row) of a CSV file (``.gz`` too) whose header must have ``columns``.
 
-    ``names`` replaces the header where the publisher's cannot be used as it is. Names lose their outer spaces.
-    Raises :class:`DatasetError`: a column is missing, a row is short, the file is not text.
+    ``names``: what to call the values instead of the header, where a publisher's header cannot be used as it is.
+    Column names lose their outer spaces. Raises :class:`DatasetError`: a column is missing, a row is short, the file is
+    not whole.
     """
     try:
         with _open_text(path) as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            header = header if names is None else list(names)
             if missing := [name for name in columns if name not in header]:
-                found = ", ".join(filter(None, header)) or "no header"
+                found = ", ".join(filter(None, header)) or "nothing"
                 raise DatasetError("DATASET_COLUMNS", path, f"no column {', '.join(missing)} (found: {found})")
-            needed = max(header.index(name) for name in columns) + 1
+            needed = len(names) or max(header.index(name) for name in columns) + 1
+            keys = names or header
             for values in reader:
-                if not values:
-                    continue
-                if len(values) < needed:
+                if values and len(values) < needed:
                     raise refuse_row(path, reader.line_num, f"{len(values)} values where {needed} are needed")
-                yield reader.line_num, dict(zip(header, values, strict=False))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole text file ({error})") from error
+                if values:
+                    yield reader.line_num, dict(zip(keys, values, strict=False))
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Return the column names of a CSV file; raises :class:`DatasetError`."""
+    try:
+        with _open_text(path) as file:
+            return tuple(name.strip() for name in next(csv.reader(file), []))
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
 
 
 def read_list(path: Path) -> list[Any]:
