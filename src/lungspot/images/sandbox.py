@@ -73,12 +73,6 @@ class Limits:
     wall: float = 30.0
     result: int = 512 * _MIB
 
-    @classmethod
-    def for_pixels(cls, pixels: int) -> Limits:
-        """Return limits for a film of that many pixels: several times what the slowest decoder (JPEG 2000) needs."""
-        cpu = 4 + 0.6e-6 * pixels
-        return cls(memory=192 * _MIB + 24 * pixels, cpu=cpu, wall=3 * cpu, result=16 * _MIB + 12 * pixels)
-
 
 DEFAULT = Limits()
 
