@@ -31,6 +31,7 @@ CODES: Final[dict[str, str]] = {
     "NOT_AN_IMAGE": "give a DICOM, PNG, JPEG, TIFF, WebP or BMP film",
     "NOT_A_RADIOGRAPH": "give a projection X-ray (CR, DX, DR)",
     "NO_PIXELS": "export the image object itself, not a report or an index",
+    "BAD_HEADER": "re-export the film; its header is damaged",
     "NOT_DECODABLE": "re-export the film; its pixel data contradict its header",
     "TRUNCATED": "copy or export the film again; the file ends early",
     "TOO_LARGE": "export one film per file at its native size",

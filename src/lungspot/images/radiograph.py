@@ -27,6 +27,14 @@ WARNINGS: dict[str, str] = {
     "PREAMBLE": "the 128 bytes before the DICOM prefix look like another kind of file",
     "CHILD": "the patient is younger than 16 years; nothing here was made for children",
     "PIXEL_REPRESENTATION": "the header's signedness contradicts the pixel data",
+    "BITS_STORED": "the pixels use more bits than the header says",
+    "TRAILING": "what follows the pixels makes no sense; the file may have been cut there",
+    "RAW": "the film is raw detector data (FOR PROCESSING), not the picture that people read",
+    "WINDOW_CHOSEN": "the file offers several windows or VOI LUTs; the first was used",
+    "WINDOW_IGNORED": "the file's window or VOI LUT hides most of the film; its full range is used",
+    "POLARITY": "the header contradicts itself about which values are white",
+    "SECONDARY_CAPTURE": "the object is a copy of the film (secondary capture), not the film",
+    "BODY_PART": "the file says that it shows another part of the body",
     "TURNED": "the film does not stand upright in its file; it was turned for reading",
     "GREYS_SWAPPED": "the film's greys are swapped in its file; they were set right for reading",
     "NO_GATE": "the model cannot tell whether this is a frontal chest film",
@@ -91,6 +99,7 @@ class Radiograph:
     pixel_spacing_mm: tuple[float, float] | None = None
     view: View = View.UNKNOWN
     laterality: str | None = None
+    body_part: str | None = None
     age_years: float | None = None
     sex: Sex = Sex.UNKNOWN
     inverted: bool = False

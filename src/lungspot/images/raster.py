@@ -5,17 +5,15 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lungspot.errors import FilmError
+from lungspot.images.codestream import require_complete
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "read_raster"]
 
@@ -39,7 +37,7 @@ def read_raster(data: bytes, origin: Origin) -> Radiograph:
     Raises FilmError TRUNCATED, NOT_DECODABLE, TOO_LARGE, DIMENSIONS or UNSUPPORTED.
     """
     where = origin.path or "<bytes>"
-    _refuse_cut(data, origin.kind, where)
+    require_complete(data, origin.kind, where)  # decoders may fill in what is missing and say nothing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a decoder's doubts about metadata are not the reader's
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -122,34 +120,3 @@ def _notices(picture: Image.Image, data: bytes, kind: str) -> tuple[Notice, ...]
     if kind == "jpeg" or (kind == "webp" and b"VP8 " in data[:64]):
         found.append(Notice("LOSSY", f"compressed with loss ({kind.upper()})"))
     return tuple(found)
-
-
-def _png_ends(data: bytes) -> bool:
-    return b"IEND" in data[-64:] or b"IEND\xaeB`\x82" in data
-
-
-def _jpeg_ends(data: bytes) -> bool:
-    return b"\xff\xd9" in data[2:]
-
-
-def _webp_ends(data: bytes) -> bool:
-    return len(data) >= int.from_bytes(data[4:8], "little") + 8
-
-
-def _bmp_ends(data: bytes) -> bool:
-    return len(data) >= int.from_bytes(data[2:6], "little")
-
-
-_ENDS: Final[dict[str, Callable[[bytes], bool]]] = {
-    "png": _png_ends,
-    "jpeg": _jpeg_ends,
-    "webp": _webp_ends,
-    "bmp": _bmp_ends,
-}
-
-
-def _refuse_cut(data: bytes, kind: str, where: str) -> None:
-    """Refuse a file without its end; decoders may fill in what is missing and say nothing."""
-    ends = _ENDS.get(kind)
-    if ends is not None and not ends(data):
-        raise FilmError("TRUNCATED", where, f"the {kind.upper()} ends before its end mark")

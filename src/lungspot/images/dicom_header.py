@@ -1,0 +1,328 @@
+"""What a DICOM file says before any pixel is decoded, and the gate it must pass first.
+
+Only projection X-rays pass (CR, DX, and secondary captures whose modality says that they are copies of one); anything
+else is refused with its name. Sizes, depths, frames and the transfer syntax are checked against what a film can have.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+
+from pydicom import config, dcmread, uid
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.multival import MultiValue
+
+from lungspot.errors import FilmError
+from lungspot.images.raster import check_size
+
+__all__ = [
+    "MAX_FRAMES",
+    "MAX_INFLATED",
+    "SYNTAXES",
+    "Header",
+    "frame_bytes",
+    "number",
+    "numbers",
+    "open_dicom",
+    "text",
+    "whole",
+]
+
+MAX_FRAMES: Final = 1000
+MAX_INFLATED: Final = 128 * 1024 * 1024  # bytes; the largest film that check_size admits has 100 MB of 16-bit pixels
+_MAX_HEADER: Final = 16 * 1024 * 1024  # bytes of a deflated data set that are inflated to find its header
+_SLACK: Final = 1024 * 1024  # bytes that may follow the pixels
+_PIXEL_TAGS: Final = {
+    bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010", "7fe00008", "7fe00009")
+}
+_LONG_FORMS: Final = {b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"}
+_PLAIN_META: Final = bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00"
+_PEOPLE_ONLY: Final = "give a film of a person"
+
+# transfer syntax → how its pixels are encoded
+SYNTAXES: Final[dict[str, str]] = {
+    uid.ImplicitVRLittleEndian: "native",
+    uid.ExplicitVRLittleEndian: "native",
+    uid.ExplicitVRBigEndian: "native",
+    uid.DeflatedExplicitVRLittleEndian: "native",
+    uid.RLELossless: "rle",
+    uid.JPEGBaseline8Bit: "jpeg",
+    uid.JPEGExtended12Bit: "jpeg",
+    uid.JPEGLossless: "jpeg",
+    uid.JPEGLosslessSV1: "jpeg",
+    uid.JPEGLSLossless: "jpeg-ls",
+    uid.JPEGLSNearLossless: "jpeg-ls",
+    uid.JPEG2000Lossless: "jpeg2000",
+    uid.JPEG2000: "jpeg2000",
+    uid.HTJ2KLossless: "jpeg2000",
+    uid.HTJ2KLosslessRPCL: "jpeg2000",
+    uid.HTJ2K: "jpeg2000",
+}
+_FILM_CLASSES: Final = {
+    uid.ComputedRadiographyImageStorage,
+    uid.DigitalXRayImageStorageForPresentation,
+    uid.DigitalXRayImageStorageForProcessing,
+}
+_COPY_CLASSES: Final = {
+    uid.SecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
+# DR, XR and RX stand in no edition of the standard, but in films; RG is its "radiographic imaging (film, screen)"
+_FILM_MODALITIES: Final = {"CR", "DX", "DR", "RG", "XR", "RX"}
+_MODALITY_NAMES: Final = {
+    "CT": "a CT image",
+    "ES": "an endoscopy image",
+    "IO": "an intra-oral X-ray",
+    "KO": "a key object selection",
+    "MG": "a mammogram",
+    "MR": "an MR image",
+    "NM": "a nuclear medicine image",
+    "OP": "an ophthalmic photograph",
+    "OT": "an image of modality OT (other)",
+    "PR": "a presentation state",
+    "PT": "a PET image",
+    "PX": "a panoramic X-ray",
+    "RF": "a fluoroscopy image",
+    "SC": "a secondary capture",
+    "SM": "a slide microscopy image",
+    "SR": "a structured report",
+    "US": "an ultrasound image",
+    "XA": "an angiography image",
+    "XC": "a photograph",
+}
+_PHOTOMETRIC: Final = {  # photometric interpretation → samples per pixel
+    "MONOCHROME1": 1,
+    "MONOCHROME2": 1,
+    "PALETTE COLOR": 1,
+    "RGB": 3,
+    "YBR_FULL": 3,
+    "YBR_FULL_422": 3,
+    "YBR_RCT": 3,
+    "YBR_ICT": 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A film's header after the gate: ``body[start:]`` is its pixel data element; ``high`` is HighBit."""
+
+    dataset: Dataset
+    where: str
+    body: bytes
+    start: int
+    syntax: str
+    encoding: str  # of SYNTAXES
+    big_endian: bool
+    rows: int
+    columns: int
+    samples: int
+    allocated: int
+    stored: int
+    high: int
+    signed: bool
+    photometric: str
+    planar: int
+    frames: int
+
+
+class _Place(NamedTuple):
+    """Where the pixel data element begins, in which bytes, under which transfer syntax."""
+
+    where: str
+    body: bytes
+    start: int
+    syntax: str
+
+
+def open_dicom(data: bytes, where: str) -> Header:
+    """Parse the header of a DICOM file and pass it through the gate.
+
+    Raises FilmError BAD_HEADER, NOT_A_RADIOGRAPH, NO_PIXELS, UNSUPPORTED, DIMENSIONS, TOO_LARGE or TRUNCATED.
+    """
+    if data[:4] == b"DICM":  # the prefix without its preamble
+        data = bytes(128) + data
+    meta_syntax, meta_end = _scan_meta(data)
+    if meta_syntax != uid.DeflatedExplicitVRLittleEndian:
+        return _pass_gate(data, "", where)
+    head, _ = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the gate has seen the header
+    header = _pass_gate(head, meta_syntax, where)
+    size = frame_bytes(header) * header.frames
+    if size > MAX_INFLATED:
+        raise FilmError("TOO_LARGE", where, f"its {header.frames} frames take {size >> 20} MiB")
+    body, whole_stream = _inflate(data[meta_end:], header.start + size + _SLACK, where)
+    if not whole_stream:
+        raise FilmError("TOO_LARGE", where, "its compressed data set is larger than its header says")
+    return replace(header, body=body)
+
+
+def frame_bytes(header: Header) -> int:
+    """Return how many bytes one native frame takes."""
+    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples
+    return header.rows * header.columns * samples * (header.allocated // 8)
+
+
+def _pass_gate(body: bytes, syntax: str, where: str) -> Header:
+    source = BytesIO(body)
+    try:
+        with config.disable_value_validation():
+            dataset = dcmread(source, stop_before_pixels=True, force=True)
+    except RecursionError:
+        raise FilmError("BAD_HEADER", where, "its sequences are nested deeper than any film's") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom meets damage with many kinds
+        raise FilmError("BAD_HEADER", where, f"its header cannot be parsed ({type(error).__name__})") from error
+    syntax = syntax or text(dataset.file_meta, "TransferSyntaxUID")
+    _refuse_other_objects(dataset, where)
+    start = source.tell()
+    tag = body[start : start + 4]
+    if tag not in _PIXEL_TAGS:
+        if "Rows" in dataset:
+            raise FilmError(
+                "TRUNCATED" if start >= len(body) else "NO_PIXELS", where, "no pixel data follow its header"
+            )
+        raise FilmError("NO_PIXELS", where, "the object holds no picture")
+    if syntax and syntax not in SYNTAXES:
+        raise FilmError("UNSUPPORTED", where, f"its transfer syntax is {uid.UID(syntax).name}")
+    return _measure(dataset, _Place(where, body, start, syntax))
+
+
+def _scan_meta(data: bytes) -> tuple[str, int]:
+    """Return the transfer syntax that the file meta group (explicit little endian) names, and where the group ends."""
+    at = 132 if data[128:132] == b"DICM" else 0
+    syntax = ""
+    while data[at : at + 2] == b"\x02\x00":
+        long_form = data[at + 4 : at + 6] in _LONG_FORMS
+        length = int.from_bytes(data[at + 8 : at + 12] if long_form else data[at + 6 : at + 8], "little")
+        value = at + (12 if long_form else 8)
+        if data[at + 2 : at + 4] == b"\x10\x00":
+            syntax = data[value : value + length].rstrip(b"\x00 ").decode("ascii", errors="replace")
+        at = value + length
+    return syntax, at
+
+
+def _inflate(packed: bytes, most: int, where: str) -> tuple[bytes, bool]:
+    """Return a deflated data set behind a plain file meta group, at most ``most`` bytes of it, and whether that is all.
+
+    Raises FilmError TRUNCATED or BAD_HEADER.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = unpacker.decompress(packed, most)
+    except zlib.error as error:
+        raise FilmError("BAD_HEADER", where, "its deflated data set is damaged") from error
+    ended = unpacker.eof
+    if not ended and len(inflated) < most:
+        raise FilmError("TRUNCATED", where, "its deflated data set ends early")
+    return _PLAIN_META + inflated, ended
+
+
+def _refuse_other_objects(dataset: FileDataset, where: str) -> None:
+    """Let projection X-rays of people through; name anything else."""
+    sop_class = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
+    modality = text(dataset, "Modality").upper()
+    if sop_class in _FILM_CLASSES:
+        passes = modality in _FILM_MODALITIES or modality in {"", "OT"}
+    else:
+        passes = (sop_class in _COPY_CLASSES or not sop_class) and modality in _FILM_MODALITIES
+    if not passes:
+        code = "NOT_A_RADIOGRAPH" if "Rows" in dataset else "NO_PIXELS"
+        raise FilmError(code, where, f"this is {_what(sop_class, modality)}")
+    species = text(dataset, "PatientSpeciesDescription")
+    if species and not species.lower().startswith(("human", "homo")):
+        raise FilmError("NOT_A_RADIOGRAPH", where, f"this is a film of an animal ({species})", advice=_PEOPLE_ONLY)
+
+
+def _what(sop_class: str, modality: str) -> str:
+    name = uid.UID(sop_class).name if sop_class else ""
+    if modality:
+        what = _MODALITY_NAMES.get(modality, f"an object of modality {modality}")
+        return f"{what} ({name})" if name else what
+    return f"an object of class {name}" if name else "a DICOM file that names neither its class nor its modality"
+
+
+def _measure(dataset: Dataset, place: _Place) -> Header:
+    """Check sizes, depths and frames, and return the header."""
+    where = place.where
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    check_size(columns, rows, where)
+    photometric = text(dataset, "PhotometricInterpretation").upper() or "MONOCHROME2"
+    samples = whole(dataset, "SamplesPerPixel") or 1
+    if _PHOTOMETRIC.get(photometric) != samples:
+        raise FilmError("DIMENSIONS", where, f"{samples} samples a pixel that are {photometric}")
+    allocated = whole(dataset, "BitsAllocated") or 0
+    stored = whole(dataset, "BitsStored") or allocated
+    high = whole(dataset, "HighBit")
+    high = stored - 1 if high is None else high
+    if allocated not in {8, 16} or not (0 < stored <= high + 1 <= allocated):
+        raise FilmError(
+            "DIMENSIONS", where, f"{stored} bits up to bit {high} in {allocated} allocated; 8 or 16 are read"
+        )
+    frames = whole(dataset, "NumberOfFrames") or 1
+    if not 0 < frames <= MAX_FRAMES:
+        raise FilmError("TOO_LARGE", where, f"the header says {frames} frames; at most {MAX_FRAMES} are read")
+    return Header(
+        dataset=dataset,
+        where=where,
+        body=place.body,
+        start=place.start,
+        syntax=place.syntax,
+        encoding=SYNTAXES.get(place.syntax, "native"),
+        big_endian=place.body[place.start : place.start + 1] == b"\x7f",
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        allocated=allocated,
+        stored=stored,
+        high=high,
+        signed=whole(dataset, "PixelRepresentation") == 1,
+        photometric=photometric,
+        planar=whole(dataset, "PlanarConfiguration") or 0,
+        frames=frames,
+    )
+
+
+def _first(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM value has any type
+    """Return the first value of an attribute, or None where it is missing, empty or nonsense."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
+        return None
+    if isinstance(value, MultiValue | list | tuple):
+        value = value[0] if len(value) else None
+    return None if value == "" else value
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Return the first value of an attribute as stripped text; empty where there is none."""
+    value = _first(dataset, keyword)
+    return "" if value is None else str(value).strip(" \x00")
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Return the first value of an attribute as a finite number, or None."""
+    found = numbers(dataset, keyword)
+    return found[0] if found else None
+
+
+def whole(dataset: Dataset, keyword: str) -> int | None:
+    """Return the first value of an attribute as a whole number, or None."""
+    value = number(dataset, keyword)
+    return int(value) if value is not None and value == int(value) else None
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Return the values of an attribute as finite numbers; none where any is not."""
+    try:
+        value = dataset.get(keyword)
+        values = value if isinstance(value, MultiValue | list | tuple) else [value]
+        found = tuple(float(entry) for entry in values)
+    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
+        return ()
+    return found if all(math.isfinite(entry) for entry in found) else ()
