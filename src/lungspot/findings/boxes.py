@@ -7,6 +7,7 @@ top-left pixel, half-open: a box over the whole of a 10 x 8 image is ``Box(0, 0,
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,9 +29,15 @@ class Frame:
     height: int
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no image has."""
-        if self.width < 1 or self.height < 1:
-            raise InputError("BAD_VALUE", None, f"a frame of {self.width} x {self.height} pixels")
+        """Refuse sizes that no image has; store plain integers."""
+        try:
+            sides = (operator.index(self.width), operator.index(self.height))
+        except TypeError:
+            sides = (0, 0)
+        if min(sides) < 1:
+            raise InputError("BAD_VALUE", None, f"a frame of {self.width!r} x {self.height!r} pixels")
+        object.__setattr__(self, "width", sides[0])
+        object.__setattr__(self, "height", sides[1])
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -34,11 +34,11 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
     try:
         return Finding(
             label=value["label"],
-            box=Box(*value["box"]) if "box" in value else None,
-            score=value.get("score"),
+            box=Box(*map(_number, value["box"])) if "box" in value else None,
+            score=_number(value["score"]) if "score" in value else None,
             side=Side(value["side"]) if "side" in value else None,
             zone=Zone(value["zone"]) if "zone" in value else None,
-            source=value.get("source"),
+            source=_text(value["source"]) if "source" in value else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed("finding", error) from error
@@ -58,13 +58,25 @@ def reading_from_json(value: Mapping[str, Any]) -> Reading:
     """Return the reading of :func:`reading_to_json`'s value; raises :class:`InputError` where it is not one."""
     try:
         return Reading(
-            reader=value["reader"],
+            reader=_text(value["reader"]),
             findings=tuple(finding_from_json(item) for item in value["findings"]),
             states={label: State(state) for label, state in value["states"].items()},
             frame=Frame(*value["frame"]) if "frame" in value else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _malformed("reading", error) from error
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
 
 
 def _malformed(what: str, error: Exception) -> InputError:

@@ -80,6 +80,8 @@ class Finding:
             raise InputError("UNKNOWN_LABEL", None, f"label id {self.label!r} is not a lower-case word")
         if self.score is not None and not (math.isfinite(self.score) and 0 <= self.score <= 1):
             raise InputError("BAD_VALUE", None, f"score {self.score} of {self.label} is not within 0 and 1")
+        if self.score is not None:
+            object.__setattr__(self, "score", float(self.score))  # a NumPy number is not JSON
 
 
 @dataclass(frozen=True, slots=True)
