@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lungspot.datasets.case import Case, Split
+from lungspot.datasets.catalog import load_all
 from lungspot.datasets.formats import FORMATS
+from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
 from lungspot.images.radiograph import Sex, View
 
@@ -98,3 +100,23 @@ def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
         )
         read = [replace(case, image=one.image) for case, one in zip(read, given, strict=True)]
     assert read == given
+
+
+@pytest.fixture(scope="module")
+def val(shared_data):
+    """Every case of the validation split, readings of one film merged."""
+    splits = read_splits(shared_data / "splits.csv")
+    cases = apply_splits(load_all(shared_data), splits, shared_data)
+    return [case for case in cases if case.split is Split.VAL]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_whole_validation_split_comes_back_equal(name, val, tmp_path):
+    films = [case.image for case in val]
+    before, states = pickle.dumps(val), [(film.stat().st_mtime_ns, film.stat().st_size) for film in films]
+    FORMATS[name].write(val, tmp_path / "out")
+    assert FORMATS[name].read(tmp_path / "out") == val
+    assert pickle.dumps(val) == before
+    assert [(film.stat().st_mtime_ns, film.stat().st_size) for film in films] == states
+    assert len(val) > 1000
+    assert sum(len(reading.boxes()) for case in val for reading in case.readings) > 1000

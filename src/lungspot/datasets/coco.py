@@ -3,11 +3,11 @@
 Citation: T.-Y. Lin et al., Microsoft COCO, ECCV 2014; A. Gupta, P. Dollár, R. Girshick, LVIS, CVPR 2019.
 Link: https://cocodataset.org/#format-data and https://www.lvisdataset.org/dataset.
 Terms: none on the format; the films keep their publishers'.
-Coordinates: ``bbox`` is x, y, width, height in pixels of the image file, 0-based, floats; ``width`` and ``height`` are
-the file's. A box outside the film is written as it is. ``area`` is the box's.
-States: an image's ``neg_category_ids`` are labels looked for and absent; ``not_exhaustive_category_ids`` are there but
-not (all) boxed; a category with boxes and in neither list is boxed exhaustively; the others were not looked for. Where
-readers disagree, present wins over boxed, and boxed over absent; what each said is in the image's ``readings``.
+Coordinates: ``bbox`` is x, y, width, height in pixels of the image file, 0-based, floats; ``width`` and ``height``
+are the file's. A box outside the film is written as it is. ``area`` is the box's.
+States: an image's ``neg_category_ids`` are labels looked for and absent; ``not_exhaustive_category_ids`` are there
+but not (all) boxed; a category with boxes and in neither list is boxed exhaustively; the others were not looked for.
+Where readers disagree, present wins over boxed, and boxed over absent; what each said is in the image's ``readings``.
 Extra keys: image ``case_id``, ``dataset``, ``patient_id``, ``view``, ``age``, ``sex``, ``split``, ``native``,
 ``readings``; annotation ``reader``, ``score``.
 Known faults of files in the wild: corners in ``bbox``, NaN, category ids that no category has, films renamed or left
@@ -25,7 +25,7 @@ from lungspot.datasets.case import Case
 from lungspot.datasets.extension import SCHEMA, facts_from_json, load_json, write_json
 from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
+from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
 from lungspot.findings import State, taxonomy
 
@@ -39,8 +39,9 @@ def read(
 ) -> list[Case]:
     """Return the cases of a COCO file, or of the one ``*.json`` in a folder; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the file's
-    category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not beside it.
+    ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the
+    file's category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not
+    beside it.
     """
     path = _file(root)
     folder = path.parent
@@ -64,8 +65,7 @@ def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> Non
 
 def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write sheets as ``annotations.json`` into ``folder``; ``labels`` become categories even where nobody drew one."""
-    used = {mark.label for sheet in drawn for mark in sheet.marks} | {s for sheet in drawn for s in sheet.states or {}}
-    ordered = list(dict.fromkeys([*labels, *(label.id for label in taxonomy() if label.id in used), *sorted(used)]))
+    ordered = labels_in(drawn, labels)
     numbers = {label: number for number, label in enumerate(ordered, 1)}
     categories = [_category(label, numbers[label]) for label in ordered]
     images: list[dict[str, Any]] = []

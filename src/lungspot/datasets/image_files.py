@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import pydicom
 from PIL import Image
@@ -22,7 +23,10 @@ from lungspot.datasets.sheet import Sheet, marks_of, said
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
 
-__all__ = ["Films", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
+__all__ = ["IMAGE_SUFFIXES", "Films", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
+
+# What a film's file may end in.
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff", ".webp", ".bmp")
 
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
@@ -58,9 +62,11 @@ def find_film(name: str, where: str, folders: Sequence[Path]) -> Path:
     r"""Return the image file that a foreign annotation names; raises ``DATASET_INCOMPLETE`` saying where was looked.
 
     ``folders`` are tried in turn. A name written on Windows (``..\films\a.png``) is understood; of an absolute path
-    that is not here, the last part is looked for.
+    that is not here, the last part is looked for, then its stem with another suffix.
     """
-    spellings = list(dict.fromkeys([name, name.replace("\\", "/"), re.split(r"[\\/]", name)[-1]]))
+    last = re.split(r"[\\/]", name)[-1]
+    others = [f"{stem}{suffix}" for stem in dict.fromkeys([last, Path(last).stem]) for suffix in IMAGE_SUFFIXES]
+    spellings = list(dict.fromkeys([name, name.replace("\\", "/"), last, *others]))
     for spelling in spellings:
         for folder in folders:
             path = folder / spelling
@@ -112,7 +118,7 @@ def sheets_of(
             name = relative(film, folder)
         marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
         extension = case_to_json(case, folder, film, order)
-        readers = tuple(reading.reader for reading in case.readings)
+        readers = tuple(dict.fromkeys(reading.reader for reading in case.readings))
         sheets.append(Sheet(name, size, marks, said(case.readings), readers, extension=extension))
     return sheets
 

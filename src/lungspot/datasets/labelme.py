@@ -6,8 +6,8 @@ Terms: none on the format; the films keep their publishers'.
 Coordinates: points in pixels of the image file, 0-based, floats; ``imageWidth`` and ``imageHeight`` are the file's. A
 rectangle is two corners in any order. Of a polygon, line, oriented rectangle or mask the enclosing box is read; of a
 circle (centre and a point on it) likewise. A box outside the film is written as it is.
-States: the file's ``flags``, which LabelMe shows as check boxes: ``absent:effusion``, ``present:effusion`` (there, not
-all boxed) and ``done``.
+States: the file's ``flags``, which LabelMe shows as check boxes: ``absent:effusion``, ``present:effusion`` (there,
+not all boxed) and ``done``.
 Extension: the key ``lungspot``, and ``reader`` and ``score`` of a shape; LabelMe keeps keys that it does not know.
 Known faults of files in the wild: ``imagePath`` with backslashes or of another machine (the film beside the file is
 taken), points (no area), films embedded in ``imageData`` only (not read), shapes without a label.
@@ -24,15 +24,12 @@ from lungspot.datasets.case import Case
 from lungspot.datasets.extension import load_json, write_json
 from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
+from lungspot.datasets.sheet import Mark, Sheet, flagged, flags_of, label_named, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
-from lungspot.findings import State
 
 __all__ = ["draft", "read", "sheets", "write"]
 
 _VERSION: Final = "5.5.0"  # of the files' form
-_DONE: Final = "done"
-_WITH_STATE: Final = (State.ABSENT, State.PRESENT)
 # How many points a shape needs at least; other shapes have no area.
 _SHAPES: Final = {
     "rectangle": 2,
@@ -76,11 +73,9 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
         while stem.lower() in taken:  # films of one stem in different folders
             stem += "_"
         taken.add(stem.lower())
-        flags = {f"{state}:{label}": False for label in sheet.offered for state in _WITH_STATE}
-        flags |= {f"{state}:{label}": True for label, state in (sheet.states or {}).items()}
         value = {
             "version": _VERSION,
-            "flags": {**({_DONE: sheet.done} if sheet.offered or sheet.done else {}), **flags},
+            "flags": flags_of(sheet),
             "shapes": [_shape(mark) for mark in sheet.marks],
             "imagePath": sheet.film,
             "imageData": None,
@@ -135,19 +130,13 @@ def _sheet(value: Mapping[str, Any], path: Path, folder: Path, names: Mapping[st
         raise DatasetError("DATASET_FORMAT", path, "no imagePath, or flags or lungspot that are not mappings")
     ours = extension is not None
     marks = tuple(_mark(shape, f"{path}: shapes[{row}]", names, ours=ours) for row, shape in enumerate(value["shapes"]))
-    states: dict[str, State] = {}
-    for flag, on in flags.items():
-        state, colon, label = flag.partition(":")
-        if on is True and colon and state in _WITH_STATE:
-            identifier = label_named(label, f"{path}: flags", ours=ours, names=names)
-            if states.setdefault(identifier, State(state)) != state:
-                raise DatasetError("DATASET_ROW", path, f"{identifier} is flagged as present and as absent")
+    states, done = flagged(flags, f"{path}: flags", ours=ours, names=names)
     return Sheet(
         film,
         sheet_frame(value.get("imageWidth"), value.get("imageHeight"), str(path)),
         marks,
         states,
-        done=flags.get(_DONE) is True,
+        done=done,
         extension=extension,
         facts={"id": path.relative_to(folder).with_suffix("").as_posix()},
         where=str(path),

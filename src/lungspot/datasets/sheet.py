@@ -1,8 +1,8 @@
 """One film as a labelling tool shows it.
 
-A tool's file describes the image file beside it, so a sheet's marks are in pixels of **that file** (the *shown* frame),
-0-based, half-open, floats. A case's boxes are in its *native* frame, which may be larger. What a tool cannot say
-(native frame, readers, states, scores, patient, view …) travels in the *extension*, see
+A tool's file describes the image file beside it, so a sheet's marks are in pixels of **that file** (the *shown*
+frame), 0-based, half-open, floats. A case's boxes are in its *native* frame, which may be larger. What a tool cannot
+say (native frame, readers, states, scores, patient, view …) travels in the *extension*, see
 :mod:`lungspot.datasets.extension`.
 """
 
@@ -15,32 +15,52 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Frame, Reading, State, is_label_id, taxonomy
 
-__all__ = ["READER", "Mark", "Sheet", "as_shown", "label_named", "marks_of", "said", "sheet_box", "sheet_frame"]
+__all__ = [
+    "DONE",
+    "READER",
+    "Mark",
+    "Sheet",
+    "as_shown",
+    "flagged",
+    "flags_of",
+    "label_named",
+    "labels_in",
+    "marks_of",
+    "said",
+    "sheet_box",
+    "sheet_frame",
+]
 
 READER: Final = "annotator"  # who drew a box, where a file does not say
+DONE: Final = "done"  # the flag, tag or key that says that a film was looked at
 _SMALLEST, _FARTHEST = 1e-3, 1e7  # pixels: what every tool's numbers can say
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One box of one label, in pixels of the shown film; ``reader`` and ``score`` where the tool says them."""
+    """One box of one label, in pixels of the shown film.
+
+    ``reader`` and ``score`` where the tool says them; ``proposed``: the tool keeps it apart from what people drew.
+    """
 
     label: str
     box: Box
     reader: str | None = None
     score: float | None = None
+    proposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """What a tool's file says about one film.
 
-    ``film``: the image file's name as the tool writes it, POSIX, relative to the dataset's folder. ``size``: the shown
-    frame, None where nothing says it. ``states``: labels said outright to be ``absent``, or ``present`` and not (all)
-    boxed; None where the tool cannot say such things. ``readers``: who answered, also those who drew nothing.
-    ``done``: somebody says that the film was looked at. ``extension``: the case as JSON, None in a foreign file.
-    ``facts``: fields of a :class:`~lungspot.datasets.case.Case` that the tool says. ``where``: file and row, for
-    errors. ``offered``: labels whose states the tool should let people choose.
+    ``film``: the image file's name as the tool writes it, POSIX, relative to the dataset's folder. ``size``: the
+    shown frame, None where nothing says it. ``states``: labels said outright to be ``absent``, or ``present`` and not
+    (all) boxed; None where the tool cannot say such things. ``readers``: who answered, also those who drew nothing;
+    ``states_by``: what each of them said outright, where the tool keeps it apart. ``done``: somebody says that the
+    film was looked at. ``extension``: the case as JSON, None in a foreign file. ``facts``: fields of a
+    :class:`~lungspot.datasets.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
+    whose states the tool should let people choose.
     """
 
     film: str
@@ -48,6 +68,7 @@ class Sheet:
     marks: tuple[Mark, ...] = ()
     states: Mapping[str, State] | None = None
     readers: tuple[str, ...] = ()
+    states_by: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
     done: bool = False
     extension: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -92,6 +113,33 @@ def said(readings: Iterable[Reading]) -> dict[str, State]:
         elif State.BOXED not in found:
             outright[label] = State.ABSENT
     return outright
+
+
+def flags_of(sheet: Sheet) -> dict[str, bool]:
+    """Return a sheet's states as the check boxes or tags of a tool: ``done``, ``absent:effusion`` …; on or off."""
+    flags = {DONE: sheet.done} if sheet.offered or sheet.done else {}
+    flags |= {f"{state}:{label}": False for label in sheet.offered for state in (State.ABSENT, State.PRESENT)}
+    return flags | {f"{state}:{label}": True for label, state in (sheet.states or {}).items()}
+
+
+def labels_in(sheets: Iterable[Sheet], first: Iterable[str] = ()) -> list[str]:
+    """Return every label of the sheets: ``first``, then those of the taxonomy in its order, then the others."""
+    used = {label for sheet in sheets for label in (*(mark.label for mark in sheet.marks), *(sheet.states or ()))}
+    return list(dict.fromkeys([*first, *(label.id for label in taxonomy() if label.id in used), *sorted(used)]))
+
+
+def flagged(
+    flags: Mapping[str, object], where: str, *, ours: bool, names: Mapping[str, str] | None = None
+) -> tuple[dict[str, State], bool]:
+    """Return the states and the ``done`` that a tool's flags say; flags of other forms are the tool's own affair."""
+    states: dict[str, State] = {}
+    for flag, on in flags.items():
+        state, colon, label = flag.partition(":")
+        if on is True and colon and state in {State.ABSENT, State.PRESENT}:
+            identifier = label_named(label, where, ours=ours, names=names)
+            if states.setdefault(identifier, State(state)) != state:
+                raise DatasetError("DATASET_ROW", where, f"{identifier} is flagged as present and as absent")
+    return states, flags.get(DONE) is True
 
 
 def label_named(name: object, where: str, *, ours: bool, names: Mapping[str, str] | None = None) -> str:

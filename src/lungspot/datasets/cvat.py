@@ -1,0 +1,170 @@
+"""CVAT for images 1.1: ``annotations.xml``, ``images/``, ``labels.json`` and ``lungspot.jsonl``.
+
+Citation: B. Sekachev et al., CVAT: Computer Vision Annotation Tool (2020).
+Link: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/.
+Terms: CVAT is MIT; the films keep their publishers'.
+Coordinates: ``xtl ytl xbr ybr`` in pixels of the image file, 0-based, floats of two decimals; the exact box is in the
+sidecar. Of a rotated box, polygon, polyline, ellipse or mask the enclosing box is read. A box outside the film is
+written as it is.
+States: image tags ``absent:effusion``, ``present:effusion`` (there, not all boxed) and ``done``.
+To label: make a task with ``labels.json`` (Raw) and the files of ``images/``, then upload ``annotations.xml``; export
+as "CVAT for images 1.1".
+Extension: ``lungspot.jsonl`` (:mod:`lungspot.datasets.sidecar`), for CVAT keeps nothing that it does not know.
+Known faults of files in the wild: ``name`` with the folder of the server's share; points and skeletons (no area:
+refused); tracks of the video format (refused).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from xml.etree.ElementTree import Element, SubElement
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.extension import write_json
+from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.reconcile import case_of
+from lungspot.datasets.sheet import DONE, Mark, Sheet, flagged, flags_of, label_named, labels_in, sheet_box, sheet_frame
+from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
+from lungspot.datasets.xml_tree import parse_xml, write_xml
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Frame
+
+__all__ = ["draft", "read", "sheets", "write"]
+
+_FILE: Final = "annotations.xml"
+_FILMS: Final = "images"
+_SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
+_LEAST: Final = 0.01
+
+
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
+) -> list[Case]:
+    """Return the cases of a CVAT export, a folder or its XML file; raises :class:`DatasetError`.
+
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
+    taxonomy does not know them. ``films``: the image folder, where not ``images``.
+    """
+    folder = root if root.is_dir() else root.parent
+    folders = [films] if films else [folder / _FILMS, folder]
+    cases = []
+    for sheet in sheets(root, names):
+        film = None if sheet.extension else find_film(sheet.film, sheet.where, folders)
+        cases.append(case_of(sheet, folder, film, looked_for=looked_for, rounding=_rounded))
+    return cases
+
+
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+    """Write cases into the new folder ``out``; changes nothing that was given."""
+    with new_folder(out) as folder:
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: _FILMS, by_path=False), folder)
+
+
+def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write ``annotations.xml``, ``labels.json`` with ``labels`` first, and the sidecar into ``folder``."""
+    ordered = labels_in(drawn, labels)
+    tags = list(dict.fromkeys([DONE, *(flag for sheet in drawn for flag in flags_of(sheet) if flag != DONE)]))
+    kinds = [(label, "rectangle") for label in ordered] + [(tag, "tag") for tag in tags]
+    write_json(folder / "labels.json", [{"name": name, "type": kind, "attributes": []} for name, kind in kinds], 1)
+    tree = Element("annotations")
+    SubElement(tree, "version").text = "1.1"
+    for number, sheet in enumerate(drawn):
+        image = SubElement(tree, "image", {"id": str(number), "name": file_key(sheet.film)})
+        if sheet.size is not None:
+            image.attrib |= {"width": str(sheet.size.width), "height": str(sheet.size.height)}
+        for mark in sheet.marks:
+            corners = _rounded(mark.box, None).corners
+            values = {side: f"{value:.2f}" for side, value in zip(_SIDES, corners, strict=True)}
+            source = "auto" if mark.proposed else "manual"
+            SubElement(image, "box", {"label": mark.label, "source": source, "occluded": "0", **values, "z_order": "0"})
+        for tag, on in flags_of(sheet).items():
+            if on:
+                SubElement(image, "tag", {"label": tag, "source": "manual"})
+    write_xml(folder / _FILE, tree)
+    write_sidecar(drawn, folder)
+
+
+def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+    """Return what ``annotations.xml`` says, image by image; raises :class:`DatasetError`."""
+    path = root / _FILE if root.is_dir() else root
+    tree = parse_xml(path, "annotations")
+    if tree.find("track") is not None:
+        raise DatasetError("DATASET_FORMAT", path, "tracks of a video", advice='export as "CVAT for images 1.1"')
+    sidecar = read_sidecar(path.parent)
+    found = [_sheet(image, f"{path}: image {row}", sidecar, names) for row, image in enumerate(tree.iterfind("image"))]
+    gone = sidecar.keys() - {file_key(sheet.film) for sheet in found}
+    if gone:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"no image {min(gone)!r}, which lungspot.jsonl lists")
+    return found
+
+
+def _rounded(box: Box, _: Frame | None) -> Box:
+    x0, y0, x1, y1 = (round(side, 2) for side in box.corners)
+    return Box(x0, y0, max(x1, round(x0 + _LEAST, 2)), max(y1, round(y0 + _LEAST, 2)))
+
+
+def _sheet(
+    image: Element,
+    where: str,
+    sidecar: Mapping[str, tuple[Mapping[str, Any], Frame | None]],
+    names: Mapping[str, str] | None,
+) -> Sheet:
+    name = image.get("name")
+    if not name:
+        raise DatasetError("DATASET_ROW", where, "an image without a name")
+    extension, _ = sidecar.get(file_key(name), (None, None))
+    ours = extension is not None
+    size = sheet_frame(image.get("width"), image.get("height"), where)
+    marks, flags = [], {}
+    for row, item in enumerate(image, 1):
+        place = f"{where}: element {row}"
+        if item.tag == "tag":
+            flags[item.get("label") or ""] = True
+        else:
+            label = label_named(item.get("label"), place, ours=ours, names=names)
+            proposed = item.get("source") in {"auto", "semi-auto"}
+            marks.append(Mark(label, sheet_box(_corners(item, place), place), proposed=proposed))
+    states, done = flagged(flags, where, ours=ours, names=names)
+    facts = {"id": str(PurePosixPath(name.replace("\\", "/")).with_suffix(""))}
+    return Sheet(name, size, tuple(marks), states, done=done, extension=extension, facts=facts, where=where)
+
+
+def _corners(item: Element, where: str) -> tuple[float, ...]:
+    try:
+        points = _points(item, where)
+        turn = math.radians(float(item.get("rotation", "0")))
+    except ValueError as error:
+        raise DatasetError("DATASET_ROW", where, f"a {item.tag} with numbers that are none ({error})") from error
+    if turn:
+        x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
+        sine, cosine = math.sin(turn), math.cos(turn)
+        points = [(x + (a - x) * cosine - (b - y) * sine, y + (a - x) * sine + (b - y) * cosine) for a, b in points]
+    xs, ys = zip(*points, strict=True)
+    return (min(xs), min(ys), max(xs), max(ys))
+
+
+def _points(item: Element, where: str) -> list[tuple[float, float]]:
+    """Return the corners of a shape before it is turned."""
+
+    def number(key: str) -> float:
+        return float(item.get(key) or f"no {key}")
+
+    if item.tag == "box":
+        x0, y0, x1, y1 = map(number, _SIDES)
+    elif item.tag == "ellipse":
+        x, y, wide, high = map(number, ("cx", "cy", "rx", "ry"))
+        x0, y0, x1, y1 = x - wide, y - high, x + wide, y + high
+    elif item.tag == "mask":
+        x0, y0 = number("left"), number("top")
+        x1, y1 = x0 + number("width"), y0 + number("height")
+    elif item.tag in {"polygon", "polyline"}:
+        pairs = [pair.partition(",") for pair in (item.get("points") or "").split(";")]
+        return [(float(x), float(y)) for x, _, y in pairs]
+    else:
+        raise DatasetError("DATASET_ROW", where, f"a {item.tag} has no area", advice="draw a rectangle")
+    if x0 >= x1 or y0 >= y1:
+        sheet_box((x0, y0, x1, y1), where)  # refuses
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]

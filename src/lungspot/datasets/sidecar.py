@@ -1,0 +1,53 @@
+"""``lungspot.jsonl``: one line a film beside files of a format that has no room for what lungspot knows, or drops it.
+
+A line is the case's extension (:mod:`lungspot.datasets.extension`) with ``file``, the image file's name without
+folders, and ``shown``, its width and height. Lines stand in the order in which the cases were written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from lungspot.datasets.sheet import Sheet, sheet_frame
+from lungspot.errors import DatasetError
+from lungspot.findings import Frame
+
+__all__ = ["SIDECAR", "file_key", "read_sidecar", "write_sidecar"]
+
+SIDECAR: Final = "lungspot.jsonl"
+
+
+def file_key(name: str) -> str:
+    """Return what identifies an image file among the files of one folder that lungspot wrote: its name alone."""
+    return PurePosixPath(name.replace("\\", "/")).name
+
+
+def write_sidecar(sheets: Iterable[Sheet], folder: Path) -> None:
+    """Write one line a sheet that carries an extension."""
+    with (folder / SIDECAR).open("w", encoding="ascii") as lines:
+        for sheet in sheets:
+            if sheet.extension is not None:
+                shown = None if sheet.size is None else [sheet.size.width, sheet.size.height]
+                value = {"file": file_key(sheet.film), "shown": shown, **sheet.extension}
+                lines.write(json.dumps(value, allow_nan=False) + "\n")
+
+
+def read_sidecar(folder: Path) -> dict[str, tuple[Mapping[str, Any], Frame | None]]:
+    """Return extension and shown frame of each image file's name, in order; empty where the folder has no sidecar."""
+    path = folder / SIDECAR
+    if not path.is_file():
+        return {}
+    found: dict[str, tuple[Mapping[str, Any], Frame | None]] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                value = json.loads(line)
+                shown = value["shown"]
+                size = None if shown is None else sheet_frame(shown[0], shown[1], f"{path}:{number}")
+                found[str(value["file"])] = (value, size)
+            except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+                raise DatasetError("DATASET_ROW", f"{path}:{number}", "not a line of lungspot's sidecar") from error
+    return found

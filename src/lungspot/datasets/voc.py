@@ -1,0 +1,171 @@
+"""Pascal VOC XML: ``Annotations/``, ``JPEGImages/``, ``ImageSets/Main/`` and ``lungspot.jsonl``.
+
+Citation: M. Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010.
+Link: http://host.robots.ox.ac.uk/pascal/VOC/.
+Terms: none on the format; the films keep their publishers'.
+Coordinates: ``xmin ymin xmax ymax`` in pixels of the image file. VOC's own files count pixels from 1 and mean the
+pixels ``xmin`` to ``xmax``, both inside: read those with ``one_based=True``, which takes 1 from ``xmin`` and ``ymin``
+only. Today's tools (LabelImg, CVAT, Roboflow) write plain 0-based corners, and so does lungspot. Whole numbers are
+written, for most readers take no others, rounded to the nearest and at least one pixel wide; the exact box is in the
+sidecar, so that a box does not move however often it is read and written.
+States: none; a film without objects keeps its file.
+Extension: ``lungspot.jsonl`` (:mod:`lungspot.datasets.sidecar`), for tools drop elements that they do not know.
+Known faults of files in the wild: ``filename`` without or with another suffix, ``size`` of the film before it was
+resized, either base, entities (refused; see :mod:`lungspot.datasets.xml_tree`). ``difficult`` and ``truncated`` are
+not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from xml.etree.ElementTree import Element, SubElement
+
+from lungspot.datasets.case import Case, Split
+from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.reconcile import case_of
+from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
+from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
+from lungspot.datasets.xml_tree import parse_xml, write_xml
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Frame
+
+__all__ = ["draft", "read", "sheets", "write"]
+
+_FILMS: Final = "JPEGImages"
+_SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
+
+
+def read(
+    root: Path,
+    *,
+    looked_for: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+    films: Path | None = None,
+    one_based: bool = False,
+) -> list[Case]:
+    """Return the cases of a VOC folder, or of one XML file; raises :class:`DatasetError`.
+
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
+    taxonomy does not know them. ``films``: the image folder, where not ``JPEGImages``. ``one_based``: see above;
+    films that lungspot wrote are read as written.
+    """
+    folder = root if root.is_dir() else root.parent
+    cases = []
+    for sheet in sheets(root, names, one_based=one_based):
+        beside = Path(sheet.where).parent
+        folders = (
+            [films] if films else [beside.parent / _FILMS, beside, beside.parent / "images", beside.parent, folder]
+        )
+        film = None if sheet.extension else find_film(sheet.film, sheet.where, folders)
+        cases.append(case_of(sheet, folder, film, looked_for=looked_for, rounding=_whole))
+    return cases
+
+
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+    """Write cases into the new folder ``out``; changes nothing that was given."""
+    with new_folder(out) as folder:
+        listed = list(cases)
+        drawn = sheets_of(listed, folder, Films(films), lambda _: _FILMS, by_path=False)
+        draft(drawn, folder)
+        for split in Split:
+            stems = [PurePosixPath(s.film).stem for s, case in zip(drawn, listed, strict=True) if case.split is split]
+            if stems:
+                path = folder / "ImageSets" / "Main" / f"{split}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("".join(f"{stem}\n" for stem in stems), encoding="ascii")
+
+
+def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write each sheet's XML file and the sidecar into ``folder``, and ``labels`` where there are any."""
+    (folder / "Annotations").mkdir(parents=True)
+    for sheet in drawn:
+        name = file_key(sheet.film)
+        write_xml(folder / "Annotations" / f"{PurePosixPath(name).stem}.xml", _tree(sheet, name))
+    listed = list(labels)
+    if listed:
+        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in listed), encoding="ascii")
+    write_sidecar(drawn, folder)
+
+
+def sheets(root: Path, names: Mapping[str, str] | None = None, *, one_based: bool = False) -> list[Sheet]:
+    """Return what the XML files say: the films of the sidecar in their order, then the others by path."""
+    if not root.exists():
+        raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
+    folder = root if root.is_dir() else root.parent
+    sidecar = read_sidecar(folder)
+    files = sorted(folder.rglob("*.xml")) if root.is_dir() else [root]
+    splits = _splits(folder)
+    found: dict[str, Sheet] = {}
+    others = []
+    for path in files:
+        tree = parse_xml(path, "annotation")
+        film = (tree.findtext("filename") or "").strip() or f"{path.stem}.jpg"
+        extension, size = sidecar.get(file_key(film), (None, None))
+        ours = extension is not None
+        marks = tuple(
+            _mark(item, f"{path}: object {row}", names, ours=ours, shift=0 if ours or not one_based else 1)
+            for row, item in enumerate(tree.iterfind("object"), 1)
+        )
+        if ours:
+            found[file_key(film)] = Sheet(film, size, marks, extension=extension, where=str(path))
+            continue
+        size = sheet_frame(tree.findtext("size/width"), tree.findtext("size/height"), str(path))
+        facts: dict[str, Any] = {"id": _id(path, folder), "split": splits.get(path.stem)}
+        others.append(Sheet(film, size, marks, facts=facts, where=str(path)))
+    gone = [key for key in sidecar if key not in found]
+    if gone and root.is_dir():
+        raise DatasetError("DATASET_INCOMPLETE", folder, f"no XML file of {gone[0]!r}, which lungspot.jsonl lists")
+    if not found and not others:
+        raise DatasetError("DATASET_NOT_FOUND", root, "no *.xml files")
+    return [found[key] for key in sidecar if key in found] + others
+
+
+def _whole(box: Box, _: Frame | None) -> Box:
+    x0, y0, x1, y1 = (round(side) for side in box.corners)
+    return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
+
+
+def _tree(sheet: Sheet, name: str) -> Element:
+    tree = Element("annotation")
+    for tag, text in (("folder", _FILMS), ("filename", name)):
+        SubElement(tree, tag).text = text
+    size = SubElement(tree, "size")
+    sides = (0, 0) if sheet.size is None else (sheet.size.width, sheet.size.height)
+    for tag, side in zip(("width", "height", "depth"), (*sides, 1), strict=True):
+        SubElement(size, tag).text = str(side)
+    SubElement(tree, "segmented").text = "0"
+    for mark in sheet.marks:
+        item = SubElement(tree, "object")
+        for tag, text in (("name", mark.label), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            SubElement(item, tag).text = text
+        box = SubElement(item, "bndbox")
+        for tag, corner in zip(_SIDES, _whole(mark.box, None).corners, strict=True):
+            SubElement(box, tag).text = str(int(corner))
+    return tree
+
+
+def _mark(item: Element, where: str, names: Mapping[str, str] | None, *, ours: bool, shift: int) -> Mark:
+    label = label_named((item.findtext("name") or "").strip(), where, ours=ours, names=names)
+    texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
+    try:
+        left, top, right, bottom = (float(text or "") for text in texts)
+    except ValueError as error:
+        raise DatasetError("DATASET_ROW", where, f"bndbox {texts} are not four numbers") from error
+    return Mark(label, sheet_box((left - shift, top - shift, right, bottom), where))
+
+
+def _id(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder).with_suffix("").parts
+    return "/".join(part for part in parts if part != "Annotations")
+
+
+def _splits(folder: Path) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
+    for split in Split:
+        path = folder / "ImageSets" / "Main" / f"{split}.txt"
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            splits |= {line.split()[0]: split for line in lines if line.strip()}
+    return splits
