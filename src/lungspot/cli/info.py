@@ -1,9 +1,185 @@
-"""``lungspot info``."""
+"""``lungspot info``: what a film says about itself, and what this installation is."""
 
 from __future__ import annotations
 
-__all__ = ["info"]
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lungspot.cli.console import Tally, emit
+
+if TYPE_CHECKING:
+    from lungspot.images import Radiograph
+
+__all__ = ["film_facts", "info", "installation"]
+
+# what decodes what; each is part of the base install
+_DECODERS = {
+    "DICOM": "pydicom",
+    "PNG, JPEG, TIFF, WebP, BMP": "PIL",
+    "JPEG 2000, HTJ2K": "openjpeg",
+    "JPEG-LS": "jpeg_ls",
+    "JPEG baseline, extended, lossless": "imagecodecs",
+    "RLE": "rle",
+}
+_PACKAGES = (
+    "numpy",
+    "pillow",
+    "pydicom",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+    "pyjpegls",
+    "imagecodecs",
+    "onnxruntime",
+)
 
 
-def info() -> None:
-    """Say that this verb is being written."""
+def info(
+    films: Annotated[list[Path] | None, typer.Argument(metavar="[FILM]...", help="Films to describe.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; one line a film.")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="List the labels that lungspot knows.")] = False,
+) -> None:
+    """Describe films; without a film, describe this installation.
+
+    Each film is read whole, so a film that `info` describes is one that lungspot can read.
+    """
+    if labels and films:
+        raise typer.BadParameter("--labels describes no film; give one or the other")
+    if films:
+        raise typer.Exit(_describe(films, as_json=as_json))
+    if labels and as_json:
+        for label in _label_facts():
+            emit(label)
+    elif labels:
+        _show(_label_lines(_label_facts()))
+    elif as_json:
+        emit(installation())
+    else:
+        _show(_installation_lines(installation()))
+
+
+def _describe(films: list[Path], *, as_json: bool) -> int:
+    from lungspot.errors import LungspotError
+    from lungspot.images import read
+
+    tally = Tally()
+    for path in films:
+        try:
+            facts = film_facts(read(path))
+        except LungspotError as error:
+            tally.refuse(error)
+            continue
+        tally.done += 1
+        if as_json:
+            emit(facts)
+        else:
+            _show(_film_lines(facts))
+    return tally.exit_code
+
+
+def film_facts(film: Radiograph) -> dict[str, Any]:
+    """Return what is known of a film, as JSON says it; what its file does not say is null."""
+    return {
+        "path": film.origin.path,
+        "sha256": film.origin.sha256,
+        "kind": film.origin.kind,
+        "modality": film.origin.modality,
+        "transfer_syntax": film.origin.transfer_syntax,
+        "sop_instance_uid": film.origin.sop_instance_uid,
+        "width": film.frame.width,
+        "height": film.frame.height,
+        "bits": film.bits,
+        "inverted": film.inverted,
+        "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
+        "view": film.view.value,
+        "laterality": film.laterality,
+        "body_part": film.body_part,
+        "age_years": film.age_years,
+        "sex": film.sex.value,
+        "warnings": [{"code": notice.code, "text": notice.text} for notice in film.notices],
+        "not_for_clinical_use": True,
+    }
+
+
+def installation() -> dict[str, Any]:
+    """Return the version of lungspot, of Python and of each package of the base install; nothing is imported."""
+    import platform
+    from importlib import metadata, util
+
+    from lungspot import __version__
+
+    versions: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "lungspot": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        "decoders": {what: util.find_spec(module) is not None for what, module in _DECODERS.items()},
+        "not_for_clinical_use": True,
+    }
+
+
+def _film_lines(facts: dict[str, Any]) -> list[str]:
+    from pydicom.uid import UID
+
+    spacing = facts["pixel_spacing_mm"]
+    said = {
+        "kind": facts["kind"].upper(),
+        "modality": facts["modality"],
+        "transfer syntax": UID(facts["transfer_syntax"]).name if facts["transfer_syntax"] else None,
+        "size": f"{facts['width']} x {facts['height']} pixels, {facts['bits']} bits",
+        "stored inverted": "yes; turned so that white is dense" if facts["inverted"] else None,
+        "pixel spacing": f"{spacing[0]:g} x {spacing[1]:g} mm (row, column)" if spacing else None,
+        "view": facts["view"] if facts["view"] != "UNKNOWN" else None,
+        "laterality": facts["laterality"],
+        "body part": facts["body_part"],
+        "age": f"{facts['age_years']:g} years" if facts["age_years"] is not None else None,
+        "sex": facts["sex"] if facts["sex"] != "UNKNOWN" else None,
+        "SHA-256": facts["sha256"],
+    }
+    lines = [f"  {name:<16} {value}" for name, value in said.items() if value is not None]
+    warnings = [f"  {'warning':<16} {warning['code']}: {warning['text']}" for warning in facts["warnings"]]
+    return [facts["path"], *lines, *warnings]
+
+
+def _installation_lines(facts: dict[str, Any]) -> list[str]:
+    packages = [f"  {package:<20} {version or 'missing'}" for package, version in facts["packages"].items()]
+    missing = [what for what, present in facts["decoders"].items() if not present]
+    verdict = f"  cannot decode: {'; '.join(missing)}" if missing else "  every decoder is here"
+    return [f"lungspot {facts['lungspot']}, Python {facts['python']}, {facts['platform']}", *packages, verdict]
+
+
+def _label_facts() -> list[dict[str, Any]]:
+    from lungspot.findings import DISEASES, taxonomy
+
+    return [
+        {
+            "id": label.id,
+            "name": label.name,
+            "parent": label.parent,
+            "disease": label.id in DISEASES,
+            "codes": {code.scheme: code.value for code in label.codes},
+            "aliases": list(label.aliases),
+        }
+        for label in taxonomy()
+    ]
+
+
+def _label_lines(labels: list[dict[str, Any]]) -> list[str]:
+    wide, wider = (max(len(label[key]) for label in labels) + 2 for key in ("id", "name"))
+    return [
+        f"{label['id']:<{wide}}{label['name']:<{wider}}{', '.join(map(' '.join, label['codes'].items()))}".rstrip()
+        for label in labels
+    ]
+
+
+def _show(lines: list[str]) -> None:
+    from lungspot.errors import printable
+
+    typer.echo("\n".join(printable(line) for line in lines))

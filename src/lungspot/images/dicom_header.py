@@ -231,9 +231,10 @@ def _refuse_other_objects(dataset: FileDataset, where: str) -> None:
         passes = modality in _FILM_MODALITIES or modality in {"", "OT"}
     else:
         passes = (sop_class in _COPY_CLASSES or not sop_class) and modality in _FILM_MODALITIES
+    if not passes and "Rows" not in dataset:
+        raise FilmError("NO_PIXELS", where, f"this is {_what(sop_class, modality)}")
     if not passes:
-        code = "NOT_A_RADIOGRAPH" if "Rows" in dataset else "NO_PIXELS"
-        raise FilmError(code, where, f"this is {_what(sop_class, modality)}")
+        raise FilmError("NOT_A_RADIOGRAPH", where, f"this is {_what(sop_class, modality)}")
     species = text(dataset, "PatientSpeciesDescription")
     if species and not species.lower().startswith(("human", "homo")):
         raise FilmError("NOT_A_RADIOGRAPH", where, f"this is a film of an animal ({species})", advice=_PEOPLE_ONLY)

@@ -232,7 +232,7 @@ def _is_lossy(header: Header) -> bool:
 def _align(header: Header, samples: Samples, bits: int, notices: list[Notice]) -> Samples:
     """Return values that begin at bit 0, with their sign; ``bits`` of them have a meaning."""
     shift = header.high + 1 - header.stored if header.encoding in {"native", "rle"} else 0
-    values = samples.astype(np.int32) >> shift
+    values: Samples = samples.astype(np.int32) >> shift
     most = (1 << bits) - 1
     if header.signed:
         half = (most + 1) >> 1

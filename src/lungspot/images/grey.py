@@ -6,7 +6,8 @@ docs/conventions.md, "Pixel values", says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from lungspot.images.radiograph import Pixels
 
 __all__ = ["Shade", "luma", "stretch", "tabulate"]
+
+_PART: Final = 1 << 18  # pixels at a time
 
 # (levels, weights) → values: what each stored level means, where ``weights`` says how many pixels have that level
 Shade = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]
@@ -26,25 +29,30 @@ def tabulate(
     padding: tuple[int, int] | None = None,
     inverted: bool = False,
 ) -> Pixels:
-    """Return integer pixels (any shape, at most 16 bits) as float32 in [0, 1], through one table of their levels.
+    """Return integer pixels (any shape, at most 17 bits) as float32 in [0, 1], through one table of their levels.
 
     ``shade`` maps levels to values (Modality and VOI transformation). ``padding`` is an inclusive range of stored
     values that are no picture: they do not set the grey range, and become 0. ``inverted`` turns low values white.
     """
-    low = int(stored.min())
-    index = (stored.astype(np.int32) - low).ravel()
-    weights = np.bincount(index)
-    levels = np.arange(low, low + len(weights), dtype=np.float64)
+    flat = stored.reshape(-1)
+    low, high = int(flat.min()), int(flat.max())
+    levels = np.arange(low, high + 1, dtype=np.float64)
+    weights = np.zeros(len(levels), dtype=np.int64)
+    for part in _parts(flat):
+        weights += np.bincount(part.astype(np.intp) - low, minlength=len(levels))
     padded = np.zeros(len(levels), dtype=bool)
     if padding is not None:
         padded = (levels >= padding[0]) & (levels <= padding[1])
         if not weights[~padded].any():  # a film made of padding alone is taken as it is
             padded[:] = False
-    weights = np.where(padded, 0, weights)
+    weights[padded] = 0
     values = levels if shade is None else shade(levels, weights)
     table = _between(values, values[weights > 0], inverted=inverted)
     table[padded] = 0
-    return table[index].reshape(stored.shape)
+    grey = np.empty(flat.shape, dtype=np.float32)
+    for part, place in zip(_parts(flat), _parts(grey), strict=True):
+        np.take(table, part.astype(np.intp) - low, out=place)
+    return grey.reshape(stored.shape)
 
 
 def stretch(values: NDArray[np.floating], *, inverted: bool = False) -> Pixels:
@@ -65,3 +73,8 @@ def _between(values: NDArray[np.floating], present: NDArray[np.floating], *, inv
         return np.zeros(values.shape, dtype=np.float32)
     share = np.clip((values - low) / (high - low), 0, 1)
     return np.asarray(1 - share if inverted else share, dtype=np.float32)
+
+
+def _parts(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Give a flat array piece by piece: numpy counts and looks up through 8-byte copies of what it is given."""
+    return (flat[start : start + _PART] for start in range(0, len(flat), _PART))
