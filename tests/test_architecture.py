@@ -1,0 +1,245 @@
+"""How the house is built: rooms and layers, what the light base may load, and the form of every module."""
+
+import ast
+import graphlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import grimp
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lungspot
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "lungspot"
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MODULES = sorted(SOURCE.rglob("*.py"))
+SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "tools") for path in (ROOT / folder).rglob("*.py"))
+
+# Neither a version nor a help page may load any of these.
+HEAVY = {
+    *(
+        "PIL",
+        "accelerate",
+        "imagecodecs",
+        "imagehash",
+        "jpeg_ls",
+        "kornia",
+        "matplotlib",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+    ),
+    *("openjpeg", "pydicom", "pylibjpeg", "rle", "scipy", "torch"),
+}
+NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager", "misc", "lib"}
+
+# Tests of a promise that no single module keeps.
+THEMES = {"images/bombs", "images/fuzz", "images/pydicom_data", "images/reencoded", "images/real_films"}
+
+
+def names(paths):
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def tracked():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def rooms():
+    return {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+
+
+def contract(kind):
+    return next(contract for contract in SETTINGS["tool"]["importlinter"]["contracts"] if contract["type"] == kind)
+
+
+# --- layers ---------------------------------------------------------------------------------------------------------
+
+
+def test_contracts_are_kept():
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_room_has_its_layer_and_every_layer_its_room():
+    layers = contract("layers")
+    assert layers["exhaustive"] is True
+    placed = {room.strip() for layer in layers["layers"] for room in layer.split("|")}
+    assert placed == rooms() - {"__init__", "__main__"}
+
+
+def test_no_cycles():
+    graph = grimp.build_graph("lungspot", exclude_type_checking_imports=True, cache_dir=None)
+    order = graphlib.TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    )
+    order.prepare()  # raises CycleError with the cycle
+
+
+def test_the_light_base_contract_names_the_heavy():
+    light = contract("forbidden")
+    assert light["source_modules"] == ["lungspot"]
+    assert {"torch", "accelerate", "kornia", "onnx", "matplotlib"} <= set(light["forbidden_modules"])
+    assert light["unmatched_ignore_imports_alerting"] == "error"
+
+
+# --- what is loaded when --------------------------------------------------------------------------------------------
+
+
+def loaded(statement):
+    """Return the top-level modules in memory after a statement ran in a fresh interpreter."""
+    code = f"import sys\n{statement}\nprint('\\n' + ' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwelcome"),
+    [
+        ("import lungspot", HEAVY | {"typer", "rich", "json"}),
+        ("import lungspot.errors", HEAVY | {"typer", "rich", "json"}),
+        ("import lungspot.cli", HEAVY),
+        ("from lungspot.cli.app import run; assert run(['--version']) == 0", HEAVY),
+        ("from lungspot.cli.app import run; assert run(['--help']) == 0", HEAVY),
+        ("import lungspot.findings", HEAVY - {"numpy"}),
+        (
+            "import lungspot.images",
+            {"torch", "onnx", "onnxruntime", "matplotlib", "typer", "rich", "imagehash", "scipy"},
+        ),
+        ("import lungspot.datasets", {"torch", "onnx", "onnxruntime", "matplotlib", "typer", "imagehash", "scipy"}),
+        ("import lungspot.detect", {"torch", "onnx", "matplotlib", "typer", "rich", "imagehash", "scipy"}),
+    ],
+)
+def test_nothing_heavy_is_loaded_by(statement, unwelcome):
+    assert not loaded(statement) & unwelcome
+
+
+def base_distributions():
+    """Return the names of the distributions that `pip install lungspot` brings, without any extra."""
+    found, waiting = set(), ["lungspot"]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for text in metadata.requires(name) or ():
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(canonicalize_name(requirement.name))
+    return found
+
+
+def test_the_base_install_alone_reads_films(rg1):
+    base = base_distributions()
+    assert {"numpy", "pydicom", "imagecodecs", "onnxruntime"} <= base
+    assert not base & {"torch", "onnx", "pytest", "scipy", "matplotlib"}
+    blocked = sorted(
+        top
+        for top, owners in metadata.packages_distributions().items()
+        if not base & {canonicalize_name(owner) for owner in owners}
+    )
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError("not in the base install: " + name, name=name)
+sys.meta_path.insert(0, Absent())
+import lungspot
+films = [lungspot.read(path) for path in {[str(path) for path in rg1.values()]!r}]
+assert all((film.pixels == films[0].pixels).all() for film in films)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_public_name_comes_from_its_room():
+    assert lungspot.__all__ == sorted(lungspot.__all__)
+    for name in lungspot.__all__:
+        assert getattr(lungspot, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lungspot.nothing
+
+
+# --- the form of modules --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=names([*MODULES, *SCRIPTS]))
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
+def test_a_module_says_what_it_offers(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "no docstring"
+    if path.name == "__main__.py":
+        return
+    lists = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and "__all__" in ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+    ]
+    assert len(lists) == 1, "one __all__"  # ruff (RUF022) keeps it sorted
+    offered = ast.literal_eval(lists[0])
+    defined = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            defined |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    assert set(offered) <= defined
+    assert not [name for name in offered if name.startswith("_") and name != "__version__"]
+
+
+def test_no_room_for_odds_and_ends():
+    folders = {path.stem for path in SOURCE.rglob("*") if path.is_dir() or path.suffix == ".py"}
+    assert not folders & NO_SUCH_ROOM
+
+
+def test_tests_mirror_the_source():
+    for folder in (path for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("*.py"))):
+        assert folder.name in rooms(), f"tests/{folder.name} mirrors no room"
+        modules = {path.stem for path in (SOURCE / folder.name).rglob("*.py")}
+        for path in folder.glob("test_*.py"):
+            about = path.stem.removeprefix("test_")
+            known = any(about == module or about.startswith(f"{module}_") for module in modules)
+            assert known or f"{folder.name}/{about}" in THEMES, f"{path.relative_to(ROOT)} mirrors no module"
+    untested = {path.parent.name for path in SOURCE.glob("*/__init__.py")} - {
+        p.name for p in (ROOT / "tests").iterdir()
+    }
+    assert not untested, "rooms without tests"
+
+
+def test_no_machine_of_ours_in_tracked_files():
+    traces = re.compile("|".join(("/" + "work/", "/" + "root/", "/" + "home/", "index" + "-url", "/" + "opt/wheels")))
+    found = []
+    for path in tracked():
+        if path.suffix in {".onnx", ".png", ".gz"}:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if traces.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+    assert not found
+
+
+def test_the_real_films_are_not_committed():
+    pixels = {".dcm", ".dicom", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".npz", ".zip"}
+    assert not [path for path in tracked() if path.suffix.lower() in pixels]

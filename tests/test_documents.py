@@ -1,0 +1,151 @@
+"""The documents are part of the build: they are current, their commands exist, and what they show runs."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from lungspot import __version__
+from lungspot.cli.app import app
+from lungspot.errors import CODES
+from lungspot.images.radiograph import WARNINGS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FENCE = re.compile(r"^(?P<mark><!-- run -->\n)?```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def names(paths):
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def docs_tool():
+    return runpy.run_path(str(ROOT / "tools" / "docs.py"))
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "AGENTS.md", "docs/README.md"]
+)
+def test_document_exists(name):
+    assert read(name).startswith("# ")
+
+
+@pytest.mark.parametrize("page", ["cli.md", "errors.md", "api.md"])
+def test_reference_is_current(docs_tool, page):
+    assert read(f"docs/reference/{page}") == docs_tool["PAGES"][page](), "run `make docs`"
+
+
+def verbs():
+    def walk(group, path):
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from walk(command, (*path, name))
+            else:
+                yield (*path, name), command
+
+    return dict(walk(get_command(app), ()))
+
+
+def test_every_verb_and_option_is_documented_with_words():
+    page = read("docs/reference/cli.md")
+    for words, command in verbs().items():
+        assert f"## lungspot {' '.join(words)}\n" in page
+        assert command.help, f"lungspot {' '.join(words)} has no help"
+        for parameter in command.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                if option.startswith("-"):
+                    assert f"`{option}`" in page
+                    assert parameter.help, f"lungspot {' '.join(words)} {option} has no help"
+
+
+def test_every_code_is_documented():
+    page = read("docs/reference/errors.md")
+    assert [code for code in (*CODES, *WARNINGS) if f"| `{code}` |" not in page] == []
+
+
+def test_every_public_name_is_documented(docs_tool):
+    page = read("docs/reference/api.md")
+    for init in (ROOT / "src" / "lungspot").glob("*/__init__.py"):
+        if init.parent.name != "cli":
+            for name in docs_tool["exported"](docs_tool["ast"].parse(init.read_text(encoding="utf-8"))):
+                assert re.search(rf"^- \*\*`{re.escape(name)}\b", page, re.MULTILINE), f"{name} is not in api.md"
+
+
+def test_the_changelog_has_this_version():
+    assert re.search(rf"^## \[({re.escape(__version__)}|Unreleased)\]", read("CHANGELOG.md"), re.MULTILINE)
+
+
+def make_targets():
+    return set(re.findall(r"^([\w.-]+):", read("Makefile"), re.MULTILINE))
+
+
+def shell_lines(text):
+    for block in FENCE.finditer(text):
+        if block["language"] in {"sh", "bash", "console"}:
+            for line in block["body"].replace("\\\n", " ").splitlines():
+                yield from (part.strip() for part in line.removeprefix("$ ").split(" | "))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
+def test_commands_in_documents_exist(path):
+    known = verbs()
+    text = path.read_text(encoding="utf-8")
+    for line in (*shell_lines(text), *re.findall(r"`((?:lungspot|make) [^`]+)`", text)):
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["make"]:
+            assert [word for word in words[1:] if re.fullmatch(r"[a-z]+", word) and word not in make_targets()] == []
+        elif words[:1] == ["lungspot"] and len(words) > 1 and not words[1].startswith("-"):
+            verb = next((verb for verb in (tuple(words[1:3]), tuple(words[1:2])) if verb in known), None)
+            if verb is None and words[1] in {first for first, *_ in known} and len(words) == 2:
+                continue  # a group of verbs, named as such
+            assert verb is not None, f"{path.name}: {line}"
+            options = {option for p in known[verb].params for option in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+            given = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+            assert given <= options, f"{path.name}: {line}"
+
+
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
+def test_links_lead_somewhere(path):
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    assert [link for link in LINK.findall(text) if not (path.parent / link).exists()] == []
+
+
+RUN = [
+    pytest.param(path, block["language"], block["body"], id=f"{path.relative_to(ROOT)}-{number}")
+    for path in PAGES
+    for number, block in enumerate(FENCE.finditer(path.read_text(encoding="utf-8")))
+    if block["mark"]
+]
+
+
+@pytest.mark.parametrize(("path", "language", "body"), RUN)
+def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
+    """Blocks marked ``<!-- run -->`` run in a folder that holds ``film.dcm`` and ``films/``."""
+    assert path.is_file()
+    shutil.copy(rg1["J2KR"], tmp_path / "film.dcm")
+    (tmp_path / "films").mkdir()
+    shutil.copy(rg1["UNCR"], tmp_path / "films" / "one.dcm")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-c", body] if language == "python" else ["bash", "-euo", "pipefail", "-c", body]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_says_what_it_is_not():
+    assert "not a medical device" in read("README.md").lower()
+    assert "research use only" in read("README.md").lower()
