@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from lungspot.images import read as read
+    from lungspot.pipeline import analyze as analyze
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "read"]
+__all__ = ["__version__", "analyze", "read"]
 
-_HOMES: Final = {"read": "lungspot.images"}
+_HOMES: Final = {"analyze": "lungspot.pipeline", "read": "lungspot.images"}
 
 
 def __getattr__(name: str) -> object:

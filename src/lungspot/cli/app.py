@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, info
+from lungspot.cli import convert, demo, detect, info, train
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError
 
@@ -21,8 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("detect")(detect.detect)
+app.command("demo")(demo.demo)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
+app.command("train")(train.train)
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,196 @@
+"""``lungspot detect``: films in, findings out; as a table, JSON, pictures or pages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from lungspot.cli.console import BANNER, Tally, emit, people, progress, say, writing
+from lungspot.errors import FilmError, printable
+
+if TYPE_CHECKING:
+    from lungspot.pipeline import Film
+    from lungspot.report import Analysis, Refusal
+
+__all__ = ["detect", "films_in", "report_refusal"]
+
+_FORMATS: Final = ("table", "json", "png", "html")
+_POINTS: Final = ("sensitive", "balanced", "specific")
+_ENDINGS: Final = frozenset({".bmp", ".dcm", ".dic", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_STDIN: Final = "-"
+_MOST_STDIN: Final = 512 << 20
+
+
+def detect(
+    films: Annotated[list[str], typer.Argument(help="Films, folders of films, zip archives, or - for standard input.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A folder for the results; for one film, a file.")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="table, json, png, html; several with commas.", metavar="LIST")
+    ] = "",
+    min_score: Annotated[
+        float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
+    ] = None,
+    operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
+    heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
+    model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
+) -> int:
+    """Find and box disease in chest X-rays.
+
+    A table on a terminal, one JSON document a line in a pipe. Results come in the order of the films; a film that
+    cannot be read or judged is named on stderr and does not stop the rest.
+    """
+    kinds = _formats(formats, out)
+    if operating_point not in _POINTS:
+        raise typer.BadParameter(f"{operating_point!r} is none of {', '.join(_POINTS)}", param_hint="--operating-point")
+    from lungspot.detect import load_detector
+    from lungspot.pipeline import analyze_all
+
+    detector = load_detector(model)
+    names = list(films_in(films))
+    targets = _Targets(out, kinds, films, names) if out is not None else None
+    if not quiet and sys.stderr.isatty():
+        say(f"lungspot: {BANNER}")
+    tally = Tally()
+    results = analyze_all((film for film, _ in names), detector, point=operating_point, min_score=min_score)
+    still = quiet or "table" in kinds
+    with writing():
+        for (film, place), result in zip(progress(names, "Reading", quiet=still), results, strict=True):
+            if targets is not None:
+                targets.write(result, place, heatmap=heatmap)
+            elif "json" in kinds:
+                from lungspot.report import document
+
+                emit(document(result))
+            _account(result, film.name, tally, table="table" in kinds)
+    if not quiet and targets is not None and tally.done:
+        say(f"lungspot: {targets.written} files in {printable(str(out))}")
+    return tally.exit_code
+
+
+def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
+    """Yield each film with the path, without its ending, that its results should have below an output folder.
+
+    Folders are walked in sorted order, hidden files left out. A member of an archive gets a number: names from inside
+    an archive never become paths.
+    """
+    from lungspot.images.archive import is_archive, members
+    from lungspot.pipeline import Film
+
+    for name in given:
+        path = Path(name)
+        if name == _STDIN:
+            yield Film(_STDIN, _standard_input), "stdin"
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
+            if not files:
+                yield _refused(name, FilmError("NOT_FOUND", name, "a folder without files"))
+            for file in files:
+                yield Film(str(file), lambda file=file: file), _place(file.relative_to(path))  # type: ignore[misc]
+        elif is_archive(path):
+            try:
+                for number, member in enumerate(members(path), 1):
+                    yield Film(member.name, member.read), f"{path.stem}-{number:05d}"
+            except FilmError as error:
+                yield _refused(name, error)
+        else:
+            yield Film(name, lambda path=path: path), _place(Path(path.name))  # type: ignore[misc]
+
+
+def report_refusal(result: Analysis, name: str) -> None:
+    """Say on stderr, in one line, that a film was not assessed and why."""
+    from lungspot.report import headline
+
+    codes = ", ".join(result.reasons)
+    say(printable(f"lungspot: not assessed: {name}: {codes}: {headline(result).partition(': ')[2]}"))
+
+
+def _account(result: Analysis | Refusal, name: str, tally: Tally, *, table: bool) -> None:
+    from lungspot.report import Refusal
+    from lungspot.report import table as make_table
+
+    if isinstance(result, Refusal):
+        tally.refuse(result.error)
+        return
+    if table:
+        people().print(make_table(result, name))
+    if result.assessed:
+        tally.done += 1
+    else:
+        tally.refused += 1
+        report_refusal(result, name)
+
+
+def _formats(text: str, out: Path | None) -> tuple[str, ...]:
+    ending = "" if out is None else out.suffix.removeprefix(".").lower()
+    default = ending if ending in _FORMATS else "json,png" if out else "table" if sys.stdout.isatty() else "json"
+    kinds = tuple(part.strip() for part in (text or default).split(",") if part.strip())
+    unknown = [kind for kind in kinds if kind not in _FORMATS]
+    if unknown or not kinds:
+        raise typer.BadParameter(f"{text!r}: give some of {', '.join(_FORMATS)}", param_hint="--format")
+    if out is None and {"png", "html"} & set(kinds):
+        raise typer.BadParameter("pictures and pages need a place: give --out", param_hint="--format")
+    if out is None and {"table", "json"} <= set(kinds):
+        raise typer.BadParameter("table and json cannot share standard output: give --out", param_hint="--format")
+    return kinds
+
+
+class _Targets:
+    """Where each film's files go; no two films share a name, in the order of the films."""
+
+    def __init__(self, out: Path, kinds: tuple[str, ...], given: list[str], names: list[tuple[Film, str]]) -> None:
+        self._kinds = [kind for kind in kinds if kind != "table"]
+        ending = out.suffix.removeprefix(".").lower()
+        self._file = out if len(names) == len(given) == 1 and self._kinds == [ending] and not out.is_dir() else None
+        self._folder = out.parent if self._file else out
+        self._taken: set[str] = set()
+        self.written = 0
+        with writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, result: Analysis | Refusal, place: str, *, heatmap: bool) -> None:
+        from lungspot.report import Refusal, write
+
+        stem, count = place, 1
+        while stem in self._taken:
+            count += 1
+            stem = f"{place}-{count}"
+        self._taken.add(stem)
+        for kind in self._kinds:
+            if isinstance(result, Refusal) and kind != "json":
+                continue
+            target = self._file or self._folder / f"{stem}.{kind}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(result, target, kind, heatmap=heatmap)
+            self.written += 1
+
+
+def _place(path: Path) -> str:
+    """Return a film's path without its ending; UIDs as names keep their last number."""
+    return str(path.with_suffix("") if path.suffix.lower() in _ENDINGS else path)
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _refused(name: str, error: FilmError) -> tuple[Film, str]:
+    from lungspot.pipeline import Film
+
+    def refuse() -> bytes:
+        raise error
+
+    return Film(name, refuse), Path(name).stem
+
+
+def _standard_input() -> bytes:
+    data = sys.stdin.buffer.read(_MOST_STDIN + 1)
+    if len(data) > _MOST_STDIN:
+        raise FilmError("TOO_LARGE", _STDIN, f"more than {_MOST_STDIN >> 20} MiB")
+    return data

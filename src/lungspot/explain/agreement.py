@@ -1,0 +1,62 @@
+"""Do map and box speak of the same place? Three numbers a finding; where they are low, doubt the finding.
+
+``energy_in_box``: the part of the map's activation that lies inside the box (1: all of it). ``peak_in_box``: whether
+the map's highest point does (the pointing game). ``iou``: intersection over union of the box and the map's hottest
+pixels, as many of them as the box has area, so that no threshold is chosen. A small box cannot reach much of the first
+number, so ``area``, the box's part of the film, stands beside it: by chance energy_in_box would equal it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.explain.cam import in_pixels
+from lungspot.findings import Box, Frame
+
+__all__ = ["Agreement", "agree"]
+
+_GRID = 128  # cells each way on which both are compared
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How one finding's box and its label's map agree; all but ``peak_in_box`` from 0 to 1."""
+
+    energy_in_box: float
+    peak_in_box: bool
+    iou: float
+    area: float
+
+    def to_json(self) -> dict[str, float | bool]:
+        """Return the numbers as JSON values."""
+        return asdict(self)
+
+
+def agree(heat: NDArray[np.float32], box: Box, frame: Frame) -> Agreement:
+    """Return the agreement of a map, shape (h, w), over the whole of ``frame``, and a box in that frame."""
+    grid = Frame(_GRID, _GRID)
+    fine = in_pixels(heat, grid).astype(np.float64)
+    inside = _cover(box.move(frame, grid))
+    total = fine.sum()
+    count = max(round(float(inside.sum())), 1)
+    hottest = np.zeros(_GRID * _GRID)
+    hottest[np.argsort(-fine, axis=None, kind="stable")[:count]] = 1
+    overlap = float((hottest.reshape(inside.shape) * inside).sum())
+    peak = np.unravel_index(int(fine.argmax()), fine.shape)
+    return Agreement(
+        energy_in_box=float((fine * inside).sum() / total) if total > 0 else 0.0,
+        peak_in_box=bool(total > 0 and inside[peak] >= 0.5),
+        iou=overlap / (count + float(inside.sum()) - overlap) if total > 0 else 0.0,
+        area=float(inside.mean()),
+    )
+
+
+def _cover(box: Box) -> NDArray[np.float64]:
+    """Return how much of each cell of the grid the box covers, 0 to 1."""
+    cells = np.arange(_GRID)
+    across = np.clip(np.minimum(cells + 1, box.x1) - np.maximum(cells, box.x0), 0, 1)
+    down = np.clip(np.minimum(cells + 1, box.y1) - np.maximum(cells, box.y0), 0, 1)
+    return np.outer(down, across)

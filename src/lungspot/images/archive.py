@@ -1,0 +1,84 @@
+"""Films inside a zip archive, one at a time in memory; nothing is unpacked and no member's name becomes a path.
+
+Refused as a whole (``ARCHIVE``): too many members, members that overlap (one payload counted many times), more than
+2 GiB in all. Refused one by one: encrypted, larger than a film may be, shrunk more than films shrink, nested archives.
+Python below 3.11.8 does not check overlaps itself (CVE-2024-0450).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lungspot.errors import FilmError
+from lungspot.images.read import MAX_BYTES
+
+__all__ = ["Member", "is_archive", "members"]
+
+_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_MOST_MEMBERS: Final = 10_000
+_MOST_BYTES: Final = 2 << 30
+_MOST_RATIO: Final = 100
+_LOCAL_HEADER: Final = 30  # bytes before a member's name and data
+_BROKEN = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an opened archive, and the name to show for it: ``films.zip/inner/name.dcm``."""
+
+    name: str
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+
+    def read(self) -> bytes:
+        """Return the member's bytes; raises :class:`~lungspot.errors.FilmError`."""
+        info = self.info
+        if info.flag_bits & 1:
+            raise FilmError("UNSUPPORTED", self.name, "encrypted", advice="give the archive without a password")
+        if info.file_size > MAX_BYTES or info.file_size > _MOST_RATIO * max(info.compress_size, 1024):
+            raise FilmError("TOO_LARGE", self.name, f"{info.file_size} bytes out of {info.compress_size}")
+        try:
+            with self.archive.open(info) as file:
+                data = file.read(info.file_size + 1)
+        except _BROKEN as error:
+            raise FilmError("NOT_READABLE", self.name, f"damaged in the archive ({type(error).__name__})") from error
+        if data.startswith(_MAGIC):
+            raise FilmError("NOT_AN_IMAGE", self.name, "an archive in an archive", advice="unpack the inner archive")
+        return data
+
+
+def is_archive(path: Path) -> bool:
+    """Say whether a file is a zip archive by its first bytes; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _MAGIC
+    except OSError:
+        return False
+
+
+def members(archive: Path) -> Iterator[Member]:
+    """Yield the files of an archive in its own order, folders and hidden files left out; raises ``ARCHIVE``."""
+    try:
+        opened = zipfile.ZipFile(archive)  # stays open for its members, and closes with the last of them
+        infos = opened.infolist()
+    except _BROKEN as error:
+        raise FilmError("ARCHIVE", archive, f"cannot be opened ({type(error).__name__})") from error
+    total = sum(info.file_size for info in infos)
+    if len(infos) > _MOST_MEMBERS:
+        raise FilmError("ARCHIVE", archive, f"{len(infos)} members; {_MOST_MEMBERS} are allowed")
+    if total > _MOST_BYTES:
+        raise FilmError("ARCHIVE", archive, f"{total >> 20} MiB of members; {_MOST_BYTES >> 20} MiB are allowed")
+    end = 0
+    for info in sorted(infos, key=lambda each: each.header_offset):
+        if info.header_offset < end:
+            raise FilmError("ARCHIVE", archive, "its members overlap")
+        end = info.header_offset + _LOCAL_HEADER + len(info.orig_filename) + info.compress_size
+    for info in infos:
+        parts = info.filename.replace("\\", "/").split("/")
+        if not info.is_dir() and not any(part.startswith(".") or part == "__MACOSX" for part in parts if part != ".."):
+            yield Member(f"{archive}/{info.filename}", opened, info)

@@ -1,0 +1,122 @@
+"""One film from file to result: the line that the command line, servers and archives all call."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import BinaryIO, TypeVar
+
+from lungspot.detect import Detector, decode, load_detector, see
+from lungspot.errors import FilmError
+from lungspot.explain import agree, cam
+from lungspot.images import Radiograph, read
+from lungspot.report import Analysis, Model, Refusal
+
+__all__ = ["Film", "analyze", "analyze_all", "assess"]
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+T = TypeVar("T")
+
+_AHEAD = 4  # films that are decoded while one is being judged
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film still to be read: its name for people and results, and how to open it when its turn comes."""
+
+    name: str
+    open: Callable[[], Source]
+
+
+def analyze(
+    source: Source, detector: Detector | None = None, *, point: str = "balanced", min_score: float | None = None
+) -> Analysis:
+    """Return everything that can be said about the film in ``source``: a path, the bytes of a file, or an open file.
+
+    ``detector``: the shipped one where None. ``point``: ``sensitive``, ``balanced`` or ``specific``. ``min_score``:
+    report boxes from this score instead of the operating point's thresholds. Raises
+    :class:`~lungspot.errors.FilmError` where there is no film; a film that cannot be judged is an answer, not an error.
+    """
+    detector = _shipped() if detector is None else detector
+    start = time.perf_counter()
+    radiograph = read(source)
+    return assess(radiograph, detector, point=point, min_score=min_score, read_ms=_since(start))
+
+
+def assess(
+    radiograph: Radiograph,
+    detector: Detector,
+    *,
+    point: str = "balanced",
+    min_score: float | None = None,
+    read_ms: float = 0.0,
+) -> Analysis:
+    """Return the result of a film that has been read; ``read_ms`` is how long that took."""
+    start = time.perf_counter()
+    model = Model(detector.card, detector.sha256, detector.runtime)
+    sight = see(radiograph, detector)
+    timings = {"read": read_ms, "detect": _since(start)}
+    if sight.raw is None or sight.placement is None:
+        return Analysis(radiograph, model, None, sight.reasons, sight.notices, point=point, timings=timings)
+    start = time.perf_counter()
+    upright = decode(sight.raw, sight.placement, detector.card, point=point, min_score=min_score)
+    reading = sight.correction.reading(upright)
+    heat = cam(sight.raw, detector.card, sight.correction)
+    boxed = [finding for finding in reading.findings if finding.box is not None]
+    agreement = tuple(agree(heat[f.label], f.box, radiograph.frame).to_json() for f in boxed if f.box is not None)
+    timings["explain"] = _since(start)
+    return Analysis(radiograph, model, reading, (), sight.notices, heat, agreement, point, timings)
+
+
+def analyze_all(
+    films: Iterable[Film], detector: Detector, *, point: str = "balanced", min_score: float | None = None
+) -> Iterator[Analysis | Refusal]:
+    """Yield, in the order given, each film's result or what refused it; one bad film never stops the rest.
+
+    Films are decoded ahead while one is judged; the results do not depend on it. Raises what is wrong with this machine
+    or the model, for that would refuse every film.
+    """
+    for film, done in _ahead(_open_and_read, films):
+        try:
+            radiograph, read_ms = done.result()
+            yield assess(radiograph, detector, point=point, min_score=min_score, read_ms=read_ms)
+        except FilmError as error:
+            where = error.where if error.where not in {"", "<bytes>"} else film.name
+            yield Refusal(film.name, FilmError(error.code, where, error.reason, advice=error.advice))
+
+
+def _open_and_read(film: Film) -> tuple[Radiograph, float]:
+    start = time.perf_counter()
+    radiograph = read(film.open())
+    if radiograph.origin.path is None:
+        radiograph = replace(radiograph, origin=replace(radiograph.origin, path=film.name))
+    return radiograph, _since(start)
+
+
+def _ahead(work: Callable[[Film], T], films: Iterable[Film]) -> Iterator[tuple[Film, Future[T]]]:
+    with ThreadPoolExecutor(1, thread_name_prefix="lungspot-read") as pool:
+        waiting: deque[tuple[Film, Future[T]]] = deque()
+        try:
+            for film in films:
+                waiting.append((film, pool.submit(work, film)))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for _, left in waiting:
+                left.cancel()
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Detector:
+    return load_detector()
+
+
+def _since(start: float) -> float:
+    return 1000 * (time.perf_counter() - start)

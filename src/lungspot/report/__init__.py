@@ -1,0 +1,26 @@
+"""How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
+
+from lungspot.report.analysis import Analysis, Model, Refusal
+from lungspot.report.document import SCHEMA, document, schema
+from lungspot.report.look import BANNER, headline
+from lungspot.report.overlay import overlay
+from lungspot.report.page import page
+from lungspot.report.table import table
+from lungspot.report.write import FORMATS, write, write_atomic
+
+__all__ = [
+    "BANNER",
+    "FORMATS",
+    "SCHEMA",
+    "Analysis",
+    "Model",
+    "Refusal",
+    "document",
+    "headline",
+    "overlay",
+    "page",
+    "schema",
+    "table",
+    "write",
+    "write_atomic",
+]

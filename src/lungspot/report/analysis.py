@@ -1,0 +1,88 @@
+"""Everything known about one film: what it is, whether it could be judged, what was seen, where, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect import ModelCard
+from lungspot.errors import InputError, LungspotError
+from lungspot.findings import Finding, Reading
+from lungspot.images import Notice, Radiograph
+
+__all__ = ["Analysis", "Model", "Refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which model read the film, with the SHA-256 of its file, and by which onnxruntime."""
+
+    card: ModelCard
+    sha256: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One film's result; PNG, HTML, JSON and table are views of this.
+
+    ``reading`` is None where the film was not assessed; ``reasons`` (codes) then say why, and no score is held
+    anywhere. Boxes of the reading and ``heat``, maps by label of shape (h, w) over the whole film, lie in the film as
+    its file stores it. ``agreement``: for each boxed finding, in order, how box and map agree. ``point``: the operating
+    point that decides what is positive. ``timings``: milliseconds by step.
+    """
+
+    radiograph: Radiograph
+    model: Model
+    reading: Reading | None = None
+    reasons: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    heat: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    agreement: tuple[Mapping[str, float | bool], ...] = ()
+    point: str = "balanced"
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse results that say both yes and no; make the mappings read-only."""
+        object.__setattr__(self, "heat", MappingProxyType(dict(self.heat)))
+        object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
+        where = self.radiograph.origin.path
+        if (self.reading is None) != bool(self.reasons):
+            raise InputError("BAD_VALUE", where, "a film is either read or refused with a reason")
+        if self.reading is None and (self.heat or self.agreement):
+            raise InputError("BAD_VALUE", where, "a film that is not assessed has no maps")
+        if self.agreement and len(self.agreement) != len(self.boxed):
+            raise InputError("BAD_VALUE", where, f"{len(self.agreement)} agreements of {len(self.boxed)} boxes")
+
+    @property
+    def assessed(self) -> bool:
+        """Whether the film was judged at all."""
+        return self.reading is not None
+
+    @property
+    def boxed(self) -> tuple[Finding, ...]:
+        """The findings that have a box, best score first."""
+        return () if self.reading is None else tuple(each for each in self.reading.findings if each.box is not None)
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """By label, the calibrated probability that the film shows it at all."""
+        findings = () if self.reading is None else self.reading.findings
+        return {each.label: each.score or 0.0 for each in findings if each.box is None}
+
+    def is_positive(self, finding: Finding) -> bool:
+        """Say whether a finding reaches its threshold at the operating point (of boxes, or of whole films)."""
+        limits = self.model.card.threshold(finding.label, self.point)
+        return (finding.score or 0.0) >= (limits.image if finding.box is None else limits.box)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that could not even be read: its name as the caller knows it, and the error."""
+
+    path: str
+    error: LungspotError

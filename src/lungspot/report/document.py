@@ -1,0 +1,121 @@
+"""One film's result as JSON, schema ``lungspot/1`` (``lungspot-1.schema.json``, docs/reference/json.md).
+
+Coordinates are rounded to a hundredth of a pixel and probabilities to four digits, so that equal results are equal
+bytes. A film that is not assessed has empty ``findings`` and ``image_scores``; nothing in it tells what a network said.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from lungspot import __version__
+from lungspot.findings import Finding, taxonomy
+from lungspot.report.analysis import Analysis, Model, Refusal
+
+__all__ = ["SCHEMA", "document", "schema"]
+
+SCHEMA = "lungspot/1"
+
+
+def document(result: Analysis | Refusal) -> dict[str, Any]:
+    """Return the result as JSON values, keys in the order of the schema."""
+    if isinstance(result, Refusal):
+        return _frame("not_assessed", [result.error.code], _unread(result.path)) | _tail(None)
+    film, origin = result.radiograph, result.radiograph.origin
+    image = {
+        "path": origin.path,
+        "sha256": origin.sha256,
+        "width": film.frame.width,
+        "height": film.frame.height,
+        "kind": origin.kind if origin.kind == "dicom" else "raster",
+        "format": origin.kind,
+        "view": str(film.view),
+        "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
+        "sop_instance_uid": origin.sop_instance_uid,
+    }
+    status = "assessed" if result.assessed else "not_assessed"
+    value = _frame(status, list(result.reasons), image) | _tail(result.model)
+    value["findings"] = [_finding(result, index) for index in range(len(result.boxed))]
+    value["image_scores"] = [
+        _image_score(result, finding)
+        for finding in (() if result.reading is None else result.reading.findings)
+        if finding.box is None
+    ]
+    value["operating_point"] = result.point
+    value["timing_ms"] = {step: round(each, 1) for step, each in result.timings.items()}
+    notices = (*film.notices, *result.notices)
+    value["warnings"] = [{"code": notice.code, "text": notice.text} for notice in notices]
+    return value
+
+
+@lru_cache(maxsize=1)
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) that every document meets."""
+    text = resources.files("lungspot.report").joinpath("lungspot-1.schema.json").read_text(encoding="utf-8")
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def _finding(result: Analysis, index: int) -> dict[str, Any]:
+    finding = result.boxed[index]
+    box = finding.box
+    label = taxonomy()[finding.label]
+    value = {
+        "label": finding.label,
+        "name": label.name,
+        "score": round(finding.score or 0.0, 4),
+        "threshold": round(result.model.card.threshold(finding.label, result.point).box, 4),
+        "positive": result.is_positive(finding),
+        "box": None if box is None else [round(corner, 2) for corner in box.corners],
+        "side": None if finding.side is None else str(finding.side),
+        "zone": None if finding.zone is None else str(finding.zone),
+        "codes": {code.scheme: code.value for code in label.codes},
+    }
+    if result.agreement:
+        value["agreement"] = {
+            name: each if isinstance(each, bool) else round(each, 3) for name, each in result.agreement[index].items()
+        }
+    return value
+
+
+def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
+    return {
+        "label": finding.label,
+        "probability": round(finding.score or 0.0, 4),
+        "threshold": round(result.model.card.threshold(finding.label, result.point).image, 4),
+        "positive": result.is_positive(finding),
+    }
+
+
+def _unread(path: str) -> dict[str, Any]:
+    unknown = ("sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
+    return {"path": path} | dict.fromkeys(unknown)
+
+
+def _frame(status: str, reasons: list[str], image: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "status": status,
+        "reasons": reasons,
+        "image": image,
+        "findings": [],
+        "image_scores": [],
+        "operating_point": None,
+    }
+
+
+def _tail(model: Model | None) -> dict[str, Any]:
+    who = None
+    if model is not None:
+        card = model.card
+        who = {"name": card.name, "version": card.version, "sha256": model.sha256, "card_sha256": card.sha256}
+    return {
+        "model": who,
+        "software": {"lungspot": __version__, "onnxruntime": None if model is None else model.runtime},
+        "timing_ms": {},
+        "warnings": [],
+        "not_for_clinical_use": True,
+    }

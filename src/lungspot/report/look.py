@@ -1,0 +1,102 @@
+"""The colours, words and grey values that every picture of a result shares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lungspot.detect import REASONS
+from lungspot.errors import CODES
+from lungspot.findings import Finding, taxonomy
+from lungspot.images import Radiograph, normalise
+from lungspot.report.analysis import Analysis
+
+__all__ = ["BANNER", "color_of", "film_picture", "glow", "headline", "name_of", "place_of", "why"]
+
+BANNER: Final = "Research use only, not for clinical use."
+
+_COLORS: Final[dict[str, str]] = {
+    "atelectasis": "#4fc3f7",
+    "cardiomegaly": "#ff6b81",
+    "covid19": "#ffb300",
+    "edema": "#2dd4bf",
+    "effusion": "#5b9dff",
+    "emphysema": "#b794ff",
+    "nodule_mass": "#ffe45c",
+    "pneumonia": "#ff8a50",
+    "pneumothorax": "#f472d0",
+    "tuberculosis": "#9be15d",
+}
+_OTHER: Final = "#d5dbe3"
+
+# Anchors of the heat map's colours, cold to hot, perceptually even enough to be read in grey too.
+_HEAT: Final = np.array(
+    [(0.0, 30, 10, 90), (0.3, 135, 30, 125), (0.55, 225, 75, 75), (0.8, 250, 160, 45), (1.0, 255, 245, 165)]
+)
+
+
+def color_of(label: str) -> str:
+    """Return a label's colour as ``#rrggbb``; bright enough for a dark film."""
+    return _COLORS.get(label, _OTHER)
+
+
+def name_of(label: str) -> str:
+    """Return a label's name for people."""
+    return taxonomy()[label].name
+
+
+def place_of(finding: Finding) -> str:
+    """Return side and zone in words: ``right lower zone``, ``both sides``; empty where neither is known."""
+    side = "both sides" if finding.side == "bilateral" else finding.side or ""
+    zone = f"{finding.zone} zone" if finding.zone else ""
+    joined = ", ".join(filter(None, (side, zone))) if finding.side == "bilateral" else f"{side} {zone}"
+    return joined.strip()
+
+
+def why(code: str) -> str:
+    """Return what a reason code says to a person."""
+    return REASONS.get(code) or CODES.get(code) or code
+
+
+def headline(result: Analysis) -> str:
+    """Return one sentence: what was found, or why the film was not assessed."""
+    if not result.assessed:
+        return "Not assessed: " + "; ".join(map(why, result.reasons))
+    positive = [finding for finding in result.boxed if result.is_positive(finding)]
+    names = list(dict.fromkeys(name_of(finding.label) for finding in positive))
+    if names:
+        return ", ".join(names)
+    limits = result.model.card
+    unboxed = [
+        name_of(label) for label, p in result.probabilities.items() if p >= limits.threshold(label, result.point).image
+    ]
+    if unboxed:
+        return ", ".join(unboxed) + " (no box)"
+    return f"No finding at the {result.point} operating point"
+
+
+def film_picture(radiograph: Radiograph, *, smallest: int, largest: int) -> Image.Image:
+    """Return the film as an 8-bit grey picture whose long side lies between ``smallest`` and ``largest`` pixels."""
+    frame = radiograph.frame
+    long = max(frame.width, frame.height)
+    factor = min(max(long, smallest), largest) / long
+    size = (max(round(frame.width * factor), 1), max(round(frame.height * factor), 1))
+    picture = Image.fromarray(radiograph.pixels)
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
+    grey = normalise(np.clip(np.asarray(picture, dtype=np.float32), 0, 1))
+    return Image.fromarray((grey * 255).round().astype(np.uint8))
+
+
+def glow(heat: NDArray[np.float32], size: tuple[int, int]) -> Image.Image:
+    """Return a map, shape (h, w), as colours with transparency, RGBA at (width, height), relative to its own peak."""
+    relative = heat / max(float(heat.max()), 1e-6)
+    grown = np.asarray(
+        Image.fromarray(relative.astype(np.float32)).resize(size, Image.Resampling.BICUBIC), dtype=np.float32
+    ).clip(0, 1)
+    channels = [np.interp(grown, _HEAT[:, 0], _HEAT[:, column]) for column in (1, 2, 3)]
+    opacity = 165 * np.clip((grown - 0.2) / 0.7, 0, 1)
+    return Image.fromarray(np.stack([*channels, opacity], axis=-1).round().astype(np.uint8))

@@ -1,0 +1,136 @@
+"""One result as one HTML file: the film, boxes and heat map on and off, the table, the model; nothing from a network.
+
+Scripts and styles are this package's own, allowed by their hashes in the page's Content-Security-Policy; everything
+that comes from a film's file enters as JSON with ``<`` escaped and is put on the page as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from PIL import Image
+
+from lungspot import __version__
+from lungspot.images.radiograph import WARNINGS
+from lungspot.report.analysis import Analysis
+from lungspot.report.document import document
+from lungspot.report.look import color_of, film_picture, glow, headline, name_of, place_of
+
+__all__ = ["page"]
+
+_SMALLEST, _LARGEST = 768, 1600  # long side of the film on the page
+_GLOW = 256  # long side of a heat map; the browser smooths it
+
+
+def page(result: Analysis) -> str:
+    """Return the HTML text of one result."""
+    style, script = _part("page.css"), _part("page.js")
+    text = json.dumps(_data(result), ensure_ascii=False, allow_nan=False)
+    parts = {
+        "style": style,
+        "style_hash": _csp_hash(style),
+        "script": script,
+        "script_hash": _csp_hash(script),
+        "data": text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
+
+
+def _data(result: Analysis) -> dict[str, Any]:
+    value = document(result)
+    findings = [
+        each | {"color": color_of(each["label"]), "place": place_of(finding)}
+        for each, finding in zip(value["findings"], result.boxed, strict=True)
+    ]
+    scores = [
+        each | {"color": color_of(each["label"]), "name": name_of(each["label"])}
+        for each in sorted(value["image_scores"], key=lambda each: -each["probability"])
+    ]
+    best = findings[0]["label"] if findings else scores[0]["label"] if scores else None
+    labels = dict.fromkeys([each["label"] for each in findings] + ([best] if best else []))
+    return {
+        "assessed": result.assessed,
+        "status": "assessed" if result.assessed else "not assessed",
+        "headline": headline(result),
+        "frame": [result.radiograph.frame.width, result.radiograph.frame.height],
+        "picture": _jpeg(film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)),
+        "findings": findings,
+        "image_scores": scores,
+        "heat": {
+            label: {"src": _png(glow(result.heat[label], _glow_size(result))), "name": name_of(label)}
+            for label in labels
+            if label in result.heat
+        },
+        "heat_of": best,
+        "warnings": [f"{WARNINGS[each['code']]} ({each['text']})" for each in value["warnings"]],
+        "facts": _facts(value),
+        "card": _card(result, value),
+    }
+
+
+def _facts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    image = value["image"]
+    spacing = image["pixel_spacing_mm"]
+    rows = [
+        ("File", image["path"] or "(bytes)"),
+        ("SHA-256", image["sha256"]),
+        ("Size", f"{image['width']} x {image['height']} pixels"),
+        ("Format", image["format"]),
+        ("View", image["view"]),
+        ("Pixel spacing", f"{spacing[0]:g} x {spacing[1]:g} mm" if spacing else "not stated"),
+    ]
+    if image["sop_instance_uid"]:
+        rows.append(("SOP instance", image["sop_instance_uid"]))
+    return rows
+
+
+def _card(result: Analysis, value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    card = result.model.card
+    rows = [
+        ("Model", f"{card.name} {card.version}"),
+        ("SHA-256", result.model.sha256),
+        ("Looks for", ", ".join(map(name_of, card.labels))),
+        ("Operating point", result.point),
+        ("Trained on", "; ".join(card.training_data)),
+        ("Terms", "; ".join(filter(None, (card.licence, card.terms)))),
+        ("Intended use", card.intended_use),
+        ("Notes", " ".join(card.notes)),
+        ("Software", f"lungspot {__version__}, onnxruntime {result.model.runtime}"),
+        ("Time", ", ".join(f"{step} {each:.0f} ms" for step, each in value["timing_ms"].items())),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _glow_size(result: Analysis) -> tuple[int, int]:
+    frame = result.radiograph.frame
+    long = max(frame.width, frame.height)
+    return max(_GLOW * frame.width // long, 1), max(_GLOW * frame.height // long, 1)
+
+
+def _jpeg(picture: Image.Image) -> str:
+    return _embedded(picture, "jpeg", quality=90)
+
+
+def _png(picture: Image.Image) -> str:
+    return _embedded(picture, "png", optimize=False)
+
+
+def _embedded(picture: Image.Image, kind: str, **options: int) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _part(name: str) -> str:
+    return resources.files("lungspot.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,26 @@
+import dataclasses
+
+import pytest
+
+from lungspot.errors import InputError
+
+
+def test_findings_and_probabilities_are_told_apart(make):
+    result = make()
+    assert [finding.label for finding in result.boxed] == ["effusion", "cardiomegaly"]
+    assert result.probabilities == {"effusion": 0.3, "cardiomegaly": 0.3, "edema": 0.3}
+    assert [result.is_positive(finding) for finding in result.boxed] == [True, False]
+
+
+def test_a_film_is_either_read_or_refused(make):
+    read, refused = make(), make(reasons=("LATERAL",))
+    assert read.assessed
+    assert not refused.assessed
+    assert refused.boxed == ()
+    assert refused.probabilities == {}
+    for wrong in ({"reasons": ("LATERAL",)}, {"reading": None}, {"agreement": read.agreement[:1]}):
+        with pytest.raises(InputError):
+            dataclasses.replace(read, **wrong)
+    for leak in ({"heat": read.heat}, {"agreement": read.agreement}, {"reasons": ()}):
+        with pytest.raises(InputError):
+            dataclasses.replace(refused, **leak)

@@ -1,0 +1,65 @@
+import json
+
+import jsonschema
+import pytest
+
+from lungspot.errors import FilmError
+from lungspot.report import Refusal, document, schema
+
+
+def check(value):
+    jsonschema.Draft202012Validator(schema()).validate(value)
+
+
+def test_the_schema_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+def test_a_result_meets_the_schema_and_says_what_is_known(make):
+    value = document(make())
+    check(value)
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    assert value["status"] == "assessed"
+    first = value["findings"][0]
+    assert first["box"] == [120, 210, 180, 270]
+    assert (first["label"], first["score"], first["threshold"], first["positive"]) == ("effusion", 0.9, 0.5, True)
+    assert first["codes"]["SCT"] == "60046008"
+    assert first["side"] == "left"
+    assert [score["label"] for score in value["image_scores"]] == ["effusion", "cardiomegaly", "edema"]
+    assert value["warnings"] == [{"code": "LOSSY", "text": "<b>x</b>"}]
+    assert value["not_for_clinical_use"] is True
+    assert value["image"]["width"] == 200
+
+
+def test_a_film_that_is_not_assessed_has_no_score_anywhere(make):
+    value = document(make(reasons=("LATERAL", "BLANK")))
+    check(value)
+    assert value["reasons"] == ["LATERAL", "BLANK"]
+    assert value["findings"] == value["image_scores"] == []
+    assert "score" not in json.dumps({key: each for key, each in value.items() if key != "image_scores"})
+
+
+def test_a_file_that_could_not_be_read_has_a_document_too():
+    value = document(Refusal("x.dcm", FilmError("TRUNCATED", "x.dcm", "ends early")))
+    check(value)
+    assert value["reasons"] == ["TRUNCATED"]
+    assert value["image"]["path"] == "x.dcm"
+    assert value["model"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "not_assessed"},
+        {"reasons": ["LATERAL"]},
+        {"not_for_clinical_use": False},
+        {"schema": "lungspot/2"},
+        {"more": 1},
+        {"image_scores": []},
+        {"operating_point": "guess"},
+        {"findings": [{"label": "effusion"}]},
+    ],
+)
+def test_the_schema_refuses_what_no_result_is(make, change):
+    with pytest.raises(jsonschema.ValidationError):
+        check(document(make()) | change)

@@ -1,0 +1,78 @@
+import base64
+import hashlib
+import html.parser
+import json
+import re
+
+from lungspot.report import page
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects tags, and the text of each script and style."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.inside, self.text = [], None, {}
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in {"script", "style"}:
+            self.inside = dict(attrs).get("id", tag)
+
+    def handle_endtag(self, tag):
+        if tag in {"script", "style"}:
+            self.inside = None
+
+    def handle_data(self, data):
+        if self.inside:
+            self.text[self.inside] = self.text.get(self.inside, "") + data
+
+
+def read(text):
+    reader = Reader()
+    reader.feed(text)
+    return reader
+
+
+def test_the_page_asks_nothing_of_any_network(make):
+    text = page(make())
+    reader = read(text)
+    addresses = set(re.findall(r"https?://[^\"' <>)]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}  # a namespace's name, never fetched
+    for tag, attributes in reader.tags:
+        assert tag not in {"link", "iframe", "object", "embed", "form", "base"}
+        assert "href" not in attributes
+        assert tag != "script" or "src" not in attributes
+    policy = next(a["content"] for t, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    for part in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(reader.text[part].encode()).digest()).decode()
+        assert f"{part}-src 'sha256-{digest}'" in policy
+
+
+def test_what_a_file_says_never_becomes_markup(make):
+    nasty = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\u2028.png"
+    text = page(make(path=nasty))
+    reader = read(text)
+    assert [tag for tag, _ in reader.tags].count("script") == 2
+    assert "<b>x</b>" not in text
+    data = json.loads(reader.text["data"])
+    assert dict(data["facts"])["File"] == nasty
+    assert any("<b>x</b>" in warning for warning in data["warnings"])
+
+
+def test_the_page_holds_film_boxes_maps_and_card(make):
+    data = json.loads(read(page(make())).text["data"])
+    assert data["frame"] == [200, 300]
+    assert data["picture"].startswith("data:image/jpeg;base64,")
+    assert [finding["place"] for finding in data["findings"]] == ["left lower zone"] * 2
+    assert set(data["heat"]) == {"effusion", "cardiomegaly"}
+    assert dict(data["card"])["Terms"] == "research"
+    assert "Research use only" in page(make())
+
+
+def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):
+    data = json.loads(read(page(make(reasons=("LATERAL",)))).text["data"])
+    assert data["headline"] == "Not assessed: a lateral view"
+    assert data["findings"] == data["image_scores"] == []
+    assert data["heat"] == {}

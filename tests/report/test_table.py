@@ -1,0 +1,34 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from lungspot.report import table
+
+
+def printed(result, title="film.png"):
+    file = io.StringIO()
+    Console(file=file, width=100).print(table(result, title))
+    return file.getvalue()
+
+
+def test_findings_stand_best_first_with_place_and_box(make):
+    lines = [line.split() for line in printed(make()).splitlines()]
+    assert ["■", "Pleural", "effusion", "90", "%", "left", "lower", "zone", "120", "210", "180", "270"] in lines
+    assert ["■", "Cardiomegaly", "40", "%", "left", "lower", "zone", "60", "150", "140", "240"] in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [({"boxes": ()}, "No finding at the balanced"), ({"reasons": ("BLANK",)}, "Not assessed: the picture is nearly")],
+)
+def test_a_film_without_boxes_has_a_sentence(make, arguments, expected):
+    text = printed(make(**arguments))
+    assert expected in text
+    assert "film.png" in text
+    assert "%" not in text
+
+
+def test_a_file_name_cannot_forge_a_line(make):
+    assert "\x1b" not in printed(make(boxes=()), "a\x1b[2Jb\nc.png")
+    assert "[red]x" in printed(make(boxes=()), "[red]x")
