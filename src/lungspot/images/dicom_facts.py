@@ -18,23 +18,24 @@ _VIEWS: Final = {
     "AP": View.AP,
     "LL": View.LATERAL,
     "RL": View.LATERAL,
+    "LLAT": View.LATERAL,
+    "RLAT": View.LATERAL,
     "LAT": View.LATERAL,
     "LATERAL": View.LATERAL,
-    "LLD": View.AP,  # decubitus films are taken across the patient
-    "RLD": View.AP,
 }
-# View codes of PS3.16 CID 4010, SNOMED-RT and SNOMED CT
+# view codes of PS3.16 CID 4010: SNOMED CT, and the SNOMED-RT ids of older files
 _VIEW_CODES: Final = {
-    "R-10206": View.AP,
     "399348003": View.AP,
-    "R-10214": View.PA,
+    "R-10206": View.AP,
     "272479007": View.PA,
-    "R-10236": View.LATERAL,
-    "399173006": View.LATERAL,
-    "R-10232": View.LATERAL,
-    "399198007": View.LATERAL,
-    "R-10228": View.LATERAL,
+    "R-10214": View.PA,
+    "R-40888": View.PA,
     "399067008": View.LATERAL,
+    "R-102CD": View.LATERAL,
+    "399173006": View.LATERAL,  # left lateral
+    "R-10236": View.LATERAL,
+    "399198007": View.LATERAL,  # right lateral
+    "R-10232": View.LATERAL,
 }
 _AGE_UNITS: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, "": 1.0}
 _CHEST: Final = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "TORSO", "TRUNK", "BODY")
@@ -65,7 +66,7 @@ def age(dataset: Dataset) -> float | None:
     found = re.fullmatch(r"(\d{1,4})\s*([YMWD]?)", text(dataset, "PatientAge").upper())
     if found:
         years = int(found[1]) * _AGE_UNITS[found[2]]
-        return years if years <= _OLDEST else None
+        return round(years, 2) if 0 < years <= _OLDEST else None  # 000Y is how devices say that they do not know
     born, taken = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
     if born is None or taken is None:
         return None

@@ -102,8 +102,8 @@ def _ends_well(body: bytes, at: int, header: Header, *, explicit: bool) -> bool:
     """Tell whether elements that fit follow up to the end of the file; zeros may fill its last bytes."""
     order: Literal["big", "little"] = "big" if header.big_endian else "little"
     while at + 8 <= len(body):
-        if not body[at:].strip(b"\x00"):
-            return True
+        if body[at : at + 8] == bytes(8):
+            break
         long_form = explicit and body[at + 4 : at + 6] in _LONG_FORMS | {b"SQ", b"UT", b"OL", b"OV", b"UC", b"UR"}
         field = body[at + 8 : at + 12] if long_form else body[at + 6 : at + 8] if explicit else body[at + 4 : at + 8]
         length = int.from_bytes(field, order)
@@ -179,7 +179,7 @@ def _compressed(header: Header, stream: bytes, notices: list[Notice]) -> tuple[S
     if facts is None:  # RLE has no codestream header
         return samples, header.stored
     if np.issubdtype(samples.dtype, np.signedinteger):  # a JPEG 2000 codestream with signed samples
-        samples = (samples & ((1 << facts.bits) - 1)).astype(np.uint16)
+        samples = samples.astype(np.int32) & ((1 << facts.bits) - 1)
     if facts.signed != header.signed and header.encoding == "jpeg2000":
         notices.append(Notice("PIXEL_REPRESENTATION", "header and codestream differ; the header was followed"))
     return samples, min(facts.bits, header.stored)

@@ -19,6 +19,7 @@ __all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "read_raster"]
 
 MAX_SIDE: Final = 20_000  # the largest stitched film is half of that
 MAX_PIXELS: Final = 50_000_000  # a chest film has 4 to 15 million
+_TINT: Final = 8  # levels between the channels of a grey film that lossy compression may leave
 _MIN_IS_WHITE: Final = 262  # the TIFF tag PhotometricInterpretation
 
 
@@ -58,7 +59,7 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FilmError("TOO_LARGE", where, "the header asks for far more pixels than a film has") from error
     except UnidentifiedImageError as error:
-        raise FilmError("NOT_DECODABLE", where, f"the file begins like {origin.kind.upper()} but is damaged") from error
+        raise FilmError("NOT_DECODABLE", where, f"it begins like a {origin.kind.upper()}, but is damaged or unusual") from error
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, … at damage
@@ -94,10 +95,8 @@ def _from_color(picture: Image.Image) -> tuple[Pixels, int, bool]:
         solid = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", solid.size, (0, 0, 0, 255)), solid)
     color = np.asarray(picture.convert("RGB"))
-    first = color[..., 0]
-    if (first == color[..., 1]).all() and (first == color[..., 2]).all():
-        return tabulate(first), 8, False
-    return tabulate(luma(color)), 8, True
+    tint = int(np.ptp(color, axis=-1).max())
+    return tabulate(luma(color)), 8, tint > _TINT
 
 
 def _upright(picture: Image.Image) -> Image.Image:
