@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.errors import InvalidDicomError
@@ -22,6 +23,7 @@ from lungspot.datasets.extension import case_to_json, relative
 from lungspot.datasets.sheet import Sheet, marks_of, said
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
+from lungspot.images.read import read
 
 __all__ = ["IMAGE_SUFFIXES", "Films", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
 
@@ -37,6 +39,7 @@ class Films(StrEnum):
 
     LINK = "link"  # symbolic links, relative
     COPY = "copy"  # the bytes, unchanged; the case read back is of the copy
+    VIEW = "view"  # a copy that every tool shows: 8-bit PNG and JPEG unchanged, others as 8-bit PNG
     NONE = "none"  # nothing; the annotations point at the original
 
 
@@ -108,12 +111,13 @@ def sheets_of(
     sheets = []
     for order, (case, stem) in enumerate(zip(cases, stems(cases), strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
-        name = f"{under(case)}/{stem}{suffix}".lstrip("/")
         film = case.image
+        render = film is not None and films is Films.VIEW and not _is_shown(film)
+        name = f"{under(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
         size = case.frame if film is None else film_size(film)
         if film is not None and films is not Films.NONE:
-            _bring(film, folder / name, films)
-            film = folder / name if films is Films.COPY else film
+            _bring(film, folder / name, films, render=render)
+            film = film if films is Films.LINK else folder / name
         elif film is not None and by_path:
             name = relative(film, folder)
         marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
@@ -148,9 +152,21 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def _bring(film: Path, target: Path, films: Films) -> None:
+def _is_shown(film: Path) -> bool:
+    """Say whether every labelling tool shows the file: PNG or JPEG of 8 bits a channel."""
+    try:
+        with Image.open(film) as image:
+            return image.format in {"PNG", "JPEG"} and image.mode in {"1", "L", "P", "RGB"}
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _bring(film: Path, target: Path, films: Films, *, render: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if films is Films.COPY:
-        shutil.copyfile(film, target)
-    else:
+    if render:
+        levels = np.round(read(film).pixels * 255).astype(np.uint8)
+        Image.fromarray(levels).save(target, format="PNG")
+    elif films is Films.LINK:
         target.symlink_to(relative(film, target.parent))
+    else:
+        shutil.copyfile(film, target)

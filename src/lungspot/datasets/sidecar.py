@@ -7,7 +7,7 @@ folders, and ``shown``, its width and height. Lines stand in the order in which 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -25,8 +25,10 @@ def file_key(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
 
 
-def write_sidecar(sheets: Iterable[Sheet], folder: Path) -> None:
-    """Write one line a sheet that carries an extension."""
+def write_sidecar(sheets: Sequence[Sheet], folder: Path) -> None:
+    """Write one line a sheet that carries an extension; no file where none does."""
+    if not any(sheet.extension for sheet in sheets):
+        return
     with (folder / SIDECAR).open("w", encoding="ascii") as lines:
         for sheet in sheets:
             if sheet.extension is not None:
