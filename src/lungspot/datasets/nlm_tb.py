@@ -8,8 +8,9 @@ Link: https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/
 Terms: cite the papers and acknowledge NLM.
 Boxes: around VIA polygons, in pixels of the published PNG, about 3000 x 2950; the polygon file does not say the size.
 Known faults: without the published PNG the size is a guess, and positions are right to a few per cent. The regions are
-of 19 kinds (infiltrates, nodules, effusion, thickening …) and all count as tuberculosis; regions that are single points
-have no box. The end of a file's name says the class: ``_0`` normal, ``_1`` tuberculosis. Some films are of children.
+of 19 kinds (infiltrates, nodules, effusion, thickening …) and all count as tuberculosis. Regions that are single
+points have no box, and then the film is not boxed exhaustively. The end of a file's name says the class: ``_0`` normal,
+``_1`` tuberculosis. Some films are of children.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ def cases(root: Path) -> Iterator[Case]:
         )
 
 
-def _reading(reader: str, frame: Frame | None, shapes: list[Box]) -> Reading:
-    boxes = [clipped for box in shapes if frame is not None and (clipped := box.clip(frame)) is not None]
+def _reading(reader: str, frame: Frame | None, shapes: list[Box | None]) -> Reading:
+    boxes = [clipped for box in shapes if box and frame and (clipped := box.clip(frame)) is not None]
     findings = tuple(Finding("tuberculosis", box) for box in boxes) or (Finding("tuberculosis"),)
-    return Reading(reader, findings, {"tuberculosis": State.BOXED if boxes else State.PRESENT}, frame)
+    state = State.BOXED if shapes and len(boxes) == len(shapes) else State.PRESENT
+    return Reading(reader, findings, {"tuberculosis": state}, frame)
 
 
 def _frame(path: Path) -> Frame | None:
@@ -91,23 +93,24 @@ def _clinical(path: Path) -> tuple[float | None, Sex]:
     return age, sex(who[1]) if who else Sex.UNKNOWN
 
 
-def _shapes(root: Path) -> dict[str, list[Box]]:
-    """Return film → a box around each region, of all VIA files."""
-    found: dict[str, list[Box]] = {}
+def _shapes(root: Path) -> dict[str, list[Box | None]]:
+    """Return film → a box around each region, None for points and lines, of all VIA files."""
+    found: dict[str, list[Box | None]] = {}
     for path in sorted(root.glob("*via*.json")):
         for key, entry in read_object(path).items():
             try:
-                regions = [region["shape_attributes"] for region in entry["regions"]]
-                boxes = [_box(shape) for shape in regions if shape["name"] != "point"]
+                boxes = [_box(region["shape_attributes"]) for region in entry["regions"]]
                 stem = entry["filename"].rpartition(".")[0]
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise refuse_row(path, key, f"no VIA film with regions ({type(error).__name__}: {error})") from error
-            found.setdefault(stem, []).extend(box for box in boxes if box is not None)
+            found.setdefault(stem, []).extend(boxes)
     return found
 
 
 def _box(shape: Mapping[str, Any]) -> Box | None:
+    if shape["name"] == "point":
+        return None
     xs, ys = shape["all_points_x"], shape["all_points_y"]
     if min(xs) == max(xs) or min(ys) == max(ys):
-        return None  # a line
+        return None
     return Box.from_points(zip(xs, ys, strict=True))

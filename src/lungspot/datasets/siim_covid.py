@@ -49,6 +49,8 @@ def cases(root: Path) -> Iterator[Case]:
         facts = dicom_facts(image)
         frame = frames.get(name) or facts.frame
         boxes = _boxes(path, line, row["label"])
+        if boxes and studies[study] == NEGATIVE:
+            raise refuse_row(path, line, f"a box in study {study}, which is negative")
         if boxes and frame is None and image is not None:
             raise DatasetError(
                 "DATASET_INCOMPLETE", f"{path}:{line}", f"no size of {name} in meta.csv, nor a DICOM film"
@@ -70,27 +72,21 @@ def cases(root: Path) -> Iterator[Case]:
 def _reading(study: str, frame: Frame | None, boxes: list[Box]) -> Reading:
     label = CLASSES[study]
     if label is None:
-        absent = ("covid19", "opacity", "pneumonia")
-        findings = tuple(Finding("opacity", box) for box in boxes)
-        states = dict.fromkeys(absent, State.ABSENT) | ({"opacity": State.BOXED} if boxes else {})
-        return Reading(READER, findings, states, frame)
-    if boxes:
-        return Reading(READER, tuple(Finding(label, box) for box in boxes), {label: State.BOXED}, frame)
-    return Reading(READER, (Finding(label),), {label: State.PRESENT}, frame)
+        return Reading(READER, (), dict.fromkeys(("covid19", "pneumonia"), State.ABSENT), frame)
+    findings = tuple(Finding(label, box) for box in boxes) or (Finding(label),)
+    return Reading(READER, findings, {label: State.BOXED if boxes else State.PRESENT}, frame)
 
 
 def _boxes(path: Path, line: int, text: str) -> list[Box]:
     """Read ``opacity 1 x0 y0 x1 y1 …`` or ``none 1 0 0 1 1``."""
     words = text.split()
+    if not words or len(words) % 6 or not set(words[::6]) <= {"opacity", "none"}:
+        raise refuse_row(path, line, f"label is {text[:60]!r}, not opacity 1 x0 y0 x1 y1 …")
     boxes: list[Box] = []
     for start in range(0, len(words), 6):
-        name, _, *corners = words[start : start + 6]
-        if name == "none":
-            continue
-        row: Row = dict(zip(("x0", "y0", "x1", "y1"), corners, strict=False))
-        if name != "opacity" or len(row) != 4:
-            raise refuse_row(path, line, f"label is {text[:60]!r}, not opacity 1 x0 y0 x1 y1")
-        boxes.append(row_box(path, line, (number(path, line, row, key) for key in row)))
+        row: Row = dict(zip(("x0", "y0", "x1", "y1"), words[start + 2 : start + 6], strict=True))
+        if words[start] == "opacity":
+            boxes.append(row_box(path, line, [number(path, line, row, key) for key in row]))
     return boxes
 
 

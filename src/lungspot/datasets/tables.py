@@ -76,6 +76,8 @@ def read_rows(path: Path, columns: Iterable[str], names: Sequence[str] = ()) -> 
             for values in reader:
                 if values and len(values) < needed:
                     raise refuse_row(path, reader.line_num, f"{len(values)} values where {needed} are needed")
+                if any("\0" in value for value in values):
+                    raise refuse_row(path, reader.line_num, "NUL characters; the file is damaged")
                 if values:
                     yield reader.line_num, dict(zip(keys, values, strict=False))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:

@@ -43,7 +43,7 @@ _PARTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 _PNEUMONIA: Final[dict[str, tuple[str, ...]]] = {
     rsna.READER: ("opacity",),
     chestxdet.READER: ("consolidation",),
-    siim_covid.READER: ("opacity", "pneumonia"),
+    siim_covid.READER: ("pneumonia", "opacity"),
 }
 
 

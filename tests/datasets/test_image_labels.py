@@ -1,0 +1,84 @@
+import pytest
+
+from lungspot.datasets import image_labels as adapter
+from lungspot.datasets.case import Split
+from lungspot.errors import DatasetError
+from lungspot.findings import Frame, State, taxonomy
+from lungspot.images.radiograph import Sex, View
+
+
+def test_a_column_a_label(download):
+    root = download({
+        "labels.csv": (
+            "image,patient,age,sex,view,split,Pleural effusion,Edema,study\n"
+            "a/1.png,p1,045Y,F,AP,valid,1,0,x\n"
+            "a/2,p2,,,,,-1.0,,x\n"
+        ),
+        "a/1.dat": "",
+        "a/1.jpg": "",
+    })  # fmt: skip
+    first, second = adapter.cases(root)
+    assert (first.id, first.dataset, first.patient) == ("a/1", "csv", "csv_download_p1")
+    assert first.image == root / "a" / "1.jpg"
+    assert (first.age_years, first.sex, first.view, first.split) == (45.0, Sex.FEMALE, View.AP, Split.VAL)
+    assert dict(first.readings[0].states) == {"effusion": State.PRESENT, "edema": State.ABSENT}
+    assert dict(second.readings[0].states) == {}  # uncertain and empty say nothing
+    assert second.image is None
+
+
+def test_joined_names_say_what_is_there_and_nothing_else(download):
+    root = download({"any.csv": "Image Index,Finding Labels\n1.png,Mass|TB\n2.png,No Finding\n3.png,\n"})
+    first, second, third = adapter.cases(root)
+    assert dict(first.readings[0].states) == {"mass": State.PRESENT, "tuberculosis": State.PRESENT}
+    assert set(second.readings[0].states) == {label.id for label in taxonomy()}
+    assert set(second.readings[0].states.values()) == {State.ABSENT}
+    assert dict(third.readings[0].states) == {}
+    assert first.patient == "csv_download_1"
+
+
+def test_chexpert_paths_find_their_films_though_stems_repeat(download):
+    header = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Edema\n"
+    rows = (
+        "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,\n"
+        "CheXpert-v1.0-small/train/patient00002/study1/view1_frontal.jpg,Male,87,Frontal,PA,,,-1.0,1.0\n"
+        "CheXpert-v1.0-small/train/patient00003/study1/view1_frontal.jpg,Male,87,Frontal,PA,,,,1.0\n"
+    )
+    films = [f"train/patient0000{n}/study1/view1_frontal.jpg" for n in (1, 2)]
+    root = download({"train.csv": header + rows, **dict.fromkeys(films, "")})
+    first, second, third = adapter.cases(root)
+    assert [first.image, second.image, third.image] == [root / films[0], root / films[1], None]
+    assert first.readings[0].state("tuberculosis") is State.ABSENT
+    assert dict(second.readings[0].states) == {"edema": State.PRESENT}
+    assert (second.view, second.sex, second.age_years) == (View.PA, Sex.MALE, 87.0)
+
+
+def test_a_dicom_film_fills_what_the_table_leaves_out(download, rg1):
+    root = download({"labels.csv": "image,labels\nx.dcm,edema\n"})
+    (root / "x.dcm").write_bytes(rg1["J2KR"].read_bytes())
+    (case,) = adapter.cases(root)
+    assert (case.frame, case.view, case.sex, case.patient) == (
+        Frame(1841, 1955),
+        View.PA,
+        Sex.FEMALE,
+        "csv_download_9RG1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "DATASET_INCOMPLETE: no labels.csv here, and 0 other CSV files, not one"),
+        ({"a.csv": "", "b.csv": ""}, "and 2 other CSV files, not one"),
+        ({"a.csv": "name,edema\nx,1\n"}, "DATASET_COLUMNS: no column image or path (found: name, edema)"),
+        ({"a.csv": "image,eddema\nx,1\n"}, "DATASET_COLUMNS: no column labels, or of a known label"),
+        ({"a.csv": "image,edema\nx,yes\n"}, "a.csv:2: DATASET_ROW: edema is 'yes'"),
+        ({"a.csv": "image,edema\n,1\n"}, "a.csv:2: DATASET_ROW: image is empty"),
+        ({"a.csv": "image,labels\nx,edema;spot\n"}, "a.csv:2: DATASET_ROW: unknown label 'spot'"),
+        ({"a.csv": "image,edema,split\nx,1,dev\n"}, "a.csv:2: DATASET_ROW: split is 'dev'"),
+    ],
+)
+def test_a_bad_table_is_one_line(download, files, words):
+    with pytest.raises(DatasetError) as caught:
+        list(adapter.cases(download(files)))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,107 @@
+import gzip
+
+import pytest
+
+from lungspot.datasets.tables import age_in_years, header_of, need, read_list, read_object, read_rows, sex, view
+from lungspot.errors import DatasetError
+from lungspot.images.radiograph import Sex, View
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("58", 58.0),
+        ("058Y", 58.0),
+        ("000Y", 0.0),
+        ("013M", 13 / 12),
+        ("014D", 14 / 365.25),
+        ("57.5", 57.5),
+        ("", None),
+        ("411", None),
+        ("411Y", None),
+        ("old", None),
+        ("-3", None),
+    ],
+)
+def test_ages_of_every_release_are_years(text, years):
+    assert age_in_years(text) == (None if years is None else pytest.approx(years))
+
+
+@pytest.mark.parametrize(("text", "expected"), [("F", Sex.FEMALE), ("male", Sex.MALE), ("", Sex.UNKNOWN)])
+def test_sex(text, expected):
+    assert sex(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("PA", View.PA), (" ap ", View.AP), ("LL", View.LATERAL), ("Lateral", View.LATERAL), ("?", View.UNKNOWN)],
+)
+def test_view(text, expected):
+    assert view(text) is expected
+
+
+def test_rows_know_their_line_and_lose_the_spaces_of_the_header(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\ufeffimage, label\na,1\n\nb,2\n", encoding="utf-8")
+    assert header_of(path) == ("image", "label")
+    rows = list(read_rows(path, ("image", "label")))
+    assert rows == [(2, {"image": "a", "label": "1"}), (4, {"image": "b", "label": "2"})]
+
+
+def test_rows_of_a_gzip_file(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"image\na\n"))
+    assert list(read_rows(path, ("image",))) == [(2, {"image": "a"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b"image\na\n", "DATASET_COLUMNS", "no column label (found: image)"),
+        (b"", "DATASET_COLUMNS", "found: nothing"),
+        (b"image,label\na,1\nb\n", "DATASET_ROW", "1 values where 2 are needed"),
+        (b'image,label\na,"1\n', "DATASET_INCOMPLETE", "not a whole CSV file"),
+        (b"image,label\n\xff\xfe,1\n", "DATASET_INCOMPLETE", "not a whole CSV file"),
+        (b"image,label\na\x00,1\n", "DATASET_ROW", "NUL characters"),
+    ],
+)
+def test_a_bad_table_is_one_line(tmp_path, content, code, words):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        list(read_rows(path, ("image", "label")))
+    assert caught.value.code == code
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_a_gzip_file_is_said_to_be_half(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"image\n" + b"\n".join(str(i).encode() for i in range(9999)))[:-500])
+    with pytest.raises(DatasetError, match="DATASET_INCOMPLETE"):
+        list(read_rows(path, ("image",)))
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "code"),
+    [
+        (read_list, "[1", "DATASET_INCOMPLETE"),
+        (read_list, "{}", "DATASET_COLUMNS"),
+        (read_object, "[]", "DATASET_COLUMNS"),
+        (read_object, "", "DATASET_INCOMPLETE"),
+    ],
+)
+def test_bad_json_is_one_line(tmp_path, read, text, code):
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match=code) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named_with_all_its_names(tmp_path):
+    with pytest.raises(DatasetError, match=r"DATASET_INCOMPLETE: no a\.csv or b\.csv here"):
+        need(tmp_path, "a.csv", "b.csv")
+    with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
+        need(tmp_path / "nowhere", "a.csv")
