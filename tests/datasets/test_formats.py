@@ -1,8 +1,12 @@
 """Every format of the labelling tools: written, read back and equal, whatever the case."""
 
+import contextlib
+import io
 import pickle
 from dataclasses import replace
 
+import faster_coco_eval
+import pycocotools.coco
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -120,3 +124,13 @@ def test_the_whole_validation_split_comes_back_equal(name, val, tmp_path):
     assert [(film.stat().st_mtime_ns, film.stat().st_size) for film in films] == states
     assert len(val) > 1000
     assert sum(len(reading.boxes()) for case in val for reading in case.readings) > 1000
+
+
+def test_both_coco_libraries_load_the_validation_split(val, tmp_path):
+    FORMATS["coco"].write(val, tmp_path / "out", films="none")
+    path = str(tmp_path / "out" / "annotations.json")
+    boxes = sum(len(reading.boxes()) for case in val for reading in case.readings)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for library in (pycocotools.coco, faster_coco_eval):
+            loaded = library.COCO(path)
+            assert (len(loaded.imgs), len(loaded.anns)) == (len(val), boxes)

@@ -17,6 +17,7 @@ here, unless the caller names it in ``looked_for``. RLE masks are not read; ``bb
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_o
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
-from lungspot.findings import State, taxonomy
+from lungspot.findings import Frame, State, taxonomy
 
 __all__ = ["draft", "read", "sheets", "write"]
 
@@ -67,7 +68,8 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
     """Write sheets as ``annotations.json`` into ``folder``; ``labels`` become categories even where nobody drew one."""
     ordered = labels_in(drawn, labels)
     numbers = {label: number for number, label in enumerate(ordered, 1)}
-    categories = [_category(label, numbers[label]) for label in ordered]
+    shown = Counter(label for sheet in drawn for label in {mark.label for mark in sheet.marks})
+    categories = [_category(label, numbers[label], shown[label]) for label in ordered]
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, sheet in enumerate(drawn, 1):
@@ -102,19 +104,21 @@ def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
     ours = isinstance(information, dict) and information.get("extension") == SCHEMA
     labels = _labels(value["categories"], path, ours=ours, names=names)
     marks = _marks(annotations, labels, path)
-    if not ours:
-        _refuse_corners(value["images"], annotations, path)
     found = []
+    sizes: dict[int | str, Frame | None] = {}
     for row, image in enumerate(value["images"]):
         where = f"{path}: images[{row}]"
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or not _is_id(image.get("id")):
             raise DatasetError("DATASET_ROW", where, "an image needs an id and a file_name")
         found.append(_sheet(image, tuple(marks.pop(image["id"], ())), labels, where))
+        sizes[image["id"]] = found[-1].size
     if marks:
         number = next(iter(marks))
         raise DatasetError(
             "DATASET_ROW", path, f"{sum(map(len, marks.values()))} annotations of no image (id {number!r})"
         )
+    if not ours:
+        _refuse_corners(annotations, sizes, path)
     return found
 
 
@@ -127,10 +131,13 @@ def _file(root: Path) -> Path:
     return files[0]
 
 
-def _category(label: str, number: int) -> dict[str, Any]:
+def _category(label: str, number: int, images: int) -> dict[str, Any]:
+    """Return a category; LVIS calls it rare up to ten images, common up to a hundred, then frequent."""
     known = taxonomy()
     parent = known[label].parent if label in known else None
-    return {"id": number, "name": label, "supercategory": parent or "finding"}
+    frequency = "r" if images <= 10 else "c" if images <= 100 else "f"
+    category = {"id": number, "name": label, "supercategory": parent or "finding"}
+    return category | {"frequency": frequency, "image_count": images}
 
 
 def _image(sheet: Sheet, number: int, numbers: Mapping[str, int]) -> dict[str, Any]:
@@ -208,21 +215,16 @@ def _sheet(image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[in
     return Sheet(image["file_name"], size, marks, said, done=done, extension=extension, facts=facts, where=where)
 
 
-def _refuse_corners(images: Sequence[Any], annotations: Sequence[Any], path: Path) -> None:
+def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame | None], path: Path) -> None:
     """Refuse a file whose boxes leave their films as x y width height and all fit as corners."""
-    sizes = {
-        image["id"]: (image["width"], image["height"])
-        for image in images
-        if isinstance(image, dict) and _is_id(image.get("id")) and {"width", "height"} <= image.keys()
-    }
     leaving = 0
     for annotation in annotations:
-        width, height = sizes.get(annotation["image_id"], (0, 0))
+        size = sizes[annotation["image_id"]]
         x0, y0, x1, y1 = annotation["bbox"]
-        corners = x0 < x1 <= width + 1 and y0 < y1 <= height + 1
-        if not corners or annotation.get("area") == x1 * y1:
+        fits = size is not None and x0 < x1 <= size.width + 1 and y0 < y1 <= size.height + 1
+        if size is None or not fits or annotation.get("area") == x1 * y1:
             return
-        leaving += x0 + x1 > width + 1 or y0 + y1 > height + 1
+        leaving += x0 + x1 > size.width + 1 or y0 + y1 > size.height + 1
     if leaving:
         reason = f"{leaving} boxes leave their films as x, y, width, height, and all fit as x0, y0, x1, y1"
         raise DatasetError("DATASET_ROW", path, reason, advice="write bbox as x, y, width, height")
