@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from lungspot.images import read as read
+    from lungspot.images.read import read as read
     from lungspot.pipeline import analyze as analyze
 
 __version__ = "0.1.0"
