@@ -159,8 +159,9 @@ class Absent:
             raise ModuleNotFoundError("not in the base install: " + name, name=name)
 sys.meta_path.insert(0, Absent())
 import lungspot
-films = [lungspot.read(path) for path in {[str(path) for path in rg1.values()]!r}]
-assert all((film.pixels == films[0].pixels).all() for film in films)
+films = {{name: lungspot.read(path) for name, path in { {name: str(path) for name, path in rg1.items()}!r}.items()}}
+assert (films["J2KR"].pixels == films["UNCR"].pixels).all()
+assert all(film.frame == films["UNCR"].frame for film in films.values())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
