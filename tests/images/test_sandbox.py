@@ -72,14 +72,6 @@ def allocate():
     return [np.ones(16 * MIB, np.uint8) for _ in range(64)]
 
 
-def return_much():
-    return np.zeros(8 * MIB, np.uint8)
-
-
-def return_many():
-    return [np.zeros(1) for _ in range(5000)]
-
-
 def end_early():
     os._exit(0)
 
@@ -106,8 +98,8 @@ def leave():
         (sleep, Limits(wall=0.2), "TIMED_OUT", "0.2 s"),
         (stop, Limits(wall=0.2), "TIMED_OUT", "0.2 s"),
         (allocate, Limits(memory=128 * MIB), "OUT_OF_MEMORY", "128 MiB"),
-        (return_much, Limits(result=MIB), "TOO_LARGE", "1 MiB"),
-        (return_many, Limits(), "TOO_LARGE", "512 MiB"),
+        (lambda: np.zeros(8 * MIB, np.uint8), Limits(result=MIB), "TOO_LARGE", "1 MiB"),
+        (lambda: [np.zeros(1) for _ in range(5000)], Limits(), "TOO_LARGE", "512 MiB"),
         (lambda: print, Limits(), "CRASHED", "makes no sense"),  # a value of a kind that may not come back
         (lambda: os.path, Limits(), "NOT_DECODABLE", "TypeError"),  # a value that cannot be sent
     ],
@@ -233,7 +225,7 @@ def test_nothing_is_left_behind_not_a_descriptor_not_a_zombie_not_memory():
             run(sleep, limits=Limits(wall=0.01))
         run(lambda: np.zeros(MIB))
         with contextlib.suppress(FilmError):
-            run(return_much, limits=Limits(result=MIB))
+            run(lambda: np.zeros(8 * MIB, np.uint8), limits=Limits(result=MIB))
 
     grown()
     gc.collect()
