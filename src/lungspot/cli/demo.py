@@ -20,7 +20,7 @@ _FILM = "RG1_J2KR.dcm"
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for picture and page.")] = Path("demo"),
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
-) -> int:
+) -> None:
     """Read the real chest film of pydicom-data, say what is on it, and draw it."""
     film = _film()
     from lungspot.detect import load_detector
@@ -48,7 +48,7 @@ def demo(
         console.print(f"  {path}  [dim]{about}[/]")
     total = sum(result.timings.values())
     console.print(f"Read and judged in {total:.0f} ms. [yellow]{BANNER}[/]")
-    return Exit.DONE if result.assessed else Exit.NOTHING_DONE
+    raise typer.Exit(Exit.DONE if result.assessed else Exit.NOTHING_DONE)
 
 
 def _film() -> Path:

@@ -40,7 +40,7 @@ def detect(
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
-) -> int:
+) -> None:
     """Find and box disease in chest X-rays.
 
     A table on a terminal, one JSON document a line in a pipe. Results come in the order of the films; a film that
@@ -71,7 +71,7 @@ def detect(
             _account(result, film.name, tally, table="table" in kinds)
     if not quiet and targets is not None and tally.done:
         say(f"lungspot: {targets.written} files in {printable(str(out))}")
-    return tally.exit_code
+    raise typer.Exit(tally.exit_code)
 
 
 def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:

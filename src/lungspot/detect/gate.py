@@ -101,11 +101,12 @@ def unfit(radiograph: Radiograph) -> tuple[str, ...]:
     height, width = radiograph.pixels.shape
     sample = radiograph.pixels[:: max(height // 256, 1), :: max(width // 256, 1)]
     low, high = np.percentile(sample, (1, 99))
+    blank = high - low < _BLANK
     checks = {
         "TOO_SMALL": min(height, width) < _SMALLEST,
         "SHAPE": max(height, width) > _LONGEST * min(height, width),
-        "BLANK": high - low < _BLANK,
-        "SATURATED": np.mean((sample <= 0) | (sample >= 1)) > _SATURATED,
+        "BLANK": blank,
+        "SATURATED": not blank and np.mean((sample <= 0) | (sample >= 1)) > _SATURATED,
         "LATERAL": radiograph.view is View.LATERAL,
     }
     return tuple(code for code, failed in checks.items() if failed)

@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lungspot
+from lungspot.detect import load_detector
+from lungspot.errors import FilmError
+from lungspot.pipeline import Film, analyze, analyze_all
+from lungspot.report import Analysis, Refusal, document
+
+
+def picture(seed=0, height=120, width=100):
+    """Bright noise with one dark corner at the top left: what the generated gate calls upright."""
+    pixels = np.random.default_rng(seed).random((height, width)) * 0.3 + 0.65
+    pixels[: height // 2, : width // 2] -= 0.45
+    return Image.fromarray((pixels * 255).astype(np.uint8))
+
+
+def saying(result):
+    """What a result says, less where its film lay and how long it took."""
+    value = document(result)
+    del value["timing_ms"], value["image"]["path"]
+    return json.dumps(value)
+
+
+@pytest.fixture(scope="module")
+def detector(model_file):
+    return load_detector(model_file)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    for seed in range(12):
+        picture(seed).save(folder / f"{seed:02d}.png")
+    return sorted(folder.iterdir())
+
+
+def test_one_film_from_file_to_result(detector, films):
+    result = analyze(films[0], detector)
+    assert result.assessed
+    assert result.boxed
+    assert len(result.agreement) == len(result.boxed)
+    assert set(result.heat) == set(detector.card.labels)
+    assert set(result.timings) == {"read", "detect", "explain"}
+    assert result.radiograph.origin.path == str(films[0])
+    assert all(result.is_positive(finding) for finding in result.boxed)
+
+
+def test_a_lower_score_shows_more_boxes(detector, films):
+    few, many = analyze(films[0], detector), analyze(films[0], detector, min_score=0.05)
+    assert len(many.boxed) > len(few.boxed)
+    assert many.probabilities == few.probabilities
+
+
+def test_alone_in_a_folder_and_from_bytes_a_film_gives_the_same_bytes(model_file, films):
+    one, two = load_detector(model_file, threads=1), load_detector(model_file, threads=2)
+    alone = [saying(analyze(film, one)) for film in films]
+    assert [saying(analyze(film.read_bytes(), two)) for film in films] == alone
+    together = analyze_all((Film(str(film), lambda film=film: film) for film in films), two)
+    assert [saying(result) for result in together] == alone
+    backwards = analyze_all((Film(str(film), lambda film=film: film) for film in reversed(films)), one)
+    assert [saying(result) for result in backwards] == alone[::-1]
+
+
+def test_one_bad_film_never_stops_the_rest_and_order_is_kept(detector, films, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(films[1].read_bytes()[:200])
+
+    def gone():
+        raise FilmError("NOT_FOUND", None, "gone")
+
+    given = [
+        Film("a", lambda: films[0]),
+        Film("b", lambda: bad),
+        Film("c", gone),
+        Film("d", films[3].read_bytes),
+        Film("e", lambda: b"no film"),
+    ]
+    results = list(analyze_all(given, detector))
+    assert [type(result) for result in results] == [Analysis, Refusal, Refusal, Analysis, Refusal]
+    assert [result.path for result in results if isinstance(result, Refusal)] == ["b", "c", "e"]
+    assert results[2].error.where == "c"
+    assert results[4].error.where == "e"
+    assert results[3].radiograph.origin.path == "d"
+
+
+def test_a_turned_film_has_its_boxes_in_the_file_s_frame(detector, films, tmp_path):
+    straight = analyze(films[0], detector)
+    with Image.open(films[0]) as upright:
+        upright.rotate(-90, expand=True).save(tmp_path / "turned.png")
+    turned = analyze(tmp_path / "turned.png", detector)
+    assert [notice.code for notice in turned.notices] == ["TURNED"]
+    assert turned.reading.frame == turned.radiograph.frame
+    height = straight.radiograph.frame.height
+    for before, after in zip(straight.boxed, turned.boxed, strict=True):
+        box = before.box
+        assert after.box.corners == pytest.approx((height - box.y1, box.x0, height - box.y0, box.x1))
+        assert (after.side, after.zone, after.score) == (before.side, before.zone, before.score)
+    for before, after in zip(straight.agreement, turned.agreement, strict=True):
+        assert after == pytest.approx(before, abs=0.02)
+
+
+def test_a_film_that_is_not_assessed_keeps_its_facts_and_nothing_else(detector, tmp_path):
+    Image.fromarray(np.full((90, 90), 128, np.uint8)).save(tmp_path / "blank.png")
+    result = analyze(tmp_path / "blank.png", detector)
+    assert result.reasons == ("BLANK",)
+    assert result.radiograph.frame.width == 90
+    assert not result.heat
+    assert not result.boxed
+
+
+def test_leaving_early_stops_reading(detector, films):
+    opened = []
+
+    def film(path):
+        return Film(str(path), lambda: (opened.append(path), path)[1])
+
+    results = analyze_all(map(film, films * 20), detector)
+    next(results)
+    results.close()
+    assert len(opened) < 20
+
+
+def test_the_real_film_in_all_its_encodings_gives_the_same_findings(model_file, rg1):
+    detector = load_detector(model_file)
+    first, second = (document(analyze(rg1[name], detector)) for name in ("UNCR", "J2KR"))
+    assert first["findings"] == second["findings"]
+    assert first["image_scores"] == second["image_scores"]
+
+
+def test_analyze_is_what_the_package_offers():
+    assert lungspot.analyze is analyze
