@@ -114,6 +114,7 @@ def loaded(statement):
         ("import lungspot.cli", HEAVY),
         ("from lungspot.cli.app import run; assert run(['--version']) == 0", HEAVY),
         ("from lungspot.cli.app import run; assert run(['--help']) == 0", HEAVY),
+        ("from lungspot.cli.app import run; assert run(['info', '--json']) == 0", HEAVY),
         ("import lungspot.findings", HEAVY - {"numpy"}),
         (
             "import lungspot.images",

@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from enum import EnumType
 from pathlib import Path
 
 from typer.main import get_command
@@ -109,12 +110,16 @@ def commands(group: object, path: str = "lungspot") -> Iterator[tuple[str, objec
 def parameter_row(parameter: object) -> tuple[str, str, str]:
     """Return name, default and help of one option or argument."""
     option = getattr(parameter, "param_type_name", "") == "option"
-    names = [*parameter.opts, *parameter.secondary_opts] if option else [parameter.name.upper()]
+    metavar = (parameter.metavar or parameter.name.upper()).strip("[].")
+    names = [*parameter.opts, *parameter.secondary_opts] if option else [metavar]
     default = parameter.default
     shown = "required" if parameter.required else ""
-    if not parameter.required and default not in {None, False, True} and default != () and not callable(default):
+    if not parameter.required and default not in {None, False, True, ""} and default != () and not callable(default):
         shown = f"`{getattr(default, 'value', default)}`"
-    return ", ".join(f"`{name}`" for name in names), shown, getattr(parameter, "help", None) or ""
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    choices = [str(each.value) for each in kind] if isinstance(kind, EnumType) else []
+    words = ", ".join(f"`{name}`" for name in names) + (f" `{'|'.join(choices)}`" if choices else "")
+    return words, shown, getattr(parameter, "help", None) or ""
 
 
 def cli_page() -> str:
