@@ -1,0 +1,47 @@
+"""``lungspot train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import say, writing
+
+__all__ = ["train"]
+
+
+def train(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to write.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML file of settings; the defaults are the shipped recipe.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="The folder with the datasets' downloads and splits.csv.")] = Path("data"),
+    cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; OUT/cache if not given.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("-s", "--set", metavar="NAME=VALUE", help="A setting (TOML), over the file's.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
+    import tomllib
+
+    from lungspot.errors import InputError, SetupError
+
+    try:
+        from lungspot.train.config import TrainConfig
+        from lungspot.train.start import run
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[train]'"
+        raise SetupError("MISSING_EXTRA", None, f"training needs {error.name}", advice=advice) from error
+    chosen = TrainConfig.from_toml(config) if config else TrainConfig()
+    try:
+        over = tomllib.loads("\n".join(settings or []))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError("BAD_VALUE", "--set", str(error)) from error
+    chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
+    with writing():
+        end = run(chosen, data, out, cache=cache, resume=resume, say=(lambda _: None) if quiet else say)
+    say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")

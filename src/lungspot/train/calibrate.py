@@ -1,0 +1,159 @@
+"""From a network's answers on val to its card: fusion, calibration, thresholds. Nothing here sees the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect.card import Platt, Thresholds
+from lungspot.evaluate import match
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+from lungspot.train.validate import Predictions, precision
+
+__all__ = ["Fitted", "fit", "platt", "reliability"]
+
+Array = NDArray[np.float64]
+
+IOU: Final = 0.4
+EXPONENTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+MAP_FRACTION: Final = 0.5  # of the peak: where the box of a label that was learnt without boxes ends
+_FEW = 5  # boxes: with fewer on val nothing is fitted to them
+_BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
+_SENSITIVITY, _SPECIFICITY = 0.9, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The fitted part of a :class:`~lungspot.detect.card.ModelCard`, by its names."""
+
+    box_fusion: Mapping[str, float]
+    box_calibration: Mapping[str, Platt]
+    image_calibration: Mapping[str, Platt]
+    thresholds: Mapping[str, Mapping[str, Thresholds]]
+    box_from_map: Mapping[str, float]
+    reliability: Mapping[str, Any]
+
+
+def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
+    """Return what val says is best for each label.
+
+    Fusion: the exponent with the highest AP at IoU 0.4. Calibration: Platt's, of fused box scores against being right
+    at IoU 0.4, and of film probabilities against the film's state. Box thresholds: the best F-score with beta 2, 1 and
+    0.5. Film thresholds: sensitivity of at least 0.9, Youden's best, specificity of at least 0.95; all on calibrated
+    values.
+    """
+    fusion: dict[str, float] = {}
+    boxes: dict[str, Platt] = {}
+    images: dict[str, Platt] = {}
+    maps: dict[str, float] = {}
+    bins: dict[str, Any] = {}
+    thresholds: dict[str, dict[str, Thresholds]] = {point: {} for point in _BETA}
+    for column, label in enumerate(labels):
+        known = np.array([film.states[column] != UNKNOWN for film in val.films], dtype=np.bool_)
+        positive = np.array([film.states[column] >= PRESENT for film in val.films], dtype=np.bool_)[known]
+        seen = val.image[known, column]
+        images[label] = platt(seen, positive)
+        probability = _apply(seen, images[label])
+        bins[label] = {"image": reliability(probability, positive)}
+        by_image = _film_thresholds(probability, positive)
+        total = sum(int((film.labels == column).sum()) for film in val.films)
+        by_box = by_image
+        if total >= _FEW:
+            scored = [(precision(val, column, IOU, exponent), -abs(exponent - 0.5), exponent) for exponent in EXPONENTS]
+            fusion[label] = max(scored)[2]
+            score, right, true = _pool(val, column, fusion[label])
+            boxes[label] = platt(score, right)
+            sure = _apply(score, boxes[label])
+            bins[label]["box"] = reliability(sure, right)
+            by_box = {point: _best_f(sure, right, true, beta) for point, beta in _BETA.items()}
+        else:
+            maps[label] = MAP_FRACTION
+        for point in _BETA:
+            thresholds[point][label] = Thresholds(round(by_box[point], 4), round(by_image[point], 4))
+    return Fitted(fusion, boxes, images, thresholds, maps, bins)
+
+
+def platt(scores: Array, positive: NDArray[np.bool_]) -> Platt:
+    """Return the calibration sigmoid(a * logit(score) + b) of least cross-entropy (Platt 1999, with his targets).
+
+    The identity where one of the two classes has no example; ``a`` is kept above 0.05.
+    """
+    yes = int(positive.sum())
+    no = len(positive) - yes
+    if not yes or not no:
+        return Platt()
+    x = _logit(scores)
+    target = np.where(positive, (yes + 1) / (yes + 2), 1 / (no + 2))
+    a, b = 1.0, 0.0
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(a * x + b, -30, 30)))
+        gap, spread = p - target, np.maximum(p * (1 - p), 1e-9)
+        gradient = np.array([(gap * x).sum(), gap.sum()])
+        curve = np.array(
+            [[(spread * x * x).sum() + 1e-3, (spread * x).sum()], [(spread * x).sum(), spread.sum() + 1e-3]]
+        )
+        move = np.clip(np.linalg.solve(curve, gradient), -1, 1)
+        a, b = a - move[0], b - move[1]
+        if np.abs(move).max() < 1e-9:
+            break
+    return Platt(round(float(max(a, 0.05)), 6), round(float(b), 6))
+
+
+def reliability(probability: Array, positive: NDArray[np.bool_], bins: int = 10) -> dict[str, list[float]]:
+    """Return per bin of equal width what was promised (``score``), what came true (``observed``), and ``count``."""
+    where = np.minimum((probability * bins).astype(int), bins - 1)
+    filled = [i for i in range(bins) if (where == i).any()]
+    return {
+        "score": [round(float(probability[where == i].mean()), 4) for i in filled],
+        "observed": [round(float(positive[where == i].mean()), 4) for i in filled],
+        "count": [float((where == i).sum()) for i in filled],
+    }
+
+
+def _pool(val: Predictions, column: int, exponent: float) -> tuple[Array, NDArray[np.bool_], int]:
+    """Return fused scores of all boxes that can be judged, whether each is right, and how many true boxes there are."""
+    scores, right, total = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)], 0
+    for film, found, image in zip(val.films, val.found, val.image, strict=True):
+        if film.states[column] not in {ABSENT, BOXED}:
+            continue
+        true = film.boxes[film.labels == column].astype(np.float64)
+        fused = found[column].scores * image[column] ** exponent
+        scores.append(fused)
+        right.append(match(found[column].boxes, fused, true, IOU) >= 0)
+        total += len(true)
+    return np.concatenate(scores), np.concatenate(right), total
+
+
+def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float) -> float:
+    order = np.argsort(-sure, kind="stable")
+    hits = np.cumsum(right[order])
+    found = np.arange(1, len(order) + 1)
+    score = (1 + beta**2) * hits / (beta**2 * true + found)
+    return float(sure[order][int(np.argmax(score))]) if len(order) else 0.5
+
+
+def _film_thresholds(probability: Array, positive: NDArray[np.bool_]) -> dict[str, float]:
+    if not positive.any() or positive.all():
+        return dict.fromkeys(_BETA, 0.5)
+    yes, no = np.sort(probability[positive]), np.sort(probability[~positive])
+    steps = np.unique(probability)
+    sensitivity = 1 - np.searchsorted(yes, steps) / len(yes)
+    specificity = np.searchsorted(no, steps) / len(no)
+    return {
+        "sensitive": float(steps[np.flatnonzero(sensitivity >= _SENSITIVITY)[-1]]),
+        "balanced": float(steps[int(np.argmax(sensitivity + specificity))]),
+        "specific": float(steps[next(iter(np.flatnonzero(specificity >= _SPECIFICITY)), len(steps) - 1)]),
+    }
+
+
+def _logit(scores: Array) -> Array:
+    inner = np.clip(scores, 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(inner / (1 - inner)), dtype=np.float64)
+
+
+def _apply(scores: Array, calibration: Platt) -> Array:
+    return np.asarray(1 / (1 + np.exp(-(calibration.a * _logit(scores) + calibration.b))), dtype=np.float64)

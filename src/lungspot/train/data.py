@@ -1,0 +1,158 @@
+"""The films of a run: packed once into one file of prepared pixels, with what is known about each as arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.datasets import truth as reader
+from lungspot.datasets.case import Case, Split
+from lungspot.errors import DatasetError, LungspotError
+from lungspot.findings import State
+from lungspot.images import Pixels, normalise, squash
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+
+__all__ = ["Film", "Films", "fingerprint", "known", "pack", "sampling"]
+
+_CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What is known about one film.
+
+    ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
+    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful.
+    """
+
+    id: str
+    source: str
+    patient: str
+    split: Split
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    states: NDArray[np.int64]
+    noisy: NDArray[np.bool_]
+
+    @property
+    def label_only(self) -> bool:
+        """Nobody but NIH's text mining looked at this film."""
+        return not len(self.boxes) and not bool((self.states[~self.noisy] == ABSENT).any()) and self.source == "nih"
+
+
+@dataclass(frozen=True, slots=True)
+class Films:
+    """Films and their prepared pixels: ``pixels`` uint8 (N, S, S), read-only, 0 to 255 for 0 to 1."""
+
+    films: tuple[Film, ...]
+    pixels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.films)
+
+    def of(self, split: Split) -> NDArray[np.int64]:
+        """Return the indices of the films of one split."""
+        return np.array([i for i, film in enumerate(self.films) if film.split is split], dtype=np.int64)
+
+
+def known(case: Case, labels: Sequence[str]) -> Film:
+    """Return what training uses of a case: :func:`lungspot.datasets.truth.truth` and ``noisy`` as arrays."""
+    reading, doubtful = reader.truth(case), reader.noisy(case)
+    boxes, owners = [], []
+    for finding in reading.findings:
+        if finding.box is not None and finding.label in labels and case.frame is not None:
+            size = (case.frame.width, case.frame.height) * 2
+            boxes.append([value / length for value, length in zip(finding.box.corners, size, strict=True)])
+            owners.append(labels.index(finding.label))
+    return Film(
+        id=f"{case.dataset}/{case.id}",
+        source=case.dataset,
+        patient=case.patient,
+        split=case.split or Split.TRAIN,
+        boxes=np.clip(np.array(boxes, dtype=np.float32).reshape(-1, 4), 0, 1),
+        labels=np.array(owners, dtype=np.int64),
+        states=np.array([_CODES.get(reading.state(label), UNKNOWN) for label in labels], dtype=np.int64),
+        noisy=np.array([label in doubtful for label in labels], dtype=np.bool_),
+    )
+
+
+def pack(
+    cases: Sequence[Case], labels: Sequence[str], size: int, folder: Path, read: Callable[[Path], Pixels]
+) -> tuple[Films, tuple[LungspotError, ...]]:
+    """Return the films prepared at ``size`` pixels, and what was refused; ``folder`` keeps them for the next run.
+
+    ``read`` gives a film's pixels, float32 (height, width) in 0 to 1, and may raise :class:`LungspotError`: the film is
+    left out. Raises :class:`DatasetError` where nothing is left.
+    """
+    films = [known(case, labels) for case in cases]
+    name = f"films-{size}-{_digest([film.id for film in films])[:16]}"
+    pixels_path, index_path = folder / f"{name}.npy", folder / f"{name}.json"
+    refused: list[LungspotError] = []
+    if not index_path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.lib.format.open_memmap(pixels_path, mode="w+", dtype=np.uint8, shape=(len(cases), size, size))
+
+        def fill(i: int) -> LungspotError | None:
+            path = cases[i].image
+            try:
+                if path is None:
+                    raise DatasetError("DATASET_INCOMPLETE", films[i].id, "no film")
+                pixels[i] = np.rint(normalise(squash(read(path), size)) * 255).astype(np.uint8)
+            except LungspotError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(fill, range(len(cases))))
+        refused = [error for error in results if error is not None]
+        pixels.flush()
+        kept = [i for i, error in enumerate(results) if error is None]
+        index_path.write_text(json.dumps(kept), "utf-8")
+    kept = json.loads(index_path.read_text("utf-8"))
+    if not kept:
+        raise DatasetError("DATASET_INCOMPLETE", folder, "not one film could be read")
+    stored = np.load(pixels_path, mmap_mode="r")
+    if len(kept) != len(films):
+        stored = stored[kept]
+    return Films(tuple(films[i] for i in kept), stored), tuple(refused)
+
+
+def fingerprint(films: Films) -> str:
+    """Return the SHA-256 of the pixels and of all that is known about them: two runs on one data have one."""
+    digest = hashlib.sha256()
+    for film, pixels in zip(films.films, films.pixels, strict=True):
+        digest.update(f"{film.id} {film.split} {film.patient}".encode())
+        for values in (film.boxes, film.labels, film.states, film.noisy, pixels):
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def sampling(films: Sequence[Film], labels: int, *, rare: float, label_only: float) -> NDArray[np.float64]:
+    """Return each film's probability to be drawn.
+
+    A label that a share f of the films shows is drawn sqrt(``rare`` / f) times as often where f is below ``rare``
+    (repeat-factor sampling, Gupta et al. 2019); a film takes its rarest label's factor. Films that only text mining
+    looked at count ``label_only`` times.
+    """
+    positive = np.array([film.states >= PRESENT for film in films]).reshape(len(films), labels)
+    boxed = np.zeros_like(positive)
+    for row, film in zip(boxed, films, strict=True):
+        row[film.labels] = True
+    # a label with boxes is rare by its boxes, one without by its films
+    shown = np.where(boxed.any(0), boxed, positive)
+    share = np.maximum(shown.mean(0), 1 / max(len(films), 1))
+    factor = np.maximum(1.0, np.sqrt(rare / share))
+    weight = np.where(shown, factor, 1.0).max(1)
+    weight *= np.where([film.label_only for film in films], label_only, 1.0)
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

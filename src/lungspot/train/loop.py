@@ -1,0 +1,282 @@
+"""The loop: draw films, step, follow with an average, look at val now and then, and be ready to be stopped.
+
+A run folder holds ``config.json``, ``run.json`` (data fingerprint, git state, machine), ``log.csv`` (one row every
+:data:`LOG_EVERY` steps), ``losses.csv`` (the first steps, for comparing two runs), ``val.csv`` and ``last.pt``
+(everything ``--resume`` needs). What step k draws depends on the seed and on k alone, so a resumed run goes on as if it
+had not been stopped. ``accelerate launch`` spreads the same run over more processes or machines.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from numpy.typing import NDArray
+
+from lungspot.datasets.case import Split
+from lungspot.errors import InputError
+from lungspot.train.augment import augment
+from lungspot.train.config import TrainConfig
+from lungspot.train.data import Films, sampling
+from lungspot.train.loss import losses
+from lungspot.train.model import Network
+from lungspot.train.validate import detect_all, predict
+
+__all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
+
+LOG_EVERY = 25
+_FIRST = 50  # losses written one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a run stands: its averaged network, its config, and how far it is (``progress``, 0 to 1)."""
+
+    config: TrainConfig
+    network: Network
+    step: int
+    seconds: float
+    progress: float
+    data: str = ""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What changes while a run lasts."""
+
+    config: TrainConfig
+    films: Films
+    folder: Path
+    data: str
+    say: Callable[[str], None]
+    accelerator: Accelerator
+    network: torch.nn.Module
+    average: Network
+    optimiser: Any
+    indices: NDArray[np.int64]
+    chance: NDArray[np.float64]
+    began: float = field(default_factory=time.monotonic)
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    marked: tuple[int, float] = (0, 0.0)  # the step and time of the last row of the log
+    saved: float = field(default_factory=time.monotonic)
+    looked: float = field(default_factory=time.monotonic)
+
+    @property
+    def bare(self) -> Network:
+        network: Network = self.accelerator.unwrap_model(self.network)
+        return network
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def progress(self) -> float:
+        """Return the first process's progress, so that all leave the loop and change size at one step."""
+        done = self.step / self.config.steps if self.config.steps else self.seconds / (60 * self.config.minutes)
+        if self.accelerator.num_processes > 1:
+            shared = broadcast(torch.tensor([done], dtype=torch.float64, device=self.accelerator.device))
+            done = float(shared[0])
+        return min(done, 1.0)
+
+
+def load_checkpoint(run: Path) -> Checkpoint:
+    """Return the last checkpoint of a run folder with the averaged weights; raises ``NOT_FOUND``."""
+    state = _load(run / "last.pt" if run.is_dir() else run)
+    config = TrainConfig.from_dict(state["config"])
+    network = Network(config)
+    network.load_state_dict(state["average"])
+    network.eval()
+    return Checkpoint(config, network, state["step"], state["seconds"], state["progress"], state["data"])
+
+
+def train(  # noqa: PLR0913 - what a run is, and how it is told
+    config: TrainConfig,
+    films: Films,
+    folder: Path,
+    *,
+    resume: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Train until the config's minutes or steps are done and return the end; ``folder`` is written as the module says.
+
+    ``facts`` go into ``run.json``; ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume``
+    finds another config or other data, ``NOT_FOUND`` where there is nothing to resume.
+    """
+    run = _start(config, films, folder, dict(facts or {}), say)
+    if resume:
+        _resume(run)
+    elif run.accelerator.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
+        (folder / "run.json").write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
+        for name in ("log.csv", "losses.csv", "val.csv"):
+            (folder / name).unlink(missing_ok=True)
+    run.marked = (run.step, time.monotonic())
+    while (done := run.progress()) < 1.0:
+        parts = _step(run, done)
+        if not run.accelerator.is_main_process:
+            continue
+        _follow(run.average, run.bare, min(config.ema, (1 + run.step) / (10 + run.step)))
+        _log(run, parts, done)
+        now = time.monotonic()
+        if now - run.saved > 60 * config.checkpoint_minutes:
+            _save(run, done)
+            run.saved = now
+        if now - run.looked > 60 * config.evaluate_minutes:
+            _look(run, config.size_at(done))
+            run.looked = time.monotonic()
+            run.marked = (run.step, run.looked)
+    if run.accelerator.is_main_process:
+        _save(run, 1.0)
+        _look(run, config.input_size)
+    run.accelerator.wait_for_everyone()
+    return Checkpoint(config, run.average, run.step, run.seconds, 1.0, run.data)
+
+
+def _start(
+    config: TrainConfig, films: Films, folder: Path, facts: Mapping[str, Any], say: Callable[[str], None]
+) -> _Run:
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
+    network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval().to(accelerator.device)
+    groups = _groups(network, config.weight_decay)
+    optimiser = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
+    network, optimiser = accelerator.prepare(network, optimiser)
+    indices = films.of(Split.TRAIN)
+    chance = sampling(
+        [films.films[i] for i in indices],
+        len(config.labels),
+        rare=config.rare_share,
+        label_only=config.label_only_share,
+    )
+    data = str(facts.get("data", ""))
+    return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance)
+
+
+def _resume(run: _Run) -> None:
+    state = _load(run.folder / "last.pt")
+    if TrainConfig.from_dict(state["config"]) != run.config or state["data"] != run.data:
+        raise InputError("BAD_VALUE", run.folder, "the run to resume has another config or other data")
+    run.bare.load_state_dict(state["network"])
+    run.average.load_state_dict(state["average"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.step = state["step"]
+    run.began = time.monotonic() - state["seconds"]
+
+
+def _step(run: _Run, done: float) -> dict[str, float]:
+    """Take one step and return the parts of its loss; a step whose gradient is not finite is left out."""
+    config, size = run.config, run.config.size_at(done)
+    for group in run.optimiser.param_groups:
+        group["lr"] = _rate(config, run.step, done)
+    rng = np.random.default_rng((config.seed, run.step, run.accelerator.process_index))
+    share = max(1, config.batch // run.accelerator.num_processes)
+    drawn = run.indices[rng.choice(len(run.indices), share, p=run.chance)]
+    images, target = augment(run.films.pixels[drawn], [run.films.films[i] for i in drawn], size, config, rng)
+    run.network.train()
+    with run.accelerator.autocast():
+        output = run.network(images.to(run.accelerator.device, memory_format=torch.channels_last))
+    parts = losses(output, target.to(run.accelerator.device), config, size)
+    loss = torch.stack(list(parts.values())).sum()
+    run.accelerator.backward(loss)
+    norm = run.accelerator.clip_grad_norm_(run.network.parameters(), config.clip)
+    if math.isfinite(float(norm)):
+        run.optimiser.step()
+    run.optimiser.zero_grad(set_to_none=True)
+    run.step += 1
+    return {name: float(value.detach()) for name, value in {**parts, "loss": loss, "norm": norm}.items()}
+
+
+def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
+    if run.step <= _FIRST:
+        _append(run.folder / "losses.csv", {"step": run.step, "loss": repr(parts["loss"])})
+    for name, value in parts.items():
+        run.sums[name] = run.sums.get(name, 0.0) + value
+    if run.step % LOG_EVERY:
+        return
+    now, (step, then) = time.monotonic(), run.marked
+    speed = (run.step - step) * run.config.batch / max(now - then, 1e-9)
+    size = run.config.size_at(done)
+    row = {name: round(value / LOG_EVERY, 4) for name, value in run.sums.items()}
+    row |= {"rate": run.optimiser.param_groups[0]["lr"], "size": size, "films_per_second": round(speed, 1)}
+    _append(run.folder / "log.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
+    left = run.seconds * (1 - done) / max(done, 1e-6) / 60
+    run.say(f"step {run.step} {done:.1%} loss {row['loss']} {size} px {speed:.0f} films/s, {left:.0f} min left")
+    run.sums, run.marked = {}, (run.step, now)
+
+
+def _look(run: _Run, size: int) -> None:
+    """Judge the averaged network on val."""
+    val = run.films.of(Split.VAL)
+    if run.config.evaluate_films:
+        val = val[:: max(1, len(val) // run.config.evaluate_films)]
+    if not len(val):
+        return
+    found = detect_all(predict(run.average, run.films, val, size), run.config.labels)
+    _append(run.folder / "val.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
+    each = " ".join(f"{k[3:9]} {v:.2f}" for k, v in found.items() if k.startswith("ap/") and math.isfinite(v))
+    run.say(f"val at step {run.step}: mAP@0.4 {found['map']:.3f}, AUROC {found['auroc']:.3f} ({each})")
+
+
+def _save(run: _Run, done: float) -> None:
+    state = {
+        "config": json.loads(json.dumps(run.config.to_dict())),
+        "data": run.data,
+        "step": run.step,
+        "seconds": run.seconds,
+        "progress": done,
+        "network": run.bare.state_dict(),
+        "average": run.average.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+    }
+    torch.save(state, run.folder / "last.tmp")
+    (run.folder / "last.tmp").replace(run.folder / "last.pt")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError("NOT_FOUND", path, "no checkpoint here")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _groups(network: Network, decay: float) -> list[dict[str, Any]]:
+    matrices = [value for value in network.parameters() if value.ndim > 1]
+    others = [value for value in network.parameters() if value.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _rate(config: TrainConfig, step: int, done: float) -> float:
+    warm = min(1.0, (step + 1) / max(config.warmup, 1))
+    return warm * (config.final_rate + (config.rate - config.final_rate) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def _follow(average: Network, network: Network, keep: float) -> None:
+    mine, theirs = list(average.state_dict().values()), list(network.state_dict().values())
+    floats = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.dtype.is_floating_point]
+    with torch.no_grad():
+        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - keep)
+
+
+def _append(path: Path, row: Mapping[str, float | str]) -> None:
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)

@@ -1,0 +1,184 @@
+"""The detector, whole: a convolutional backbone, a feature pyramid, one box head, and a head for the film.
+
+Dense 3 x 3 and 1 x 1 convolutions with channels in multiples of 32, for that is what a CPU's matrix units do best. The
+film's head pools one activation map per label, so the maps that explain a film come for free.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lungspot.train.config import TrainConfig
+
+__all__ = ["STRIDES", "Network", "Output", "points"]
+
+STRIDES = (8, 16, 32)
+_SHARPNESS = 4.0  # of the pooling between mean (0) and maximum (infinite)
+_PRIOR = 0.01  # the probability that an untrained head gives
+_REDUCED = 32  # channels of the coarse 3 x 3 picture among the features
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the network says about N films, before any sigmoid.
+
+    ``boxes``: (N, P, 4), x0 y0 x1 y1 in input pixels. ``scores``: (N, P, C) logits. ``image``: (N, C) logits.
+    ``maps``: (N, C, h, w) logits at stride 16. ``features``: (N, D).
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    image: Tensor
+    maps: Tensor
+    features: Tensor
+
+
+def points(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return the points of an input: (P, 2) centres x, y in pixels and (P,) strides, stride by stride, row by row."""
+    centres, strides = [], []
+    for stride in STRIDES:
+        y = (torch.arange(height // stride, dtype=torch.float32) + 0.5) * stride
+        x = (torch.arange(width // stride, dtype=torch.float32) + 0.5) * stride
+        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+        centres.append(torch.stack((grid_x, grid_y), -1).reshape(-1, 2))
+        strides.append(torch.full((len(y) * len(x),), float(stride)))
+    return torch.cat(centres), torch.cat(strides)
+
+
+class _Conv(nn.Sequential):
+    def __init__(self, before: int, after: int, kernel: int = 3, stride: int = 1, *, active: bool = True) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
+            nn.BatchNorm2d(after, momentum=0.03),
+        ]
+        super().__init__(*layers, *([nn.ReLU(inplace=True)] if active else []))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _Conv(channels, channels)
+        self.second = _Conv(channels, channels, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class _Split(nn.Module):
+    """A cross-stage-partial block: half the channels pass ``depth`` residuals, half pass by."""
+
+    def __init__(self, channels: int, depth: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.inside = _Conv(channels, half, 1)
+        self.beside = _Conv(channels, half, 1)
+        self.blocks = nn.Sequential(*[_Residual(half) for _ in range(depth)])
+        self.join = _Conv(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined: Tensor = self.join(torch.cat((self.blocks(self.inside(x)), self.beside(x)), 1))
+        return joined
+
+
+class _Context(nn.Module):
+    """Adds to every place what the whole film looks like."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // 4)
+        self.excite = nn.Linear(channels // 4, channels)
+        nn.init.zeros_(self.excite.weight)
+        nn.init.zeros_(self.excite.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        whole = self.excite(functional.relu(self.squeeze(x.mean((2, 3)))))
+        return functional.relu(x + whole[:, :, None, None])
+
+
+class Network(nn.Module):
+    """The detector; ``forward`` takes float (N, 1, S, S) in 0 to 1, S a multiple of 32, and gives :class:`Output`."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        labels, widths, neck = len(config.labels), config.widths, config.neck
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), _Conv(16, widths[0]), _Split(widths[0], config.depths[0]))
+        self.stages = nn.ModuleList(
+            nn.Sequential(_Conv(widths[i], widths[i + 1], stride=2), _Split(widths[i + 1], config.depths[i + 1]))
+            for i in range(3)
+        )
+        self.context = _Context(widths[3])
+        # Four more channels say where on the film a place is: a heart is not at the apex.
+        self.lateral = nn.ModuleList(_Conv(width + 4, neck, 1) for width in widths[1:])
+        self.smooth = nn.ModuleList(_Conv(neck, neck) for _ in range(3))
+        self.down = nn.ModuleList(_Conv(neck, neck, stride=2) for _ in range(2))
+        self.tower = _Conv(neck, neck)
+        self.classify = nn.Sequential(_Conv(neck, neck), nn.Conv2d(neck, labels, 1))
+        self.regress = nn.Sequential(_Conv(neck, neck), nn.Conv2d(neck, 4, 1))
+        self.reach = nn.Parameter(torch.ones(3))
+        self.film = nn.Sequential(_Conv(widths[2] + neck, 128, 1), nn.Conv2d(128, labels, 1))
+        self.whole = nn.Linear(widths[3] + 9 * _REDUCED, labels)
+        self.reduce = _Conv(widths[3], _REDUCED, 1)
+        self._start()
+
+    def _start(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            if isinstance(module, _Residual) and isinstance(module.second[1].weight, Tensor):
+                nn.init.zeros_(module.second[1].weight)
+        for head in (self.classify[1], self.regress[1], self.film[1]):
+            nn.init.normal_(head.weight, std=0.01)  # type: ignore[arg-type]
+        nn.init.constant_(self.classify[1].bias, -math.log((1 - _PRIOR) / _PRIOR))  # type: ignore[arg-type]
+        nn.init.constant_(self.regress[1].bias, 1.4)  # type: ignore[arg-type]
+        nn.init.constant_(self.film[1].bias, -2.0)  # type: ignore[arg-type]
+        nn.init.zeros_(self.whole.weight)
+        nn.init.zeros_(self.whole.bias)
+
+    def forward(self, image: Tensor) -> Output:
+        """Return what the network says about the films."""
+        x = self.stem(image * 4 - 2)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        levels[2] = deep = self.context(levels[2])
+        pyramid = [lateral(_placed(level)) for lateral, level in zip(self.lateral, levels, strict=True)]
+        for i in (1, 0):
+            pyramid[i] = pyramid[i] + functional.interpolate(pyramid[i + 1], scale_factor=2.0, mode="nearest")
+        pyramid = [smooth(level) for smooth, level in zip(self.smooth, pyramid, strict=True)]
+        for i in (0, 1):
+            pyramid[i + 1] = pyramid[i + 1] + self.down[i](pyramid[i])
+        scores, boxes = [], []
+        for level, stride, reach in zip(pyramid, STRIDES, self.reach, strict=True):
+            shared = self.tower(level)
+            scores.append(_flat(self.classify(shared)))
+            boxes.append(torch.exp((_flat(self.regress(shared)).float() * reach).clamp(max=5.5)) * stride)
+        centre = points(*image.shape[2:])[0].to(image.device)
+        sides = torch.cat(boxes, 1)
+        corners = torch.cat((centre - sides[..., :2], centre + sides[..., 2:]), -1)
+        maps = self.film(torch.cat((levels[1], pyramid[1]), 1)).float()
+        coarse = functional.interpolate(self.reduce(deep), size=(6, 6), mode="bilinear", align_corners=False)
+        features = torch.cat((deep.mean((2, 3)), functional.avg_pool2d(coarse, 2).flatten(1)), 1)
+        sharp = _SHARPNESS * maps.flatten(2)
+        film = (torch.logsumexp(sharp, 2) - math.log(sharp.shape[2])) / _SHARPNESS + self.whole(features).float()
+        features = features.float()
+        return Output(corners, torch.cat(scores, 1).float(), film, maps, features)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _placed(x: Tensor) -> Tensor:
+    height, width = x.shape[2:]
+    y = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)[:, None].expand(height, width)
+    across = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype)[None, :].expand(height, width)
+    where = torch.stack((across, y, across.abs(), across.square() + y.square()))
+    return torch.cat((x, where.expand(x.shape[0], 4, height, width)), 1)
