@@ -2,8 +2,10 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -28,6 +30,13 @@ def gradient():
 def make_dicom():
     """A function that writes pixels as a DICOM film."""
     return _make_dicom
+
+
+@pytest.fixture(scope="session")
+def pydicom_files(pydicom_data):
+    """Every DICOM file of pydicom and of pydicom-data, by name."""
+    bundled = Path(pydicom.__file__).parent / "data" / "test_files"
+    return sorted([*pydicom_data.glob("*.dcm"), *bundled.glob("*.dcm")], key=lambda path: path.name)
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +78,13 @@ def _make_dicom(pixels, *, syntax=ExplicitVRLittleEndian, encode=None, raw=None,
     dataset.PixelRepresentation = int(signed)
     order = ">" if syntax == ExplicitVRBigEndian else "<"
     kind = f"{order}{'i' if signed else 'u'}{2 if wide else 1}"
-    for keyword, value in elements.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
+    with warnings.catch_warnings(), config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        for keyword, value in elements.items():
+            if value is None:
+                delattr(dataset, keyword)
+            else:
+                setattr(dataset, keyword, value)
     dataset.PixelData = pixels.astype(kind).tobytes() if raw is None else raw
     if len(dataset.PixelData) % 2:
         dataset.PixelData += b"\0"

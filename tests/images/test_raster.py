@@ -146,7 +146,14 @@ def tiff(stored, *, photometric, order="<"):
     )
     mark = b"II*\0" if order == "<" else b"MM\0*"
     pixels = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
-    return mark + struct.pack(order + "I", 8 + len(pixels)) + pixels + struct.pack(order + "H", len(tags)) + entries + b"\0" * 4
+    return (
+        mark
+        + struct.pack(order + "I", 8 + len(pixels))
+        + pixels
+        + struct.pack(order + "H", len(tags))
+        + entries
+        + b"\0" * 4
+    )
 
 
 @pytest.mark.parametrize(("stored", "order"), [(65535 - GRADIENT, "<"), (255 - EIGHT, "<"), (255 - EIGHT, ">")])

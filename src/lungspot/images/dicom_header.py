@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
 from lungspot.errors import FilmError
+from lungspot.images.dicom_walk import MAX_ELEMENTS, require_sane
 from lungspot.images.raster import check_size
 
 __all__ = [
@@ -34,11 +35,9 @@ __all__ = [
 
 MAX_FRAMES: Final = 1000
 MAX_INFLATED: Final = 128 * 1024 * 1024  # bytes; the largest film that check_size admits has 100 MB of 16-bit pixels
-_MAX_HEADER: Final = 16 * 1024 * 1024  # bytes of a deflated data set that are inflated to find its header
+_MAX_HEADER: Final = 2 * 1024 * 1024  # bytes of a deflated data set that are inflated to find its header
 _SLACK: Final = 1024 * 1024  # bytes that may follow the pixels
-_PIXEL_TAGS: Final = {
-    bytes.fromhex(tag) for tag in ("e07f1000", "e07f0800", "e07f0900", "7fe00010", "7fe00008", "7fe00009")
-}
+_PIXEL_GROUPS: Final = (b"\xe0\x7f", b"\x7f\xe0")  # little and big endian
 _LONG_FORMS: Final = {b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"}
 _PLAIN_META: Final = bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00"
 _PEOPLE_ONLY: Final = "give a film of a person"
@@ -147,7 +146,7 @@ def open_dicom(data: bytes, where: str) -> Header:
     """
     if data[:4] == b"DICM":  # the prefix without its preamble
         data = bytes(128) + data
-    meta_syntax, meta_end = _scan_meta(data)
+    meta_syntax, meta_end = _scan_meta(data, where)
     if meta_syntax != uid.DeflatedExplicitVRLittleEndian:
         return _pass_gate(data, "", where)
     head, _ = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the gate has seen the header
@@ -168,12 +167,11 @@ def frame_bytes(header: Header) -> int:
 
 
 def _pass_gate(body: bytes, syntax: str, where: str) -> Header:
+    require_sane(body, where)
     source = BytesIO(body)
     try:
         with config.disable_value_validation():
             dataset = dcmread(source, stop_before_pixels=True, force=True)
-    except RecursionError:
-        raise FilmError("BAD_HEADER", where, "its sequences are nested deeper than any film's") from None
     except MemoryError:
         raise
     except Exception as error:  # pydicom meets damage with many kinds
@@ -181,23 +179,24 @@ def _pass_gate(body: bytes, syntax: str, where: str) -> Header:
     syntax = syntax or text(dataset.file_meta, "TransferSyntaxUID")
     _refuse_other_objects(dataset, where)
     start = source.tell()
-    tag = body[start : start + 4]
-    if tag not in _PIXEL_TAGS:
-        if "Rows" in dataset:
-            raise FilmError(
-                "TRUNCATED" if start >= len(body) else "NO_PIXELS", where, "no pixel data follow its header"
-            )
-        raise FilmError("NO_PIXELS", where, "the object holds no picture")
+    if body[start : start + 2] not in _PIXEL_GROUPS:
+        if start + 8 > len(body):
+            raise FilmError("TRUNCATED", where, "the file ends before its pixel data")
+        raise FilmError("NO_PIXELS", where, "its header ends without pixel data")
     if syntax and syntax not in SYNTAXES:
         raise FilmError("UNSUPPORTED", where, f"its transfer syntax is {uid.UID(syntax).name}")
     return _measure(dataset, _Place(where, body, start, syntax))
 
 
-def _scan_meta(data: bytes) -> tuple[str, int]:
+def _scan_meta(data: bytes, where: str) -> tuple[str, int]:
     """Return the transfer syntax that the file meta group (explicit little endian) names, and where the group ends."""
     at = 132 if data[128:132] == b"DICM" else 0
     syntax = ""
+    count = 0
     while data[at : at + 2] == b"\x02\x00":
+        count += 1
+        if count > MAX_ELEMENTS:
+            raise FilmError("BAD_HEADER", where, f"its header has more than {MAX_ELEMENTS} elements")
         long_form = data[at + 4 : at + 6] in _LONG_FORMS
         length = int.from_bytes(data[at + 8 : at + 12] if long_form else data[at + 6 : at + 8], "little")
         value = at + (12 if long_form else 8)

@@ -59,7 +59,9 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FilmError("TOO_LARGE", where, "the header asks for far more pixels than a film has") from error
     except UnidentifiedImageError as error:
-        raise FilmError("NOT_DECODABLE", where, f"it begins like a {origin.kind.upper()}, but is damaged or unusual") from error
+        raise FilmError(
+            "NOT_DECODABLE", where, f"it begins like a {origin.kind.upper()}, but is damaged or unusual"
+        ) from error
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, … at damage
