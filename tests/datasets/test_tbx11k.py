@@ -60,10 +60,10 @@ def test_the_coco_files_give_the_same_readings_at_512(download):
     ("old", "new", "words"),
     [
         ("ActiveTuberculosis", "Spot", "DATASET_ROW: unknown label 'Spot'"),
-        ("<width>2840</width>", "", "DATASET_ROW: not a Pascal VOC annotation"),
-        ("<width>2840</width>", "<width>0</width>", "DATASET_ROW: not a Pascal VOC annotation (a frame of 0 x 2827"),
+        ("<width>2840</width>", "", "DATASET_ROW: no size or bndbox of numbers"),
+        ("<width>2840</width>", "<width>0</width>", "DATASET_ROW: no size or bndbox of numbers (a frame of 0 x 2827"),
         ("<xmin>1446</xmin>", "<xmin>2446</xmin>", "DATASET_ROW: a box from"),
-        ("</annotation>", "", "DATASET_ROW: not a Pascal VOC annotation"),
+        ("</annotation>", "", "DATASET_FORMAT"),
     ],
 )
 def test_a_corrupted_file_is_one_line(tbx11k, old, new, words):

@@ -22,6 +22,7 @@ from lungspot.datasets import (
     vindr,
 )
 from lungspot.datasets.case import Case
+from lungspot.datasets.films import list_films
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
 
@@ -34,13 +35,14 @@ class Dataset:
 
     cases: Callable[[Path], Iterator[Case]]
     folder: str
+    films_elsewhere: bool = False  # its films may lie in the folder of the NIH's
 
 
 # Films' own datasets stand before those that only read them: merge() takes its facts from the first.
 DATASETS: Final[dict[str, Dataset]] = {
     "nih": Dataset(nih.cases, "nih"),
-    "chestxdet": Dataset(chestxdet.cases, "chestx-det"),
-    "rsna": Dataset(rsna.cases, "rsna"),
+    "chestxdet": Dataset(chestxdet.cases, "chestx-det", films_elsewhere=True),
+    "rsna": Dataset(rsna.cases, "rsna", films_elsewhere=True),
     "siim_covid": Dataset(siim_covid.cases, "siim-covid"),
     "tbx11k": Dataset(tbx11k.cases, "tbx11k"),
     "nlm_tb": Dataset(nlm_tb.cases, "tb-extra"),
@@ -71,5 +73,7 @@ def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
     if not here:
         folders = ", ".join(data.folder for data in DATASETS.values())
         raise DatasetError("DATASET_NOT_FOUND", data_root, f"none of the folders {folders} here")
+    if with_film:  # a folder of annotations alone need not be read
+        here = [data for data in here if data.films_elsewhere or any(list_films(data_root / data.folder))]
     cases = (case for data in here for case in data.cases(data_root / data.folder))
     return merge(case for case in cases if case.image is not None or not with_film)

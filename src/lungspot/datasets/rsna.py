@@ -44,17 +44,20 @@ def cases(root: Path) -> Iterator[Case]:
             found.append(("opacity", row_box(labels, line, (x, y, x + width, y + height))))
         elif row["Target"] != "0":
             raise refuse_row(labels, line, f"Target is {row['Target']!r}, neither 0 nor 1")
+    normal, clear = everything_absent(READER, FRAME), Reading.of_boxes(READER, FRAME, (), ("opacity",))
     for identifier, found in boxes.items():
         name = names.get(identifier, identifier)
-        normal = classes.get(identifier) == NORMAL and not found
-        reading = Reading.of_boxes(READER, FRAME, found, ("opacity",))
+        if found:
+            reading = Reading.of_boxes(READER, FRAME, found, ("opacity",))
+        else:
+            reading = normal if classes.get(identifier) == NORMAL else clear
         image = films.get(name, films.get(identifier))
         facts = dicom_facts(image)
         yield Case(
             id=name,
             dataset="rsna",
             patient=f"nih_{name[:8]}" if identifier in names else f"rsna_{identifier}",
-            readings=(everything_absent(READER, FRAME) if normal else reading,),
+            readings=(reading,),
             image=image,
             frame=FRAME,
             view=facts.view,

@@ -24,7 +24,8 @@ def cases(root: Path) -> Iterator[Case]:
     films = {stem: path for stem, path in find_films([need_folder(root)]).items() if stem.startswith("rsna_Normal")}
     if not films:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called rsna_Normal-* below it")
+    reading = everything_absent(READER)
     for stem, path in sorted(films.items()):
         yield Case(
-            id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(everything_absent(READER),), image=path
+            id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(reading,), image=path
         )

@@ -10,7 +10,6 @@ Known faults: ``imgs/tb/tb1199`` has no annotation. ``imgs/extra`` holds Montgom
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Final
 from lungspot.datasets.case import Case, Split, everything_absent
 from lungspot.datasets.films import list_films
 from lungspot.datasets.tables import need, need_folder, read_object, refuse_row, row_box
+from lungspot.datasets.xml_tree import parse_xml
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -72,16 +72,16 @@ def _reading(name: str, frame: Frame | None, boxes: list[tuple[str, Box]]) -> Re
 
 def _all_xml(root: Path) -> Iterator[tuple[str, _Annotation]]:
     for path in sorted((root / "annotations" / "xml").glob("*.xml")):
+        tree = parse_xml(path, "annotation")
         try:
-            tree = ET.fromstring(path.read_bytes())  # noqa: S314 - expat of Python 3.11 limits entity expansion
             frame = Frame(int(tree.findtext("size/width", "")), int(tree.findtext("size/height", "")))
             found = [
                 (item.findtext("name", ""), [float(item.findtext(f"bndbox/{key}", "")) for key in _CORNERS])
                 for item in tree.iter("object")
             ]
-        except (OSError, ET.ParseError, ValueError) as error:
+        except ValueError as error:
             reason = error.reason if isinstance(error, InputError) else str(error)
-            raise DatasetError("DATASET_ROW", path, f"not a Pascal VOC annotation ({reason})") from error
+            raise DatasetError("DATASET_ROW", path, f"no size or bndbox of numbers ({reason})") from error
         yield path.stem, (frame, [_boxed(path, name, name, corners) for name, corners in found])
 
 
