@@ -19,7 +19,7 @@ __all__ = ["class_names", "class_yaml"]
 _FILES: Final = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")
 _KEY: Final = re.compile(r"(\d+)\s*:\s+(.*)\Z|(\d+)\s*:\Z")
 # One scalar: 'it''s', "a\tb" or plain text up to a comma or bracket.
-_SCALAR: Final = re.compile(r"""'((?:[^']|'')*)'|("(?:[^"\\]|\\.)*")|([^\s'"\[\]{},#&*!|>%@`][^\[\]{},#]*)""")
+_SCALAR: Final = re.compile(r"""'((?:[^']|'')*)'|("(?:[^"\\]|\\.)*")|([^\s'"\[\]{},#&*!|>%@`][^\[\]{},]*)""")
 
 
 def class_names(root: Path) -> list[str]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +64,7 @@ def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> Non
 
 def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write sheets' text files, ``data.yaml`` with ``labels`` first, and the sidecar into ``folder``."""
-    ordered = labels_in(drawn, labels)
+    ordered = labels_in((replace(sheet, states=None) for sheet in drawn), labels)
     for sheet in drawn:
         path = _text_file(folder, sheet.film)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,102 @@
+"""Image files of annotated folders: names, sizes, copies, and folders that are whole or not there."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.formats import FORMATS
+from lungspot.datasets.image_files import film_size, new_folder, stems
+from lungspot.errors import DatasetError, InputError, SetupError
+from lungspot.findings import Frame
+
+
+def of(*identifiers):
+    return [Case(identifier, "d", "p", ()) for identifier in identifiers]
+
+
+def test_stems_are_the_ids_where_they_will_do():
+    assert stems(of("00000001_000", "1.2.840.113", "a-b")) == ["00000001_000", "1.2.840.113", "a-b"]
+
+
+def test_stems_are_safe_and_differ_whatever_the_ids():
+    names = stems(of("", "..", "a/b", "a_b", "A_B", "a b", "é", "\n", "x" * 300, "-rf", "a\\b", "\udcff", "CON."))
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(name.isascii() and not set(name) & set("/\\ \n") and not name.startswith((".", "-")) for name in names)
+    assert max(map(len, names)) < 100
+
+
+def test_a_stem_does_not_depend_on_the_other_films():
+    assert stems(of("a/b")) == stems(of("c", "a/b"))[1:]
+
+
+def test_the_same_film_twice_is_refused():
+    with pytest.raises(InputError, match="d/a: BAD_VALUE: the film is given twice"):
+        stems(of("a", "a"))
+
+
+def test_sizes_are_those_that_tools_show(rg1, tmp_path):
+    assert film_size(rg1["UNCR"]) == Frame(1841, 1955)
+    turned = Image.new("L", (40, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    assert film_size(tmp_path / "turned.jpg") == Frame(30, 40)
+    with pytest.raises(DatasetError, match="DATASET_INCOMPLETE"):
+        film_size(tmp_path / "no.png")
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(DatasetError, match="NOT_AN_IMAGE"):
+        film_size(tmp_path / "text.png")
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    film = tmp_path / "film.png"
+    Image.new("L", (4, 4)).save(film)
+    good, bad = Case("a", "d", "p", (), film), Case("b", "d", "p", (), tmp_path / "gone.png")
+    for name, form in FORMATS.items():
+        with pytest.raises(DatasetError, match=r"gone\.png: DATASET_INCOMPLETE"):
+            form.write([good, bad], tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.png"]
+
+
+def test_nothing_is_ever_overwritten(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    for form in FORMATS.values():
+        for name in ("full", "file"):
+            with pytest.raises(InputError, match="it is not empty; give a new folder"):
+                form.write(of("a"), tmp_path / name)
+    FORMATS["coco"].write(of("a"), tmp_path / "empty")
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+    assert FORMATS["coco"].read(tmp_path / "empty") == of("a")
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SetupError, match="NOT_WRITABLE"), new_folder(tmp_path / "file" / "out"):
+        pass
+
+
+def test_a_copy_for_every_tool_is_8_bit_and_of_the_same_size(rg1, tmp_path):
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000).save(deep)
+    cases = [Case("a", "d", "p", (), deep), Case("b", "d", "p", (), rg1["UNCR"])]
+    FORMATS["yolo"].write(cases, tmp_path / "out", films="view")
+    for name, size in (("a.png", (4, 3)), ("b.png", (1841, 1955))):
+        with Image.open(tmp_path / "out/images/all" / name) as image:
+            assert (image.mode, image.size, image.getextrema()) == ("L", size, (0, 255))
+
+
+def test_folders_reached_through_links_keep_their_films(tmp_path):
+    (tmp_path / "real").mkdir()
+    film = tmp_path / "real" / "film.png"
+    Image.new("L", (4, 4)).save(film)
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep/er")
+    case = Case("a", "d", "p", (), film)
+    for name, form in FORMATS.items():
+        form.write([case], tmp_path / "link" / name)
+        assert form.read(tmp_path / "link" / name) == [case]
+        assert form.read(tmp_path / "deep/er" / name) == [case]

@@ -1,0 +1,151 @@
+"""Label Studio exports: people, predictions, shapes, links, faults."""
+
+import json
+import math
+
+import pytest
+from PIL import Image
+
+from lungspot.datasets import labelstudio
+from lungspot.datasets.case import Case
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Finding, Frame, Reading
+
+SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0, "from_name": "label", "to_name": "image"}
+
+
+def region(label="Pleural effusion", kind="rectanglelabels", **value):
+    shape = {"x": 10, "y": 20, "width": 50, "height": 40, "rotation": 0} if kind == "rectanglelabels" else {}
+    return SIZE | {"id": "Xy1", "type": kind, "value": shape | {kind: [label]} | value}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that writes an export of one task, film 200 x 100 pixels."""
+
+    def write(results=(), image="/data/local-files/?d=images/a%20b.png", **values):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.new("L", (200, 100)).save(tmp_path / "images/a b.png")
+        annotation = {"id": 5, "completed_by": 3, "was_cancelled": False, "result": list(results)}
+        task = {"id": 1, "data": {"image": image}, "annotations": [annotation], "predictions": []}
+        (tmp_path / "tasks.json").write_text(json.dumps([task | values]))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "/data/local-files/?d=images/a%20b.png",
+        "/data/local-files/?d=a b.png",
+        "/data/upload/12/0a1b2c3d-a%20b.png",
+        "https://example.org/films/a%20b.png?x=1",
+        "s3://bucket/deep/a%20b.png",
+        "images/a b.png",
+    ],
+)
+def test_the_film_is_found_whatever_the_link(make, image):
+    root = make([region()], image)
+    (case,) = labelstudio.read(root)
+    assert case.image == root / "images/a b.png"
+    assert case.frame == Frame(200, 100)
+    assert case.readings == (
+        Reading("user 3", (Finding("effusion", Box(20, 20, 120, 60)),), {"effusion": "boxed"}, Frame(200, 100)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "box"),
+    [
+        (region(rotation=90), (20 - 40, 20, 20, 20 + 100)),
+        (region(rotation=45), (20 - 40 * math.sqrt(0.5), 20, 20 + 100 * math.sqrt(0.5), 20 + 140 * math.sqrt(0.5))),
+        (region(kind="polygonlabels", points=[[10, 20], [50, 30], [30, 90]]), (20, 20, 100, 90)),
+        (region(kind="ellipselabels", x=50, y=50, radiusX=10, radiusY=20), (80, 30, 120, 70)),
+    ],
+)
+def test_every_shape_gives_its_enclosing_box(make, result, box):
+    (case,) = labelstudio.read(make([result]))
+    assert case.readings[0].boxes()[0].corners == pytest.approx(box)
+
+
+def test_every_annotator_and_every_model_is_a_reader(make):
+    says = SIZE | {"id": "c", "type": "choices", "value": {"choices": ["absent:edema", "blurred"]}}
+    annotations = [
+        {"completed_by": {"id": 4, "email": "a@example.org"}, "result": [region(), says]},
+        {"completed_by": 5, "result": []},
+        {"completed_by": 6, "was_cancelled": True, "result": [region()]},
+    ]
+    predictions = [{"model_version": "v1", "result": [region("mass") | {"score": 0.25}]}]
+    root = make(annotations=annotations, predictions=predictions)
+    (sheet,) = labelstudio.sheets(root)
+    assert sheet.readers == ("a@example.org", "user 5")
+    assert [(mark.reader, mark.proposed, mark.score) for mark in sheet.marks] == [
+        ("a@example.org", False, None), ("v1", True, 0.25),
+    ]  # fmt: skip
+    assert sheet.states_by == {"a@example.org": {"edema": "absent"}, "user 5": {}}
+    assert [reading.reader for reading in labelstudio.read(root)[0].readings] == ["a@example.org", "user 5", "v1"]
+
+
+def put(results, **values):
+    return {"results": results, **values}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (put([region("blob")]), r"task 0: annotation 0: result 0: UNKNOWN_LABEL"),
+        (put([region(width=0)]), r"result 0: DATASET_ROW: a box from"),
+        (put([region(x=float("nan"))]), r"result 0: DATASET_ROW: a box from"),
+        (put([region(x=None)]), r"result 0: DATASET_ROW: not a rectangle"),
+        (put([region() | {"original_width": None}]), r"result 0: DATASET_ROW: a film of None x 100 pixels"),
+        (put([region() | {"original_width": None, "original_height": None}]), "DATASET_ROW: no size of the film"),
+        (put([region(rectanglelabels=[])]), r"DATASET_ROW: no size of the film, or not one label \(\[\]\)"),
+        (put([region(), region() | {"original_width": 300}]), "task 0: DATASET_ROW: regions disagree"),
+        (put([region() | {"type": "rectangle"}]), "DATASET_ROW: a rectangle has no label"),
+        (put([region() | {"type": "brushlabels"}]), "DATASET_ROW: a brushlabels has no label or no box"),
+        (put([7]), "task 0: annotation 0: DATASET_ROW: result is not a list"),
+        (put([], image="gone.png"), r"task 0: DATASET_INCOMPLETE: no film 'gone\.png'"),
+        (put([], image=None), "task 0: DATASET_ROW: data.image names no film"),
+        (put([], data=None), "task 0: DATASET_FORMAT: a task without data"),
+        (put([], annotations="x"), "task 0: DATASET_ROW: annotations is not a list"),
+    ],
+)
+def test_a_fault_is_one_line_that_says_where(make, given, line):
+    with pytest.raises(DatasetError, match=line) as caught:
+        labelstudio.read(make(**given))
+    assert "\n" not in str(caught.value)
+    assert "tasks.json" in str(caught.value)
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "tasks.json").write_text('{"image": "a.png"}')
+    with pytest.raises(DatasetError, match="DATASET_FORMAT: not a list of tasks"):
+        labelstudio.read(tmp_path)
+    (tmp_path / "tasks.json").write_text('[{"image": "a.png", "label": []}]')
+    with pytest.raises(DatasetError, match="DATASET_FORMAT: a task without data; export as"):
+        labelstudio.read(tmp_path)
+
+
+def test_readers_survive_a_server_that_keeps_regions_and_data_only(make, tmp_path):
+    film = make() / "images/a b.png"
+    frame = Frame(200, 100)
+    readings = (
+        Reading("R1", (Finding("mass", Box(1.1, 2.2, 30.3, 40.4)),), {"mass": "boxed", "edema": "absent"}, frame),
+        Reading("R2", (Finding("mass", Box(1.1, 2.2, 35.3, 40.4)),), {"mass": "boxed"}, frame),
+    )
+    cases = [Case("a", "nih", "p", readings, film, frame)]
+    labelstudio.write(cases, tmp_path / "out")
+    path = tmp_path / "out/tasks.json"
+    tasks = json.loads(path.read_text())
+    for annotation in tasks[0]["annotations"]:
+        del annotation["lungspot_reader"]
+        annotation["completed_by"] = 1
+    path.write_text(json.dumps(tasks))
+    assert labelstudio.read(tmp_path / "out") == cases
+    tasks[0]["annotations"][1]["result"][0]["value"]["x"] += 1
+    path.write_text(json.dumps(tasks))
+    first, second = labelstudio.read(tmp_path / "out")[0].readings
+    assert first == readings[0]
+    assert second.reader == "R2"
+    assert second.boxes()[0].corners == pytest.approx((3.1, 2.2, 37.3, 40.4))
