@@ -12,6 +12,6 @@ def test_the_demo_reads_the_real_film_and_says_where_its_files_lie(model_file, t
 
 
 def test_without_the_film_the_demo_says_what_to_install(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert run(["demo", "-o", str(tmp_path)]) == 4
     assert "pip install pydicom-data" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from lungspot.detect import REASONS
 from lungspot.errors import FilmError
 from lungspot.report import Refusal, document, schema
 
@@ -63,3 +65,14 @@ def test_a_file_that_could_not_be_read_has_a_document_too():
 def test_the_schema_refuses_what_no_result_is(make, change):
     with pytest.raises(jsonschema.ValidationError):
         check(document(make()) | change)
+
+
+def test_every_reason_and_key_is_documented():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    for code, meaning in REASONS.items():
+        assert f"| `{code}` | {meaning}" in page
+    for key in schema()["properties"]:
+        assert f'"{key}"' in page
+    for part in ("finding", "image_score"):
+        for key in schema()["$defs"][part]["properties"]:
+            assert f'"{key}"' in page

@@ -18,7 +18,7 @@ from lungspot.findings import Box, Frame
 
 __all__ = ["Agreement", "agree"]
 
-_GRID = 128  # cells each way on which both are compared
+_GRID = 64  # cells each way on which both are compared; the box counts by the part of a cell it covers
 
 
 @dataclass(frozen=True, slots=True)
