@@ -1,6 +1,7 @@
 """How the house is built: rooms and layers, what the light base may load, and the form of every module."""
 
 import ast
+import functools
 import graphlib
 import os
 import re
@@ -143,29 +144,56 @@ def base_distributions():
     return found
 
 
-def test_the_base_install_alone_reads_films(rg1):
+@functools.cache
+def beyond_the_base():
+    """Return the top-level modules of every other distribution here."""
     base = base_distributions()
     assert {"numpy", "pydicom", "imagecodecs", "onnxruntime"} <= base
     assert not base & {"torch", "onnx", "pytest", "scipy", "matplotlib"}
-    blocked = sorted(
-        top
-        for top, owners in metadata.packages_distributions().items()
-        if not base & {canonicalize_name(owner) for owner in owners}
-    )
-    code = f"""
+    owners = metadata.packages_distributions().items()
+    return sorted(top for top, names in owners if not base & {canonicalize_name(name) for name in names})
+
+
+def in_the_base_install(code, cwd=ROOT):
+    """Run Python code where nothing can be imported that `pip install lungspot` does not bring."""
+    fence = f"""
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
+        if name.partition(".")[0] in {beyond_the_base()!r}:
             raise ModuleNotFoundError("not in the base install: " + name, name=name)
 sys.meta_path.insert(0, Absent())
+"""
+    return subprocess.run([sys.executable, "-c", fence + code], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_base_install_alone_reads_films(rg1):
+    code = f"""
 import lungspot
 films = {{name: lungspot.read(path) for name, path in { {name: str(path) for name, path in rg1.items()}!r}.items()}}
 assert (films["J2KR"].pixels == films["UNCR"].pixels).all()
 assert all(film.frame == films["UNCR"].frame for film in films.values())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = in_the_base_install(code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "says"),
+    [
+        ("info FILM --json", 0, '"modality": "CR"'),
+        ("convert FILM -o film.png", 0, ""),
+        ("detect FILM --model MODEL --format json,png,html -o out", 0, ""),
+        ("train -o run", 4, "MISSING_EXTRA"),
+    ],
+)
+def test_the_base_install_alone_runs(command, exit_code, says, rg1, model_file, tmp_path):
+    places = {"FILM": str(rg1["J2KR"]), "MODEL": str(model_file)}
+    words = [places.get(word, word) for word in command.split()]
+    done = in_the_base_install(f"from lungspot.cli.app import run\nsys.exit(run({words!r}))", tmp_path)
+    assert done.returncode == exit_code, done.stderr
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_public_name_comes_from_its_room():
