@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,13 @@ def test_a_wrong_folder_is_one_line_that_names_it(name, tmp_path):
         load(name, tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_dataset_has_its_section_in_the_reference(name):
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
+    assert f"\n## {name}\n" in page
+    assert f"| `{DATASETS[name].folder}` |" in page
 
 
 @pytest.mark.parametrize("name", DATASETS)
