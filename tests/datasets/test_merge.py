@@ -54,6 +54,11 @@ def test_frames_are_reconciled():
     assert large.boxes() == (Box(10, 20, 30, 40),)
 
 
+def test_the_official_split_is_the_first_sets():
+    film, other = Case("f", "nih", "p", ()), Case("f", "chestxdet", "p", (), split=Split.TRAIN)
+    assert [case.split for case in (*merge([film, other]), *merge([other, film]))] == [None, Split.TRAIN]
+
+
 def test_one_name_of_two_patients_is_two_films():
     case = Case("1", "a", "p1", ())
     assert len(merge([case, dataclasses.replace(case, patient="p2")])) == 2

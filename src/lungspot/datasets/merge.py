@@ -17,7 +17,8 @@ def merge(cases: Iterable[Case]) -> list[Case]:
 
     Films are the same where id and patient are (an NIH film's case has the NIH name as id, whichever dataset it is of).
     Every reading is kept as it is, in the frame of the first case that has one: what a dataset did not look for stays
-    not looked for. Facts of the first case that knows them count; put the film's own dataset (``nih``) first.
+    not looked for. Facts of the first case that knows them count; put the film's own dataset (``nih``) first, for the
+    official split is that of the first case alone: another set's is about its own part of the films.
     """
     films: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
@@ -36,7 +37,6 @@ def _unite(group: list[Case]) -> Case:
         readings=tuple(readings),
         frame=frame,
         image=next((case.image for case in group if case.image is not None), None),
-        split=next((case.split for case in group if case.split is not None), None),
         view=next((case.view for case in group if case.view is not View.UNKNOWN), View.UNKNOWN),
         age_years=next((case.age_years for case in group if case.age_years is not None), None),
         sex=next((case.sex for case in group if case.sex is not Sex.UNKNOWN), Sex.UNKNOWN),
