@@ -96,6 +96,8 @@ def shell_lines(text):
         if block["language"] in {"sh", "bash", "console"}:
             for line in block["body"].replace("\\\n", " ").splitlines():
                 yield from (part.strip() for part in line.removeprefix("$ ").split(" | "))
+    for line in re.findall(r"^    ((?:lungspot|make) .*)$", text, re.MULTILINE):
+        yield from (part.strip() for part in line.split(" | "))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
