@@ -20,7 +20,7 @@ from lungspot.datasets.split import leaks
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
 
-__all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases"]
+__all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases", "check_tables"]
 
 Films = Literal["skip", "open", "compare"]
 
@@ -40,18 +40,27 @@ def check(
     ``progress``: draws a bar.
     Raises ``DATASET_NOT_FOUND`` for a name or folder that is none, ``MISSING_EXTRA``.
     """
+    found = check_tables(name, root)
+    if any(problem.code == "NOT_LOADED" for problem in found):
+        return found
+    cases = load(name, root)
+    if splits is not None:
+        cases = apply_splits(cases, read_splits(splits), splits.parent)
+    return (*found, *check_cases(cases, films=films, progress=progress))
+
+
+def check_tables(name: str, root: Path) -> tuple[Problem, ...]:
+    """Return what is wrong with the tables of one dataset, and whether its adapter refuses them (``NOT_LOADED``)."""
     found = list(check_rows(name, root))
     try:
         cases = load(name, root)
-        if splits is not None:
-            cases = apply_splits(cases, read_splits(splits), splits.parent)
     except DatasetError as error:
         if error.code == "DATASET_NOT_FOUND":
             raise
         return (*found, Problem.of("NOT_LOADED", error))
     if not any(problem.code.startswith("BOX_") for problem in found):
         found += check_boxes(cases)
-    return (*found, *check_cases(cases, films=films, progress=progress))
+    return tuple(found)
 
 
 def check_cases(

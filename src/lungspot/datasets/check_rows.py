@@ -35,7 +35,8 @@ class Table:
 
     ``films``: the column that names the film. ``marks``: labels, each with x0, y0, x1, y1 or None. ``known``: labels
     that may stand there. ``once``: columns whose values no two rows share; none: no two rows are alike; None: rows may
-    repeat. ``agree``: a column with the same value in all rows of a film.
+    repeat. ``agree``: a column with the same value in all rows of a film. ``size``: the columns, if there, with the
+    film's width and height.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Table:
     once: tuple[str, ...] | None = ()
     agree: str = ""
     frame: Frame | None = None
+    size: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -131,6 +133,9 @@ def _check_cells(table: Table, cells: Cells, where: str, frame: Frame | None, se
         if before != cells[table.agree]:
             row = first.rpartition(":")[2]
             yield Problem("ROW_CONTRADICTS", where, f"{film} is {cells[table.agree]!r}, in row {row} {before!r}")
+    if table.size is not None:
+        width, height = (_number(cells.get(name, "")) for name in table.size)
+        frame = Frame(int(width), int(height)) if width >= 1 and height >= 1 else frame
     for label, corners in table.marks(cells) if table.marks else []:
         if label not in table.known:
             yield Problem("LABEL_UNKNOWN", where, f"{film}: {label!r}")
@@ -313,6 +318,7 @@ CHECKED: Final[dict[str, tuple[Table | Callable[[Path], Iterator[Problem]], ...]
             films="image_id",
             marks=_vindr_boxes,
             known=frozenset(vindr.KAGGLE) | {vindr.NO_FINDING},
+            size=("width", "height"),
         ),
         Table(
             names=("annotations/annotations_train.csv",),

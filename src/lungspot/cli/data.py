@@ -1,0 +1,386 @@
+"""``lungspot data``: check, count, split, fuse, convert, merge, draw and label datasets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungspot.cli.console import Exit, emit, progress, say, writing
+from lungspot.cli.data_sources import (
+    cases_of,
+    fractions_of,
+    label_ids,
+    need_folder_of,
+    problems_of,
+    proposer,
+    show,
+    split_base,
+    unsized,
+    write,
+)
+from lungspot.errors import DatasetError, InputError, printable
+
+if TYPE_CHECKING:
+    from lungspot.findings import Reading
+
+__all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "split", "stats"]
+
+app = typer.Typer(no_args_is_help=True, help="Check, count, split, fuse, convert, merge, draw and label datasets.")
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A dataset (nih, chestxdet, …), a format (coco, yolo, …), or all.")
+]
+Root = Annotated[Path, typer.Argument(metavar="ROOT", help="Its folder, laid out as downloaded.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
+Splits = Annotated[
+    Path | None, typer.Option("--splits", help="A CSV of image, patient, split; it counts, other films are left out.")
+]
+Labels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")]
+
+
+class Look(StrEnum):
+    """What `check` does with the films."""
+
+    SKIP = "skip"
+    OPEN = "open"
+    COMPARE = "compare"
+
+
+class Format(StrEnum):
+    """The formats that datasets are written in."""
+
+    COCO = "coco"
+    CVAT = "cvat"
+    LABELME = "labelme"
+    LABELSTUDIO = "labelstudio"
+    VOC = "voc"
+    YOLO = "yolo"
+
+
+class Place(StrEnum):
+    """What happens to the films when annotations are written."""
+
+    LINK = "link"
+    COPY = "copy"
+    VIEW = "view"
+    NONE = "none"
+
+
+class How(StrEnum):
+    """How readers become one."""
+
+    WBF = "wbf"
+    MAJORITY = "majority"
+    UNION = "union"
+    ONE = "one"
+
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write.")]
+To = Annotated[Format, typer.Option("--to", help="The format to write.")]
+FilmsTo = Annotated[Place, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
+
+
+@app.command()
+def check(
+    name: Name,
+    root: Root,
+    splits: Splits = None,
+    films: Annotated[
+        Look, typer.Option(help="Skip films, open each, or compare them too (extra: data).")
+    ] = Look.COMPARE,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every problem, not ten of a kind.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Name every problem with its file and row; ends with 1 where there is one."""
+    from lungspot.cli.data_text import problem_lines
+
+    found = problems_of(name, root, splits, films.value, partial(progress, what="Opening films", quiet=quiet))
+    kinds = dict(sorted(Counter(problem.code for problem in found).items()))
+    if as_json:
+        emit({"dataset": name, "root": str(root), "counts": kinds, "problems": [asdict(problem) for problem in found]})
+    else:
+        show(problem_lines(found, None if show_all else 10))
+    if not quiet:
+        say("lungspot: " + (", ".join(f"{number} {code}" for code, number in kinds.items()) or "no problems"))
+    raise typer.Exit(Exit.SOME_REFUSED if found else Exit.DONE)
+
+
+@app.command()
+def stats(
+    name: Name,
+    root: Root,
+    splits: Splits = None,
+    agreement: Annotated[bool, typer.Option("--agreement", help="How well readers agree: the human ceiling.")] = False,
+    iou: Annotated[float, typer.Option(help="What counts as a match between readers.", min=0.01, max=1)] = 0.4,
+    diseases: Annotated[
+        bool, typer.Option("--diseases", help="Count the ten diseases as they count in training.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Count films by label, source, split and state; measure boxes; warn of sources that cannot be mixed."""
+    from lungspot.cli.data_text import agreement_lines, conflict_lines, count_lines, size_lines
+    from lungspot.datasets.agreement import agreement as agreements
+    from lungspot.datasets.stats import conflicts, count, sizes
+    from lungspot.datasets.stats import diseases as as_diseases
+
+    cases = cases_of(name, root, splits)
+    if agreement:
+        rows = agreements(cases, iou=iou)
+        if not rows:
+            raise DatasetError("DATASET_INCOMPLETE", root, "no film has boxes", advice="give a set with boxes")
+        if as_json:
+            emit({"dataset": name, "agreement": [asdict(row) for row in rows]})
+        else:
+            show(agreement_lines(rows))
+        return
+    truths = list(as_diseases(cases))
+    counts, measured = count(truths if diseases else cases), sizes(cases, unsized=unsized(name, root))
+    warnings = conflicts(measured, count(truths))
+    if as_json:
+        emit(
+            {
+                "dataset": name,
+                "films": len({case.image or (case.dataset, case.id) for case in cases}),
+                "counts": [asdict(row) for row in counts],
+                "sizes": [asdict(row) for row in measured],
+                "warnings": [asdict(row) for row in warnings],
+            }
+        )
+        return
+    show(count_lines(counts))
+    if measured:
+        show(["", *size_lines(measured)])
+    for line in conflict_lines(warnings):
+        say(f"lungspot: warning: {line}")
+
+
+@app.command()
+def split(
+    name: Name,
+    root: Root,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The CSV to write.")],
+    fractions: Annotated[str, typer.Option(help="Of train, val and test.", metavar="T,V,T")] = "0.8,0.1,0.1",
+    salt: Annotated[str, typer.Option(help="Another word gives another split.")] = "lungspot",
+    given: Annotated[Path | None, typer.Option("--given", help="A split that counts first.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Split by patient, the same on every machine; refuses a given split that leaks."""
+    from lungspot.datasets.case import Split as Sides
+    from lungspot.datasets.split import split as by_patient
+    from lungspot.datasets.split import write_splits
+    from lungspot.datasets.splits import read_splits
+
+    parts = fractions_of(fractions)
+    cases = [case for case in cases_of(name, root, merged=True) if case.image is not None]
+    known = None if given is None else read_splits(given)
+    base = None if given is None else split_base(cases, given, root)
+    found = by_patient(cases, fractions=parts, salt=salt, given=known, root=base)
+    need_folder_of(out)
+    with writing():
+        write_splits(found, out, split_base(cases, out, root))
+    films = Counter(str(case.split) for case in found)
+    patients = Counter(str(side) for _, side in {(case.patient, case.split) for case in found})
+    if as_json:
+        emit({"out": str(out), "films": dict(films), "patients": dict(patients)})
+    elif not quiet:
+        say(printable(f"{out}: " + ", ".join(f"{films[s]} films of {patients[s]} patients in {s}" for s in Sides)))
+
+
+@app.command()
+def fuse(
+    name: Name,
+    root: Root,
+    how: Annotated[How, typer.Option(help="Weighted boxes fusion, majority, union, or one true reader.")] = How.WBF,
+    reader: Annotated[
+        list[str] | None, typer.Option("--reader", help="For one: the reader; given again, the next best.")
+    ] = None,
+    least: Annotated[
+        int | None, typer.Option(help="For majority: how many readers; else more than half.", min=1)
+    ] = None,
+    iou: Annotated[float, typer.Option(help="Boxes that overlap more than this mean one spot.", min=0, max=0.99)] = 0.4,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
+    to: To = Format.COCO,
+    films: FilmsTo = Place.LINK,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make one reading of each film's readers, and keep who agreed."""
+    from dataclasses import replace
+
+    from lungspot.findings import reading_to_json
+    from lungspot.findings.fuse import majority, one_reader, union, weighted
+
+    if how is How.ONE and not reader:
+        raise typer.BadParameter("name the reader whose boxes count", param_hint="--reader")
+    methods: dict[How, Callable[[Sequence[Reading]], Reading]] = {
+        How.WBF: lambda readings: weighted(readings, iou=iou),
+        How.MAJORITY: lambda readings: majority(readings, least=least, iou=iou),
+        How.UNION: union,
+        How.ONE: lambda readings: one_reader(readings, reader or []),
+    }
+    cases = cases_of(name, root)
+    wanted = set(reader or []) if how is How.ONE else None
+    fused = [
+        replace(case, readings=(methods[how](case.readings),))
+        for case in progress(cases, "Fusing", quiet=quiet)
+        if wanted is None or wanted & {reading.reader for reading in case.readings}
+    ]
+    if not fused:
+        raise DatasetError("DATASET_INCOMPLETE", root, f"no film was read by {', '.join(reader or [])}")
+    if out is not None:
+        write(fused, out, to, films, as_json=as_json, quiet=quiet)
+    else:
+        for case in fused:
+            emit({"dataset": case.dataset, "id": case.id, "reading": reading_to_json(case.readings[0])})
+    if not quiet and len(fused) < len(cases):
+        say(f"lungspot: {len(cases) - len(fused)} films that {', '.join(reader or [])} did not read are left out")
+
+
+@app.command()
+def convert(
+    name: Name,
+    root: Root,
+    out: Out,
+    to: To,
+    splits: Splits = None,
+    films: FilmsTo = Place.LINK,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a dataset in a tool's format; what the tool cannot say is kept beside it."""
+    write(cases_of(name, root, splits, merged=True), out, to, films, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def merge(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="NAME ROOT [NAME ROOT]…", help="Datasets with their folders.")
+    ],
+    out: Out,
+    to: To = Format.COCO,
+    splits: Splits = None,
+    films: FilmsTo = Place.LINK,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Unite the readings that several datasets hold of one film; what none looked for stays not looked for."""
+    from lungspot.datasets.merge import merge as unite
+
+    if len(sources) % 2:
+        raise typer.BadParameter("give each dataset's name and its folder", param_hint="NAME ROOT")
+    pairs = zip(sources[::2], sources[1::2], strict=True)
+    cases = [case for name, root in pairs for case in cases_of(name, Path(root), splits)]
+    write(unite(cases), out, to, films, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def draw(
+    name: Name,
+    root: Root,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
+    splits: Splits = None,
+    label: Labels = None,
+    film: Annotated[list[str] | None, typer.Option("--film", help="This film's id; may be given again.")] = None,
+    count: Annotated[int, typer.Option(help="How many films.", min=1, max=400)] = 12,
+    seed: Annotated[int, typer.Option(help="Another number draws other films.")] = 0,
+    columns: Annotated[int, typer.Option(min=1, max=20)] = 4,
+    cell: Annotated[int, typer.Option(help="Pixels a film.", min=100, max=2000)] = 400,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a contact sheet of films with every reader's boxes; films with boxes first."""
+    import numpy as np
+
+    from lungspot.datasets.contact import contact_sheet
+
+    need_folder_of(out)
+    labels = label_ids(label)
+    cases = cases_of(name, root, splits)
+    wanted = set(film or [])
+    if missing := wanted - {case.id for case in cases}:
+        raise InputError("BAD_VALUE", root, f"no film {', '.join(sorted(missing))} in {name}")
+    boxed = [
+        case
+        for case in cases
+        if any(f.box and (not labels or f.label in labels) for r in case.readings for f in r.findings)
+    ]
+    some = [case for case in cases if case.id in wanted] or boxed or ([] if labels else cases)
+    if not some:
+        raise DatasetError("DATASET_INCOMPLETE", root, "no film to draw", advice="choose another label")
+    order = np.random.default_rng(seed).permutation(len(some))
+    chosen = some if wanted else [some[index] for index in order[:count]]
+    sheet = contact_sheet(
+        chosen, labels=labels, columns=columns, cell=cell, progress=partial(progress, what="Drawing", quiet=quiet)
+    )
+    with writing():
+        sheet.save(out, format="PNG")
+    if as_json:
+        emit({"out": str(out), "films": [case.id for case in chosen]})
+    elif not quiet:
+        say(printable(f"{out}: {len(chosen)} films"))
+
+
+@app.command()
+def pool(
+    name: Name,
+    root: Root,
+    out: Out,
+    tool: Annotated[str, typer.Option(help="labelme, cvat, labelstudio or coco.")] = "labelme",
+    label: Labels = None,
+    count: Annotated[int, typer.Option(help="Films a label.", min=1)] = 50,
+    seed: Annotated[int, typer.Option(help="Another number chooses other films.")] = 0,
+    model: Annotated[
+        str | None, typer.Option(help="Draw this model's boxes as a start; `default` is the shipped one.")
+    ] = None,
+    films: FilmsTo = Place.VIEW,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
+    from lungspot.datasets.image_files import Films
+    from lungspot.datasets.pool import choose, make
+    from lungspot.findings import DISEASES
+
+    labels = label_ids(label) or list(DISEASES)
+    cases = cases_of(name, root, merged=True)
+    picks = choose(cases, labels, count, seed)
+    with writing():
+        make(picks, out, tool=tool, films=Films(films.value), propose=None if model is None else proposer(model))
+    asked = Counter(one for pick in picks for one in pick.asked)
+    if as_json:
+        emit({"out": str(out), "films": len(picks), "labels": dict(asked)})
+    elif not quiet:
+        say(printable(f"{out}: {len(picks)} films; " + ", ".join(f"{asked[one]} {one}" for one in labels)))
+
+
+@app.command()
+def collect(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `pool` wrote.")],
+    out: Out,
+    to: To = Format.COCO,
+    answers: Annotated[Path | None, typer.Option("--answers", help="The tool's export, if not in the folder.")] = None,
+    reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
+    complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
+    films: FilmsTo = Place.LINK,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read the answers to a pool back, with who drew each box, and write them as a dataset."""
+    from lungspot.datasets.pool import collect as read_back
+
+    found = read_back(folder, answers, reader=reader, complete=complete)
+    if not found.cases:
+        raise DatasetError("DATASET_INCOMPLETE", folder, f"none of {len(found.pending)} films is answered")
+    write(list(found.cases), out, to, films, as_json=as_json, quiet=quiet)
+    if found.pending and not quiet:
+        say(f"lungspot: {len(found.pending)} films are not answered")

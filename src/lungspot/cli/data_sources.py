@@ -1,0 +1,171 @@
+"""Where `lungspot data` takes its cases from, and where it puts them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import typer
+
+from lungspot.cli.console import emit, say, writing
+from lungspot.errors import DatasetError, FilmError, SetupError, printable
+
+if TYPE_CHECKING:
+    from lungspot.datasets.case import Case, Split
+    from lungspot.datasets.problems import Problem
+    from lungspot.findings import Reading
+
+__all__ = [
+    "cases_of",
+    "fractions_of",
+    "label_ids",
+    "need_folder_of",
+    "problems_of",
+    "proposer",
+    "show",
+    "split_base",
+    "unsized",
+    "write",
+]
+
+ALL: Final = "all"  # every dataset whose folder is below ROOT
+
+
+def cases_of(name: str, root: Path, splits: Path | None = None, *, merged: bool = False) -> list[Case]:
+    """Return the cases of a dataset, of a folder in a tool's format, or of ``all`` datasets below ``root``.
+
+    ``splits``: only the films that this CSV names, with its patients and splits. ``merged``: one case a film.
+    """
+    from lungspot.datasets.merge import merge
+    from lungspot.datasets.splits import apply_splits, read_splits
+
+    if splits is not None and splits.is_absolute() != root.is_absolute():
+        splits, root = splits.absolute(), root.absolute()
+    cases = [case for source, folder in _sources(name, root) for case in _load(source, folder)]
+    if splits is not None:
+        given = read_splits(splits)
+        found = [apply_splits(cases, given, base) for base in (splits.parent, root, root.parent)]
+        cases = max(found, key=len)
+        if not cases:
+            raise DatasetError("DATASET_INCOMPLETE", splits, f"no film of {root} is named in it")
+    return merge(cases) if merged else cases
+
+
+def problems_of(
+    name: str,
+    root: Path,
+    splits: Path | None,
+    films: Literal["skip", "open", "compare"],
+    progress: Callable[[Sequence[Path]], Iterable[Path]],
+) -> tuple[Problem, ...]:
+    """Return the problems of a dataset; of ``all``, also the pairs of films across them."""
+    from lungspot.datasets.check import check_cases, check_tables
+
+    tables = [check_tables(source, folder) for source, folder in _sources(name, root) if _is_dataset(source)]
+    found = [problem for problems in tables for problem in problems]
+    if any(problem.code == "NOT_LOADED" for problem in found):
+        return tuple(found)
+    return (*found, *check_cases(cases_of(name, root, splits), films=films, progress=progress))
+
+
+def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
+    """Write cases in a tool's format, and say so."""
+    from lungspot.datasets.formats import FORMATS
+    from lungspot.datasets.image_files import Films
+
+    with writing():
+        FORMATS[to].write(cases, out, films=Films(films))
+    if as_json:
+        emit({"out": str(out), "format": to, "films": len(cases)})
+    elif not quiet:
+        say(printable(f"{out}: {len(cases)} films as {to}"))
+
+
+def need_folder_of(out: Path) -> None:
+    """Raise ``NOT_WRITABLE`` where the folder that a file is to be written into is not there."""
+    if not out.parent.is_dir():
+        raise SetupError("NOT_WRITABLE", out, "its folder does not exist")
+
+
+def show(lines: Iterable[str]) -> None:
+    """Write lines on stdout, safe for a terminal."""
+    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
+
+
+def unsized(name: str, root: Path) -> frozenset[str]:
+    """Return the datasets among them whose films' true sizes are not known."""
+    from lungspot.datasets import vindr
+
+    unknown = (source for source, folder in _sources(name, root) if source == "vindr" and not vindr.sizes_known(folder))
+    return frozenset(unknown)
+
+
+def fractions_of(text: str) -> dict[Split, float]:
+    """Return the fractions that ``0.8,0.1,0.1`` means."""
+    from lungspot.datasets.case import Split
+
+    try:
+        return {side: float(word) for side, word in zip(Split, text.split(","), strict=True)}
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not three numbers with commas", param_hint="--fractions") from None
+
+
+def split_base(cases: Iterable[Case], out: Path, root: Path) -> Path:
+    """Return the folder that a split's paths start from: the CSV's, else the dataset's, else the one above that."""
+    images = [case.image for case in cases if case.image is not None]
+    bases = (out.parent, root, root.parent)
+    return next((base for base in bases if all(image.is_relative_to(base) for image in images)), bases[0])
+
+
+def label_ids(names: Iterable[str] | None) -> list[str]:
+    """Return the ids of labels given by id or by any name; raises ``UNKNOWN_LABEL``."""
+    from lungspot.findings import label_id
+
+    return [label_id(name) for name in names or ()]
+
+
+def proposer(model: str) -> Callable[[Case], Reading | None]:
+    """Return what gives a model's reading of a case's film, or None where it cannot be read or judged."""
+    from lungspot.detect import load_detector
+    from lungspot.pipeline import analyze
+
+    detector = load_detector(model)
+
+    def propose(case: Case) -> Reading | None:
+        try:
+            return None if case.image is None else analyze(case.image, detector).reading
+        except FilmError:
+            return None
+
+    return propose
+
+
+def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
+    from lungspot.datasets.catalog import DATASETS
+    from lungspot.datasets.formats import FORMATS
+
+    if name in DATASETS or name in FORMATS:
+        return [(name, root)]
+    if name != ALL:
+        known = ", ".join((*DATASETS, *FORMATS, ALL))
+        raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="NAME")
+    here = [(source, root / data.folder) for source, data in DATASETS.items() if (root / data.folder).is_dir()]
+    if not here:
+        folders = ", ".join(data.folder for data in DATASETS.values())
+        raise DatasetError("DATASET_NOT_FOUND", root, f"none of the folders {folders} here")
+    return here
+
+
+def _is_dataset(name: str) -> bool:
+    from lungspot.datasets.catalog import DATASETS
+
+    return name in DATASETS
+
+
+def _load(name: str, root: Path) -> list[Case]:
+    from lungspot.datasets.catalog import load
+    from lungspot.datasets.formats import FORMATS
+
+    return load(name, root) if _is_dataset(name) else FORMATS[name].read(root)
