@@ -25,9 +25,16 @@ fuzz: .venv/dev
 docs: .venv/dev
 	$(BIN)/python tools/docs.py
 
-sbom: .venv/base
-	$(BIN)/python -m pip install -q cyclonedx-bom
-	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-format JSON -o sbom.json
+bench: .venv/dev
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# The bill of what `pip install .` brings, from an environment that holds nothing else.
+sbom: .venv/dev
+	rm -rf build/sbom
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install -q .
+	$(BIN)/cyclonedx-py environment build/sbom/bin/python --pyproject pyproject.toml --output-reproducible --output-format JSON -o sbom.json
+	@echo "Bill of materials: sbom.json"
 
 # Debian packages that tests compare with; elsewhere those tests skip and name the package.
 system:
