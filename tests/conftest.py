@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,18 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("the real films of ../shared/data are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def dcmtk():
+    """A function that runs one of DCMTK's programs, the reference that our decoders are compared with."""
+    if shutil.which("dcmdjpeg") is None:
+        skip_or_fail("DCMTK is not installed (apt install dcmtk)")
+
+    def run(*command):
+        subprocess.run([str(part) for part in command], check=True, capture_output=True)
+
+    return run
 
 
 @pytest.fixture(scope="session")
