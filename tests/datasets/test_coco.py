@@ -221,6 +221,16 @@ def test_a_box_that_is_deleted_leaves_no_claim(written):
     assert first.readings[1] == cases[0].readings[1]
 
 
+def test_a_box_drawn_twice_in_the_same_place_is_two_boxes(written):
+    cases, out = written
+    path = out / "annotations.json"
+    value = json.loads(path.read_text())
+    value["annotations"].append(value["annotations"][0] | {"id": 9})
+    path.write_text(json.dumps(value))
+    findings = (*READ.findings, Finding("effusion", Box(20, 20, 60, 60)))
+    assert coco.read(out)[0].readings == (Reading("R1", findings, READ.states, FRAME), cases[0].readings[1])
+
+
 def test_a_film_that_is_gone_is_named(written):
     _, out = written
     value = json.loads((out / "annotations.json").read_text())

@@ -132,9 +132,7 @@ def _reading(reader: str, findings: Sequence[Finding], states: Mapping[str, Stat
     """Return a reading whose states fit its findings: a first box makes its label boxed, a last box gone unsays it."""
     boxed = {finding.label for finding in findings if finding.box is not None}
     named = {finding.label for finding in findings}
-    fitting: dict[str, State] = {
-        label: state for label, state in states.items() if state is not State.BOXED and label not in boxed
-    }
+    fitting: dict[str, State] = {label: state for label, state in states.items() if state is not State.BOXED}
     for label in sorted(named):
         if label in boxed and states.get(label) is not State.PRESENT:
             fitting[label] = State.BOXED
