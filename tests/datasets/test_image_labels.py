@@ -36,6 +36,11 @@ def test_joined_names_say_what_is_there_and_nothing_else(download):
     assert first.patient == "csv_download_1"
 
 
+def test_no_finding_beside_a_finding_makes_nothing_absent(download):
+    (case,) = adapter.cases(download({"labels.csv": "image,No Finding,Fracture,Edema\n1.png,1,1,\n"}))
+    assert dict(case.readings[0].states) == {"fracture": State.PRESENT}
+
+
 def test_chexpert_paths_find_their_films_though_stems_repeat(download):
     header = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Edema\n"
     rows = (

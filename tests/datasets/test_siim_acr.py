@@ -50,6 +50,10 @@ def test_parts_equal_those_of_scipy(seed):
     assert adapter.boxes_of(adapter.runs_of(code_of(mask), frame), frame) == sorted(expected)
 
 
+def test_runs_that_overlap_are_united():
+    assert adapter.boxes_of([(4, 12), (5, 6), (0, 5)], SMALL) == [Box(0, 0, 3, 4)]
+
+
 def test_rows_of_one_film_are_one_mask(download):
     root = download({
         "train-rle.csv": "ImageId, EncodedPixels\n1.2.3,1024 2 1022 2\n1.2.3,1025 2\n4.5.6, -1\n7.8.9, 0 1\n",

@@ -95,6 +95,14 @@ NORMAL = everything_absent(rsna.READER, FRAME)
             [ONE],
             False,
         ),
+        # Of two people who see it, the one with boxes.
+        (
+            [Reading("me", (Finding("effusion"),), {"effusion": PRESENT}), drawn(("effusion", ONE))],
+            "effusion",
+            BOXED,
+            [ONE],
+            False,
+        ),
         ([], "edema", UNSAID, [], False),
     ],
 )
