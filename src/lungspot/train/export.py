@@ -26,7 +26,6 @@ from lungspot.detect.card import METADATA_KEY, ModelCard
 from lungspot.detect.modelfile import INPUT, examine, seal_model
 from lungspot.detect.session import Session
 from lungspot.errors import ModelError
-from lungspot.train.model import Network
 
 __all__ = ["OUTPUTS", "Served", "agreement", "build", "serving"]
 
@@ -39,7 +38,7 @@ _LARGE = 512  # values: smaller tensors stay in single precision
 class Served(nn.Module):
     """The network as the file holds it: probabilities instead of logits, and the gate's where there is a gate."""
 
-    def __init__(self, network: Network, gate: nn.Module | None) -> None:
+    def __init__(self, network: nn.Module, gate: nn.Module | None) -> None:
         super().__init__()
         self.network = network
         self.gate = gate
@@ -59,7 +58,7 @@ class Agreement:
     largest: dict[str, float]
 
 
-def serving(network: Network, gate: nn.Module | None = None) -> Served:
+def serving(network: nn.Module, gate: nn.Module | None = None) -> Served:
     """Return a copy ready to be exported: normalisation folded, weights rounded to what half precision can hold."""
     served = Served(copy.deepcopy(network).float().eval(), None if gate is None else copy.deepcopy(gate).float().eval())
     _fold(served)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from lungspot.train.config import TrainConfig
 
-__all__ = ["STRIDES", "Network", "Output", "points"]
+__all__ = ["STRIDES", "Mirrored", "Network", "Output", "points"]
 
 STRIDES = (8, 16, 32)
 _SHARPNESS = 4.0  # of the pooling between mean (0) and maximum (infinite)
@@ -170,6 +170,36 @@ class Network(nn.Module):
         film = (torch.logsumexp(sharp, 2) - math.log(sharp.shape[2])) / _SHARPNESS + self.whole(features).float()
         features = features.float()
         return Output(corners, torch.cat(scores, 1).float(), film, maps, features)
+
+
+class Mirrored(nn.Module):
+    """A network that also looks at the mirrored film and gives the mean of both; takes inputs of one ``size`` only."""
+
+    def __init__(self, network: Network, size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+        # the place of the mirrored film that sees what a place of the film sees
+        places, first = [], 0
+        for stride in STRIDES:
+            across = size // stride
+            places.append(first + torch.arange(across**2).reshape(across, across).flip(1).reshape(-1))
+            first += across**2
+        self.twin: Tensor
+        self.register_buffer("twin", torch.cat(places), persistent=False)
+
+    def forward(self, image: Tensor) -> Output:
+        """Return the mean of what the network says about the films and their mirror images."""
+        one, two = self.network(image), self.network(image.flip(3))
+        x0, y0, x1, y1 = two.boxes[:, self.twin].unbind(2)
+        boxes = torch.stack((self.size - x1, y0, self.size - x0, y1), 2)
+        return Output(
+            (one.boxes + boxes) / 2,
+            (one.scores + two.scores[:, self.twin]) / 2,
+            (one.image + two.image) / 2,
+            (one.maps + two.maps.flip(3)) / 2,
+            one.features,
+        )
 
 
 def _flat(x: Tensor) -> Tensor:

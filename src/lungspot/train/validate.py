@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State, iou_matrix
 from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
-from lungspot.train.model import Network
 
-__all__ = ["Found", "Predictions", "area_under", "detect_all", "precision", "predict"]
+__all__ = ["STATES", "Found", "Predictions", "area_under", "detect_all", "precision", "predict"]
 
 Array = NDArray[np.float64]
 
-_STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
+STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
 _FLOOR = 1e-3  # scores below do not change average precision
 
 
@@ -43,7 +43,7 @@ class Predictions:
 
 
 def predict(  # noqa: PLR0913 - how boxes are thinned out is the caller's
-    network: Network,
+    network: nn.Module,
     films: Films,
     indices: Iterable[int],
     size: int,
@@ -51,8 +51,12 @@ def predict(  # noqa: PLR0913 - how boxes are thinned out is the caller's
     nms: float = 0.5,
     keep: int = 50,
     batch: int = 64,
+    exact: bool = False,
 ) -> Predictions:
-    """Return the network's predictions at ``size`` pixels; ``keep`` boxes a film and label survive suppression."""
+    """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`.
+
+    ``keep`` boxes a film and label survive suppression. ``exact``: in single precision, as the model file computes.
+    """
     chosen = np.fromiter(indices, dtype=np.int64)
     found: list[tuple[Found, ...]] = []
     image, features = [], []
@@ -60,7 +64,7 @@ def predict(  # noqa: PLR0913 - how boxes are thinned out is the caller's
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         pictures = plain(films.pixels[part], size).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=not exact):
             output = network(pictures)
         boxes = output.boxes.float().clamp(0, size).numpy() / size
         scores = output.scores.sigmoid().numpy()
@@ -94,7 +98,7 @@ def precision(  # noqa: PLR0913 - the questions that a table asks
             continue
         mine = found[label]
         true = film.boxes[film.labels == label].astype(np.float64)
-        result = judge(mine.boxes, mine.scores * image[label] ** fusion, true, _STATES[int(film.states[label])], iou)
+        result = judge(mine.boxes, mine.scores * image[label] ** fusion, true, STATES[int(film.states[label])], iou)
         if result is not None:
             judged.append(result)
     return average_precision(judged)

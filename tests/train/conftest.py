@@ -1,0 +1,58 @@
+"""Generated films on which a tiny network can learn something in seconds."""
+
+import numpy as np
+import pytest
+
+from lungspot.datasets.case import Split
+from lungspot.train.config import TrainConfig
+from lungspot.train.data import Film, Films
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+
+SMALL = 64
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The config of a network that takes a second to train."""
+    return TrainConfig(
+        labels=("effusion", "edema"),
+        steps=6,
+        sizes=((0.0, 64), (0.5, SMALL)),
+        batch=4,
+        widths=(32, 32, 32, 32),
+        depths=(1, 1, 1, 1),
+        neck=32,
+        warmup=2,
+        cache_size=SMALL,
+    )
+
+
+@pytest.fixture(scope="session")
+def generated_films():
+    """Return 40 films: bright squares are effusions with boxes; a bright film shows edema, which nobody boxes."""
+    rng = np.random.default_rng(7)
+    films, pixels = [], []
+    for i in range(40):
+        picture = rng.integers(0, 60, (SMALL, SMALL)).astype(np.uint8)
+        edema = PRESENT if i % 4 == 1 else ABSENT if i % 4 != 2 else UNKNOWN
+        if edema == PRESENT:
+            picture += 80
+        boxes = np.zeros((0, 4), np.float32)
+        if i % 2 == 0:
+            x, y = rng.integers(2, 40, 2)
+            picture[y : y + 20, x : x + 20] = 230
+            boxes = np.array([[x, y, x + 20, y + 20]], np.float32) / SMALL
+        films.append(
+            Film(
+                id=f"generated/{i}",
+                source="nih" if i % 3 else "siim_covid",
+                patient=f"p{i // 2}",
+                split=(Split.TRAIN, Split.TRAIN, Split.VAL, Split.TEST)[(i // 2) % 4],
+                boxes=boxes,
+                labels=np.zeros(len(boxes), np.int64),
+                states=np.array([BOXED if len(boxes) else ABSENT, edema]),
+                noisy=np.array([False, i % 5 == 0]),
+            )
+        )
+        pixels.append(picture)
+    return Films(tuple(films), np.stack(pixels))

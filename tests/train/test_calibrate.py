@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from lungspot.datasets.case import Split
+from lungspot.detect import Platt
+from lungspot.train.calibrate import fit, platt, reliability
+from lungspot.train.data import Film
+from lungspot.train.loss import ABSENT, BOXED, PRESENT
+from lungspot.train.validate import Found, Predictions
+
+
+def test_platt_as_logistic_regression():
+    rng = np.random.default_rng(0)
+    scores = rng.random(4000)
+    x = np.log(scores / (1 - scores))
+    positive = rng.random(4000) < 1 / (1 + np.exp(-(0.6 * x - 1)))
+    found = platt(scores, positive)
+    reference = LogisticRegression(C=1e6).fit(x[:, None], positive)
+    assert found.a == pytest.approx(float(reference.coef_[0, 0]), abs=0.01)
+    assert found.b == pytest.approx(float(reference.intercept_[0]), abs=0.01)
+
+
+@pytest.mark.parametrize("positive", [[True, True], [False, False]])
+def test_platt_of_one_class_changes_nothing(positive):
+    assert platt(np.array([0.2, 0.8]), np.array(positive)) == Platt(1.0, 0.0)
+
+
+def test_platt_never_turns_scores_around():
+    assert platt(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False])).a > 0
+
+
+def test_reliability_counts():
+    found = reliability(np.array([0.05, 0.05, 0.95, 1.0]), np.array([False, True, True, True]))
+    assert found == {"score": [0.05, 0.975], "observed": [0.5, 1.0], "count": [2.0, 2.0]}
+
+
+def predictions(fused):
+    """Ten films with one effusion each, found at 0.6, and ten without, on which 0.7 is found.
+
+    Where ``fused``, the film's probability tells them apart.
+    """
+    films, found, image = [], [], []
+    box = np.array([[0.1, 0.1, 0.5, 0.5]])
+    for i in range(20):
+        there = i < 10
+        boxes = box.astype(np.float32) if there else np.zeros((0, 4), np.float32)
+        states = np.array([BOXED if there else ABSENT, PRESENT if there else ABSENT])
+        films.append(
+            Film(
+                *(str(i), "nih", str(i), Split.VAL),
+                *(boxes, np.zeros(len(boxes), np.int64), states, np.zeros(2, bool)),
+            )
+        )
+        scores = Found(box, np.array([0.6 if there else 0.7]))
+        found.append((scores, Found(np.zeros((0, 4)), np.zeros(0))))
+        image.append([0.9 if there and fused else 0.3, 0.8 if there else 0.1])
+    return Predictions(tuple(films), tuple(found), np.array(image), np.zeros((20, 3), np.float32))
+
+
+def test_fit_multiplies_by_the_film_where_that_helps():
+    fitted = fit(predictions(fused=True), ("effusion", "edema"))
+    assert fitted.box_fusion["effusion"] > 0
+    assert set(fitted.box_from_map) == {"edema"}
+    assert set(fitted.image_calibration) == {"effusion", "edema"}
+    points = {point: of["effusion"].image for point, of in fitted.thresholds.items()}
+    assert points["sensitive"] <= points["balanced"] <= points["specific"]
+
+
+def test_fit_leaves_edema_to_the_film():
+    fitted = fit(predictions(fused=False), ("effusion", "edema"))
+    assert all(of["edema"].box == of["edema"].image for of in fitted.thresholds.values())
+    assert "box" not in fitted.reliability["edema"]

@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lungspot.datasets.case import Case, Split
+from lungspot.datasets.catalog import load_all
+from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.errors import DatasetError, FilmError
+from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
+from lungspot.train.data import fingerprint, known, pack, sampling
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+
+LABELS = ("effusion", "edema", "covid19", "tuberculosis")
+FRAME = Frame(200, 100)
+
+
+def case(name, states, findings=(), path=None):
+    reading = Reading("ChestX-Det", tuple(findings), states, FRAME)
+    return Case(name, "nih", "p1", (reading,), path, FRAME, Split.VAL)
+
+
+def test_known_says_what_the_readers_looked_for():
+    states = {"effusion": State.BOXED, "edema": State.PRESENT, "covid19": State.ABSENT}
+    film = known(case("a", states, [Finding("effusion", Box(20, 10, 60, 50))]), LABELS)
+    assert film.states.tolist() == [BOXED, PRESENT, ABSENT, UNKNOWN]
+    np.testing.assert_allclose(film.boxes, [[0.1, 0.1, 0.3, 0.5]])
+    assert (film.labels.tolist(), film.split, film.id) == ([0], Split.VAL, "nih/a")
+
+
+def test_pack_prepares_once_and_leaves_out_what_cannot_be_read(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    cases = [case(path.stem, {"edema": State.ABSENT}, path=path) for path in paths]
+    reads = []
+
+    def read(path):
+        reads.append(path.name)
+        if path.stem == "1":
+            raise FilmError("TRUNCATED", path, "cut")
+        return np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+
+    films, refused = pack(cases, LABELS, 16, tmp_path / "cache", read)
+    assert [film.id for film in films.films] == ["nih/0", "nih/2"]
+    assert [error.code for error in refused] == ["TRUNCATED"]
+    assert (films.pixels.shape, films.pixels.dtype, films.pixels.min(), films.pixels.max()) == (
+        (2, 16, 16),
+        np.uint8,
+        0,
+        255,
+    )
+    again, _ = pack(cases, LABELS, 16, tmp_path / "cache", read)
+    assert sorted(reads) == ["0.png", "1.png", "2.png"]
+    assert fingerprint(again) == fingerprint(films)
+
+
+def test_pack_refuses_nothing_at_all(tmp_path):
+    with pytest.raises(DatasetError, match="not one film"):
+        pack([case("a", {})], LABELS, 16, tmp_path, lambda _: np.zeros((4, 4), np.float32))
+
+
+def test_fingerprint_sees_a_changed_pixel_and_a_changed_state(generated_films):
+    whole = fingerprint(generated_films)
+    pixels = generated_films.pixels.copy()
+    pixels[3, 0, 0] ^= 1
+    assert fingerprint(replace(generated_films, pixels=pixels)) != whole
+    film = replace(generated_films.films[0], states=np.array([ABSENT, ABSENT]))
+    assert fingerprint(replace(generated_films, films=(film, *generated_films.films[1:]))) != whole
+
+
+def test_rare_labels_are_drawn_more_often_and_mined_films_less():
+    def film(i, *, boxed):
+        states = {"effusion": State.BOXED if boxed else State.ABSENT}
+        found = [Finding("effusion", Box(0, 0, 9, 9))] if boxed else []
+        return known(case(str(i), states, found), LABELS)
+
+    films = [film(i, boxed=i == 0) for i in range(100)]
+    chance = sampling(films, len(LABELS), rare=0.04, label_only=0.5)
+    assert chance.sum() == pytest.approx(1)
+    assert chance[0] / chance[1] == pytest.approx(2)  # sqrt(0.04 / 0.01)
+
+
+def test_the_real_films_have_what_their_readme_says(shared_data):
+    cases = apply_splits(load_all(shared_data), read_splits(shared_data / "splits.csv"), shared_data)
+    films = [known(c, DISEASES) for c in cases if c.split is Split.VAL]
+    boxes = {label: sum(int((f.labels == i).sum()) for f in films) for i, label in enumerate(DISEASES)}
+    assert boxes["tuberculosis"] == 148
+    assert boxes["covid19"] == 598
+    assert boxes["edema"] == 0
+    assert all((film.states[film.labels] >= PRESENT).all() for film in films)

@@ -1,0 +1,91 @@
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lungspot.errors import InputError
+from lungspot.train import loop
+from lungspot.train.curves import draw_curves
+from lungspot.train.loop import load_checkpoint, train
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_learns_and_leaves_its_folder(tiny, generated_films, tmp_path):
+    told = []
+    end = train(replace(tiny, steps=50, rate=1e-2), generated_films, tmp_path, facts={"data": "x"}, say=told.append)
+    log = rows(tmp_path / "log.csv")
+    assert [int(row["step"]) for row in log] == [25, 50]
+    assert float(log[1]["loss"]) < float(log[0]["loss"])
+    assert rows(tmp_path / "val.csv")[0]["step"] == "50"
+    assert len(rows(tmp_path / "losses.csv")) == 50
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("config.json", "run.json", "log.csv", "losses.csv", "val.csv", "last.pt"),
+    }
+    assert any(line.startswith("val at step 50: mAP@0.4") for line in told)
+    assert (end.step, end.progress) == (50, 1.0)
+    kept = load_checkpoint(tmp_path)
+    assert (kept.config.steps, kept.step) == (50, 50)
+    for name, value in end.network.state_dict().items():
+        assert torch.equal(kept.network.state_dict()[name], value)
+    picture = draw_curves(tmp_path)
+    assert picture is not None
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_rerun_gives_the_same_losses(tiny, generated_films, tmp_path):
+    for name in "ab":
+        train(tiny, generated_films, tmp_path / name)
+    assert (tmp_path / "a" / "losses.csv").read_text() == (tmp_path / "b" / "losses.csv").read_text()
+    train(replace(tiny, seed=1), generated_films, tmp_path / "c")
+    assert (tmp_path / "a" / "losses.csv").read_text() != (tmp_path / "c" / "losses.csv").read_text()
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tiny, generated_films, tmp_path, monkeypatch):
+    train(tiny, generated_films, tmp_path / "whole")
+
+    class StoppedError(Exception):
+        pass
+
+    step = loop._step
+
+    def until_three(run, done):
+        if run.step == 3:
+            raise StoppedError
+        return step(run, done)
+
+    config = replace(tiny, checkpoint_minutes=0.0)
+    monkeypatch.setattr(loop, "_step", until_three)
+    with pytest.raises(StoppedError):
+        train(config, generated_films, tmp_path / "parts")
+    assert load_checkpoint(tmp_path / "parts").step == 3
+    monkeypatch.setattr(loop, "_step", step)
+    train(config, generated_films, tmp_path / "parts", resume=True)
+    assert (tmp_path / "whole" / "losses.csv").read_text() == (tmp_path / "parts" / "losses.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "facts", "code"),
+    [({"seed": 9}, {"data": ""}, "BAD_VALUE"), ({}, {"data": "others"}, "BAD_VALUE"), (None, {}, "NOT_FOUND")],
+)
+def test_resume_refuses(tiny, generated_films, tmp_path, change, facts, code):
+    if change is not None:
+        train(replace(tiny, steps=1), generated_films, tmp_path)
+    with pytest.raises(InputError) as caught:
+        train(replace(tiny, steps=1, **(change or {})), generated_films, tmp_path, resume=True, facts=facts)
+    assert caught.value.code == code
+
+
+def test_a_step_that_is_not_finite_is_left_out(tiny, generated_films, tmp_path, monkeypatch):
+    losses = loop.losses
+
+    def broken(*arguments):
+        return {name: value * float("nan") for name, value in losses(*arguments).items()}
+
+    monkeypatch.setattr(loop, "losses", broken)
+    end = train(replace(tiny, steps=2), generated_films, tmp_path)
+    assert all(torch.isfinite(value).all() for value in end.network.state_dict().values())

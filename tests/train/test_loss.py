@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+from lungspot.train.config import TrainConfig
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target, assign, generalised_iou, losses
+from lungspot.train.model import Output, points
+
+SIZE = 64
+CONFIG = TrainConfig(labels=("effusion", "edema"))
+PLACES = 64 + 16 + 4
+
+
+def target(states, boxes=(), labels=(), weight=1.0):
+    count = len(boxes)
+    return Target(
+        boxes=torch.tensor(boxes, dtype=torch.float32).reshape(1, count, 4),
+        labels=torch.tensor(labels, dtype=torch.int64).reshape(1, count),
+        real=torch.ones(1, count, dtype=torch.bool),
+        states=torch.tensor([states]),
+        weight=torch.full((1, 2), float(weight)),
+    )
+
+
+def output(boxes=None):
+    if boxes is None:
+        centres, strides = points(SIZE, SIZE)
+        boxes = torch.cat((centres - strides[:, None], centres + strides[:, None]), 1)[None]
+    leaves = [boxes, torch.zeros(1, PLACES, 2), torch.zeros(1, 2)]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    return Output(*leaves, torch.zeros(1, 2, 4, 4), torch.zeros(1, 8))
+
+
+def gradients(states, boxes=(), labels=(), weight=1.0):
+    said = output()
+    sum(losses(said, target(states, boxes, labels, weight), CONFIG, SIZE).values()).backward()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("states", "boxes", "labels", "scores_move", "image_moves"),
+    [
+        # per label: does a place without a box move (-1 down, 0 not, +1 up), does the film's probability
+        ([UNKNOWN, UNKNOWN], [], [], [0, 0], [0, 0]),
+        ([ABSENT, UNKNOWN], [], [], [-1, 0], [-1, 0]),
+        ([UNKNOWN, ABSENT], [], [], [0, -1], [0, -1]),
+        ([PRESENT, UNKNOWN], [], [], [+1, 0], [+1, 0]),  # MIL
+        ([BOXED, UNKNOWN], [(8, 8, 24, 24)], [0], [-1, 0], [+1, 0]),
+        ([PRESENT, ABSENT], [(8, 8, 24, 24)], [0], [0, -1], [+1, -1]),  # some boxes: the rest is left alone
+    ],
+)
+def test_what_a_state_teaches(states, boxes, labels, scores_move, image_moves):
+    said = gradients(states, boxes, labels)
+    centres, _ = points(SIZE, SIZE)
+    outside = ((centres < 4) | (centres > 28)).any(1)
+    for column in range(2):
+        fall = said.scores.grad[0, outside, column]
+        if scores_move[column] == 0:
+            assert (fall == 0).all()
+        elif scores_move[column] < 0:
+            assert (fall > 0).all()
+        else:
+            assert (fall <= 0).all()
+            assert (fall < 0).any()
+        assert torch.sign(-said.image.grad[0, column]) == image_moves[column]
+
+
+def test_a_box_pulls_its_best_places_up_and_its_boxes_near():
+    said = gradients([BOXED, UNKNOWN], [(4, 4, 20, 20)], [0])  # the place at (12, 12) sees exactly this
+    rising = said.scores.grad[0, :, 0] < 0
+    assert 1 <= int(rising.sum()) <= CONFIG.candidates
+    taught = (said.boxes.grad[0] != 0).any(1)
+    assert 1 <= int(taught.sum()) <= CONFIG.candidates
+    assert rising[9]  # second place of the second row of stride 8
+    assert (said.scores.grad[0, :, 1] == 0).all()
+
+
+def test_doubt_pushes_less():
+    sure, doubtful = gradients([ABSENT, UNKNOWN]), gradients([ABSENT, UNKNOWN], weight=0.25)
+    torch.testing.assert_close(doubtful.image.grad, sure.image.grad / 4)
+    torch.testing.assert_close(doubtful.scores.grad, sure.scores.grad / 4)
+
+
+@pytest.mark.parametrize(
+    ("box", "nearest"),
+    [
+        ((8, 8, 24, 24), (12, 12)),
+        ((9, 9, 11, 11), (12, 12)),  # smaller than a stride: the nearest place still answers for it
+    ],
+)
+def test_assign_finds_places_for(box, nearest):
+    said = output()
+    found = assign(said.boxes, said.scores.sigmoid(), target([BOXED, UNKNOWN], [box], [0]), SIZE, 10)
+    centres, _ = points(SIZE, SIZE)
+    chosen = centres[found.quality[0] > 0].tolist()
+    assert list(nearest) in chosen
+    assert all(box[0] - 16 <= x <= box[2] + 16 and box[1] - 16 <= y <= box[3] + 16 for x, y in chosen)
+
+
+def test_assign_gives_a_contested_place_to_the_box_it_overlaps_more():
+    said = output()
+    both = target([BOXED, BOXED], [(0, 0, 16, 16), (8, 8, 40, 40)], [0, 1])
+    found = assign(said.boxes, said.scores.sigmoid(), both, SIZE, 10)
+    place = 64  # stride 16, around (8, 8): exactly the first box, dilated
+    owner = found.box[0, place]
+    assert found.quality[0, place] > 0
+    assert int(owner) == 0
+
+
+def test_assign_without_boxes():
+    said = output()
+    found = assign(said.boxes, said.scores.sigmoid(), target([ABSENT, ABSENT]), SIZE, 10)
+    assert not found.quality.any()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "value"),
+    [
+        ((0, 0, 2, 2), (0, 0, 2, 2), 1.0),
+        ((0, 0, 2, 2), (1, 0, 3, 2), 1 / 3),
+        ((0, 0, 1, 1), (3, 0, 4, 1), -0.5),  # half of the hull is neither's
+    ],
+)
+def test_generalised_iou(a, b, value):
+    found = generalised_iou(torch.tensor(a, dtype=torch.float32), torch.tensor(b, dtype=torch.float32))
+    assert float(found) == pytest.approx(value, abs=1e-5)

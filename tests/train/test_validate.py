@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lungspot.datasets.case import Split
+from lungspot.train.model import Output
+from lungspot.train.validate import area_under, detect_all, precision, predict
+
+
+class Knows(nn.Module):
+    """Boxes the bright square of a generated film twice, and says effusion where there is one."""
+
+    def forward(self, image):
+        boxes, scores, films = [], [], []
+        for picture in image[:, 0]:
+            ys, xs = torch.where(picture > 0.8)
+            there = len(xs) > 100
+            box = (
+                [float(xs.min()), float(ys.min()), float(xs.max()) + 1, float(ys.max()) + 1] if there else [0, 0, 9, 9]
+            )
+            boxes.append([box, box, [40.0, 40.0, 40.0, 50.0]])  # the last has no area
+            scores.append([[4.0, -9.0], [3.0, -9.0], [5.0, -9.0]] if there else [[-9.0, -9.0]] * 3)
+            films.append([4.0 if there else -4.0, float(picture.mean() * 9 - 4)])
+        count = len(image)
+        return Output(
+            *(torch.tensor(boxes), torch.tensor(scores), torch.tensor(films)),
+            *(torch.zeros(count, 2, 4, 4), torch.ones(count, 3)),
+        )
+
+
+@pytest.fixture(scope="module")
+def found(generated_films):
+    return predict(Knows(), generated_films, generated_films.of(Split.VAL), 64, exact=True)
+
+
+def test_one_of_two_boxes_survives_and_none_without_area(found):
+    for film, (effusion, edema) in zip(found.films, found.found, strict=True):
+        assert len(effusion.scores) == len(film.boxes)
+        assert len(edema.scores) == 0
+        np.testing.assert_allclose(effusion.boxes, film.boxes, atol=1e-6)
+
+
+def test_numbers_of_a_network_that_knows(found):
+    numbers = detect_all(found, ("effusion", "edema"))
+    assert numbers["ap/effusion"] == numbers["map"] == 1.0
+    assert np.isnan(numbers["ap/edema"])
+    assert numbers["auroc/effusion"] == 1.0
+    assert 0 <= numbers["auroc/edema"] <= 1
+
+
+def test_parts_of_the_films(found):
+    assert precision(found, 0, 0.4, sources=["siim_covid"]) == 1.0
+    assert np.isnan(precision(found, 0, 0.4, sources=["nowhere"]))
+    assert area_under(found, 0, sources=["nih"], certain=True) == 1.0
