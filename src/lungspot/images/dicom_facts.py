@@ -108,7 +108,7 @@ def notices(dataset: Dataset) -> list[Notice]:
         found.append(Notice("SECONDARY_CAPTURE", "the object is a secondary capture"))
     years = age(dataset)
     if years is not None and years < _ADULT:
-        found.append(Notice("CHILD", f"the patient is {years:.0f} years old"))
+        found.append(Notice("CHILD", f"the patient is {years:g} years old"))
     part = body_part(dataset)
     if part is not None and not any(word in part for word in _CHEST):
         found.append(Notice("BODY_PART", f"BodyPartExamined is {part}"))
