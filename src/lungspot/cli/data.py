@@ -293,7 +293,7 @@ def draw(
     film: Annotated[list[str] | None, typer.Option("--film", help="This film's id; may be given again.")] = None,
     count: Annotated[int, typer.Option(help="How many films.", min=1, max=400)] = 12,
     seed: Annotated[int, typer.Option(help="Another number draws other films.")] = 0,
-    columns: Annotated[int, typer.Option(min=1, max=20)] = 4,
+    columns: Annotated[int, typer.Option(help="Films in a row.", min=1, max=20)] = 4,
     cell: Annotated[int, typer.Option(help="Pixels a film.", min=100, max=2000)] = 400,
     as_json: Json = False,
     quiet: Quiet = False,
