@@ -26,6 +26,4 @@ def cases(root: Path) -> Iterator[Case]:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called rsna_Normal-* below it")
     reading = everything_absent(READER)
     for stem, path in sorted(films.items()):
-        yield Case(
-            id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(reading,), image=path
-        )
+        yield Case(id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(reading,), image=path)
