@@ -1,0 +1,53 @@
+"""``lungspot export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import emit, say, writing
+
+__all__ = ["export"]
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder of `lungspot train`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model file to write.")],
+    data: Annotated[Path, typer.Option(help="The folder that the run was trained on.")] = Path("data"),
+    cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; RUN/cache if not given.")] = None,
+    gate: Annotated[Path | None, typer.Option(help="A gate of `lungspot train-gate`, to go into the file.")] = None,
+    size: Annotated[int | None, typer.Option(help="Input pixels; those that training ended with if not given.")] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Look at the mirrored film too: slower, steadier.")] = False,
+    name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
+    version: Annotated[str, typer.Option(help="The model's version.")] = "0",
+) -> None:
+    """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
+    from lungspot.errors import SetupError
+
+    try:
+        from lungspot.train.gate import load_gate
+        from lungspot.train.loop import load_checkpoint
+        from lungspot.train.release import release
+        from lungspot.train.start import gather
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[train]'"
+        raise SetupError("MISSING_EXTRA", None, f"exporting needs {error.name}", advice=advice) from error
+    checkpoint = load_checkpoint(run)
+    films, _ = gather(checkpoint.config, data, cache or run / "cache")
+    pixels = size or checkpoint.config.input_size
+    found = release(
+        checkpoint,
+        films,
+        name=name,
+        version=version,
+        size=pixels,
+        mirror=mirror,
+        gate=load_gate(gate, pixels) if gate else None,
+        say=say,
+    )
+    with writing():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(found.data)
+    emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})

@@ -1,0 +1,116 @@
+"""From a run folder to the file that ships: predict val, fit the card, measure on test, build, compare, seal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from torch import nn
+
+from lungspot.datasets.case import Split
+from lungspot.detect.card import GateCard, ModelCard
+from lungspot.errors import DatasetError
+from lungspot.train.accuracy import accuracy, false_positives, source_probe
+from lungspot.train.augment import plain
+from lungspot.train.calibrate import fit
+from lungspot.train.data import Films
+from lungspot.train.export import agreement, build, serving
+from lungspot.train.loop import Checkpoint
+from lungspot.train.model import Mirrored
+from lungspot.train.validate import predict
+
+__all__ = ["Release", "release"]
+
+COMPARED: Final = 100  # films on which onnxruntime must say what torch says
+NMS: Final = 0.5
+
+_LICENCE: Final = "Weights: research, non-commercial use only (the terms of the training films). Code: Apache-2.0."
+_TERMS: Final = (
+    "NIH ChestX-ray14: free use, cite Wang et al. 2017. ChestX-Det annotations: Apache-2.0. RSNA 2018, "
+    "SIIM-FISABIO-RSNA COVID-19 and TBX11K: research, non-commercial. Shenzhen and Montgomery: cite the NLM. "
+    "DA/DB: academic. Hannover: CC BY 3.0."
+)
+_NOTES: Final = (
+    "Edema was learnt without boxes; its box encloses the brightest part of its activation map.",
+    (
+        "Tuberculosis: TBX11K has no negative films here, so its source is partly its label; judge it on Shenzhen, "
+        "Montgomery and DA/DB. COVID-19: judge it inside SIIM. Both are opacities: a film cannot tell the germ."
+    ),
+    "A box of emphysema is a box around a lung. A box of cardiomegaly is a box around the heart.",
+    "Nodules, pneumothorax and atelectasis are found poorly: few boxes, and few pixels.",
+    "Children, lateral films, and films of other machines than the training sets' were not learnt.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A sealed model file, its card, and the largest difference between torch and onnxruntime per output."""
+
+    data: bytes
+    card: ModelCard
+    largest: Mapping[str, float]
+
+
+def release(  # noqa: PLR0913 - what makes one file another
+    checkpoint: Checkpoint,
+    films: Films,
+    *,
+    name: str = "lungspot",
+    version: str = "0",
+    size: int | None = None,
+    mirror: bool = False,
+    gate: tuple[nn.Module, GateCard] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Release:
+    """Return the model file of a checkpoint; everything fitted is fitted on val, everything reported is from test.
+
+    ``size``: input pixels, the size that training ended with if None. ``mirror``: the file looks at the mirrored film
+    too and gives the mean. Raises ``DATASET_INCOMPLETE`` without films in val, ``MODEL_NUMERIC`` where the file and the
+    network disagree.
+    """
+    labels, pixels = checkpoint.config.labels, size or checkpoint.config.input_size
+    val, test = films.of(Split.VAL), films.of(Split.TEST)
+    if not len(val):
+        raise DatasetError("DATASET_INCOMPLETE", None, "no film of the val split: nothing to calibrate on")
+    network: nn.Module = Mirrored(checkpoint.network, pixels) if mirror else checkpoint.network
+    served = serving(network, gate[0] if gate else None)
+    seen = predict(served.network, films, val, pixels, exact=True, nms=NMS)
+    fitted = fit(seen, labels)
+    metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
+    say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
+    if len(test):
+        judged = predict(served.network, films, test, pixels, exact=True, nms=NMS)
+        metrics["test"] = accuracy(judged, labels, fitted)
+        metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
+        metrics["source_probe"] = source_probe(seen, judged)
+        say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
+    card = ModelCard(
+        name=name,
+        version=version,
+        labels=labels,
+        input_size=pixels,
+        box_fusion=fitted.box_fusion,
+        box_calibration=fitted.box_calibration,
+        image_calibration=fitted.image_calibration,
+        thresholds=fitted.thresholds,
+        nms_iou=NMS,
+        box_from_map=fitted.box_from_map,
+        gate=gate[1] if gate else None,
+        reliability=fitted.reliability,
+        training_data=_sources(films),
+        licence=_LICENCE,
+        terms=_TERMS,
+        notes=_NOTES,
+        metrics=metrics,
+    )
+    data = build(served, card)
+    chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
+    largest = agreement(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
+    return Release(data, card, largest)
+
+
+def _sources(films: Films) -> tuple[str, ...]:
+    train = [films.films[i].source for i in films.of(Split.TRAIN)]
+    return tuple(f"{source}: {train.count(source)} films" for source in sorted(set(train)))

@@ -1,0 +1,87 @@
+"""From training to a finding, on generated films: train, export, load, detect."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from lungspot.datasets.case import Split
+from lungspot.detect import load_detector
+from lungspot.errors import DatasetError, ModelError
+from lungspot.train.accuracy import accuracy, false_positives, source_probe
+from lungspot.train.augment import plain
+from lungspot.train.calibrate import fit
+from lungspot.train.export import agreement, build, serving
+from lungspot.train.loop import train
+from lungspot.train.release import release
+from lungspot.train.validate import predict
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, generated_films, tmp_path_factory):
+    return train(replace(tiny, steps=40, rate=1e-2), generated_films, tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["once", "mirrored"])
+def made(request, trained, generated_films):
+    return release(trained, generated_films, version="7", mirror=request.param)
+
+
+def test_the_file_is_what_detect_reads(made, generated_films, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(made.data)
+    detector = load_detector(path)
+    assert detector.card == made.card
+    assert detector.card.labels == ("effusion", "edema")
+    raw = detector.run(plain(generated_films.pixels[:1], 64).numpy())
+    assert raw.boxes.shape == (84, 4)
+    assert raw.maps.shape == (2, 4, 4)
+    assert raw.gate is None
+    assert max(made.largest.values()) <= 1e-4
+
+
+def test_the_card_says_how_good(made):
+    assert set(made.card.metrics) == {"val", "test", "false_positives_per_100_normals", "source_probe"}
+    assert made.card.metrics["test"]["labels"]["effusion"]["boxes"] == 5
+    assert made.card.box_from_map.keys() == {"edema"}
+    assert any("nih" in line for line in made.card.training_data)
+
+
+def test_large_weights_are_stored_in_half_precision(made):
+    model = onnx.load_from_string(made.data)
+    kinds = {tensor.data_type for tensor in model.graph.initializer if np.prod(tensor.dims) >= 512}
+    assert onnx.TensorProto.FLOAT16 in kinds
+    assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
+
+
+def test_a_file_that_says_something_else_is_refused(trained, made, generated_films):
+    films = plain(generated_films.pixels[:2], 64).numpy()
+    other = serving(trained.network)
+    with torch.no_grad():
+        other.network.classify[1].bias += 0.01
+    with pytest.raises(ModelError, match="differ by") as caught:
+        agreement(other, build(serving(trained.network), made.card), films)
+    assert caught.value.code == "MODEL_NUMERIC"
+
+
+def test_nothing_to_calibrate_on(trained, generated_films):
+    only = [i for i, film in enumerate(generated_films.films) if film.split is not Split.VAL]
+    films = replace(
+        generated_films, films=tuple(generated_films.films[i] for i in only), pixels=generated_films.pixels[only]
+    )
+    with pytest.raises(DatasetError, match="calibrate"):
+        release(trained, films)
+
+
+def test_shortcut_checks(trained, generated_films):
+    val = predict(trained.network, generated_films, generated_films.of(Split.VAL), 64)
+    test = predict(trained.network, generated_films, generated_films.of(Split.TEST), 64)
+    fitted = fit(val, ("effusion", "edema"))
+    probe = source_probe(val, test)["all"]
+    assert (probe["sources"], probe["films"]) == (2, 10)
+    assert 0 <= probe["accuracy"] <= 1
+    table = accuracy(test, ("effusion", "edema"), fitted)
+    assert set(table["labels"]["effusion"]["source"]) == {"nih", "siim_covid"}
+    assert set(false_positives(test, ("effusion", "edema"), fitted)) <= {"effusion"}
