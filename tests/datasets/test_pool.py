@@ -53,12 +53,12 @@ def test_only_films_that_show_a_label_without_a_box_are_chosen(film):
 
 def test_the_choice_spreads_over_datasets_and_patients_and_does_not_depend_on_order(film):
     cases = [case(f"{n}", {"edema": "present"}, film, "big", patient=f"p{n // 10}") for n in range(100)]
-    cases += [case(f"s{n}", {"edema": "present"}, film, "small", patient="q") for n in range(5)]
-    chosen = [pick.case for pick in pool.choose(cases, ["edema"], 10)]
-    assert sum(one.dataset == "small" for one in chosen) == 5
-    assert len({one.patient for one in chosen if one.dataset == "big"}) == 5
-    assert {one.id for one in chosen} == {pick.case.id for pick in pool.choose(cases[::-1], ["edema"], 10)}
-    assert {one.id for one in chosen} != {pick.case.id for pick in pool.choose(cases, ["edema"], 10, seed=1)}
+    cases += [case(f"s{n}", {"edema": "present"}, film, "small", patient=f"q{n // 3}") for n in range(30)]
+    chosen = [pick.case for pick in pool.choose(cases, ["edema"], 20)]
+    for dataset in ("big", "small"):
+        assert len({one.patient for one in chosen if one.dataset == dataset}) == 10
+    assert {one.id for one in chosen} == {pick.case.id for pick in pool.choose(cases[::-1], ["edema"], 20)}
+    assert {one.id for one in chosen} != {pick.case.id for pick in pool.choose(cases, ["edema"], 20, seed=1)}
 
 
 def test_a_film_counts_for_every_label_it_is_asked_about(film):
@@ -148,6 +148,22 @@ def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
     assert found["d"] == Reading("annotator", (), {"effusion": "absent"}, NATIVE)
     assert found["a_b"] == Reading("annotator", (), {"edema": "present"}, NATIVE)
     assert [one.id for one in answers.pending] == ["a/b"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "states"),
+    [
+        ({}, {"edema": "boxed"}),
+        ({"absent:emphysema": True}, {"edema": "boxed", "emphysema": "absent"}),
+        ({"done": True}, {"edema": "boxed", "emphysema": "absent"}),
+        ({"done": True, "present:emphysema": True}, {"edema": "boxed", "emphysema": "present"}),
+    ],
+)
+def test_no_box_means_absent_only_on_a_film_that_is_done(film, tmp_path, flags, states):
+    folder = tmp_path / "pool"
+    pool.make(pool.choose([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
+    answer_labelme(folder, "x", [drawn("edema", 1, 1, 9, 9)], flags)
+    assert pool.collect(folder).cases[0].readings[-1].states == states
 
 
 def test_a_box_of_another_label_in_the_model_s_place_was_edited(picks, tmp_path):
