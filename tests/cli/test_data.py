@@ -207,6 +207,9 @@ def test_draw(data, vindr, tmp_path):
         assert (one.format, one.width, two.width) == ("PNG", 270, 140)
     hearts = data("draw", "vindr", vindr, "-o", tmp_path / "3.png", "--label", "Cardiomegaly", "--json")
     assert json.loads(hearts[1])["films"] == ["b"]
+    (vindr / "train" / "b.png").unlink()
+    here = data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--json")
+    assert json.loads(here[1])["films"] == ["a"]  # films before annotations without one
     assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--film", "z")[0] == 3
     assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--label", "edema")[0] == 3
     assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--label", "lump")[0] == 3

@@ -23,6 +23,7 @@ from lungspot.cli.data_sources import (
     show,
     split_base,
     unsized,
+    worth_drawing,
     write,
 )
 from lungspot.errors import DatasetError, InputError, printable
@@ -298,7 +299,7 @@ def draw(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a contact sheet of films with every reader's boxes; films with boxes first."""
+    """Draw a contact sheet of films with every reader's boxes; of all films, those with boxes."""
     import numpy as np
 
     from lungspot.datasets.contact import contact_sheet
@@ -309,12 +310,7 @@ def draw(
     wanted = set(film or [])
     if missing := wanted - {case.id for case in cases}:
         raise InputError("BAD_VALUE", root, f"no film {', '.join(sorted(missing))} in {name}")
-    boxed = [
-        case
-        for case in cases
-        if any(f.box and (not labels or f.label in labels) for r in case.readings for f in r.findings)
-    ]
-    some = [case for case in cases if case.id in wanted] or boxed or ([] if labels else cases)
+    some = [case for case in cases if case.id in wanted] or worth_drawing(cases, labels)
     if not some:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film to draw", advice="choose another label")
     order = np.random.default_rng(seed).permutation(len(some))

@@ -27,6 +27,7 @@ __all__ = [
     "show",
     "split_base",
     "unsized",
+    "worth_drawing",
     "write",
 ]
 
@@ -140,6 +141,17 @@ def proposer(model: str) -> Callable[[Case], Reading | None]:
             return None
 
     return propose
+
+
+def worth_drawing(cases: Sequence[Case], labels: Sequence[str]) -> list[Case]:
+    """Return the cases with boxes of ``labels`` (none: of any), else all; and of those the ones whose film is here."""
+    boxed = [
+        case
+        for case in cases
+        if any(f.box is not None and (not labels or f.label in labels) for r in case.readings for f in r.findings)
+    ]
+    some = boxed or ([] if labels else list(cases))
+    return [case for case in some if case.image is not None] or some
 
 
 def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
