@@ -1,0 +1,41 @@
+"""``lungspot train-gate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import emit, print_error, say
+
+__all__ = ["train_gate"]
+
+
+def train_gate(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .npz that `lungspot export` bakes in.")],
+    data: Annotated[Path, typer.Option(help="The folder with splits.csv and ood/index.csv.")] = Path("data"),
+    cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; OUT.films.npz if not given.")] = None,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1)] = 1500,
+    threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Train the gate that refuses what is no frontal chest film and finds turned and inverted ones."""
+    import torch
+
+    from lungspot.images import Pixels, read
+    from lungspot.train.gate import fit_gate, judge_gate, save_gate
+    from lungspot.train.gate_films import pack_gate
+
+    def pixels(path: Path) -> Pixels:
+        return read(path, sandboxed=False).pixels
+
+    torch.set_num_threads(threads)
+    films, refused = pack_gate(data, pixels, cache or out.with_suffix(".films.npz"))
+    for error in refused:
+        print_error(error)
+    watch = None if quiet else lambda step, loss: say(f"step {step} of {steps}: loss {loss:.3f}")
+    net = fit_gate(films, steps=steps, watch=watch)
+    card = judge_gate(net, films)
+    save_gate(out, net, card)
+    emit({"thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)})

@@ -1,0 +1,179 @@
+"""The gate: a small network beside the detector that says what kind of picture it is, which way up, which polarity.
+
+It has a stem of its own (docs/adr/0013): the detector's features are trained to ignore much of what the gate must see,
+and would have to be fitted anew with every detector. It reads the detector's input, brought down to 96 x 96 by one
+fixed pair of matrix products, so that one ONNX file holds both and only standard operators are needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lungspot.detect import GateCard
+from lungspot.errors import DatasetError
+from lungspot.train.gate_films import SIZE, WHAT, Batch, GateFilms, draw, equalise
+
+__all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
+
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "what": WHAT,
+    "turn": ("0", "90", "180", "270"),
+    "polarity": ("normal", "inverted"),
+}
+CLASSES: Final = tuple(f"{group}:{value}" for group, values in _GROUPS.items() for value in values)
+_SIZES: Final = [len(values) for values in _GROUPS.values()]
+_ACCEPT: Final = 0.996  # of val's films; the gate's own threshold is never above a half
+_WIDTH: Final = 16
+
+
+class GateNet(nn.Module):
+    """A gate for inputs of ``input_size`` pixels; (N, 1, S, S), 0 to 1, gives (N, 11) probabilities, CLASSES' order."""
+
+    def __init__(self, input_size: int = SIZE, width: int = _WIDTH) -> None:
+        super().__init__()
+        self.input_size = input_size
+        identity = torch.eye(input_size)[None, None]
+        rows = nnf.interpolate(identity, size=(SIZE, input_size), mode="bilinear", align_corners=False, antialias=True)
+        self.register_buffer("rows", rows[0, 0], persistent=False)
+        plan = ((1, 1, 2), (1, 2, 2), (2, 2, 1), (2, 4, 2), (4, 4, 1), (4, 5, 2))
+        layers = [
+            nn.Sequential(
+                nn.Conv2d(1 if index == 0 else before * width, after * width, 3, stride, 1, bias=False),
+                nn.BatchNorm2d(after * width),
+                nn.ReLU(),
+            )
+            for index, (before, after, stride) in enumerate(plan)
+        ]
+        self.body = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
+        self.head = nn.Linear(5 * width * 9, len(CLASSES))
+
+    def logits(self, small: Tensor) -> Tensor:
+        """Return (N, 11) logits of images (N, 1, 96, 96)."""
+        logits: Tensor = self.head(self.body(small * 4 - 2))
+        return logits
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return (N, 11) probabilities; those of each group sum to 1."""
+        rows = self.get_buffer("rows")
+        small = image if self.input_size == SIZE else rows @ image @ rows.T
+        groups = torch.split(self.logits(small), _SIZES, dim=1)
+        return torch.cat([group.softmax(dim=1) for group in groups], dim=1)
+
+
+def fit_gate(
+    films: GateFilms,
+    *,
+    steps: int = 1500,
+    batch: int = 64,
+    seed: int = 0,
+    watch: Callable[[int, float], None] | None = None,
+) -> GateNet:
+    """Return a gate trained on the ``train`` split; ``watch`` is called with every hundredth step and its loss."""
+    if not len(films.of("train")):
+        raise DatasetError("DATASET_INCOMPLETE", "splits.csv", "no training film could be read")
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    net, mean = GateNet(), GateNet()
+    mean.load_state_dict(net.state_dict())
+    optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
+    for step in range(steps):
+        net.train()
+        loss = _loss(net, draw(films, batch, random))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        schedule.step()
+        _follow(mean, net, min(0.998, (step + 1) / (step + 20)))
+        if watch is not None and step % 100 == 0:
+            watch(step, float(loss.detach()))
+    return mean.eval()
+
+
+def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
+    """Return the gate's card: thresholds chosen on ``val``, and how it did on ``val`` and on the strays' ``test``."""
+    val = films.of("val")
+    upright = _probabilities(net, films, val)
+    frontal = upright[:, 0]
+    threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
+    turns = [_probabilities(net, films, val, turn=turn)[:, 5:9].argmax(1) == turn for turn in range(4)]
+    inverted = _probabilities(net, films, val, invert=True)[:, 10] >= 0.5
+    tested: dict[str, Any] = {
+        "val films": {
+            "films": len(val),
+            "accepted": _share(frontal >= threshold),
+            "upright called upright": _share(turns[0]),
+            "turned by 90, 180, 270 found": [_share(each) for each in turns[1:]],
+            "normal polarity called normal": _share(upright[:, 10] < 0.5),
+            "inverted found": _share(inverted),
+        },
+        "strays of the test split, refused of all": {
+            kind: [int((_probabilities(net, films, chosen)[:, 0] < threshold).sum()), len(chosen)]
+            for kind in films.strays
+            if len(chosen := films.of("test", kind))
+        },
+    }
+    return GateCard(CLASSES, {"frontal": threshold, "turn": 0.5, "inverted": 0.5}, tested)
+
+
+def save_gate(path: Path, net: GateNet, card: GateCard) -> None:
+    """Write weights and card as one .npz without pickles."""
+    arrays = {name: value.numpy() for name, value in net.state_dict().items()}
+    about = {"classes": card.classes, "thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)}
+    np.savez(path, card=np.array(json.dumps(about)), **arrays)
+
+
+def load_gate(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
+    """Return the gate of :func:`save_gate`'s file for a detector of ``input_size`` pixels, ready to export."""
+    with np.load(path, allow_pickle=False) as packed:
+        about: Mapping[str, Any] = json.loads(str(packed["card"]))
+        state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
+    net = GateNet(input_size)
+    net.load_state_dict(state)
+    return net.eval(), GateCard(tuple(about["classes"]), about["thresholds"], about["tested_on"])
+
+
+def _loss(net: GateNet, batch: Batch) -> Tensor:
+    what, turn, polarity = torch.split(net.logits(batch.images), _SIZES, dim=1)
+    loss = nnf.cross_entropy(what, batch.what)
+    if bool(batch.known.any()):
+        loss = loss + nnf.cross_entropy(turn[batch.known], batch.turn[batch.known])
+        loss = loss + 0.7 * nnf.cross_entropy(polarity[batch.known], batch.inverted[batch.known])
+    return loss
+
+
+@torch.no_grad()
+def _follow(mean: GateNet, net: GateNet, keep: float) -> None:
+    for average, value in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
+        if average.dtype.is_floating_point:
+            average.lerp_(value, 1 - keep)
+        else:
+            average.copy_(value)
+
+
+@torch.no_grad()
+def _probabilities(
+    net: GateNet, films: GateFilms, chosen: NDArray[np.intp], *, turn: int = 0, invert: bool = False
+) -> NDArray[np.float32]:
+    net.eval()
+    found = []
+    for part in np.array_split(chosen, max(len(chosen) // 256, 1)):
+        images = torch.from_numpy(films.pixels[part]).float()[:, None] / 255
+        images = nnf.interpolate(images, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
+        images = torch.rot90(equalise(1 - images if invert else images), -turn, (2, 3))
+        found.append(net(images).numpy())
+    return np.concatenate(found).astype(np.float32)
+
+
+def _share(hits: NDArray[np.bool_]) -> float:
+    return round(float(hits.mean()), 5)

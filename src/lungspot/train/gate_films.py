@@ -1,0 +1,195 @@
+"""The films that the gate learns from: chest films on their feet, and everything that is not one.
+
+Size, sharpness and shape give the class away in any collection of strays (hands at 64 pixels, photographs at 384), so
+every picture is brought through one small square, and in training through a random lower resolution.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lungspot.errors import DatasetError, LungspotError
+from lungspot.images import Pixels, squash
+
+__all__ = ["PACKED", "SIZE", "WHAT", "Batch", "GateFilms", "draw", "equalise", "pack_gate"]
+
+PACKED: Final = 128  # pixels each way of a packed film
+SIZE: Final = 96  # pixels each way that the gate sees
+WHAT: Final = ("frontal", "lateral", "partial", "other_xray", "not_xray")
+
+# The classes of the strays' index.csv as what they are to the gate, and how often a training batch draws each.
+_KINDS: Final[dict[str, tuple[str, float]]] = {
+    "pediatric": ("frontal", 1.5),
+    "phone_or_annotated": ("frontal", 1.5),
+    "rotated_frontal": ("frontal", 0.3),
+    "lateral": ("lateral", 4.5),
+    "bone": ("other_xray", 3.0),
+    "breast": ("other_xray", 1.5),
+    "other_xray": ("other_xray", 0.3),
+    "abdomen": ("other_xray", 0.2),
+    "ct_mr_us": ("not_xray", 4.0),
+    "photo": ("not_xray", 4.0),
+}
+_FILM: Final = "film"
+_UPRIGHT_UNKNOWN: Final = "rotated_frontal"
+_FRONTAL_SHARE, _PARTIAL_SHARE = 0.5, 0.14
+
+
+@dataclass(frozen=True, slots=True)
+class GateFilms:
+    """Packed pictures: ``pixels`` uint8 (N, 128, 128); per picture its kind (``film`` or a stray's class) and split."""
+
+    pixels: NDArray[np.uint8]
+    kinds: NDArray[np.str_]
+    splits: NDArray[np.str_]
+
+    def of(self, split: str, kind: str = _FILM) -> NDArray[np.intp]:
+        """Return the indices of one kind in one split."""
+        return np.flatnonzero((self.kinds == kind) & (self.splits == split))
+
+    @property
+    def strays(self) -> list[str]:
+        """The classes of pictures that are not upright adult frontal films, in a fixed order."""
+        return sorted(set(self.kinds.tolist()) - {_FILM})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``images`` (B, 1, 96, 96); indices of ``what``, quarter ``turn`` clockwise, ``inverted``; ``known``: (B,) bool.
+
+    Turn and polarity count only where ``known``: nobody asks them of a hand, nor of a film stored sideways.
+    """
+
+    images: Tensor
+    what: Tensor
+    turn: Tensor
+    inverted: Tensor
+    known: Tensor
+
+
+def pack_gate(
+    root: Path, read_pixels: Callable[[Path], Pixels], cache: Path
+) -> tuple[GateFilms, tuple[LungspotError, ...]]:
+    """Return the films of ``root/splits.csv`` and the strays of ``root/ood/index.csv``, and what could not be read.
+
+    Strays are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
+    """
+    rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / "splits.csv")]
+    rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
+    if cache.is_file():
+        with np.load(cache) as packed:
+            if packed["names"].tolist() == [name for name, _, _ in rows]:
+                kept = packed["kept"]
+                return _films(packed["pixels"], rows, kept), ()
+    pixels = np.zeros((len(rows), PACKED, PACKED), np.uint8)
+    kept = np.ones(len(rows), bool)
+    refused: list[LungspotError] = []
+    for index, (name, _, _) in enumerate(rows):
+        try:
+            pixels[index] = (squash(read_pixels(root / name), PACKED) * 255).round()
+        except LungspotError as error:
+            kept[index] = False
+            refused.append(error)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(cache, pixels=pixels, kept=kept, names=np.array([name for name, _, _ in rows]))
+    return _films(pixels, rows, kept), tuple(refused)
+
+
+def equalise(images: Tensor) -> Tensor:
+    """Return images (B, 1, h, w) with their 0.5th and 99.5th percentile at 0 and 1, as ``images.prepare`` does."""
+    levels = torch.quantile(images.flatten(1), torch.tensor([0.005, 0.995]), dim=1)[..., None, None, None]
+    return ((images - levels[0]) / (levels[1] - levels[0]).clamp_min(1e-4)).clamp(0, 1)
+
+
+def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
+    """Return one training batch: half frontal films, a seventh of them cropped to a part, the rest strays."""
+    upright = films.of("train")
+    frontal, partial = round(size * _FRONTAL_SHARE), round(size * _PARTIAL_SHARE)
+    strays = {kind: films.of("train", kind) for kind in films.strays if kind in _KINDS}
+    strays = {kind: indices for kind, indices in strays.items() if len(indices)}
+    shares = np.array([_KINDS[kind][1] for kind in strays])
+    drawn: list[str] = []
+    if strays:
+        drawn = random.choice(list(strays), size - frontal - partial, p=shares / shares.sum()).tolist()
+    chosen = [*random.choice(upright, size - len(drawn)), *(random.choice(strays[kind]) for kind in drawn)]
+    what = ["frontal"] * (size - len(drawn) - partial) + ["partial"] * partial + [_KINDS[kind][0] for kind in drawn]
+    codes = np.array([WHAT.index(name) for name in what])
+    known = np.array([name == "frontal" for name in what]) & (films.kinds[chosen] != _UPRIGHT_UNKNOWN)
+    images = torch.from_numpy(films.pixels[chosen]).float()[:, None] / 255
+    images = _degrade(_move(images, codes == WHAT.index("partial"), random), random)
+    images = _greys(images, random)
+    inverted = random.random(size) < 0.35
+    turn = np.where(random.random(size) < 0.4, 0, random.integers(0, 4, size))
+    images = torch.where(torch.from_numpy(inverted)[:, None, None, None], 1 - images, images)
+    images = torch.stack([torch.rot90(image, -int(count), (1, 2)) for image, count in zip(images, turn, strict=True)])
+    targets = [torch.from_numpy(values).long() for values in (codes, turn, inverted)]
+    return Batch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(known))
+
+
+def _move(images: Tensor, partial: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
+    """Shift, scale, stretch, tilt and mirror; crop the ``partial`` ones to a quarter of the film or less."""
+    count = len(images)
+    tilt = np.deg2rad(random.normal(0, 6, count))
+    side = random.uniform(0.28, 0.5, count)
+    scale = np.where(partial, side, np.exp(random.normal(0, 0.1, count)))
+    stretch = np.exp(random.normal(0, 0.08, count))
+    shift = np.where(partial, random.uniform(-1, 1, (2, count)) * (1 - side), random.normal(0, 0.07, (2, count)))
+    mirror = np.where(random.random(count) < 0.5, -1, 1)
+    theta = np.zeros((count, 2, 3), np.float32)
+    theta[:, 0, 0], theta[:, 0, 1] = np.cos(tilt) * scale * stretch * mirror, -np.sin(tilt) * scale
+    theta[:, 1, 0], theta[:, 1, 1] = np.sin(tilt) * scale * mirror, np.cos(tilt) * scale / stretch
+    theta[:, :, 2] = shift.T
+    grid = nnf.affine_grid(torch.from_numpy(theta), list(images.shape), align_corners=False)
+    border = "zeros" if random.random() < 0.6 else "border"
+    return nnf.grid_sample(images, grid, align_corners=False, padding_mode=border)
+
+
+def _degrade(images: Tensor, random: np.random.Generator) -> Tensor:
+    """Bring every eighth of the batch through another low resolution, then all to the gate's size."""
+    parts: list[Tensor] = []
+    for part in images.chunk(8):
+        low = int(random.integers(28, SIZE + 1))
+        parts.append(nnf.interpolate(_resize(part, low), size=(SIZE, SIZE), mode="bilinear", align_corners=False))
+    return torch.cat(parts)
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    return nnf.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def _greys(images: Tensor, random: np.random.Generator) -> Tensor:
+    """Change contrast, add grain, and put bright and dark marks on some."""
+    count = len(images)
+    gamma = np.exp(random.normal(0, 0.35, count))
+    grain = (random.random(count) < 0.4) * random.uniform(0, 0.06, count)
+    noise = random.standard_normal(tuple(images.shape), dtype=np.float32)
+    per_film = (torch.from_numpy(values).float()[:, None, None, None] for values in (gamma, grain))
+    images = images.clamp(0, 1) ** next(per_film) + torch.from_numpy(noise) * next(per_film)
+    for index in np.flatnonzero(random.random(count) < 0.3):
+        height, width = random.integers(2, 14, 2)
+        y, x = random.integers(0, SIZE - 14, 2)
+        images[index, 0, y : y + height, x : x + width] = float(random.random() < 0.8)
+    return images
+
+
+def _films(pixels: NDArray[np.uint8], rows: Sequence[tuple[str, str, str]], kept: NDArray[np.bool_]) -> GateFilms:
+    kinds, splits = (np.array([row[column] for row in rows]) for column in (1, 2))
+    return GateFilms(pixels[kept], kinds[kept], splits[kept])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise DatasetError("DATASET_NOT_FOUND", path, error.strerror or "cannot be read") from error

@@ -1,0 +1,147 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as nnf
+from PIL import Image
+
+from lungspot.cli.app import run
+from lungspot.errors import DatasetError
+from lungspot.images import read
+from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
+from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, equalise, pack_gate
+
+STRAYS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny batches on several threads wait more than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def table(path, columns, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Generated films (light from above, bright left edge) and strays (stripes), laid out as the real ones are."""
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    films, strays = [], []
+    for index in range(24):
+        y, x = np.mgrid[0:70, 0:60] / 70
+        values = 200 * y + 50 * (x < 0.2) + random.normal(0, 4, (70, 60))
+        name = f"films/{index}.png"
+        (folder / "films").mkdir(exist_ok=True)
+        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name)
+        films.append((name, index, "val" if index % 3 == 0 else "train", 70))
+    for index in range(20):
+        kind = STRAYS[index % len(STRAYS)]
+        values = 120 + 100 * np.sin(np.arange(60) * (1 + index) / 5)[None] + random.normal(0, 4, (50, 60))
+        name = f"{kind}/{index}.png"
+        (folder / "ood" / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / "ood" / name)
+        strays.append((name, kind, index, "test" if index >= 15 else "train", ""))
+    (folder / "films" / "5.png").write_bytes(b"no film")
+    table(folder / "splits.csv", ("image", "patient", "split", "stored_px"), films)
+    table(folder / "ood" / "index.csv", ("image", "class", "group", "split", "terms"), strays)
+    return folder
+
+
+def pixels(path):
+    return read(path, sandboxed=False).pixels
+
+
+@pytest.fixture(scope="module")
+def films(root, tmp_path_factory):
+    return pack_gate(root, pixels, tmp_path_factory.mktemp("cache") / "films.npz")[0]
+
+
+def test_films_are_packed_once_and_broken_ones_named(root, tmp_path):
+    films, refused = pack_gate(root, pixels, tmp_path / "films.npz")
+    assert films.pixels.shape == (43, PACKED, PACKED)
+    assert [error.code for error in refused] == ["NOT_AN_IMAGE"]
+    again, _ = pack_gate(root, None, tmp_path / "films.npz")
+    np.testing.assert_array_equal(again.pixels, films.pixels)
+    assert len(films.of("val")) == 8
+    assert len(films.of("test", "lateral")) == 1
+    assert films.strays == sorted(STRAYS)
+    with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
+        pack_gate(tmp_path, pixels, tmp_path / "x.npz")
+
+
+def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_only(films):
+    random = np.random.default_rng(1)
+    batch = draw(films, 64, random)
+    assert batch.images.shape == (64, 1, SIZE, SIZE)
+    assert batch.images.min() >= 0
+    assert batch.images.max() <= 1
+    assert set(batch.what.tolist()) == set(range(len(WHAT)))
+    assert not batch.known[batch.what != 0].any()
+    assert batch.known.sum() >= 32
+    assert set(batch.turn.tolist()) == {0, 1, 2, 3}
+    assert set(batch.inverted.tolist()) == {0, 1}
+
+
+def test_without_strays_the_batch_is_of_films(films):
+    alone = GateFilms(*(values[films.kinds == "film"] for values in (films.pixels, films.kinds, films.splits)))
+    assert set(draw(alone, 16, np.random.default_rng(0)).what.tolist()) == {0, WHAT.index("partial")}
+
+
+def test_equal_greys_are_what_prepare_makes(films):
+    from lungspot.images import normalise  # noqa: PLC0415 - beside its only use
+
+    film = films.pixels[0].astype(np.float32) / 255
+    ours = equalise(torch.from_numpy(film)[None, None])[0, 0].numpy()
+    np.testing.assert_allclose(ours, normalise(film), atol=2e-5)
+
+
+def test_a_gate_learns_and_the_same_seed_gives_the_same_gate(films, tmp_path):
+    losses = []
+    net = fit_gate(films, steps=101, batch=4, watch=lambda _, loss: losses.append(loss))
+    assert losses[-1] < losses[0]
+    first, second = (fit_gate(films, steps=2, batch=8, seed=3).state_dict() for _ in range(2))
+    for name, value in first.items():
+        assert torch.equal(value, second[name])
+    card = judge_gate(net, films)
+    assert card.classes == CLASSES
+    assert 0 <= card.thresholds["frontal"] <= 0.5
+    assert card.tested_on["val films"]["films"] == 8
+    assert set(card.tested_on["strays of the test split, refused of all"]) == set(STRAYS)
+    save_gate(tmp_path / "gate.npz", net, card)
+    loaded, said = load_gate(tmp_path / "gate.npz", 160)
+    assert said == card
+    image = torch.rand(2, 1, 160, 160)
+    small = nnf.interpolate(image, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(image), net(small), atol=1e-5, rtol=1e-4)
+
+
+def test_the_probabilities_of_each_group_sum_to_one():
+    found = GateNet(64)(torch.rand(3, 1, 64, 64))
+    assert found.shape == (3, len(CLASSES))
+    for part in (found[:, :5], found[:, 5:9], found[:, 9:]):
+        torch.testing.assert_close(part.sum(1), torch.ones(3))
+
+
+def test_no_training_film_is_an_error(films):
+    empty = GateFilms(films.pixels[:0], films.kinds[:0], films.splits[:0])
+    with pytest.raises(DatasetError, match="no training film"):
+        fit_gate(empty, steps=1)
+
+
+def test_the_verb_trains_and_says_how_it_did(root, tmp_path, capsys):
+    out = tmp_path / "gate.npz"
+    assert run(["train-gate", "-o", str(out), "--data", str(root), "--steps", "2", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert "val films" in said.out
+    assert "5.png: NOT_AN_IMAGE" in said.err
+    assert load_gate(out, 128)[1].classes == CLASSES
