@@ -24,6 +24,8 @@ __all__ = ["decode_pixels"]
 _UNDEFINED: Final = 0xFFFFFFFF
 _LONG_FORMS: Final = {b"OB", b"OW", b"OF", b"OD", b"UN"}
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_MOST_FRAGMENTS: Final = 20_000  # a frame has one, seldom some hundred
+_MOST_TRAILERS: Final = 1000  # elements behind the pixels
 _LOSSY: Final = {
     "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.51",
@@ -85,10 +87,12 @@ def _element(header: Header) -> tuple[memoryview, list[memoryview], bool]:
         return body[at : at + length], [], _ends_well(header.body, at + length, header, explicit=explicit)
     if header.encoding == "native":
         raise FilmError("NOT_DECODABLE", header.where, "its pixel data are in fragments, but no compression is named")
-    fragments = []
+    fragments: list[memoryview] = []
     while header.body[at : at + 4] == _ITEM:
         length = int.from_bytes(body[at + 4 : at + 8], "little")
         at += 8
+        if len(fragments) == _MOST_FRAGMENTS:
+            raise FilmError("NOT_DECODABLE", header.where, f"its pixel data lie in more than {_MOST_FRAGMENTS} pieces")
         if at + length > len(body):
             break
         fragments.append(body[at : at + length])
@@ -101,9 +105,13 @@ def _element(header: Header) -> tuple[memoryview, list[memoryview], bool]:
 def _ends_well(body: bytes, at: int, header: Header, *, explicit: bool) -> bool:
     """Tell whether elements that fit follow up to the end of the file; zeros may fill its last bytes."""
     order: Literal["big", "little"] = "big" if header.big_endian else "little"
+    count = 0
     while at + 8 <= len(body):
         if body[at : at + 8] == bytes(8):
             break
+        count += 1
+        if count > _MOST_TRAILERS:
+            return False
         long_form = explicit and body[at + 4 : at + 6] in _LONG_FORMS | {b"SQ", b"UT", b"OL", b"OV", b"UC", b"UR"}
         field = body[at + 8 : at + 12] if long_form else body[at + 6 : at + 8] if explicit else body[at + 4 : at + 8]
         length = int.from_bytes(field, order)
@@ -123,13 +131,13 @@ def _first_frame(header: Header, fragments: list[memoryview]) -> bytes:
     if len(parts) == header.frames:
         return bytes(parts[0])
     second = int.from_bytes(offsets[0][4:8], "little")
-    stream, end = b"", 0
+    stream, end = bytearray(), 0
     for part in parts:
-        if end and (end >= second if second else stream.rstrip(b"\x00").endswith(b"\xff\xd9")):
+        if end and (end >= second if second else stream[-16:].rstrip(b"\x00").endswith(b"\xff\xd9")):
             break
         stream += part
         end += 8 + len(part)
-    return stream
+    return bytes(stream)
 
 
 # ------------------------------------------------------------------------------------------------------- decoding
@@ -232,12 +240,13 @@ def _is_lossy(header: Header) -> bool:
 def _align(header: Header, samples: Samples, bits: int, notices: list[Notice]) -> Samples:
     """Return values that begin at bit 0, with their sign; ``bits`` of them have a meaning."""
     shift = header.high + 1 - header.stored if header.encoding in {"native", "rle"} else 0
-    values: Samples = samples.astype(np.int32) >> shift
+    values = samples >> shift if shift else samples
     most = (1 << bits) - 1
     if header.signed:
         half = (most + 1) >> 1
-        return ((values + half) & most) - half
-    if values.max() > most:
+        signed: Samples = ((values.astype(np.int32) + half) & most) - half
+        return signed
+    if most < np.iinfo(values.dtype).max and values.max() > most:
         if header.syntax in _LOSSY:  # a lossy decoder may overshoot
             return np.minimum(values, most)
         if _has_embedded_overlay(header):

@@ -37,9 +37,11 @@ def tabulate(
     flat = stored.reshape(-1)
     low, high = int(flat.min()), int(flat.max())
     levels = np.arange(low, high + 1, dtype=np.float64)
-    weights = np.zeros(len(levels), dtype=np.int64)
-    for part in _parts(flat):
-        weights += np.bincount(part.astype(np.intp) - low, minlength=len(levels))
+    base = min(low, 0)  # where the tables begin: at 0 unless there are negative values
+    counts = np.zeros(high - base + 1, dtype=np.int64)
+    for part in _parts(flat, base):
+        counts += np.bincount(part, minlength=len(counts))
+    weights = counts[low - base :]
     padded = np.zeros(len(levels), dtype=bool)
     if padding is not None:
         padded = (levels >= padding[0]) & (levels <= padding[1])
@@ -49,9 +51,10 @@ def tabulate(
     values = levels if shade is None else shade(levels, weights)
     table = _between(values, values[weights > 0], inverted=inverted)
     table[padded] = 0
+    table = np.concatenate([np.zeros(low - base, dtype=np.float32), table])
     grey = np.empty(flat.shape, dtype=np.float32)
-    for part, place in zip(_parts(flat), _parts(grey), strict=True):
-        np.take(table, part.astype(np.intp) - low, out=place)
+    for part, place in zip(_parts(flat, base), _parts(grey, 0), strict=True):
+        np.take(table, part, out=place, mode="clip")  # unlike "raise", it writes in place; no index is outside
     return grey.reshape(stored.shape)
 
 
@@ -75,6 +78,7 @@ def _between(values: NDArray[np.floating], present: NDArray[np.floating], *, inv
     return np.asarray(1 - share if inverted else share, dtype=np.float32)
 
 
-def _parts(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Give a flat array piece by piece: numpy counts and looks up through 8-byte copies of what it is given."""
-    return (flat[start : start + _PART] for start in range(0, len(flat), _PART))
+def _parts(flat: NDArray[Any], base: int) -> Iterator[NDArray[Any]]:
+    """Give a flat array less ``base`` piece by piece: numpy counts and looks up through 8-byte copies."""
+    pieces = (flat[start : start + _PART] for start in range(0, len(flat), _PART))
+    return pieces if base == 0 else (piece.astype(np.intp) - base for piece in pieces)
