@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import Codestream, contradiction, describe, require_complete
+from lungspot.images.codestream import Codestream, contradiction, describe, require_complete, tiff_pages
 
 BASELINE, LOSSLESS, JLS, J2K, RLE = (f"1.2.840.10008.1.2.{n}" for n in ("4.50", "4.70", "4.80", "4.90", "5"))
 BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -211,6 +211,31 @@ def test_damage_has_its_code(kind, data, code, says):
     with pytest.raises(FilmError, match=says) as caught:
         require_complete(data, kind)
     assert caught.value.code == code
+
+
+def pages(count, *, back_to=None):
+    """Return a TIFF of empty directories; the last one leads to the page ``back_to``."""
+    starts = [8 + 6 * i for i in range(count)]
+    nexts = [*starts[1:], 0 if back_to is None else starts[back_to]]
+    return b"II*\0\x08\0\0\0" + b"".join(struct.pack("<HI", 0, at) for at in nexts)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (picture("TIFF"), 1),
+        (picture("TIFF", big_tiff=True), 1),
+        (picture("TIFF", save_all=True, append_images=[Image.new("L", (3, 3))] * 4), 5),
+        (pages(3), 3),
+        (pages(3, back_to=0), 3),
+        (pages(5000), 1000),
+        (pages(3)[:-3], 3),
+        (b"II*\0", 1),
+    ],
+    ids=name,
+)
+def test_the_pages_of_a_tiff_are_counted_without_reading_them(data, expected):
+    assert tiff_pages(data) == expected
 
 
 def compressed_files(*folders):

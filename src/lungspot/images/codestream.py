@@ -11,6 +11,7 @@ specification, TIFF 6.0 with BigTIFF, and the RIFF container.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zlib
@@ -21,7 +22,7 @@ from typing import Final
 
 from lungspot.errors import FilmError
 
-__all__ = ["Codestream", "contradiction", "describe", "require_complete"]
+__all__ = ["Codestream", "contradiction", "describe", "require_complete", "tiff_pages"]
 
 _JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)) | {"jpeg"}
 _JPEG_LS: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
@@ -35,6 +36,7 @@ _NEXT_MARKER_LS: Final = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")  # in JPEG-LS
 _MOST_SCANS = 256  # a progressive film has about ten
 _MOST_CHUNKS = 100_000
 _MOST_STRIPS = 1_000_000
+_MOST_PAGES = 1000
 _PACKBITS = 64  # two bytes of RLE become 128 at most
 
 
@@ -290,6 +292,21 @@ def _walk_tiff(data: bytes, where: object) -> None:
         for begin, length in zip(lists.get(offsets, ()), lists.get(lengths, ()), strict=False):
             if begin + length > len(data):
                 raise _CutError("its TIFF data end inside a strip")
+
+
+def tiff_pages(data: bytes) -> int:
+    """Return how many pictures a TIFF chains, counting to 1000 at most; a chain that bites its tail ends there."""
+    order = "<" if data[:2] == b"II" else ">"
+    seen: set[int] = set()
+    with contextlib.suppress(struct.error):  # the chain leads out of the file
+        big = struct.unpack_from(order + "H", data, 2)[0] == 43
+        word, entry, count = ("Q", 20, "Q") if big else ("I", 12, "H")
+        at = int(struct.unpack_from(order + word, data, 8 if big else 4)[0])
+        while at and at not in seen and len(seen) < _MOST_PAGES:
+            entries = int(struct.unpack_from(order + count, data, at)[0])
+            seen.add(at)
+            at = int(struct.unpack_from(order + word, data, at + struct.calcsize(count) + entries * entry)[0])
+    return max(len(seen), 1)
 
 
 def _walk_bmp(data: bytes, _where: object) -> None:

@@ -149,8 +149,13 @@ def open_dicom(data: bytes, where: str) -> Header:
     meta_syntax, meta_end = _scan_meta(data, where)
     if meta_syntax != uid.DeflatedExplicitVRLittleEndian:
         return _pass_gate(data, "", where)
-    head, _ = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the gate has seen the header
-    header = _pass_gate(head, meta_syntax, where)
+    head, whole_head = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the gate has seen the header
+    try:
+        header = _pass_gate(head, meta_syntax, where)
+    except FilmError as error:
+        if whole_head or error.code != "TRUNCATED":
+            raise
+        raise FilmError("TOO_LARGE", where, f"its header inflates to more than {_MAX_HEADER >> 20} MiB") from None
     size = frame_bytes(header) * header.frames
     if size > MAX_INFLATED:
         raise FilmError("TOO_LARGE", where, f"its {header.frames} frames take {size >> 20} MiB")
@@ -300,9 +305,9 @@ def _first(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM val
 
 
 def text(dataset: Dataset, keyword: str) -> str:
-    """Return the first value of an attribute as stripped text; empty where there is none."""
+    """Return the first value of an attribute as stripped text of 128 characters at most; empty where there is none."""
     value = _first(dataset, keyword)
-    return "" if value is None else str(value).strip(" \x00")
+    return "" if value is None else str(value).strip(" \x00")[:128]
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:

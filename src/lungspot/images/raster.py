@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import require_complete
+from lungspot.images.codestream import require_complete, tiff_pages
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
 
@@ -115,7 +115,7 @@ def _zero_is_white(picture: Image.Image) -> bool:
 
 def _notices(picture: Image.Image, data: bytes, kind: str) -> tuple[Notice, ...]:
     found = []
-    frames = getattr(picture, "n_frames", 1)
+    frames = tiff_pages(data) if kind == "tiff" else getattr(picture, "n_frames", 1)  # Pillow reads every page for it
     if frames > 1:
         found.append(Notice("FRAME_CHOSEN", f"the first of {frames} pictures was read"))
     if kind == "jpeg" or (kind == "webp" and b"VP8 " in data[:64]):
