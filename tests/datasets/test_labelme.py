@@ -97,6 +97,7 @@ def test_json_of_other_programs_is_passed_over(make, tmp_path):
         ([], {"imagePath": "gone.png"}, r"a\.json: DATASET_INCOMPLETE: no film 'gone.png' in "),
         ([], {"imagePath": None}, "DATASET_FORMAT: no imagePath"),
         ([], {"imageWidth": 0.5}, "DATASET_ROW: a film of 0.5 x 100 pixels"),
+        ([], {"imageWidth": [200]}, r"DATASET_ROW: a film of \[200\] x 100 pixels"),
         ([], {"flags": {"absent:blob": True}}, "flags: UNKNOWN_LABEL: no label is called 'blob'"),
         ([], {"flags": {"absent:mass": True, "present:mass": True}}, "mass is flagged as present and as absent"),
         (
@@ -107,6 +108,8 @@ def test_json_of_other_programs_is_passed_over(make, tmp_path):
         ([shape([[1, 1], [9, 9]], label="blob")], {}, r"shapes\[0\]: UNKNOWN_LABEL"),
         ([shape([[1, 1], [9, 9]], label=None)], {}, r"shapes\[0\]: UNKNOWN_LABEL"),
         ([shape([[1, 1]], "point")], {}, r"shapes\[0\]: DATASET_ROW: a 'point' has no area; draw a rectangle"),
+        ([], {"lungspot": {"order": {}}}, "DATASET_ROW: not lungspot.s extension"),
+        ([shape([[1, 1], [9, 9]], [1])], {}, r"shapes\[0\]: DATASET_ROW: a \[1\] has no area"),
         ([shape([[1, 1]])], {}, r"shapes\[0\]: DATASET_ROW: points .* of a rectangle are not enough x, y pairs"),
         ([shape([[1, 1], [float("nan"), 9]])], {}, r"shapes\[0\]: DATASET_ROW: a box from"),
         ([shape([[1, 1], [1, 9]])], {}, r"shapes\[0\]: DATASET_ROW: a box from"),

@@ -106,6 +106,7 @@ def put(results, **values):
         (put([region() | {"type": "brushlabels"}]), "DATASET_ROW: a brushlabels has no label or no box"),
         (put([7]), "task 0: annotation 0: DATASET_ROW: result is not a list"),
         (put([], image="gone.png"), r"task 0: DATASET_INCOMPLETE: no film 'gone\.png'"),
+        (put([], image="/"), r"task 0: DATASET_INCOMPLETE: no film '/'"),
         (put([], image=None), "task 0: DATASET_ROW: data.image names no film"),
         (put([], data=None), "task 0: DATASET_FORMAT: a task without data"),
         (put([], annotations="x"), "task 0: DATASET_ROW: annotations is not a list"),

@@ -269,6 +269,11 @@ def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
     answer_labelme(tmp_path / "pool", "c", [drawn("edema", 1, 1, 9, 9)], {"absent:edema": True})
     with pytest.raises(DatasetError, match=r"c\.json: DATASET_ROW: edema is said to be absent but has a box"):
         pool.collect(tmp_path / "pool")
+    value = json.loads((tmp_path / "pool" / "pool.json").read_text())
+    value["films"][0]["asked"] = [["edema"]]
+    (tmp_path / "pool" / "pool.json").write_text(json.dumps(value))
+    with pytest.raises(DatasetError, match=r"films\[0\]: DATASET_FORMAT: asked .* are no labels"):
+        pool.collect(tmp_path / "pool")
     (tmp_path / "pool" / "pool.json").write_text("{}")
     with pytest.raises(DatasetError, match="DATASET_FORMAT: not a pool"):
         pool.collect(tmp_path / "pool")

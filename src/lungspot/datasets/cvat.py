@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
@@ -128,8 +128,7 @@ def _sheet(
             proposed = item.get("source") in {"auto", "semi-auto"}
             marks.append(Mark(label, sheet_box(_corners(item, place), place), proposed=proposed))
     states, done = flagged(flags, where, ours=ours, names=names)
-    facts = {"id": str(PurePosixPath(name.replace("\\", "/")).with_suffix(""))}
-    return Sheet(name, size, tuple(marks), states, done=done, extension=extension, facts=facts, where=where)
+    return Sheet(name, size, tuple(marks), states, done=done, extension=extension, where=where)
 
 
 def _corners(item: Element, where: str) -> tuple[float, ...]:

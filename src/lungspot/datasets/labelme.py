@@ -106,7 +106,12 @@ def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
             raise DatasetError("DATASET_FORMAT", path, "no list of shapes: this is not a LabelMe file")
     if not found:
         raise DatasetError("DATASET_NOT_FOUND", root, f"none of {len(files)} *.json files is LabelMe's")
-    return sorted(found, key=lambda sheet: (sheet.extension or {}).get("order", math.inf))
+    return sorted(found, key=_order)
+
+
+def _order(sheet: Sheet) -> float:
+    order = (sheet.extension or {}).get("order")
+    return order if isinstance(order, int) else math.inf
 
 
 def _shape(mark: Mark) -> dict[str, Any]:
@@ -147,7 +152,7 @@ def _mark(shape: object, where: str, names: Mapping[str, str] | None, *, ours: b
     if not isinstance(shape, dict):
         raise DatasetError("DATASET_ROW", where, "a shape is not a mapping")
     kind, points = shape.get("shape_type") or "polygon", shape.get("points")
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         raise DatasetError("DATASET_ROW", where, f"a {kind!r} has no area", advice="draw a rectangle")
     if not isinstance(points, list) or len(points) < _SHAPES[kind] or not all(map(_is_point, points)):
         raise DatasetError("DATASET_ROW", where, f"points {str(points)[:80]} of a {kind} are not enough x, y pairs")

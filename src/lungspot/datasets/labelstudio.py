@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree.ElementTree import Element, SubElement
@@ -179,7 +179,6 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Sheet:
     for said in states_by.values():
         for label, state in said.items():
             states[label] = State.PRESENT if State.PRESENT in {state, states.get(label)} else state
-    facts = {"id": str(PurePosixPath(film).with_suffix(""))}
     return Sheet(
         film,
         next(iter(sizes), None),
@@ -189,7 +188,6 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Sheet:
         states_by,
         done=bool(readers),
         extension=extension,
-        facts=facts,
         where=where,
     )
 

@@ -29,7 +29,17 @@ from lungspot.datasets.sheet import READER, Mark, Sheet, marks_of, sheet_frame
 from lungspot.datasets.sidecar import file_key
 from lungspot.datasets.truth import truth
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import DISEASES, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
+from lungspot.findings import (
+    DISEASES,
+    Finding,
+    Frame,
+    Reading,
+    State,
+    is_label_id,
+    reading_from_json,
+    reading_to_json,
+    taxonomy,
+)
 
 __all__ = ["EDITED", "HUMAN", "MODEL", "TOOLS", "Answers", "Pick", "choose", "collect", "make"]
 
@@ -220,6 +230,8 @@ def _manifest(path: Path, folder: Path) -> tuple[str, list[str], dict[str, Pick]
         for row, entry in enumerate(value["films"]):
             proposal: Mapping[str, Any] | None = entry["proposal"]
             reading = None if proposal is None else reading_from_json(proposal)
+            if not all(isinstance(label, str) and is_label_id(label) for label in entry["asked"]):
+                raise DatasetError("DATASET_FORMAT", f"{path}: films[{row}]", f"asked {entry['asked']!r} are no labels")
             picks[entry["film"]] = Pick(case_from_json(entry["case"], folder), tuple(entry["asked"]), reading)
             shown = entry["shown"]
             sizes[entry["film"]] = None if shown is None else sheet_frame(shown[0], shown[1], f"{path}: films[{row}]")

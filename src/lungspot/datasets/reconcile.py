@@ -71,10 +71,16 @@ def _foreign(sheet: Sheet, folder: Path, film: Path | None, looked_for: tuple[st
         states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(sheet.states or {})
         readings.append(Reading(reader, tuple(findings), states, sheet.size))
     facts = dict(sheet.facts)
-    identifier = facts.pop("id", None) or str(PurePosixPath(sheet.film).with_suffix(""))
+    identifier = facts.pop("id", None) or _stem(sheet.film)
     dataset = facts.pop("dataset", None) or folder.resolve().name
     patient = facts.pop("patient", None) or f"{dataset}_{identifier}"
     return Case(identifier, dataset, patient, tuple(readings), film, sheet.size, **facts)
+
+
+def _stem(name: str) -> str:
+    """Return a film's name without its suffix, folders kept: films of one stem in two folders are two films."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return str(path.with_suffix("") if path.name else path)
 
 
 def _reconciled(sheet: Sheet, case: Case, rounding: Rounding) -> Case:

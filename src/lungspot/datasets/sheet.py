@@ -172,7 +172,8 @@ def sheet_box(corners: Sequence[object], where: str) -> Box:
 
 def sheet_frame(width: object, height: object, where: str) -> Frame | None:
     """Return the size that a file states, None where it states none; raises ``DATASET_ROW`` where it is no size."""
-    if width in {None, "", 0, "0"} and height in {None, "", 0, "0"}:
+    nothing = (None, "", 0, "0")  # a tuple: a list, which has no hash, may be asked about
+    if width in nothing and height in nothing:
         return None
     try:
         sides = [float(str(width)), float(str(height))]
