@@ -50,7 +50,13 @@ def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[
             if any(value is not None for value in values.values()):
                 row["source"][source] = {**_counts(part, column), **values}
         table[label] = row
+    sure = {label: row["certain"] for label, row in table.items()}
     return {
+        "certain": {
+            "map0.4": _mean(sure, "ap0.4"),
+            "map0.4_four": _mean({label: sure[label] for label in FOUR if label in sure}, "ap0.4"),
+            "auroc": _mean(sure, "auroc"),
+        },
         "map0.3": _mean(table, "ap0.3"),
         "map0.4": _mean(table, "ap0.4"),
         "map0.5": _mean(table, "ap0.5"),

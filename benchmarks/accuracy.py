@@ -1,0 +1,110 @@
+"""How well the detector that ships reads films it has not seen: per label and source, from file to decoded finding.
+
+Reads every film of a split of ../shared/data the way `lungspot detect` does (the gate's answers left aside), decodes
+with a score of 0 as the only threshold, and prints AP at IoU 0.3, 0.4 and 0.5 and AUROC. About two minutes.
+
+    .venv/bin/python benchmarks/accuracy.py [--data ../shared/data] [--split test] [--model default] [--json OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lungspot.datasets.case import Case, Split
+from lungspot.datasets.catalog import load_all
+from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.detect import load_detector
+from lungspot.detect.decode import decode
+from lungspot.detect.detector import Detector
+from lungspot.images import prepare, read
+from lungspot.train.accuracy import accuracy
+from lungspot.train.calibrate import Fitted
+from lungspot.train.data import known
+from lungspot.train.validate import Found, Predictions
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--split", type=Split, default=Split.TEST)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    if not asked.data.is_dir():
+        print(f"{asked.data}: the films are not here; nothing measured")
+        return
+    detector = load_detector(asked.model)
+    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    found = predictions(detector, [case for case in cases if case.split is asked.split])
+    labels = detector.card.labels
+    plain = Fitted(dict.fromkeys(labels, 0.0), {}, {}, {}, {}, {})
+    table = accuracy(found, labels, plain)
+    show(table)
+    if asked.json:
+        asked.json.write_text(json.dumps(table, indent=1), "utf-8")
+
+
+def predictions(detector: Detector, cases: list[Case]) -> Predictions:
+    """Return what the detector finds on each film, in the form that the training room judges."""
+    labels = detector.card.labels
+    found, image, features = [], [], []
+    for case in cases:
+        film = read(case.image, sandboxed=False)
+        prepared = prepare(film, detector.card.input_size)
+        raw = detector.run(prepared.tensor)
+        reading = decode(raw, prepared.placement, detector.card, min_score=0.0)
+        size = np.array([film.frame.width, film.frame.height] * 2, dtype=np.float64)
+        whole = {finding.label: finding.score for finding in reading.findings if finding.box is None}
+        image.append([whole[label] for label in labels])
+        features.append(raw.features)
+        boxed = [[f for f in reading.of(label) if f.box is not None] for label in labels]
+        found.append(
+            tuple(
+                Found(
+                    np.array([f.box.corners for f in of], dtype=np.float64).reshape(-1, 4) / size,
+                    np.array([f.score for f in of], dtype=np.float64),
+                )
+                for of in boxed
+            )
+        )
+    films = tuple(known(case, labels) for case in cases)
+    return Predictions(films, tuple(found), np.array(image), np.stack(features))
+
+
+def show(table: dict) -> None:
+    """Print the table."""
+
+    def cell(value: float | None) -> str:
+        return "    -" if value is None else f"{value:5.3f}"
+
+    print(f"{'label':14}{'source':14}{'boxes':>6}{'films+':>7}{'films-':>7}  AP@.3  AP@.4  AP@.5  AUROC  (95 % CI)")
+    for label, row in table["labels"].items():
+        interval = row["ci95"]["auroc"]
+        print(
+            f"{label:14}{'all':14}{row['boxes']:6}{row['positive']:7}{row['negative']:7}  {cell(row['ap0.3'])}  "
+            f"{cell(row['ap0.4'])}  {cell(row['ap0.5'])}  {cell(row['auroc'])}  {interval or ''}"
+        )
+        sure = row["certain"]
+        print(f"{'':14}{'certain':14}{'':20}         {cell(sure['ap0.4'])}         {cell(sure['auroc'])}")
+        for source, part in row["source"].items():
+            print(
+                f"{'':14}{source:14}{part['boxes']:6}{part['positive']:7}{part['negative']:7}         "
+                f"{cell(part['ap0.4'])}         {cell(part['auroc'])}"
+            )
+    print(
+        f"mean: AP@.3 {table['map0.3']}, AP@.4 {table['map0.4']} (four labels {table['map0.4_four']}), "
+        f"AP@.5 {table['map0.5']}, AUROC {table['auroc']}; {table['films']} films"
+    )
+    sure = table["certain"]
+    print(
+        f"without doubtful films: AP@.4 {sure['map0.4']} (four labels {sure['map0.4_four']}), AUROC {sure['auroc']}"
+    )
+
+
+if __name__ == "__main__":
+    main()
