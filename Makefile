@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs fuzz bench sbom clean system
+.PHONY: demo test check docs fuzz weights bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo
@@ -24,6 +24,13 @@ fuzz: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py
+
+# The detector that ships, from the real films of DATA: about an hour on two cores that have nothing else to do.
+DATA ?= ../shared/data
+weights: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA)
+	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
+	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --pin
 
 bench: .venv/dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -89,3 +89,13 @@ def test_a_step_that_is_not_finite_is_left_out(tiny, generated_films, tmp_path, 
     monkeypatch.setattr(loop, "losses", broken)
     end = train(replace(tiny, steps=2), generated_films, tmp_path)
     assert all(torch.isfinite(value).all() for value in end.network.state_dict().values())
+
+
+def test_a_run_may_begin_with_another(tiny, generated_films, tmp_path):
+    first = train(tiny, generated_films, tmp_path / "first")
+    still = replace(tiny, steps=1, rate=1e-12, final_rate=1e-12, ema=0.999)
+    second = train(still, generated_films, tmp_path / "second", begin=tmp_path / "first")
+    for name, value in first.network.named_parameters():
+        torch.testing.assert_close(second.network.get_parameter(name), value, atol=1e-6, rtol=0)
+    with pytest.raises(InputError, match="another shape"):
+        train(replace(still, neck=64), generated_films, tmp_path / "third", begin=tmp_path / "first")

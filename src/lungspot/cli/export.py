@@ -20,10 +20,14 @@ def export(
     gate: Annotated[Path | None, typer.Option(help="A gate of `lungspot train-gate`, to go into the file.")] = None,
     size: Annotated[int | None, typer.Option(help="Input pixels; those that training ended with if not given.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Look at the mirrored film too: slower, steadier.")] = False,
+    pin: Annotated[bool, typer.Option("--pin", help="Write manifest.json with the file's hash beside it.")] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
     version: Annotated[str, typer.Option(help="The model's version.")] = "0",
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
+    import hashlib
+    import json
+
     from lungspot.errors import SetupError
 
     try:
@@ -50,4 +54,7 @@ def export(
     with writing():
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(found.data)
+        if pin:
+            manifest = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
+            (out.parent / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})

@@ -23,6 +23,7 @@ def train(
         list[str] | None, typer.Option("-s", "--set", metavar="NAME=VALUE", help="A setting (TOML), over the file's.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
+    begin: Annotated[Path | None, typer.Option("--from", help="A run whose weights this one begins with.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
@@ -43,5 +44,5 @@ def train(
         raise InputError("BAD_VALUE", "--set", str(error)) from error
     chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
     with writing():
-        end = run(chosen, data, out, cache=cache, resume=resume, say=(lambda _: None) if quiet else say)
+        end = run(chosen, data, out, cache=cache, resume=resume, begin=begin, say=(lambda _: None) if quiet else say)
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")

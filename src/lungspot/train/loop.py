@@ -107,15 +107,19 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
     folder: Path,
     *,
     resume: bool = False,
+    begin: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train until the config's minutes or steps are done and return the end; ``folder`` is written as the module says.
 
-    ``facts`` go into ``run.json``; ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume``
-    finds another config or other data, ``NOT_FOUND`` where there is nothing to resume.
+    ``begin``: another run, whose averaged weights this one starts with. ``facts`` go into ``run.json``;
+    ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume`` finds another config or other
+    data, or ``begin`` a network of another shape, and ``NOT_FOUND`` where there is nothing to resume or begin with.
     """
     run = _start(config, films, folder, dict(facts or {}), say)
+    if begin is not None:
+        _begin(run, load_checkpoint(begin).network)
     if resume:
         _resume(run)
     elif run.accelerator.is_main_process:
@@ -166,6 +170,14 @@ def _start(
     )
     data = str(facts.get("data", ""))
     return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance)
+
+
+def _begin(run: _Run, network: Network) -> None:
+    try:
+        run.bare.load_state_dict(network.state_dict())
+        run.average.load_state_dict(network.state_dict())
+    except RuntimeError as error:
+        raise InputError("BAD_VALUE", run.folder, "the run to begin with has a network of another shape") from error
 
 
 def _resume(run: _Run) -> None:

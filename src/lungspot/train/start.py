@@ -42,6 +42,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     *,
     cache: Path | None = None,
     resume: bool = False,
+    begin: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``."""
@@ -54,11 +55,12 @@ def run(  # noqa: PLR0913 - where from, where to, and how
         "data": fingerprint(films),
         "films": len(films),
         "git": git_state(),
+        "begin": str(begin or ""),
         "machine": platform.platform(),
         "processes": state.num_processes,
         "torch": torch.__version__,
     }
-    end = train(config, films, out, resume=resume, facts=facts, say=say)
+    end = train(config, films, out, resume=resume, begin=begin, facts=facts, say=say)
     if state.is_main_process:
         draw_curves(out)
     return end
