@@ -14,7 +14,7 @@ LONG = {b"OB", b"SQ", b"UN", b"UT"}
 UNDEFINED = 0xFFFFFFFF
 
 
-def element(group, number, vr, value=b"", length=None, order="<"):  # noqa: PLR0917 - as the parts of an element lie
+def element(group, number, vr, value=b"", length=None, order="<"):  # as the parts of an element lie
     length = len(value) if length is None else length
     head = struct.pack(order + "HH", group, number)
     if vr is None:
