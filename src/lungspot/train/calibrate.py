@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 IOU: Final = 0.4
 EXPONENTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
-MAP_FRACTION: Final = 0.5  # of the peak: where the box of a label that was learnt without boxes ends
+MAP_FRACTION: Final = 0.4  # of the peak: where the box of a label that was learnt without boxes ends
 _FEW = 5  # boxes: with fewer on val nothing is fitted to them
 _BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
 _SENSITIVITY, _SPECIFICITY = 0.9, 0.95

@@ -1,0 +1,74 @@
+"""From a folder of films to a finding in JSON: train, export, detect, with a network that takes seconds."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungspot.cli.app import run
+
+SETTINGS = (
+    *("labels=['effusion','edema']", "steps=2", "sizes=[[0.0, 64]]", "batch=2", "widths=[32,32,32,32]"),
+    *("depths=[1,1,1,1]", "neck=32", "cache_size=64"),
+)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """A folder as `--data` takes it: normal films of one dataset, and their split."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "rsna-normals").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image,patient,split"]
+    for i in range(9):
+        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
+        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
+        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
+    (root / "splits.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(films, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    words = [word for setting in SETTINGS for word in ("-s", setting)]
+    assert run(["train", "-o", str(out), "--data", str(films), *words]) == 0
+    return out
+
+
+def test_train_leaves_a_run_that_resume_finds_done(trained, films, capsys):
+    facts = json.loads((trained / "run.json").read_text())
+    assert facts["films"] == 9
+    assert len(facts["data"]) == 64
+    words = [word for setting in SETTINGS for word in ("-s", setting)]
+    assert run(["train", "-o", str(trained), "--data", str(films), "--resume", *words]) == 0
+    assert "2 steps" in capsys.readouterr().err
+
+
+def test_export_makes_a_file_that_detect_reads(trained, films, tmp_path, capsys):
+    model = tmp_path / "weights" / "model.onnx"
+    assert run(["export", str(trained), "-o", str(model), "--data", str(films), "--pin"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["bytes"] == model.stat().st_size
+    assert max(said["differences"].values()) <= 1e-4
+    assert json.loads((model.parent / "manifest.json").read_text())["file"] == "model.onnx"
+    film = next((films / "rsna-normals").iterdir())
+    assert run(["detect", str(film), "--model", str(model), "--format", "json"]) in {0, 1}
+    document = json.loads(capsys.readouterr().out)
+    assert [row["label"] for row in document["image_scores"]] == ["effusion", "edema"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["train", "-o", "out", "--data", "nowhere"], 3, "nowhere"),
+        (["train", "-o", "out", "-s", "batch="], 3, "BAD_VALUE"),
+        (["train", "-o", "out", "-s", "bach=3"], 3, "unknown settings"),
+        (["export", "nowhere", "-o", "model.onnx"], 3, "NOT_FOUND"),
+    ],
+)
+def test_refusals(words, code, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == code
+    assert says in capsys.readouterr().err
