@@ -17,6 +17,15 @@ def test_a_map_lies_over_the_file_as_it_is_stored(turns):
     assert not heat["edema"].flags.writeable
 
 
+def test_what_the_network_answers_everywhere_is_taken_off():
+    maps = np.full((1, 5, 5), 0.25, np.float32)
+    maps[0, 2, 3], maps[0, 0, 0] = 0.75, 0.0
+    raw = Raw(np.zeros((0, 4)), np.zeros((0, 1)), np.zeros(1), maps, np.zeros(1))
+    heat = cam(raw, ModelCard("m", "1", ("edema",), 64), Correction())["edema"]
+    assert heat[2, 3] == 0.5
+    assert heat.sum() == 0.5
+
+
 def test_a_map_at_the_size_of_the_film_keeps_its_place_and_range():
     heat = np.zeros((4, 4), np.float32)
     heat[0, 3] = 1

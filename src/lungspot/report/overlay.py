@@ -39,7 +39,7 @@ class _Chip:
 def overlay(result: Analysis, *, heatmap: bool = False) -> Image.Image:
     """Return an RGB picture: the film, its boxes (those below the threshold dashed), a strip with what and by whom.
 
-    ``heatmap`` lays the activation maps of the positive findings under the boxes, each relative to its own peak.
+    ``heatmap`` lays the activation map of the best finding under the boxes, relative to its own peak.
     A film that is not assessed is shown dimmed with the reason and nothing else.
     """
     grey = film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)
@@ -48,17 +48,18 @@ def overlay(result: Analysis, *, heatmap: bool = False) -> Image.Image:
     if not result.assessed:
         picture = Image.blend(picture, Image.new("RGBA", picture.size, (*_INK, 255)), 0.55)
     elif heatmap:
-        for label in _heated(result):
+        if (label := _heated(result)) is not None:
             picture.alpha_composite(glow(result.heat[label], picture.size))
     _draw_boxes(picture, result, unit)
     return _with_strip(picture.convert("RGB"), result, unit, heatmap=heatmap)
 
 
-def _heated(result: Analysis) -> list[str]:
-    labels = [finding.label for finding in result.boxed if result.is_positive(finding)]
+def _heated(result: Analysis) -> str | None:
+    """Return the label whose map is shown: the best finding's, else the likeliest; two maps at once read as neither."""
+    labels = [finding.label for finding in result.boxed]
     if not labels and result.probabilities:
         labels = [max(result.probabilities, key=result.probabilities.__getitem__)]
-    return [label for label in dict.fromkeys(labels) if label in result.heat]
+    return next((label for label in labels if label in result.heat), None)
 
 
 def _draw_boxes(picture: Image.Image, result: Analysis, unit: float) -> None:
@@ -144,7 +145,8 @@ def _with_strip(picture: Image.Image, result: Analysis, unit: float, *, heatmap:
     lines = [(headline(result), large, _PAPER)]
     notices = (*result.radiograph.notices, *result.notices)
     lines += [(f"Mind: {WARNINGS[notice.code]}", small, _AMBER) for notice in notices if notice.code in _SHOWN]
-    shown = " · heat map relative to its peak" if heatmap and result.assessed else ""
+    label = _heated(result) if heatmap and result.assessed else None
+    shown = f" · heat map of {name_of(label)}, relative to its peak" if label else ""
     model = result.model.card
     lines.append((f"lungspot {__version__} · model {model.name} {model.version}{shown}", small, _MUTED))
     lines.append((BANNER, small, _AMBER))
