@@ -4,22 +4,15 @@
 that a failure names what repeats it.
 """
 
-import contextlib
-import io
 import os
 import random
 import re
 import struct
-import warnings
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
-import pydicom
 import pytest
-from PIL import Image
-from pydicom import config, uid
-from pydicom.encaps import encapsulate
+from pydicom import uid
 
 from lungspot.errors import CODES, FilmError
 from lungspot.images.radiograph import WARNINGS, Radiograph
@@ -27,108 +20,12 @@ from lungspot.images.read import read
 
 CASES = int(os.environ.get("LUNGSPOT_FUZZ", "2000"))
 CHUNKS = 20
-BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
-LARGEST = 600_000  # bytes of a seed: time goes into many mutations, not into large ones
 
 # What may refuse a damaged film. A time-out is not among them: no seed takes a hundredth of what a child may use.
 REFUSALS = {
     *("NOT_AN_IMAGE", "NOT_A_RADIOGRAPH", "NO_PIXELS", "NOT_DECODABLE", "TRUNCATED", "TOO_LARGE", "DIMENSIONS"),
     *("UNSUPPORTED", "OUT_OF_MEMORY", "CRASHED", "BAD_HEADER"),
 }
-
-# ------------------------------------------------------------------------------------------------------------- seeds
-
-
-def as_film(dataset, **elements):
-    """Return a DICOM object as the bytes of a CR film, so that the gate lets its pixels through to the decoders."""
-    dataset.SOPClassUID = uid.ComputedRadiographyImageStorage
-    dataset.Modality = "CR"
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    sink = io.BytesIO()
-    dataset.save_as(sink, enforce_file_format=False)
-    return sink.getvalue()
-
-
-def recoded(crop):
-    """Give one real film's crop in every syntax that can be written here, by name."""
-    byte = (crop >> 7).astype(np.uint8)
-    twelve = crop >> 3
-    streams = {
-        uid.JPEGBaseline8Bit: (imagecodecs.jpeg8_encode(byte, level=90), 8, 8),
-        uid.JPEGExtended12Bit: (imagecodecs.jpeg8_encode(twelve, level=90, bitspersample=12), 16, 12),
-        uid.JPEGLossless: (imagecodecs.jpeg8_encode(twelve, lossless=True, predictor=4, bitspersample=12), 16, 12),
-        uid.JPEGLosslessSV1: (imagecodecs.jpeg8_encode(crop, lossless=True, bitspersample=16), 16, 15),
-        uid.JPEGLSLossless: (imagecodecs.jpegls_encode(crop), 16, 15),
-        uid.JPEGLSNearLossless: (imagecodecs.jpegls_encode(crop, level=2), 16, 15),
-        uid.JPEG2000Lossless: (
-            imagecodecs.jpeg2k_encode(crop, codecformat="j2k", reversible=True, level=0, bitspersample=15),
-            16,
-            15,
-        ),
-        uid.JPEG2000: (imagecodecs.jpeg2k_encode(twelve, codecformat="jp2", level=40, bitspersample=12), 16, 12),
-    }
-    for syntax, (stream, allocated, stored) in streams.items():
-        yield syntax, encapsulate([bytes(stream)]), allocated, stored
-    for syntax in (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
-        yield syntax, crop.astype("<u2").tobytes(), 16, 15
-    yield uid.RLELossless, None, 16, 15
-
-
-def rasters(crop):
-    byte = Image.fromarray((crop >> 7).astype(np.uint8))
-    wide = Image.fromarray(crop << 1)
-    for name, picture, form, options in (
-        ("png8", byte, "PNG", {}),
-        ("png16", wide, "PNG", {}),
-        ("png palette", byte.convert("P"), "PNG", {}),
-        ("png interlaced alpha", byte.convert("LA"), "PNG", {}),
-        ("jpeg", byte, "JPEG", {}),
-        ("jpeg progressive colour", byte.convert("RGB"), "JPEG", {"progressive": True}),
-        ("tiff", wide, "TIFF", {}),
-        ("tiff lzw", byte, "TIFF", {"compression": "tiff_lzw"}),
-        ("tiff deflate big", byte, "TIFF", {"compression": "tiff_adobe_deflate", "big_tiff": True}),
-        ("webp", byte, "WEBP", {}),
-        ("webp lossless", byte, "WEBP", {"lossless": True}),
-        ("bmp", byte, "BMP", {}),
-    ):
-        sink = io.BytesIO()
-        picture.save(sink, form, **options)
-        yield name, sink.getvalue()
-
-
-@pytest.fixture(scope="session")
-def seeds(pydicom_data, rg1):
-    """Return (name, bytes): real films in every syntax, small; crops of a real film for what is missing."""
-    found = {}
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        film = pydicom.dcmread(rg1["UNCR"])
-        crop = np.ascontiguousarray(film.pixel_array[600:792, 700:860]).astype(np.uint16)
-        film.Rows, film.Columns = crop.shape
-        for syntax, pixels, allocated, stored in recoded(crop):
-            film.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-            film.PixelData = crop.astype("<u2").tobytes() if pixels is None else pixels
-            film["PixelData"].VR = "OB" if syntax.is_compressed else "OW"
-            film["PixelData"].is_undefined_length = syntax.is_compressed and pixels is not None
-            depth = {"BitsAllocated": allocated, "BitsStored": stored, "HighBit": stored - 1}
-            if pixels is None:
-                film["PixelData"].VR = "OW"
-                film.compress(syntax, generate_instance_uid=False)
-            film.file_meta.TransferSyntaxUID = syntax
-            found[f"crop {syntax.name}"] = as_film(film, **depth)
-        for path in sorted([*BUNDLED.glob("*.dcm"), *pydicom_data.glob("*.dcm")]):
-            if path.stat().st_size <= LARGEST:
-                dataset = pydicom.dcmread(path, force=True)
-                if "PixelData" in dataset and dataset.file_meta.get("TransferSyntaxUID"):
-                    with contextlib.suppress(TypeError):  # pydicom cannot write all that it reads
-                        found[path.name] = as_film(dataset)
-    found |= dict(rasters(crop))
-    shared = Path(__file__).parents[3] / "shared" / "data" / "dicom"
-    for path in sorted(shared.glob("*.dcm")) if shared.is_dir() else ():
-        if path.stat().st_size <= LARGEST:
-            found[path.name] = path.read_bytes()
-    return sorted(found.items())
 
 
 def test_the_seeds_cover_every_syntax_and_most_are_films(seeds):
