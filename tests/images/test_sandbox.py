@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from lungspot.errors import FilmError, SetupError
-from lungspot.findings import Box
+from lungspot.findings import Box, State
 from lungspot.images import sandbox
 from lungspot.images.sandbox import Limits, run
 
@@ -393,3 +393,7 @@ run(time.sleep, 60, limits=Limits(wall=1))
     while child.exists() and child.read_text().split()[2] != "Z" and time.monotonic() < until:
         time.sleep(0.05)
     assert not child.exists() or child.read_text().split()[2] == "Z"  # Z: dead, though nobody has asked for its status
+
+
+def test_an_enumeration_comes_back_as_itself():
+    assert run(lambda: State.BOXED) is State.BOXED

@@ -40,6 +40,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
 from lungspot import errors
@@ -359,8 +360,16 @@ def _answer(function: Callable[..., object], args: Sequence[object], sink: int, 
 def _pack(value: object) -> list[memoryview]:
     """Return the value as its pickle and the raw buffers of its arrays."""
     buffers: list[pickle.PickleBuffer] = []
-    text = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    return [memoryview(text), *(buffer.raw() for buffer in buffers)]
+    text = io.BytesIO()
+    _Pickler(text, protocol=5, buffer_callback=buffers.append).dump(value)
+    return [text.getbuffer(), *(buffer.raw() for buffer in buffers)]
+
+
+class _Pickler(pickle.Pickler):
+    """Writes an enumeration's member as its class and value; early Pythons 3.11 would name ``getattr``."""
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - NotImplemented, or how to make the value again
+        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
 
 
 def _lay(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
