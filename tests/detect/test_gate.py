@@ -4,7 +4,7 @@ import pytest
 from lungspot.detect import Correction, load_detector, see
 from lungspot.detect.gate import unfit
 from lungspot.findings import Frame
-from lungspot.images import Origin, Radiograph, View
+from lungspot.images import Notice, Origin, Radiograph, View
 
 
 def film(pixels, **facts):
@@ -64,6 +64,12 @@ def test_a_header_that_says_lateral_is_believed(detector):
     assert sight.reasons == ("LATERAL",)
     assert sight.raw is None
     assert unfit(film(upright(), view=View.AP)) == ()
+
+
+def test_a_header_that_names_another_part_of_the_body_is_believed(detector):
+    sight = see(film(upright(), notices=(Notice("BODY_PART", "BodyPartExamined is HIP"),)), detector)
+    assert sight.reasons == ("NOT_A_CHEST_FILM",)
+    assert sight.raw is None
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def unfit(radiograph: Radiograph) -> tuple[str, ...]:
         "BLANK": blank,
         "SATURATED": not blank and np.mean((sample <= 0) | (sample >= 1)) > _SATURATED,
         "LATERAL": radiograph.view is View.LATERAL,
+        "NOT_A_CHEST_FILM": any(notice.code == "BODY_PART" for notice in radiograph.notices),
     }
     return tuple(code for code, failed in checks.items() if failed)
 

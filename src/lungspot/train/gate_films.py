@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
+from lungspot.train.gate_strays import collimate, invent
 
 __all__ = ["PACKED", "SIZE", "WHAT", "Batch", "GateFilms", "draw", "equalise", "pack_gate"]
 
@@ -42,7 +43,7 @@ _KINDS: Final[dict[str, tuple[str, float]]] = {
 }
 _FILM: Final = "film"
 _UPRIGHT_UNKNOWN: Final = "rotated_frontal"
-_FRONTAL_SHARE, _PARTIAL_SHARE = 0.5, 0.14
+_FRONTAL_SHARE, _PARTIAL_SHARE, _INVENTED_SHARE = 0.5, 0.12, 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,36 +113,55 @@ def equalise(images: Tensor) -> Tensor:
 
 
 def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
-    """Return one training batch: half frontal films, a seventh of them cropped to a part, the rest strays."""
+    """Return one training batch: half frontal films, a seventh parts of films, the rest strays, real and invented."""
     upright = films.of("train")
-    frontal, partial = round(size * _FRONTAL_SHARE), round(size * _PARTIAL_SHARE)
-    strays = {kind: films.of("train", kind) for kind in films.strays if kind in _KINDS}
-    strays = {kind: indices for kind, indices in strays.items() if len(indices)}
-    shares = np.array([_KINDS[kind][1] for kind in strays])
-    drawn: list[str] = []
-    if strays:
-        drawn = random.choice(list(strays), size - frontal - partial, p=shares / shares.sum()).tolist()
-    chosen = [*random.choice(upright, size - len(drawn)), *(random.choice(strays[kind]) for kind in drawn)]
-    what = ["frontal"] * (size - len(drawn) - partial) + ["partial"] * partial + [_KINDS[kind][0] for kind in drawn]
-    codes = np.array([WHAT.index(name) for name in what])
-    known = np.array([name == "frontal" for name in what]) & (films.kinds[chosen] != _UPRIGHT_UNKNOWN)
-    images = torch.from_numpy(films.pixels[chosen]).float()[:, None] / 255
-    images = _degrade(_move(images, codes == WHAT.index("partial"), random), random)
-    images = _greys(images, random)
+    partial, invented = round(size * _PARTIAL_SHARE), round(size * _INVENTED_SHARE)
+    strays = _strays(films, size - round(size * _FRONTAL_SHARE) - partial - invented, random)
+    chosen = [*random.choice(upright, size - len(strays) - invented), *(at for _, at in strays)]
+    what = ["frontal"] * (size - len(strays) - invented - partial) + ["partial"] * partial
+    what += [_KINDS[kind][0] for kind, _ in strays]
+    pictures = [films.pixels[at].astype(np.float32) / 255 for at in chosen]
+    known = [name == "frontal" and films.kinds[at] != _UPRIGHT_UNKNOWN for name, at in zip(what, chosen, strict=True)]
+    for _ in range(invented):
+        picture, name = invent(films.pixels, upright, random)
+        pictures.append(picture)
+        what.append(name)
+        known.append(False)
+    for at, name in enumerate(what):
+        if random.random() < (0.15 if name == "frontal" else 0.3):
+            pictures[at] = collimate(pictures[at], 0.12 if name in {"frontal", "partial"} else 0.35, random)
+    order = random.permutation(size)  # each chunk that loses resolution together holds every kind
+    codes = np.array([WHAT.index(name) for name in what])[order]
+    images = _greys(
+        _degrade(_move(torch.from_numpy(np.stack(pictures)[order])[:, None], codes, random), random), random
+    )
     inverted = random.random(size) < 0.35
     turn = np.where(random.random(size) < 0.4, 0, random.integers(0, 4, size))
     images = torch.where(torch.from_numpy(inverted)[:, None, None, None], 1 - images, images)
     images = torch.stack([torch.rot90(image, -int(count), (1, 2)) for image, count in zip(images, turn, strict=True)])
     targets = [torch.from_numpy(values).long() for values in (codes, turn, inverted)]
-    return Batch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(known))
+    return Batch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
 
 
-def _move(images: Tensor, partial: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
-    """Shift, scale, stretch, tilt and mirror; crop the ``partial`` ones to a quarter of the film or less."""
+def _strays(films: GateFilms, count: int, random: np.random.Generator) -> list[tuple[str, int]]:
+    """Return the kind and index of ``count`` training strays; none where there are none."""
+    found = {kind: films.of("train", kind) for kind in films.strays if kind in _KINDS}
+    found = {kind: indices for kind, indices in found.items() if len(indices)}
+    if not found:
+        return []
+    shares = np.array([_KINDS[kind][1] for kind in found])
+    kinds = random.choice(list(found), count, p=shares / shares.sum()).tolist()
+    return [(kind, int(random.choice(found[kind]))) for kind in kinds]
+
+
+def _move(images: Tensor, codes: NDArray[np.int_], random: np.random.Generator) -> Tensor:
+    """Shift, scale, stretch, tilt and mirror, strays more than films; crop the partial ones to a quarter or less."""
     count = len(images)
-    tilt = np.deg2rad(random.normal(0, 6, count))
+    partial = codes == WHAT.index("partial")
+    stray = ~partial & (codes != WHAT.index("frontal"))
+    tilt = np.deg2rad(random.normal(0, np.where(stray, 15, 6)))
     side = random.uniform(0.28, 0.5, count)
-    scale = np.where(partial, side, np.exp(random.normal(0, 0.1, count)))
+    scale = np.where(partial, side, np.exp(random.normal(0, np.where(stray, 0.3, 0.1))))
     stretch = np.exp(random.normal(0, 0.08, count))
     shift = np.where(partial, random.uniform(-1, 1, (2, count)) * (1 - side), random.normal(0, 0.07, (2, count)))
     mirror = np.where(random.random(count) < 0.5, -1, 1)
