@@ -60,7 +60,8 @@ class Agreement:
 
 def serving(network: nn.Module, gate: nn.Module | None = None) -> Served:
     """Return a copy ready to be exported: normalisation folded, weights rounded to what half precision can hold."""
-    served = Served(copy.deepcopy(network).float().eval(), None if gate is None else copy.deepcopy(gate).float().eval())
+    # eval() on the whole: the exporter leaves every part in the mode of the whole, and the gate has a dropout.
+    served = Served(copy.deepcopy(network).float(), None if gate is None else copy.deepcopy(gate).float()).eval()
     _fold(served)
     with torch.no_grad():
         for value in served.parameters():
