@@ -103,7 +103,7 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
 
 
 def installation() -> dict[str, Any]:
-    """Return the version of lungspot, of Python and of each package of the base install; nothing is imported."""
+    """Return the version of lungspot, of Python and of each package of the base install, and the model's facts."""
     import platform
     from importlib import metadata, util
 
@@ -121,8 +121,32 @@ def installation() -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": versions,
         "decoders": {what: util.find_spec(module) is not None for what, module in _DECODERS.items()},
+        "model": _model_facts(),
         "not_for_clinical_use": True,
     }
+
+
+def _model_facts() -> dict[str, Any]:
+    """Return what the shipped model says about itself, or why there is none; its hash is checked, nothing is imported.
+
+    The card is JSON in the file's metadata (docs/reference/model-format.md), found by its key once the hash is right.
+    """
+    import hashlib
+    import json
+    from importlib import resources
+
+    folder = resources.files("lungspot").joinpath("weights")
+    try:
+        manifest = json.loads(folder.joinpath("manifest.json").read_text("utf-8"))
+        data = folder.joinpath(manifest["file"]).read_bytes()
+    except (OSError, ValueError, KeyError) as error:
+        return {"error": f"this installation ships no weights ({type(error).__name__})"}
+    if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        return {"error": "MODEL_HASH: the file is not the one that its manifest names"}
+    start = data.index(b"{", data.rindex(b"lungspot.card"))
+    card, _ = json.JSONDecoder().raw_decode(data[start:].decode("utf-8", "replace"))
+    said = {key: card[key] for key in ("name", "version", "input_size", "labels", "terms", "intended_use")}
+    return said | {"gate": card["gate"] is not None, "sha256": manifest["sha256"]}
 
 
 def _film_lines(facts: dict[str, Any]) -> list[str]:
@@ -152,7 +176,16 @@ def _installation_lines(facts: dict[str, Any]) -> list[str]:
     packages = [f"  {package:<20} {version or 'missing'}" for package, version in facts["packages"].items()]
     missing = [what for what, present in facts["decoders"].items() if not present]
     verdict = f"  cannot decode: {'; '.join(missing)}" if missing else "  every decoder is here"
-    return [f"lungspot {facts['lungspot']}, Python {facts['python']}, {facts['platform']}", *packages, verdict]
+    model = facts["model"]
+    if "error" in model:
+        about = [f"  model: {model['error']}"]
+    else:
+        about = [
+            f"  model {model['name']} {model['version']}, {model['input_size']} pixels, SHA-256 {model['sha256']}",
+            f"  looks for {', '.join(model['labels'])}",
+            f"  terms: {model['terms']}",
+        ]
+    return [f"lungspot {facts['lungspot']}, Python {facts['python']}, {facts['platform']}", *packages, *about, verdict]
 
 
 def _label_facts() -> list[dict[str, Any]]:
