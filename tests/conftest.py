@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples in every run, and none fails for being slow: no test here is about the clock.
+settings.register_profile("lungspot", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lungspot")
 
 
 def skip_or_fail(reason):
