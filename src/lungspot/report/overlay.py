@@ -47,9 +47,8 @@ def overlay(result: Analysis, *, heatmap: bool = False) -> Image.Image:
     picture = grey.convert("RGBA")
     if not result.assessed:
         picture = Image.blend(picture, Image.new("RGBA", picture.size, (*_INK, 255)), 0.55)
-    elif heatmap:
-        if (label := _heated(result)) is not None:
-            picture.alpha_composite(glow(result.heat[label], picture.size))
+    elif heatmap and (label := _heated(result)) is not None:
+        picture.alpha_composite(glow(result.heat[label], picture.size))
     _draw_boxes(picture, result, unit)
     return _with_strip(picture.convert("RGB"), result, unit, heatmap=heatmap)
 
