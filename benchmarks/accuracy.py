@@ -101,9 +101,7 @@ def show(table: dict) -> None:
         f"AP@.5 {table['map0.5']}, AUROC {table['auroc']}; {table['films']} films"
     )
     sure = table["certain"]
-    print(
-        f"without doubtful films: AP@.4 {sure['map0.4']} (four labels {sure['map0.4_four']}), AUROC {sure['auroc']}"
-    )
+    print(f"without doubtful films: AP@.4 {sure['map0.4']} (four labels {sure['map0.4_four']}), AUROC {sure['auroc']}")
 
 
 if __name__ == "__main__":
