@@ -22,7 +22,8 @@ __all__ = ["Film", "analyze", "analyze_all", "assess"]
 Source = str | os.PathLike[str] | bytes | BinaryIO
 T = TypeVar("T")
 
-_AHEAD = 4  # films that are decoded while one is being judged
+_AHEAD = 4  # films that are read ahead of the one that is judged
+_READERS = 2  # each waits for a child process that decodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _open_and_read(film: Film) -> tuple[Radiograph, float]:
 
 
 def _ahead(work: Callable[[Film], T], films: Iterable[Film]) -> Iterator[tuple[Film, Future[T]]]:
-    with ThreadPoolExecutor(1, thread_name_prefix="lungspot-read") as pool:
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="lungspot-read") as pool:
         waiting: deque[tuple[Film, Future[T]]] = deque()
         try:
             for film in films:

@@ -52,8 +52,9 @@ def detect(
     from lungspot.detect import load_detector
     from lungspot.pipeline import analyze_all
 
-    detector = load_detector(model)
     names = list(films_in(films))
+    # Of many films one is judged while the next are decoded; the number of threads changes no result.
+    detector = load_detector(model, threads=2 if len(names) == 1 else 1)
     targets = _Targets(out, kinds, films, names) if out is not None else None
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
