@@ -82,8 +82,9 @@ def see(radiograph: Radiograph, detector: Detector) -> Sight:
     try:
         correction = Correction()
         raw, placement = _run(radiograph.pixels, radiograph, detector)
+        first = _not_frontal(raw, detector.card.gate)
         for _ in range(_ATTEMPTS):
-            if not (step := _correction(raw, detector.card.gate)):
+            if first or not (step := _correction(raw, detector.card.gate)):
                 break
             correction = correction.then(step)
             raw, placement = _run(correction.pixels(radiograph.pixels), radiograph, detector)
@@ -91,7 +92,7 @@ def see(radiograph: Radiograph, detector: Detector) -> Sight:
         if error.code != "MODEL_NUMERIC":
             raise
         return Sight((error.code,), notices=notices)
-    if reasons := _reasons(raw, detector.card.gate):
+    if reasons := first or _reasons(raw, detector.card.gate):
         return Sight(reasons, notices=notices)
     return Sight((), raw, placement, correction, notices + _corrected(correction))
 
@@ -140,14 +141,20 @@ def _correction(raw: Raw, gate: GateCard | None) -> Correction:
 
 
 def _reasons(raw: Raw, gate: GateCard | None) -> tuple[str, ...]:
-    if gate is None:
-        return ()
-    what = _groups(raw, gate).get("what", {"frontal": 1.0})
-    if what.get("frontal", 0.0) < gate.thresholds.get("frontal", 0.5):
-        others = {name: value for name, value in what.items() if name != "frontal"}
-        return (_WHAT.get(max(others, key=others.__getitem__), "NOT_A_CHEST_FILM"),)
+    """Return why a film that has been set right, as far as that goes, cannot be judged."""
+    if reasons := _not_frontal(raw, gate):
+        return reasons
     again = _correction(raw, gate)
     return (("ROTATED",) if again.quarter_turns else ()) + (("INVERTED",) if again.invert else ())
+
+
+def _not_frontal(raw: Raw, gate: GateCard | None) -> tuple[str, ...]:
+    """Return what the picture is instead of a frontal chest film; asked before and after any correction."""
+    what = {"frontal": 1.0} if gate is None else _groups(raw, gate).get("what", {"frontal": 1.0})
+    if gate is None or what.get("frontal", 0.0) >= gate.thresholds.get("frontal", 0.5):
+        return ()
+    others = {name: value for name, value in what.items() if name != "frontal"}
+    return (_WHAT.get(max(others, key=others.__getitem__), "NOT_A_CHEST_FILM"),)
 
 
 def _notices(radiograph: Radiograph, gate: GateCard | None) -> tuple[Notice, ...]:

@@ -31,7 +31,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 CLASSES: Final = tuple(f"{group}:{value}" for group, values in _GROUPS.items() for value in values)
 _SIZES: Final = [len(values) for values in _GROUPS.values()]
-_ACCEPT: Final = 0.996  # of val's films; the gate's own threshold is never above a half
+_ACCEPT: Final = 0.993  # of the films of val; the threshold is never above a half
 _WIDTH: Final = 16
 
 
