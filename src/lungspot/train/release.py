@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from lungspot.datasets.case import Split
 from lungspot.detect.card import GateCard, ModelCard
+from lungspot.detect.modelfile import examine
+from lungspot.detect.session import Session
 from lungspot.errors import DatasetError
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
@@ -19,7 +22,7 @@ from lungspot.train.data import Films
 from lungspot.train.export import agreement, build, serving
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Mirrored
-from lungspot.train.validate import predict
+from lungspot.train.validate import Answer, collect
 
 __all__ = ["Release", "release"]
 
@@ -76,28 +79,26 @@ def release(  # noqa: PLR0913 - what makes one file another
         raise DatasetError("DATASET_INCOMPLETE", None, "no film of the val split: nothing to calibrate on")
     network: nn.Module = Mirrored(checkpoint.network, pixels) if mirror else checkpoint.network
     served = serving(network, gate[0] if gate else None)
-    seen = predict(served.network, films, val, pixels, exact=True, nms=NMS)
+    draft = ModelCard(name=name, version=version, labels=labels, input_size=pixels, gate=gate[1] if gate else None)
+    answer = _answers(build(served, draft))
+    seen = collect(answer, films, val, pixels, nms=NMS)
     fitted = fit(seen, labels)
     metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
     say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
     if len(test):
-        judged = predict(served.network, films, test, pixels, exact=True, nms=NMS)
+        judged = collect(answer, films, test, pixels, nms=NMS)
         metrics["test"] = accuracy(judged, labels, fitted)
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
         say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
-    card = ModelCard(
-        name=name,
-        version=version,
-        labels=labels,
-        input_size=pixels,
+    card = replace(
+        draft,
         box_fusion=fitted.box_fusion,
         box_calibration=fitted.box_calibration,
         image_calibration=fitted.image_calibration,
         thresholds=fitted.thresholds,
         nms_iou=NMS,
         box_from_map=fitted.box_from_map,
-        gate=gate[1] if gate else None,
         reliability=fitted.reliability,
         training_data=_sources(films),
         licence=_LICENCE,
@@ -109,6 +110,20 @@ def release(  # noqa: PLR0913 - what makes one file another
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
     largest = agreement(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
     return Release(data, card, largest)
+
+
+def _answers(data: bytes) -> Callable[[Tensor], Answer]:
+    """Return the model file's answers: the numbers in a card are those of the file that holds it."""
+    session = Session(examine(data, "export"), "export", torch.get_num_threads())
+
+    def answer(pictures: Tensor) -> Answer:
+        said = [session.run(picture[None]) for picture in pictures.numpy()]
+        boxes, scores, image, features = (
+            np.concatenate([one[name] for one in said]) for name in ("boxes", "scores", "image_scores", "features")
+        )
+        return boxes, scores, image, features
+
+    return answer
 
 
 def _sources(films: Films) -> tuple[str, ...]:

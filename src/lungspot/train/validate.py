@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State, iou_matrix
@@ -16,11 +16,25 @@ from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
-__all__ = ["STATES", "Found", "Predictions", "area_under", "detect_all", "precision", "predict"]
+__all__ = [
+    "KEPT",
+    "STATES",
+    "Answer",
+    "Found",
+    "Predictions",
+    "area_under",
+    "collect",
+    "detect_all",
+    "precision",
+    "predict",
+]
 
 Array = NDArray[np.float64]
+Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
+KEPT = 50
+_BATCH = 64
 _FLOOR = 1e-3  # scores below do not change average precision
 
 
@@ -42,37 +56,39 @@ class Predictions:
     features: NDArray[np.float32]
 
 
-def predict(  # noqa: PLR0913 - how boxes are thinned out is the caller's
-    network: nn.Module,
-    films: Films,
-    indices: Iterable[int],
-    size: int,
-    *,
-    nms: float = 0.5,
-    keep: int = 50,
-    batch: int = 64,
-    exact: bool = False,
-) -> Predictions:
-    """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`.
+def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int, *, nms: float = 0.5) -> Predictions:
+    """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`."""
+    network.eval()
 
-    ``keep`` boxes a film and label survive suppression. ``exact``: in single precision, as the model file computes.
+    def answer(pictures: Tensor) -> Answer:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            said = network(pictures.to(memory_format=torch.channels_last))
+        outputs = (said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.features)
+        boxes, scores, image, features = (value.float().numpy() for value in outputs)
+        return boxes, scores, image, features
+
+    return collect(answer, films, indices, size, nms=nms)
+
+
+def collect(
+    answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[int], size: int, *, nms: float
+) -> Predictions:
+    """Return what ``answer`` says about films, :data:`KEPT` boxes a film and label after suppression.
+
+    ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
+    features (N, D), probabilities where docs/reference/model-format.md says so.
     """
     chosen = np.fromiter(indices, dtype=np.int64)
     found: list[tuple[Found, ...]] = []
     image, features = [], []
-    network.eval()
-    for start in range(0, len(chosen), batch):
-        part = chosen[start : start + batch]
-        pictures = plain(films.pixels[part], size).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=not exact):
-            output = network(pictures)
-        boxes = output.boxes.float().clamp(0, size).numpy() / size
-        scores = output.scores.sigmoid().numpy()
-        image.append(output.image.sigmoid().double().numpy())
-        features.append(output.features.numpy())
+    for start in range(0, len(chosen), _BATCH):
+        part = chosen[start : start + _BATCH]
+        boxes, scores, probability, feature = answer(plain(films.pixels[part], size))
+        boxes = np.clip(boxes, 0, size).astype(np.float32) / np.float32(size)
+        image.append(probability.astype(np.float64))
+        features.append(feature)
         found += [
-            tuple(_suppress(boxes[i], scores[i, :, c], nms, keep) for c in range(scores.shape[2]))
-            for i in range(len(part))
+            tuple(_suppress(boxes[i], scores[i, :, c], nms) for c in range(scores.shape[2])) for i in range(len(part))
         ]
     return Predictions(
         tuple(films.films[i] for i in chosen), tuple(found), np.concatenate(image), np.concatenate(features)
@@ -136,8 +152,8 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], nms: float, keep: int) -> Found:
-    order = np.argsort(-scores, kind="stable")[: 4 * keep]
+def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], nms: float) -> Found:
+    order = np.argsort(-scores, kind="stable")[: 2 * KEPT]
     order = order[scores[order] > _FLOOR]
     pool = boxes[order].astype(np.float64)
     sound = (pool[:, 2:] > pool[:, :2]).all(1)
@@ -149,6 +165,6 @@ def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], nms: floa
         if free[i]:
             kept.append(i)
             free &= ~overlap[i]
-            if len(kept) == keep:
+            if len(kept) == KEPT:
                 break
     return Found(pool[kept], scores[order[kept]].astype(np.float64))
