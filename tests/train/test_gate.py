@@ -114,8 +114,9 @@ def test_a_gate_learns_and_the_same_seed_gives_the_same_gate(films, tmp_path):
     card = judge_gate(net, films)
     assert card.classes == CLASSES
     assert 0 <= card.thresholds["frontal"] <= 0.5
-    assert card.tested_on["val films"]["films"] == 8
-    assert set(card.tested_on["strays of the test split, refused of all"]) == set(STRAYS)
+    assert card.tested_on["films of val"]["films"] == 8
+    assert card.tested_on["films of test"] == {"films": 0}
+    assert set(card.tested_on["strays of test, refused of all"]) == set(STRAYS)
     save_gate(tmp_path / "gate.npz", net, card)
     loaded, said = load_gate(tmp_path / "gate.npz", 160)
     assert said == card
@@ -142,6 +143,6 @@ def test_the_verb_trains_and_says_how_it_did(root, tmp_path, capsys):
     out = tmp_path / "gate.npz"
     assert run(["train-gate", "-o", str(out), "--data", str(root), "--steps", "2", "--quiet"]) == 0
     said = capsys.readouterr()
-    assert "val films" in said.out
+    assert "films of val" in said.out
     assert "5.png: NOT_AN_IMAGE" in said.err
     assert load_gate(out, 128)[1].classes == CLASSES

@@ -101,29 +101,33 @@ def fit_gate(
 
 
 def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
-    """Return the gate's card: thresholds chosen on ``val``, and how it did on ``val`` and on the strays' ``test``."""
-    val = films.of("val")
-    upright = _probabilities(net, films, val)
-    frontal = upright[:, 0]
+    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, on test, and on test's strays."""
+    frontal = _probabilities(net, films, films.of("val"))[:, 0]
     threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
-    turns = [_probabilities(net, films, val, turn=turn)[:, 5:9].argmax(1) == turn for turn in range(4)]
-    inverted = _probabilities(net, films, val, invert=True)[:, 10] >= 0.5
-    tested: dict[str, Any] = {
-        "val films": {
-            "films": len(val),
-            "accepted": _share(frontal >= threshold),
-            "upright called upright": _share(turns[0]),
-            "turned by 90, 180, 270 found": [_share(each) for each in turns[1:]],
-            "normal polarity called normal": _share(upright[:, 10] < 0.5),
-            "inverted found": _share(inverted),
-        },
-        "strays of the test split, refused of all": {
-            kind: [int((_probabilities(net, films, chosen)[:, 0] < threshold).sum()), len(chosen)]
-            for kind in films.strays
-            if len(chosen := films.of("test", kind))
-        },
+    tested: dict[str, Any] = {f"films of {split}": _judged(net, films, split, threshold) for split in ("val", "test")}
+    tested["strays of test, refused of all"] = {
+        kind: [int((_probabilities(net, films, chosen)[:, 0] < threshold).sum()), len(chosen)]
+        for kind in films.strays
+        if len(chosen := films.of("test", kind))
     }
     return GateCard(CLASSES, {"frontal": threshold, "turn": 0.5, "inverted": 0.5}, tested)
+
+
+def _judged(net: GateNet, films: GateFilms, split: str, threshold: float) -> dict[str, Any]:
+    chosen = films.of(split)
+    if not len(chosen):
+        return {"films": 0}
+    upright = _probabilities(net, films, chosen)
+    turned = [_probabilities(net, films, chosen, turn=turn)[:, 5:9].argmax(1) == turn for turn in (1, 2, 3)]
+    inverted = _probabilities(net, films, chosen, invert=True)[:, 10] >= 0.5
+    return {
+        "films": len(chosen),
+        "accepted": _share(upright[:, 0] >= threshold),
+        "upright called upright": _share(upright[:, 5:9].argmax(1) == 0),
+        "turned by 90, 180, 270 found": [_share(each) for each in turned],
+        "normal polarity called normal": _share(upright[:, 10] < 0.5),
+        "inverted found": _share(inverted),
+    }
 
 
 def save_gate(path: Path, net: GateNet, card: GateCard) -> None:
