@@ -101,7 +101,7 @@ def fit_gate(
 
 
 def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
-    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, on test, and on test's strays."""
+    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, test and test's strays."""
     frontal = _probabilities(net, films, films.of("val"))[:, 0]
     threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
     tested: dict[str, Any] = {f"films of {split}": _judged(net, films, split, threshold) for split in ("val", "test")}
