@@ -23,6 +23,8 @@ EXPONENTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 MAP_FRACTION: Final = 0.4  # of the peak: where the box of a label that was learnt without boxes ends
 _FEW = 5  # boxes: with fewer on val nothing is fitted to them
 _BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
+# A box whose like is right less often than this is not shown: a page of boxes at 2 % helps nobody.
+_LEAST: Final = {"sensitive": 0.03, "balanced": 0.1, "specific": 0.2}
 _SENSITIVITY, _SPECIFICITY = 0.9, 0.95
 
 
@@ -41,10 +43,11 @@ class Fitted:
 def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     """Return what val says is best for each label.
 
-    Fusion: the exponent with the highest AP at IoU 0.4. Calibration: Platt's, of fused box scores against being right
-    at IoU 0.4, and of film probabilities against the film's state. Box thresholds: the best F-score with beta 2, 1 and
-    0.5. Film thresholds: sensitivity of at least 0.9, Youden's best, specificity of at least 0.95; all on calibrated
-    values.
+    Fusion: the exponent with the highest AP at IoU 0.4, the mean of with and without doubtful films. All that follows
+    is fitted without doubtful films. Calibration: Platt's, of fused box scores against being right at IoU 0.4, and of
+    film probabilities against the film's state. Box thresholds: the best F-score with beta 2, 1 and 0.5, but no box
+    that is right less often than 3, 10 and 20 times in a hundred. Film thresholds: sensitivity of at least 0.9,
+    Youden's best, specificity of at least 0.95; all on calibrated values.
     """
     fusion: dict[str, float] = {}
     boxes: dict[str, Platt] = {}
@@ -53,23 +56,25 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     bins: dict[str, Any] = {}
     thresholds: dict[str, dict[str, Thresholds]] = {point: {} for point in _BETA}
     for column, label in enumerate(labels):
-        known = np.array([film.states[column] != UNKNOWN for film in val.films], dtype=np.bool_)
+        known = np.array(
+            [film.states[column] != UNKNOWN and not film.noisy[column] for film in val.films], dtype=np.bool_
+        )
         positive = np.array([film.states[column] >= PRESENT for film in val.films], dtype=np.bool_)[known]
         seen = val.image[known, column]
         images[label] = platt(seen, positive)
         probability = _apply(seen, images[label])
         bins[label] = {"image": reliability(probability, positive)}
         by_image = _film_thresholds(probability, positive)
-        total = sum(int((film.labels == column).sum()) for film in val.films)
+        total = sum(int((film.labels == column).sum()) for film in val.films if not film.noisy[column])
         by_box = by_image
         if total >= _FEW:
-            scored = [(precision(val, column, IOU, exponent), -abs(exponent - 0.5), exponent) for exponent in EXPONENTS]
-            fusion[label] = max(scored)[2]
+            rated = {exponent: _mean_precision(val, column, exponent) for exponent in EXPONENTS}
+            fusion[label] = max(rated, key=rated.__getitem__)
             score, right, true = _pool(val, column, fusion[label])
             boxes[label] = platt(score, right)
             sure = _apply(score, boxes[label])
             bins[label]["box"] = reliability(sure, right)
-            by_box = {point: _best_f(sure, right, true, beta) for point, beta in _BETA.items()}
+            by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
         else:
             maps[label] = MAP_FRACTION
         for point in _BETA:
@@ -114,11 +119,16 @@ def reliability(probability: Array, positive: NDArray[np.bool_], bins: int = 10)
     }
 
 
+def _mean_precision(val: Predictions, column: int, exponent: float) -> float:
+    found = [precision(val, column, IOU, exponent, certain=certain) for certain in (False, True)]
+    return float(np.nanmean(found))
+
+
 def _pool(val: Predictions, column: int, exponent: float) -> tuple[Array, NDArray[np.bool_], int]:
     """Return fused scores of all boxes that can be judged, whether each is right, and how many true boxes there are."""
     scores, right, total = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)], 0
     for film, found, image in zip(val.films, val.found, val.image, strict=True):
-        if film.states[column] not in {ABSENT, BOXED}:
+        if film.states[column] not in {ABSENT, BOXED} or film.noisy[column]:
             continue
         true = film.boxes[film.labels == column].astype(np.float64)
         fused = found[column].scores * image[column] ** exponent
