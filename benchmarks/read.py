@@ -3,9 +3,10 @@
     python benchmarks/read.py [--repeat 15] [--size 512] [--clock cpu] [--json] [--check]
 
 The films are one real chest film (RG1 of the package pydicom-data, 1955 x 1841 pixels, 15 bits) as it is, and encoded
-anew. Times are the best of ``--repeat`` runs, the two ways taken in turn, so that other work on the machine counts
-little; ``--clock cpu`` counts computing alone, for a machine that is never idle. "plain" is what one would write without lungspot: pydicom's ``pixel_array``, or Pillow and numpy; neither turns
-pixels into grey values from 0 to 1, as reading does. ``--check`` ends with 1 where a goal of the project is missed.
+anew. Times are the best of ``--repeat`` runs, the ways taken in turn, so that other work on the machine counts little;
+``--clock cpu`` counts computing alone, for a machine that is never idle. "plain" is what one would write without
+lungspot: pydicom's ``pixel_array``, or Pillow and numpy; neither turns pixels into grey values from 0 to 1, as reading
+does. ``--check`` ends with 1 where a goal of the project is missed.
 """
 
 from __future__ import annotations

@@ -148,6 +148,7 @@ def _recoded(crop):
             15,
         ),
         uid.JPEG2000: (imagecodecs.jpeg2k_encode(twelve, codecformat="jp2", level=40, bitspersample=12), 16, 12),
+        uid.HTJ2KLossless: (imagecodecs.htj2k_encode(crop, reversible=True), 16, 16),
     }
     for syntax, (stream, allocated, stored) in streams.items():
         yield syntax, encapsulate([bytes(stream)]), allocated, stored
