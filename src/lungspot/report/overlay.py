@@ -78,6 +78,8 @@ def _draw_boxes(picture: Image.Image, result: Analysis, unit: float) -> None:
         at = _free_place(size, box, [chip.at for chip in chips], frame)
         chips.append(_Chip(text, color_of(finding.label), at, box.corners))
     for chip in chips:
+        _draw_leader(draw, chip, unit)
+    for chip in chips:
         _draw_chip(draw, chip, font, unit)
     picture.alpha_composite(layer)
 
@@ -126,12 +128,17 @@ def _overlap(first: Rectangle, second: Rectangle) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _draw_chip(draw: ImageDraw.ImageDraw, chip: _Chip, font: Font, unit: float) -> None:
+def _draw_leader(draw: ImageDraw.ImageDraw, chip: _Chip, unit: float) -> None:
+    """Draw a thin line from a name to its box where they do not touch."""
     x0, y0, x1, y1 = chip.at
     near = (min(max((x0 + x1) / 2, chip.box[0]), chip.box[2]), min(max((y0 + y1) / 2, chip.box[1]), chip.box[3]))
     edge = (min(max(near[0], x0), x1), min(max(near[1], y0), y1))
     if abs(edge[0] - near[0]) + abs(edge[1] - near[1]) > 8 * unit:
         draw.line((*edge, *near), fill=chip.color, width=max(round(unit), 1))
+
+
+def _draw_chip(draw: ImageDraw.ImageDraw, chip: _Chip, font: Font, unit: float) -> None:
+    x0, y0, x1, y1 = chip.at
     draw.rounded_rectangle(chip.at, round(4 * unit), fill=(*_INK, 215))
     bar = round(4 * unit)
     draw.rounded_rectangle((x0, y0, x0 + bar, y1), round(2 * unit), fill=chip.color)
