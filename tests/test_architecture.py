@@ -100,9 +100,9 @@ def test_the_light_base_contract_names_the_heavy():
 
 
 def loaded(statement):
-    """Return the top-level modules in memory after a statement ran in a fresh interpreter."""
+    """Return the top-level modules in memory after a statement ran in a fresh interpreter, one without coverage."""
     code = f"import sys\n{statement}\nprint('\\n' + ' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     return set(done.stdout.splitlines()[-1].split())
 
