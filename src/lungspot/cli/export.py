@@ -17,7 +17,9 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="The model file to write.")],
     data: Annotated[Path, typer.Option(help="The folder that the run was trained on.")] = Path("data"),
     cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; RUN/cache if not given.")] = None,
-    gate: Annotated[Path | None, typer.Option(help="A gate of `lungspot train-gate`, to go into the file.")] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="A gate of `lungspot train-gate`, or a model file whose gate it is.")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Input pixels; those that training ended with if not given.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Look at the mirrored film too: slower, steadier.")] = False,
     pin: Annotated[bool, typer.Option("--pin", help="Write manifest.json with the file's hash beside it.")] = False,

@@ -23,7 +23,9 @@ def train(
         list[str] | None, typer.Option("-s", "--set", metavar="NAME=VALUE", help="A setting (TOML), over the file's.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
-    begin: Annotated[Path | None, typer.Option("--from", help="A run whose weights this one begins with.")] = None,
+    begin: Annotated[
+        Path | None, typer.Option("--from", help="A run, or a model file, whose weights this one begins with.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""

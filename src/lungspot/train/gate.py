@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.detect import GateCard
-from lungspot.errors import DatasetError
+from lungspot.errors import DatasetError, InputError
 from lungspot.train.gate_films import SIZE, WHAT, Batch, GateFilms, draw, equalise
+from lungspot.train.released import SUFFIX, read_released, restore
 
 __all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
 
@@ -33,6 +34,7 @@ CLASSES: Final = tuple(f"{group}:{value}" for group, values in _GROUPS.items() f
 _SIZES: Final = [len(values) for values in _GROUPS.values()]
 _ACCEPT: Final = 0.993  # of the films of val; the threshold is never above a half
 _WIDTH: Final = 16
+_PART: Final = "gate."  # in the names of a model file
 
 
 class GateNet(nn.Module):
@@ -138,13 +140,24 @@ def save_gate(path: Path, net: GateNet, card: GateCard) -> None:
 
 
 def load_gate(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
-    """Return the gate of :func:`save_gate`'s file for a detector of ``input_size`` pixels, ready to export."""
+    """Return the gate of :func:`save_gate`'s file, or of a model file, for a detector of ``input_size`` pixels."""
+    if path.suffix == SUFFIX:
+        return _gate_of(path, input_size)
     with np.load(path, allow_pickle=False) as packed:
         about: Mapping[str, Any] = json.loads(str(packed["card"]))
         state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
     net = GateNet(input_size)
     net.load_state_dict(state)
     return net.eval(), GateCard(tuple(about["classes"]), about["thresholds"], about["tested_on"])
+
+
+def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
+    card, weights = read_released(path)
+    if card.gate is None:
+        raise InputError("BAD_VALUE", path, "the model file has no gate")
+    net = GateNet(input_size)
+    restore(net, {name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)})
+    return net.eval(), card.gate
 
 
 def _loss(net: GateNet, batch: Batch) -> Tensor:

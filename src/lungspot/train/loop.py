@@ -26,17 +26,19 @@ from numpy.typing import NDArray
 
 from lungspot.datasets.case import Split
 from lungspot.errors import InputError
-from lungspot.train.augment import augment
+from lungspot.train.augment import augment, plain
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
+from lungspot.train.released import SUFFIX, awaken, read_released, restore
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
 
 LOG_EVERY = 25
 _FIRST = 50  # losses written one by one
+_AWAKE = 128  # films that the normalisations of a model file measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,14 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
 ) -> Checkpoint:
     """Train until the config's minutes or steps are done and return the end; ``folder`` is written as the module says.
 
-    ``begin``: another run, whose averaged weights this one starts with. ``facts`` go into ``run.json``;
-    ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume`` finds another config or other
-    data, or ``begin`` a network of another shape, and ``NOT_FOUND`` where there is nothing to resume or begin with.
+    ``begin``: another run, or a model file, whose averaged weights this one starts with. ``facts`` go into
+    ``run.json``; ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume`` finds another
+    config or other data, or ``begin`` a network of another shape, and ``NOT_FOUND`` where there is nothing to resume or
+    begin with.
     """
     run = _start(config, films, folder, dict(facts or {}), say)
     if begin is not None:
-        _begin(run, load_checkpoint(begin).network)
+        _begin(run, begin)
     if resume:
         _resume(run)
     elif run.accelerator.is_main_process:
@@ -172,7 +175,18 @@ def _start(
     return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance)
 
 
-def _begin(run: _Run, network: Network) -> None:
+def _begin(run: _Run, begin: Path) -> None:
+    if begin.suffix == SUFFIX:
+        card, weights = read_released(begin)
+        if card.labels != run.config.labels:
+            raise InputError("BAD_VALUE", begin, f"the model file has the labels {card.labels}")
+        restore(run.bare, weights)
+        first = run.films.of(Split.TRAIN)
+        some = first[np.linspace(0, len(first) - 1, min(_AWAKE, len(first))).astype(int)]
+        awaken(run.bare, plain(run.films.pixels[some], run.config.size_at(0)).to(run.accelerator.device))
+        run.average.load_state_dict(run.bare.state_dict())
+        return
+    network = load_checkpoint(begin).network
     try:
         run.bare.load_state_dict(network.state_dict())
         run.average.load_state_dict(network.state_dict())

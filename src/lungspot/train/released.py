@@ -1,0 +1,116 @@
+"""From a sealed model file back to a network that can learn: what ``--from model.onnx`` and ``--gate model.onnx`` read.
+
+Export folds every batch normalisation into the convolution before it, so a file holds plain convolutions with a bias.
+:func:`restore` puts them back with normalisations that do nothing; :func:`awaken` then lets each normalisation measure
+a batch of films and scales it to give on them what it gave before, so that training goes on where the file stands.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from lungspot.detect.card import ModelCard
+from lungspot.detect.modelfile import examine
+from lungspot.errors import InputError
+
+__all__ = ["SUFFIX", "awaken", "read_released", "restore"]
+
+SUFFIX: Final = ".onnx"
+_NETWORK: Final = "network."
+_HALF: Final = ".half"
+
+
+def read_released(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Return a sealed model file's card and its weights, float32, by the names they have in ``Network`` and ``gate.*``.
+
+    Raises ``NOT_FOUND``, and what :func:`~lungspot.detect.modelfile.examine` raises for a file that is not one of ours.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
+    file = examine(data, str(path))
+    found: dict[str, Tensor] = {}
+    for tensor in onnx.load_from_string(file.data).graph.initializer:
+        name = tensor.name.removesuffix(_HALF)
+        while name.startswith(_NETWORK):  # one more where the file looks at the mirrored film too
+            name = name.removeprefix(_NETWORK)
+        found[name] = torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor), dtype=np.float32))
+    return file.card, found
+
+
+def restore(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load folded weights into a module with normalisations, in place: in evaluation it says what the file says.
+
+    Raises ``BAD_VALUE`` where the module has another shape.
+    """
+    state = module.state_dict()
+    norms = _normalised(module)
+    for name, value in state.items():
+        owner, _, part = name.rpartition(".")
+        if owner in norms:
+            folded = weights.get(f"{norms[owner]}.bias")
+            if part == "bias" and folded is not None and folded.shape == value.shape:
+                value.copy_(folded)
+            elif part == "weight":
+                value.fill_((1 + module.get_submodule(owner).eps) ** 0.5)  # type: ignore[operator]
+            elif part == "running_mean":
+                value.zero_()
+            elif part == "running_var":
+                value.fill_(1)
+        elif name in weights and weights[name].shape == value.shape:
+            value.copy_(weights[name])
+        else:
+            raise InputError("BAD_VALUE", name, "the model file's network has another shape")
+
+
+def awaken(network: nn.Module, films: Tensor) -> None:
+    """Let every normalisation before which :func:`restore` put a folded convolution measure ``films``, in place.
+
+    ``films``: float32 (N, 1, S, S), 0 to 1. Afterwards the network in training mode says of these films what it said
+    in evaluation (its box head, which three strides share, roughly so), and its filters have the length of freshly
+    drawn ones, for which the learning rate is meant.
+    """
+    hooks = []
+    with torch.no_grad():
+        for name, conv in _normalised(network).items():
+            weight: Any = network.get_submodule(conv).weight
+            length = (2 * weight.shape[1] / weight.shape[0]) ** 0.5  # Kaiming's, fan out
+            longer = length / weight.flatten(1).norm(dim=1).clamp(min=1e-6)
+            weight.mul_(longer[:, None, None, None])
+            hooks.append(network.get_submodule(name).register_forward_pre_hook(partial(_measure, longer, [])))
+        network.train()
+        network(films)
+    for hook in hooks:
+        hook.remove()
+
+
+def _measure(longer: Tensor, seen: list[bool], norm: Any, given: tuple[Tensor]) -> None:  # noqa: ANN401 - a BatchNorm2d
+    """Let a normalisation undo what it does to its first input, and that its filters grew ``longer``."""
+    if seen:
+        return
+    seen.append(True)
+    x = given[0].float()
+    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(x.var((0, 2, 3)))
+    norm.weight.copy_((var + norm.eps).sqrt() / longer)
+    norm.bias.add_(mean / longer)
+
+
+def _normalised(module: nn.Module) -> dict[str, str]:
+    """Return the name of each normalisation → the name of the convolution before it."""
+    found = {}
+    for prefix, parent in module.named_modules():
+        for (name, first), (following, second) in pairwise(parent.named_children()):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                found[f"{prefix}.{following}".lstrip(".")] = f"{prefix}.{name}".lstrip(".")
+    return found
