@@ -74,6 +74,28 @@ def test_check_ends_with_one_where_something_is_wrong(data, vindr):
     }
 
 
+def test_check_looks_at_a_folder_in_a_tools_format_too(data, vindr, tmp_path):
+    data("convert", "vindr", vindr, "-o", tmp_path / "coco", "--to", "coco")
+    assert data("check", "coco", tmp_path / "coco", "--films", "skip")[0] == 0
+    path = tmp_path / "coco" / "annotations.json"
+    value = json.loads(path.read_text())
+    value["annotations"][0]["bbox"][0] = 85
+    path.write_text(json.dumps(value))
+    code, out, _ = data("check", "coco", tmp_path / "coco", "--films", "skip")
+    assert (code, out) == (1, "vindr/a: BOX_OUTSIDE: effusion of R8 at 85, 20, 135, 80, on a film of 100 x 100\n")
+    value["annotations"][0]["category_id"] = 99
+    path.write_text(json.dumps(value))
+    code, out, _ = data("check", "coco", tmp_path / "coco", "--films", "skip")
+    assert (code, out) == (1, f"{path}: annotations[0]: NOT_LOADED: UNKNOWN_LABEL: no category has the id 99\n")
+
+
+def test_check_names_films_that_only_the_split_knows(data, vindr):
+    given = vindr.parent / "given.csv"
+    given.write_text("image,patient,split\nvindr/train/a.png,p,train\nvindr/train/z.png,q,test\n")
+    code, out, _ = data("check", "vindr", vindr, "--splits", given)
+    assert (code, out) == (1, f"{vindr}/train/z.png: FILM_MISSING: the split names it, and it is not there\n")
+
+
 def test_check_shows_ten_of_a_kind_or_all(data, vindr):
     rows = "".join(f"x{n},No finding,14,R8,,,,,100,100\n" for n in range(15))
     (vindr / "train.csv").write_text(HEADER + rows)

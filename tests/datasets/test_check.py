@@ -11,12 +11,14 @@ from PIL import Image
 from lungspot.datasets import check as checking
 from lungspot.datasets import check_films as checking_films
 from lungspot.datasets import check_rows as checking_rows
+from lungspot.datasets.case import Case
 from lungspot.datasets.catalog import DATASETS, load
-from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases
+from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases, check_reading
 from lungspot.datasets.check_films import NEAR, check_films
 from lungspot.datasets.check_rows import CHECKED, check_rows
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, InputError, SetupError
+from lungspot.findings import Box, Finding, Frame, Reading, State
 
 ENTRY = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
 HEADER = f"{ENTRY},OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]\n"
@@ -139,7 +141,8 @@ def test_each_fault_is_found_and_by_its_own_check(sound, monkeypatch, fault):
     if finder is not None:  # without its check, the fault would pass
         empty = ("", True) if finder[1] == "_drift" else "" if finder[1] == "_colour" else ()
         monkeypatch.setattr(*finder, lambda *_, **__: empty)
-        monkeypatch.setattr(checking, "check_boxes", lambda _: ())  # sees boxes outside in any dataset once more
+        for again in ("check_boxes", "check_repeats"):  # see boxes outside, and repeats, in any dataset once more
+            monkeypatch.setattr(checking, again, lambda _: ())
         assert code not in {problem.code for problem in run(sound)}
 
 
@@ -214,6 +217,11 @@ TABLES = [
         ["LABEL_UNKNOWN", "BOX_OUTSIDE"],
     ),
     ("tbx11k", "annotations/xml/tb1.xml", "<a><size>", []),  # the adapter says so
+    ("rsna", "nih_names.csv", "patientId,nih_image\na,1.png\na,2.png\n", ["ROW_DUPLICATED"]),
+    ("siim_covid", "train_meta.csv", "patientid,imageid\np,a\n", ["HEADER_DRIFT"]),
+    ("hannover", "data.csv", "patient_id,image_id,sex,age\np,a,m,61\n", ["HEADER_DRIFT"]),
+    ("siim_acr", "train-rle.csv", "ImageId, EncodedPixels\na,-1\nb,1 2\nb,7 2\n", []),
+    ("siim_acr", "train-rle.csv", "ImageId, EncodedPixels\na,1 2\na,1 2\n", ["ROW_DUPLICATED"]),
 ]
 
 
@@ -222,6 +230,46 @@ def test_tables(tmp_path, name, file, text, codes):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
     assert sorted({problem.code for problem in check_rows(name, tmp_path)}) == sorted(set(codes))
+
+
+MINE = "image,Effusion\na.png,1\nb.png,0\n"
+DRAWN = [Finding("effusion", Box(1, 2, 30, 40)), Finding("effusion", Box(5, 6, 130, 40))]
+
+
+# datasets without a table of their own, and folders in a tool's format, have their cases looked at
+@pytest.mark.parametrize(
+    ("findings", "films", "says"),
+    [
+        (DRAWN[:1], 1, []),
+        (DRAWN, 1, [("BOX_OUTSIDE", "effusion of me at 5, 6, 130, 40, on a film of 100 x 80")]),
+        (DRAWN[:1] * 2, 1, [("ROW_DUPLICATED", "effusion of me at 1, 2, 30, 40, 2 times")]),
+        (DRAWN[:1], 2, [("ROW_DUPLICATED", "the film is there twice")]),
+    ],
+)
+def test_cases_of_any_source(findings, films, says):
+    reading = Reading("me", tuple(findings), {"effusion": State.BOXED}, Frame(100, 80))
+    cases = [Case("a", "mine", "p", (reading,), frame=Frame(100, 80))] * films
+    found = check_reading(lambda: cases)
+    assert [(problem.code, problem.text) for problem in found] == says
+    assert {problem.where for problem in found} <= {"mine/a"}
+
+
+def test_a_film_of_ones_own_that_is_there_twice(tmp_path):
+    (tmp_path / "labels.csv").write_text(MINE)
+    assert check("csv", tmp_path, films="skip") == tuple(
+        Problem("FILM_MISSING", f"csv/{name}", "no film of this name below the dataset's folder") for name in "ab"
+    )
+    (tmp_path / "labels.csv").write_text(MINE + "a.png,0\n")
+    assert Problem("ROW_DUPLICATED", "csv/a", "the film is there twice") in check("csv", tmp_path, films="skip")
+
+
+def test_films_that_the_split_names_must_be_there(sound):
+    """A split leaves out films that it does not name, so those that it names and are gone would pass unseen."""
+    gone = sound / "images" / f"{NAMES[1]}.png"
+    gone.unlink()
+    assert check("nih", sound, splits=sound.parent / "splits.csv") == (
+        Problem("FILM_MISSING", str(gone), "the split names it, and it is not there"),
+    )
 
 
 def test_wrong_names_are_refused(tmp_path):
@@ -257,10 +305,8 @@ def test_official_split_of_chestxdet_is_reported(shared_data):
     assert {problem.code for problem in given} == {"ROW_DUPLICATED"}
 
 
-def test_given_split_of_all_films_has_no_leak(shared_data):
-    here = [name for name, data in DATASETS.items() if (shared_data / data.folder).is_dir() and name != "vindr"]
-    cases = [case for name in here for case in load(name, shared_data / DATASETS[name].folder)]
-    known = apply_splits(cases, read_splits(shared_data / "splits.csv"), shared_data)
+def test_given_split_of_all_films_has_no_leak(shared_data, real_cases):
+    known = apply_splits(real_cases, read_splits(shared_data / "splits.csv"), shared_data)
     assert len({case.image for case in known}) > 14_000
     assert check_cases(known, films="skip") == ()
 
@@ -284,5 +330,5 @@ def test_different_films_are_not_twins(shared_data, tmp_path):
     shutil.copy(films[0].image, tmp_path / "copy.jpg")
     with Image.open(films[1].image) as film:
         film.resize((64, 64)).save(tmp_path / "small.png")
-    copies = [type(films[0])(path.stem, "mine", path.stem, (), image=path) for path in sorted(tmp_path.iterdir())]
+    copies = [Case(path.stem, "mine", path.stem, (), image=path) for path in sorted(tmp_path.iterdir())]
     assert len(list(check_films([*films, *copies]))) == 2

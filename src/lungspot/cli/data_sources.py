@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
@@ -40,17 +41,13 @@ def cases_of(name: str, root: Path, splits: Path | None = None, *, merged: bool 
     ``splits``: only the films that this CSV names, with its patients and splits. ``merged``: one case a film.
     """
     from lungspot.datasets.merge import merge
-    from lungspot.datasets.splits import apply_splits, read_splits
+    from lungspot.datasets.splits import read_splits
 
     if splits is not None and splits.is_absolute() != root.is_absolute():
         splits, root = splits.absolute(), root.absolute()
     cases = [case for source, folder in _sources(name, root) for case in _load(source, folder)]
     if splits is not None:
-        given = read_splits(splits)
-        found = [apply_splits(cases, given, base) for base in (splits.parent, root, root.parent)]
-        cases = max(found, key=len)
-        if not cases:
-            raise DatasetError("DATASET_INCOMPLETE", splits, f"no film of {root} is named in it")
+        cases, _ = _in_split(cases, read_splits(splits), splits, root)
     return merge(cases) if merged else cases
 
 
@@ -61,14 +58,24 @@ def problems_of(
     films: Literal["skip", "open", "compare"],
     progress: Callable[[Sequence[Path]], Iterable[Path]],
 ) -> tuple[Problem, ...]:
-    """Return the problems of a dataset; of ``all``, also the pairs of films across them."""
-    from lungspot.datasets.check import check_cases, check_tables
+    """Return the problems of a dataset or of a folder in a tool's format; of ``all``, also the pairs across them."""
+    from lungspot.datasets.check import check_cases, check_reading, films_of_split
+    from lungspot.datasets.check_rows import check_rows
+    from lungspot.datasets.splits import read_splits
 
-    tables = [check_tables(source, folder) for source, folder in _sources(name, root) if _is_dataset(source)]
-    found = [problem for problems in tables for problem in problems]
+    if splits is not None and splits.is_absolute() != root.is_absolute():
+        splits, root = splits.absolute(), root.absolute()
+    cases: list[Case] = []
+    found: list[Problem] = []
+    for source, folder in _sources(name, root):
+        found += check_reading(partial(_kept, cases, source, folder), check_rows(source, folder))
     if any(problem.code == "NOT_LOADED" for problem in found):
         return tuple(found)
-    return (*found, *check_cases(cases_of(name, root, splits), films=films, progress=progress))
+    if splits is not None:
+        given = read_splits(splits)
+        cases, base = _in_split(cases, given, splits, root)
+        found += films_of_split(given, base, root)
+    return (*found, *check_cases(cases, films=films, progress=progress))
 
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
@@ -168,6 +175,24 @@ def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
         folders = ", ".join(data.folder for data in DATASETS.values())
         raise DatasetError("DATASET_NOT_FOUND", root, f"none of the folders {folders} here")
     return here
+
+
+def _in_split(cases: list[Case], given: Mapping[str, Any], splits: Path, root: Path) -> tuple[list[Case], Path]:
+    """Return the cases that a split names, with its patients and splits, and the folder that its paths start from."""
+    from lungspot.datasets.splits import apply_splits
+
+    named = {base: apply_splits(cases, given, base) for base in (splits.parent, root, root.parent)}
+    base = max(named, key=lambda base: len(named[base]))
+    if not named[base]:
+        raise DatasetError("DATASET_INCOMPLETE", splits, f"no film of {root} is named in it")
+    return named[base], base
+
+
+def _kept(cases: list[Case], source: str, folder: Path) -> list[Case]:
+    """Return the cases of one source, and add them to ``cases``, so that nothing is read twice."""
+    found = _load(source, folder)
+    cases += found
+    return found
 
 
 def _is_dataset(name: str) -> bool:

@@ -7,11 +7,12 @@ themselves (:mod:`.check_films`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from lungspot.datasets.case import Case
+from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load
 from lungspot.datasets.check_films import check_films, missing_films
 from lungspot.datasets.check_rows import check_rows
@@ -19,8 +20,9 @@ from lungspot.datasets.problems import PROBLEMS, Problem
 from lungspot.datasets.split import leaks
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
+from lungspot.findings import Box
 
-__all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases", "check_tables"]
+__all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
 
 Films = Literal["skip", "open", "compare"]
 
@@ -40,26 +42,45 @@ def check(
     ``progress``: draws a bar.
     Raises ``DATASET_NOT_FOUND`` for a name or folder that is none, ``MISSING_EXTRA``.
     """
-    found = check_tables(name, root)
+    cases: list[Case] = []
+
+    def read() -> Sequence[Case]:
+        cases.extend(load(name, root))
+        return cases
+
+    found = check_reading(read, check_rows(name, root))
     if any(problem.code == "NOT_LOADED" for problem in found):
         return found
-    cases = load(name, root)
     if splits is not None:
-        cases = apply_splits(cases, read_splits(splits), splits.parent)
+        given = read_splits(splits)
+        cases = apply_splits(cases, given, splits.parent)
+        found = (*found, *films_of_split(given, splits.parent, root))
     return (*found, *check_cases(cases, films=films, progress=progress))
 
 
 def check_tables(name: str, root: Path) -> tuple[Problem, ...]:
     """Return what is wrong with the tables of one dataset, and whether its adapter refuses them (``NOT_LOADED``)."""
-    found = list(check_rows(name, root))
+    return check_reading(lambda: load(name, root), check_rows(name, root))
+
+
+def check_reading(read: Callable[[], Sequence[Case]], rows: Iterable[Problem] = ()) -> tuple[Problem, ...]:
+    """Return ``rows``, what was found in the tables, and what is wrong with the cases that ``read`` makes of them.
+
+    It serves folders in a tool's format too, which have no such tables. What the rows tell already is not said twice.
+    Raises ``DATASET_NOT_FOUND``; whatever else ``read`` refuses is the problem ``NOT_LOADED``.
+    """
+    found = list(rows)
     try:
-        cases = load(name, root)
+        cases = read()
     except DatasetError as error:
         if error.code == "DATASET_NOT_FOUND":
             raise
         return (*found, Problem.of("NOT_LOADED", error))
-    if not any(problem.code.startswith("BOX_") for problem in found):
+    told = {problem.code for problem in found}
+    if not any(code.startswith("BOX_") for code in told):
         found += check_boxes(cases)
+    if "ROW_DUPLICATED" not in told:
+        found += check_repeats(cases)
     return tuple(found)
 
 
@@ -82,10 +103,33 @@ def check_boxes(cases: Iterable[Case]) -> Iterator[Problem]:
         for reading in case.readings:
             for finding in reading.findings:
                 if finding.box is not None and case.frame is not None and not finding.box.is_inside(case.frame):
-                    corners = ", ".join(f"{corner:g}" for corner in finding.box.corners)
                     size = f"{case.frame.width} x {case.frame.height}"
-                    text = f"{finding.label} of {reading.reader} at {corners}, on a film of {size}"
+                    text = f"{finding.label} of {reading.reader} at {_shown(finding.box)}, on a film of {size}"
                     yield Problem("BOX_OUTSIDE", f"{case.dataset}/{case.id}", text)
+
+
+def check_repeats(cases: Iterable[Case]) -> Iterator[Problem]:
+    """Yield films that a dataset holds twice, and boxes that one reader drew twice."""
+    films: set[tuple[str, str]] = set()
+    for case in cases:
+        where = f"{case.dataset}/{case.id}"
+        if (case.dataset, case.id) in films:
+            yield Problem("ROW_DUPLICATED", where, "the film is there twice")
+        films.add((case.dataset, case.id))
+        for reading in case.readings:
+            boxes = Counter((finding.label, finding.box) for finding in reading.findings if finding.box is not None)
+            for (label, box), number in boxes.items():
+                if number > 1:
+                    text = f"{label} of {reading.reader} at {_shown(box)}, {number} times"
+                    yield Problem("ROW_DUPLICATED", where, text)
+
+
+def films_of_split(given: Mapping[str, tuple[str, Split]], base: Path, root: Path) -> Iterator[Problem]:
+    """Yield the films below ``root`` that a given split names (relative to ``base``) and that are not there."""
+    for image in given:
+        path = base / image
+        if path.is_relative_to(root) and not path.is_file():
+            yield Problem("FILM_MISSING", str(path), "the split names it, and it is not there")
 
 
 def check_patients(cases: Iterable[Case]) -> Iterator[Problem]:
@@ -93,3 +137,7 @@ def check_patients(cases: Iterable[Case]) -> Iterator[Problem]:
     for leak in leaks(cases):
         films = "; ".join(f"{split}: {', '.join(names)}" for split, names in leak.films)
         yield Problem("PATIENT_IN_TWO_SPLITS", leak.patient, films)
+
+
+def _shown(box: Box) -> str:
+    return ", ".join(f"{corner:g}" for corner in box.corners)

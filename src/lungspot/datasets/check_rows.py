@@ -259,6 +259,13 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - gzip's type differs from open's
 _VINDR_BOXES: Final = "x_min,y_min,x_max,y_max"
 _NIH_ENTRY: Final = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
 _NIH_SIZES: Final = "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+_SIIM_PATIENTS: Final = "patientid,studyid,series_id,imageid,SeriesNumber,InstanceNumber"
+_HANNOVER: Final = (
+    "patient_id,image_id,sex,age,size,weight,admission_offset,icu_admission_offset,icu_release_offset,death_offset,"
+    "modality,projection,crp_offset,crp_val,d-dimer_offset,d-dimer_val,factor_xii_offset,factor_xii_val,ldh_offset,"
+    "ldh_val,lymphocytes_offset,lymphocytes_val,neutrophils_offset,neutrophils_val,pco2_offset,pco2_val,po2_offset,"
+    "po2_val"
+)
 _PHYSIONET: Final = frozenset(vindr.LOCAL) | frozenset(vindr.GLOBAL) | {vindr.NO_FINDING}
 
 # dataset → its tables, or what reads them where they are no CSV of one mark a row.
@@ -301,12 +308,16 @@ CHECKED: Final[dict[str, tuple[Table | Callable[[Path], Iterator[Problem]], ...]
             once=None,  # Kaggle's file has a row for each box
             agree="class",
         ),
+        Table(("nih_names.csv",), ("patientId,nih_image",), "patientId", once=("patientId",)),
     ),
     "siim_covid": (
         _siim,
         Table(("train_study_level.csv",), (",".join(("id", *siim_covid.CLASSES)),), "id", once=("id",)),
         Table(("meta.csv",), ("image_id,dim0,dim1,split",), "image_id", once=("image_id",)),
+        Table(("train_meta.csv",), (_SIIM_PATIENTS,), "imageid", once=("imageid",)),
     ),
+    "hannover": (Table(("data.csv",), (_HANNOVER,), "image_id", once=("image_id",)),),
+    "siim_acr": (Table(("train-rle.csv", "stage_2_train.csv"), ("ImageId,EncodedPixels",), "ImageId"),),
     "tbx11k": (_tbx11k,),
     "vindr": (
         Table(
