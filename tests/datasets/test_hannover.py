@@ -32,6 +32,10 @@ def test_bad_downloads_are_one_line(download):
         list(adapter.cases(download({})))
     with pytest.raises(DatasetError, match="DATASET_COLUMNS: no column projection"):
         list(adapter.cases(download({"data.csv": HEADER.replace("projection", "view")})))
+    with pytest.raises(
+        DatasetError, match=r"data\.csv:2: DATASET_ROW: patient_id is empty"
+    ):  # else all are one person's
+        list(adapter.cases(download({"data.csv": f"{HEADER},aa,m,61,,,0,DX,ap\n"})))
 
 
 def test_counts_equal_the_raw_files(shared_data):

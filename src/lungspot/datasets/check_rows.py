@@ -134,8 +134,7 @@ def _check_cells(table: Table, cells: Cells, where: str, frame: Frame | None, se
             row = first.rpartition(":")[2]
             yield Problem("ROW_CONTRADICTS", where, f"{film} is {cells[table.agree]!r}, in row {row} {before!r}")
     if table.size is not None:
-        width, height = (_number(cells.get(name, "")) for name in table.size)
-        frame = Frame(int(width), int(height)) if width >= 1 and height >= 1 else frame
+        frame = _frame(*(cells.get(name, "") for name in table.size)) or frame
     for label, corners in table.marks(cells) if table.marks else []:
         if label not in table.known:
             yield Problem("LABEL_UNKNOWN", where, f"{film}: {label!r}")
@@ -148,6 +147,12 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _frame(width: str, height: str) -> Frame | None:
+    """Return the size that two texts say, None where they say none."""
+    sides = [_number(width), _number(height)]
+    return Frame(int(sides[0]), int(sides[1])) if all(1 <= side < math.inf for side in sides) else None
 
 
 def _corners(cells: Cells, columns: Iterable[str], *, sized: bool) -> Corners:
@@ -189,9 +194,8 @@ def _siim(root: Path) -> Iterator[Problem]:
     if (root / "meta.csv").is_file():
         with _open(root / "meta.csv") as file:
             for row in csv.DictReader(file):
-                width, height = _number(row.get("dim1") or ""), _number(row.get("dim0") or "")
-                if width >= 1 and height >= 1:
-                    frames[row.get("image_id") or ""] = Frame(int(width), int(height))
+                if (frame := _frame(row.get("dim1") or "", row.get("dim0") or "")) is not None:
+                    frames[row.get("image_id") or ""] = frame
     table = Table(
         names=("train_image_level.csv",),
         headers=("id,boxes,label,StudyInstanceUID",),
@@ -240,8 +244,7 @@ def _four(value: Any) -> Corners:  # noqa: ANN401 - whatever JSON holds there
 def _tbx11k(root: Path) -> Iterator[Problem]:
     for path in sorted((root / "annotations" / "xml").glob("*.xml")):
         tree = ET.fromstring(path.read_bytes())  # noqa: S314 - one's own download; the adapter reads it as well
-        width, height = (_number(tree.findtext(f"size/{key}", "")) for key in ("width", "height"))
-        frame = Frame(int(width), int(height)) if width >= 1 and height >= 1 else None
+        frame = _frame(*(tree.findtext(f"size/{key}", "") for key in ("width", "height")))
         for item in tree.iter("object"):
             label = item.findtext("name", "")
             if label not in tbx11k.LABELS:

@@ -16,7 +16,7 @@ from typing import Final
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import age_in_years, need, read_rows, sex, view
+from lungspot.datasets.tables import age_in_years, need, read_rows, sex, view, word
 from lungspot.findings import Finding, Reading, State
 
 __all__ = ["READER", "cases"]
@@ -28,11 +28,12 @@ def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each row of ``data.csv``, with its film if that is there."""
     films = find_films([root])
     reading = Reading(READER, (Finding("covid19"),), {"covid19": State.PRESENT})
-    for _, row in read_rows(need(root, "data.csv"), ("patient_id", "image_id", "sex", "age", "projection")):
+    path = need(root, "data.csv")
+    for line, row in read_rows(path, ("patient_id", "image_id", "sex", "age", "projection")):
         yield Case(
-            id=row["image_id"],
+            id=word(path, line, row, "image_id"),
             dataset="hannover",
-            patient=f"han_{row['patient_id']}",
+            patient=f"han_{word(path, line, row, 'patient_id')}",
             readings=(reading,),
             image=films.get(row["image_id"]),
             view=view(row["projection"]),

@@ -21,7 +21,7 @@ from typing import Final
 
 from lungspot.datasets.case import Case, Split
 from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import age_in_years, need, number, read_rows, refuse_row, row_box, sex, view
+from lungspot.datasets.tables import age_in_years, need, number, read_lines, read_rows, refuse_row, row_box, sex, view
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
 __all__ = ["BOXES", "FRAME", "LABELS", "REPORTS", "cases"]
@@ -118,6 +118,5 @@ def _official(root: Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for name, split in _LISTS.items():
         if (root / name).is_file():
-            words = (root / name).read_text(encoding="utf-8").split()
-            splits |= {word.rpartition(".")[0]: split for word in words}
+            splits |= {line.rpartition(".")[0]: split for line in read_lines(root / name)}
     return splits

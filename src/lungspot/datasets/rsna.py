@@ -20,7 +20,7 @@ from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.chestxdet import nih_names
 from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.tables import need, number, read_rows, refuse_row, row_box
+from lungspot.datasets.tables import need, number, read_rows, refuse_row, row_box, word
 from lungspot.findings import Box, Reading
 
 __all__ = ["CLASSES", "READER", "cases"]
@@ -38,7 +38,7 @@ def cases(root: Path) -> Iterator[Case]:
     films = find_films([root, root.parent / "nih"])
     boxes: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
     for line, row in read_rows(labels, ("patientId", "x", "y", "width", "height", "Target")):
-        found = boxes[row["patientId"]]
+        found = boxes[word(labels, line, row, "patientId")]
         if row["Target"] == "1":
             x, y, width, height = (number(labels, line, row, column) for column in ("x", "y", "width", "height"))
             found.append(("opacity", row_box(labels, line, (x, y, x + width, y + height))))

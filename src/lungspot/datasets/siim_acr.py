@@ -21,7 +21,7 @@ from typing import Final
 from lungspot.datasets.case import Case
 from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.tables import need, read_rows, refuse_row
+from lungspot.datasets.tables import need, read_rows, refuse_row, word
 from lungspot.findings import Box, Frame, Reading, enclosing
 
 __all__ = ["READER", "boxes_of", "cases", "runs_of"]
@@ -36,7 +36,7 @@ def cases(root: Path) -> Iterator[Case]:
     films = find_films([root])
     masks: dict[str, list[Run]] = {}
     for line, row in read_rows(path, ("ImageId", "EncodedPixels")):
-        runs = masks.setdefault(row["ImageId"].strip(), [])
+        runs = masks.setdefault(word(path, line, row, "ImageId"), [])
         try:
             runs.extend(runs_of(row["EncodedPixels"], FRAME))
         except ValueError as error:

@@ -18,7 +18,7 @@ from typing import Final
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.films import dicom_facts, find_films
-from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box
+from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box, row_frame, word
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -42,7 +42,7 @@ def cases(root: Path) -> Iterator[Case]:
     films = find_films([root / "train"])
     frames, patients = _frames(root), _patients(root)
     for line, row in read_rows(path, ("id", "label", "StudyInstanceUID")):
-        name, study = row["id"].removesuffix("_image"), row["StudyInstanceUID"]
+        name, study = word(path, line, row, "id").removesuffix("_image"), row["StudyInstanceUID"]
         if study not in studies:
             raise refuse_row(path, line, f"study {study} is not in train_study_level.csv")
         image = films.get(name)
@@ -106,7 +106,7 @@ def _frames(root: Path) -> dict[str, Frame]:
     if not path.is_file():
         return {}
     return {
-        row["image_id"]: Frame(int(number(path, line, row, "dim1")), int(number(path, line, row, "dim0")))
+        row["image_id"]: row_frame(path, line, row, "dim1", "dim0")
         for line, row in read_rows(path, ("image_id", "dim0", "dim1"))
     }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import Box
+from lungspot.findings import Box, Frame
 from lungspot.images.radiograph import Sex, View
 
 __all__ = [
@@ -24,13 +24,16 @@ __all__ = [
     "need",
     "need_folder",
     "number",
+    "read_lines",
     "read_list",
     "read_object",
     "read_rows",
     "refuse_row",
     "row_box",
+    "row_frame",
     "sex",
     "view",
+    "word",
 ]
 
 Row = Mapping[str, str]
@@ -93,6 +96,14 @@ def header_of(path: Path) -> tuple[str, ...]:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file without their outer spaces, empty ones left out; raises :class:`DatasetError`."""
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole text file ({error})") from error
+
+
 def read_list(path: Path) -> list[Any]:
     """Return the list that a JSON file holds; raises :class:`DatasetError`."""
     value = _read_json(path)
@@ -123,6 +134,23 @@ def number(path: Path, line: int | str, row: Row, column: str) -> float:
     if not math.isfinite(value):
         raise refuse_row(path, line, f"{column} is {row[column]!r}, not a number")
     return value
+
+
+def word(path: Path, line: int | str, row: Row, column: str) -> str:
+    """Return the text in a column that must not be empty; raises :class:`DatasetError`."""
+    text = row[column].strip()
+    if not text:
+        raise refuse_row(path, line, f"{column} is empty")
+    return text
+
+
+def row_frame(path: Path, line: int | str, row: Row, width: str, height: str) -> Frame:
+    """Return the size in two columns; raises :class:`DatasetError` where they make none."""
+    sides = [number(path, line, row, column) for column in (width, height)]
+    try:
+        return Frame(int(sides[0]), int(sides[1]))
+    except InputError as error:
+        raise refuse_row(path, line, f"{width}, {height}: {error.reason}") from error
 
 
 def row_box(path: Path, line: int | str, corners: Iterable[float]) -> Box:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from lungspot.datasets.case import Case, Split, everything_absent
 from lungspot.datasets.films import list_films
-from lungspot.datasets.tables import need, need_folder, read_object, refuse_row, row_box
+from lungspot.datasets.tables import need, need_folder, read_lines, read_object, refuse_row, row_box
 from lungspot.datasets.xml_tree import parse_xml
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -115,5 +115,5 @@ def _official(root: Path) -> dict[str, Split]:
     for split in (Split.TRAIN, Split.VAL):
         path = root / "lists" / f"TBX11K_{split}.txt"
         if path.is_file():
-            found |= {Path(line.strip()).stem: split for line in path.read_text(encoding="utf-8").splitlines()}
+            found |= {Path(line).stem: split for line in read_lines(path)}
     return found

@@ -24,7 +24,17 @@ from typing import Final
 
 from lungspot.datasets.case import Case, Split
 from lungspot.datasets.films import dicom_facts, find_films
-from lungspot.datasets.tables import Row, header_of, need_folder, number, read_rows, refuse_row, row_box
+from lungspot.datasets.tables import (
+    Row,
+    header_of,
+    need_folder,
+    number,
+    read_rows,
+    refuse_row,
+    row_box,
+    row_frame,
+    word,
+)
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -142,10 +152,10 @@ def _read(path: Path, image_labels: Path | None) -> dict[str, _Film]:
     by_reader, sized = "rad_id" in header, {"width", "height"} <= set(header)
     columns = ("image_id", "class_name", *_CORNERS, *(("rad_id",) if image_labels is None else ()))
     for line, row in read_rows(path, columns):
-        film = films.setdefault(row["image_id"], _Film())
-        marked = film.boxes.setdefault(row["rad_id"] if by_reader else CONSENSUS, [])
+        film = films.setdefault(word(path, line, row, "image_id"), _Film())
+        marked = film.boxes.setdefault(word(path, line, row, "rad_id") if by_reader else CONSENSUS, [])
         if sized and film.frame is None and row["width"]:
-            film.frame = Frame(int(number(path, line, row, "width")), int(number(path, line, row, "height")))
+            film.frame = row_frame(path, line, row, "width", "height")
         if row["class_name"] == NO_FINDING or (row["class_name"] in GLOBAL and not row["x_min"]):
             continue
         if row["class_name"] not in LOCAL:
@@ -164,8 +174,8 @@ def _add_image_labels(films: dict[str, _Film], path: Path) -> None:
     missing = (set(LOCAL.values()) | set(GLOBAL.values())) - set(columns.values())
     needed = [name for name, label in (LOCAL | GLOBAL).items() if label in missing]
     for line, row in read_rows(path, ("image_id", *columns, *needed)):
-        film = films.setdefault(row["image_id"], _Film())
-        reader = row["rad_id"] if by_reader else CONSENSUS
+        film = films.setdefault(word(path, line, row, "image_id"), _Film())
+        reader = word(path, line, row, "rad_id") if by_reader else CONSENSUS
         film.boxes.setdefault(reader, [])
         film.globals[reader] = {label: _state(path, line, row, name) for name, label in columns.items()}
 
@@ -197,7 +207,7 @@ def _frames(root: Path) -> dict[str, Frame]:
     if not path.is_file():
         return {}
     return {
-        row["image_id"]: Frame(int(number(path, line, row, "dim1")), int(number(path, line, row, "dim0")))
+        row["image_id"]: row_frame(path, line, row, "dim1", "dim0")
         for line, row in read_rows(path, ("image_id", "dim0", "dim1"))
     }
 
