@@ -4,7 +4,7 @@ import pytest
 
 from lungspot.datasets import chestxdet, nih, rsna, vindr
 from lungspot.datasets.case import Case, Split
-from lungspot.datasets.stats import Sizes, conflicts, count, diseases, sizes
+from lungspot.datasets.stats import PUBLISHED, Sizes, conflicts, count, diseases, sizes
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
 FRAME = Frame(200, 100)
@@ -57,6 +57,7 @@ def test_sizes_are_fractions_of_the_film():
         (Sizes("edema", "b", 5, 5, 0.4, 0.05, 0.02, 2.0, 0.9), []),  # too few boxes to say
         (Sizes("effusion", "b", 30, 30, 0.4, 0.05, 0.02, 2.0, 0.9), []),  # another label
         (Sizes("edema", "b", 30, 30), []),  # sizes not known
+        (Sizes("edema", "b", 30, 30, 0.4, 0.2, 0.08), []),  # places not known
     ],
 )
 def test_conflicts(second, codes):
@@ -143,8 +144,13 @@ def test_convention_table_has_a_complete_row(measured):
 def test_vindr_boxes_are_counted_and_its_medians_cited(measured, label, boxes):
     """VinDr's train.csv does not say how large the films are: no fraction of a film can be measured here."""
     row = measured[label, "vindr"]
-    assert (row.boxes, row.published) == (boxes, label in {"cardiomegaly", "effusion", "atelectasis"})
-    assert (row.width is None) is not row.published
+    assert (row.boxes, row.published) == (boxes, True)
+    assert next(one for one in PUBLISHED if one.label == label) == row  # films too
+
+
+def test_what_nobody_published_of_vindr_has_no_median(measured):
+    row = measured["consolidation", "vindr"]
+    assert (row.boxes, row.width, row.published) == (556, None, False)
 
 
 def test_slip_nih_and_vindr_hearts_are_not_mixed_in_silence(measured):
@@ -156,6 +162,8 @@ def test_slip_nih_and_vindr_hearts_are_not_mixed_in_silence(measured):
     kinds = {(c.code, c.label, c.sources) for c in conflicts(list(measured.values()))}
     assert ("PLACE", "atelectasis", ("chestxdet", "vindr")) in kinds
     assert ("SIZE", "effusion", ("chestxdet", "vindr")) in kinds
+    assert ("SIZE", "pneumothorax", ("chestxdet", "vindr")) in kinds
+    assert ("SIZE", "pneumothorax", ("nih", "vindr")) not in kinds
     assert ("SIZE", "cardiomegaly", ("chestxdet", "nih")) not in kinds
 
 

@@ -68,6 +68,8 @@ PUBLISHED: Final = (
     Sizes("atelectasis", "vindr", 186, 279, 0.200, 0.193, 0.037, 1.02, 0.32, published=True),
     Sizes("cardiomegaly", "vindr", 2300, 5427, 0.435, 0.135, 0.058, 3.18, 0.60, published=True),
     Sizes("effusion", "vindr", 1032, 2476, 0.087, 0.101, 0.009, 0.83, 0.67, published=True),
+    Sizes("nodule_mass", "vindr", 826, 2580, 0.040, 0.035, 0.001, published=True),
+    Sizes("pneumothorax", "vindr", 96, 226, 0.27, 0.28, 0.072, None, 0.40, published=True),
 )
 
 
@@ -180,7 +182,9 @@ def _compare(first: Sizes, second: Sizes) -> Iterable[Conflict]:
         size = " and ".join(f"{row.width:.3f} x {row.height:.3f} in {row.source}" for row in (first, second))
         text = f"median boxes are {size}: laid over each other they reach IoU {iou:.2f}, so they cannot match at {FIT}"
         yield Conflict("SIZE", label, sources, iou, text)
-    shift = abs((first.y_center or 0.0) - (second.y_center or 0.0))
+    if first.y_center is None or second.y_center is None:
+        return
+    shift = abs(first.y_center - second.y_center)
     if shift > SHIFT:
         place = " and ".join(f"{row.y_center:.2f} in {row.source}" for row in (first, second))
         text = f"median centres are at {place} of the film's height: the word means another place"
