@@ -1,10 +1,11 @@
 """Small downloads in the publishers' exact headers, so that adapters are tested where the real ones are absent."""
 
+import functools
 import json
 
 import pytest
 
-from lungspot.datasets.catalog import load_all
+from lungspot.datasets.catalog import DATASETS, load, load_all
 
 NIH_2020 = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -40,6 +41,12 @@ def write(root, files):
 def real_cases(shared_data):
     """Every real film with all that is said about it."""
     return tuple(load_all(shared_data))
+
+
+@pytest.fixture(scope="session")
+def real(shared_data):
+    """A function that gives the cases of a real dataset by name; each is read once."""
+    return functools.cache(lambda name: tuple(load(name, shared_data / DATASETS[name].folder)))
 
 
 @pytest.fixture

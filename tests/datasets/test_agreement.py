@@ -2,7 +2,6 @@
 
 import pytest
 
-from lungspot.datasets import vindr as vindr_adapter
 from lungspot.datasets.agreement import agreement
 from lungspot.datasets.case import Case
 from lungspot.errors import InputError
@@ -74,8 +73,8 @@ def test_threshold_is_refused(iou):
 
 
 @pytest.fixture(scope="module")
-def vindr(shared_data):
-    return {row.label: row for row in agreement(vindr_adapter.cases(shared_data / "vindr"))}
+def vindr(real):
+    return {row.label: row for row in agreement(real("vindr"))}
 
 
 # label · films any, two, three readers boxed · boxes · mean IoU and match where both marked · match with misses

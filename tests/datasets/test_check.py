@@ -12,7 +12,7 @@ from lungspot.datasets import check as checking
 from lungspot.datasets import check_films as checking_films
 from lungspot.datasets import check_rows as checking_rows
 from lungspot.datasets.case import Case
-from lungspot.datasets.catalog import DATASETS, load
+from lungspot.datasets.catalog import DATASETS
 from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases, check_reading
 from lungspot.datasets.check_films import NEAR, check_films
 from lungspot.datasets.check_rows import CHECKED, check_rows
@@ -311,20 +311,20 @@ def test_given_split_of_all_films_has_no_leak(shared_data, real_cases):
     assert check_cases(known, films="skip") == ()
 
 
-def test_renamed_nih_films_among_the_normals_are_found(shared_data):
+def test_renamed_nih_films_among_the_normals_are_found(real):
     """Five of the RSNA normals are NIH films of the folder, under other names, at other sizes."""
     names = ("00008727_009", "00000422_006", "00000333_000", "00000517_000", "00000695_000")
-    films = [case for case in load("nih", shared_data / "nih") if case.id in names]
-    normals = load("rsna_normals", shared_data / "rsna-normals")
+    films = [case for case in real("nih") if case.id in names]
+    normals = real("rsna_normals")
     found = list(check_films([*films, *normals]))
     assert {problem.code for problem in found} == {"FILM_TWICE"}
     assert sorted(problem.where.rpartition("/")[2][:12] for problem in found) == sorted(names)
     assert NEAR == 24
 
 
-def test_different_films_are_not_twins(shared_data, tmp_path):
+def test_different_films_are_not_twins(real, tmp_path):
     """Three hundred real films of different people: no pair is reported; one copied and shrunk is."""
-    patients = {case.patient: case for case in load("nih", shared_data / "nih") if case.image is not None}
+    patients = {case.patient: case for case in real("nih") if case.image is not None}
     films = list(patients.values())[:300]
     assert list(check_films(films)) == []
     shutil.copy(films[0].image, tmp_path / "copy.jpg")

@@ -44,12 +44,12 @@ def test_a_corrupted_file_is_one_line(rsna, file, old, new, words):
     assert "\n" not in str(caught.value)
 
 
-def test_counts_equal_the_raw_files(shared_data):
+def test_counts_equal_the_raw_files(shared_data, real):
     root = shared_data / "rsna"
     rows = [line.split(",") for line in (root / "stage_2_train_labels.csv").read_text().splitlines()[1:]]
     with (root / "stage_2_detailed_class_info.csv").open(newline="") as file:
         classes = {row["patientId"]: row["class"] for row in csv.DictReader(file)}
-    cases = list(adapter.cases(root))
+    cases = real("rsna")
     assert len(cases) == len({row[0] for row in rows}) == 26463
     assert sum(len(case.readings[0].findings) for case in cases) == sum(row[5] == "1" for row in rows)
     states = collections.Counter(case.readings[0].state("opacity") for case in cases)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lungspot.datasets import chestxdet, nih
 from lungspot.datasets.case import Case, Split
 from lungspot.datasets.split import leaks, refuse_leaks, side, split, write_splits
 from lungspot.datasets.splits import apply_splits, read_splits
@@ -114,7 +113,7 @@ def test_write_refuses_before_it_writes(tmp_path):
     assert not (tmp_path / "splits.csv").exists()
 
 
-def test_official_split_of_chestxdet_leaks_and_the_given_one_does_not(shared_data):
+def test_official_split_of_chestxdet_leaks_and_the_given_one_does_not(shared_data, real):
     """271 of 429 test patients are in train; patients are withheld here, and some films have no NIH name."""
     folder = shared_data / "chestx-det"
     names = dict(line.split(",") for line in (folder / "nih_names.csv").read_text().split())
@@ -123,12 +122,12 @@ def test_official_split_of_chestxdet_leaks_and_the_given_one_does_not(shared_dat
         for name in ("ChestX_Det_train.json", "ChestX_Det_test.json")
     )
     assert (len(test & train), len(test)) == (261, 428)
-    cases = list(chestxdet.cases(folder))
+    cases = real("chestxdet")
     assert [leak.patient.removeprefix("nih_") for leak in leaks(cases)] == sorted(test & train)
     with pytest.raises(DatasetError, match="DATASET_LEAK"):
         refuse_leaks(cases)
     given = read_splits(shared_data / "splits.csv")
-    films = [*nih.cases(shared_data / "nih"), *cases]
+    films = [*real("nih"), *cases]
     known = apply_splits(films, given, shared_data)
     assert len(known) > 8000
     assert leaks(known) == ()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from lungspot.datasets import chestxdet, nih, rsna, vindr
 from lungspot.datasets.case import Case, Split
 from lungspot.datasets.stats import PUBLISHED, Sizes, conflicts, count, diseases, sizes
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -88,9 +87,8 @@ def test_diseases_unite_readers_and_rename():
 
 
 @pytest.fixture(scope="module")
-def measured(shared_data):
-    folders = {nih: "nih", chestxdet: "chestx-det", rsna: "rsna", vindr: "vindr"}
-    cases = [case for adapter, folder in folders.items() for case in adapter.cases(shared_data / folder)]
+def measured(real):
+    cases = [case for name in ("nih", "chestxdet", "rsna", "vindr") for case in real(name)]
     return {(row.label, row.source): row for row in sizes(cases, unsized={"vindr"})}
 
 

@@ -158,31 +158,25 @@ def test_the_truth_of_whole_sets(request, folder, expected):
     assert [dict(truth(case).states) for case in load(folder, request.getfixturevalue(folder))] == expected
 
 
-def test_the_truth_of_the_real_films(shared_data, real_cases):
+def test_the_truth_of_the_real_films(shared_data, real, real_cases):
     states, boxes = collections.Counter(), collections.Counter()
     for case in real_cases:
         reading = truth(case)
         states.update(reading.states.items())
         boxes.update(finding.label for finding in reading.findings)
-    by_set = {
-        name: list(load(name, shared_data / where))
-        for name, where in (("siim_covid", "siim-covid"), ("tbx11k", "tbx11k"))
-    }
-    siim = [case.readings[0] for case in by_set["siim_covid"] if case.image is not None]
+    siim = [case.readings[0] for case in real("siim_covid") if case.image is not None]
     assert boxes["covid19"] == sum(len(reading.boxes("covid19")) for reading in siim)
     assert states["covid19", PRESENT] == len(list((shared_data / "hannover" / "png").iterdir()))
-    shenzhen = [case for case in load("nlm_tb", shared_data / "tb-extra") if case.readings[0].reader == nlm_tb.SHENZHEN]
-    assert boxes["tuberculosis"] == sum(len(case.readings[0].boxes()) for case in [*by_set["tbx11k"], *shenzhen])
-    assert {case.readings[0].reader for case in by_set["tbx11k"]} == {tbx11k.READER}
+    shenzhen = [case for case in real("nlm_tb") if case.readings[0].reader == nlm_tb.SHENZHEN]
+    assert boxes["tuberculosis"] == sum(len(case.readings[0].boxes()) for case in [*real("tbx11k"), *shenzhen])
+    assert {case.readings[0].reader for case in real("tbx11k")} == {tbx11k.READER}
     assert {reading.reader for reading in siim} == {siim_covid.READER}
     here = {case.id for case in real_cases}
-    opacities = [case for case in load("rsna", shared_data / "rsna") if case.id in here]
+    opacities = [case for case in real("rsna") if case.id in here]
     undecided = sum(len(reading.boxes("opacity")) for reading in siim)
     read = {case.id for case in opacities}
     consolidation = sum(
-        len(case.readings[0].boxes("consolidation"))
-        for case in load("chestxdet", shared_data / "chestx-det")
-        if case.id in here - read
+        len(case.readings[0].boxes("consolidation")) for case in real("chestxdet") if case.id in here - read
     )
     listed_alone = sum(f.source == nih.BOXES for case in real_cases for f in truth(case).of("pneumonia"))
     assert boxes["pneumonia"] - listed_alone == undecided + consolidation + sum(
