@@ -78,7 +78,8 @@ def noisy(case: Case) -> frozenset[str]:
     """Return the diseases whose state in :func:`truth` should weigh less in training and not be scored as certain.
 
     They are absent by NIH's text-mined labels alone, or their readers contradict each other: a person calls absent
-    what NIH's label, NIH's box list or another person calls present.
+    what NIH's label, NIH's box list or another person calls present. Of pneumonia RSNA alone is asked where it read:
+    that ChestX-Det boxes Consolidation where RSNA saw no opacity makes no doubt (docs/reference/datasets.md counts).
     """
     return frozenset(label for label, verdict in _verdicts(case).items() if verdict.noisy)
 
