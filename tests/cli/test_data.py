@@ -214,6 +214,24 @@ def test_convert_and_back(data, vindr, tmp_path, format_):
     assert back["counts"] == here["counts"]
 
 
+def test_a_bad_film_does_not_stop_the_rest(data, vindr, tmp_path):
+    (vindr / "train" / "b.png").write_text("half a film")
+    says = f"lungspot: error: {vindr}/train/b.png: NOT_AN_IMAGE: no size can be read from it"
+    code, out, err = data("convert", "vindr", vindr, "-o", tmp_path / "out", "--to", "yolo", "--json")
+    assert (code, json.loads(out)["films"], json.loads(out)["refused"]) == (1, 2, 1)
+    assert err.startswith(says)
+    assert len(err.splitlines()) == 1
+    assert [case.id for case in FORMATS["yolo"].read(tmp_path / "out")] == ["a", "c"]
+    (vindr / "labels.csv").write_text("image,Edema\na.png,1\nb.png,1\n")
+    (vindr / "train.csv").unlink()
+    code, out, err = data("pool", "csv", vindr, "-o", tmp_path / "pool", "--label", "edema", "--json")
+    assert (code, json.loads(out)["labels"], err[: len(says)]) == (1, {"edema": 1}, says)
+    (vindr / "train" / "a.png").unlink()
+    (vindr / "labels.csv").write_text("image,Edema\nb.png,1\n")
+    assert data("convert", "csv", vindr, "-o", tmp_path / "no", "--to", "coco")[0] == 3
+    assert not (tmp_path / "no").exists()
+
+
 def test_merge(data, vindr, tmp_path):
     code, out, _ = data("merge", "vindr", vindr, "vindr", vindr, "-o", tmp_path / "out", "--json")
     assert (code, json.loads(out)["films"]) == (0, 3)

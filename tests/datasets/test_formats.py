@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lungspot.datasets.case import Case, Split
-from lungspot.datasets.catalog import load_all
 from lungspot.datasets.formats import FORMATS
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
@@ -106,11 +105,24 @@ def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
     assert read == given
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_writing_tells_how_far_it_is(name, films, tmp_path):
+    told = []
+
+    def bar(items):
+        told.append(len(items))
+        return iter(items)
+
+    cases = [Case(str(number), "mine", "p", (), films[0]) for number in range(3)]
+    FORMATS[name].write(cases, tmp_path / "out", progress=bar)
+    assert told == [3]
+
+
 @pytest.fixture(scope="module")
-def val(shared_data):
+def val(shared_data, real_cases):
     """Every case of the validation split, readings of one film merged."""
     splits = read_splits(shared_data / "splits.csv")
-    cases = apply_splits(load_all(shared_data), splits, shared_data)
+    cases = apply_splits(real_cases, splits, shared_data)
     return [case for case in cases if case.split is Split.VAL]
 
 

@@ -8,7 +8,6 @@ from PIL import Image
 
 from lungspot.datasets import pool
 from lungspot.datasets.case import Case
-from lungspot.datasets.catalog import load_all
 from lungspot.datasets.formats import FORMATS
 from lungspot.datasets.image_files import Films
 from lungspot.errors import DatasetError, InputError
@@ -96,7 +95,11 @@ def test_a_pool_that_nobody_touched_is_pending_and_nothing_is_lost(tool, films, 
 
 @pytest.mark.parametrize("tool", ["coco", "cvat", "labelme"])
 def test_a_pool_called_complete_keeps_the_model_s_boxes_as_the_model_s(tool, picks, tmp_path):
-    pool.make(picks, tmp_path / "pool", tool=tool, propose=lambda _: MODEL)
+    told = []
+    pool.make(
+        picks, tmp_path / "pool", tool=tool, propose=lambda _: MODEL, progress=lambda films: told.append(1) or films
+    )
+    assert told == [1, 1]  # a model's boxes take long, and so may the films
     answers = pool.collect(tmp_path / "pool", complete=True, reader="dr")
     assert answers.pending == ()
     for pick, answered in zip(picks, answers.cases, strict=True):
@@ -279,8 +282,8 @@ def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
         pool.collect(tmp_path / "pool")
 
 
-def test_the_real_data_have_films_to_label_for_each_disease(shared_data):
-    picks = pool.choose(load_all(shared_data), count=20)
+def test_the_real_data_have_films_to_label_for_each_disease(real_cases):
+    picks = pool.choose(real_cases, count=20)
     counts = {label: sum(label in pick.asked for pick in picks) for label in DISEASES}
     assert min(counts.values()) >= 20
     assert len({pick.case.dataset for pick in picks if "tuberculosis" in pick.asked}) == 3

@@ -23,6 +23,7 @@ from lungspot.cli.data_sources import (
     show,
     split_base,
     unsized,
+    with_whole_films,
     worth_drawing,
     write,
 )
@@ -238,13 +239,13 @@ def fuse(
     ]
     if not fused:
         raise DatasetError("DATASET_INCOMPLETE", root, f"no film was read by {', '.join(reader or [])}")
+    if not quiet and len(fused) < len(cases):
+        say(f"lungspot: {len(cases) - len(fused)} films that {', '.join(reader or [])} did not read are left out")
     if out is not None:
         write(fused, out, to, films, as_json=as_json, quiet=quiet)
     else:
         for case in fused:
             emit({"dataset": case.dataset, "id": case.id, "reading": reading_to_json(case.readings[0])})
-    if not quiet and len(fused) < len(cases):
-        say(f"lungspot: {len(cases) - len(fused)} films that {', '.join(reader or [])} did not read are left out")
 
 
 @app.command()
@@ -349,14 +350,20 @@ def pool(
 
     labels = label_ids(label) or list(DISEASES)
     cases = cases_of(name, root, merged=True)
-    picks = choose(cases, labels, count, seed)
+    chosen = choose(cases, labels, count, seed)
+    whole = set(with_whole_films([pick.case for pick in chosen]))
+    picks = [pick for pick in chosen if pick.case in whole]
     with writing():
-        make(picks, out, tool=tool, films=Films(films.value), propose=None if model is None else proposer(model))
+        bar = partial(progress, what="Preparing films", quiet=quiet)
+        start = None if model is None else proposer(model)
+        make(picks, out, tool=tool, films=Films(films.value), propose=start, progress=bar)
     asked = Counter(one for pick in picks for one in pick.asked)
     if as_json:
         emit({"out": str(out), "films": len(picks), "labels": dict(asked)})
     elif not quiet:
         say(printable(f"{out}: {len(picks)} films; " + ", ".join(f"{asked[one]} {one}" for one in labels)))
+    if len(picks) < len(chosen):
+        raise typer.Exit(Exit.SOME_REFUSED)
 
 
 @app.command()
@@ -377,6 +384,6 @@ def collect(
     found = read_back(folder, answers, reader=reader, complete=complete)
     if not found.cases:
         raise DatasetError("DATASET_INCOMPLETE", folder, f"none of {len(found.pending)} films is answered")
-    write(list(found.cases), out, to, films, as_json=as_json, quiet=quiet)
     if found.pending and not quiet:
         say(f"lungspot: {len(found.pending)} films are not answered")
+    write(list(found.cases), out, to, films, as_json=as_json, quiet=quiet)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
-from lungspot.cli.console import emit, say, writing
+from lungspot.cli.console import Exit, emit, print_error, progress, say, writing
 from lungspot.errors import DatasetError, FilmError, SetupError, printable
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "show",
     "split_base",
     "unsized",
+    "with_whole_films",
     "worth_drawing",
     "write",
 ]
@@ -79,16 +80,43 @@ def problems_of(
 
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
-    """Write cases in a tool's format, and say so."""
+    """Write cases in a tool's format, and say so; ends with 1 where films were refused."""
     from lungspot.datasets.formats import FORMATS
     from lungspot.datasets.image_files import Films
 
+    given, cases = len(cases), with_whole_films(cases)
     with writing():
-        FORMATS[to].write(cases, out, films=Films(films))
+        bar = partial(progress, what="Writing films", quiet=quiet)
+        FORMATS[to].write(cases, out, films=Films(films), progress=bar)
     if as_json:
-        emit({"out": str(out), "format": to, "films": len(cases)})
+        emit({"out": str(out), "format": to, "films": len(cases), "refused": given - len(cases)})
     elif not quiet:
         say(printable(f"{out}: {len(cases)} films as {to}"))
+    if len(cases) < given:
+        raise typer.Exit(Exit.SOME_REFUSED)
+
+
+def with_whole_films(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases whose film, if they have one, says its size; the others are one line each on stderr.
+
+    Raises the error of the first where none is left, so that one bad film never stops the rest.
+    """
+    from lungspot.datasets.image_files import film_size
+
+    kept: list[Case] = []
+    refused: list[DatasetError] = []
+    for case in cases:
+        try:
+            if case.image is not None:
+                film_size(case.image)
+            kept.append(case)
+        except DatasetError as error:
+            refused.append(error)
+    if refused and not kept:
+        raise refused[0]
+    for refusal in refused:
+        print_error(refusal)
+    return kept
 
 
 def need_folder_of(out: Path) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.extension import SCHEMA, facts_from_json, load_json, write_json
-from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
@@ -58,10 +58,10 @@ def read(
     ]
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
     """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: "images"), folder)
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: "images", progress=progress), folder)
 
 
 def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:

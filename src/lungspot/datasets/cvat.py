@@ -24,7 +24,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.extension import write_json
-from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import DONE, Mark, Sheet, flagged, flags_of, label_named, labels_in, sheet_box, sheet_frame
 from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
@@ -57,10 +57,10 @@ def read(
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: _FILMS, by_path=False), folder)
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: _FILMS, by_path=False, progress=progress), folder)
 
 
 def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:

@@ -21,9 +21,10 @@ __all__ = ["FORMATS", "Format"]
 class Format:
     """One format.
 
-    ``read(root, *, looked_for=(), names=None, films=None)`` → cases. ``write(cases, out, *, films="link")`` writes
-    the new folder ``out``. ``sheets(root, names=None)`` → what a tool's files say, film by film. ``draft(sheets,
-    folder, labels)`` writes the tool's files for people to draw on.
+    ``read(root, *, looked_for=(), names=None, films=None)`` → cases. ``write(cases, out, *, films="link",
+    progress=iter)`` writes the new folder ``out``; ``progress`` draws a bar.
+    ``sheets(root, names=None)`` → what a tool's files say, film by film. ``draft(sheets, folder, labels)`` writes the
+    tool's files for people to draw on.
     """
 
     read: Callable[..., list[Case]]

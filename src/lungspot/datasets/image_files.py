@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -25,10 +25,13 @@ from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
 from lungspot.images.read import read
 
-__all__ = ["IMAGE_SUFFIXES", "Films", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
+__all__ = ["IMAGE_SUFFIXES", "Films", "Progress", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
 
 # What a film's file may end in.
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff", ".webp", ".bmp")
+
+# Gives the cases one by one, to draw a bar; the plain ``iter`` draws none.
+Progress = Callable[[Sequence[Case]], Iterable[Case]]
 
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
@@ -100,16 +103,22 @@ def stems(cases: Sequence[Case]) -> list[str]:
     return names
 
 
-def sheets_of(
-    cases: Sequence[Case], folder: Path, films: Films, under: Callable[[Case], str], *, by_path: bool = True
+def sheets_of(  # noqa: PLR0913 - what is written, where to, and how it is told
+    cases: Sequence[Case],
+    folder: Path,
+    films: Films,
+    under: Callable[[Case], str],
+    *,
+    by_path: bool = True,
+    progress: Progress = iter,
 ) -> list[Sheet]:
     """Return one sheet a case, after bringing its image file to ``under(case)`` within ``folder`` as ``films`` says.
 
     ``by_path``: with ``Films.NONE``, sheets name the original's path; otherwise the name that it would have here. The
-    shown frame is the image file's; where a case has no file, it is the native one.
+    shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
     """
     sheets = []
-    for order, (case, stem) in enumerate(zip(cases, stems(cases), strict=True)):
+    for order, (case, stem) in enumerate(zip(progress(cases), stems(cases), strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
         film = case.image
         render = film is not None and films is Films.VIEW and not _is_shown(film)

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.extension import load_json, write_json
-from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import Mark, Sheet, flagged, flags_of, label_named, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
@@ -59,10 +59,10 @@ def read(
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
     """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: ""), folder)
+        draft(sheets_of(list(cases), folder, Films(films), lambda _: "", progress=progress), folder)
 
 
 def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from lungspot.datasets.case import Case
 from lungspot.datasets.extension import case_from_json, case_to_json, load_json, write_json
 from lungspot.datasets.formats import FORMATS
-from lungspot.datasets.image_files import Films, new_folder, sheets_of
+from lungspot.datasets.image_files import Films, Progress, new_folder, sheets_of
 from lungspot.datasets.reconcile import nearest
 from lungspot.datasets.sheet import READER, Mark, Sheet, marks_of, sheet_frame
 from lungspot.datasets.sidecar import file_key
@@ -88,18 +88,20 @@ def choose(cases: Iterable[Case], labels: Sequence[str] = DISEASES, count: int =
     return [Pick(case, chosen[case]) for case in wanted if case in chosen]
 
 
-def make(
+def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
     picks: Sequence[Pick],
     out: Path,
     *,
     tool: str = "labelme",
     films: Films = Films.VIEW,
     propose: Callable[[Case], Reading | None] | None = None,
+    progress: Progress = iter,
 ) -> None:
     """Write the films of :func:`choose` as tasks for ``tool`` into the new folder ``out``.
 
     ``propose`` gives a model's reading of a film, in the case's frame or its own, or None; its boxes of the labels
-    asked about anywhere in the pool are drawn for people to correct. Raises :class:`InputError` for an unknown tool
+    asked about anywhere in the pool are drawn for people to correct. ``progress`` draws a bar, once for the proposals
+    and once for the films. Raises :class:`InputError` for an unknown tool
     and an empty pool.
     """
     if tool not in TOOLS:
@@ -112,12 +114,13 @@ def make(
     labels = [label.id for label in taxonomy() if any(label.id in pick.asked for pick in picks)]
     labels += sorted({label for pick in picks for label in pick.asked} - set(labels))
     if propose is not None:
-        picks = [replace(pick, proposal=_proposal(propose(pick.case), labels)) for pick in picks]
+        given = zip(picks, progress([pick.case for pick in picks]), strict=True)
+        picks = [replace(pick, proposal=_proposal(propose(case), labels)) for pick, case in given]
     with new_folder(Path(out)) as folder:
         drawn: list[Sheet] = []
         entries: list[dict[str, Any]] = []
         bare = [replace(pick.case, readings=()) for pick in picks]
-        plain = sheets_of(bare, folder, Films(films), lambda _: TOOLS[tool])
+        plain = sheets_of(bare, folder, Films(films), lambda _: TOOLS[tool], progress=progress)
         for order, (pick, sheet) in enumerate(zip(picks, plain, strict=True)):
             marks = () if pick.proposal is None else _proposed(pick.proposal, pick.case.frame, sheet.size)
             drawn.append(Sheet(sheet.film, sheet.size, marks, {}, offered=pick.asked))

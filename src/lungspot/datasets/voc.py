@@ -23,7 +23,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.datasets.case import Case, Split
-from lungspot.datasets.image_files import Films, find_film, new_folder, sheets_of
+from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
 from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
@@ -63,11 +63,11 @@ def read(
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
         listed = list(cases)
-        drawn = sheets_of(listed, folder, Films(films), lambda _: _FILMS, by_path=False)
+        drawn = sheets_of(listed, folder, Films(films), lambda _: _FILMS, by_path=False, progress=progress)
         draft(drawn, folder)
         for split in Split:
             stems = [PurePosixPath(s.film).stem for s, case in zip(drawn, listed, strict=True) if case.split is split]

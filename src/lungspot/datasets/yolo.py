@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from lungspot.datasets.case import Case, Split
 from lungspot.datasets.class_list import class_names, class_yaml
-from lungspot.datasets.image_files import IMAGE_SUFFIXES, Films, film_size, new_folder, sheets_of
+from lungspot.datasets.image_files import IMAGE_SUFFIXES, Films, Progress, film_size, new_folder, sheets_of
 from lungspot.datasets.reconcile import case_of
 from lungspot.datasets.sheet import Mark, Sheet, as_shown, label_named, labels_in, sheet_box
 from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
@@ -53,12 +53,20 @@ def read(
     ]
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
+def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
         listed = list(cases)
         draft(
-            sheets_of(listed, folder, Films(films), lambda case: f"images/{case.split or 'all'}", by_path=False), folder
+            sheets_of(
+                listed,
+                folder,
+                Films(films),
+                lambda case: f"images/{case.split or 'all'}",
+                by_path=False,
+                progress=progress,
+            ),
+            folder,
         )
 
 
