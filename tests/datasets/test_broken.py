@@ -27,11 +27,12 @@ SMALL = {
         },
     },
     "tbx11k": {
-        "annotations/json/TBX11K_trainval.json": {
+        "annotations/json/TBX11K_train.json": {
             "categories": [{"id": 1, "name": "ActiveTuberculosis"}],
             "images": [{"id": 7, "file_name": "tb/tb0001.png", "width": 512, "height": 512}],
             "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30.5, 40]}],
-        }
+        },
+        "annotations/json/TBX11K_val.json": {"categories": [], "images": [], "annotations": []},
     },
 }
 # dataset → the fixture of its download, or files

@@ -216,6 +216,7 @@ TABLES = [
         XML,
         ["LABEL_UNKNOWN", "BOX_OUTSIDE"],
     ),
+    ("tbx11k", "annotations/xml/tb1.xml", XML.replace(">TB<", ">PulmonaryTuberculosis<"), ["BOX_OUTSIDE"]),
     ("tbx11k", "annotations/xml/tb1.xml", "<a><size>", []),  # the adapter says so
     ("rsna", "nih_names.csv", "patientId,nih_image\na,1.png\na,2.png\n", ["ROW_DUPLICATED"]),
     ("siim_covid", "train_meta.csv", "patientid,imageid\np,a\n", ["HEADER_DRIFT"]),

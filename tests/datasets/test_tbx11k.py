@@ -56,6 +56,19 @@ def test_the_coco_files_give_the_same_readings_at_512(download):
         path.write_text(path.read_text().replace(new, old, 1))
 
 
+def test_the_split_is_the_json_files_where_no_list_is_there(download):
+    def content(name):
+        return {
+            "categories": [{"id": 1, "name": "ActiveTuberculosis"}],
+            "images": [{"id": 7, "file_name": f"tb/{name}.png", "width": 512, "height": 512}],
+            "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        }
+
+    parts = {"train": "tb0001", "val": "tb0002"}
+    root = download({f"annotations/json/TBX11K_{part}.json": content(name) for part, name in parts.items()})
+    assert [(case.id, case.split) for case in adapter.cases(root)] == [("tb0001", Split.TRAIN), ("tb0002", Split.VAL)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -247,7 +247,7 @@ def _tbx11k(root: Path) -> Iterator[Problem]:
         frame = _frame(*(tree.findtext(f"size/{key}", "") for key in ("width", "height")))
         for item in tree.iter("object"):
             label = item.findtext("name", "")
-            if label not in tbx11k.LABELS:
+            if label not in tbx11k.NAMES:
                 yield Problem("LABEL_UNKNOWN", str(path), f"{label!r}")
             columns = ("xmin", "ymin", "xmax", "ymax")
             cells = {key: item.findtext(f"bndbox/{key}", "") for key in columns}

@@ -22,14 +22,14 @@ from lungspot.datasets.xml_tree import parse_xml
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
-__all__ = ["LABELS", "READER", "cases"]
+__all__ = ["LABELS", "NAMES", "READER", "cases"]
 
 READER: Final = "tbx11k"
 LABELS: Final[dict[str, str]] = {
     "ActiveTuberculosis": "tuberculosis_active",
     "ObsoletePulmonaryTuberculosis": "tuberculosis_old",
 }
-_NAMES = LABELS | {"PulmonaryTuberculosis": "tuberculosis"}  # undecided; in the category list, with no box so far
+NAMES = LABELS | {"PulmonaryTuberculosis": "tuberculosis"}  # undecided; in the category list, with no box so far
 _FOLDERS = ("tb", "health", "sick")
 _JSON = (("TBX11K_train.json", "TBX11K_val.json"), ("TBX11K_trainval.json",), ("TBX11K_trainval_only_tb.json",))
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -105,15 +105,27 @@ def _all_json(root: Path) -> Iterator[tuple[str, _Annotation]]:
 
 
 def _boxed(path: Path, row: str | int, name: str, corners: Iterable[float]) -> tuple[str, Box]:
-    if name not in _NAMES:
+    if name not in NAMES:
         raise refuse_row(path, row, f"unknown label {name!r}")
-    return _NAMES[name], row_box(path, row, corners)
+    return NAMES[name], row_box(path, row, corners)
+
+
+def _names(path: Path) -> list[str]:
+    """Return the file names of a COCO file's images."""
+    try:
+        return [str(image["file_name"]) for image in read_object(path)["images"]]
+    except (KeyError, TypeError) as error:
+        reason = f"no COCO images with file_name ({type(error).__name__}: {error})"
+        raise DatasetError("DATASET_COLUMNS", path, reason) from error
 
 
 def _official(root: Path) -> dict[str, Split]:
     found: dict[str, Split] = {}
     for split in (Split.TRAIN, Split.VAL):
         path = root / "lists" / f"TBX11K_{split}.txt"
+        coco = root / "annotations" / "json" / f"TBX11K_{split}.json"
         if path.is_file():
             found |= {Path(line).stem: split for line in read_lines(path)}
+        elif coco.is_file():
+            found |= {Path(name).stem: split for name in _names(coco)}
     return found
