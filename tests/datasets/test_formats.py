@@ -4,6 +4,7 @@ import contextlib
 import io
 import pickle
 from dataclasses import replace
+from importlib import import_module
 
 import faster_coco_eval
 import pycocotools.coco
@@ -103,6 +104,12 @@ def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
         )
         read = [replace(case, image=one.image) for case, one in zip(read, given, strict=True)]
     assert read == given
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_citation_link_terms_coordinates_and_faults(name):
+    doc = import_module(FORMATS[name].read.__module__).__doc__
+    assert [word for word in ("Citation", "Link", "Terms", "Coordinates", "Known faults") if word not in doc] == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
