@@ -270,14 +270,11 @@ def zlib_bomb(mebibytes):
 
 
 def tiff(width, height, *, pages=1, loop=False, entries=()):
-    body = b"II*\0"
-    for page in range(pages):
-        tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
-        tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 4), *entries]
-        start = len(body) + 4
-        content = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-        body += struct.pack("<I", 8 if loop and page else start) + content
-    return body + bytes(4)
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 4), *entries]
+    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    starts = [8 if loop else 8 + i * (len(page) + 4) for i in range(pages)]
+    return b"II*\0" + b"".join(struct.pack("<I", start) + page for start in starts) + bytes(4)
 
 
 def saved(picture, form, **options):
