@@ -70,6 +70,10 @@ def test_what_is_no_file_is_refused_with_its_code(tmp_path, monkeypatch, png):
         with pytest.raises(FilmError) as caught:
             read(path)
         assert (caught.value.code, caught.value.where, caught.value.reason) == (code, str(path), reason)
+    with pytest.raises(FilmError, match="this is a folder; give the files in it"):
+        read(tmp_path)
+    with pytest.raises(FilmError, match="not a regular file; save it as a file, or give it as standard input"):
+        read(pipe)
 
     def forbidden(_):
         raise PermissionError(13, "Permission denied")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
+import os
 import sys
 from typing import Annotated
 
@@ -10,7 +14,7 @@ import typer
 from lungspot import __version__
 from lungspot.cli import convert, data, demo, detect, export, info, train, train_gate
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
-from lungspot.errors import LungspotError
+from lungspot.errors import LungspotError, SetupError
 
 __all__ = ["app", "main"]
 
@@ -48,24 +52,42 @@ def _options(
 
 def main() -> None:
     """Run the command line and end the process with one of :class:`~lungspot.cli.console.Exit`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is shown escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; never raises, so a shell sees a line and a number."""
     try:
-        result = app(arguments, standalone_mode=True)
+        try:
+            result = app(arguments, standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk still becomes a line
     except SystemExit as end:
         return int(end.code or 0) if not isinstance(end.code, str) else Exit.BUG
     except LungspotError as error:
         print_error(error)
         return Exit.ENVIRONMENT if error.exit_code == Exit.ENVIRONMENT else Exit.NOTHING_DONE
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.DONE
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        return _system_error(error)
     except BaseException as error:  # noqa: BLE001 - the last line of defence: no traceback for a user
         print_bug(error)
         return Exit.BUG
     return int(result or 0)
+
+
+def _system_error(error: OSError) -> int:
+    """Say what the system refused while a verb wrote, and return the exit code."""
+    if error.errno not in {errno.EPIPE, errno.ENOSPC, errno.EDQUOT}:
+        print_bug(error)
+        return Exit.BUG
+    with contextlib.suppress(OSError, AttributeError):  # else Python's own flush at the end fails once more, and loudly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:  # the reader has gone, as `head` does
+        return Exit.DONE
+    print_error(SetupError("NO_SPACE", error.filename or "standard output", "no space left"))
+    return Exit.ENVIRONMENT

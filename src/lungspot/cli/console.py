@@ -11,14 +11,27 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from lungspot.errors import LungspotError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["BANNER", "Exit", "Tally", "emit", "people", "print_bug", "print_error", "progress", "say", "writing"]
+__all__ = [
+    "BANNER",
+    "Exit",
+    "Tally",
+    "emit",
+    "film_source",
+    "people",
+    "print_bug",
+    "print_error",
+    "progress",
+    "say",
+    "writing",
+]
 
 BANNER = "Research use only, not for clinical use."
 
@@ -59,13 +72,22 @@ class Tally:
 
 
 def emit(value: Any) -> None:  # noqa: ANN401 - anything that JSON can say
-    """Write one JSON document as a line on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    r"""Write one JSON document as a line on stdout; what the stream or Unicode cannot say becomes ``\uNNNN``."""
+    if sys.stdout is None:  # closed by the caller: >&-
+        return
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, allow_nan=False)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Write one line for people on stderr."""
-    sys.stderr.write(text + "\n")
+    if sys.stderr is not None:  # closed by the caller: 2>&-
+        sys.stderr.write(text + "\n")
 
 
 def print_error(error: LungspotError) -> None:
@@ -80,6 +102,11 @@ def print_bug(error: BaseException) -> None:
 
         traceback.print_exception(error)
     say(printable(f"lungspot: bug: {type(error).__name__}: {error}; please report it (LUNGSPOT_DEBUG=1 shows more)"))
+
+
+def film_source(path: Path) -> Path | BinaryIO:
+    """Return what to read for a film's path on the command line: ``-`` is standard input."""
+    return sys.stdin.buffer if str(path) == "-" and sys.stdin is not None else path
 
 
 def people(*, stderr: bool = False) -> Console:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungspot.cli.console import say, writing
+from lungspot.cli.console import film_source, say, writing
 
 if TYPE_CHECKING:
     from lungspot.images import Pixels
@@ -24,7 +24,7 @@ class Bits(StrEnum):
 
 
 def convert(
-    film: Annotated[Path, typer.Argument(metavar="FILM", help="The film to convert.")],
+    film: Annotated[Path, typer.Argument(metavar="FILM", help="The film to convert; - is standard input.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="PNG", help="The PNG to write.")],
     bits: Annotated[
         Bits | None, typer.Option("--bits", help="Bits a pixel; without it 8 for a film of 8 bits, else 16.")
@@ -38,7 +38,7 @@ def convert(
         raise typer.BadParameter("the output must end in .png", param_hint="'-o'")
     if out.exists() and film.exists() and out.samefile(film):
         raise typer.BadParameter("the output is the film itself", param_hint="'-o'")
-    radiograph = read(film)
+    radiograph = read(film_source(film))
     depth = int(bits.value) if bits is not None else 8 if radiograph.bits <= 8 else 16
     write_png(radiograph.pixels, out, depth)
     say(printable(f"{out}: {radiograph.frame.width} x {radiograph.frame.height} pixels, {depth} bits"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lungspot.cli.console import Tally, emit
+from lungspot.cli.console import Tally, emit, film_source
 
 if TYPE_CHECKING:
     from lungspot.images import Radiograph
@@ -36,7 +36,9 @@ _PACKAGES = (
 
 
 def info(
-    films: Annotated[list[Path] | None, typer.Argument(metavar="[FILM]...", help="Films to describe.")] = None,
+    films: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILM", help="Films to describe; - is standard input.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; one line a film.")] = False,
     labels: Annotated[bool, typer.Option("--labels", help="List the labels that lungspot knows.")] = False,
 ) -> None:
@@ -66,7 +68,7 @@ def _describe(films: list[Path], *, as_json: bool) -> int:
     tally = Tally()
     for path in films:
         try:
-            facts = film_facts(read(path))
+            facts = film_facts(read(film_source(path)))
         except LungspotError as error:
             tally.refuse(error)
             continue

@@ -19,6 +19,8 @@ from lungspot.images.sniff import DICOM, sniff
 __all__ = ["MAX_BYTES", "read"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024
+_ITS_FILES: Final = "give the files in it"
+_SAVED: Final = "save it as a file, or give it as standard input"
 
 
 def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, sandboxed: bool = True) -> Radiograph:
@@ -65,8 +67,9 @@ def _file_bytes(path: Path) -> bytes:
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            what = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
-            raise FilmError("NOT_READABLE", path, f"this is {what}")
+            folder = stat.S_ISDIR(about.st_mode)
+            what, advice = ("a folder", _ITS_FILES) if folder else ("not a regular file", _SAVED)
+            raise FilmError("NOT_READABLE", path, f"this is {what}", advice=advice)
         if about.st_size > MAX_BYTES:
             raise FilmError("TOO_LARGE", path, f"{about.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read")
         return path.read_bytes()
