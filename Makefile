@@ -24,6 +24,7 @@ fuzz: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/model_card.py
 
 # The detector that ships, from the real films of DATA: about an hour on two cores that have nothing else to do.
 DATA ?= ../shared/data

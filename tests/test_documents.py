@@ -47,6 +47,13 @@ def test_reference_is_current(docs_tool, page):
     assert read(f"docs/reference/{page}") == docs_tool["PAGES"][page](), "run `make docs`"
 
 
+def test_the_model_card_is_that_of_the_model():
+    """As the reference pages: made from what ships, so that the two cannot part."""
+    card = runpy.run_path(str(ROOT / "tools" / "model_card.py"))
+    detector = card["load_detector"]()
+    assert read("docs/model-card.md") == card["page"](detector.card, detector.sha256), "run `make docs`"
+
+
 def verbs():
     def walk(group, path):
         for name, command in group.commands.items():
