@@ -2,10 +2,12 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from lungspot.errors import FilmError
 from lungspot.images import read
@@ -119,6 +121,10 @@ def deep(levels, bits):
     return np.rint(levels * (((1 << bits) - 1) / 4095)).astype(np.uint16 if bits > 8 else np.uint8)
 
 
+def jpeg_lossless(levels, predictor):
+    return imagecodecs.jpeg8_encode(levels.astype(np.uint16), lossless=True, predictor=predictor, bitspersample=12)
+
+
 NATIVE = [
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
@@ -130,6 +136,15 @@ SAME = {
     **{
         f"compressed {syntax.name}": (lambda m, g, s=syntax: m(g, encode=s))
         for syntax in (uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless)
+    },
+    **{
+        f"compressed {syntax.name}": (lambda m, g, s=syntax, e=encode: m(g, syntax=s, raw=encapsulate([e(g)])))
+        for syntax, encode in (
+            (uid.JPEGLossless, lambda g: jpeg_lossless(g, 6)),
+            (uid.JPEGLosslessSV1, lambda g: jpeg_lossless(g, 1)),
+            (uid.HTJ2KLossless, lambda g: imagecodecs.htj2k_encode(g.astype(np.uint16), reversible=True)),
+            (uid.HTJ2KLosslessRPCL, lambda g: imagecodecs.htj2k_encode(g.astype(np.uint16), reversible=True)),
+        )
     },
     "no preamble": lambda m, g: m(g, preamble=False),
     "no meta": lambda m, g: m(g, meta=False),
