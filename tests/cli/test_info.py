@@ -146,6 +146,15 @@ def test_labels_and_films_are_not_asked_for_together(info, png):
     assert "--labels" in err
 
 
+def test_a_picture_is_described_without_importing_pydicom(png):
+    program = (
+        "import sys; from lungspot.cli.app import run; run(['info', sys.argv[1]]); print('pydicom' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(png)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == str(png)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_the_installation_is_described_without_importing_what_is_heavy():
     program = (
         "import sys; from lungspot.cli.app import run; run(['info', '--json']);"

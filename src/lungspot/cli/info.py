@@ -152,13 +152,11 @@ def _model_facts() -> dict[str, Any]:
 
 
 def _film_lines(facts: dict[str, Any]) -> list[str]:
-    from pydicom.uid import UID
-
     spacing = facts["pixel_spacing_mm"]
     said = {
         "kind": facts["kind"].upper(),
         "modality": facts["modality"],
-        "transfer syntax": UID(facts["transfer_syntax"]).name if facts["transfer_syntax"] else None,
+        "transfer syntax": _syntax_name(facts["transfer_syntax"]),
         "size": f"{facts['width']} x {facts['height']} pixels, {facts['bits']} bits",
         "stored inverted": "yes; turned so that white is dense" if facts["inverted"] else None,
         "pixel spacing": f"{spacing[0]:g} x {spacing[1]:g} mm (row, column)" if spacing else None,
@@ -172,6 +170,14 @@ def _film_lines(facts: dict[str, Any]) -> list[str]:
     lines = [f"  {name:<16} {value}" for name, value in said.items() if value is not None]
     warnings = [f"  {'warning':<16} {warning['code']}: {warning['text']}" for warning in facts["warnings"]]
     return [facts["path"], *lines, *warnings]
+
+
+def _syntax_name(syntax: str | None) -> str | None:
+    if syntax is None:
+        return None
+    from pydicom.uid import UID  # loaded already: the film was read with it
+
+    return UID(syntax).name
 
 
 def _installation_lines(facts: dict[str, Any]) -> list[str]:
