@@ -15,6 +15,8 @@ import argparse
 import importlib.util
 import io
 import json
+import os
+import platform
 import resource
 import statistics
 import subprocess
@@ -93,10 +95,16 @@ def films(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "PNG 1024 x 1024, 16 bits", saved(wide, "PNG")
     yield "JPEG 1024 x 1024", saved(square, "JPEG", quality=92)
     yield "TIFF 1024 x 1024, LZW", saved(square, "TIFF", compression="tiff_lzw")
+    yield "WebP 1024 x 1024, lossless", saved(square, "WEBP", lossless=True)
+    yield "BMP 1024 x 1024", saved(square, "BMP")
     yield "PNG 1841 x 1955, 8 bits", saved(Image.fromarray((stored >> 7).astype(np.uint8)), "PNG")
     yield "DICOM uncompressed", (folder / "RG1_UNCR.dcm").read_bytes()
     yield "DICOM JPEG 2000 lossless", (folder / "RG1_J2KR.dcm").read_bytes()
     yield "DICOM JPEG 2000 lossy", (folder / "RG1_J2KI.dcm").read_bytes()
+    yield (
+        "DICOM HTJ2K lossless",
+        encoded(film, uid.HTJ2KLossless, bytes(imagecodecs.htj2k_encode(stored, reversible=True))),
+    )
     yield "DICOM JPEG lossless", encoded(film, uid.JPEGLosslessSV1, lossless_jpeg(stored))
     yield "DICOM JPEG-LS", encoded(film, uid.JPEGLSLossless, bytes(imagecodecs.jpegls_encode(stored)))
     yield "DICOM RLE", encoded(film, uid.RLELossless, None)
@@ -186,7 +194,9 @@ def startup(clock: Callable[[], float], repeat: int) -> list[dict[str, object]]:
 
 
 def show(rows: list[dict[str, object]], starts: list[dict[str, object]]) -> None:
-    """Print the tables."""
+    """Print the tables, and the machine that they were measured on."""
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}\n")
     print("| film | MB | Mpx | read, in a child ms | read, here ms | the child costs ms | prepare ms | plain ms |")
     print("|---|---|---|---|---|---|---|---|")
     for row in rows:
