@@ -83,6 +83,34 @@ def test_what_is_no_file_is_refused_with_its_code(tmp_path, monkeypatch, png):
         read(png)
 
 
+class Pieces(io.RawIOBase):
+    """A stream that gives a hundred bytes at a time, as a socket may, or fails."""
+
+    def __init__(self, data, error=None):
+        self.rest, self.error = io.BytesIO(data), error
+
+    def read(self, size=-1):
+        if self.error is not None:
+            raise self.error
+        return self.rest.read(min(size, 100))
+
+
+def test_a_stream_in_pieces_is_the_whole_film(png):
+    assert png.stat().st_size > 200
+    np.testing.assert_array_equal(read(Pieces(png.read_bytes())).pixels, read(png).pixels)
+
+
+def test_a_stream_that_fails_or_gives_text_is_one_refusal(png):
+    with png.open(encoding="latin-1") as text, pytest.raises(FilmError) as caught:
+        read(text)
+    assert (caught.value.code, caught.value.where) == ("NOT_READABLE", str(png))
+    assert 'open it with mode "rb"' in str(caught.value)
+    for error, reason in ((OSError(5, "Input/output error"), "Input/output error"), (TimeoutError("slow"), "slow")):
+        with pytest.raises(FilmError) as caught:
+            read(Pieces(b"", error))
+        assert (caught.value.code, caught.value.reason) == ("NOT_READABLE", reason)
+
+
 def test_an_endless_stream_is_refused(monkeypatch):
     module = sys.modules["lungspot.images.read"]  # the function hides its module
     monkeypatch.setattr(module, "MAX_BYTES", 1000)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from lungspot.errors import FilmError
 from lungspot.images.radiograph import Origin, Radiograph
@@ -57,10 +57,25 @@ def _bytes_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes,
     else:
         name = getattr(source, "name", None)
         path = name if isinstance(name, str) else None
-        data = source.read(MAX_BYTES + 1)
+        data = _stream_bytes(source, path or "<bytes>")
     if len(data) > MAX_BYTES:
         raise FilmError("TOO_LARGE", path or "<bytes>", f"more than {MAX_BYTES >> 20} MiB")
     return data, path
+
+
+def _stream_bytes(source: BinaryIO, where: str) -> bytes:
+    """Return what an open file holds from here on, MAX_BYTES + 1 at most; a socket's file gives it piece by piece."""
+    data = bytearray()
+    try:
+        part: Any = source.read(MAX_BYTES + 1)
+        while part and len(data) <= MAX_BYTES:
+            if isinstance(part, str):
+                raise FilmError("NOT_READABLE", where, "it gives text, not bytes", advice='open it with mode "rb"')
+            data += part
+            part = source.read(MAX_BYTES + 1 - len(data))
+    except OSError as error:
+        raise FilmError("NOT_READABLE", where, error.strerror or str(error)) from error
+    return bytes(data)
 
 
 def _file_bytes(path: Path) -> bytes:
