@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -129,6 +130,52 @@ def test_the_real_film_in_all_its_encodings_gives_the_same_findings(model_file, 
     first, second = (document(analyze(rg1[name], detector)) for name in ("UNCR", "J2KR"))
     assert first["findings"] == second["findings"]
     assert first["image_scores"] == second["image_scores"]
+
+
+def told(result):
+    """The labels of a result's boxes, and what may differ by rounding: each score and corner."""
+    rows = document(result)["findings"]
+    numbers = [(row["score"], *(side / 1000 for side in row["box"])) for row in rows]
+    return [row["label"] for row in rows], np.array(numbers)
+
+
+def test_the_shipped_detector_finds_the_same_in_every_encoding_and_polarity(rg1, tmp_path):
+    detector = load_detector()
+    found = analyze(rg1["UNCR"], detector)
+    assert found.assessed
+    assert found.boxed
+    assert document(analyze(rg1["J2KR"], detector))["findings"] == document(found)["findings"]
+    header = pydicom.dcmread(rg1["UNCR"])
+    other = np.asarray(header.pixel_array.max() - header.pixel_array, dtype=np.uint16)
+    header.PhotometricInterpretation, header.PixelData = "MONOCHROME2", other.tobytes()
+    for name in ("WindowCenter", "WindowWidth"):
+        if name in header:
+            del header[name]
+    header.save_as(tmp_path / "mono2.dcm")
+    grey = np.rint(found.radiograph.pixels * 65535).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "film.png")
+    Image.fromarray(65535 - grey).save(tmp_path / "negative.png")
+    labels, numbers = told(found)
+    negative = analyze(tmp_path / "negative.png", detector)
+    assert [notice.code for notice in negative.notices] == ["GREYS_SWAPPED"]
+    for other_file in (analyze(tmp_path / "film.png", detector), negative, analyze(tmp_path / "mono2.dcm", detector)):
+        assert told(other_file)[0] == labels
+        np.testing.assert_allclose(told(other_file)[1], numbers, atol=2e-3)  # of a score; two pixels of a box
+
+
+def test_the_shipped_gate_takes_real_chest_films_and_refuses_legs_and_dogs(shared_data):
+    detector = load_detector()
+    verdicts = {}
+    for film in sorted((shared_data / "dicom").glob("*.dcm")):
+        try:
+            verdicts[film.name] = analyze(film, detector).assessed
+        except FilmError as error:
+            verdicts[film.name] = error.code
+    assert verdicts.pop("dx_pa_966_broken.dcm") == "NOT_DECODABLE"
+    strays = {name for name in verdicts if name.startswith("not_a_chest")}
+    assert len(strays) == 6
+    assert not any(verdicts[name] is True for name in strays)
+    assert all(verdicts[name] is True for name in verdicts.keys() - strays)
 
 
 def test_analyze_is_what_the_package_offers():
