@@ -9,6 +9,7 @@ want() { # program, Debian package
 }
 
 want dcmdjpeg dcmtk # reference decoders: tests/images compares every lossless syntax with them
+want dciodvfy dicom3tools # tests/report: every DICOM object that we write passes its checks
 
 [ -n "$missing" ] || exit 0
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from lungspot.errors import FilmError
 from lungspot.images.radiograph import Origin, Radiograph
@@ -16,7 +16,10 @@ from lungspot.images.raster import read_raster
 from lungspot.images.sandbox import DEFAULT, run
 from lungspot.images.sniff import DICOM, sniff
 
-__all__ = ["MAX_BYTES", "read"]
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["MAX_BYTES", "read", "read_header"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 
@@ -36,6 +39,20 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, sandboxed: bool =
     decode = _decoder(kind)
     film = run(decode, data, origin, limits=DEFAULT if sandboxed else None, where=where)
     return replace(film) if sandboxed else film  # made anew, so that what the child says is checked here
+
+
+def read_header(source: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
+    """Return what a DICOM film's header says, as a pydicom data set without pixels; nothing is decoded.
+
+    Raises FilmError as :func:`read` does, and ``NO_STUDY`` where the film is a picture of another kind.
+    """
+    data, path = _bytes_of(source)
+    where = path or "<bytes>"
+    if (kind := sniff(data, where)) != DICOM:
+        raise FilmError("NO_STUDY", where, f"this is a {kind.upper()} picture: no patient, no study")
+    from lungspot.images.dicom_header import open_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
+
+    return open_dicom(data, where).dataset
 
 
 def _decoder(kind: str) -> Callable[[bytes, Origin], Radiograph]:

@@ -1,6 +1,7 @@
 """How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
 
 from lungspot.report.analysis import Analysis, Model, Refusal
+from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results
 from lungspot.report.document import SCHEMA, document, schema
 from lungspot.report.look import BANNER, headline
 from lungspot.report.overlay import overlay
@@ -10,11 +11,15 @@ from lungspot.report.write import FORMATS, write, write_atomic
 
 __all__ = [
     "BANNER",
+    "DICOM_KINDS",
     "FORMATS",
     "SCHEMA",
+    "SR_CLASSES",
     "Analysis",
     "Model",
     "Refusal",
+    "dicom_bytes",
+    "dicom_results",
     "document",
     "headline",
     "overlay",
