@@ -29,6 +29,19 @@ def skip_or_fail(reason):
 
 
 @pytest.fixture(scope="session")
+def program():
+    """A function that returns the path of a program, or skips (fails on CI) where its Debian package is missing."""
+
+    def find(name, package):
+        path = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+        if path is None:
+            skip_or_fail(f"{name} is not installed (apt install {package})")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def shared_data():
     """The folder of real films beside the checkout (never committed)."""
     folder = ROOT.parent / "shared" / "data"

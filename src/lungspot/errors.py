@@ -59,6 +59,9 @@ CODES: Final[dict[str, str]] = {
     "NO_SANDBOX": "use Linux or macOS (on Windows: WSL or a container)",
     "NO_SPACE": "free disk space, or give another output folder",
     "NOT_WRITABLE": "give an output folder that you may write",
+    "PORT": "give another --port or --host, or stop what listens there",
+    "SPOOL_IN_USE": "stop the other node, or give another --spool",
+    "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
 }
 
 
