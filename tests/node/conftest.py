@@ -65,6 +65,18 @@ def film(number=0, **tags):
     return data
 
 
+@pytest.fixture(scope="session")
+def wait_until():
+    """A function that waits until another returns something true, and returns it."""
+    return until
+
+
+@pytest.fixture(scope="session")
+def make_film():
+    """A function that returns a generated film as a data set."""
+    return film
+
+
 class Node:
     """A node in a thread of this process."""
 
