@@ -1,5 +1,6 @@
 """A node that runs in this process, small films for it, and real programs as its neighbours, all on loopback."""
 
+import io
 import json
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -85,7 +87,8 @@ class Node:
         self.spool = settings.spool
         self._thread = threading.Thread(target=self._run, args=(settings,))
         self._thread.start()
-        until(lambda: self.says("listens at") or not self._thread.is_alive(), "the node listening")
+        if settings.rules:
+            until(lambda: self.says("listens at") or not self._thread.is_alive(), "the node listening")
 
     def _run(self, settings):
         try:
@@ -102,6 +105,10 @@ class Node:
 
     def stop(self):
         self.stopping.set()
+        return self.wait()
+
+    def wait(self):
+        """Wait for the end and return the films by state, or what went wrong."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         return self.end
@@ -182,41 +189,58 @@ def archive(launch, program, tmp_path):
     return port, folder
 
 
-@pytest.fixture
-def orthanc(launch, program, tmp_path):
-    """A function that starts a real Orthanc with its DICOMweb plugin, and calls its REST API."""
-    ports = {"dicom": free_port(), "http": free_port()}
-    folder = tmp_path / "orthanc"
+class Orthanc:
+    """A real Orthanc with its DICOMweb plugin."""
 
-    def start(node_port):
-        folder.mkdir()
+    def __init__(self, program, folder):
+        self.dicom, self.http = free_port(), free_port()
+        self.dicomweb = f"http://127.0.0.1:{self.http}/dicom-web"
         settings = {
-            "Name": "ORTHANC",
             "StorageDirectory": str(folder / "db"),
             "IndexDirectory": str(folder / "db"),
             "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
-            "HttpPort": ports["http"],
-            "DicomPort": ports["dicom"],
-            "DicomAet": "ORTHANC",
+            "HttpPort": self.http,
             "RemoteAccessAllowed": False,
-            "DicomModalities": {"lungspot": ["LUNGSPOT", "127.0.0.1", node_port]},
+            "DicomPort": self.dicom,
+            "DicomAet": "ORTHANC",
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-            "TcpNoDelay": True,
-            "DicomCheckCalledAet": False,
-            "HttpThreadsCount": 8,
         }
         (folder / "orthanc.json").write_text(json.dumps(settings))
-        launch([program("Orthanc", "orthanc"), str(folder / "orthanc.json")], ports["http"])
+        command = [program, str(folder / "orthanc.json")]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: answers(self.http) and answers(self.dicom), "Orthanc answering")
 
-    def call(path, body=None):
+    def call(self, path, body=None, method=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{ports['http']}/{path}", data)
-        request.add_header("Accept", "application/json, application/dicom+json")
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}/{path}", data, method=method)
+        request.add_header("Accept", "application/dicom+json, application/json")
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - loopback
-            return json.load(answer)
+            text = answer.read()
+        return json.loads(text) if text else None
 
-    start.call, start.ports = call, ports
-    return start
+    def identify(self, instance):
+        """Orthanc's own name of an instance."""
+        (found,) = self.call("tools/find", {"Level": "Instance", "Query": {"SOPInstanceUID": instance}})
+        return found
+
+    def fetch(self, instance):
+        """An instance as the data set that Orthanc keeps."""
+        address = f"http://127.0.0.1:{self.http}/instances/{self.identify(instance)}/file"
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            return dcmread(io.BytesIO(answer.read()))
+
+    def reports(self, study):
+        """The SRs of a study, as QIDO-RS finds them."""
+        return self.call(f"dicom-web/studies/{study}/instances?Modality=SR") or []
+
+
+@pytest.fixture(scope="session")
+def orthanc(program, tmp_path_factory):
+    """Orthanc, started once for all tests; each uses studies of its own."""
+    server = Orthanc(program("Orthanc", "orthanc"), tmp_path_factory.mktemp("orthanc"))
+    yield server
+    server.process.terminate()
+    server.process.wait(PATIENCE)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ title of the allow-list, goes on; strangers get the rejection that DICOM has for
 from __future__ import annotations
 
 import contextlib
+import gc
 import selectors
 import socket
 import ssl
@@ -32,6 +33,7 @@ __all__ = ["Door", "Visitor"]
 _ASSOCIATE_RQ: Final = 1
 _HEAD: Final = 6
 _TITLES: Final = 42  # where an association request's two AE titles end
+_COLLECT_SECONDS: Final = 10.0
 _TICK: Final = 0.2  # seconds between two looks at the clock
 
 
@@ -69,6 +71,8 @@ class _Handler(RequestHandler):
 class Door(AssociationServer):
     """A listening socket with its allow-list."""
 
+    request_queue_size = 128  # connections that the kernel holds until they are answered
+
     def __init__(  # noqa: PLR0913 - what TCPServer takes, and ours
         self,
         ae: AE,
@@ -95,16 +99,19 @@ class Door(AssociationServer):
         """Let visitors in until :meth:`stop`; runs in a thread of its own."""
         assert self.socket is not None  # noqa: S101 - bound in __init__
         self.socket.setblocking(False)  # noqa: FBT003 - the socket's own word
+        collected = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 for key, _ in selector.select(_TICK):
                     if key.data is None:
                         self._answer(selector)
-                    else:
+                    elif self._visitors.get(key.fd) is key.data:  # not dismissed a moment ago
                         self._hear(selector, key.data)
                 self._expire(selector)
-                self.service_actions()
+                if time.monotonic() > collected + _COLLECT_SECONDS:
+                    gc.collect()  # ended associations are cycles: threads, queues, buffers
+                    collected = time.monotonic()
             for visitor in list(self._visitors.values()):
                 self._dismiss(selector, visitor)
         self.server_close()
@@ -118,11 +125,17 @@ class Door(AssociationServer):
         return [each for each in self.associations if each.is_alive()]
 
     def _answer(self, selector: selectors.BaseSelector) -> None:
-        try:
-            line, address = self.socket.accept()  # type: ignore[union-attr]
-        except OSError:  # gone again, or no descriptor is free: those that wait will be dismissed in time
-            time.sleep(0.01)
-            return
+        while True:
+            try:
+                line, address = self.socket.accept()  # type: ignore[union-attr]
+            except BlockingIOError:
+                return
+            except OSError:  # gone again, or no descriptor is free: those that wait will be dismissed in time
+                time.sleep(0.01)
+                return
+            self._welcome(selector, line, address)
+
+    def _welcome(self, selector: selectors.BaseSelector, line: socket.socket, address: tuple[Any, ...]) -> None:
         if not knows(self.rules, str(address[0])):
             self._turned_away(str(address[0]), "", "no sender is expected at this address")
             line.close()
@@ -130,10 +143,13 @@ class Door(AssociationServer):
         if len(self._visitors) >= self.limits.waiting:  # the one that has been silent longest
             self._dismiss(selector, next(iter(self._visitors.values())))
         line.setblocking(False)  # noqa: FBT003 - the socket's own word
-        until = time.monotonic() + self.limits.hello_seconds
-        visitor = Visitor(line, address, until)
+        visitor = Visitor(line, address, time.monotonic() + self.limits.hello_seconds)
         if self.ssl_context is not None:
-            visitor.line = self.ssl_context.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
+            try:
+                visitor.line = self.ssl_context.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
+            except OSError:  # gone again
+                line.close()
+                return
             visitor.shaken = False
         self._visitors[visitor.line.fileno()] = visitor
         selector.register(visitor.line, selectors.EVENT_READ, visitor)
