@@ -244,6 +244,12 @@ def orthanc(program, tmp_path_factory):
 
 
 @pytest.fixture
+def free():
+    """A port that nobody listens at."""
+    return free_port()
+
+
+@pytest.fixture
 def limits():
     """A function that returns small limits, so that tests reach them soon."""
 

@@ -77,6 +77,7 @@ def _bounded(response: requests.Response, *_: object, **__: Any) -> requests.Res
     for part in response.iter_content(1 << 20):
         total += len(part)
         if total > _MOST:
+            response.close()
             raise requests.exceptions.ContentDecodingError("an answer larger than any film")
         parts.append(part)
     response._content = b"".join(parts)  # noqa: SLF001 - where requests keeps what it would have read without a bound

@@ -40,6 +40,9 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
         try:
             if association.is_rejected:
                 raise Unreachable("it rejects the association")
+            if not association.is_established and association.rejected_contexts:
+                yield from ((job, "it accepts none of these objects") for job, _ in opened)
+                return
             if not association.is_established:
                 raise Unreachable("no association")
             for job, objects in opened:
