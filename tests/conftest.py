@@ -63,6 +63,33 @@ def dcmtk():
 
 
 @pytest.fixture(scope="session")
+def dciodvfy():
+    """A function that returns what dicom3tools' dciodvfy calls errors in a DICOM file."""
+    if shutil.which("dciodvfy") is None:
+        skip_or_fail("dciodvfy is not installed (apt install dicom3tools)")
+
+    def errors(path):
+        done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
+        assert done.stderr + done.stdout  # it names the object's class at least
+        return [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error")]
+
+    return errors
+
+
+@pytest.fixture(scope="session")
+def dsrdump():
+    """A function that returns a structured report as DCMTK's dsrdump prints it."""
+    if shutil.which("dsrdump") is None:
+        skip_or_fail("DCMTK is not installed (apt install dcmtk)")
+
+    def text(path):
+        command = ["dsrdump", "+U8", "+Pl", str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    return text
+
+
+@pytest.fixture(scope="session")
 def pydicom_data():
     """The folder of DICOM files in the package pydicom-data (MIT)."""
     spec = importlib.util.find_spec("data_store")

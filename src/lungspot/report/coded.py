@@ -63,6 +63,7 @@ TERMS: Final[dict[str, Term]] = {
     "middle": Term("281393007", "SCT", "Middle zone of lung"),  # CID 6124
     "lower": Term("281394001", "SCT", "Lower zone of lung"),  # CID 6124
     "bounding_box": Term("75958009", "SCT", "Bounded by"),  # CID 219
+    "abnormal_structure": Term("49755003", "SCT", "Morphologically Abnormal Structure"),  # CID 7150
     "class_activation": Term("130402", "DCM", "Class activation"),  # CID 217
     "artificial_intelligence": Term("123110", "DCM", "Artificial Intelligence"),  # CID 7162
     "chest_film": Term("36554-4", "LN", "XR Chest Single view"),
@@ -103,12 +104,12 @@ def site_term(label: str) -> Term:
 
 def side_term(side: Side) -> Term:
     """Return the laterality of a finding."""
-    return TERMS[side.value]
+    return TERMS[str(side)]
 
 
 def zone_term(zone: Zone) -> Term:
     """Return the zone of the lung."""
-    return TERMS[zone.value]
+    return TERMS[str(zone)]
 
 
 def quality_of(reason: str) -> Term:

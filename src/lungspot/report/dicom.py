@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lungspot.report.source import Task
 
-__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results"]
+__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom"]
 
 # The kinds of DICOM object that a result can be written as.
 DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
@@ -44,22 +44,21 @@ def dicom_results(
     A kind with nothing to show is left out: of a film that was not assessed there is no presentation state and no
     segmentation, of one that could not be read there is an SR only. Boxes are in the frame of the film's pixels.
 
-    Raises FilmError ``NO_STUDY``, InputError ``BAD_VALUE`` and SetupError ``MISSING_EXTRA``.
+    Raises FilmError ``NO_STUDY``, InputError ``BAD_VALUE`` (also where ``source`` is another film's header) and
+    SetupError ``MISSING_EXTRA``.
     """
     unknown = [kind for kind in kinds if kind not in DICOM_KINDS]
     if unknown or sr_class not in SR_CLASSES:
         wrong = ", ".join(unknown) or sr_class
         raise InputError("BAD_VALUE", None, f"{wrong!r} is none of {', '.join((*DICOM_KINDS, *SR_CLASSES))}")
-    try:
-        from lungspot.report.sr import make_sr  # noqa: PLC0415 - loads highdicom, the extra ``pacs``
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[pacs]'"
-        raise SetupError("MISSING_EXTRA", None, f"DICOM results need {error.name}", advice=advice) from error
-    from lungspot.report.source import task_of  # noqa: PLC0415 - loads pydicom
+    makers = _makers(sr_class)
+    from pydicom import config  # noqa: PLC0415 - costs the readers of pictures 0.2 s
 
-    task = task_of(source, result, datetime.now().astimezone() if now is None else now)
-    makers: dict[str, Callable[[Task], Dataset | None]] = {"sr": partial(make_sr, sr_class=sr_class)}
-    made = (makers[kind](task) for kind in kinds)
+    from lungspot.report.source import task_of  # noqa: PLC0415 - likewise
+
+    now = datetime.now().astimezone() if now is None else now
+    with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
+        made = [makers[kind](task_of(source, result, now)) for kind in kinds]  # anew: objects share elements with it
     return tuple(each for each in made if each is not None)
 
 
@@ -69,3 +68,21 @@ def dicom_bytes(dataset: Dataset) -> bytes:
     dataset.preamble = bytes(128)
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def require_dicom() -> None:
+    """Raise SetupError ``MISSING_EXTRA`` where the extra that makes DICOM objects is not installed."""
+    _makers(SR_CLASSES[0])
+
+
+def _makers(sr_class: str) -> dict[str, Callable[[Task], Dataset | None]]:
+    """Return by kind what makes it; imports highdicom, the extra ``pacs``."""
+    try:
+        from lungspot.report.capture import make_capture  # noqa: PLC0415
+        from lungspot.report.gsps import make_gsps  # noqa: PLC0415
+        from lungspot.report.seg import make_seg  # noqa: PLC0415
+        from lungspot.report.sr import make_sr  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[pacs]'"
+        raise SetupError("MISSING_EXTRA", None, f"DICOM results need {error.name}", advice=advice) from error
+    return {"sr": partial(make_sr, sr_class=sr_class), "gsps": make_gsps, "sc": make_capture, "seg": make_seg}

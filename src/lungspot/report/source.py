@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,17 +21,25 @@ from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from lungspot import __version__
-from lungspot.errors import FilmError
+from lungspot.errors import FilmError, InputError
 from lungspot.images.dicom_header import numbers, text, whole
 from lungspot.report.analysis import Analysis, Refusal
 
-__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "source_of", "task_of", "threshold_set"]
+__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "source_of", "task_of", "threshold_set"]
 
 # The implementation class UID of every DICOM object and association of ours (PS3.7 D.3.3.2).
 IMPLEMENTATION_UID: Final = "2.25.167264579340824028094579654174061193254"
 _NAMESPACE: Final = uuid.UUID("6f1d2b0e-6f0b-5d37-9a40-7c4cf0a2b8e1")
 _UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _IDENTITY: Final = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+_TIMES: Final = {
+    "InstanceCreationDate": "InstanceCreationTime",
+    "ContentDate": "ContentTime",
+    "PresentationCreationDate": "PresentationCreationTime",
+    "DateOfSecondaryCapture": "TimeOfSecondaryCapture",
+}
+_NAMES: Final = ("PatientName", "ReferringPhysicianName")
+_LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16}  # VR SH; what is longer leads nowhere and is left out
 _ORIENTATIONS: Final = frozenset("LRAPHF")
 _SERIES: Final = {"sr": 9901, "gsps": 9902, "sc": 9903, "seg": 9904}  # above the numbers that modalities give
 _DEVICE: Final = "device"
@@ -38,10 +47,15 @@ _DEVICE: Final = "device"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What every kind of object is made from: the film's header (whole, and the part taken over), the result, when."""
+    """What every kind of object is made from.
+
+    ``header`` is the film's, whole; ``source`` the part that is taken over; ``film`` the same without names of people,
+    for highdicom, which warns and logs about names: :func:`finish` puts them in.
+    """
 
     header: Dataset
     source: Dataset
+    film: Dataset
     result: Analysis | Refusal
     key: str
     now: datetime
@@ -97,7 +111,10 @@ def _source(header: Dataset) -> Dataset:
     source.SpecificCharacterSet = "ISO_IR 192"
     for keyword in _IDENTITY:
         value = _value(header, keyword)
-        setattr(source, keyword, "" if value is None else str(value))
+        words = (
+            "\\".join(map(str, value)) if isinstance(value, MultiValue | list) else "" if value is None else str(value)
+        )
+        setattr(source, keyword, "" if len(words) > _LONGEST.get(keyword, len(words)) else words)
     source.PatientBirthDate = _date(header, "PatientBirthDate")
     source.PatientSex = sex if (sex := text(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
     source.StudyDate = _date(header, "StudyDate")
@@ -122,24 +139,44 @@ def _source(header: Dataset) -> Dataset:
 
 
 def task_of(header: Dataset, result: Analysis | Refusal, now: datetime) -> Task:
-    """Return what the result's objects are made from; raises FilmError ``NO_STUDY`` as :func:`source_of` does."""
+    """Return what the result's objects are made from.
+
+    Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
+    film's.
+    """
     source = source_of(header)
-    film = [str(source[keyword].value) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
+    uid = result.radiograph.origin.sop_instance_uid if isinstance(result, Analysis) else None
+    if uid not in {None, source.SOPInstanceUID}:
+        raise InputError("BAD_VALUE", str(source.SOPInstanceUID), f"the result is of another film, {uid}")
+    film = deepcopy(source)  # data sets share their elements otherwise
+    for keyword in _NAMES:
+        setattr(film, keyword, "Name^")
+    return Task(header, source, film, result, key_of(result, source), now)
+
+
+def key_of(result: Analysis | Refusal, source: Dataset | None) -> str:
+    """Return the text that names a result: film, model, settings and version. Equal results have equal keys."""
+    film = [] if source is None else [str(source[keyword].value) for keyword in _UIDS]
     if isinstance(result, Refusal):
-        parts = [*film, __version__, "refusal", result.error.code]
-    else:
-        model = (result.model.sha256, result.model.card.sha256)
-        parts = [*film, __version__, *model, result.point, result.min_score, list(result.reasons)]
-    return Task(header, source, result, json.dumps(parts), now)
+        return json.dumps([*(film or [result.path]), __version__, result.error.code])
+    model = (result.model.sha256, result.model.card.sha256)
+    settings = (result.point, result.min_score, list(result.reasons))
+    return json.dumps([*(film or [result.radiograph.origin.sha256]), __version__, *model, *settings])
 
 
-def finish(made: Dataset, task: Task) -> Dataset:
+def finish(made: Dataset, task: Task, kind: str) -> Dataset:
     """Return a made object with our own file meta information and one time of making throughout."""
     day, time = task.now.strftime("%Y%m%d"), task.now.strftime("%H%M%S")
-    for part in ("InstanceCreation", "Series", "Content"):
-        if part == "Series" or f"{part}Date" in made:
-            setattr(made, f"{part}Date", day)
-            setattr(made, f"{part}Time", time)
+    made.SeriesDate, made.SeriesTime = day, time
+    for date, clock in _TIMES.items():
+        if date in made:
+            setattr(made, date, day)
+            setattr(made, clock, time)
+    for keyword in _NAMES:
+        setattr(made, keyword, task.source[keyword].value)
+    for keyword in {"gsps": ("Laterality",), "sc": ("Laterality",), "seg": ("PatientOrientation",)}.get(kind, ()):
+        if keyword not in made:  # type 2C: a chest has no side, and an orientation that nobody knows is said to be so
+            setattr(made, keyword, "")
     for equipment in made.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:
             equipment.ContributionDateTime = day + time
@@ -147,7 +184,7 @@ def finish(made: Dataset, task: Task) -> Dataset:
     meta.TransferSyntaxUID = made.file_meta.TransferSyntaxUID
     meta.MediaStorageSOPClassUID = made.SOPClassUID
     meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = f"LUNGSPOT_{__version__}"[:16]
     made.file_meta = meta
     made.preamble = bytes(128)

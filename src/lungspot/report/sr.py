@@ -7,6 +7,7 @@ one of TID 1501 a label, with the probability that the film shows it at all. ``s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, Final
 
 import numpy as np
@@ -40,15 +41,16 @@ Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQu
 
 def make_sr(task: Task, *, sr_class: str = "comprehensive3d") -> Dataset:
     """Return the result as an SR of ``comprehensive3d`` or ``comprehensive``."""
+    known = _parameters(task)
     content = sr.MeasurementReport(
         observation_context=_observer(task),
         procedure_reported=_CODES["chest_film"],
-        imaging_measurements=[_summary(task), *_boxes(task), *_labels(task)],
-        referenced_images=[_library_entry(task.source)],
+        imaging_measurements=[_summary(task, known), *_boxes(task, known), *_labels(task, known)],
+        referenced_images=[_library_entry(task.film)],
     )
     assessed = isinstance(task.result, Analysis) and task.result.assessed
     made = _CLASSES[sr_class](
-        evidence=[task.source],
+        evidence=[task.film],
         content=content,
         is_complete=assessed,
         coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
@@ -57,7 +59,7 @@ def make_sr(task: Task, *, sr_class: str = "comprehensive3d") -> Dataset:
     )
     if not assessed:
         made.CompletionFlagDescription = "The film was not assessed"
-    return finish(made, task)
+    return finish(made, task, "sr")
 
 
 def _observer(task: Task) -> sr.ObservationContext:
@@ -69,38 +71,42 @@ def _observer(task: Task) -> sr.ObservationContext:
     return sr.ObservationContext(observer_device_context=observer)
 
 
-def _algorithm(task: Task, *more: str) -> sr.AlgorithmIdentification:
+def _parameters(task: Task) -> list[str]:
+    if isinstance(task.result, Refusal):
+        return [BANNER]
+    model = task.result.model
+    weights, card = f"weights sha256 {model.sha256}", f"card sha256 {model.card.sha256}"
+    return [BANNER, weights, card, f"thresholds {threshold_set(task.result)}"]
+
+
+def _algorithm(task: Task, parameters: list[str]) -> sr.AlgorithmIdentification:
     name, version = task.model
-    parameters = [BANNER, *more]
-    if isinstance(task.result, Analysis):
-        model = task.result.model
-        parameters += [f"weights sha256 {model.sha256}", f"card sha256 {model.card.sha256}"]
-        parameters += [f"thresholds {threshold_set(task.result)}"]
     return sr.AlgorithmIdentification(name, version, parameters, family=_CODES["artificial_intelligence"])
 
 
-def _summary(task: Task) -> Group:
+def _summary(task: Task, known: list[str]) -> Group:
     """Say whether the film was assessed, and with what outcome; if not, why."""
     result = task.result
+    reasons: tuple[str, ...] = ()
     if isinstance(result, Refusal):
         outcome, found, reasons = "failed", "none_succeeded", (result.error.code,)
     elif result.reading is None:
         outcome, found, reasons = "refused", "none_succeeded", result.reasons
     else:
         positive = any(map(result.is_positive, result.boxed)) or State.PRESENT in result.reading.states.values()
-        outcome, found, reasons = "assessed", "with_findings" if positive else "without_findings", ()
+        outcome, found = "assessed", "with_findings" if positive else "without_findings"
     said = [(_OUTCOME, _OUTCOMES[outcome]), (_CODES["summary"], _CODES[found])]
     for reason in reasons:
         said += [(_CODES["quality"], Code(*quality_of(reason))), (_REASON, Code(*reason_term(reason)))]
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(task, "summary"),
-        algorithm_id=_algorithm(task),
+        algorithm_id=_algorithm(task, known),
         qualitative_evaluations=[sr.QualitativeEvaluation(name, value) for name, value in said],
         source_images=[sr.SourceImageForMeasurementGroup(*_film(task.source), **_frames(task.source))],
     )
 
 
-def _boxes(task: Task) -> Iterator[Group]:
+def _boxes(task: Task, known: list[str]) -> Iterator[Group]:
     if not isinstance(task.result, Analysis):
         return
     result = task.result
@@ -118,7 +124,7 @@ def _boxes(task: Task) -> Iterator[Group]:
                 source_image=sr.SourceImageForRegion(*_film(task.source), **_frames(task.source)),
             ),
             finding_type=name,
-            algorithm_id=_algorithm(task, f"box threshold {limit:g}"),
+            algorithm_id=_algorithm(task, [*known, f"box threshold {limit:g}"]),
             finding_sites=[_site(finding)],
             measurements=_probability(finding),
             qualitative_evaluations=[sr.QualitativeEvaluation(name, said)],
@@ -126,7 +132,7 @@ def _boxes(task: Task) -> Iterator[Group]:
         )
 
 
-def _labels(task: Task) -> Iterator[Group]:
+def _labels(task: Task, known: list[str]) -> Iterator[Group]:
     if not isinstance(task.result, Analysis) or task.result.reading is None:
         return
     result, reading = task.result, task.result.reading
@@ -137,7 +143,7 @@ def _labels(task: Task) -> Iterator[Group]:
         yield sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(task, f"{name_of(label)} (whole film)", "label", label),
             finding_type=name,
-            algorithm_id=_algorithm(task, f"film threshold {limit:g}"),
+            algorithm_id=_algorithm(task, [*known, f"film threshold {limit:g}"]),
             measurements=None if whole is None else _probability(whole),
             qualitative_evaluations=[
                 sr.QualitativeEvaluation(name, _CODES["present" if state.is_positive else "absent"])
@@ -182,7 +188,6 @@ def _library_entry(source: Dataset) -> Dataset:
     """Return what the image library is told; without orientation or spacing it knows a film by its size only."""
     if "PatientOrientation" in source and "ImagerPixelSpacing" in source:
         return source
-    entry = Dataset()
-    entry.update(source)
+    entry = deepcopy(source)
     entry.Modality = ""
     return entry
