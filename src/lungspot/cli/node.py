@@ -125,13 +125,8 @@ def node(
 def _run(settings: Settings, *, quiet: bool) -> None:
     from lungspot.node import serve
 
-    # Libraries quote what they read in warnings and logs, and what they read may name a patient.
-    warnings.simplefilter("ignore")
-    logging.lastResort = None
-    threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
     stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+    _hush(stopping)
 
     def log(text: str) -> None:
         if not quiet:
@@ -140,6 +135,18 @@ def _run(settings: Settings, *, quiet: bool) -> None:
     log(BANNER)
     with writing():
         serve(settings, log, stopping)
+
+
+def _hush(stopping: threading.Event) -> None:
+    """Make this process a service: signals end it in good order, and no library speaks to the log.
+
+    Libraries quote what they read in warnings and messages, and what they read may name a patient.
+    """
+    warnings.simplefilter("ignore")
+    logging.lastResort = None
+    threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopping.set())
 
 
 def _kinds(text: str) -> tuple[str, ...]:
