@@ -184,6 +184,9 @@ assert all(film.frame == films["UNCR"].frame for film in films.values())
         ("info FILM --json", 0, '"modality": "CR"'),
         ("convert FILM -o film.png", 0, ""),
         ("detect FILM --model MODEL --format json,png,html -o out", 0, ""),
+        ("deidentify FILM out", 0, "1 film in out"),
+        ("detect FILM --model MODEL --format fhir -o out", 0, ""),
+        ("detect FILM --model MODEL --format sr -o out", 4, "MISSING_EXTRA"),
         ("train -o run", 4, "MISSING_EXTRA"),
     ],
 )

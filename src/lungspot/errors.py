@@ -40,6 +40,7 @@ CODES: Final[dict[str, str]] = {
     "TIMED_OUT": "re-export the film; it took longer to decode than any film should",
     "OUT_OF_MEMORY": "re-export the film; it asked for more memory than any film should",
     "CRASHED": "re-export the film; its decoder stopped on it",
+    "BURNED_IN": "look at the film; then give --mask x0,y0,x1,y1 for what is burned in, or --pixels-checked",
     "NO_STUDY": "give the DICOM film as its archive stores it; a DICOM result belongs to a study",
     "ARCHIVE": "pack the films anew into one plain zip: no nesting, no password",
     # DatasetError

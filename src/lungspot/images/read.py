@@ -19,7 +19,7 @@ from lungspot.images.sniff import DICOM, sniff
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["MAX_BYTES", "read", "read_header"]
+__all__ = ["MAX_BYTES", "dicom_bytes_of", "read", "read_header"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 
@@ -46,13 +46,19 @@ def read_header(source: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
 
     Raises FilmError as :func:`read` does, and ``NO_STUDY`` where the film is a picture of another kind.
     """
+    data, where = dicom_bytes_of(source)
+    from lungspot.images.dicom_header import open_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
+
+    return open_dicom(data, where).dataset
+
+
+def dicom_bytes_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str]:
+    """Return the bytes of a DICOM file, and what to call it in errors; raises FilmError as :func:`read_header` does."""
     data, path = _bytes_of(source)
     where = path or "<bytes>"
     if (kind := sniff(data, where)) != DICOM:
         raise FilmError("NO_STUDY", where, f"this is a {kind.upper()} picture: no patient, no study")
-    from lungspot.images.dicom_header import open_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
-
-    return open_dicom(data, where).dataset
+    return data, where
 
 
 def _decoder(kind: str) -> Callable[[bytes, Origin], Radiograph]:
