@@ -5,13 +5,22 @@ from io import BytesIO
 
 import pytest
 from pydicom import config, dcmread
-from pydicom.uid import CTImageStorage
+from pydicom.uid import (
+    JPEG2000,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+)
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import ComputedRadiographyImageStorage, Verification
 
+from lungspot.images.dicom_header import SYNTAXES
 from lungspot.node import AuditEvent, Status
+from lungspot.node.listener import application_entity
 
 CANARY = "ZZSECRET"
 
@@ -113,6 +122,15 @@ def _announce(association, context, data, instance):
     _, answer = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
     return answer.Status
+
+
+def test_of_several_syntaxes_one_is_agreed_that_loses_nothing():
+    entity = application_entity("LUNGSPOT")
+    (context,) = (each for each in entity.supported_contexts if each.abstract_syntax == ComputedRadiographyImageStorage)
+    order = context.transfer_syntax
+    assert order[0] == ExplicitVRLittleEndian
+    assert set(order) == set(SYNTAXES)
+    assert max(map(order.index, (JPEGLosslessSV1, HTJ2KLossless))) < min(map(order.index, (JPEG2000, JPEGBaseline8Bit)))
 
 
 def test_other_classes_are_refused_when_the_association_is_made(start_node, call):

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
 )
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import EventHandlerType
@@ -34,6 +40,7 @@ FILM_CLASSES: Final = (
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
 )
+_LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 _COMMENT: Final = 64  # characters of an Error Comment (LO)
 
 
@@ -44,8 +51,13 @@ def application_entity(title: str) -> AE:
     entity.maximum_pdu_size = 128 * 1024
     entity.add_supported_context(Verification)
     for sop_class in FILM_CLASSES:
-        entity.add_supported_context(sop_class, list(SYNTAXES))
+        entity.add_supported_context(sop_class, sorted(SYNTAXES, key=_preference))
     return entity
+
+
+def _preference(syntax: str) -> tuple[bool, bool]:
+    """Sort what a sender offers: explicit before implicit, and what loses nothing before what does."""
+    return syntax in _LOSSY, syntax != ExplicitVRLittleEndian
 
 
 def film_facts(data: bytes | memoryview, sop_class: str | None = None, instance: str | None = None) -> Dataset:
