@@ -188,6 +188,7 @@ assert all(film.frame == films["UNCR"].frame for film in films.values())
         ("detect FILM --model MODEL --format fhir -o out", 0, ""),
         ("detect FILM --model MODEL --format sr -o out", 4, "MISSING_EXTRA"),
         ("train -o run", 4, "MISSING_EXTRA"),
+        ("node --allow *@127.0.0.1", 4, "MISSING_EXTRA"),
     ],
 )
 def test_the_base_install_alone_runs(command, exit_code, says, rg1, model_file, tmp_path):

@@ -104,10 +104,11 @@ class Door(AssociationServer):
             selector.register(self.socket, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 for key, _ in selector.select(_TICK):
-                    if key.data is None:
+                    visitor: Visitor | None = key.data
+                    if visitor is None:
                         self._answer(selector)
-                    elif self._visitors.get(key.fd) is key.data:  # not dismissed a moment ago
-                        self._hear(selector, key.data)
+                    elif self._visitors.get(key.fd) is visitor:  # not dismissed a moment ago
+                        self._hear(selector, visitor)
                 self._expire(selector)
                 if time.monotonic() > collected + _COLLECT_SECONDS:
                     gc.collect()  # ended associations are cycles: threads, queues, buffers
