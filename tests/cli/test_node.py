@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from pydicom import config, dcmread
 
 from lungspot.cli.app import run
 from lungspot.node import AuditEvent, AuditLog
@@ -64,16 +65,34 @@ def test_an_audit_log_is_checked(tmp_path, capsys):
     assert "AUDIT_BROKEN" in capsys.readouterr().err
 
 
-def test_sigterm_ends_the_node_with_0(model_file, tmp_path):
+CANARY = "ZZSECRET"
+
+
+def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, program, rg1, tmp_path):
+    film = dcmread(rg1["UNCR"])
+    pixels = film.pixel_array[::8, ::8]
+    film.Rows, film.Columns, film.PixelData = *pixels.shape, pixels.tobytes()
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID
+    with config.disable_value_validation():
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientAge", "StudyDescription", "StudyTime"):
+            setattr(film, keyword, CANARY)
+        film.add_new(0x00091001, "LO", CANARY)
+        film.save_as(tmp_path / f"{CANARY}.dcm")
     words = ["node", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--port", "0", "--model", str(model_file)]
     command = [sys.executable, "-m", "lungspot", *words, "--spool", str(tmp_path / "spool"), "--keep-free", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         lines = []
-        for line in process.stderr:
+        for line in process.stdout:
             lines.append(line)
             if "listens at" in line:
+                port = line.strip().rpartition(":")[2]
+                storescu = [program("storescu", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", port]
+                subprocess.run([*storescu, tmp_path / f"{CANARY}.dcm"], check=True)
+            if "cannot be reached" in line or "tried again" in line:
                 process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert "Research use only" in lines[0]
-    assert "stopped" in lines[-1]
+    assert [line for line in lines if "read, 1 result" in line], lines
+    assert "stopped; 0 films wait to be read, 1 to be sent" in lines[-1]
     assert all(line.count("lungspot node: ") == 1 for line in lines)
+    assert CANARY not in "".join(lines) + (tmp_path / "spool" / "audit.jsonl").read_text()

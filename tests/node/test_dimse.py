@@ -7,7 +7,7 @@ from pydicom import dcmread
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from lungspot.node import Asked, parse_peer
+from lungspot.node import Asked, Certificates, parse_peer
 
 
 @pytest.fixture
@@ -64,6 +64,21 @@ def test_all_kinds_of_result_go_to_the_archive(start_node, archive, program, wri
     wait_until(lambda: node.says("results sent"))
     assert {dcmread(path).Modality for path in folder.iterdir()} >= {"SR", "PR", "SEG"}
     assert len(list(folder.iterdir())) == 4
+
+
+def test_results_go_over_tls_to_an_archive_whose_certificate_is_known(
+    start_node, launch, program, write_film, wait_until, free, certificates, tmp_path
+):
+    at = certificates.joinpath
+    (tmp_path / "in").mkdir()
+    tls = ["+tls", at("sender.key"), at("sender.pem"), "+cf", at("ca.pem")]
+    launch([program("storescp", "dcmtk"), *tls, "-od", tmp_path / "in", "-aet", "ARCHIVE", str(free)], free)
+    ours = Certificates(at("node.pem"), at("node.key"), at("ca.pem"))
+    node = start_node(send_to=target(free), certificates=ours, tls_out=True)
+    storescu = [program("storescu", "dcmtk"), *tls, "-aec", "LUNGSPOT", "127.0.0.1", str(node.port), write_film(1)]
+    subprocess.run(storescu, check=True)
+    wait_until(lambda: node.says("results sent"))
+    assert len(list((tmp_path / "in").iterdir())) == 1
 
 
 # pynetdicom leaves the socket of a refused connection to the garbage collector, which says so.

@@ -115,26 +115,6 @@ def test_alerts_are_bounded(start_node, connect):
     assert 60 <= len(node.says("turned away")) <= 61  # 61 where a minute ended meanwhile
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory, program):
-    """An authority, and certificates by it for the node and for a sender; and one of nobody's."""
-    folder = tmp_path_factory.mktemp("tls")
-    openssl = program("openssl", "openssl")
-
-    def run(*words):
-        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
-    for name in ("ca", "stranger"):
-        run("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    for name in ("node", "sender"):
-        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *sign)
-    return folder
-
-
 def test_tls_lets_in_whom_the_authority_certified(start_node, certificates, program, connect):
     at = certificates.joinpath
     node = start_node(certificates=Certificates(at("node.pem"), at("node.key"), at("ca.pem")))
@@ -157,12 +137,3 @@ def test_tls_lets_in_whom_the_authority_certified(start_node, certificates, prog
 
 def _threads():
     return len(list(Path("/proc/self/task").iterdir()))
-
-
-def test_associations_over_tls_carry_films(start_node, certificates, program, write_film):
-    at = certificates.joinpath
-    node = start_node(certificates=Certificates(at("node.pem"), at("node.key"), at("ca.pem")))
-    tls = ["+tls", at("sender.key"), at("sender.pem"), "+cf", at("ca.pem")]
-    command = [program("storescu", "dcmtk"), *tls, "-aec", "LUNGSPOT", "127.0.0.1", str(node.port), write_film()]
-    subprocess.run(command, check=True)
-    assert len(node.audit()) == 2
