@@ -7,6 +7,7 @@ import threading
 import pytest
 from pydicom import dcmread
 
+from lungspot.errors import FilmError, ModelError
 from lungspot.node import AuditLog, Spool
 from lungspot.node import worker as room
 from lungspot.node.desk import Desk
@@ -64,6 +65,33 @@ def test_the_same_film_gives_the_same_objects(desk, work, write_film):
         seen.append([dcmread(path).SOPInstanceUID for path in desk.spool.results(job)])
         desk.spool.fail(job, "again")
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [
+        (FilmError("NOT_DECODABLE", "x", "y"), 1),
+        (ModelError("MODEL_NUMERIC", "x", "y"), 1),
+        (FilmError("TIMED_OUT", "x", "y"), 3),
+        (FilmError("OUT_OF_MEMORY", "x", "y"), 3),
+    ],
+)
+def test_what_a_busy_machine_may_cause_is_said_of_the_film_at_the_third_time(
+    desk, work, write_film, monkeypatch, error, tried
+):
+    calls = []
+
+    def fail(*_, **__):
+        calls.append(1)
+        raise error
+
+    admit(desk, write_film(1))
+    monkeypatch.setattr(room, "analyze", fail)
+    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 0.0)
+    work()
+    (job,) = desk.spool.ready(5)
+    assert len(desk.spool.results(job)) == 1
+    assert len(calls) == tried
 
 
 def test_a_bug_meets_one_film_and_the_rest_are_read(desk, lines, work, write_film, monkeypatch):

@@ -98,6 +98,9 @@ def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Ev
         stack.callback(audit.close)
         if settings.retry_failed:
             say(f"{spool.retry_failed()} films that were set aside are tried again")
+        counts, words = spool.counts(), {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
+        if any(counts[state] for state in words):
+            say("in the spool: " + ", ".join(f"{counts[state]} {word}" for state, word in words.items()))
         desk = Desk(spool, audit, say, stopping)
         door = _door(settings, desk) if settings.rules else None
         parts: dict[str, Callable[[], object]] = {

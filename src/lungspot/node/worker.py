@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lungspot.detect import Detector
-from lungspot.errors import FilmError
+from lungspot.errors import FilmError, ModelError
 from lungspot.images import read_header
 from lungspot.node.desk import Desk
 from lungspot.node.spool import Job, Spool
@@ -16,6 +16,9 @@ from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results
 
 __all__ = ["Asked", "work"]
 
+# What a machine with too much to do brings about as well as a bad film does: said of the film at the third time only.
+_PASSING: Final = frozenset({"CRASHED", "NOT_FOUND", "NOT_READABLE", "OUT_OF_MEMORY", "TIMED_OUT"})
+_DOUBTS: Final = 2
 _NO_ROOM_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 1.0
 
@@ -68,7 +71,9 @@ def _results(spool: Spool, job: Job, asked: Asked) -> list[bytes]:
     result: Analysis | Refusal
     try:
         result = analyze(path, asked.detector, point=asked.point, min_score=asked.min_score)
-    except FilmError as error:
+    except (FilmError, ModelError) as error:
+        if error.code in _PASSING and job.attempts < _DOUBTS:
+            raise
         result = Refusal(job.name, error)
     objects = dicom_results(read_header(path), result, kinds=asked.kinds, sr_class=asked.sr_class)
     return [dicom_bytes(each) for each in objects]
