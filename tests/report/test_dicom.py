@@ -162,12 +162,34 @@ def test_damaged_values_stay_behind_and_no_name_reaches_a_log(rg1_header, on, ca
         assert [line for line in dciodvfy(tmp_path / f"{number}.dcm") if "PatientName" not in line] == []
 
 
-def test_of_several_frames_the_first_is_meant(rg1_header, on):
-    rg1_header.NumberOfFrames = 3
+@pytest.mark.parametrize(
+    ("sop_class", "frames"), [("1.2.840.10008.5.1.4.1.1.1", 3), ("1.2.840.10008.5.1.4.1.1.7.3", 1)]
+)
+def test_of_several_frames_the_first_is_meant(rg1_header, on, sop_class, frames):
+    rg1_header.SOPClassUID, rg1_header.NumberOfFrames = sop_class, frames
     made = dicom_results(rg1_header, on(rg1_header), kinds=DICOM_KINDS)
     assert [each.Modality for each in made] == ["SR", "OT"]
     frames = {int(e.value) for e in made[0].iterall() if e.keyword == "ReferencedFrameNumber"}
     assert frames == {1}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"PatientID": ["a", "b"], "PatientName": "a=b=c=d=e", "AccessionNumber": ["1", "2"]},
+        {"PatientName": "\udcffa\x07\n", "PatientSex": ["M", "F"], "StudyTime": "120000.1234567"},
+        {"PatientOrientation": ["LFA", "F"], "ImagerPixelSpacing": [1e-300, 1e300]},
+        {"PatientOrientation": ["LR", "FH"], "PatientBirthDate": ["19400101", "19500101"]},
+        {"WindowCenter": 1e300, "WindowWidth": 1e300, "RescaleSlope": "0", "FrameOfReferenceUID": "x"},
+    ],
+)
+def test_strange_values_stop_nothing(rg1_header, on, values):
+    result = on(rg1_header)
+    with pydicom.config.disable_value_validation():
+        for keyword, value in values.items():
+            setattr(rg1_header, keyword, value)
+    made = dicom_results(rg1_header, result, kinds=DICOM_KINDS)
+    assert [reread(dicom_bytes(each)).Modality for each in made] == ["SR", "PR", "OT", "SEG"]
 
 
 def test_every_class_has_its_name(rg1_header, on):

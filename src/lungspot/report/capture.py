@@ -20,20 +20,18 @@ def make_capture(task: Task) -> Dataset | None:
     result, source = task.result, task.source
     if not isinstance(result, Analysis):
         return None
-    orientation = source.get("PatientOrientation")
     made = sc.SCImage(
         pixel_array=np.asarray(overlay(result)),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=tuple(orientation or ("L", "F")),
+        patient_orientation=("L", "F"),  # the film's own, below: highdicom knows none of three letters
         study_instance_uid=source.StudyInstanceUID,
         specific_character_set="ISO_IR 192",
         **{argument: task.film[keyword].value for argument, keyword in _PATIENT.items()},
         **task.about("sc", f"lungspot picture. {BANNER}"),
     )
-    if not orientation:
-        made.PatientOrientation = []
+    made.PatientOrientation = list(source.get("PatientOrientation", []))
     made.BurnedInAnnotation = "YES"
     made.DerivationDescription = f"Boxes and names drawn by lungspot. {BANNER}"
     if text(task.header, "LossyImageCompression") == "01":

@@ -40,7 +40,8 @@ _TIMES: Final = {
 }
 _NAMES: Final = ("PatientName", "ReferringPhysicianName")
 _LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16}  # VR SH; what is longer leads nowhere and is left out
-_ORIENTATIONS: Final = frozenset("LRAPHF")
+_AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
+_MULTIFRAME: Final = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures whose class has frames, be it one
 _SERIES: Final = {"sr": 9901, "gsps": 9902, "sc": 9903, "seg": 9904}  # above the numbers that modalities give
 _DEVICE: Final = "device"
 
@@ -106,14 +107,13 @@ def _source(header: Dataset) -> Dataset:
     for keyword in _UIDS:
         value = text(header, keyword)
         if not UID(value).is_valid:
-            raise FilmError("NO_STUDY", text(header, "SOPInstanceUID") or None, f"{keyword} is missing or is not a UID")
+            raise FilmError("NO_STUDY", None, f"{keyword} is missing or is not a UID")
         setattr(source, keyword, value)
     source.SpecificCharacterSet = "ISO_IR 192"
     for keyword in _IDENTITY:
         value = _value(header, keyword)
-        words = (
-            "\\".join(map(str, value)) if isinstance(value, MultiValue | list) else "" if value is None else str(value)
-        )
+        parts = value if isinstance(value, MultiValue | list) else [] if value is None else [value]
+        words = "\\".join(map(str, parts)).encode("utf-8", "replace").decode()
         setattr(source, keyword, "" if len(words) > _LONGEST.get(keyword, len(words)) else words)
     source.PatientBirthDate = _date(header, "PatientBirthDate")
     source.PatientSex = sex if (sex := text(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
@@ -125,7 +125,7 @@ def _source(header: Dataset) -> Dataset:
     if (orientation := _orientation(header)) is not None:
         source.PatientOrientation = orientation
     frames = whole(header, "NumberOfFrames") or 1
-    if frames > 1:
+    if frames > 1 or source.SOPClassUID.startswith(_MULTIFRAME):
         source.NumberOfFrames = frames
     frame = text(header, "FrameOfReferenceUID")
     if frame and UID(frame).is_valid:
@@ -211,7 +211,9 @@ def _value(header: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM valu
 def _orientation(header: Dataset) -> list[str] | None:
     value = _value(header, "PatientOrientation")
     words = [str(each) for each in value] if isinstance(value, MultiValue | list | tuple) else []
-    return words if len(words) == 2 and all(word and set(word) <= _ORIENTATIONS for word in words) else None
+    axes = [[_AXES.get(letter) for letter in word] for word in words]
+    valid = all(each and None not in each and len(set(each)) == len(each) for each in axes)
+    return words if len(words) == 2 and valid else None
 
 
 def _date(header: Dataset, keyword: str) -> str:
