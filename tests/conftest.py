@@ -36,6 +36,19 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def program():
+    """A function that returns the path of a program, or skips (fails on CI) where its Debian package is missing."""
+
+    def find(name, package):
+        path = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+        if path is None:
+            skip_or_fail(f"{name} is not installed (apt install {package})")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def shared_data():
     """The folder of real films beside the checkout (never committed)."""
     folder = ROOT.parent / "shared" / "data"
@@ -54,6 +67,33 @@ def dcmtk():
         subprocess.run([str(part) for part in command], check=True, capture_output=True)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def dciodvfy():
+    """A function that returns what dicom3tools' dciodvfy calls errors in a DICOM file."""
+    if shutil.which("dciodvfy") is None:
+        skip_or_fail("dciodvfy is not installed (apt install dicom3tools)")
+
+    def errors(path):
+        done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
+        assert done.stderr + done.stdout  # it names the object's class at least
+        return [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error")]
+
+    return errors
+
+
+@pytest.fixture(scope="session")
+def dsrdump():
+    """A function that returns a structured report as DCMTK's dsrdump prints it."""
+    if shutil.which("dsrdump") is None:
+        skip_or_fail("DCMTK is not installed (apt install dcmtk)")
+
+    def text(path):
+        command = ["dsrdump", "+U8", "+Pl", str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    return text
 
 
 @pytest.fixture(scope="session")

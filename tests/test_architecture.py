@@ -183,7 +183,11 @@ assert all(film.frame == films["UNCR"].frame for film in films.values())
         ("info FILM --json", 0, '"modality": "CR"'),
         ("convert FILM -o film.png", 0, ""),
         ("detect FILM --model MODEL --format json,png,html -o out", 0, ""),
+        ("deidentify FILM out", 0, "1 film in out"),
+        ("detect FILM --model MODEL --format fhir -o out", 0, ""),
+        ("detect FILM --model MODEL --format sr -o out", 4, "MISSING_EXTRA"),
         ("train -o run", 4, "MISSING_EXTRA"),
+        ("node --allow *@127.0.0.1", 4, "MISSING_EXTRA"),
     ],
 )
 def test_the_base_install_alone_runs(command, exit_code, says, rg1, model_file, tmp_path):

@@ -40,6 +40,8 @@ CODES: Final[dict[str, str]] = {
     "TIMED_OUT": "re-export the film; it took longer to decode than any film should",
     "OUT_OF_MEMORY": "re-export the film; it asked for more memory than any film should",
     "CRASHED": "re-export the film; its decoder stopped on it",
+    "BURNED_IN": "look at the film; then give --mask x0,y0,x1,y1 for what is burned in, or --pixels-checked",
+    "NO_STUDY": "give the DICOM film as its archive stores it; a DICOM result belongs to a study",
     "ARCHIVE": "pack the films anew into one plain zip: no nesting, no password",
     # DatasetError
     "DATASET_NOT_FOUND": "give the folder laid out as its publisher's download",
@@ -58,6 +60,9 @@ CODES: Final[dict[str, str]] = {
     "NO_SANDBOX": "use Linux or macOS (on Windows: WSL or a container)",
     "NO_SPACE": "free disk space, or give another output folder",
     "NOT_WRITABLE": "give an output folder that you may write",
+    "PORT": "give another --port or --host, or stop what listens there",
+    "SPOOL_IN_USE": "stop the other node, or give another --spool",
+    "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
 }
 
 

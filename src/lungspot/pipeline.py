@@ -63,7 +63,8 @@ def assess(
     sight = see(radiograph, detector)
     timings = {"read": read_ms, "detect": _since(start)}
     if sight.raw is None or sight.placement is None:
-        return Analysis(radiograph, model, None, sight.reasons, sight.notices, point=point, timings=timings)
+        said = (radiograph, model, None, sight.reasons, sight.notices)
+        return Analysis(*said, point=point, timings=timings, min_score=min_score)
     start = time.perf_counter()
     upright = decode(sight.raw, sight.placement, detector.card, point=point, min_score=min_score)
     reading = sight.correction.reading(upright)
@@ -71,7 +72,7 @@ def assess(
     boxed = [finding for finding in reading.findings if finding.box is not None]
     agreement = tuple(agree(heat[f.label], f.box, radiograph.frame).to_json() for f in boxed if f.box is not None)
     timings["explain"] = _since(start)
-    return Analysis(radiograph, model, reading, (), sight.notices, heat, agreement, point, timings)
+    return Analysis(radiograph, model, reading, (), sight.notices, heat, agreement, point, timings, min_score)
 
 
 def analyze_all(

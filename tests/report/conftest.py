@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from pydicom import config, dcmread
 
 from lungspot.detect import ModelCard, Thresholds
 from lungspot.explain import agree
 from lungspot.findings import Box, Finding, Reading, State
-from lungspot.images import Notice, Origin, Radiograph
+from lungspot.images import Notice, Origin, Radiograph, read_header
 from lungspot.report import Analysis, Model
 
 LABELS = ("effusion", "cardiomegaly", "edema")
@@ -42,3 +45,72 @@ def make(card):
         return Analysis(film, model, reading, (), (), heat, agreement, timings={"read": 1.23, "detect": 4.56})
 
     return result
+
+
+# Real films; those below "shared" are not part of the checkout. The two RG films are of a chest and of a leg.
+PUBLIC = ("RG1_UNCR", "RG1_J2KR", "RG1_J2KI", "RG3_UNCR", "RG3_J2KI")
+CHANGED = ("as DX", "without orientation")
+SHARED = (
+    "dx_pa_966_j2k_lossless",
+    "gdcm-CR-MONO1-10-chest",
+    "nih_dx_implicit_vr",
+    "not_a_chest_hip_J2KR",
+    "not_a_chest_tibia_JPLL",
+    "not_a_chest_dog",
+)
+
+
+@pytest.fixture(params=[*PUBLIC, *CHANGED, *SHARED])
+def header(request, pydicom_data, monkeypatch):
+    """The header of a real film: CR or DX or a copy, MONOCHROME1 or 2, with and without side, spacing, orientation."""
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)  # real headers are full of faults
+    if request.param in SHARED:
+        path = request.getfixturevalue("shared_data") / "dicom" / f"{request.param}.dcm"
+    else:
+        path = pydicom_data / f"{request.param if request.param in PUBLIC else 'RG1_UNCR'}.dcm"
+    if request.param == "not_a_chest_dog":  # the reader refuses animals; its header is a real DX header all the same
+        return dcmread(path, stop_before_pixels=True)
+    found = read_header(path)
+    if request.param == "as DX":
+        found.SOPClassUID, found.Modality = "1.2.840.10008.5.1.4.1.1.1.1", "DX"
+        found.PhotometricInterpretation, found.ImageLaterality = "MONOCHROME2", "U"
+        found.ImagerPixelSpacing, found.FrameOfReferenceUID = [0.2, 0.2], "2.25.7"
+        found.SpecificCharacterSet, found.PatientName = "ISO_IR 192", "Müller^Jörg=山田^太郎"
+    elif request.param == "without orientation":
+        del found.PatientOrientation, found.PatientBirthDate
+    return found
+
+
+@pytest.fixture
+def rg1_header(rg1):
+    return read_header(rg1["UNCR"])
+
+
+@pytest.fixture
+def on(make):
+    """A function that makes the result of a film whose header is given: two boxes, or none, or a refusal."""
+
+    def result(header, **how):
+        made = make(header.Columns, header.Rows, **how)
+        origin = dataclasses.replace(made.radiograph.origin, kind="dicom", sop_instance_uid=str(header.SOPInstanceUID))
+        return dataclasses.replace(made, radiograph=dataclasses.replace(made.radiograph, origin=origin))
+
+    return result
+
+
+@pytest.fixture
+def same():
+    """A function that says whether two readings are the same, boxes to 0.01 pixel."""
+
+    def equal(first, second):
+        pairs = list(zip(first.findings, second.findings, strict=True))
+        assert all((one.box is None) == (other.box is None) for one, other in pairs)
+        boxes = [(one.box, other.box) for one, other in pairs if one.box is not None]
+        assert all(abs(a - b) < 0.01 for one, other in boxes for a, b in zip(one.corners, other.corners, strict=True))
+        one, other = (
+            ([dataclasses.replace(f, box=None) for f in each.findings], each.reader, each.states, each.frame)
+            for each in (first, second)
+        )
+        return one == other
+
+    return equal

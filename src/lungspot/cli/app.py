@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, data, demo, detect, export, info, train, train_gate
+from lungspot.cli import convert, data, deidentify, demo, detect, export, info, node, train, train_gate
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError, SetupError
 
@@ -30,6 +30,8 @@ app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
+app.command("deidentify")(deidentify.deidentify)
+app.command("node")(node.node)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)

@@ -1,9 +1,10 @@
-"""``lungspot detect``: films in, findings out; as a table, JSON, pictures or pages."""
+"""``lungspot detect``: films in, findings out; as a table, JSON, pictures, pages, DICOM objects or FHIR."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,12 +14,18 @@ from lungspot.cli.console import BANNER, Tally, emit, people, progress, say, wri
 from lungspot.errors import FilmError, printable
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from lungspot.pipeline import Film
     from lungspot.report import Analysis, Refusal
 
 __all__ = ["detect", "films_in", "report_refusal"]
 
-_FORMATS: Final = ("table", "json", "png", "html")
+_DICOM: Final = ("sr", "gsps", "sc", "seg")
+_FORMATS: Final = ("table", "json", "png", "html", *_DICOM, "fhir")
+_FILES: Final = frozenset({"png", "html", *_DICOM, "fhir"})
+_ENDS_WITH: Final = {"json": "json", "png": "png", "html": "html", "dcm": "sr"}  # what a file's name asks for
+_SR_CLASSES: Final = ("comprehensive3d", "comprehensive")
 _POINTS: Final = ("sensitive", "balanced", "specific")
 _ENDINGS: Final = frozenset({".bmp", ".dcm", ".dic", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _STDIN: Final = "-"
@@ -31,13 +38,21 @@ def detect(
         Path | None, typer.Option("-o", "--out", help="A folder for the results; for one film, a file.")
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="table, json, png, html; several with commas.", metavar="LIST")
+        str,
+        typer.Option(
+            "--format",
+            help="table, json, png, html; DICOM: sr, gsps, sc, seg; fhir. Several with commas.",
+            metavar="LIST",
+        ),
     ] = "",
     min_score: Annotated[
         float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
     ] = None,
     operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
+    sr_class: Annotated[
+        str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
+    ] = "comprehensive3d",
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
 ) -> None:
@@ -49,13 +64,19 @@ def detect(
     kinds = _formats(formats, out)
     if operating_point not in _POINTS:
         raise typer.BadParameter(f"{operating_point!r} is none of {', '.join(_POINTS)}", param_hint="--operating-point")
+    if sr_class not in _SR_CLASSES:
+        raise typer.BadParameter(f"{sr_class!r} is none of {', '.join(_SR_CLASSES)}", param_hint="--sr-class")
     from lungspot.detect import load_detector
     from lungspot.pipeline import analyze_all
 
+    if set(kinds) & set(_DICOM):
+        from lungspot.report.dicom import require_dicom
+
+        require_dicom()
     names = list(films_in(films))
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = load_detector(model, threads=2 if len(names) == 1 else 1)
-    targets = _Targets(out, kinds, films, names) if out is not None else None
+    targets = _Targets(out, kinds, films, names, heatmap=heatmap, sr_class=sr_class) if out is not None else None
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()
@@ -63,13 +84,14 @@ def detect(
     still = quiet or "table" in kinds
     with writing():
         for (film, place), result in zip(progress(names, "Reading", quiet=still), results, strict=True):
+            missed = None
             if targets is not None:
-                targets.write(result, place, heatmap=heatmap)
+                missed = targets.write(result, film, place)
             elif "json" in kinds:
                 from lungspot.report import document
 
                 emit(document(result))
-            _account(result, film.name, tally, table="table" in kinds)
+            _account(result, film.name, tally, missed, table="table" in kinds)
     if not quiet and targets is not None and tally.done:
         say(f"lungspot: {targets.written} files in {printable(str(out))}")
     raise typer.Exit(tally.exit_code)
@@ -87,7 +109,7 @@ def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
     for name in given:
         path = Path(name)
         if name == _STDIN:
-            yield Film(_STDIN, _standard_input), "stdin"
+            yield Film(_STDIN, cache(_standard_input)), "stdin"  # DICOM results read the film's header again
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
             if not files:
@@ -112,7 +134,7 @@ def report_refusal(result: Analysis, name: str) -> None:
     say(printable(f"lungspot: not assessed: {name}: {codes}: {headline(result).partition(': ')[2]}"))
 
 
-def _account(result: Analysis | Refusal, name: str, tally: Tally, *, table: bool) -> None:
+def _account(result: Analysis | Refusal, name: str, tally: Tally, missed: FilmError | None, *, table: bool) -> None:
     from lungspot.report import Refusal
     from lungspot.report import table as make_table
 
@@ -121,7 +143,9 @@ def _account(result: Analysis | Refusal, name: str, tally: Tally, *, table: bool
         return
     if table:
         people().print(make_table(result, name))
-    if result.assessed:
+    if missed is not None:
+        tally.refuse(missed)
+    elif result.assessed:
         tally.done += 1
     else:
         tally.refused += 1
@@ -130,13 +154,21 @@ def _account(result: Analysis | Refusal, name: str, tally: Tally, *, table: bool
 
 def _formats(text: str, out: Path | None) -> tuple[str, ...]:
     ending = "" if out is None else out.suffix.removeprefix(".").lower()
-    default = ending if ending in _FORMATS else "json,png" if out else "table" if sys.stdout.isatty() else "json"
+    default = (
+        _ENDS_WITH[ending]
+        if ending in _ENDS_WITH
+        else "json,png"
+        if out
+        else "table"
+        if sys.stdout.isatty()
+        else "json"
+    )
     kinds = tuple(part.strip() for part in (text or default).split(",") if part.strip())
     unknown = [kind for kind in kinds if kind not in _FORMATS]
     if unknown or not kinds:
         raise typer.BadParameter(f"{text!r}: give some of {', '.join(_FORMATS)}", param_hint="--format")
-    if out is None and {"png", "html"} & set(kinds):
-        raise typer.BadParameter("pictures and pages need a place: give --out", param_hint="--format")
+    if out is None and _FILES & set(kinds):
+        raise typer.BadParameter("pictures, pages, DICOM and FHIR need a place: give --out", param_hint="--format")
     if out is None and {"table", "json"} <= set(kinds):
         raise typer.BadParameter("table and json cannot share standard output: give --out", param_hint="--format")
     return kinds
@@ -145,31 +177,67 @@ def _formats(text: str, out: Path | None) -> tuple[str, ...]:
 class _Targets:
     """Where each film's files go; no two films share a name, in the order of the films."""
 
-    def __init__(self, out: Path, kinds: tuple[str, ...], given: list[str], names: list[tuple[Film, str]]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        kinds: tuple[str, ...],
+        given: list[str],
+        names: list[tuple[Film, str]],
+        *,
+        heatmap: bool,
+        sr_class: str,
+    ) -> None:
         self._kinds = [kind for kind in kinds if kind != "table"]
-        ending = out.suffix.removeprefix(".").lower()
-        self._file = out if len(names) == len(given) == 1 and self._kinds == [ending] and not out.is_dir() else None
+        self._heatmap, self._sr_class = heatmap, sr_class
+        one = len(names) == len(given) == len(self._kinds) == 1 and not out.is_dir()
+        self._file = out if one and out.suffix.lower() == f".{_ending(self._kinds[0])}" else None
         self._folder = out.parent if self._file else out
         self._taken: set[str] = set()
         self.written = 0
         with writing():
             self._folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, result: Analysis | Refusal, place: str, *, heatmap: bool) -> None:
+    def write(self, result: Analysis | Refusal, film: Film, place: str) -> FilmError | None:
+        """Write one film's files; return why a DICOM object that was asked for could not be made, if so."""
         from lungspot.report import Refusal, write
+        from lungspot.report.write import ending_of
 
         stem, count = place, 1
         while stem in self._taken:
             count += 1
             stem = f"{place}-{count}"
         self._taken.add(stem)
+        source, missed = self._source(result, film)
         for kind in self._kinds:
-            if isinstance(result, Refusal) and kind != "json":
+            if (isinstance(result, Refusal) and kind in {"png", "html"}) or (kind in _DICOM and source is None):
                 continue
-            target = self._file or self._folder / f"{stem}.{kind}"
+            target = self._file or self._folder / f"{stem}.{ending_of(kind)}"
             target.parent.mkdir(parents=True, exist_ok=True)
-            write(result, target, kind, heatmap=heatmap)
-            self.written += 1
+            written = write(result, target, kind, heatmap=self._heatmap, source=source, sr_class=self._sr_class)
+            self.written += written is not None
+        return missed
+
+    def _source(self, result: Analysis | Refusal, film: Film) -> tuple[Dataset | None, FilmError | None]:
+        """Return the film's DICOM header where a result needs one, or why there is none."""
+        from lungspot.images import read_header
+        from lungspot.report import Refusal
+        from lungspot.report.source import source_of
+
+        wanted = set(self._kinds) & {*_DICOM, "fhir"}
+        if not wanted:
+            return None, None
+        try:
+            header = read_header(film.open())
+            source_of(header)
+        except FilmError as error:
+            where = film.name if error.where in {"", "<bytes>"} else error.where
+            refused = isinstance(result, Refusal) or wanted == {"fhir"}  # said already, or not needed
+            return None, None if refused else FilmError(error.code, where, error.reason, advice=error.advice)
+        return header, None
+
+
+def _ending(kind: str) -> str:
+    return "dcm" if kind in _DICOM else "json" if kind == "fhir" else kind
 
 
 def _place(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph, Sex, View
-from lungspot.images.read import read
+from lungspot.images.read import read, read_header
 
 __all__ = [
     "Notice",
@@ -16,5 +16,6 @@ __all__ = [
     "normalise",
     "prepare",
     "read",
+    "read_header",
     "squash",
 ]

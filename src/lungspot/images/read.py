@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from lungspot.errors import FilmError
 from lungspot.images.radiograph import Origin, Radiograph
@@ -16,7 +16,10 @@ from lungspot.images.raster import read_raster
 from lungspot.images.sandbox import DEFAULT, run
 from lungspot.images.sniff import DICOM, sniff
 
-__all__ = ["MAX_BYTES", "read"]
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["MAX_BYTES", "dicom_bytes_of", "read", "read_header"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 _ITS_FILES: Final = "give the files in it"
@@ -38,6 +41,26 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, sandboxed: bool =
     decode = _decoder(kind)
     film = run(decode, data, origin, limits=DEFAULT if sandboxed else None, where=where)
     return replace(film) if sandboxed else film  # made anew, so that what the child says is checked here
+
+
+def read_header(source: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
+    """Return what a DICOM film's header says, as a pydicom data set without pixels; nothing is decoded.
+
+    Raises FilmError as :func:`read` does, and ``NO_STUDY`` where the film is a picture of another kind.
+    """
+    data, where = dicom_bytes_of(source)
+    from lungspot.images.dicom_header import open_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
+
+    return open_dicom(data, where).dataset
+
+
+def dicom_bytes_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str]:
+    """Return the bytes of a DICOM file, and what to call it in errors; raises FilmError as :func:`read_header` does."""
+    data, path = _bytes_of(source)
+    where = path or "<bytes>"
+    if (kind := sniff(data, where)) != DICOM:
+        raise FilmError("NO_STUDY", where, f"this is a {kind.upper()} picture: no patient, no study")
+    return data, where
 
 
 def _decoder(kind: str) -> Callable[[bytes, Origin], Radiograph]:

@@ -33,7 +33,8 @@ class Analysis:
     ``reading`` is None where the film was not assessed; ``reasons`` (codes) then say why, and no score is held
     anywhere. Boxes of the reading and ``heat``, maps by label of shape (h, w) over the whole film, lie in the film as
     its file stores it. ``agreement``: for each boxed finding, in order, how box and map agree. ``point``: the operating
-    point that decides what is positive. ``timings``: milliseconds by step.
+    point that decides what is positive. ``timings``: milliseconds by step. ``min_score``: what boxes had to reach,
+    where the caller chose it; else the operating point's thresholds.
     """
 
     radiograph: Radiograph
@@ -45,6 +46,7 @@ class Analysis:
     agreement: tuple[Mapping[str, float | bool], ...] = ()
     point: str = "balanced"
     timings: Mapping[str, float] = field(default_factory=dict)
+    min_score: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse results that say both yes and no; make the mappings read-only."""

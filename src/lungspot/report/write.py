@@ -7,24 +7,55 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
 from lungspot.report.document import document
+from lungspot.report.fhir import fhir_bundle
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 
-__all__ = ["FORMATS", "write", "write_atomic"]
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
-FORMATS = ("json", "png", "html")
+__all__ = ["FORMATS", "ending_of", "write", "write_atomic"]
+
+# The forms that a result can be written in.
+FORMATS = ("json", "png", "html", *DICOM_KINDS, "fhir")
 
 
-def write(result: Analysis | Refusal, target: Path, kind: str, *, heatmap: bool = False) -> Path:
-    """Write one result as ``json``, ``png`` or ``html`` to ``target`` and return it; OSError where that is impossible.
+def ending_of(kind: str) -> str:
+    """Return what the name of a result's file ends with, after the dot."""
+    return f"{kind}.dcm" if kind in DICOM_KINDS else "fhir.json" if kind == "fhir" else kind
 
-    ``heatmap``: the PNG shows the activation maps too. Of a file that could not be read there is only JSON.
+
+def write(  # noqa: PLR0913 - each form has an option of its own
+    result: Analysis | Refusal,
+    target: Path,
+    kind: str,
+    *,
+    heatmap: bool = False,
+    source: Dataset | None = None,
+    sr_class: str = "comprehensive3d",
+) -> Path | None:
+    """Write one result in one of :data:`FORMATS` to ``target`` and return it; OSError where that is impossible.
+
+    ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
+    DICOM object, and no patient in a FHIR bundle. Where there is nothing to show, nothing is written and None returned
+    (docs/reference/dicom-results.md). Of a file that could not be read there are JSON, FHIR and an SR only.
     """
     if kind == "json":
-        data = (json.dumps(document(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+        data = _json(document(result))
+    elif kind == "fhir":
+        data = _json(fhir_bundle(result, source))
+    elif kind in DICOM_KINDS:
+        if source is None:
+            raise ValueError(f"no {kind} without the film's header")
+        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class)
+        if not made:
+            return None
+        data = dicom_bytes(made[0])
     elif isinstance(result, Refusal):
         raise ValueError(f"no {kind} of a file that could not be read")
     elif kind == "png":
@@ -37,6 +68,10 @@ def write(result: Analysis | Refusal, target: Path, kind: str, *, heatmap: bool 
         raise ValueError(f"no format {kind!r}")
     write_atomic(target, data)
     return target
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
 
 
 def write_atomic(target: Path, data: bytes) -> None:

@@ -1,0 +1,102 @@
+"""``lungspot deidentify``: DICOM films without their patients."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from lungspot.cli.console import Tally, progress, say, writing
+from lungspot.errors import FilmError, InputError, LungspotError, printable
+
+if TYPE_CHECKING:
+    from lungspot.findings import Box
+
+__all__ = ["deidentify"]
+
+_KEY_BYTES: Final = 32
+
+
+def deidentify(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A DICOM film, or a folder of them.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; for one film, a file that ends in .dcm.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="A secret file that makes pseudonyms the same in every run; made where there is none."),
+    ] = None,
+    mask: Annotated[
+        list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="Make a rectangle of every film black; repeatable.")
+    ] = None,
+    pixels_checked: Annotated[
+        bool, typer.Option("--pixels-checked", help="Somebody looked: nothing is burned into these films.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Write DICOM films without their patients (PS3.15 Basic Profile, default-deny; dates moved, UIDs replaced).
+
+    Films go to OUT/PATIENT/UID.dcm under their new names. A film that cannot be made safe is named on stderr and not
+    written; docs/reference/dicom-results.md says what this does not do.
+    """
+    from lungspot.images.deidentify import Pseudonyms
+    from lungspot.images.deidentify import deidentify as without_patient
+    from lungspot.images.read import dicom_bytes_of
+
+    masks = [_box(each) for each in mask or ()]
+    files = _files(source)
+    with writing():
+        pseudonyms = Pseudonyms(os.urandom(_KEY_BYTES) if key is None else _key(key))
+    if key is None and not quiet:
+        say("lungspot: no --key: another run will give the same patient another name")
+    tally = Tally()
+    for path in progress(files, "De-identifying", quiet=quiet):
+        try:
+            data, where = dicom_bytes_of(path)
+            made = without_patient(data, pseudonyms, where=where, masks=masks, pixels_checked=pixels_checked)
+        except (FilmError, InputError) as error:
+            tally.refuse(error)
+            continue
+        one = source.is_file() and out.suffix.lower() == ".dcm"
+        target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
+        _write(made, target)
+        tally.done += 1
+    if not quiet and tally.done:
+        say(printable(f"lungspot: {tally.done} {'film' if tally.done == 1 else 'films'} in {out}"))
+    raise typer.Exit(tally.exit_code)
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    found = sorted(file for file in source.rglob("*") if file.is_file())
+    if not found:
+        raise FilmError("NOT_FOUND", source, "a folder without files")
+    return found
+
+
+def _write(made: object, target: Path) -> None:
+    from lungspot.report import dicom_bytes, write_atomic
+
+    with writing():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, dicom_bytes(made))  # type: ignore[arg-type]
+
+
+def _key(path: Path) -> bytes:
+    """Return the secret of a file; make one that only its owner may read where there is none."""
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(_KEY_BYTES))
+    return path.read_bytes()
+
+
+def _box(words: str) -> Box:
+    from lungspot.findings import Box
+
+    try:
+        x0, y0, x1, y1 = (float(word) for word in words.split(","))
+        return Box(x0, y0, x1, y1)
+    except (LungspotError, ValueError):
+        raise typer.BadParameter(f"{words!r}: give x0,y0,x1,y1 in pixels", param_hint="--mask") from None

@@ -1,0 +1,158 @@
+"""``lungspot node``: the DICOM node of a hospital's network."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungspot.cli.console import BANNER, emit, print_bug, say, writing
+from lungspot.errors import printable
+
+if TYPE_CHECKING:
+    from lungspot.node import Settings
+
+__all__ = ["node"]
+
+MIB = 1 << 20
+
+
+def node(
+    ae: Annotated[str, typer.Option(help="This node's AE title.", metavar="AET")] = "LUNGSPOT",
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = 11112,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AET@HOST", help="A sender: title (* for any) and host or network; may be repeated."),
+    ] = None,
+    send_to: Annotated[str | None, typer.Option(metavar="AET@HOST:PORT", help="Where results go, by C-STORE.")] = None,
+    stow: Annotated[str | None, typer.Option(metavar="URL", help="Where results go, by STOW-RS.")] = None,
+    from_dicomweb: Annotated[
+        str | None, typer.Option(metavar="URL", help="A DICOMweb archive to fetch films from; results go back to it.")
+    ] = None,
+    query: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Which films to fetch; Modality=CR,DX if not given.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="The first study date to fetch: 2026-01-31, or 7d.")] = "1d",
+    every: Annotated[float, typer.Option(help="Seconds between two questions to the archive.", min=1)] = 60,
+    once: Annotated[bool, typer.Option("--once", help="Fetch, read and send once, then stop.")] = False,
+    spool: Annotated[Path, typer.Option(help="The folder that holds films and results until they are sent.")] = Path(
+        "lungspot-node"
+    ),
+    formats: Annotated[str, typer.Option("--format", help="sr, gsps, sc, seg; several with commas.")] = "sr",
+    sr_class: Annotated[str, typer.Option(help="comprehensive3d, or comprehensive for older archives.")] = (
+        "comprehensive3d"
+    ),
+    operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
+    min_score: Annotated[
+        float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    max_associations: Annotated[int, typer.Option(help="Associations at once.", min=1, max=200)] = 16,
+    max_mib: Annotated[int, typer.Option(help="The largest data set that is taken, in MiB.", min=1)] = 128,
+    idle: Annotated[float, typer.Option(help="Seconds after which a silent association ends.", min=1)] = 30,
+    keep_free: Annotated[int, typer.Option(help="MiB of disk that no film may use.", min=0)] = 512,
+    tls_cert: Annotated[Path | None, typer.Option(help="TLS: this node's certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="TLS: its private key (PEM).")] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="TLS: only peers that this authority certified (PEM).")] = None,
+    tls_out: Annotated[bool, typer.Option("--tls-out", help="TLS for --send-to as well.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try films again that were set aside.")] = False,
+    check_audit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check the chain of an audit log, and do nothing else.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No log on stderr.")] = False,
+) -> None:
+    """Be a DICOM node: take CR and DX films from senders, read them, give the results to the archive.
+
+    Runs until SIGTERM or Ctrl-C, then finishes what it has begun. What it acknowledged survives a crash in --spool.
+    """
+    from lungspot.errors import InputError, SetupError
+
+    try:
+        import lungspot.node as room
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[pacs]'"
+        raise SetupError("MISSING_EXTRA", None, f"the node needs {error.name}", advice=advice) from error
+    if check_audit is not None:
+        if not check_audit.is_file():
+            raise InputError("BAD_VALUE", check_audit, "there is no such file", advice="give an audit log")
+        with writing():
+            count, last = room.verify(check_audit)
+        emit({"records": count, "last_hash": last})
+        return
+    if not allow and from_dicomweb is None:
+        raise InputError("BAD_VALUE", None, "nobody may send films", advice="give --allow AET@HOST, or --from-dicomweb")
+    if send_to is not None and stow is not None:
+        raise InputError("BAD_VALUE", None, "two places for results", advice="give --send-to or --stow")
+    if (tls_cert is None) != (tls_key is None) or ((tls_ca or tls_out) and tls_cert is None):
+        raise InputError("BAD_VALUE", None, "half of TLS", advice="give --tls-cert and --tls-key")
+    if once and from_dicomweb is None:
+        raise InputError("BAD_VALUE", "--once", "there is nothing to fetch", advice="give --from-dicomweb")
+    from lungspot.detect import load_detector
+
+    settings = room.Settings(
+        spool=spool,
+        title=room.peers.require_ae_title(ae, "--ae"),
+        address=(host, port),
+        rules=tuple(room.parse_rule(text) for text in allow or ()),
+        send_to=None if send_to is None else room.parse_peer(send_to),
+        stow=stow,
+        source=from_dicomweb,
+        question=None if from_dicomweb is None else room.Question.parse(query or (), since),
+        every=every,
+        once=once,
+        asked=room.Asked(_kinds(formats), sr_class, operating_point, min_score, load_detector(model)),
+        limits=room.Limits(
+            associations=max_associations,
+            data_set=max_mib * MIB,
+            in_memory=max(room.Limits().in_memory, max_mib * MIB),
+            idle_seconds=idle,
+        ),
+        reserve=keep_free * MIB,
+        certificates=None if tls_cert is None or tls_key is None else room.Certificates(tls_cert, tls_key, tls_ca),
+        tls_out=tls_out,
+        retry_failed=retry_failed,
+    )
+    _run(settings, quiet=quiet)
+
+
+def _run(settings: Settings, *, quiet: bool) -> None:
+    from lungspot.node import serve
+
+    stopping = threading.Event()
+    _hush(stopping)
+
+    def log(text: str) -> None:
+        if not quiet:
+            say(printable(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} lungspot node: {text}"))
+
+    log(BANNER)
+    with writing():
+        serve(settings, log, stopping)
+
+
+def _hush(stopping: threading.Event) -> None:
+    """Make this process a service: signals end it in good order, and no library speaks to the log.
+
+    Libraries quote what they read in warnings and messages, and what they read may name a patient.
+    """
+    warnings.simplefilter("ignore")
+    logging.lastResort = None
+    threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopping.set())
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    from lungspot.report import DICOM_KINDS
+
+    kinds = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not kinds or set(kinds) - set(DICOM_KINDS):
+        raise typer.BadParameter(f"{text!r}: give some of {', '.join(DICOM_KINDS)}", param_hint="--format")
+    return kinds

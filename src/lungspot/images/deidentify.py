@@ -1,0 +1,242 @@
+"""A DICOM film without its patient: PS3.15 E.1, Basic Application Confidentiality Profile, default-deny.
+
+The film is made anew and nothing is carried over but what :mod:`~lungspot.images.deidentify_rules` names, each value by
+a rule of its own: numbers as numbers, coded words from closed lists, no free text, nothing private, no overlay. UIDs,
+patient id and dates are replaced by a secret key, the same way for everything of one patient. Pixels are decoded and
+written anew, uncompressed, so that nothing that hides in a code stream or in unused bits survives.
+
+What it cannot do: see what is burned into the pixels, or the face in a film of the head. A film that says it has
+annotation burned in, and a copy of a film (secondary capture) that does not say it has none, is refused unless the
+caller masks rectangles or says that the pixels were looked at.
+"""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import config
+from pydicom.datadict import dictionary_VR
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from lungspot.errors import FilmError, InputError
+from lungspot.findings import Box, Frame
+from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, TABLES, UIDS, WORDS
+from lungspot.images.dicom_header import Header, numbers, open_dicom, text
+from lungspot.images.dicom_pixels import decode_pixels
+from lungspot.images.sandbox import DEFAULT, run
+
+__all__ = ["Pseudonyms", "deidentify"]
+
+_DAYS: Final = 3650  # dates move back by 1 to this many days
+_SMALLEST_KEY: Final = 16  # bytes
+_METHODS: Final = (
+    ("113100", "Basic Application Confidentiality Profile"),
+    ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+)
+_CLEANED: Final = ("113101", "Clean Pixel Data Option")
+_FILMS: Final = ("1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """What replaces identifiers: a keyed hash (HMAC-SHA256), so that one key gives one answer and nobody can go back.
+
+    ``key``: at least 16 secret bytes. Who holds it can tell whether an identifier they guess belongs to a film.
+    """
+
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse keys that can be guessed."""
+        if len(self.key) < _SMALLEST_KEY:
+            raise InputError("BAD_VALUE", None, f"a key of {len(self.key)} bytes; {_SMALLEST_KEY} at least")
+
+    def uid(self, uid: str) -> str:
+        """Return the UID that stands for another."""
+        return f"2.25.{uuid.UUID(bytes=self._digest('uid', uid)[:16], version=4).int}"
+
+    def patient(self, patient: str) -> str:
+        """Return the patient id that stands for another."""
+        return f"LS{self._digest('patient', patient).hex()[:14].upper()}"
+
+    def day(self, patient: str, day: date) -> date | None:
+        """Return a day moved back by the patient's own number of days; None before the year 1."""
+        days = 1 + int.from_bytes(self._digest("days", patient)[:8], "big") % _DAYS
+        return day - timedelta(days) if day.toordinal() > days else None
+
+    def _digest(self, kind: str, value: str) -> bytes:
+        return hmac.digest(self.key, f"{kind}\0{value}".encode(), "sha256")
+
+
+def deidentify(
+    data: bytes,
+    pseudonyms: Pseudonyms,
+    *,
+    where: str = "<bytes>",
+    masks: Sequence[Box] = (),
+    pixels_checked: bool = False,
+) -> Dataset:
+    """Return the film in ``data``, a DICOM file, without its patient: a data set with file meta, ready to be saved.
+
+    ``masks``: rectangles in pixels of the film that become black. ``pixels_checked``: a person has looked at the film
+    and nothing is burned in.
+
+    Raises FilmError as :func:`~lungspot.images.read` does, ``BURNED_IN`` where annotation is or may be burned in and
+    neither is given, ``UNSUPPORTED`` for several frames; InputError ``BAD_BOX`` for a mask beside the film.
+    """
+    with config.disable_value_validation():
+        header = open_dicom(data, where)
+        _require_clean(header, masks=bool(masks), pixels_checked=pixels_checked)
+        samples, notices = run(decode_pixels, header, limits=DEFAULT, where=where)
+        made = _made_anew(header.dataset, pseudonyms)
+        _add_pixels(made, header, _masked(samples, header, masks))
+        if masks or pixels_checked:
+            made.BurnedInAnnotation = "NO"
+        if any(notice.code == "LOSSY" for notice in notices):
+            made.LossyImageCompression = "01"
+        if masks:
+            made.ImageType = ["DERIVED", *list(made.get("ImageType", ["", "PRIMARY"]))[1:]]
+        _sign(made, masked=bool(masks))
+    return made
+
+
+def _require_clean(header: Header, *, masks: bool, pixels_checked: bool) -> None:
+    said = text(header.dataset, "BurnedInAnnotation").upper()
+    if header.frames > 1:
+        raise FilmError("UNSUPPORTED", header.where, f"{header.frames} frames", advice="give films of one frame")
+    if masks or pixels_checked:
+        return
+    if said == "YES":
+        raise FilmError("BURNED_IN", header.where, "the file says that annotation is burned into the pixels")
+    if said != "NO" and text(header.dataset, "SOPClassUID") not in _FILMS:
+        raise FilmError("BURNED_IN", header.where, "a copy of a film that does not say that nothing is burned in")
+
+
+def _made_anew(old: Dataset, pseudonyms: Pseudonyms) -> Dataset:
+    """Return what the rules carry over, and what stands for the patient."""
+    new = Dataset()
+    _keep(old, new)
+    patient = "\0".join((text(old, "PatientID"), text(old, "IssuerOfPatientID"))).strip("\0")
+    patient = patient or text(old, "StudyInstanceUID")
+    for keyword in DATES:
+        day = _day(old, keyword)
+        moved = None if day is None else pseudonyms.day(patient, day)
+        if moved is not None:
+            setattr(new, keyword, moved.strftime("%Y%m%d"))
+    for keyword in UIDS:
+        if UID(value := text(old, keyword)).is_valid:
+            setattr(new, keyword, pseudonyms.uid(value))
+        elif keyword != "FrameOfReferenceUID":  # a film without a UID that it must have gets one, the same each time
+            setattr(new, keyword, pseudonyms.uid(f"{keyword} of {patient}"))
+    new.PatientID = pseudonyms.patient(patient)
+    new.PatientName = f"{new.PatientID}^"
+    new.SOPClassUID = text(old, "SOPClassUID") or _FILMS[0]
+    for keyword in (*EMPTY, *EMPTY_OF.get(new.SOPClassUID, ())):
+        if keyword not in new:
+            new.add_new(keyword, dictionary_VR(keyword), None)
+    if not new.get("BodyPartExamined") and not ("Laterality" in new or "ImageLaterality" in new):
+        new.Laterality = ""  # type 2C: required where nothing says that the part has no sides
+    return new
+
+
+def _keep(old: Dataset, new: Dataset) -> None:
+    """Carry over words out of closed lists, numbers, and look-up tables."""
+    for keyword, accepted in WORDS.items():
+        if words := [word for word in _words(old, keyword) if word in accepted]:
+            setattr(new, keyword, words if len(words) > 1 else words[0])
+    for keyword, (written, most) in NUMBERS.items():
+        values = numbers(old, keyword)
+        if 0 < len(values) <= most and not ("Spacing" in keyword and min(values) <= 0):
+            found = [written(value) for value in values]
+            setattr(new, keyword, found if len(found) > 1 else found[0])
+    for keyword in TABLES:
+        if (table := _table(old, keyword)) is not None:
+            setattr(new, keyword, [table])
+
+
+def _words(old: Dataset, keyword: str) -> list[str]:
+    try:
+        value = old.get(keyword)
+    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
+        return []
+    values = [] if value is None else [value] if isinstance(value, str) else list(value)
+    return [str(each).strip(" \0").upper() for each in values]
+
+
+def _table(old: Dataset, keyword: str) -> Dataset | None:
+    """Return the first look-up table of a sequence made anew: three numbers and the values, no explanation."""
+    try:
+        item = old[keyword].value[0]
+        first, values = numbers(item, "LUTDescriptor"), item["LUTData"].value
+    except Exception:  # noqa: BLE001 - no such table, or pydicom meets damaged ones with many kinds
+        return None
+    if len(first) != 3:
+        return None
+    table = Dataset()
+    packed = values if isinstance(values, bytes) else np.asarray(values, np.uint16).astype("<u2").tobytes()
+    table.add_new("LUTDescriptor", "US", [int(each) & 0xFFFF for each in first])
+    table.add_new("LUTData", "OW", packed)
+    return table
+
+
+def _day(old: Dataset, keyword: str) -> date | None:
+    value = text(old, keyword).replace(".", "")
+    try:
+        return date.fromisoformat(value[:8]) if len(value) >= 8 else None
+    except ValueError:
+        return None
+
+
+def _masked(samples: NDArray[np.integer], header: Header, masks: Sequence[Box]) -> NDArray[np.integer]:
+    """Return the pixels with black where the masks are; what is black is the film's own darkest value."""
+    if not masks:
+        return samples
+    samples = samples.copy()
+    black = samples.max() if header.photometric == "MONOCHROME1" else samples.min()
+    for mask in masks:
+        inside = mask.clip(Frame(header.columns, header.rows))
+        if inside is None:
+            raise InputError("BAD_BOX", header.where, f"a mask {mask.corners} beside the film")
+        samples[int(inside.y0) : int(np.ceil(inside.y1)), int(inside.x0) : int(np.ceil(inside.x1))] = black
+    return samples
+
+
+def _add_pixels(made: Dataset, header: Header, samples: NDArray[np.integer]) -> None:
+    grey = header.photometric in {"MONOCHROME1", "MONOCHROME2"}
+    signed = header.signed and grey
+    wide = header.stored > 8
+    made.SamplesPerPixel = 1
+    made.PhotometricInterpretation = header.photometric if grey else "MONOCHROME2"
+    made.Rows, made.Columns = samples.shape
+    made.BitsAllocated = 16 if wide else 8
+    made.BitsStored, made.HighBit = header.stored, header.stored - 1
+    made.PixelRepresentation = int(signed)
+    kind = ("i" if signed else "u") + ("2" if wide else "1")
+    pixels = samples.astype(f"<{kind}").tobytes()
+    made.add_new("PixelData", "OW" if wide else "OB", pixels + bytes(len(pixels) % 2))
+
+
+def _sign(made: Dataset, *, masked: bool) -> None:
+    """Say how the film was de-identified, and add the file meta information."""
+    made.PatientIdentityRemoved = "YES"
+    made.DeidentificationMethod = "lungspot: PS3.15 E.1 Basic Profile, default-deny"
+    made.LongitudinalTemporalInformationModified = "MODIFIED"
+    codes = []
+    for value, meaning in (*_METHODS, _CLEANED) if masked else _METHODS:
+        code = Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning
+        codes.append(code)
+    made.DeidentificationMethodCodeSequence = codes
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    made.file_meta = meta
+    made.preamble = bytes(128)

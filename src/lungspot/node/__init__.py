@@ -1,0 +1,31 @@
+"""The DICOM node: takes films from a hospital's senders, reads them, and gives the results back to its archive."""
+
+from lungspot.node.audit import AuditEvent, AuditLog, Outcome, verify
+from lungspot.node.guard import Limits
+from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
+from lungspot.node.pull import Question
+from lungspot.node.service import Certificates, Settings, serve
+from lungspot.node.spool import Job, Spool
+from lungspot.node.status import Rejection, Status
+from lungspot.node.worker import Asked
+
+__all__ = [
+    "Asked",
+    "AuditEvent",
+    "AuditLog",
+    "Certificates",
+    "Job",
+    "Limits",
+    "Outcome",
+    "Peer",
+    "Question",
+    "Rejection",
+    "Rule",
+    "Settings",
+    "Spool",
+    "Status",
+    "parse_peer",
+    "parse_rule",
+    "serve",
+    "verify",
+]

@@ -1,0 +1,75 @@
+"""Delivers results by C-STORE."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from lungspot.node.peers import Peer
+from lungspot.node.sender import Batch, Deliver, Unreachable
+from lungspot.node.spool import Job
+
+__all__ = ["store_to"]
+
+_CONNECT_SECONDS: Final = 10
+_ANSWER_SECONDS: Final = 60
+_SUCCESS: Final = "0000"
+_NO_ROOM: Final = "A7"  # the archive's state, not the result's fault
+_WARNINGS: Final = "B"  # B000, B006, B007: stored, with a remark
+
+
+def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliver:
+    """Return what sends a batch to ``peer`` from the AE ``title``, over one association."""
+
+    def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
+        opened = [(job, [dcmread(path) for path in paths]) for job, paths in batch]
+        entity = AE(title)
+        entity.connection_timeout = entity.acse_timeout = _CONNECT_SECONDS
+        entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
+        for sop_class in {each.SOPClassUID for _, objects in opened for each in objects}:
+            entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        secure = (tls, peer.host) if tls is not None else None
+        association = entity.associate(peer.host, peer.port, ae_title=peer.ae, tls_args=secure)
+        try:
+            if association.is_rejected:
+                raise Unreachable("it rejects the association")
+            if not association.is_established and association.rejected_contexts:
+                yield from ((job, "it accepts none of these objects") for job, _ in opened)
+                return
+            if not association.is_established:
+                raise Unreachable("no association")
+            for job, objects in opened:
+                yield job, _store(association, objects)
+        finally:
+            if association.is_established:
+                association.release()
+
+    return deliver
+
+
+def _store(association: Association, objects: Sequence[FileDataset]) -> str | None:
+    """Store one film's results; None when all are there, else the first refusal."""
+    refused = None
+    for each in objects:
+        try:
+            status = association.send_c_store(each)
+        except ValueError:  # no accepted presentation context
+            refused = refused or f"{each.SOPClassUID.name} is not accepted"
+            continue
+        except RuntimeError as error:  # no association any more
+            raise Unreachable("the association ended") from error
+        if "Status" not in status:
+            raise Unreachable("no answer")
+        code = f"{status.Status:04X}"
+        if code.startswith(_NO_ROOM):
+            raise Unreachable("it is out of resources")
+        if code != _SUCCESS and not code.startswith(_WARNINGS):
+            refused = refused or f"status {code}H for {each.SOPClassUID.name}"
+    return refused

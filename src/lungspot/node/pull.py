@@ -1,0 +1,136 @@
+"""Asks a DICOMweb archive for films (QIDO-RS) and fetches those it has not seen (WADO-RS) into the spool."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from io import BytesIO
+from itertools import product
+from typing import Any, Final
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom import dcmwrite
+
+from lungspot.errors import FilmError, InputError
+from lungspot.node.audit import AuditEvent, Outcome
+from lungspot.node.desk import Desk
+from lungspot.node.dicomweb import BROKEN
+from lungspot.node.listener import FILM_CLASSES, film_facts
+from lungspot.node.spool import back_off
+from lungspot.node.status import is_uid
+
+__all__ = ["Question", "parse_since", "pull"]
+
+_SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
+_DEFAULT: Final = ("Modality=CR,DX",)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which films are asked for: filters of the query, and the first study date as a date or as a number of days."""
+
+    filters: tuple[tuple[str, tuple[str, ...]], ...]
+    since: date | timedelta
+
+    @classmethod
+    def parse(cls, texts: Sequence[str], since: str) -> Question:
+        """Return the question of ``KEY=VALUE[,VALUE…]`` texts; CR and DX where none names the modality."""
+        given = [*texts, *(() if any(text.startswith("Modality=") for text in texts) else _DEFAULT)]
+        filters = []
+        for text in given:
+            key, equals, values = text.partition("=")
+            if not (key.isalnum() and equals and values):
+                raise InputError("BAD_VALUE", "--query", f"{text!r} is no filter", advice="give KEY=VALUE")
+            filters.append((key, tuple(values.split(","))))
+        return cls(tuple(filters), parse_since(since))
+
+    def queries(self) -> Iterator[dict[str, str]]:
+        """Yield the search filters of one QIDO query each: every combination of values, each with the dates."""
+        first = self.since if isinstance(self.since, date) else date.today() - self.since  # noqa: DTZ011 - DICOM dates are local
+        for values in product(*(values for _, values in self.filters)):
+            keys = (key for key, _ in self.filters)
+            yield {**dict(zip(keys, values, strict=True)), "StudyDate": f"{first:%Y%m%d}-"}
+
+
+def parse_since(text: str) -> date | timedelta:
+    """Return the date of ``2026-01-31`` or the days of ``7d``; InputError BAD_VALUE where it is neither."""
+    try:
+        return timedelta(days=int(text[:-1])) if text.endswith("d") else date.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        advice = "give a date, 2026-01-31, or days, 7d"
+        raise InputError("BAD_VALUE", "--since", f"{text!r} is no date", advice=advice) from error
+
+
+def pull(desk: Desk, client: DICOMwebClient, question: Question, *, every: float, once: bool = False) -> None:
+    """Fetch what is new, every so many seconds until the node stops, or ``once``.
+
+    An archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds.
+    """
+    failures = 0
+    refused: set[str] = set()  # instances that are no films after all; not asked for again in this run
+    while not desk.stopping.is_set():
+        try:
+            _round(desk, client, question, refused)
+        except (*BROKEN, sqlite3.Error) as error:
+            failures += 1
+            desk.say(f"{client.base_url}: {_words(error)}; next attempt in {back_off(failures):.0f} s")
+            desk.stopping.wait(back_off(failures))
+            continue
+        failures = 0
+        if once:
+            return
+        desk.stopping.wait(every)
+
+
+def _round(desk: Desk, client: DICOMwebClient, question: Question, refused: set[str]) -> None:
+    for filters in question.queries():
+        found = client.search_for_series(search_filters=filters, get_remaining=True)
+        desk.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": filters})
+        for series in found:
+            study_uid, series_uid = _value(series, _STUDY), _value(series, _SERIES)
+            if not (is_uid(study_uid) and is_uid(series_uid)):
+                continue
+            for instance in client.search_for_instances(study_uid, series_uid, get_remaining=True):
+                if desk.stopping.is_set():
+                    return
+                uid = _value(instance, _INSTANCE)
+                film = is_uid(uid) and _value(instance, _CLASS) in {*FILM_CLASSES, ""}
+                if not film or uid in refused or desk.spool.holds(uid):
+                    continue
+                if not _fetch(desk, client, (study_uid, series_uid, uid)):
+                    refused.add(uid)
+
+
+def _fetch(desk: Desk, client: DICOMwebClient, uids: tuple[str, str, str]) -> bool:
+    """Fetch one instance into the spool; tell whether it was a film."""
+    study, _, instance = uids
+    found = client.retrieve_instance(*uids)
+    buffer = BytesIO()
+    found.preamble = bytes(128)
+    dcmwrite(buffer, found)
+    data = buffer.getvalue()
+    who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
+    try:
+        film_facts(data, instance=instance)
+    except FilmError as error:
+        desk.say(f"refused a film of {client.base_url}: {error.code}")
+        desk.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
+        return False
+    new = desk.spool.admit([data], instance=instance, study=study, source=client.base_url)
+    desk.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
+    return True
+
+
+def _value(item: Mapping[str, Any], tag: str) -> str:
+    """Return the first value of an attribute in DICOM JSON as text, empty where there is none."""
+    values = item.get(tag, {}).get("Value") or ("",)
+    return str(values[0])
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__

@@ -1,0 +1,88 @@
+"""A film's result as DICOM objects of the film's own study: SR, presentation state, secondary capture, segmentation.
+
+docs/reference/dicom-results.md says what is in each and who shows it. highdicom (extra ``pacs``) is loaded by the call.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from lungspot.errors import InputError, SetupError
+from lungspot.report.analysis import Analysis, Refusal
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from lungspot.report.source import Task
+
+__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom"]
+
+# The kinds of DICOM object that a result can be written as.
+DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
+# The SR classes by the name that `--sr-class` takes.
+SR_CLASSES: Final = ("comprehensive3d", "comprehensive")
+
+
+def dicom_results(
+    source: Dataset,
+    result: Analysis | Refusal,
+    *,
+    kinds: Sequence[str] = ("sr",),
+    sr_class: str = "comprehensive3d",
+    now: datetime | None = None,
+) -> tuple[Dataset, ...]:
+    """Return the result as DICOM data sets, ready to be written or sent, in the order of ``kinds``.
+
+    ``source``: the film's header (no pixels needed); it is not changed. ``kinds``: some of :data:`DICOM_KINDS`.
+    ``sr_class``: one of :data:`SR_CLASSES`. ``now``: when the objects say that they were made. UIDs follow from film,
+    model, settings and version, so that a rerun gives the same objects and an archive keeps one of each.
+
+    A kind with nothing to show is left out: of a film that was not assessed there is no presentation state and no
+    segmentation, of one that could not be read there is an SR only. Boxes are in the frame of the film's pixels.
+
+    Raises FilmError ``NO_STUDY``, InputError ``BAD_VALUE`` (also where ``source`` is another film's header) and
+    SetupError ``MISSING_EXTRA``.
+    """
+    unknown = [kind for kind in kinds if kind not in DICOM_KINDS]
+    if unknown or sr_class not in SR_CLASSES:
+        wrong = ", ".join(unknown) or sr_class
+        raise InputError("BAD_VALUE", None, f"{wrong!r} is none of {', '.join((*DICOM_KINDS, *SR_CLASSES))}")
+    makers = _makers(sr_class)
+    from pydicom import config  # noqa: PLC0415 - costs the readers of pictures 0.2 s
+
+    from lungspot.report.source import task_of  # noqa: PLC0415 - likewise
+
+    now = datetime.now().astimezone() if now is None else now
+    with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
+        made = [makers[kind](task_of(source, result, now)) for kind in kinds]  # anew: objects share elements with it
+    return tuple(each for each in made if each is not None)
+
+
+def dicom_bytes(dataset: Dataset) -> bytes:
+    """Return a result as the bytes of a DICOM file: a preamble of zeros, file meta information, the data set."""
+    buffer = io.BytesIO()
+    dataset.preamble = bytes(128)
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def require_dicom() -> None:
+    """Raise SetupError ``MISSING_EXTRA`` where the extra that makes DICOM objects is not installed."""
+    _makers(SR_CLASSES[0])
+
+
+def _makers(sr_class: str) -> dict[str, Callable[[Task], Dataset | None]]:
+    """Return by kind what makes it; imports highdicom, the extra ``pacs``."""
+    try:
+        from lungspot.report.capture import make_capture  # noqa: PLC0415
+        from lungspot.report.gsps import make_gsps  # noqa: PLC0415
+        from lungspot.report.seg import make_seg  # noqa: PLC0415
+        from lungspot.report.sr import make_sr  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[pacs]'"
+        raise SetupError("MISSING_EXTRA", None, f"DICOM results need {error.name}", advice=advice) from error
+    return {"sr": partial(make_sr, sr_class=sr_class), "gsps": make_gsps, "sc": make_capture, "seg": make_seg}

@@ -1,0 +1,145 @@
+"""A result as a grayscale softcopy presentation state: boxes and names on a layer of their own, over the film itself.
+
+The film is shown as its own header says (modality LUT, window, polarity), or without a window where the header's hides
+the film. Coordinates are in pixels with (0, 0) at the top-left corner of the film, as boxes are (PS3.3 C.10.5).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Final
+
+import numpy as np
+from highdicom import PresentationLUTTransformation, pr
+from highdicom.color import CIELabColor
+from pydicom.dataset import Dataset
+
+from lungspot.findings import Box, Finding, Frame
+from lungspot.images.dicom_header import number, numbers, text, whole
+from lungspot.report.analysis import Analysis
+from lungspot.report.look import BANNER, name_of
+from lungspot.report.source import Task, finish
+
+__all__ = ["make_gsps"]
+
+_LAYER: Final = "LUNGSPOT"
+_AMBER: Final = CIELabColor(82, 12, 70)
+_LINE: Final = 0.022  # height of a line of text, as a part of the film's
+_FUNCTIONS: Final = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
+
+
+def make_gsps(task: Task) -> Dataset | None:
+    """Return the boxes as a presentation state; None for a film in colour, of several frames, or not assessed."""
+    result, source = task.result, task.source
+    if not isinstance(result, Analysis) or not result.assessed or "NumberOfFrames" in source:
+        return None
+    if source.PhotometricInterpretation not in {"MONOCHROME1", "MONOCHROME2"}:
+        return None
+    film = deepcopy(task.film)
+    film.SamplesPerPixel = 1
+    layer = pr.GraphicLayer(_LAYER, 1, description=BANNER, display_color=_AMBER)
+    note = pr.GraphicAnnotation(
+        referenced_images=[film],
+        graphic_layer=layer,
+        graphic_objects=[
+            each for number, finding in enumerate(result.boxed, 1) if (each := _outline(task, finding, number))
+        ]
+        or None,
+        text_objects=[_banner(task, result), *(_name(result, finding) for finding in result.boxed)],
+    )
+    inverted = source.PhotometricInterpretation == "MONOCHROME1"
+    made = pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[film],
+        content_label=_LAYER,
+        content_description=f"lungspot boxes. {BANNER}",
+        graphic_annotations=[note],
+        graphic_layers=[layer],
+        presentation_lut_transformation=PresentationLUTTransformation(
+            presentation_lut_shape="INVERSE" if inverted else "IDENTITY"
+        ),
+        specific_character_set="ISO_IR 192",
+        **task.about("gsps", f"lungspot boxes. {BANNER}"),
+    )
+    hidden = any(notice.code == "WINDOW_IGNORED" for notice in result.radiograph.notices)
+    _show_as_the_film(made, task.header, window=not hidden)
+    return finish(made, task, "gsps")
+
+
+def _outline(task: Task, finding: Finding, number: int) -> pr.GraphicObject | None:
+    box = _inside(finding, task.source)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box.corners
+    return pr.GraphicObject(
+        graphic_type=pr.GraphicTypeValues.POLYLINE,
+        graphic_data=np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]),
+        units=pr.AnnotationUnitsValues.PIXEL,
+        tracking_id=f"lungspot: {name_of(finding.label)} {number}",
+        tracking_uid=task.uid("tracking", "box", number),
+    )
+
+
+def _inside(finding: Finding, source: Dataset) -> Box | None:
+    return None if finding.box is None else finding.box.clip(Frame(source.Columns, source.Rows))
+
+
+def _name(result: Analysis, finding: Finding) -> pr.TextObject:
+    """Return name and score in a strip above the box, or within it where the film ends."""
+    frame = result.radiograph.frame
+    box = finding.box or Box(0, 0, frame.width, frame.height)
+    high = max(_LINE * frame.height, 4.0)
+    top = box.y0 - high if box.y0 >= high else box.y0
+    below = "" if result.is_positive(finding) else " (below threshold)"
+    words = f"{name_of(finding.label)} {100 * (finding.score or 0):.0f} %{below}"
+    left = max(min(box.x0, frame.width - 2.0), 0.0)
+    right = min(max(box.x1, left + 0.55 * high * len(words)), float(frame.width))
+    return _text(words, (left, max(top, 0.0), right, min(max(top, 0.0) + high, float(frame.height))))
+
+
+def _banner(task: Task, result: Analysis) -> pr.TextObject:
+    frame = result.radiograph.frame
+    name, version = task.model
+    words = f"{BANNER} lungspot, model {name} {version}"
+    return _text(words, (0.0, (1 - _LINE) * frame.height, float(frame.width), float(frame.height)))
+
+
+def _text(words: str, corners: tuple[float, float, float, float]) -> pr.TextObject:
+    return pr.TextObject(
+        text_value=words,
+        units=pr.AnnotationUnitsValues.PIXEL,
+        bounding_box=corners,
+        text_justification=pr.TextJustificationValues.LEFT,
+    )
+
+
+def _show_as_the_film(made: Dataset, header: Dataset, *, window: bool) -> None:
+    """Take over the film's modality LUT and, with ``window``, its first VOI LUT or window."""
+    slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
+    if modality := _table(header, "ModalityLUTSequence"):
+        made.ModalityLUTSequence = [modality]
+    elif slope and intercept is not None:
+        made.RescaleSlope, made.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
+        made.RescaleType = text(header, "RescaleType") or "US"
+    shown = Dataset()
+    centers, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    if voi := _table(header, "VOILUTSequence"):
+        shown.VOILUTSequence = [voi]
+    elif centers and widths and widths[0] >= 1:
+        shown.WindowCenter, shown.WindowWidth = f"{centers[0]:.10g}", f"{widths[0]:.10g}"
+        if (function := text(header, "VOILUTFunction").upper()) in _FUNCTIONS:
+            shown.VOILUTFunction = function
+    if len(shown) and window:
+        made.SoftcopyVOILUTSequence = [shown]
+
+
+def _table(header: Dataset, keyword: str) -> Dataset | None:
+    """Return the first look-up table of a sequence, its types settled, or None."""
+    try:
+        item = header[keyword].value[0] if keyword in header else None
+    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
+        return None
+    if item is None or whole(item, "LUTDescriptor") is None or "LUTData" not in item:
+        return None
+    table: Dataset = deepcopy(item)
+    table["LUTDescriptor"].VR = "US"
+    return table

@@ -1,0 +1,79 @@
+"""A result's heat maps as a segmentation: one segment a label that was found, how strongly each pixel spoke for it.
+
+The values are class activations between 0 and 1 in steps of 1/255 (FRACTIONAL, PROBABILITY), at the film's own size,
+interpolated from the network's coarse grid. They say where the network looked; they are no outline of a disease.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence, seg
+from highdicom.sr import CodedConcept
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+
+from lungspot.report.analysis import Analysis
+from lungspot.report.coded import TERMS, site_term, term_of
+from lungspot.report.look import BANNER, name_of
+from lungspot.report.source import Task, finish
+
+__all__ = ["make_seg"]
+
+_CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
+
+
+def make_seg(task: Task) -> Dataset | None:
+    """Return the maps of the labels that are found on the film; None where there is none, or several frames."""
+    result, source = task.result, task.source
+    if not isinstance(result, Analysis) or result.reading is None or "NumberOfFrames" in source:
+        return None
+    labels = [label for label, state in result.reading.states.items() if state.is_positive and label in result.heat]
+    if not labels:
+        return None
+    size = (source.Columns, source.Rows)
+    maps = np.stack([_at_size(result.heat[label], size) for label in labels], axis=-1)[None]
+    made = seg.Segmentation(
+        source_images=[task.film],
+        pixel_array=maps,
+        segmentation_type=seg.SegmentationTypeValues.FRACTIONAL,
+        fractional_type=seg.SegmentationFractionalTypeValues.PROBABILITY,
+        max_fractional_value=255,
+        segment_descriptions=[_segment(task, number, label) for number, label in enumerate(labels, 1)],
+        omit_empty_frames=False,
+        content_label="LUNGSPOT",
+        content_description=f"lungspot heat maps. {BANNER}",
+        specific_character_set="ISO_IR 192",
+        **task.about("seg", f"lungspot heat maps. {BANNER}"),
+    )
+    return finish(made, task, "seg")
+
+
+def _at_size(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a map at (width, height), shape (height, width), interpolated, 0 to 1."""
+    grown = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32)).resize(size, Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(grown, dtype=np.float32), 0, 1)
+
+
+def _segment(task: Task, number: int, label: str) -> seg.SegmentDescription:
+    name, version = task.model
+    item = seg.SegmentDescription(
+        segment_number=number,
+        segment_label=f"{name_of(label)}: class activation"[:64],
+        segmented_property_category=_CODES["abnormal_structure"],
+        segmented_property_type=Code(*term_of(label)),
+        algorithm_type=seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=name, family=_CODES["artificial_intelligence"], version=version
+        ),
+        tracking_uid=task.uid("tracking", "heat", label),
+        tracking_id=f"lungspot: {name_of(label)} (heat map)",
+        anatomic_regions=[Code(*site_term(label))],
+    )
+    item.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
+        CodedConcept.from_code(_CODES["class_activation"])
+    ]
+    return item

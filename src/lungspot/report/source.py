@@ -1,0 +1,232 @@
+"""What a result takes over from its film's header: the same patient, study and frame of reference, and nothing else.
+
+Headers of real films break the standard in many ways, and a result must not inherit that: identity (UIDs, patient,
+accession number) is taken as it stands, dates and coded words only where they are valid, all else is left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydicom import config
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.multival import MultiValue
+from pydicom.uid import UID
+from pydicom.valuerep import DA, TM
+
+from lungspot import __version__
+from lungspot.errors import FilmError, InputError
+from lungspot.images.dicom_header import numbers, text, whole
+from lungspot.report.analysis import Analysis, Refusal
+
+__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "source_of", "task_of", "threshold_set"]
+
+# The implementation class UID of every DICOM object and association of ours (PS3.7 D.3.3.2).
+IMPLEMENTATION_UID: Final = "2.25.167264579340824028094579654174061193254"
+_NAMESPACE: Final = uuid.UUID("6f1d2b0e-6f0b-5d37-9a40-7c4cf0a2b8e1")
+_UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_IDENTITY: Final = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+_TIMES: Final = {
+    "InstanceCreationDate": "InstanceCreationTime",
+    "ContentDate": "ContentTime",
+    "PresentationCreationDate": "PresentationCreationTime",
+    "DateOfSecondaryCapture": "TimeOfSecondaryCapture",
+}
+_NAMES: Final = ("PatientName", "ReferringPhysicianName")
+_LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16}  # VR SH; what is longer leads nowhere and is left out
+_AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
+_MULTIFRAME: Final = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures whose class has frames, be it one
+_SERIES: Final = {"sr": 9901, "gsps": 9902, "sc": 9903, "seg": 9904}  # above the numbers that modalities give
+_DEVICE: Final = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every kind of object is made from.
+
+    ``header`` is the film's, whole; ``source`` the part that is taken over; ``film`` the same without names of people,
+    for highdicom, which warns and logs about names: :func:`finish` puts them in.
+    """
+
+    header: Dataset
+    source: Dataset
+    film: Dataset
+    result: Analysis | Refusal
+    key: str
+    now: datetime
+
+    def uid(self, *parts: str | int) -> str:
+        """Return the UID of one part of this result: the same for ever (PS3.5 B.2: made of a UUID)."""
+        return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([self.key, *parts])).int}"
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and version of who read the film; lungspot itself where it could not be read."""
+        if isinstance(self.result, Refusal):
+            return "lungspot", __version__
+        return self.result.model.card.name, self.result.model.card.version
+
+    @property
+    def device_uid(self) -> str:
+        """The UID of the observer: of this version with this model, wherever it runs."""
+        sha256 = "" if isinstance(self.result, Refusal) else self.result.model.sha256
+        return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([_DEVICE, __version__, sha256])).int}"
+
+    def about(self, kind: str, description: str, *settings: str) -> dict[str, Any]:
+        """Return what every highdicom object is told about its series, itself and its maker."""
+        return {
+            "series_instance_uid": self.uid(kind, "series", *settings),
+            "series_number": _SERIES[kind],
+            "series_description": description,
+            "sop_instance_uid": self.uid(kind, "instance", *settings),
+            "instance_number": 1,
+            "manufacturer": "lungspot",
+            "manufacturer_model_name": " ".join(self.model)[:64],
+            "software_versions": __version__,
+            "device_serial_number": self.device_uid.rpartition(".")[2],
+        }
+
+
+def source_of(header: Dataset) -> Dataset:
+    """Return the part of a film's header that its results are made from; the header itself is not changed.
+
+    Raises FilmError ``NO_STUDY`` where the film has no study, series or instance UID that a result could refer to.
+    """
+    with config.disable_value_validation():
+        return _source(header)
+
+
+def _source(header: Dataset) -> Dataset:
+    source = Dataset()
+    for keyword in _UIDS:
+        value = text(header, keyword)
+        if not UID(value).is_valid:
+            raise FilmError("NO_STUDY", None, f"{keyword} is missing or is not a UID")
+        setattr(source, keyword, value)
+    source.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in _IDENTITY:
+        value = _value(header, keyword)
+        parts = value if isinstance(value, MultiValue | list) else [] if value is None else [value]
+        words = "\\".join(map(str, parts)).encode("utf-8", "replace").decode()
+        setattr(source, keyword, "" if len(words) > _LONGEST.get(keyword, len(words)) else words)
+    source.PatientBirthDate = _date(header, "PatientBirthDate")
+    source.PatientSex = sex if (sex := text(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
+    source.StudyDate = _date(header, "StudyDate")
+    source.StudyTime = _time(header, "StudyTime")
+    source.Modality = text(header, "Modality").upper()
+    source.Rows, source.Columns = whole(header, "Rows") or 1, whole(header, "Columns") or 1
+    source.PhotometricInterpretation = text(header, "PhotometricInterpretation").upper() or "MONOCHROME2"
+    if (orientation := _orientation(header)) is not None:
+        source.PatientOrientation = orientation
+    frames = whole(header, "NumberOfFrames") or 1
+    if frames > 1 or source.SOPClassUID.startswith(_MULTIFRAME):
+        source.NumberOfFrames = frames
+    frame = text(header, "FrameOfReferenceUID")
+    if frame and UID(frame).is_valid:
+        source.FrameOfReferenceUID = frame
+        source.PositionReferenceIndicator = text(header, "PositionReferenceIndicator")
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        spacing = numbers(header, keyword)
+        if len(spacing) == 2 and min(spacing) > 0:
+            setattr(source, keyword, [f"{each:.10g}" for each in spacing])
+    return source
+
+
+def task_of(header: Dataset, result: Analysis | Refusal, now: datetime) -> Task:
+    """Return what the result's objects are made from.
+
+    Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
+    film's.
+    """
+    source = source_of(header)
+    uid = result.radiograph.origin.sop_instance_uid if isinstance(result, Analysis) else None
+    if uid not in {None, source.SOPInstanceUID}:
+        raise InputError("BAD_VALUE", str(source.SOPInstanceUID), f"the result is of another film, {uid}")
+    film = deepcopy(source)  # data sets share their elements otherwise
+    for keyword in _NAMES:
+        setattr(film, keyword, "Name^")
+    return Task(header, source, film, result, key_of(result, source), now)
+
+
+def key_of(result: Analysis | Refusal, source: Dataset | None) -> str:
+    """Return the text that names a result: film, model, settings and version. Equal results have equal keys."""
+    film = [] if source is None else [str(source[keyword].value) for keyword in _UIDS]
+    if isinstance(result, Refusal):
+        return json.dumps([*(film or [result.path]), __version__, result.error.code])
+    model = (result.model.sha256, result.model.card.sha256)
+    settings = (result.point, result.min_score, list(result.reasons))
+    return json.dumps([*(film or [result.radiograph.origin.sha256]), __version__, *model, *settings])
+
+
+def finish(made: Dataset, task: Task, kind: str) -> Dataset:
+    """Return a made object with our own file meta information and one time of making throughout."""
+    day, time = task.now.strftime("%Y%m%d"), task.now.strftime("%H%M%S")
+    made.SeriesDate, made.SeriesTime = day, time
+    for date, clock in _TIMES.items():
+        if date in made:
+            setattr(made, date, day)
+            setattr(made, clock, time)
+    for keyword in _NAMES:
+        setattr(made, keyword, task.source[keyword].value)
+    for keyword in {"gsps": ("Laterality",), "sc": ("Laterality",), "seg": ("PatientOrientation",)}.get(kind, ()):
+        if keyword not in made:  # type 2C: a chest has no side, and an orientation that nobody knows is said to be so
+            setattr(made, keyword, "")
+    for equipment in made.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in equipment:
+            equipment.ContributionDateTime = day + time
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = made.file_meta.TransferSyntaxUID
+    meta.MediaStorageSOPClassUID = made.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
+    meta.ImplementationVersionName = f"LUNGSPOT_{__version__}"[:16]
+    made.file_meta = meta
+    made.preamble = bytes(128)
+    return made
+
+
+def threshold_set(result: Analysis) -> str:
+    """Return what names the thresholds in use: operating point, lowest score shown, and a hash of their values."""
+    card = result.model.card
+    pairs = ((label, card.threshold(label, result.point)) for label in card.labels)
+    limits = {label: [each.box, each.image] for label, each in pairs}
+    digest = hashlib.sha256(json.dumps(limits, sort_keys=True).encode()).hexdigest()
+    floor = "" if result.min_score is None else f", boxes from {result.min_score:g}"
+    return f"{result.point}{floor}, sha256 {digest[:16]}"
+
+
+def _value(header: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM value has any type
+    try:
+        return header.get(keyword)
+    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
+        return None
+
+
+def _orientation(header: Dataset) -> list[str] | None:
+    value = _value(header, "PatientOrientation")
+    words = [str(each) for each in value] if isinstance(value, MultiValue | list | tuple) else []
+    axes = [[_AXES.get(letter) for letter in word] for word in words]
+    valid = all(each and None not in each and len(set(each)) == len(each) for each in axes)
+    return words if len(words) == 2 and valid else None
+
+
+def _date(header: Dataset, keyword: str) -> str:
+    value = text(header, keyword)
+    try:
+        return value if len(value) == 8 and DA(value) else ""
+    except ValueError:
+        return ""
+
+
+def _time(header: Dataset, keyword: str) -> str:
+    value = text(header, keyword)
+    try:
+        return value if TM(value) is not None and value.replace(".", "").isdigit() else ""
+    except (ValueError, TypeError):
+        return ""

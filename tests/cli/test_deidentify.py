@@ -1,0 +1,78 @@
+import shutil
+import stat
+
+import pydicom
+import pytest
+from PIL import Image
+
+from lungspot.cli.app import run
+
+
+@pytest.fixture
+def films(rg1, pydicom_data, tmp_path):
+    """Two films of one patient, one of another, a picture, and a file that is nothing; names that tell too much."""
+    folder = tmp_path / "films"
+    (folder / "Smith^John").mkdir(parents=True)
+    shutil.copy(rg1["J2KR"], folder / "Smith^John" / "first.dcm")
+    again = pydicom.dcmread(rg1["J2KR"])
+    again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    again.save_as(folder / "Smith^John" / "second.dcm")
+    shutil.copy(pydicom_data / "RG3_J2KI.dcm", folder / "leg.dcm")
+    Image.new("L", (80, 80)).save(folder / "photo.png")
+    (folder / "notes.txt").write_text("Smith")
+    return folder
+
+
+def test_a_folder_comes_out_by_patient_under_new_names(films, tmp_path, capsys):
+    out, key = tmp_path / "out", tmp_path / "secret"
+    assert run(["deidentify", str(films), str(out), "--key", str(key)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "photo.png: NO_STUDY" in said.err
+    assert "notes.txt: NOT_AN_IMAGE" in said.err
+    assert "3 films in" in said.err
+    assert "no --key" not in said.err
+    made = sorted(path.relative_to(out) for path in out.rglob("*.dcm"))
+    assert len(made) == 3
+    assert len({path.parent for path in made}) == 2
+    for path in made:
+        dataset = pydicom.dcmread(out / path)
+        assert (path.parent.name, path.stem) == (dataset.PatientID, dataset.SOPInstanceUID)
+        assert dataset.PatientIdentityRemoved == "YES"
+        assert b"CompressedSamples" not in (out / path).read_bytes()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    again = tmp_path / "again"
+    assert run(["deidentify", str(films), str(again), "--key", str(key), "-q"]) == 1
+    assert sorted(path.relative_to(again) for path in again.rglob("*.dcm")) == made
+
+
+def test_one_film_goes_to_one_file_and_without_a_key_the_run_is_its_own(rg1, tmp_path, capsys):
+    ids = []
+    for name in ("a.dcm", "b.dcm"):
+        assert run(["deidentify", str(rg1["J2KR"]), str(tmp_path / name), "--mask", "0,0,100,50.5"]) == 0
+        ids.append(pydicom.dcmread(tmp_path / name).PatientID)
+    assert ids[0] != ids[1]
+    assert "no --key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mask", ["1,2,3", "a,b,c,d", "5,5,1,1"])
+def test_a_mask_that_is_no_box_is_usage(rg1, tmp_path, mask):
+    assert run(["deidentify", str(rg1["J2KR"]), str(tmp_path), "--mask", mask]) == 2
+
+
+def test_what_cannot_be_made_safe_is_not_written(rg1, tmp_path, capsys):
+    dataset = pydicom.dcmread(rg1["J2KR"])
+    dataset.BurnedInAnnotation = "YES"
+    dataset.save_as(tmp_path / "x.dcm")
+    assert run(["deidentify", str(tmp_path / "x.dcm"), str(tmp_path / "out")]) == 3
+    assert "BURNED_IN" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(["deidentify", str(tmp_path / "x.dcm"), str(tmp_path / "out"), "--pixels-checked"]) == 0
+
+
+def test_short_keys_and_empty_folders_are_refused(rg1, tmp_path, capsys):
+    (tmp_path / "key").write_bytes(b"short")
+    assert run(["deidentify", str(rg1["J2KR"]), str(tmp_path / "out"), "--key", str(tmp_path / "key")]) == 3
+    (tmp_path / "empty").mkdir()
+    assert run(["deidentify", str(tmp_path / "empty"), str(tmp_path / "out")]) == 3
+    assert "NOT_FOUND" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from pydicom import config, dcmread
+
+from lungspot.cli.app import run
+from lungspot.node import AuditEvent, AuditLog
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("", "give --allow"),
+        ("--allow *@127.0.0.1", "give --send-to or --stow"),
+        ("--allow CR1", "CR1"),
+        ("--allow *@127.0.0.1 --send-to ARCHIVE", "AET@host:port"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --stow http://h/x", "two places"),
+        ("--allow *@127.0.0.1 --stow http://me:secret@h/x", "a password"),
+        ("--allow *@127.0.0.1 --stow ftp://h", "no address"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --once", "nothing to fetch"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --tls-cert x.pem", "half of TLS"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --tls-out", "half of TLS"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --tls-cert x.pem --tls-key x.key", "cannot be used"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --ae SEVENTEEN_LETTERS", "no AE title"),
+        ("--from-dicomweb http://h/x --query CR", "KEY=VALUE"),
+        ("--from-dicomweb http://h/x --since soon", "no date"),
+        ("--check-audit nothing.jsonl", "no such file"),
+    ],
+)
+def test_what_is_refused_before_anything_starts(command, says, model_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["node", "--model", str(model_file), "--port", "0", *command.split()]) == 3
+    assert says in capsys.readouterr().err
+
+
+def test_unknown_kinds_of_result_are_a_wrong_command(capsys):
+    assert run(["node", "--allow", "*@127.0.0.1", "--send-to", "A@h:104", "--format", "pdf"]) == 2
+    assert "sr, gsps, sc, seg" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said(model_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lungspot.cli.node._hush", lambda _: None)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        words = ["node", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--spool", str(tmp_path / "s")]
+        assert run([*words, "--port", port, "--model", str(model_file), "-q"]) == 4
+    assert "PORT" in capsys.readouterr().err
+
+
+def test_an_audit_log_is_checked(tmp_path, capsys):
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, source="LUNGSPOT")
+    log.record(AuditEvent.START)
+    log.close()
+    assert run(["node", "--check-audit", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["records"] == 1
+    path.write_text(path.read_text().replace("LUNGSPOT", "SOMEBODY"))
+    assert run(["node", "--check-audit", str(path)]) == 4
+    assert "AUDIT_BROKEN" in capsys.readouterr().err
+
+
+CANARY = "ZZSECRET"
+
+
+def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, program, rg1, tmp_path):
+    film = dcmread(rg1["UNCR"])
+    pixels = film.pixel_array[::8, ::8]
+    film.Rows, film.Columns, film.PixelData = *pixels.shape, pixels.tobytes()
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID
+    with config.disable_value_validation():
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientAge", "StudyDescription", "StudyTime"):
+            setattr(film, keyword, CANARY)
+        film.add_new(0x00091001, "LO", CANARY)
+        film.save_as(tmp_path / f"{CANARY}.dcm")
+    words = ["node", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--port", "0", "--model", str(model_file)]
+    command = [sys.executable, "-m", "lungspot", *words, "--spool", str(tmp_path / "spool"), "--keep-free", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "listens at" in line:
+                port = line.strip().rpartition(":")[2]
+                storescu = [program("storescu", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", port]
+                subprocess.run([*storescu, tmp_path / f"{CANARY}.dcm"], check=True)
+            if "cannot be reached" in line or "tried again" in line:
+                process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert "Research use only" in lines[0]
+    assert [line for line in lines if "read, 1 result" in line], lines
+    assert "stopped; 0 films wait to be read, 1 to be sent" in lines[-1]
+    assert all(line.count("lungspot node: ") == 1 for line in lines)
+    assert CANARY not in "".join(lines) + (tmp_path / "spool" / "audit.jsonl").read_text()

@@ -1,0 +1,279 @@
+"""A node that runs in this process, small films for it, and real programs as its neighbours, all on loopback."""
+
+import io
+import json
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from lungspot.detect import load_detector
+from lungspot.node import Asked, Limits, Settings, parse_peer, parse_rule, serve
+
+PATIENCE = 60  # seconds; a bound for a test that has gone wrong, not a measure
+
+
+def until(true, what="what should happen"):
+    """Wait until a function returns something true, and return it."""
+    end = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < end, f"{what} did not happen"
+        time.sleep(0.02)
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def film(number=0, **tags):
+    """A generated CR film that the generated gate takes for an upright chest film; films differ by their number."""
+    pixels = np.random.default_rng(number).integers(2600, 3900, (96, 80), dtype=np.uint16)
+    pixels[:48, :40] -= 1800
+    data = Dataset()
+    data.SOPClassUID = ComputedRadiographyImageStorage
+    data.SOPInstanceUID = generate_uid(entropy_srcs=["film", str(number)])
+    data.StudyInstanceUID = generate_uid(entropy_srcs=["study", str(number)])
+    data.SeriesInstanceUID = generate_uid(entropy_srcs=["series", str(number)])
+    data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", f"P{number}", "19600101", "F"
+    data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260110", "120000", "1", ""
+    data.ReferringPhysicianName, data.Modality, data.Manufacturer = "", "CR", "none"
+    data.BodyPartExamined, data.ViewPosition, data.SeriesNumber, data.InstanceNumber = "CHEST", "PA", "1", "1"
+    data.PatientOrientation = ["L", "F"]
+    data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+    data.PixelData = pixels.tobytes()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    return data
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """A function that waits until another returns something true, and returns it."""
+    return until
+
+
+@pytest.fixture(scope="session")
+def make_film():
+    """A function that returns a generated film as a data set."""
+    return film
+
+
+class Node:
+    """A node in a thread of this process."""
+
+    def __init__(self, settings):
+        self.lines, self.stopping, self.end = [], threading.Event(), None
+        self.spool = settings.spool
+        self._thread = threading.Thread(target=self._run, args=(settings,))
+        self._thread.start()
+        if settings.rules:
+            until(lambda: self.says("listens at") or not self._thread.is_alive(), "the node listening")
+
+    def _run(self, settings):
+        try:
+            self.end = serve(settings, self.lines.append, self.stopping)
+        except Exception as error:  # noqa: BLE001 - the test that asks for it looks at it
+            self.end = error
+
+    def says(self, part):
+        return [line for line in list(self.lines) if part in line]
+
+    @property
+    def port(self):
+        return int(self.says("listens at")[0].rpartition(":")[2])
+
+    def stop(self):
+        self.stopping.set()
+        return self.wait()
+
+    def wait(self):
+        """Wait for the end and return the films by state, or what went wrong."""
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        return self.end
+
+    def audit(self):
+        lines = (self.spool / "audit.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def make_settings(tmp_path, model_file):
+    """A function that returns the settings of a node with the generated model."""
+
+    def settings(**changes):
+        given = {
+            "spool": tmp_path / "spool",
+            "address": ("127.0.0.1", 0),
+            "rules": (parse_rule("*@127.0.0.1"),),
+            "send_to": parse_peer("NOBODY@127.0.0.1:1"),
+            "asked": Asked(detector=load_detector(model_file, threads=1)),
+            "reserve": 0,
+        }
+        return Settings(**{**given, **changes})
+
+    return settings
+
+
+@pytest.fixture
+def start_node(make_settings):
+    """A function that starts a node with some settings changed; all are stopped at the end."""
+    started = []
+
+    def start(**changes):
+        started.append(Node(make_settings(**changes)))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def write_film(tmp_path):
+    """A function that writes a generated film and returns its path."""
+
+    def write(number=0, **tags):
+        path = tmp_path / f"film-{number}.dcm"
+        film(number, **tags).save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def launch():
+    """A function that starts a program, waits until its port answers, and ends it with the test."""
+    running = []
+
+    def start(command, port=None):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running.append(process)
+        if port is not None:
+            until(lambda: answers(port), f"{command[0]} answering")
+        return process
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def archive(launch, program, tmp_path):
+    """DCMTK's storescp as an archive: its port, and the folder that it writes to."""
+    folder, port = tmp_path / "archive", free_port()
+    folder.mkdir()
+    launch([program("storescp", "dcmtk"), "-od", folder, "-aet", "ARCHIVE", str(port)], port)
+    return port, folder
+
+
+class Orthanc:
+    """A real Orthanc with its DICOMweb plugin."""
+
+    def __init__(self, program, folder):
+        self.dicom, self.http = free_port(), free_port()
+        self.dicomweb = f"http://127.0.0.1:{self.http}/dicom-web"
+        settings = {
+            "StorageDirectory": str(folder / "db"),
+            "IndexDirectory": str(folder / "db"),
+            "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
+            "HttpPort": self.http,
+            "RemoteAccessAllowed": False,
+            "DicomPort": self.dicom,
+            "DicomAet": "ORTHANC",
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+        (folder / "orthanc.json").write_text(json.dumps(settings))
+        command = [program, str(folder / "orthanc.json")]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: answers(self.http) and answers(self.dicom), "Orthanc answering")
+
+    def call(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}/{path}", data, method=method)
+        request.add_header("Accept", "application/dicom+json, application/json")
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - loopback
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def identify(self, instance):
+        """Orthanc's own name of an instance."""
+        (found,) = self.call("tools/find", {"Level": "Instance", "Query": {"SOPInstanceUID": instance}})
+        return found
+
+    def fetch(self, instance):
+        """An instance as the data set that Orthanc keeps."""
+        address = f"http://127.0.0.1:{self.http}/instances/{self.identify(instance)}/file"
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            return dcmread(io.BytesIO(answer.read()))
+
+    def reports(self, study):
+        """The SRs of a study, as QIDO-RS finds them."""
+        return self.call(f"dicom-web/studies/{study}/instances?Modality=SR") or []
+
+
+@pytest.fixture(scope="session")
+def orthanc(program, tmp_path_factory):
+    """Orthanc, started once for all tests; each uses studies of its own."""
+    server = Orthanc(program("Orthanc", "orthanc"), tmp_path_factory.mktemp("orthanc"))
+    yield server
+    server.process.terminate()
+    server.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory, program):
+    """An authority, and certificates by it for the node and for a sender; and one of nobody's."""
+    folder = tmp_path_factory.mktemp("tls")
+    openssl = program("openssl", "openssl")
+
+    def run(*words):
+        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
+    for name in ("ca", "stranger"):
+        run("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name in ("node", "sender"):
+        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *sign)
+    return folder
+
+
+@pytest.fixture
+def free():
+    """A port that nobody listens at."""
+    return free_port()
+
+
+@pytest.fixture
+def limits():
+    """A function that returns small limits, so that tests reach them soon."""
+
+    def small(**changes):
+        return Limits(**{"hello_seconds": 30.0, "idle_seconds": 30.0, **changes})
+
+    return small

@@ -1,0 +1,125 @@
+"""Archives that refuse, are full, are down or know nobody; and DCMTK's, which takes what it is given."""
+
+import subprocess
+
+import pytest
+from pydicom import dcmread
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Comprehensive3DSRStorage, ComprehensiveSRStorage
+
+from lungspot.node import Asked, Certificates, parse_peer
+
+
+@pytest.fixture
+def strict_archive():
+    """A function that starts an archive which answers with the statuses given, the last one for ever; its port."""
+    servers = []
+
+    def start(*statuses, classes=(Comprehensive3DSRStorage,), asked=()):
+        waiting = list(statuses)
+        entity = AE("ARCHIVE")
+        entity.require_calling_aet = list(asked)
+        for sop_class in classes:
+            entity.add_supported_context(sop_class)
+
+        def store(_):
+            return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+        servers.append(entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]))
+        return servers[-1].server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+def send(node, program, *films):
+    command = [program("dcmsend", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", str(node.port), *films]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def target(port):
+    return parse_peer(f"ARCHIVE@127.0.0.1:{port}")
+
+
+def test_many_films_by_one_association_each_has_its_report(start_node, archive, program, write_film, wait_until):
+    port, folder = archive
+    node = start_node(send_to=target(port))
+    films = [write_film(number) for number in range(3)]
+    send(node, program, *films)
+    wait_until(lambda: len(node.says("results sent")) == 3)
+    reports = {dcmread(path).StudyInstanceUID: dcmread(path) for path in folder.iterdir()}
+    for film in map(dcmread, films):
+        report = reports.pop(film.StudyInstanceUID)
+        assert (report.PatientID, report.Modality) == (film.PatientID, "SR")
+        assert report.SeriesInstanceUID != film.SeriesInstanceUID
+    assert not reports
+
+
+def test_all_kinds_of_result_go_to_the_archive(start_node, archive, program, write_film, wait_until, make_settings):
+    port, folder = archive
+    detector = make_settings().asked.detector
+    node = start_node(send_to=target(port), asked=Asked(("sr", "gsps", "sc", "seg"), detector=detector, min_score=0.01))
+    send(node, program, write_film(5))
+    wait_until(lambda: node.says("results sent"))
+    assert {dcmread(path).Modality for path in folder.iterdir()} >= {"SR", "PR", "SEG"}
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_results_go_over_tls_to_an_archive_whose_certificate_is_known(
+    start_node, launch, program, write_film, wait_until, free, certificates, tmp_path
+):
+    at = certificates.joinpath
+    (tmp_path / "in").mkdir()
+    tls = ["+tls", at("sender.key"), at("sender.pem"), "+cf", at("ca.pem")]
+    launch([program("storescp", "dcmtk"), *tls, "-od", tmp_path / "in", "-aet", "ARCHIVE", str(free)], free)
+    ours = Certificates(at("node.pem"), at("node.key"), at("ca.pem"))
+    node = start_node(send_to=target(free), certificates=ours, tls_out=True)
+    storescu = [program("storescu", "dcmtk"), *tls, "-aec", "LUNGSPOT", "127.0.0.1", str(node.port), write_film(1)]
+    subprocess.run(storescu, check=True)
+    wait_until(lambda: node.says("results sent"))
+    assert len(list((tmp_path / "in").iterdir())) == 1
+
+
+# pynetdicom leaves the socket of a refused connection to the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_results_wait_for_an_archive_that_is_down(start_node, launch, program, write_film, wait_until, free, tmp_path):
+    node = start_node(send_to=target(free))
+    send(node, program, write_film(1), write_film(2))
+    wait_until(lambda: len(node.says("cannot be reached")) >= 2)
+    (tmp_path / "late").mkdir()
+    launch([program("storescp", "dcmtk"), "-od", tmp_path / "late", "-aet", "ARCHIVE", str(free)], free)
+    wait_until(lambda: len(node.says("results sent")) == 2)
+    assert len(list((tmp_path / "late").iterdir())) == 2
+    assert node.stop() == {"received": 0, "analysed": 0, "sent": 2, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "says"),
+    [
+        ((0xC000, 0x0000), "status C000H"),  # refused: offered again
+        ((0xA700, 0x0000), "out of resources"),  # the archive's disk is full: it waits
+        ((0xB000,), "results sent"),  # a warning: it is stored
+    ],
+)
+def test_what_an_archive_answers(start_node, strict_archive, program, write_film, wait_until, statuses, says):
+    node = start_node(send_to=target(strict_archive(*statuses)))
+    send(node, program, write_film(1))
+    wait_until(lambda: node.says("results sent"))
+    assert node.says(says)
+    assert node.stop()["sent"] == 1
+
+
+def test_an_archive_that_takes_no_such_object_refuses_it(start_node, strict_archive, program, write_film, wait_until):
+    node = start_node(send_to=target(strict_archive(0, classes=(ComprehensiveSRStorage,))))
+    send(node, program, write_film(1))
+    wait_until(lambda: node.says("it accepts none of these objects"))
+    assert node.stop()["analysed"] == 1
+    assert node.audit()[-2]["outcome"] == 8
+
+
+def test_an_archive_that_does_not_know_us_is_asked_again(start_node, strict_archive, program, write_film, wait_until):
+    node = start_node(send_to=target(strict_archive(0, asked=("SOMEBODY",))))
+    send(node, program, write_film(1))
+    wait_until(lambda: node.says("rejects the association"))
+    assert node.stop()["analysed"] == 1

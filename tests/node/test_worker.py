@@ -1,0 +1,131 @@
+"""Films that cannot be read, disks that are full, bugs of ours: the worker goes on."""
+
+import errno
+import os
+import threading
+
+import pytest
+from pydicom import dcmread
+
+from lungspot.errors import FilmError, ModelError
+from lungspot.node import AuditLog, Spool
+from lungspot.node import worker as room
+from lungspot.node.desk import Desk
+
+
+@pytest.fixture
+def lines():
+    """What the ordinary log says."""
+    return []
+
+
+@pytest.fixture
+def desk(tmp_path, lines):
+    """A desk with an empty spool."""
+    spool = Spool(tmp_path / "spool")
+    audit = AuditLog(tmp_path / "spool" / "audit.jsonl", source="LUNGSPOT")
+    yield Desk(spool, audit, lines.append, threading.Event())
+    spool.close()
+    audit.close()
+
+
+@pytest.fixture
+def work(desk, make_settings, monkeypatch):
+    """A function that runs the worker until nothing is due any more."""
+
+    def until_idle():
+        monkeypatch.setattr(Spool, "pause", lambda *_: desk.closed.set())
+        desk.closed.clear()
+        room.work(desk, make_settings().asked)
+
+    return until_idle
+
+
+def admit(desk, path):
+    film = dcmread(path)
+    facts = {"instance": film.SOPInstanceUID, "study": film.StudyInstanceUID, "source": "CR1"}
+    return desk.spool.admit([path.read_bytes()], **facts)
+
+
+def test_a_film_whose_pixels_cannot_be_read_gets_a_report_that_says_so(desk, work, write_film):
+    admit(desk, write_film(1, PixelData=b"\0" * 16))
+    work()
+    (job,) = desk.spool.ready(5)
+    (report,) = [dcmread(path) for path in desk.spool.results(job)]
+    assert report.Modality == "SR"
+    assert report.preamble == bytes(128)
+
+
+def test_the_same_film_gives_the_same_objects(desk, work, write_film):
+    seen = []
+    for _ in range(2):
+        admit(desk, write_film(1))
+        work()
+        (job,) = desk.spool.ready(5)
+        seen.append([dcmread(path).SOPInstanceUID for path in desk.spool.results(job)])
+        desk.spool.fail(job, "again")
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [
+        (FilmError("NOT_DECODABLE", "x", "y"), 1),
+        (ModelError("MODEL_NUMERIC", "x", "y"), 1),
+        (FilmError("TIMED_OUT", "x", "y"), 3),
+        (FilmError("OUT_OF_MEMORY", "x", "y"), 3),
+    ],
+)
+def test_what_a_busy_machine_may_cause_is_said_of_the_film_at_the_third_time(
+    desk, work, write_film, monkeypatch, error, tried
+):
+    calls = []
+
+    def fail(*_, **__):
+        calls.append(1)
+        raise error
+
+    admit(desk, write_film(1))
+    monkeypatch.setattr(room, "analyze", fail)
+    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 0.0)
+    work()
+    (job,) = desk.spool.ready(5)
+    assert len(desk.spool.results(job)) == 1
+    assert len(calls) == tried
+
+
+def test_a_bug_meets_one_film_and_the_rest_are_read(desk, lines, work, write_film, monkeypatch):
+    admit(desk, write_film(1))
+    admit(desk, write_film(2))
+    real, calls = room.analyze, []
+
+    def sometimes(*given, **options):
+        calls.append(given)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return real(*given, **options)
+
+    monkeypatch.setattr(room, "analyze", sometimes)
+    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 1000.0)
+    work()
+    assert len(desk.spool.ready(5)) == 1
+    assert desk.spool.counts()["received"] == 1  # to be tried again
+    assert "ZeroDivisionError" in repr(lines)
+
+
+def test_a_full_disk_does_not_count_against_the_film(desk, make_settings, write_film, monkeypatch):
+    admit(desk, write_film(1))
+    monkeypatch.setattr(room, "_NO_ROOM_SECONDS", 0.01)
+    real, calls = Spool.keep_results, []
+
+    def full_at_first(spool, job, files):
+        calls.append(job.attempts)
+        if len(calls) < 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(spool, job, files)
+
+    monkeypatch.setattr(Spool, "keep_results", full_at_first)
+    monkeypatch.setattr(Spool, "pause", lambda *_: desk.closed.set() if len(calls) == 3 else None)
+    room.work(desk, make_settings().asked)
+    assert calls == [0, 0, 0]
+    assert len(desk.spool.ready(5)) == 1

@@ -1,0 +1,93 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from lungspot.errors import FilmError
+from lungspot.report import Refusal, fhir_bundle
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def resources(bundle, kind=None):
+    found = [entry["resource"] for entry in bundle["entry"]]
+    return [each for each in found if kind in {None, each["resourceType"]}]
+
+
+def check(bundle):
+    Bundle.model_validate(bundle)
+    assert json.loads(json.dumps(bundle, allow_nan=False)) == bundle
+    names = {entry["fullUrl"] for entry in bundle["entry"]}
+    assert len(names) == len(bundle["entry"])
+    pointed = {part.split('"')[0] for part in json.dumps(bundle).split('"reference": "')[1:]}
+    assert pointed <= names
+    assert "Research use only" in json.dumps(bundle)
+
+
+def test_every_film_s_bundle_is_valid(header, on):
+    check(fhir_bundle(on(header), header))
+
+
+def test_a_bundle_says_what_was_found_where_and_how_surely(rg1_header, on):
+    bundle = fhir_bundle(on(rg1_header), rg1_header, now=NOW)
+    (report,) = resources(bundle, "DiagnosticReport")
+    assert (report["status"], report["issued"]) == ("preliminary", "2026-01-02T03:04:05+00:00")
+    assert report["conclusion"].startswith("Pleural effusion. Research use only")
+    assert [concept["coding"][0]["code"] for concept in report["conclusionCode"]] == ["60046008"]
+    box, below, *labels = resources(bundle, "Observation")
+    assert box["valueCodeableConcept"]["coding"][0]["display"] == "Present"
+    assert below["valueCodeableConcept"]["coding"][0]["display"] == "Undetermined"
+    assert [each["valueCodeableConcept"]["coding"][0]["display"] for each in labels] == ["Present", "Present", "Absent"]
+    assert box["component"][0]["valueQuantity"]["value"] == 0.9
+    assert box["component"][1]["valueString"] == "1104.60, 1368.50, 1656.90, 1759.50"
+    assert box["bodySite"]["text"] == "left lower zone"
+    assert [coding["display"] for coding in box["bodySite"]["coding"]] == ["Lung", "Left"]
+    (patient,) = resources(bundle, "Patient")
+    assert (patient["gender"], patient["birthDate"], patient["name"][0]["text"]) == (
+        "female",
+        "1940-03-05",
+        "CompressedSamples RG1",
+    )
+    (study,) = resources(bundle, "ImagingStudy")
+    assert study["identifier"][0]["value"] == f"urn:oid:{rg1_header.StudyInstanceUID}"
+    assert study["started"] == "2004-08-26"
+    (device,) = resources(bundle, "Device")
+    assert {"type": {"text": "weights sha256"}, "value": "b" * 64} in device["version"]
+
+
+def test_a_picture_s_bundle_says_nothing_of_a_patient(make):
+    bundle = fhir_bundle(make())
+    check(bundle)
+    assert {each["resourceType"] for each in resources(bundle)} == {"DiagnosticReport", "Observation", "Device"}
+    assert "subject" not in json.dumps(bundle)
+
+
+@pytest.mark.parametrize(
+    ("result", "absent", "code"),
+    [
+        ("refused", "not-performed", "LATERAL"),
+        (Refusal("x.dcm", FilmError("TRUNCATED", "x.dcm", "ends early")), "error", "TRUNCATED"),
+    ],
+)
+def test_a_film_that_was_not_assessed_is_a_cancelled_report(make, result, absent, code):
+    bundle = fhir_bundle(make(reasons=("LATERAL",)) if result == "refused" else result)
+    check(bundle)
+    (report,) = resources(bundle, "DiagnosticReport")
+    (observation,) = resources(bundle, "Observation")
+    assert report["status"] == observation["status"] == "cancelled"
+    codes = [coding["code"] for coding in observation["dataAbsentReason"]["coding"]]
+    assert codes[:2] == [absent, code]
+    assert "122157" not in json.dumps(bundle)
+
+
+def test_a_rerun_gives_the_same_bundle(rg1_header, on, make):
+    assert fhir_bundle(on(rg1_header), rg1_header, now=NOW) == fhir_bundle(on(rg1_header), rg1_header, now=NOW)
+    assert fhir_bundle(make())["id"] == fhir_bundle(make())["id"] != fhir_bundle(make(reasons=("BLANK",)))["id"]
+
+
+def test_a_header_without_a_study_is_refused(rg1_header, on):
+    result = on(rg1_header)
+    del rg1_header.StudyInstanceUID
+    with pytest.raises(FilmError, match="NO_STUDY"):
+        fhir_bundle(result, rg1_header)
