@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, data, demo, detect, export, info, train, train_gate
+from lungspot.cli import convert, data, demo, detect, evaluate, export, info, train, train_gate
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("detect")(detect.detect)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
+app.command("eval")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("train")(train.train)

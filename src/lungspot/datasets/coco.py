@@ -30,7 +30,7 @@ from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_b
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["draft", "labels_of", "read", "sheets", "sheets_in", "write"]
 
 _FILE: Final = "annotations.json"
 
@@ -94,7 +94,18 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
 def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
     """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
     path = _file(root)
-    value = load_json(path)
+    return sheets_in(load_json(path), path, names)
+
+
+def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
+    information = value.get("info")
+    ours = isinstance(information, dict) and information.get("extension") == SCHEMA
+    return list(_labels(value["categories"], path, ours=ours, names=None).values())
+
+
+def sheets_in(value: object, path: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+    """Return :func:`sheets` of a COCO file's JSON; ``path`` is for errors."""
     if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
         raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")
     annotations = value.get("annotations", [])

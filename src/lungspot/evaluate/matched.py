@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -39,7 +40,7 @@ class Pair:
 
     ``patient``: films of one patient are resampled together. ``groups``: by name of a division (``source``, ``view``),
     the part that the film is in. ``agreement``: for each boxed finding of ``found``, in order, how heat map and box
-    agree, by measure; empty where nobody says. ``film``: a name for people.
+    agree, by measure; empty where nobody says. ``film``: a name for people. ``image``: the film's file, if it is here.
     """
 
     film: str
@@ -48,6 +49,7 @@ class Pair:
     found: Reading
     groups: Mapping[str, str] = field(default_factory=dict)
     agreement: tuple[Mapping[str, float], ...] = ()
+    image: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse two frames."""
