@@ -181,3 +181,14 @@ def test_a_score_beyond_one_is_named(truth, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "score 1.5" in said
     assert "a.png" in said
+
+
+def test_shortcuts_are_in_the_same_report(truth, model_file, tmp_path):
+    found = predictions(truth)
+    assert evaluate(truth, found, "--shortcuts", model_file, "-o", tmp_path / "report", "--films", "0") == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["shortcuts"]["films"] == 4
+    text = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "Shortcuts" in text
+    assert "corners masked" in text
+    assert "data:image/jpeg" not in text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, say, writing
+from lungspot.cli.console import Exit, emit, print_error, progress, say, writing
 from lungspot.cli.data_sources import cases_of
 from lungspot.errors import DatasetError, LungspotError, printable
 
@@ -55,6 +56,12 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="What counts as positive, in place of what the predictions name.", min=0, max=1)
     ] = None,
+    shortcut: Annotated[
+        str | None,
+        typer.Option(
+            "--shortcuts", metavar="MODEL", help="Look for this model's shortcuts; `default` is the shipped one."
+        ),
+    ] = None,
     films: Annotated[int, typer.Option(help="Films of each kind in the gallery; 0: none.", min=0, max=50)] = 6,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
 ) -> None:
@@ -73,8 +80,8 @@ def evaluate(
     name, root = _source(truth)
     cases = _cases(name, root, splits, split)
     persons = predicted == _READERS or predicted.startswith("reader:")
-    if persons and other is not None:
-        raise typer.BadParameter("people are compared with each other already", param_hint="--compare")
+    if persons and (other is not None or shortcut is not None):
+        raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
     against: tuple[Sequence[Pair], dict[str, Limits]] | None = None
     problems: list[LungspotError] = []
     if persons:
@@ -97,6 +104,12 @@ def evaluate(
         raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged")
     settings = Settings(divisions, ci, resamples, seed)
     summary = summarise(pairs, limits, settings, against)
+    if shortcut is not None:
+        from lungspot.detect import load_detector
+        from lungspot.evaluate.shortcuts import shortcuts
+
+        watch = partial(progress, what="Looking for shortcuts", quiet=quiet)
+        summary.document["shortcuts"] = shortcuts(pairs, load_detector(shortcut), progress=watch)
     summary.document["truth"], summary.document["predicted"] = Path(root).name, Path(predicted).name
     summary.document["problems"] = [str(problem) for problem in problems]
     about = [f"Truth: {name} in {Path(root).name}. Judged: {Path(predicted).name}."]

@@ -225,7 +225,7 @@ def _shortcuts(document: Mapping[str, Any]) -> str:
         if words is not None:
             found += (
                 f"<p>A linear probe on the features names the source of {100 * words['accuracy']:.0f} % of "
-                f"{_text(name)} films (the commonest alone: {100 * words['majority']:.0f} %; {words['films']}).</p>"
+                f"{_text(name)} films (always the commonest: {100 * words['majority']:.0f} %; {words['films']}).</p>"
             )
     rows = []
     for change, labels in of["changes"].items():
