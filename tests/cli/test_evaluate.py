@@ -111,6 +111,14 @@ def test_the_numbers_are_in_json_and_csv(truth, tmp_path):
     assert sorted(kinds) == ["background", "background", "right"]
 
 
+def test_films_need_not_be_here(truth, tmp_path, capsys):
+    for path in (truth.parent / "images").iterdir():
+        path.unlink()
+    assert evaluate(truth, predictions(truth), "-o", tmp_path / "report") == 0
+    assert json.loads(capsys.readouterr().out)["films"] == 4
+    assert "data:image/jpeg" not in (tmp_path / "report" / "report.html").read_text("utf-8")
+
+
 def test_two_models(truth, tmp_path, capsys):
     one, other = predictions(truth), predictions(truth, "other.json", bbox=[60, 40, 20, 20])
     assert evaluate(truth, one, "--compare", other, "-o", tmp_path / "report") == 0

@@ -141,7 +141,13 @@ def _source(truth: str) -> tuple[str, Path]:
 
 
 def _cases(name: str, root: Path, splits: Path | None, split: str | None) -> list[Case]:
-    cases = cases_of(name, root, splits, merged=True)
+    if name == "coco" and splits is None:
+        from lungspot.datasets import coco
+        from lungspot.datasets.merge import merge
+
+        cases = merge(coco.read(root, need_films=False))  # boxes can be judged where the films are not
+    else:
+        cases = cases_of(name, root, splits, merged=True)
     if split is not None:
         if split not in {"train", "val", "test"}:
             raise typer.BadParameter(f"{split!r} is none of train, val, test", param_hint="--split")

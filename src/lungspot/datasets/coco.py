@@ -36,13 +36,18 @@ _FILE: Final = "annotations.json"
 
 
 def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
+    root: Path,
+    *,
+    looked_for: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+    films: Path | None = None,
+    need_films: bool = True,
 ) -> list[Case]:
     """Return the cases of a COCO file, or of the one ``*.json`` in a folder; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the
     file's category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not
-    beside it.
+    beside it. ``need_films``: refuse a file whose films are not here; else their cases have no image.
     """
     path = _file(root)
     folder = path.parent
@@ -51,11 +56,20 @@ def read(
         case_of(
             sheet,
             folder,
-            None if sheet.extension else find_film(sheet.film, sheet.where, folders),
+            None if sheet.extension else _film(sheet, folders, need=need_films),
             looked_for=looked_for,
         )
         for sheet in sheets(path, names)
     ]
+
+
+def _film(sheet: Sheet, folders: list[Path], *, need: bool) -> Path | None:
+    try:
+        return find_film(sheet.film, sheet.where, folders)
+    except DatasetError:
+        if need:
+            raise
+        return None
 
 
 def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK) -> None:
