@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs fuzz weights bench sbom clean system
+.PHONY: demo test check docs fuzz weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo
@@ -32,6 +32,11 @@ weights: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA)
 	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
 	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --pin
+
+# Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
+CLASSIFIER ?= runs/classifier
+study: .venv/dev
+	$(BIN)/python benchmarks/study.py --classifier $(CLASSIFIER) --data $(DATA) -o runs/study --write
 
 bench: .venv/dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lungspot.datasets.case import Split
 from lungspot.detect import Platt
-from lungspot.train.calibrate import fit, platt, reliability
+from lungspot.train.calibrate import fit, platt
 from lungspot.train.data import Film
 from lungspot.train.loss import ABSENT, BOXED, PRESENT
 from lungspot.train.validate import Found, Predictions
@@ -28,11 +28,6 @@ def test_platt_of_one_class_changes_nothing(positive):
 
 def test_platt_never_turns_scores_around():
     assert platt(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False])).a > 0
-
-
-def test_reliability_counts():
-    found = reliability(np.array([0.05, 0.05, 0.95, 1.0]), np.array([False, True, True, True]))
-    assert found == {"score": [0.05, 0.975], "observed": [0.5, 1.0], "count": [2.0, 2.0]}
 
 
 def predictions(fused):

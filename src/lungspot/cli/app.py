@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, data, deidentify, demo, detect, export, info, node, train, train_gate
+from lungspot.cli import convert, data, deidentify, demo, detect, evaluate, export, info, node, train, train_gate
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError, SetupError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("detect")(detect.detect)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
+app.command("eval")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("deidentify")(deidentify.deidentify)

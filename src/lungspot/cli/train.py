@@ -26,6 +26,9 @@ def train(
     begin: Annotated[
         Path | None, typer.Option("--from", help="A run, or a model file, whose weights this one begins with.")
     ] = None,
+    no_boxes: Annotated[
+        bool, typer.Option("--no-boxes", help="Learn from the films' labels alone, for the study of heat maps.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
@@ -45,6 +48,7 @@ def train(
     except tomllib.TOMLDecodeError as error:
         raise InputError("BAD_VALUE", "--set", str(error)) from error
     chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
+    tell = (lambda _: None) if quiet else say
     with writing():
-        end = run(chosen, data, out, cache=cache, resume=resume, begin=begin, say=(lambda _: None) if quiet else say)
+        end = run(chosen, data, out, cache=cache, resume=resume, begin=begin, boxes=not no_boxes, say=tell)
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")

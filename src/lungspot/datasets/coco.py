@@ -30,19 +30,24 @@ from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_b
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["draft", "labels_of", "read", "sheets", "sheets_in", "write"]
 
 _FILE: Final = "annotations.json"
 
 
 def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
+    root: Path,
+    *,
+    looked_for: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+    films: Path | None = None,
+    need_films: bool = True,
 ) -> list[Case]:
     """Return the cases of a COCO file, or of the one ``*.json`` in a folder; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the
     file's category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not
-    beside it.
+    beside it. ``need_films``: refuse a file whose films are not here; else their cases have no image.
     """
     path = _file(root)
     folder = path.parent
@@ -51,11 +56,20 @@ def read(
         case_of(
             sheet,
             folder,
-            None if sheet.extension else find_film(sheet.film, sheet.where, folders),
+            None if sheet.extension else _film(sheet, folders, need=need_films),
             looked_for=looked_for,
         )
         for sheet in sheets(path, names)
     ]
+
+
+def _film(sheet: Sheet, folders: list[Path], *, need: bool) -> Path | None:
+    try:
+        return find_film(sheet.film, sheet.where, folders)
+    except DatasetError:
+        if need:
+            raise
+        return None
 
 
 def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
@@ -94,7 +108,18 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
 def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
     """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
     path = _file(root)
-    value = load_json(path)
+    return sheets_in(load_json(path), path, names)
+
+
+def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
+    information = value.get("info")
+    ours = isinstance(information, dict) and information.get("extension") == SCHEMA
+    return list(_labels(value["categories"], path, ours=ours, names=None).values())
+
+
+def sheets_in(value: object, path: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+    """Return :func:`sheets` of a COCO file's JSON; ``path`` is for errors."""
     if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
         raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")
     annotations = value.get("annotations", [])

@@ -1,7 +1,30 @@
-"""How good: matching, average precision, the area under the ROC curve. numpy only."""
+"""How good: what was found against what is true, with intervals over patients (docs/reference/metrics.md)."""
 
-from lungspot.evaluate.classify import auroc
+from lungspot.evaluate.classify import auroc, reliability
 from lungspot.evaluate.detection import Judged, average_precision, judge
-from lungspot.evaluate.match import match
+from lungspot.evaluate.match import match, match_at
+from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
+from lungspot.evaluate.measure import METRICS, Value, compare, measure, values
+from lungspot.evaluate.resample import by_patient, once, swaps
 
-__all__ = ["Judged", "auroc", "average_precision", "judge", "match"]
+__all__ = [
+    "METRICS",
+    "Judged",
+    "Limits",
+    "Matched",
+    "Pair",
+    "Value",
+    "auroc",
+    "average_precision",
+    "by_patient",
+    "compare",
+    "judge",
+    "match",
+    "match_at",
+    "measure",
+    "once",
+    "reliability",
+    "swaps",
+    "tabulate",
+    "values",
+]

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungspot.detect.decode import calibrate
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.evaluate.detection import Judged
+from lungspot.evaluate.shortcuts import linear_probe
 from lungspot.train.calibrate import Fitted
 from lungspot.train.loss import ABSENT, PRESENT, UNKNOWN
 from lungspot.train.validate import STATES, Predictions
@@ -20,7 +20,6 @@ __all__ = ["FOUR", "accuracy", "false_positives", "source_probe"]
 
 FOUR: Final = ("effusion", "pneumonia", "covid19", "tuberculosis")
 _RESAMPLES: Final = 200
-_RIDGE: Final = 10.0
 
 
 def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[str, Any]:
@@ -108,28 +107,8 @@ def source_probe(learn: Predictions, test: Predictions) -> dict[str, Any]:
 
 
 def _probe(learn: Predictions, test: Predictions) -> dict[str, float | int] | None:
-    names = sorted({film.source for film in learn.films})
-    if len(names) < 2 or not test.films:
-        return None
-    wanted = np.array([[film.source == name for name in names] for film in learn.films], dtype=np.float64)
-    middle, spread = learn.features.mean(0), learn.features.std(0) + 1e-6
-
-    def design(found: Predictions) -> NDArray[np.float64]:
-        x = ((found.features - middle) / spread).astype(np.float64)
-        return np.concatenate((x, np.ones((len(x), 1))), 1)
-
-    x = design(learn)
-    weights = np.linalg.solve(x.T @ x + _RIDGE * np.eye(x.shape[1]), x.T @ wanted)
-    said = [names[i] for i in (design(test) @ weights).argmax(1)]
-    true = [film.source for film in test.films]
-    commonest = max(set(true), key=true.count)
-    right = float(np.mean([a == b for a, b in zip(said, true, strict=True)]))
-    return {
-        "accuracy": round(right, 3),
-        "majority": round(true.count(commonest) / len(true), 3),
-        "sources": len(names),
-        "films": len(true),
-    }
+    names, true = ([film.source for film in found.films] for found in (learn, test))
+    return linear_probe(learn.features, names, test.features, true)
 
 
 def _judged(found: Predictions, column: int, exponent: float, iou: float) -> list[Judged | None]:

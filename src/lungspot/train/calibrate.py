@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect.card import Platt, Thresholds
-from lungspot.evaluate import match
+from lungspot.evaluate import match, reliability
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
 
-__all__ = ["Fitted", "fit", "platt", "reliability"]
+__all__ = ["Fitted", "fit", "platt"]
 
 Array = NDArray[np.float64]
 
@@ -106,17 +106,6 @@ def platt(scores: Array, positive: NDArray[np.bool_]) -> Platt:
         if np.abs(move).max() < 1e-9:
             break
     return Platt(round(float(max(a, 0.05)), 6), round(float(b), 6))
-
-
-def reliability(probability: Array, positive: NDArray[np.bool_], bins: int = 10) -> dict[str, list[float]]:
-    """Return per bin of equal width what was promised (``score``), what came true (``observed``), and ``count``."""
-    where = np.minimum((probability * bins).astype(int), bins - 1)
-    filled = [i for i in range(bins) if (where == i).any()]
-    return {
-        "score": [round(float(probability[where == i].mean()), 4) for i in filled],
-        "observed": [round(float(positive[where == i].mean()), 4) for i in filled],
-        "count": [float((where == i).sum()) for i in filled],
-    }
 
 
 def _mean_precision(val: Predictions, column: int, exponent: float) -> float:

@@ -19,6 +19,7 @@ from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films, fingerprint, pack
+from lungspot.train.gradcam import without_boxes
 from lungspot.train.loop import Checkpoint, train
 
 __all__ = ["gather", "run"]
@@ -43,10 +44,15 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     cache: Path | None = None,
     resume: bool = False,
     begin: Path | None = None,
+    boxes: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``."""
+    """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``.
+
+    ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.train.gradcam`).
+    """
     films, refused = gather(config, data, cache or out / "cache")
+    films = films if boxes else without_boxes(films)
     state = PartialState()
     if state.is_main_process:
         for error in refused:
@@ -54,6 +60,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     facts = {
         "data": fingerprint(films),
         "films": len(films),
+        "boxes": boxes,
         "git": git_state(),
         "begin": str(begin or ""),
         "machine": platform.platform(),

@@ -1,0 +1,235 @@
+"""``lungspot eval``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from lungspot.cli.console import Exit, emit, print_error, progress, say, writing
+from lungspot.cli.data_sources import cases_of
+from lungspot.errors import DatasetError, LungspotError, printable
+
+if TYPE_CHECKING:
+    from lungspot.datasets.case import Case
+    from lungspot.evaluate.matched import Limits, Pair
+    from lungspot.evaluate.pairing import Paired
+    from lungspot.findings import Reading
+
+__all__ = ["evaluate"]
+
+_READERS: Final = "readers"
+_DIVISIONS: Final = ("source", "view", "sex", "age", "stored", "size")
+_MOST_LINES: Final = 20
+
+
+def evaluate(
+    truth: Annotated[
+        str, typer.Argument(metavar="TRUTH", help="NAME:ROOT of a dataset or format (nih:data/nih), or a COCO file.")
+    ],
+    predicted: Annotated[
+        str,
+        typer.Argument(
+            metavar="PREDICTED",
+            help="lungspot/1 JSON Lines, a folder of them, COCO; readers or reader:NAME to judge people.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write the report into.")] = Path("report"),
+    by: Annotated[
+        str, typer.Option(help="Parts of the films: source, view, sex, age, stored, size; several with commas.")
+    ] = "source",
+    other: Annotated[
+        str | None, typer.Option("--compare", help="Another model's predictions of the same films.")
+    ] = None,
+    ci: Annotated[float, typer.Option(help="Per cent of the intervals.", min=50, max=99.9)] = 95.0,
+    resamples: Annotated[int, typer.Option(help="Resamples of patients.", min=1, max=100_000)] = 1000,
+    seed: Annotated[int, typer.Option(help="Another number draws other resamples.", min=0)] = 0,
+    splits: Annotated[Path | None, typer.Option("--splits", help="A CSV of image, patient, split.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only the films of this split: train, val or test.")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")] = None,
+    certain: Annotated[
+        bool, typer.Option("--certain", help="Leave out labels where a film's truth is doubtful.")
+    ] = False,
+    threshold: Annotated[
+        float | None, typer.Option(help="What counts as positive, in place of what the predictions name.", min=0, max=1)
+    ] = None,
+    shortcut: Annotated[
+        str | None,
+        typer.Option(
+            "--shortcuts", metavar="MODEL", help="Look for this model's shortcuts; `default` is the shipped one."
+        ),
+    ] = None,
+    films: Annotated[int, typer.Option(help="Films of each kind in the gallery; 0: none.", min=0, max=50)] = 6,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+) -> None:
+    """Judge predictions, or people, against a dataset: one report with intervals over patients.
+
+    Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
+    """
+    from lungspot.evaluate.folder import write_folder
+    from lungspot.evaluate.summary import Settings, summarise
+
+    divisions = tuple(part.strip() for part in by.split(",") if part.strip())
+    if unknown := set(divisions) - set(_DIVISIONS):
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))}: give some of {', '.join(_DIVISIONS)}", param_hint="--by"
+        )
+    name, root = _source(truth)
+    cases = _cases(name, root, splits, split)
+    persons = predicted == _READERS or predicted.startswith("reader:")
+    if persons and (other is not None or shortcut is not None):
+        raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
+    against: tuple[Sequence[Pair], dict[str, Limits]] | None = None
+    problems: list[LungspotError] = []
+    if persons:
+        from lungspot.evaluate.pairing import people
+
+        pairs: Sequence[Pair] = _labelled(people(cases, predicted.partition(":")[2] or None, divisions), label)
+        limits: dict[str, Limits] = {}
+    else:
+        readings = _truths(name, cases, certain=certain)
+        coco = root if name == "coco" and root.is_file() else None
+        paired, limits = _paired(readings, Path(predicted), coco, divisions, threshold)
+        pairs, problems = _labelled(paired.pairs, label), list(paired.refused)
+        if other is not None:
+            second, their_limits = _paired(readings, Path(other), coco, divisions, threshold)
+            problems += second.refused
+            pairs, their_pairs = _common(pairs, _labelled(second.pairs, label), problems, other)
+            against = (their_pairs, their_limits)
+    _say_problems(problems, quiet=quiet)
+    if not pairs:
+        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged")
+    settings = Settings(divisions, ci, resamples, seed)
+    summary = summarise(pairs, limits, settings, against)
+    if shortcut is not None:
+        from lungspot.detect import load_detector
+        from lungspot.evaluate.shortcuts import shortcuts
+
+        watch = partial(progress, what="Looking for shortcuts", quiet=quiet)
+        summary.document["shortcuts"] = shortcuts(pairs, load_detector(shortcut), progress=watch)
+    summary.document["truth"], summary.document["predicted"] = Path(root).name, Path(predicted).name
+    summary.document["problems"] = [str(problem) for problem in problems]
+    about = [f"Truth: {name} in {Path(root).name}. Judged: {Path(predicted).name}."]
+    with writing():
+        files = write_folder(
+            summary, out, title=f"lungspot evaluation: {Path(predicted).name}", films=films, about=about
+        )
+    mean = summary.document["mean"]
+    emit(
+        {
+            "out": str(out),
+            "films": len(pairs),
+            "refused": len(problems),
+            "mean": {key: mean[key]["value"] for key in ("ap0.4", "wafroc", "cpm", "t_iou0.4", "auroc") if key in mean},
+            "not_for_clinical_use": True,
+        }
+    )
+    if not quiet:
+        say(printable(f"lungspot: {files[0]}"))
+    raise typer.Exit(Exit.SOME_REFUSED if problems else Exit.DONE)
+
+
+def _source(truth: str) -> tuple[str, Path]:
+    """Return the dataset's or format's name and its folder; a bare path is COCO."""
+    name, colon, root = truth.partition(":")
+    if colon and root and name.isidentifier():
+        return name, Path(root)
+    return "coco", Path(truth)
+
+
+def _cases(name: str, root: Path, splits: Path | None, split: str | None) -> list[Case]:
+    if name == "coco" and splits is None:
+        from lungspot.datasets import coco
+        from lungspot.datasets.merge import merge
+
+        cases = merge(coco.read(root, need_films=False))  # boxes can be judged where the films are not
+    else:
+        cases = cases_of(name, root, splits, merged=True)
+    if split is not None:
+        if split not in {"train", "val", "test"}:
+            raise typer.BadParameter(f"{split!r} is none of train, val, test", param_hint="--split")
+        cases = [case for case in cases if case.split == split]
+    if not cases:
+        raise DatasetError("DATASET_INCOMPLETE", root, "no film to judge on", advice="give another --split or --splits")
+    return cases
+
+
+def _truths(name: str, cases: Sequence[Case], *, certain: bool) -> list[tuple[Case, Reading]]:
+    """Return each case with the reading that counts: by the rule of the ten diseases, its only one, or the majority."""
+    from lungspot.datasets import chestxdet, nih, rsna, siim_covid, tbx11k
+    from lungspot.datasets.catalog import DATASETS
+    from lungspot.datasets.truth import noisy, truth
+    from lungspot.evaluate.pairing import without
+    from lungspot.findings.fuse import majority
+
+    # readers whose labels mean another disease by the rule of datasets/truth.py, wherever they were written to
+    ruled = {nih.REPORTS, nih.BOXES, rsna.READER, chestxdet.READER, siim_covid.READER, tbx11k.READER}
+    everywhere = name != "vindr" and (name in DATASETS or name == "all")
+    found = []
+    for case in cases:
+        if everywhere or ruled & {reading.reader for reading in case.readings}:
+            found.append((case, without(truth(case), noisy(case) if certain else ())))
+        else:
+            found.append((case, case.readings[0] if len(case.readings) == 1 else majority(case.readings)))
+    return found
+
+
+def _paired(
+    readings: Sequence[tuple[Case, Reading]],
+    path: Path,
+    coco: Path | None,
+    divisions: Sequence[str],
+    threshold: float | None,
+) -> tuple[Paired, dict[str, Limits]]:
+    from dataclasses import replace
+
+    from lungspot.evaluate.pairing import limits_of, pair_up
+    from lungspot.evaluate.predicted import read_predicted
+
+    predictions, refused = read_predicted(path, coco)
+    paired = pair_up(readings, predictions, divisions)
+    limits = limits_of(predictions, threshold)
+    return replace(paired, refused=(*refused, *paired.refused)), limits
+
+
+def _labelled(pairs: Sequence[Pair], labels: Sequence[str] | None) -> Sequence[Pair]:
+    """Return the films with ``labels`` only; heat maps' agreements go with the boxes that they are of."""
+    from dataclasses import replace
+
+    from lungspot.findings import label_id
+
+    if not labels:
+        return pairs
+    wanted = [label_id(name) for name in labels]
+    found = []
+    for pair in pairs:
+        boxed = [finding for finding in pair.found.findings if finding.box is not None]
+        kept = zip(boxed, pair.agreement, strict=True) if pair.agreement else ()
+        agreement = tuple(row for finding, row in kept if finding.label in wanted)
+        found.append(replace(pair, true=pair.true.only(wanted), found=pair.found.only(wanted), agreement=agreement))
+    return found
+
+
+def _common(
+    one: Sequence[Pair], other: Sequence[Pair], problems: list[LungspotError], where: str
+) -> tuple[list[Pair], list[Pair]]:
+    """Return the films that both models read, in one order; name the others."""
+    theirs = {pair.film: pair for pair in other}
+    mine = {pair.film for pair in one}
+    alone = sorted({*mine, *theirs} - (mine & set(theirs)))
+    problems += [
+        DatasetError("DATASET_INCOMPLETE", where, f"{name} was judged for one of the two models only") for name in alone
+    ]
+    shared = [pair for pair in one if pair.film in theirs]
+    return shared, [theirs[pair.film] for pair in shared]
+
+
+def _say_problems(problems: Sequence[LungspotError], *, quiet: bool) -> None:
+    shown = problems[:_MOST_LINES] if quiet else problems
+    for problem in shown:
+        print_error(problem)
+    if len(shown) < len(problems):
+        say(f"lungspot: and {len(problems) - len(shown)} more, in report.json")

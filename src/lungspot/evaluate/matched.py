@@ -1,0 +1,215 @@
+"""One label over many films, matched once: every number afterwards is counted from these arrays.
+
+docs/reference/metrics.md says what is counted, and from where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.errors import InputError
+from lungspot.evaluate.match import match_at
+from lungspot.findings import Reading, State, as_array, intersection_matrix, iou_matrix
+
+__all__ = ["ABSENT", "BOXED", "IOUS", "PRESENT", "UNKNOWN", "Limits", "Matched", "Pair", "level", "tabulate"]
+
+Array = NDArray[np.float64]
+
+IOUS: Final = (0.1, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+UNKNOWN, ABSENT, PRESENT, BOXED = 0, 1, 2, 3
+_CODES: Final = {State.NOT_LOOKED_FOR: UNKNOWN, State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From which score on a box, and from which probability on a film, counts as positive."""
+
+    box: float = 0.5
+    film: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One film: what is true and what was found, both in one frame.
+
+    ``patient``: films of one patient are resampled together. ``groups``: by name of a division (``source``, ``view``),
+    the part that the film is in. ``agreement``: for each boxed finding of ``found``, in order, how heat map and box
+    agree, by measure; empty where nobody says. ``film``: a name for people. ``image``: the film's file, if it is here.
+    """
+
+    film: str
+    patient: str
+    true: Reading
+    found: Reading
+    groups: Mapping[str, str] = field(default_factory=dict)
+    agreement: tuple[Mapping[str, float], ...] = ()
+    image: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two frames."""
+        frames = {reading.frame for reading in (self.true, self.found) if any(f.box for f in reading.findings)}
+        if len(frames) > 1:
+            raise InputError("BAD_VALUE", self.film, "truth and finding are in two frames")
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One label over F films, with K found and M true boxes, matched at T thresholds (:data:`IOUS`).
+
+    ``state``: (F,) UNKNOWN, ABSENT, PRESENT or BOXED. ``probability``: (F,), of the film. Found boxes, best score first
+    and equal scores in the order of the films: ``film`` and ``score`` (K,), ``right`` (T, K), ``iou`` and ``iobb``
+    (K,): the largest overlap with a true box of its film, over the union and over the found box's own area;
+    ``centred`` (K,): its centre is in a true box; ``area`` (K,): its part of the film; ``order`` (K,): which finding
+    of its film it is. True boxes: ``true_film`` and ``true_area`` (M,), ``taken_by`` (T, M) the found box or -1,
+    ``true_iou`` and ``true_iobb`` (M,): the largest overlap with a found box that reaches the limit.
+    """
+
+    label: str
+    limits: Limits
+    state: NDArray[np.int8]
+    probability: Array
+    film: NDArray[np.int64]
+    score: Array
+    right: NDArray[np.bool_]
+    iou: Array
+    iobb: Array
+    centred: NDArray[np.bool_]
+    area: Array
+    order: NDArray[np.int64]
+    true_film: NDArray[np.int64]
+    true_area: Array
+    taken_by: NDArray[np.int64]
+    true_iou: Array
+    true_iobb: Array
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """(F,) whether a box that hits nothing is wrong there: the label is absent, or boxed exhaustively."""
+        return np.asarray((self.state == ABSENT) | (self.state == BOXED), dtype=np.bool_)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(F,) whether somebody looked for the label."""
+        return np.asarray(self.state != UNKNOWN, dtype=np.bool_)
+
+
+def level(iou: float) -> int:
+    """Return the index of a threshold in :data:`IOUS`; raises ``BAD_VALUE``."""
+    found = [i for i, limit in enumerate(IOUS) if abs(limit - iou) < 1e-9]
+    if not found:
+        raise InputError("BAD_VALUE", None, f"an IoU of {iou}, which is none of {', '.join(map(str, IOUS))}")
+    return found[0]
+
+
+def tabulate(pairs: Sequence[Pair], label: str, limits: Limits) -> Matched:
+    """Match one label on every film, at every threshold. Films where nobody looked for it bring no boxes."""
+    state = np.array([_CODES[pair.true.state(label)] for pair in pairs], dtype=np.int8)
+    probability = np.array([_probability(pair.found, label) for pair in pairs], dtype=np.float64)
+    parts: list[_Part] = []
+    found_before = 0
+    for number, pair in enumerate(pairs):
+        if state[number] != UNKNOWN:
+            part = _part(number, pair, label, limits.box, found_before)
+            found_before += len(part.score)
+            parts.append(part)
+
+    def joined(name: str, shape: tuple[int, ...], axis: int = 0) -> NDArray[np.generic]:
+        values = [getattr(part, name) for part in parts]
+        return np.concatenate(values, axis) if values else np.zeros(shape)
+
+    score = joined("score", (0,)).astype(np.float64)
+    best_first = np.argsort(-score, kind="stable")
+    place = np.empty(len(score) + 1, dtype=np.int64)
+    place[best_first], place[-1] = np.arange(len(score)), -1
+    count = len(IOUS)
+    return Matched(
+        label=label,
+        limits=limits,
+        state=state,
+        probability=probability,
+        film=joined("film", (0,)).astype(np.int64)[best_first],
+        score=score[best_first],
+        right=joined("right", (count, 0), 1).astype(np.bool_)[:, best_first],
+        iou=joined("iou", (0,)).astype(np.float64)[best_first],
+        iobb=joined("iobb", (0,)).astype(np.float64)[best_first],
+        centred=joined("centred", (0,)).astype(np.bool_)[best_first],
+        area=joined("area", (0,)).astype(np.float64)[best_first],
+        order=joined("order", (0,)).astype(np.int64)[best_first],
+        true_film=joined("true_film", (0,)).astype(np.int64),
+        true_area=joined("true_area", (0,)).astype(np.float64),
+        taken_by=place[joined("taken_by", (count, 0), 1).astype(np.int64)],
+        true_iou=joined("true_iou", (0,)).astype(np.float64),
+        true_iobb=joined("true_iobb", (0,)).astype(np.float64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The arrays of one film, found boxes in the order found."""
+
+    film: NDArray[np.int64]
+    score: Array
+    right: NDArray[np.bool_]
+    iou: Array
+    iobb: Array
+    centred: NDArray[np.bool_]
+    area: Array
+    order: NDArray[np.int64]
+    true_film: NDArray[np.int64]
+    true_area: Array
+    taken_by: NDArray[np.int64]
+    true_iou: Array
+    true_iobb: Array
+
+
+def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Part:
+    boxed = [finding for finding in pair.found.findings if finding.box is not None]
+    mine = [(i, f) for i, f in enumerate(boxed) if f.label == label and f.box is not None]
+    found = as_array(f.box for _, f in mine if f.box is not None)
+    true = as_array(pair.true.boxes(label))
+    score = np.array([1.0 if f.score is None else f.score for _, f in mine], dtype=np.float64)
+    frame = pair.true.frame or pair.found.frame
+    whole = 1.0 if frame is None else float(frame.width * frame.height)
+    taken = match_at(found, score, true, IOUS)
+    taken_by = np.full((len(IOUS), len(true)), -1, dtype=np.int64)
+    rows, places = np.nonzero(taken >= 0)
+    taken_by[rows, taken[rows, places]] = places + before
+    if len(found) and len(true):
+        overlap, shared = iou_matrix(found, true), intersection_matrix(found, true)
+        own = np.prod(found[:, 2:] - found[:, :2], axis=1)
+        over_own = shared / own[:, None]
+        middle = (found[:, None, :2] + found[:, None, 2:]) / 2
+        inside = np.all((middle >= true[None, :, :2]) & (middle < true[None, :, 2:]), axis=2)
+    else:
+        overlap = over_own = np.zeros((len(found), len(true)))
+        inside = np.zeros((len(found), len(true)), dtype=np.bool_)
+    shown = score >= limit
+    return _Part(
+        film=np.full(len(found), number),
+        score=score,
+        right=taken >= 0,
+        iou=overlap.max(1, initial=0.0),
+        iobb=over_own.max(1, initial=0.0),
+        centred=np.asarray(inside.any(axis=1), dtype=np.bool_),
+        area=np.prod(found[:, 2:] - found[:, :2], axis=1) / whole,
+        order=np.array([i for i, _ in mine], dtype=np.int64),
+        true_film=np.full(len(true), number),
+        true_area=np.prod(true[:, 2:] - true[:, :2], axis=1) / whole,
+        taken_by=taken_by,
+        true_iou=overlap[shown].max(0, initial=0.0),
+        true_iobb=over_own[shown].max(0, initial=0.0),
+    )
+
+
+def _probability(found: Reading, label: str) -> float:
+    """Return the film's probability: the finding without a box, else the best box's score, else 0."""
+    whole = [f.score for f in found.of(label) if f.box is None and f.score is not None]
+    if whole:
+        return max(whole)
+    return max((1.0 if f.score is None else f.score for f in found.of(label)), default=0.0)

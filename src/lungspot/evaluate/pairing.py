@@ -1,0 +1,203 @@
+"""Which prediction is of which film, in one frame; what is missing, doubled or in another frame is named.
+
+A prediction's film is found by its path, else by the stem of its name, which must mean one film of the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from PIL import Image
+
+from lungspot.datasets.case import Case
+from lungspot.datasets.films import DICOM, dicom_facts
+from lungspot.errors import DatasetError, LungspotError
+from lungspot.evaluate.matched import Limits, Pair
+from lungspot.evaluate.predicted import Predicted
+from lungspot.findings import Finding, Frame, Reading, State
+
+__all__ = ["DIVISIONS", "Paired", "groups_of", "limits_of", "pair_up", "people", "without"]
+
+DIVISIONS: Final = ("source", "view", "sex", "age", "stored")
+_AGES: Final = ((40.0, "under 40"), (60.0, "40 to 59"), (float("inf"), "60 and over"))
+_OUTSIDE: Final = 0.5  # of a box: what leaves the film more than this is in another frame
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The films that can be judged, and one error for each that cannot."""
+
+    pairs: tuple[Pair, ...]
+    refused: tuple[LungspotError, ...]
+
+
+def pair_up(truths: Iterable[tuple[Case, Reading]], predicted: Sequence[Predicted], by: Sequence[str] = ()) -> Paired:
+    """Return every film of the truth with its prediction, both in the film's native frame.
+
+    ``truths``: each case with the reading that counts. ``by``: the divisions that are wanted.
+    """
+    cases = list(truths)
+    index = _index(case for case, _ in cases)
+    of: dict[int, Predicted] = {}
+    refused: list[LungspotError] = []
+    for one in predicted:
+        hits = _hits(one.film, index)
+        if len(hits) != 1:
+            what = "is no film of the truth" if not hits else f"may be any of {len(hits)} films of the truth"
+            refused.append(DatasetError("DATASET_ROW", one.where, f"{one.film} {what}", advice="name the film's file"))
+        elif (number := hits.pop()) in of:
+            reason = f"{one.film} is predicted twice, first in {of[number].where}"
+            refused.append(DatasetError("DATASET_ROW", one.where, reason))
+        else:
+            of[number] = one
+    pairs: list[Pair] = []
+    for number, (case, truth) in enumerate(cases):
+        try:
+            pairs.append(_pair(case, truth, of.get(number), by))
+        except LungspotError as error:
+            refused.append(error)
+    return Paired(tuple(pairs), tuple(refused))
+
+
+def people(cases: Iterable[Case], reader: str | None, by: Sequence[str] = ()) -> tuple[Pair, ...]:
+    """Return every reader (or only ``reader``) as the finding, with each other reader of the same film as the truth.
+
+    Raises ``DATASET_INCOMPLETE`` where no film was read by ``reader`` and somebody else.
+    """
+    pairs = [
+        Pair(
+            f"{case.dataset}/{case.id} ({found.reader} against {true.reader})",
+            case.patient,
+            true,
+            found,
+            groups_of(case, by),
+            image=case.image,
+        )
+        for case in cases
+        for found in case.readings
+        if reader in {None, found.reader}
+        for true in case.readings
+        if true.reader != found.reader
+    ]
+    if not pairs:
+        raise DatasetError("DATASET_INCOMPLETE", None, f"no film was read by {reader or 'two people'} and another")
+    return tuple(pairs)
+
+
+def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[str, Limits]:
+    """Return by label the limits that the predictions name, or ``threshold`` for every label.
+
+    Raises ``BAD_VALUE`` where two films name different ones: they were read at two operating points.
+    """
+    found: dict[str, tuple[Limits, str]] = {}
+    boxes: set[str] = set()
+    for one in predicted:
+        boxed = {f.label for f in one.reading.findings if f.box is not None} if one.reading is not None else set()
+        for label, limits in one.limits.items():
+            known = found.get(label)
+            if known is None or (label in boxed and label not in boxes):
+                found[label] = (limits, one.where)
+            elif limits.film != known[0].film or (label in boxed and limits.box != known[0].box):
+                reason = f"{label} has another threshold than in {known[1]}: two operating points in one file"
+                raise DatasetError("DATASET_ROW", one.where, reason, advice="predict all films at one operating point")
+        boxes |= boxed
+    if threshold is not None:
+        return {label: Limits(threshold, threshold) for label in found}
+    return {label: limits for label, (limits, _) in found.items()}
+
+
+def groups_of(case: Case, by: Sequence[str]) -> dict[str, str]:
+    """Return the part that a film is in, for each division of ``by`` and for ``source``."""
+    groups = {"source": case.dataset}
+    if "view" in by:
+        groups["view"] = str(case.view).lower()
+    if "sex" in by:
+        groups["sex"] = str(case.sex).lower()
+    if "age" in by:
+        age = case.age_years
+        groups["age"] = "unknown" if age is None else next(name for limit, name in _AGES if age < limit)
+    if "stored" in by:
+        size = _stored(case.image)
+        groups["stored"] = "unknown" if size is None else f"{max(size.width, size.height)} px"
+    return groups
+
+
+def _pair(case: Case, truth: Reading, one: Predicted | None, by: Sequence[str]) -> Pair:
+    name = f"{case.dataset}/{case.id}"
+    if one is None:
+        raise DatasetError("DATASET_INCOMPLETE", name, "no prediction of this film", advice="predict every film")
+    if one.reading is None:
+        reasons = ", ".join(one.reasons)
+        advice = "it has no scores, and is left out of all numbers"
+        raise DatasetError("DATASET_INCOMPLETE", name, f"the film was not assessed ({reasons})", advice=advice)
+    found = _in_frame(one.reading, case, one.where)
+    return Pair(name, case.patient, truth, found, groups_of(case, by), one.agreement, case.image)
+
+
+def _in_frame(reading: Reading, case: Case, where: str) -> Reading:
+    """Return a prediction in the case's frame; raises ``DATASET_ROW`` where it is in that of another picture."""
+    said = reading.frame
+    if said is None:
+        moved = replace(reading, frame=case.frame) if case.frame is not None else reading
+    elif case.frame is None or said == case.frame:
+        moved = reading
+    else:
+        alike = abs(said.width * case.frame.height / (said.height * case.frame.width) - 1) < 0.01
+        if said != _stored(case.image) and not alike:
+            sizes = f"{said.width} x {said.height}, the film is {case.frame.width} x {case.frame.height}"
+            raise DatasetError(
+                "DATASET_ROW", where, f"boxes are in a frame of {sizes}", advice="predict on the film itself"
+            )
+        moved = reading.to_frame(case.frame)
+    for finding in moved.findings:
+        if finding.box is not None and moved.frame is not None:
+            inside = finding.box.clip(moved.frame)
+            if inside is None or inside.area < _OUTSIDE * finding.box.area:
+                corners = ", ".join(f"{corner:g}" for corner in finding.box.corners)
+                reason = f"a box of {finding.label} at ({corners}) lies off the film: it is in another frame"
+                raise DatasetError("DATASET_ROW", where, reason, advice="give boxes in pixels of the film")
+    return moved
+
+
+def _index(cases: Iterable[Case]) -> dict[str, set[int]]:
+    index: dict[str, set[int]] = {}
+    for number, case in enumerate(cases):
+        names = {case.id, f"{case.dataset}/{case.id}", PurePosixPath(case.id).name}
+        if case.image is not None:
+            names |= {str(case.image), str(case.image.absolute()), case.image.stem}
+        for name in names:
+            index.setdefault(name, set()).add(number)
+    return index
+
+
+def _hits(film: str, index: Mapping[str, set[int]]) -> set[int]:
+    path = Path(film)
+    stem = PurePosixPath(film.replace("\\", "/"))
+    for name in (film, str(path.absolute()), str(stem.with_suffix("")) if stem.name else "", stem.stem):
+        if name in index:
+            return set(index[name])
+    return set()
+
+
+def _stored(path: Path | None) -> Frame | None:
+    """Return the size of a film's file, or None where it cannot be known without reading the film."""
+    if path is None:
+        return None
+    try:
+        if path.suffix.lower() in DICOM:
+            return dicom_facts(path).frame
+        with Image.open(path) as picture:
+            return Frame(*picture.size)
+    except (OSError, LungspotError, ValueError):
+        return None
+
+
+def without(reading: Reading, labels: Iterable[str]) -> Reading:
+    """Return a reading that says nothing about ``labels``."""
+    gone = set(labels)
+    findings: tuple[Finding, ...] = tuple(f for f in reading.findings if f.label not in gone)
+    states: dict[str, State] = {label: state for label, state in reading.states.items() if label not in gone}
+    return replace(reading, findings=findings, states=states)

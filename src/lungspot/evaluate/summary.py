@@ -1,0 +1,237 @@
+"""Everything that is said about a prediction, as JSON values: schema ``lungspot-eval/1``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot import __version__
+from lungspot.evaluate.classify import area_under, auroc, reliability
+from lungspot.evaluate.froc import RATES, Ladder
+from lungspot.evaluate.matched import PRESENT, Limits, Matched, Pair, level, tabulate
+from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, part, quick, values
+from lungspot.evaluate.mistakes import Mistakes, mistakes
+from lungspot.evaluate.resample import by_patient, interval, once, swaps
+from lungspot.findings import taxonomy
+
+__all__ = ["SCHEMA", "Settings", "Summary", "summarise"]
+
+Array = NDArray[np.float64]
+
+SCHEMA: Final = "lungspot-eval/1"
+_PART: Final = ("ap0.4", "wafroc", "cpm", "auroc")  # what is told of every part of the films
+_SIZES: Final = (("small (under 1 % of the film)", 0.0, 0.01), ("medium", 0.01, 0.05), ("large (over 5 %)", 0.05, 9e9))
+_POINTS: Final = 200  # of a curve, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How it is judged. ``by``: divisions of the films; ``ci``: per cent; ``resamples`` of patients, from ``seed``."""
+
+    by: tuple[str, ...] = ("source",)
+    ci: float = 95.0
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The JSON values, and what pictures are made from."""
+
+    document: dict[str, Any]
+    pairs: tuple[Pair, ...]
+    mistakes: Mistakes
+
+
+def summarise(
+    pairs: Sequence[Pair],
+    limits: Mapping[str, Limits],
+    settings: Settings | None = None,
+    other: tuple[Sequence[Pair], Mapping[str, Limits]] | None = None,
+) -> Summary:
+    """Judge predictions on films, in the labels that both sides looked for; ``other``: another model's on the same."""
+    settings = settings or Settings()
+    labels = [label for label in _order(pairs) if any(pair.found.state(label) != "not_looked_for" for pair in pairs)]
+    matched = {label: tabulate(pairs, label, limits.get(label, Limits())) for label in labels}
+    patients = [pair.patient for pair in pairs]
+    weights = by_patient(patients, settings.resamples, settings.seed)
+    table = dict(values(matched, weights, settings.ci)) if matched else {}
+    wrong = mistakes(pairs, matched)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "software": {"lungspot": __version__},
+        "settings": {
+            "ci": settings.ci,
+            "resamples": settings.resamples,
+            "seed": settings.seed,
+            "by": list(settings.by),
+        },
+        "films": len(pairs),
+        "patients": len(set(patients)),
+        "sources": {name: sum(p.groups["source"] == name for p in pairs) for name in _parts(pairs, "source")},
+        "metrics": dict(METRICS),
+        "labels": {
+            label: {
+                "counts": counts(of),
+                "limits": {"box": of.limits.box, "film": of.limits.film},
+                "metrics": {name: value.to_json() for name, value in table[label].items()},
+                "curves": _curves(of),
+            }
+            for label, of in matched.items()
+        },
+        "mean": {name: value.to_json() for name, value in table["mean"].items()} if table else {},
+        "by": {name: _by(pairs, matched, weights, name, settings.ci) for name in _divisions(pairs, settings.by)},
+        "mistakes": {label: dict(row) for label, row in wrong.table.items()},
+        "confusion": {label: dict(row) for label, row in wrong.confusion.items()},
+        "agreement": _agreement(pairs, matched, weights, settings.ci),
+        "not_judged": _not_judged(pairs, labels),
+        "not_for_clinical_use": True,
+    }
+    document["by"]["size"] = _by_size(matched, weights, settings.ci)
+    if other is not None:
+        theirs = {label: tabulate(other[0], label, other[1].get(label, Limits())) for label in labels}
+        swapped = swaps(patients, settings.resamples, settings.seed + 1)
+        document["compare"] = compare(matched, theirs, weights, swapped, level=settings.ci)
+    return Summary(document, tuple(pairs), wrong)
+
+
+def _order(pairs: Sequence[Pair]) -> list[str]:
+    """Return the labels that somebody looked for, in the order of the taxonomy."""
+    said = {label for pair in pairs for label in pair.true.states}
+    known = [label.id for label in taxonomy() if label.id in said]
+    return [*known, *sorted(said - set(known))]
+
+
+def _not_judged(pairs: Sequence[Pair], judged: Sequence[str]) -> dict[str, list[str]]:
+    """Return the labels of one side only: nothing is said about them, and nobody should think otherwise."""
+    true = {label for pair in pairs for label in pair.true.states}
+    found = {label for pair in pairs for label in pair.found.states}
+    return {"only_true": sorted(true - set(judged)), "only_found": sorted(found - set(judged))}
+
+
+def _divisions(pairs: Sequence[Pair], by: Sequence[str]) -> list[str]:
+    wanted = [name for name in by if name != "size"]
+    return list(dict.fromkeys(["source", *wanted])) if len(_parts(pairs, "source")) > 1 else wanted
+
+
+def _parts(pairs: Sequence[Pair], division: str) -> list[str]:
+    return sorted({pair.groups.get(division, "unknown") for pair in pairs})
+
+
+def _by(
+    pairs: Sequence[Pair], matched: Mapping[str, Matched], weights: NDArray[np.uint8], division: str, ci: float
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in _parts(pairs, division):
+        films = np.array([pair.groups.get(division, "unknown") == name for pair in pairs], dtype=np.bool_)
+        mine = {label: part(of, films) for label, of in matched.items()}
+        found[name] = {"films": int(films.sum()), **_small_table(mine, weights, ci)}
+    return found
+
+
+def _by_size(matched: Mapping[str, Matched], weights: NDArray[np.uint8], ci: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, least, most in _SIZES:
+        mine = {label: _of_size(of, least, most) for label, of in matched.items()}
+        of_size = {label: of for label, of in mine.items() if len(of.true_film)}
+        found[name] = _small_table(of_size, weights, ci, ("ap0.4", "cpm"))
+    return found
+
+
+def _of_size(m: Matched, least: float, most: float) -> Matched:
+    """Return one size only: true boxes of it, the boxes that hit them, and wrong boxes that are of it themselves."""
+    true = (m.true_area >= least) & (m.true_area < most)
+    t = level(0.4)
+    hits = np.zeros(len(m.film), dtype=np.bool_)
+    takers = m.taken_by[t, true]
+    hits[takers[takers >= 0]] = True
+    wrong = ~m.right[t] & (m.area >= least) & (m.area < most)
+    kept = hits | wrong
+    place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    names = ("film", "score", "iou", "iobb", "centred", "area", "order")
+    return replace(
+        m,
+        **{name: getattr(m, name)[kept] for name in names},
+        right=m.right[:, kept],
+        **{name: getattr(m, name)[true] for name in ("true_film", "true_area", "true_iou", "true_iobb")},
+        taken_by=place[m.taken_by[:, true]],
+    )
+
+
+def _small_table(
+    matched: Mapping[str, Matched], weights: NDArray[np.uint8], ci: float, names: Sequence[str] = _PART
+) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    sums: dict[str, list[tuple[Array, Array]]] = {name: [] for name in names}
+    for label, of in matched.items():
+        if not of.known.any():
+            continue
+        point, spread = quick(of, once(len(of.state)), names), quick(of, weights, names)
+        rows[label] = {"counts": counts(of)} | {
+            name: Value(float(point[name][0]), interval(spread[name], ci)).to_json() for name in names
+        }
+        for name in names:
+            sums[name].append((point[name], spread[name]))
+    mean = {
+        name: Value(float(macro([p for p, _ in of])[0]), interval(macro([s for _, s in of]), ci)).to_json()
+        for name, of in sums.items()
+        if of
+    }
+    return {"labels": rows, "mean": mean}
+
+
+def _curves(m: Matched) -> dict[str, Any]:
+    """Return FROC and precision over recall at IoU .4, and reliability, as lists of rounded numbers."""
+    ladder = Ladder(m, once(len(m.state)))
+    _, hits, false = ladder.froc(0.4)
+    climb = ladder.climb(0.4)
+    known = m.known
+    probability, positive = m.probability[known], m.state[known] >= PRESENT
+    sure = m.sure[m.film]
+    true, films = max(float(ladder.true[0]), 1.0), max(float(ladder.films[0]), 1.0)
+    precision = climb.hits[0] / np.maximum(climb.found[0], 1)
+    return {
+        "froc": _thinned(false[0] / films, hits[0] / true, until=RATES[-1]),
+        "precision_recall": _thinned(climb.hits[0] / true, precision),
+        "reliability_film": reliability(probability, positive) if len(positive) else None,
+        "reliability_box": reliability(m.score[sure], m.right[level(0.4)][sure]) if sure.any() else None,
+    }
+
+
+def _thinned(x: Array, y: Array, until: float = 9e9) -> list[list[float]]:
+    kept = np.flatnonzero(x <= until)
+    if len(kept) > _POINTS:
+        kept = kept[np.unique(np.linspace(0, len(kept) - 1, _POINTS).astype(int))]
+    return [[round(float(x[i]), 5), round(float(y[i]), 5)] for i in kept]
+
+
+def _agreement(
+    pairs: Sequence[Pair], matched: Mapping[str, Matched], weights: NDArray[np.uint8], ci: float
+) -> dict[str, Any] | None:
+    """Return how well low agreement of heat map and box tells wrong shown boxes from right ones: AUROC by measure.
+
+    ``score``: how well a low score does, beside it. None where no prediction holds agreements.
+    """
+    measures = sorted({name for pair in pairs for row in pair.agreement for name in row} - {"area"})
+    rows: list[tuple[int, bool, float, Mapping[str, float]]] = []
+    for of in matched.values():
+        right = of.right[level(0.4)]
+        for k in np.flatnonzero((of.score >= of.limits.box) & of.sure[of.film]):
+            film = int(of.film[k])
+            if pairs[film].agreement:
+                rows.append((film, bool(right[k]), float(of.score[k]), pairs[film].agreement[int(of.order[k])]))
+    if not measures or not rows:
+        return None
+    wrong = np.array([not right for _, right, _, _ in rows], dtype=np.bool_)
+    of_film = np.array([film for film, _, _, _ in rows], dtype=np.int64)
+    tell = {name: np.array([-row[name] for _, _, _, row in rows], dtype=np.float64) for name in measures}
+    tell["score"] = np.array([-score for _, _, score, _ in rows], dtype=np.float64)
+    found: dict[str, Any] = {"boxes": len(rows), "wrong": int(wrong.sum()), "auroc": {}}
+    for name, scores in tell.items():
+        spread = area_under(scores, wrong, weights[:, of_film])
+        found["auroc"][name] = Value(auroc(scores, wrong), interval(spread, ci)).to_json()
+    return found

@@ -1,0 +1,151 @@
+"""Heat maps of an image-level classifier, and the boxes cut from them: what lungspot's boxes are compared with.
+
+The classifier is the detector's own network, with the detector's films, loop and augmentation, from which every box
+was taken away (:func:`without_boxes`): it learns from the films' labels alone. Its maps are
+
+- Grad-CAM (Selvaraju et al., ICCV 2017): channels weighted by their mean gradient,
+- Grad-CAM++ (Chattopadhay et al., WACV 2018): by a weighted mean of the positive gradients,
+- HiResCAM (Draelos and Carin, 2020): each place by its own gradient,
+
+all of them rectified. Three from one pass forward and one back, which captum, that has only the first, does not offer;
+a test holds the first to captum's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lungspot.train.data import Film, Films
+from lungspot.train.loss import BOXED, PRESENT
+from lungspot.train.model import Network
+
+__all__ = ["GRID", "LAYERS", "METHODS", "cut", "heat_maps", "random_map", "without_boxes"]
+
+METHODS: Final = ("gradcam", "gradcam++", "hirescam")
+LAYERS: Final = (16, 32)  # strides of the activations that are looked at
+GRID: Final = 40  # cells each way to which maps are brought before boxes are cut
+_MOST: Final = 4  # boxes a map
+_SHARE: Final = 0.25  # of the strongest region's activation, that another region needs
+
+Maps = NDArray[np.float32]
+
+
+def without_boxes(films: Films) -> Films:
+    """Return the films as their labels alone tell them: what was boxed is present, and no box is known."""
+
+    def stripped(film: Film) -> Film:
+        states = np.where(film.states == BOXED, PRESENT, film.states)
+        return replace(film, boxes=film.boxes[:0], labels=film.labels[:0], states=states)
+
+    return Films(tuple(map(stripped, films.films)), films.pixels)
+
+
+def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tuple[Mapping[tuple[str, int], Maps], Maps]:
+    """Return by (method, stride) the maps of each film and label, (N, L, GRID, GRID), and probabilities, (N, C).
+
+    ``pictures``: float32 (N, 1, S, S), 0 to 1. A map is 0 or more, its scale is without meaning.
+    """
+    seen: dict[int, Tensor] = {}
+
+    def keep(stride: int) -> Any:  # noqa: ANN401 - torch's hook
+        def hook(_: object, __: object, output: Tensor) -> None:
+            seen[stride] = output
+
+        return hook
+
+    modules = {16: network.stages[1], 32: network.context}
+    handles = [module.register_forward_hook(keep(stride)) for stride, module in modules.items()]
+    try:
+        with torch.enable_grad():
+            said = network(pictures.detach().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    layers = [seen[stride] for stride in LAYERS]
+    found: dict[tuple[str, int], list[Tensor]] = {(method, stride): [] for method in METHODS for stride in LAYERS}
+    for label in labels:
+        gradients = torch.autograd.grad(said.image[:, label].sum(), layers, retain_graph=True)
+        for stride, activation, gradient in zip(LAYERS, layers, gradients, strict=True):
+            for method, heat in _combined(activation.detach(), gradient).items():
+                found[method, stride].append(_on_grid(heat))
+    probability: Maps = said.image.detach().sigmoid().numpy()
+    return {key: torch.stack(maps, 1).numpy() for key, maps in found.items()}, probability
+
+
+def random_map(rng: np.random.Generator, cells: int = 10) -> Maps:
+    """Return a smooth map of no meaning, (GRID, GRID): the control that any map must beat."""
+    coarse = torch.from_numpy(rng.random((1, 1, cells, cells), dtype=np.float32))
+    return _on_grid(coarse[:, 0])[0].numpy()
+
+
+def cut(heat: Maps, fraction: float) -> list[list[tuple[tuple[float, float, float, float], float]]]:
+    """Return for each map, (N, h, w), boxes around the regions from ``fraction`` of its peak on, strongest first.
+
+    A box is x0, y0, x1, y1 in fractions of the film, with its region's part of the strongest region's activation. Cells
+    that share a side are one region.
+    """
+    count, height, width = heat.shape
+    peak = heat.reshape(count, -1).max(1)
+    hot = (heat >= fraction * peak[:, None, None]) & (peak > 0)[:, None, None]
+    region = _regions(hot)
+    found: list[list[tuple[tuple[float, float, float, float], float]]] = []
+    for number in range(count):
+        ys, xs = np.nonzero(hot[number])
+        names, index = np.unique(region[number, ys, xs], return_inverse=True)
+        weight = np.bincount(index, weights=heat[number, ys, xs], minlength=len(names))
+        boxes = []
+        for one in np.argsort(-weight, kind="stable")[:_MOST]:
+            if weight[one] < _SHARE * weight.max():
+                break
+            mine_x, mine_y = xs[index == one], ys[index == one]
+            sides = (
+                mine_x.min() / width,
+                mine_y.min() / height,
+                (mine_x.max() + 1) / width,
+                (mine_y.max() + 1) / height,
+            )
+            boxes.append((tuple(map(float, sides)), float(weight[one] / weight.max())))
+        found.append(boxes)  # type: ignore[arg-type]
+    return found
+
+
+def _combined(activation: Tensor, gradient: Tensor) -> dict[str, Tensor]:
+    """Return each method's map, (N, h, w), of one layer, (N, K, h, w)."""
+    mean = gradient.mean((2, 3), keepdim=True)
+    square, cube = gradient.square(), gradient.pow(3)
+    below = 2 * square + (activation * cube).sum((2, 3), keepdim=True)
+    alpha = torch.where(below.abs() > 1e-12, square / below, torch.zeros_like(below))
+    weights = (alpha * gradient.relu()).sum((2, 3), keepdim=True)
+    return {
+        "gradcam": (mean * activation).sum(1).relu(),
+        "gradcam++": (weights * activation).sum(1).relu(),
+        "hirescam": (gradient * activation).sum(1).relu(),
+    }
+
+
+def _on_grid(heat: Tensor) -> Tensor:
+    grown = torch.nn.functional.interpolate(heat[:, None].float(), (GRID, GRID), mode="bilinear", align_corners=False)
+    return grown[:, 0]
+
+
+def _regions(hot: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each hot cell, (N, h, w), a number that the cells of its region share."""
+    numbers = np.arange(hot.size).reshape(hot.shape) % (hot.shape[1] * hot.shape[2]) + 1
+    region = np.where(hot, numbers, 0)
+    while True:
+        grown = region.copy()
+        grown[:, 1:] = np.maximum(grown[:, 1:], region[:, :-1])
+        grown[:, :-1] = np.maximum(grown[:, :-1], region[:, 1:])
+        grown[:, :, 1:] = np.maximum(grown[:, :, 1:], region[:, :, :-1])
+        grown[:, :, :-1] = np.maximum(grown[:, :, :-1], region[:, :, 1:])
+        grown[~hot] = 0
+        if (grown == region).all():
+            return region
+        region = grown

@@ -1,0 +1,74 @@
+"""The study's films, for the run folder only: per label the best and the worst, as film, heat map, boxes and truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from lungspot.images import normalise, read
+from lungspot.report.look import color_of, glow
+from lungspot.train.study import Choice, Seen, pairs_of
+
+__all__ = ["panels"]
+
+_SIDE: Final = 320  # pixels of one picture
+_GAP: Final = 6
+
+
+def panels(seen: Sequence[Seen], labels: Sequence[str], chosen: Mapping[str, Choice], out: Path, count: int = 3) -> int:
+    """Write ``LABEL-best-1.png`` … and ``LABEL-worst-1.png`` … into ``out`` and return how many.
+
+    Each shows, side by side: the film, the heat map with the boxes cut from it, the detector's boxes, the truth.
+    Best and worst are by the IoU of the detector's best box of the label with a true one.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for column, label in enumerate(labels):
+        if label not in chosen:
+            continue
+        mine = pairs_of(seen, column, label, None)
+        theirs = pairs_of(seen, column, label, chosen[label])
+        rated = []
+        for number, pair in enumerate(mine):
+            true, found = pair.true.boxes(label), pair.found.boxes(label)
+            if true:
+                rated.append((max((found[0].iou(box) for box in true), default=0.0) if found else 0.0, number))
+        ranked = [number for _, number in sorted(rated, key=lambda row: (-row[0], row[1]))]
+        for kind, numbers in (("best", ranked[:count]), ("worst", ranked[::-1][:count])):
+            for place, number in enumerate(numbers, 1):
+                shown = [[box.corners for box in pair.found.boxes(label)] for pair in (theirs[number], mine[number])]
+                true_boxes = [box.corners for box in mine[number].true.boxes(label)]
+                frame = mine[number].true.frame
+                size = (1, 1) if frame is None else (frame.width, frame.height)
+                film = seen[number]
+                heat = film.maps[chosen[label].method, chosen[label].stride][column].astype(np.float32)
+                picture = _panel(film.case.image, heat, [shown[0][:4], shown[1][:3], true_boxes], size, color_of(label))
+                picture.save(out / f"{label}-{kind}-{place}.png")
+                written += 1
+    return written
+
+
+def _panel(
+    path: Path | None,
+    heat: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    boxes: Sequence[Sequence[tuple[float, float, float, float]]],
+    size: tuple[int, int],
+    color: str,
+) -> Image.Image:
+    pixels = normalise(read(path).pixels) if path is not None else np.zeros((8, 8), np.float32)
+    film = Image.fromarray((pixels * 255).round().astype(np.uint8)).resize((_SIDE, _SIDE)).convert("RGBA")
+    whole = Image.new("RGB", (4 * _SIDE + 3 * _GAP, _SIDE))
+    for place in range(4):
+        one = film.copy()
+        if place == 1:
+            one.alpha_composite(glow(heat, (_SIDE, _SIDE)))
+        draw = ImageDraw.Draw(one)
+        for corners in boxes[place - 1] if place else ():
+            sides = [side * _SIDE / whole_side for side, whole_side in zip(corners, size * 2, strict=True)]
+            draw.rectangle(sides, outline="#5dff9a" if place == 3 else color, width=3)
+        whole.paste(one.convert("RGB"), (place * (_SIDE + _GAP), 0))
+    return whole

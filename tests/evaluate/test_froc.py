@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities, voc_precision, wafroc
+from lungspot.evaluate.resample import once
+from lungspot.findings import State
+
+A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (40, 40, 60, 60)
+
+
+def at_rates(matched, *rates):
+    return sensitivities(Ladder(matched, once(len(matched.state))), 0.5, rates)[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("films", "rates", "expected"),
+    [
+        # Two lesions on two films; one of them found at .9, then a false box at .8, then the other lesion at .7.
+        ([([A], [(A, 0.9), (C, 0.8)]), ([B], [(B, 0.7)])], (0.125, 0.25, 0.5, 1), [0.5, 0.5, 1.0, 1.0]),
+        # A film without the finding counts among the films: half a false box a film.
+        ([([A], [(B, 0.9), (A, 0.8)]), ([], [])], (0.25, 0.5), [0.0, 1.0]),
+        # Equal scores come together: the true box brings the false one with it.
+        ([([A], [(A, 0.9), (B, 0.9)])], (0.5, 1), [0.0, 1.0]),
+        # A second box on one lesion is false.
+        ([([A, C], [(A, 0.9), (A, 0.8), (C, 0.7)])], (0.5, 1), [0.5, 1.0]),
+        # Boxes that hit nothing on a film not boxed exhaustively do not count, nor does the film.
+        ([([A], [(C, 0.95), (A, 0.9)], State.PRESENT), ([], [])], (0.0,), [1.0]),
+    ],
+)
+def test_sensitivity_at_false_positives_a_film(one_label, films, rates, expected):
+    assert at_rates(one_label(films), *rates) == pytest.approx(expected)
+
+
+def test_no_true_box_has_no_sensitivity(one_label):
+    assert np.isnan(at_rates(one_label([([], [(A, 0.9)])]), 1.0)).all()
+
+
+@pytest.mark.parametrize(
+    ("films", "expected"),
+    [
+        # One normal film, surest mark .5. Lesion rated .8 > .5: 1.
+        ([([], [(A, 0.5)]), ([A], [(A, 0.8)])], 1.0),
+        # Tie with the mark: half.
+        ([([], [(A, 0.8)]), ([A], [(A, 0.8)])], 0.5),
+        # Neither marked: minus infinity on both sides is a tie.
+        ([([], []), ([A], [])], 0.5),
+        # A missed lesion loses to any mark.
+        ([([], [(C, 0.1)]), ([A], [(B, 0.9)])], 0.0),
+        # False marks on diseased films are not part of wAFROC; only each normal film's surest mark is.
+        ([([], [(A, 0.5), (C, 0.2)]), ([A], [(C, 0.99), (A, 0.8)])], 1.0),
+        # Weights 1/2: of two lesions on one film one beats the normal film: 0.5. A film with one lesion found: 1.
+        # Mean over the two diseased films: (0.5 + 1) / 2.
+        ([([], [(C, 0.5)]), ([A, B], [(A, 0.8), (B, 0.3)]), ([C], [(C, 0.6)])], 0.75),
+        # Two normal films (.4, unmarked), lesions .6 and missed, half weight each:
+        # .6 beats both (1/2 of 2), the missed one ties with the unmarked (1/2 of 0.5): (1 + 0.25) / 2.
+        ([([], [(C, 0.4)]), ([], []), ([A, B], [(A, 0.6)])], 0.625),
+    ],
+)
+def test_wafroc_by_hand(one_label, films, expected):
+    matched = one_label(films)
+    assert wafroc(matched, once(len(films)), 0.5)[0] == pytest.approx(expected)
+
+
+def test_wafroc_leaves_out_what_is_not_sure(one_label):
+    films = [([], [(A, 0.5)]), ([A], [(A, 0.8)]), ([B], [], State.PRESENT), ([], [(A, 1.0)], State.NOT_LOOKED_FOR)]
+    assert wafroc(one_label(films), once(4), 0.5)[0] == 1.0
+
+
+def test_wafroc_needs_both_kinds_of_films(one_label):
+    assert np.isnan(wafroc(one_label([([A], [(A, 0.8)])]), once(1), 0.5)[0])
+
+
+def test_voc_is_the_whole_area_and_coco_101_points_of_it(one_label):
+    # Precision 1 to recall 1/3, then (one false box) 2/3 to recall 2/3; the third is missed.
+    matched = one_label([([A, B, C], [(A, 0.9), ((70, 70, 80, 80), 0.8), (B, 0.7)])])
+    climb = Ladder(matched, once(1)).climb(0.5)
+    assert voc_precision(climb)[0] == pytest.approx(1 / 3 + 2 / 9)
+    assert coco_precision(climb)[0] == pytest.approx((34 + 33 * 2 / 3) / 101)

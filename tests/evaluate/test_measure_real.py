@@ -1,0 +1,92 @@
+"""On the real annotations: AP as the reference programs have it, and the human ceiling of the published readers."""
+
+import faster_coco_eval
+import numpy as np
+import pytest
+
+from lungspot.datasets.case import Split
+from lungspot.datasets.catalog import load, load_all
+from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets.truth import truth
+from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.measure import measure
+from lungspot.evaluate.pairing import people
+from lungspot.evaluate.resample import once
+from lungspot.findings import DISEASES, Box, Finding, Reading, State
+
+from .test_measure import run_coco
+
+
+def made_up(true, rng):
+    """Return a finding: two true boxes of three, moved a little, and false boxes of every label."""
+    findings = []
+    width, height = true.frame.width, true.frame.height
+    for finding in true.findings:
+        if finding.box is not None and rng.random() < 0.67:
+            x0, y0, x1, y1 = finding.box.corners
+            dx, dy, grow = rng.normal(0, 0.15, 3)
+            w, h = (x1 - x0) * max(0.3, 1 + grow), (y1 - y0) * max(0.3, 1 + grow)
+            x, y = x0 + dx * w, y0 + dy * h
+            findings.append(Finding(finding.label, Box(x, y, x + w, y + h), float(rng.random() ** 0.5)))
+    for label in DISEASES:
+        if rng.random() < 0.4:
+            x, y = rng.uniform(0, 0.7, 2)
+            box = Box(x * width, y * height, (x + 0.25) * width, (y + 0.25) * height)
+            findings.append(Finding(label, box, float(rng.random() ** 2)))
+    return Reading("made up", tuple(findings), dict.fromkeys(DISEASES, State.PRESENT), true.frame)
+
+
+def as_coco(pairs):
+    images, annotations, results = [], [], []
+    for number, pair in enumerate(pairs, 1):
+        states = [pair.true.state(label) for label in DISEASES]
+        lists = {
+            "neg_category_ids": [i for i, state in enumerate(states, 1) if state is State.ABSENT],
+            "not_exhaustive_category_ids": [i for i, state in enumerate(states, 1) if state is State.PRESENT],
+        }
+        images.append({"id": number, "width": pair.true.frame.width, "height": pair.true.frame.height} | lists)
+        for reading, rows in ((pair.true, annotations), (pair.found, results)):
+            for finding in reading.findings:
+                if finding.box is not None:
+                    row = {"image_id": number, "category_id": DISEASES.index(finding.label) + 1, "iscrowd": 0}
+                    row |= {"bbox": list(finding.box.xywh), "area": finding.box.area, "id": len(rows) + 1}
+                    rows.append(row | ({} if finding.score is None else {"score": finding.score}))
+    categories = [{"id": i, "name": label, "frequency": "f"} for i, label in enumerate(DISEASES, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}, results
+
+
+def test_average_precision_on_the_whole_test_split(shared_data):
+    rng = np.random.default_rng(0)
+    cases = apply_splits(load_all(shared_data), read_splits(shared_data / "splits.csv"), shared_data)
+    trues = [(case, truth(case)) for case in cases if case.split is Split.TEST]
+    pairs = [
+        Pair(case.id, case.patient, true, made_up(true, rng), {"source": case.dataset})
+        for case, true in trues
+        if true.frame is not None
+    ]
+    assert len(pairs) > 1400
+    theirs = run_coco(faster_coco_eval.COCOeval_faster, faster_coco_eval.COCO, *as_coco(pairs), lvis_style=True)
+    judged = 0
+    for column, label in enumerate(DISEASES):
+        mine = measure(tabulate(pairs, label, Limits()), once(len(pairs)))
+        if np.isfinite(mine["ap0.4"][0]):
+            judged += 1
+            assert mine["ap0.4"][0] == pytest.approx(theirs[0, :, column].mean(), abs=1e-6), label
+            assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:, :, column].mean(), abs=1e-6), label
+    assert judged == 9  # edema has no box
+
+
+@pytest.mark.parametrize(
+    ("label", "ceiling"), [("cardiomegaly", 0.806), ("pneumothorax", 0.591), ("atelectasis", 0.229)]
+)
+def test_people_are_judged_as_models_are(shared_data, vindr_pairs, label, ceiling):
+    """The share of one reader's boxes that another drew, misses counted: detection.md 3.4."""
+    del shared_data
+    some = [pair for pair in vindr_pairs if pair.true.boxes(label) or pair.found.boxes(label)]
+    found = measure(tabulate(some, label, Limits()), once(len(some)))
+    assert found["t_iou0.4"][0] == pytest.approx(ceiling, abs=0.0005)
+
+
+@pytest.fixture(scope="module")
+def vindr_pairs(shared_data):
+    return people(load("vindr", shared_data / "vindr"), None)

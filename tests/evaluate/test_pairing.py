@@ -1,0 +1,109 @@
+import pytest
+from PIL import Image
+
+from lungspot.datasets.case import Case
+from lungspot.errors import DatasetError
+from lungspot.evaluate.matched import Limits
+from lungspot.evaluate.pairing import groups_of, limits_of, pair_up, people, without
+from lungspot.evaluate.predicted import Predicted
+from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.images import Sex, View
+
+NATIVE = Frame(200, 100)
+
+
+def case(name="a", image=None, readings=(), frame=NATIVE, **facts):
+    return Case(name, "set", f"p_{name}", readings, image, frame, **facts)
+
+
+def truth(*boxes):
+    return Reading.of_boxes("r", NATIVE, [("effusion", Box(*box)) for box in boxes], ["effusion"])
+
+
+def said(film, *boxes, frame=NATIVE, where="found:1", limits=None):
+    findings = tuple(Finding("effusion", Box(*box), 0.9) for box in boxes)
+    return Predicted(film, where, Reading("m", findings, {"effusion": State.PRESENT}, frame), limits or {})
+
+
+@pytest.mark.parametrize("name", ["a", "a.png", "somewhere/else/a.dcm", "set/a", "c:\\films\\a.png"])
+def test_a_film_is_found_by_its_name(name):
+    found = pair_up([(case(), truth((0, 0, 10, 10)))], [said(name, (0, 0, 10, 10))])
+    assert not found.refused
+    assert found.pairs[0].found.boxes()[0].corners == (0, 0, 10, 10)
+
+
+def test_a_path_says_which_of_two_films_of_one_name(tmp_path):
+    films = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        films.append(tmp_path / folder / "a.png")
+        Image.new("L", (20, 10)).save(films[-1])
+    truths = [(case("x", films[0]), truth()), (case("y", films[1]), truth())]
+    found = pair_up(truths, [said(str(films[1]), (0, 0, 5, 5)), said("a.png", where="found:2")])
+    assert [pair.film for pair in found.pairs] == ["set/y"]
+    assert sorted(str(error).partition(":")[0] for error in found.refused) == ["found", "set/x"]
+    assert "any of 2 films" in str(found.refused[0])
+
+
+@pytest.mark.parametrize(
+    ("predicted", "says"),
+    [
+        ([], "set/a: DATASET_INCOMPLETE: no prediction of this film"),
+        ([said("b.png")], "found:1: DATASET_ROW: b.png is no film of the truth"),
+        (
+            [said("a"), said("a.png", where="found:2")],
+            "found:2: DATASET_ROW: a.png is predicted twice, first in found:1",
+        ),
+        ([Predicted("a", "found:1", None, reasons=("NOT_A_CHEST_FILM",))], "not assessed (NOT_A_CHEST_FILM)"),
+        ([said("a", (0, 0, 5, 5), frame=Frame(100, 100))], "frame of 100 x 100, the film is 200 x 100"),
+        ([said("a", (190, 90, 260, 160))], "lies off the film"),
+    ],
+)
+def test_what_cannot_be_judged_is_named(predicted, says):
+    found = pair_up([(case(), truth((0, 0, 10, 10)))], predicted)
+    assert any(says in str(error) for error in found.refused)
+    assert len(found.pairs) == (len(predicted) == 2)
+
+
+def test_boxes_on_a_smaller_copy_are_moved(tmp_path):
+    squashed = tmp_path / "a.png"
+    Image.new("L", (50, 50)).save(squashed)  # another shape than the native film: the file itself says so
+    found = pair_up([(case(image=squashed), truth())], [said("a.png", (0, 0, 25, 25), frame=Frame(50, 50))])
+    assert found.pairs[0].found.boxes()[0].corners == (0, 0, 100, 50)
+    half = pair_up([(case(), truth())], [said("a", (0, 0, 50, 25), frame=Frame(100, 50))])
+    assert half.pairs[0].found.boxes()[0].corners == (0, 0, 100, 50)
+
+
+def test_people_are_judged_by_each_other():
+    readings = tuple(
+        Reading.of_boxes(name, NATIVE, [("effusion", Box(0, 0, 10, 10 + i))], ["effusion"])
+        for i, name in enumerate(("R1", "R2", "R3"))
+    )
+    films = [case(readings=readings), case("b", readings=readings[:1])]
+    assert len(people(films, None)) == 6
+    pairs = people(films, "R2")
+    assert [(pair.found.reader, pair.true.reader) for pair in pairs] == [("R2", "R1"), ("R2", "R3")]
+    with pytest.raises(DatasetError, match="R9"):
+        people(films, "R9")
+
+
+def test_limits_come_from_the_predictions():
+    one = {"effusion": Limits(0.3, 0.4)}
+    assert limits_of([said("a", (0, 0, 5, 5), limits=one)], None) == one
+    assert limits_of([said("a", limits=one)], 0.7) == {"effusion": Limits(0.7, 0.7)}
+    other = said("b", (0, 0, 5, 5), limits={"effusion": Limits(0.5, 0.4)}, where="found:2")
+    with pytest.raises(DatasetError, match="two operating points"):
+        limits_of([said("a", (0, 0, 5, 5), limits=one), other], None)
+
+
+def test_groups(tmp_path):
+    film = tmp_path / "a.png"
+    Image.new("L", (50, 70)).save(film)
+    one = case(image=film, view=View.PA, sex=Sex.FEMALE, age_years=59.5)
+    wanted = {"source": "set", "view": "pa", "sex": "f", "age": "40 to 59", "stored": "70 px"}
+    assert groups_of(one, tuple(wanted)) == wanted
+    assert groups_of(case(), ("age", "stored")) == {"source": "set", "age": "unknown", "stored": "unknown"}
+
+
+def test_without_says_nothing_about_a_label():
+    assert without(truth((0, 0, 5, 5)), ["effusion"]) == Reading("r", (), {}, NATIVE)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+
+from lungspot.datasets.case import Split
+from lungspot.train.augment import plain
+from lungspot.train.gradcam import GRID, LAYERS, METHODS, _combined, cut, heat_maps, random_map, without_boxes
+from lungspot.train.loop import load_checkpoint, train
+from lungspot.train.loss import BOXED, PRESENT
+from lungspot.train.model import Network
+
+
+@pytest.fixture(scope="module")
+def network(tiny):
+    torch.manual_seed(0)
+    return Network(tiny).eval()
+
+
+def test_no_box_is_left_and_nothing_else_is_changed(generated_films):
+    stripped = without_boxes(generated_films)
+    assert sum(len(film.boxes) + len(film.labels) for film in stripped.films) == 0
+    for before, after in zip(generated_films.films, stripped.films, strict=True):
+        assert (after.states == np.where(before.states == BOXED, PRESENT, before.states)).all()
+        assert (after.id, after.split, after.patient) == (before.id, before.split, before.patient)
+    assert any((film.states == BOXED).any() for film in generated_films.films)  # the input is as it was
+
+
+def test_a_classifier_trains_in_the_same_loop_and_goes_on(generated_films, tiny, tmp_path):
+    films = without_boxes(generated_films)
+    train(tiny, films, tmp_path, facts={"data": "labels"})
+    network = load_checkpoint(tmp_path).network
+    again = train(tiny, films, tmp_path, resume=True, facts={"data": "labels"})
+    assert again.step == tiny.steps
+    maps, probability = heat_maps(network, plain(films.pixels[films.of(Split.TEST)], 64), [0, 1])
+    assert probability.shape == (len(films.of(Split.TEST)), 2)
+    assert all(np.isfinite(heat).all() and heat.min() >= 0 for heat in maps.values())
+
+
+def test_grad_cam_as_captum(network):
+    pictures = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    maps, probability = heat_maps(network, pictures, [1])
+    assert set(maps) == {(method, stride) for method in METHODS for stride in LAYERS}
+    for stride, layer in ((16, network.stages[1]), (32, network.context)):
+        judge = LayerGradCam(lambda x: network(x).image, layer)
+        theirs = judge.attribute(pictures, target=1, relu_attributions=True).detach()
+        grown = torch.nn.functional.interpolate(theirs, (GRID, GRID), mode="bilinear", align_corners=False)[:, 0]
+        assert np.allclose(maps["gradcam", stride][:, 0], grown.numpy(), atol=1e-6)
+        assert theirs.max() > 0
+    with torch.no_grad():
+        assert np.allclose(probability, network(pictures).image.sigmoid().numpy(), atol=1e-6)
+
+
+def test_hirescam_is_each_places_part_of_a_linear_score():
+    """Where the score is a sum over places, HiResCAM is what each place adds to it."""
+    activation = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    gradient = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(2))  # the weights of the sum
+    found = _combined(activation, gradient)
+    assert found["hirescam"].sum() == pytest.approx(float((activation * gradient).sum()))
+
+
+def test_grad_cam_plus_plus_of_a_constant_gradient_is_grad_cam_but_for_scale():
+    activation = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = _combined(activation, torch.full((1, 1, 4, 4), 0.5))
+    one, two = found["gradcam"], found["gradcam++"]
+    assert torch.allclose(one / one.max(), two / two.max())
+
+
+@pytest.mark.parametrize(
+    ("rows", "fraction", "expected"),
+    [
+        (["000", "090", "000"], 0.5, [(1 / 3, 1 / 3, 2 / 3, 2 / 3)]),
+        (["990", "009", "000"], 0.5, [(0, 0, 2 / 3, 1 / 3), (2 / 3, 1 / 3, 1, 2 / 3)]),  # corners do not touch
+        (["950", "000", "004"], 0.3, [(0, 0, 2 / 3, 1 / 3), (2 / 3, 2 / 3, 1, 1)]),
+        (["990", "990", "002"], 0.2, [(0, 0, 2 / 3, 2 / 3)]),  # a region under a quarter of the strongest is noise
+        (["000", "000", "000"], 0.5, []),
+        (["909", "999", "000"], 0.5, [(0, 0, 1, 2 / 3)]),  # a bent region is one
+    ],
+)
+def test_boxes_are_cut_around_regions(rows, fraction, expected):
+    heat = np.array([[float(cell) for cell in row] for row in rows], np.float32)
+    (boxes,) = cut(heat[None], fraction)
+    assert [box for box, _ in boxes] == [pytest.approx(box) for box in expected]
+    assert [share for _, share in boxes] == sorted((share for _, share in boxes), reverse=True)
+
+
+def test_the_control_is_chance_and_repeatable():
+    one, two = random_map(np.random.default_rng(3)), random_map(np.random.default_rng(3))
+    assert (one == two).all()
+    assert one.shape == (GRID, GRID)
+    assert one.std() > 0.05

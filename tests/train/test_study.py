@@ -1,0 +1,122 @@
+"""Films with a bright square on dark ground: what looks at the square is right, what looks elsewhere is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lungspot.datasets.case import Case
+from lungspot.detect import load_detector
+from lungspot.findings import Box, Frame, Reading
+from lungspot.train.gradcam import GRID, LAYERS, METHODS
+from lungspot.train.model import Network
+from lungspot.train.study import NUMBERS, WAYS, Seen, ceiling, choose, look, measured, pairs_of
+
+LABELS = ("effusion", "edema", "nodule_mass")
+FRAME = Frame(100, 100)
+
+
+def bump(x, y, width=8):
+    grid = np.arange(GRID)
+    return np.exp(-(((grid[None] - x) / width) ** 2 + ((grid[:, None] - y) / width) ** 2))
+
+
+def seen_film(number, *, ill, rng):
+    """A film whose Grad-CAM at stride 16 lies on the true square, all other maps in the wrong corner."""
+    x, y = rng.uniform(20, 60, 2)
+    box = Box(x, y, x + 24, y + 24)
+    true = Reading.of_boxes("set", FRAME, [("effusion", box)] if ill else [], ["effusion"])
+    good, bad = bump((x + 12) * GRID / 100, (y + 12) * GRID / 100, 6), bump(2, 2)
+    stack = {(m, s): np.stack([good if (m, s) == ("gradcam", 16) else bad] * 3) for m in METHODS for s in LAYERS}
+    corners = tuple(side / 100 for side in box.corners)
+    return Seen(
+        Case(str(number), "set", f"p{number}", (true,), None, FRAME),
+        true,
+        {key: value.astype(np.float16) for key, value in stack.items()},
+        np.stack([bad] * 3).astype(np.float16),
+        (((corners, 0.9 if ill else 0.1),), (), ()),
+        np.array([0.9 if ill else 0.1, 0, 0]),
+        np.array([0.8 if ill else 0.2, 0, 0]),
+    )
+
+
+@pytest.fixture(scope="module")
+def seen():
+    rng = np.random.default_rng(0)
+    return [seen_film(i, ill=i % 3 == 0, rng=rng) for i in range(30)]
+
+
+def test_val_chooses_the_map_and_threshold_that_are_best(seen):
+    chosen = choose(seen, LABELS)
+    assert set(chosen) == {"effusion"}  # the others have no box to choose by
+    best = chosen["effusion"]
+    assert (best.method, best.stride) == ("gradcam", 16)
+    assert best.precision > 0.7
+    assert best.per_method["gradcam"] == best.precision
+    assert best.per_method["hirescam"] < 0.1
+    assert choose(seen, LABELS, control=True)["effusion"].method == "random"
+
+
+def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
+    detector = load_detector(model_file)
+    table = measured(seen, detector, choose(seen, LABELS), choose(seen, LABELS, control=True), resamples=30)
+    assert set(table) == set(WAYS)
+    for rows in table.values():
+        assert set(rows) == {"effusion", "mean"}
+        assert set(rows["mean"]) == set(NUMBERS)
+    boxes, heat, luck = (table[way]["effusion"] for way in WAYS)
+    assert boxes["ap0.5"].value == pytest.approx(1.0)
+    assert boxes["t_iou0.5"].value == boxes["hit"].value == heat["hit"].value == 1.0
+    assert boxes["overlap"].value > heat["overlap"].value > luck["overlap"].value == 0
+    assert luck["ap0.1"].value == luck["hit"].value == 0
+    low, high = heat["ap0.3"].interval
+    assert low <= heat["ap0.3"].value <= high
+    assert table["heat"]["mean"]["ap0.3"].value == heat["ap0.3"].value
+
+
+def test_a_box_below_its_threshold_is_still_the_detectors_best_where_the_label_is_given(seen, model_file):
+    unsure = [replace(film, found=((tuple((box, 0.01) for box, _ in film.found[0])), (), ())) for film in seen]
+    table = measured(unsure, load_detector(model_file), choose(seen, LABELS), choose(seen, LABELS), resamples=5)
+    assert table["boxes"]["effusion"]["t_iou0.5"].value == 1.0
+
+
+def test_a_maps_box_is_scored_by_the_films_probability(seen):
+    pair = pairs_of(seen, 0, "effusion", choose(seen, LABELS)["effusion"])[0]
+    assert pair.found.of("effusion")[0].score == pytest.approx(0.8)
+
+
+def test_films_are_looked_at_from_their_files(model_file, tiny, tmp_path):
+    torch.manual_seed(0)
+    network = Network(replace(tiny, labels=LABELS))
+    cases = []
+    for i in range(3):
+        picture = np.full((80, 70), 30, np.uint8)
+        picture[20:40, 10 + 10 * i : 30 + 10 * i] = 240
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        true = Reading.of_boxes("set", Frame(70, 80), [("effusion", Box(10, 20, 30, 40))], ["effusion"])
+        cases.append(Case(str(i), "set", f"p{i}", (true,), tmp_path / f"{i}.png", Frame(70, 80)))
+    films = look(cases, load_detector(model_file), network, 64)
+    assert [film.case.id for film in films] == ["0", "1", "2"]
+    for film in films:
+        assert film.maps["gradcam", 16].shape == (3, GRID, GRID)
+        assert film.maps["gradcam", 16][1].max() == 0  # nobody looked for edema: nothing was computed
+        assert film.classified.shape == film.probability.shape == (3,)
+        assert film.true.boxes("effusion")[0].corners == (10, 20, 30, 40)
+        assert all(0 <= side <= 1 for boxes in film.found for box, _ in boxes for side in box)
+        scores = [score for _, score in film.found[0]]
+        assert scores == sorted(scores, reverse=True)
+    assert (films[0].random != films[1].random).any()
+
+
+def test_the_human_ceiling_is_people_by_each_other():
+    one, two = Box(0, 0, 10, 10), Box(0, 0, 10, 8)
+    readings = tuple(
+        Reading.of_boxes(name, FRAME, [("effusion", box)] if box else [], ["effusion"])
+        for name, box in (("R1", one), ("R2", two), ("R3", None))
+    )
+    found = ceiling([Case("a", "set", "p", readings, None, FRAME)], LABELS, resamples=5)
+    assert set(found) == {"effusion"}
+    assert found["effusion"]["t_iou0.5"].value == pytest.approx(0.5)  # four boxes to be found, R1 and R2 find two
+    assert "ap0.5" not in found["effusion"]

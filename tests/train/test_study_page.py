@@ -1,0 +1,67 @@
+import re
+from pathlib import Path
+
+from lungspot.evaluate import Value
+from lungspot.train.study import NUMBERS, WAYS
+from lungspot.train.study_page import bars, page, summary_table
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "boxes-vs-heatmaps.md"
+
+
+def results():
+    cell = {way: Value(0.1 * (3 - i), (0.1, 0.4)).to_json() for i, way in enumerate(WAYS)}
+    rows = {way: {label: dict.fromkeys(NUMBERS, cell[way]) for label in ("effusion", "mean")} for way in WAYS}
+    choice = {"method": "gradcam", "stride": 16, "fraction": 0.5, "precision": 0.2, "per_method": {"gradcam": 0.2}}
+    people = {"effusion": {"t_iou0.3": Value(0.467).to_json()}}
+    return {
+        "films": 12,
+        "patients": 10,
+        "labels": ["effusion"],
+        "ways": rows,
+        "people": people,
+        "chosen": {"effusion": choice},
+    }
+
+
+def test_before_it_has_run_it_claims_nothing():
+    text = page(None)
+    assert "Not measured yet" in text
+    assert "{{" not in text
+    assert "On 12 films" not in text
+    assert "lungspot's boxes, on the films here" not in text
+
+
+def test_the_committed_page_is_one_of_the_two():
+    text = PAGE.read_text("utf-8")
+    assert text == page(None) or re.search(r"^On \d+ films of \d+ patients", text, re.MULTILINE)
+
+
+def test_the_page_says_what_was_measured():
+    text = page(results())
+    assert "**0.300 (0.100 to 0.400)** for boxes, **0.200 (0.100 to 0.400)** for heat maps" in text
+    assert "Not measured" not in text
+    assert "0.467" in text  # the human ceiling stands beside T(IoU)
+    assert "| Grad-CAM | labels | 12.53 | 6.67 | 0.13 |" in text  # published, detection.md 2.1
+    assert "{{" not in text
+
+
+def test_every_row_of_a_table_is_as_wide_as_its_head():
+    block: list[str] = []
+    for line in [*page(results()).splitlines(), ""]:
+        if line.startswith("|"):
+            block.append(line)
+        elif block:
+            assert len({row.count("|") for row in block}) == 1, block[0]
+            block = []
+
+
+def test_the_front_pages_table_has_five_lines():
+    lines = summary_table(results()).splitlines()
+    assert len(lines) == 5
+    assert "0.300" in lines[2]
+
+
+def test_the_picture_is_the_same_twice():
+    one = bars(results())
+    assert one == bars(results())
+    assert b"<svg" in one
