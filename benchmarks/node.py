@@ -346,18 +346,29 @@ def _echo(port: int) -> float:
 
 
 def _lie(port: int, number: int) -> int:
-    """Tell the node one lie: 64 MiB behind a length of 4 GiB, or no DICOM, or an AE title that is not ours to call."""
-    if number % 3 == 2:
-        entity = AE("STRANGER")
-        entity.add_requested_context(Verification)
+    """Tell the node one lie: a strange title, no DICOM, 64 MiB behind a length of 4 GiB before or in an association."""
+    entity = AE("STRANGER")
+    entity.add_requested_context(Verification)
+    if number % 4 == 0:
         entity.associate("127.0.0.1", port, ae_title="OTHER")
-        return 1
-    head = struct.pack(">BBL", 1, 0, 0xFFFFFFFF) if number % 3 else b"GET / HTTP/1.1\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port)) as line, contextlib.suppress(OSError):
+    elif number % 4 == 1:
+        association = entity.associate("127.0.0.1", port, ae_title="LUNGSPOT")
+        line = association.dul.socket.socket
+        if line is not None:
+            _push(line, struct.pack(">BBL", 4, 0, 0xFFFFFFFF))
+        association.abort()
+    else:
+        head = struct.pack(">BBL", 1, 0, 0xFFFFFFFF) if number % 4 == 2 else b"GET / HTTP/1.1\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            _push(line, head)
+    return 1
+
+
+def _push(line: socket.socket, head: bytes) -> None:
+    with contextlib.suppress(OSError):
         line.sendall(head)
         for _ in range(64):
             line.sendall(bytes(1 << 20))
-    return 1
 
 
 def main() -> int:

@@ -121,6 +121,7 @@ def loaded(statement):
             {"torch", "onnx", "onnxruntime", "matplotlib", "typer", "rich", "imagehash", "scipy"},
         ),
         ("import lungspot.datasets", {"torch", "onnx", "onnxruntime", "matplotlib", "typer", "imagehash", "scipy"}),
+        ("import lungspot.report", {"highdicom", "pydicom", "pynetdicom", "torch", "typer", "rich"}),
         ("import lungspot.detect", {"torch", "onnx", "matplotlib", "typer", "rich", "imagehash", "scipy"}),
     ],
 )

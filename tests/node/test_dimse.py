@@ -81,8 +81,6 @@ def test_results_go_over_tls_to_an_archive_whose_certificate_is_known(
     assert len(list((tmp_path / "in").iterdir())) == 1
 
 
-# pynetdicom leaves the socket of a refused connection to the garbage collector, which says so.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_results_wait_for_an_archive_that_is_down(start_node, launch, program, write_film, wait_until, free, tmp_path):
     node = start_node(send_to=target(free))
     send(node, program, write_film(1), write_film(2))

@@ -108,13 +108,16 @@ def test_nothing_found_is_told_from_not_looked(rg1_header, on):
     assert dicom_results(rg1_header, on(rg1_header, boxes=()), kinds=("seg",)) == ()
 
 
-def test_the_whole_path_from_a_real_film_by_the_detector_that_ships(rg1, same, dciodvfy, tmp_path):
-    result = analyze(rg1["J2KR"], load_detector(threads=1), min_score=0.2)
-    assert result.boxed
-    for kind, each in zip(DICOM_KINDS, dicom_results(read_header(rg1["J2KR"]), result, kinds=DICOM_KINDS), strict=True):
-        (tmp_path / f"{kind}.dcm").write_bytes(dicom_bytes(each))
-        assert dciodvfy(tmp_path / f"{kind}.dcm") == []
-    assert same(read_sr(tmp_path / "sr.dcm").reading, result.reading)
+@pytest.mark.parametrize("name", ["RG1_J2KR", "gdcm-CR-MONO1-10-chest", "nih_dx_implicit_vr"])
+def test_the_whole_path_from_a_real_film_by_the_detector_that_ships(name, rg1, request, same, dciodvfy, tmp_path):
+    public = name.startswith("RG1")
+    path = rg1["J2KR"] if public else request.getfixturevalue("shared_data") / "dicom" / f"{name}.dcm"
+    result = analyze(path, load_detector(threads=1), min_score=0.2)
+    assert result.assessed
+    for each in dicom_results(read_header(path), result, kinds=DICOM_KINDS):
+        (tmp_path / f"{each.Modality}.dcm").write_bytes(dicom_bytes(each))
+        assert dciodvfy(tmp_path / f"{each.Modality}.dcm") == []
+    assert same(read_sr(tmp_path / "SR.dcm").reading, result.reading)
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])

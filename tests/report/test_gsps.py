@@ -4,9 +4,10 @@ import io
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 
-from lungspot.images import Notice
+from lungspot.images import Notice, read
 from lungspot.report import dicom_bytes, dicom_results
 
 
@@ -76,6 +77,16 @@ def test_a_window_that_hides_the_film_is_left_out(rg1_header, on):
     hidden = dataclasses.replace(result, radiograph=dataclasses.replace(result.radiograph, notices=notices))
     assert "SoftcopyVOILUTSequence" in make_one(rg1_header, result)
     assert "SoftcopyVOILUTSequence" not in make_one(rg1_header, hidden)
+
+
+def test_dcmtk_shows_the_film_by_it_as_we_do(rg1, rg1_header, on, dcmtk, tmp_path):
+    (made,) = dicom_results(rg1_header, on(rg1_header), kinds=("gsps",))
+    (tmp_path / "gsps.dcm").write_bytes(dicom_bytes(made))
+    dcmtk("dcmp2pgm", rg1["UNCR"], tmp_path / "shown.pgm", "--pstate", tmp_path / "gsps.dcm")
+    with Image.open(tmp_path / "shown.pgm") as shown:
+        theirs = np.asarray(shown, dtype=float)
+    ours = read(rg1["UNCR"]).pixels
+    assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.98  # a swapped polarity would be below 0
 
 
 def test_every_part_lies_on_the_film(rg1_header, on):

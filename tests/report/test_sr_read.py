@@ -1,7 +1,9 @@
 import dataclasses
 import io
+import warnings
 from copy import deepcopy
 
+import numpy as np
 import pydicom
 import pytest
 from hypothesis import given, settings
@@ -112,6 +114,23 @@ def test_what_is_no_report_is_one_error(rg1_header, on, change):
     with pytest.raises(InputError) as refused:
         read_sr(made)
     assert refused.value.code == "BAD_VALUE"
+
+
+def test_damaged_files_are_one_error(rg1_header, on):
+    whole = dicom_bytes(dicom_results(rg1_header, on(rg1_header))[0])
+    random = np.random.default_rng(1)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole[: random.integers(200, len(whole))]) if random.random() < 0.3 else bytearray(whole)
+        for place in random.integers(132, len(data) - 4, 5):
+            data[place : place + 4] = random.bytes(4) if random.random() < 0.7 else b"\xff" * 4
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read_sr(bytes(data))
+            except InputError:
+                refused += 1
+    assert refused > 10
 
 
 def test_files_that_are_no_reports(rg1, tmp_path):

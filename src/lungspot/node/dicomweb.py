@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import requests
 from dicomweb_client.api import DICOMwebClient
-from pydicom import dcmread
 
 from lungspot.errors import InputError
 from lungspot.node.sender import Batch, Deliver, Unreachable
@@ -52,8 +51,7 @@ def stow_to(client: DICOMwebClient) -> Deliver:
     """Return what sends a batch by STOW-RS, one request for each film's results."""
 
     def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
-        for job, paths in batch:
-            objects = [dcmread(path) for path in paths]
+        for job, objects in batch:
             try:
                 answer = client.store_instances(objects)
             except requests.HTTPError as error:

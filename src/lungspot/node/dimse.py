@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
@@ -29,11 +28,12 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
     """Return what sends a batch to ``peer`` from the AE ``title``, over one association."""
 
     def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
-        opened = [(job, [dcmread(path) for path in paths]) for job, paths in batch]
+        if not batch:
+            return
         entity = AE(title)
         entity.connection_timeout = entity.acse_timeout = _CONNECT_SECONDS
         entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
-        for sop_class in {each.SOPClassUID for _, objects in opened for each in objects}:
+        for sop_class in {each.SOPClassUID for _, objects in batch for each in objects}:
             entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         secure = (tls, peer.host) if tls is not None else None
         association = entity.associate(peer.host, peer.port, ae_title=peer.ae, tls_args=secure)
@@ -41,11 +41,11 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
             if association.is_rejected:
                 raise Unreachable("it rejects the association")
             if not association.is_established and association.rejected_contexts:
-                yield from ((job, "it accepts none of these objects") for job, _ in opened)
+                yield from ((job, "it accepts none of these objects") for job, _ in batch)
                 return
             if not association.is_established:
                 raise Unreachable("no association")
-            for job, objects in opened:
+            for job, objects in batch:
                 yield job, _store(association, objects)
         finally:
             if association.is_established:

@@ -86,6 +86,7 @@ class Door(AssociationServer):
     ) -> None:
         """Bind the socket; ``turned_away(host, ae, why)`` hears of everybody who is not let in. OSError: port taken."""
         ae.maximum_associations = limits.associations
+        ae.maximum_pdu_size = limits.pdu
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = limits.idle_seconds
         super().__init__(ae, address, ae.ae_title, ae.supported_contexts, tls, list(handlers), _Handler)
         self.rules, self.limits, self.budget = rules, limits, Budget(limits.in_memory)

@@ -48,7 +48,6 @@ def application_entity(title: str) -> AE:
     """Return the application entity: verification, and the storage of CR and DX in every syntax that is read."""
     _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for a log that nobody keeps
     entity = AE(title)
-    entity.maximum_pdu_size = 128 * 1024
     entity.add_supported_context(Verification)
     for sop_class in FILM_CLASSES:
         entity.add_supported_context(sop_class, sorted(SYNTAXES, key=_preference))

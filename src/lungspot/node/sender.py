@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
 
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
@@ -13,7 +15,7 @@ from lungspot.node.spool import Job, back_off
 
 __all__ = ["Batch", "Deliver", "Unreachable", "send"]
 
-Batch = Sequence[tuple[Job, Sequence[Path]]]
+Batch = Sequence[tuple[Job, Sequence[FileDataset]]]
 # Yields, for each film whose results were offered, None or why the archive refused them; Unreachable ends it.
 Deliver = Callable[[Batch], Iterator[tuple[Job, str | None]]]
 
@@ -33,14 +35,18 @@ def send(desk: Desk, deliver: Deliver, target: str) -> None:
     """
     down = 0  # how often in a row the archive was not to be reached
     while not desk.closed.is_set():
+        open_jobs: dict[str, Job] = {}
         try:
             jobs = desk.spool.ready(_MOST)
             if not jobs:
                 desk.spool.pause(_PAUSE_SECONDS)
                 continue
-            for job, refused in deliver([(job, desk.spool.results(job)) for job in jobs]):
+            batch = _read(desk, jobs)
+            open_jobs = {job.sha256: job for job, _ in batch}
+            for job, refused in deliver(batch):
                 down = 0
                 _settle(desk, job, refused, target)
+                del open_jobs[job.sha256]
                 if desk.closed.is_set():
                     break
         except Unreachable as error:
@@ -50,6 +56,22 @@ def send(desk: Desk, deliver: Deliver, target: str) -> None:
         except (OSError, sqlite3.Error) as error:
             desk.say(f"the spool cannot be read or written ({type(error).__name__}); trying again")
             desk.closed.wait(_PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a bug of ours, or of a library, met some results; the rest must go
+            for job in open_jobs.values():
+                _settle(desk, job, type(error).__name__, target)
+
+
+def _read(desk: Desk, jobs: Sequence[Job]) -> list[tuple[Job, list[FileDataset]]]:
+    """Return the results of each film; those that cannot be read do not hold up the others."""
+    found = []
+    for job in jobs:
+        try:
+            found.append((job, [dcmread(path) for path in desk.spool.results(job)]))
+        except Exception as error:  # noqa: BLE001 - a damaged disk gives anything
+            again = desk.spool.postpone(job, type(error).__name__, count=True)
+            after = "trying again" if again else "set aside, it stays in the spool"
+            desk.say(f"{job.name}: its results cannot be read ({type(error).__name__}); {after}")
+    return found
 
 
 def _settle(desk: Desk, job: Job, refused: str | None, target: str) -> None:

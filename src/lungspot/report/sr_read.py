@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
@@ -60,21 +60,18 @@ def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | 
 
     Scores are as exact as they were written; boxes lie within 0.001 pixel of those that were (SCOORD holds 32-bit
     floats). ``frame``: the film's size, for reports of others that do not say it. Raises InputError ``BAD_VALUE`` where
-    it is no such report.
+    it is no such report, and OSError where the file cannot be read.
     """
     from pydicom import config, dcmread  # noqa: PLC0415 - costs the readers of pictures 0.2 s
 
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    data = Path(where).read_bytes() if where is not None else source
     try:
         with config.disable_value_validation():
-            if isinstance(source, bytes | str | os.PathLike):
-                source = dcmread(BytesIO(source) if isinstance(source, bytes) else Path(source))
-            return _read(source, frame)
-    except OSError:
-        raise
+            return _read(dcmread(BytesIO(data)) if isinstance(data, bytes) else cast("Dataset", data), frame)
     except InputError as error:
         raise InputError(error.code, where, error.reason) from error
-    except Exception as error:  # pydicom meets damage with many kinds
+    except Exception as error:  # pydicom meets damage with many kinds, OSError among them
         raise InputError("BAD_VALUE", where, f"not a measurement report ({type(error).__name__}: {error})") from error
 
 
