@@ -1,0 +1,125 @@
+// Opens a film: asks for its result, its pixels and its heat maps, and puts them into the page's state.
+
+import * as api from "./api.js";
+import { fill, make, one, say } from "./dom.js";
+import { film } from "./film.js";
+import { headline } from "./scene.js";
+import { opened, resumed } from "./verdicts.js";
+import { histogram, presets } from "./window.js";
+
+const EMPTY = { film: null, reading: null, review: opened([]), practice: opened([]), presets: [], window: null };
+const FRESH = {
+  focus: null,
+  hover: null,
+  hidden: new Set(),
+  editing: false,
+  line: null,
+  draft: null,
+  reshaped: null,
+  teach: false,
+  revealed: null,
+  compare: null,
+  prior: null,
+  saved: "",
+  saving: false,
+  cursor: null,
+  lensAt: null,
+  heats: new Map(),
+};
+
+/** A reading as the page holds it. */
+function reading(answer) {
+  const { result } = answer;
+  const image = result?.image ?? {};
+  return {
+    ...answer,
+    status: result ? result.status : "waiting",
+    reasons: result?.reasons ?? [],
+    scores: result?.image_scores ?? [],
+    warnings: result?.warnings ?? [],
+    frame: image.width ? { width: image.width, height: image.height } : null,
+    spacing: image.pixel_spacing_mm ?? null,
+    candidates: answer.candidates ?? [],
+    heatmaps: answer.heatmaps ?? [],
+    priors: answer.priors ?? [],
+    reviews: answer.reviews ?? [],
+  };
+}
+
+/** What is needed to show one film: {reading, film, presets}. Waits until the server has read it. */
+export async function load(id, stillWanted) {
+  for (;;) {
+    const one = reading(await api.reading(id));
+    if (!stillWanted()) return null;
+    if (!one.result) continue;
+    const pixels = one.frame ? await api.pixels(id) : null;
+    if (!stillWanted()) return null;
+    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(histogram(pixels.pixels)) : [] };
+  }
+}
+
+/** Open a film in the page. `shown()` is called once its pixels are there. */
+export async function open(store, id, shown) {
+  if (store.state.id === id && store.state.reading) return;
+  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, loading: true });
+  one("note").value = "";
+  one("complete").checked = false;
+  const wanted = () => store.state.id === id;
+  try {
+    const loaded = await load(id, wanted);
+    if (!loaded) return;
+    const mine = lastReview(loaded.reading, store.state.reader);
+    const review = mine ? resumed(loaded.reading.candidates, mine) : opened(loaded.reading.candidates);
+    one("note").value = mine?.note ?? "";
+    one("complete").checked = mine?.complete ?? false;
+    const saved = mine ? `saved ${new Date(mine.created).toLocaleTimeString("en-GB")}` : "";
+    store.set({ ...loaded, review, saved, window: loaded.presets[0]?.window ?? null, loading: false });
+    refusal(store.state);
+    shown();
+    say(`${store.state.names.get(id) ?? loaded.reading.name}: ${headline(store.state)}`);
+  } catch (error) {
+    if (wanted()) store.set({ loading: false, problem: error.message });
+    throw error;
+  }
+}
+
+function lastReview({ reviews }, reader) {
+  return reader ? reviews.filter((each) => each.reader === reader).at(-1) : undefined;
+}
+
+/** The film's heat map of a label, asked for once; null where there is none (yet). */
+export function heatOf(store, label) {
+  const {
+    reading: { id, heatmaps },
+    heats,
+  } = store.state;
+  if (!heatmaps.includes(label)) return null;
+  if (!heats.has(label)) {
+    heats.set(label, null);
+    api.heat(id, label).then(
+      (bitmap) => {
+        if (store.state.id === id) store.set({ heats: new Map(store.state.heats).set(label, bitmap) });
+      },
+      () => {},
+    );
+  }
+  return heats.get(label);
+}
+
+/** Show why a film was not assessed, over the film: it is what it is, and never "normal". */
+function refusal({ reading: { status, reasons, frame }, model }) {
+  const box = one("refusal");
+  box.hidden = status === "assessed";
+  if (box.hidden) return;
+  fill(
+    box,
+    make("h2", {}, "Not assessed"),
+    make(
+      "p",
+      {},
+      frame ? "This picture was not read, so there is no score and no box:" : "This file could not be read as a film:",
+    ),
+    make("ul", {}, ...reasons.map((code) => make("li", {}, `${model.why(code)} (${code})`))),
+    make("p", {}, "It says nothing about whether the film is normal."),
+  );
+}

@@ -1,0 +1,202 @@
+// The right-hand panel: its fixed parts, the sensitivity slider, the review form, whole-film scores and facts.
+
+import { fill, make, one, shape } from "./dom.js";
+import { POINTS, labelOf, percent, threshold } from "./scene.js";
+
+/** Build the panel once. `acts`: point, save, undo, redo, reader, note, complete, teach, reveal. */
+export function side(store, acts) {
+  const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
+  one("side").append(
+    make("div", { class: "bar" }, make("h2", { id: "headline" }, "No film is open")),
+    make("ul", { id: "warnings" }),
+    make(
+      "div",
+      { id: "sensitivity" },
+      make("label", { for: "point" }, "Sensitivity "),
+      make("output", { id: "point-word", for: "point" }, ""),
+      slider(acts),
+    ),
+    make(
+      "div",
+      { id: "lesson", hidden: true },
+      make("p", { id: "lesson-score", role: "status" }),
+      button("reveal", "Reveal", "Reveal (R)", acts.reveal),
+    ),
+    make("ul", { id: "found", "aria-label": "Findings" }),
+    make("p", { id: "none", class: "hint" }),
+    form(acts, button),
+    make("details", { open: true }, make("summary", {}, "Whole film"), make("ul", { id: "scores" })),
+    make("details", {}, make("summary", {}, "About this film"), make("dl", { id: "facts" })),
+    make("details", {}, make("summary", {}, "About the model"), make("dl", { id: "card" })),
+  );
+  store.listen(["point", "model"], (state) => {
+    one("point").value = POINTS.indexOf(state.point);
+    one("point").setAttribute("aria-valuetext", state.point);
+    one("point-word").textContent = state.point;
+  });
+  store.listen(["reading", "point", "teach", "revealed", "model"], scores);
+  store.listen(["reading", "names"], facts);
+  store.listen(["model"], card);
+  store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
+  store.listen(["teach", "revealed"], lesson);
+}
+
+function slider(acts) {
+  const input = make("input", {
+    id: "point",
+    type: "range",
+    min: "0",
+    max: String(POINTS.length - 1),
+    step: "1",
+    oninput: () => acts.point(POINTS[Number(input.value)]),
+  });
+  return input;
+}
+
+function form(acts, button) {
+  return make(
+    "form",
+    {
+      id: "review",
+      "aria-label": "Review",
+      onsubmit: (event) => {
+        event.preventDefault();
+        acts.save();
+      },
+    },
+    make(
+      "div",
+      { class: "line" },
+      button("undo", "Undo", "Undo (U)", acts.undo),
+      button("redo", "Redo", "Redo (Shift+U)", acts.redo),
+      button("new", "Draw a box", "Draw a box (N)", acts.new),
+    ),
+    make("label", { for: "note" }, "Note"),
+    make("textarea", { id: "note", rows: "2", maxlength: "4000", oninput: () => acts.touched() }),
+    make(
+      "div",
+      { class: "line" },
+      make("label", { for: "reader" }, "Reader "),
+      make("input", {
+        id: "reader",
+        maxlength: "64",
+        autocomplete: "off",
+        placeholder: "name",
+        oninput: (event) => acts.reader(event.target.value),
+      }),
+    ),
+    make(
+      "label",
+      { class: "line" },
+      make("input", { id: "complete", type: "checkbox", onchange: () => acts.touched() }),
+      " I looked for everything; what is not marked is absent",
+    ),
+    make(
+      "div",
+      { class: "line" },
+      make("button", { id: "save", class: "main", title: "Save (S)" }, "Save review"),
+      make("span", { id: "saved", role: "status" }),
+    ),
+  );
+}
+
+function formState(state) {
+  one("review").hidden = !state.reading || Boolean(state.teach);
+  const held = state.teach ? state.practice : state.review;
+  one("undo").disabled = !held?.past.length;
+  one("redo").disabled = !held?.future.length;
+  one("save").disabled = state.saving;
+  one("saved").textContent = state.saving ? "saving…" : state.saved;
+}
+
+function lesson(state) {
+  one("lesson").hidden = !state.teach;
+  one("reveal").hidden = Boolean(state.revealed);
+  one("lesson-score").textContent = state.revealed
+    ? state.revealed.words
+    : "Teaching: draw what you see (N), then reveal what the model saw, and the truth where it is known. Nothing is saved.";
+}
+
+function scores(state) {
+  if (!state.model) return;
+  const hidden = !state.reading || state.reading.status !== "assessed" || (state.teach && !state.revealed);
+  one("scores").parentElement.hidden = hidden;
+  one("sensitivity").hidden = hidden;
+  if (hidden) return fill(one("scores"));
+  const rows = [...state.reading.scores].sort((a, b) => b.probability - a.probability);
+  fill(one("scores"), ...rows.map((row) => score(state, row)));
+}
+
+function score(state, { label, probability }) {
+  const at = threshold(state, label, "image");
+  const above = probability >= at;
+  const { name, color } = labelOf(state, label);
+  const svg = shape(100, 6, [
+    { class: "track", width: 100, height: 6 },
+    { width: 100 * probability, height: 6, fill: above ? color : "#737d8a" },
+    { class: "limit", x: 100 * at - 0.6, width: 1.2, height: 6 },
+  ]);
+  svg.setAttribute("class", "bar");
+  return make(
+    "li",
+    { class: above ? "" : "below" },
+    make("span", { class: "name" }, name),
+    svg,
+    make("span", { class: "number" }, `${percent(probability)} ${above ? "≥" : "<"} ${percent(at)}`),
+  );
+}
+
+const rowsOf = (pairs) =>
+  pairs.filter(([, text]) => text).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, String(text))]);
+
+function facts(state) {
+  const { reading } = state;
+  if (!reading) return;
+  const image = reading.result?.image ?? {};
+  const identity = reading.identity ?? {};
+  fill(
+    one("facts"),
+    ...rowsOf([
+      ["Patient", identity.patient_name],
+      ["Patient ID", identity.patient_id],
+      ["Born", identity.birth_date],
+      ["Study", identity.study_date],
+      ["Name", state.names.get(reading.id) ?? reading.name],
+      ["Number", reading.number],
+      ["Size", image.width ? `${image.width} × ${image.height} pixels` : ""],
+      ["Format", image.format],
+      ["View", image.view],
+      [
+        "Pixel spacing",
+        image.pixel_spacing_mm
+          ? image.pixel_spacing_mm.map((each) => `${Number(each.toPrecision(4))} mm`).join(" × ")
+          : "not stated",
+      ],
+      ["Received", new Date(reading.created).toLocaleString("en-GB")],
+      ["SHA-256", image.sha256],
+      [
+        "Read in",
+        Object.entries(reading.result?.timing_ms ?? {})
+          .map(([step, ms]) => `${step} ${Math.round(ms)} ms`)
+          .join(", "),
+      ],
+    ]),
+  );
+}
+
+function card({ model }) {
+  if (!model) return;
+  fill(
+    one("card"),
+    ...rowsOf([
+      ["Model", `${model.name} ${model.version}`],
+      ["Looks for", model.known.map((id) => model.labels.get(id).name).join(", ")],
+      ["Trained on", model.training_data.join("; ")],
+      ["Intended use", model.intended_use],
+      ["Terms", [model.licence, model.terms].filter(Boolean).join("; ")],
+      ["Notes", model.notes.join(" ")],
+      ["SHA-256", model.sha256],
+      ["Software", `lungspot ${model.software.lungspot}, onnxruntime ${model.software.onnxruntime}`],
+    ]),
+  );
+}
