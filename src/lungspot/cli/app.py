@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, data, demo, detect, export, info, train, train_gate
+from lungspot.cli import convert, data, demo, detect, export, info, serve, train, train_gate
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError
 
@@ -26,6 +26,7 @@ app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)
