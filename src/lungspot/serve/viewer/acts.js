@@ -7,7 +7,7 @@ import { POINTS, labelOf, listed, sureness, verdicts } from "./scene.js";
 import * as verdict from "./verdicts.js";
 import { clamp } from "./window.js";
 
-/** The acts on findings and boxes. `keep(patch)` remembers settings; `form()` gives {reader, note, complete}. */
+/** The acts on findings and boxes. `form()` gives {reader, note, complete}; `after` hears of what was done. */
 export function findingActs(store, { form, after }) {
   const { state } = store;
   const held = () => (state.teach ? "practice" : "review");
@@ -57,7 +57,6 @@ export function findingActs(store, { form, after }) {
     const item = verdicts(state).items.at(-1);
     store.set({ focus: item.key, editing: true, tool: state.tool === "draw" ? state.toolBefore : state.tool });
     say(`Drawn: ${labelOf(state, label).name}. L changes the label, arrows move the box.`);
-    after.drawn();
   }
 
   /** Arrows in edit mode: move by one screen pixel, ten with Ctrl; with Shift the lower right corner. */

@@ -31,7 +31,7 @@ export function comparison(store, then) {
     return { priors, others };
   };
 
-  store.listen(["compare", "prior", "rows", "reading"], () => {
+  store.listen(["compare", "prior", "reading"], () => {
     one("then").hidden = !state.compare;
     if (!state.compare) return then.show(null);
     const caption = one("then").querySelector("figcaption");
@@ -45,10 +45,17 @@ export function comparison(store, then) {
         { "aria-label": "Film to compare with", onchange: (event) => choose(event.target.value) },
         ...[group("Same patient", priors), group("Other films", others)].filter(Boolean),
       ),
+      make("p", {}, remark(priors)),
     );
-    const found = state.prior && state.rows.find((row) => row.id === state.compare)?.headline;
+    const found = state.prior?.reading.headline;
     one("prior").setAttribute("aria-label", found ? `Film to compare with: ${found}` : "Film to compare with");
   });
+
+  function remark(priors) {
+    const parts = priors.some((each) => each.id === state.compare) ? [] : ["not known to be the same patient"];
+    if (state.prior?.reading.status === "not_assessed") parts.push("not assessed");
+    return parts.join("; ");
+  }
 
   return {
     toggle() {
@@ -57,7 +64,7 @@ export function comparison(store, then) {
       const { priors, others } = options();
       const first = priors[0] ?? others[0];
       if (!first) return say("There is no other film to compare with");
-      if (!priors.length) say("No film of the same patient is here; another film is shown");
+      if (!priors.length) say("No film of the same patient is known; another film is shown");
       choose(first.id);
     },
   };

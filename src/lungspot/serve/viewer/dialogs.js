@@ -25,11 +25,17 @@ export function help(settings, change) {
   const box = one("help");
   fill(
     box,
-    make("h2", { id: "help-title" }, "Keys and mouse"),
+    make(
+      "div",
+      { class: "bar" },
+      make("h2", { id: "help-title" }, "Keys and mouse"),
+      make("button", { type: "button", class: "main", autofocus: true, onclick: () => box.close() }, "Close"),
+    ),
     make(
       "p",
       { class: "hint" },
-      "Left drag: the chosen tool. Right drag: window. Middle drag, or space and drag: pan. Wheel or pinch: zoom. Double click: fit. A click on a box chooses it.",
+      "Left drag: the chosen tool. Right drag: window. Middle drag, or space and drag: pan. Wheel or pinch: zoom. " +
+        "Double click: fit. A click on a box chooses it.",
     ),
     make(
       "div",
@@ -47,8 +53,6 @@ export function help(settings, change) {
       }),
       " Keys of one character work anywhere on the page",
     ),
-    make("p", { class: "hint" }, "Research use only, not for clinical use."),
-    make("div", {}, make("button", { type: "button", class: "main", onclick: () => box.close() }, "Close")),
   );
   if (!box.open) box.showModal();
 }

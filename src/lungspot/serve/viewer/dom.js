@@ -23,20 +23,29 @@ export function fill(parent, ...children) {
   if (focused !== undefined) parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** A small coloured square or bar in SVG; colours as attributes, for the page allows no inline style. */
-export function shape(width, height, rows, label) {
+/** A small drawing in SVG, of rectangles or what `name` says; attributes only, for the page allows no inline style. */
+export function shape(width, height, rows) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("preserveAspectRatio", "none");
-  if (label) {
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", label);
-  } else svg.setAttribute("aria-hidden", "true");
-  for (const row of rows) {
-    const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    for (const [key, value] of Object.entries(row)) rect.setAttribute(key, value);
-    svg.append(rect);
+  svg.setAttribute("aria-hidden", "true");
+  for (const { name, ...row } of rows) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name ?? "rect");
+    for (const [key, value] of Object.entries(row)) node.setAttribute(key, value);
+    svg.append(node);
   }
+  return svg;
+}
+
+/** A score as a bar, with a line where its threshold is; both from 0 to 1. */
+export function scoreBar(score, threshold, colour) {
+  const at = 100 * threshold;
+  const svg = shape(100, 6, [
+    { class: "track", width: 100, height: 6 },
+    { width: 100 * score, height: 6, fill: colour },
+    { name: "line", class: "limit", x1: at, x2: at, y1: 0, y2: 6 },
+  ]);
+  svg.setAttribute("class", "bar");
   return svg;
 }
 

@@ -2,7 +2,7 @@
 
 import { one } from "./dom.js";
 import { heatOf } from "./opening.js";
-import { labelOf, listed, marks, percent, positive } from "./scene.js";
+import { agreement, labelOf, listed, marks, percent, positive } from "./scene.js";
 
 const SHOWN = [
   ...[
@@ -78,13 +78,10 @@ function drawNow(store, now) {
 }
 
 function heatWords(state, label, item) {
-  const name = `Heat map: ${labelOf(state, label).name}`;
+  const name = `Heat map, ${labelOf(state, label).name}`;
   if (!state.reading.heatmaps.includes(label)) return `${name}: none`;
-  const agreement = item?.agreement;
-  if (!agreement) return `${name} (no box to compare with)`;
-  const { energy_in_box: energy, area, peak_in_box: peak, iou } = agreement;
-  const where = `${percent(energy)} of it lies in the box, ${percent(area)} of the film`;
-  return `${name}. ${where}; its peak is ${peak ? "in" : "outside"} the box; overlap ${percent(iou)}`;
+  if (!item?.agreement) return `${name}: no box to compare with`;
+  return `${name}: ${agreement(item.agreement)}, overlap ${percent(item.agreement.iou)}`;
 }
 
 function drawThen(state, then) {

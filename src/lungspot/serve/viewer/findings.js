@@ -1,7 +1,7 @@
 // The list of findings beside the film: how sure, against which threshold, whether map and box agree, and the verdict.
 
-import { fill, make, one, shape } from "./dom.js";
-import { headline, labelOf, least, listed, percent, place, positive, sureness } from "./scene.js";
+import { fill, make, one, scoreBar, shape } from "./dom.js";
+import { agreement, headline, labelOf, least, listed, percent, place, positive, sureness } from "./scene.js";
 
 const VERDICTS = {
   open: "",
@@ -13,7 +13,10 @@ const VERDICTS = {
 
 /** Keep headline and list drawn. `acts`: focus, hover, judge, edit, hide, remove, rename. */
 export function findings(store, acts) {
+  let shown = null;
   const keys = [
+    "id",
+    "problem",
     "reading",
     "review",
     "practice",
@@ -27,21 +30,28 @@ export function findings(store, acts) {
     "boxes",
   ];
   store.listen(keys, (state) => {
-    if (!state.reading) return;
+    if (!state.reading) return empty(state);
     one("headline").textContent = headline(state);
     one("headline").className = state.reading.status === "assessed" ? "" : "refused";
-    fill(
-      one("warnings"),
-      ...state.reading.warnings.map((each) => make("li", {}, `${state.model.why(each.code)} (${each.text})`)),
-    );
+    fill(one("warnings"), ...state.reading.warnings.map((each) => make("li", {}, state.model.why(each.code))));
     const items = listed(state);
     fill(one("found"), ...items.map((item) => entry(state, item, acts)));
+    if (state.focus !== shown) one("found").querySelector(".on")?.scrollIntoView({ block: "nearest" });
+    shown = state.focus;
     one("none").hidden = items.length > 0 || state.reading.status !== "assessed";
     one("none").textContent = nothing(state);
   });
   store.listen(["hover"], (state) => {
     for (const node of one("found").children) node.classList.toggle("hover", Number(node.dataset.item) === state.hover);
   });
+}
+
+/** Nothing of an earlier film stays while the next one is opened. */
+function empty(state) {
+  one("headline").textContent = state.problem || (state.id ? "Opening…" : "No film is open");
+  one("headline").className = "";
+  for (const id of ["warnings", "found"]) fill(one(id));
+  one("none").hidden = true;
 }
 
 function nothing(state) {
@@ -64,7 +74,7 @@ function entry(state, item, acts) {
     choice(state, item, acts, { on, off }),
     judgements(state, item, acts),
     item.score === null ? null : bar(state, item),
-    on && item.agreement ? make("p", { class: "agreement" }, agreement(item.agreement)) : null,
+    on && item.agreement ? make("p", { class: "agreement" }, `Map: ${agreement(item.agreement)}`) : null,
     on ? more(state, item, acts, off) : null,
   );
 }
@@ -104,19 +114,7 @@ function swatch(colour) {
 
 function bar(state, item) {
   const { color } = labelOf(state, item.label);
-  const at = 100 * least(state, item);
-  const svg = shape(100, 6, [
-    { class: "track", width: 100, height: 6 },
-    { width: 100 * item.score, height: 6, fill: positive(state, item) ? color : "#737d8a" },
-    { class: "limit", x: at - 0.6, width: 1.2, height: 6 },
-  ]);
-  svg.setAttribute("class", "bar");
-  return svg;
-}
-
-/** Whether the heat map speaks of the same place, in words. */
-export function agreement({ energy_in_box: energy, peak_in_box: peak, area }) {
-  return `map: ${percent(energy)} in the box (${percent(area)} of the film), peak ${peak ? "inside" : "outside"}`;
+  return scoreBar(item.score, least(state, item), positive(state, item) ? color : "#737d8a");
 }
 
 function button(state, item, { id, text, words, pressed = null, then }) {

@@ -46,19 +46,12 @@ export const KEYS = [
       [["m"], "measure by dragging", "toolMeasure"],
       [["z"], "magnifier on or off", "lens"],
       [["i"], "invert", "invert"],
-      [["1"], "window: as the file says", "preset1"],
-      [["2"], "window: auto", "preset2"],
-      [["3"], "window: lung", "preset3"],
-      [["4"], "window: mediastinum", "preset4"],
-      [["5"], "window: bone", "preset5"],
+      [["1", "2", "3", "4", "5"], "window: as the file says, auto, lung, mediastinum, bone", "preset"],
       [["f"], "fit", "fit"],
       [["0"], "one film pixel a screen pixel", "actual"],
       [["+", "="], "zoom in", "zoomIn"],
       [["-"], "zoom out", "zoomOut"],
-      [["Ctrl+ArrowLeft"], "pan left", "panLeft"],
-      [["Ctrl+ArrowRight"], "pan right", "panRight"],
-      [["Ctrl+ArrowUp"], "pan up", "panUp"],
-      [["Ctrl+ArrowDown"], "pan down", "panDown"],
+      [["Ctrl+ArrowLeft", "Ctrl+ArrowRight", "Ctrl+ArrowUp", "Ctrl+ArrowDown"], "pan", "slideBy"],
     ],
   ],
   [
@@ -97,7 +90,7 @@ function taken(event) {
 }
 
 /**
- * Listen on the document. `acts` maps names to functions; `enabled()` says whether single keys count; `first(name)` may
+ * Listen on the document. `acts` maps names to functions of the event; `enabled()` says whether single keys count; `first(name)` may
  * take a key before the table does, and returns true then.
  */
 export function listen(acts, enabled, first) {
@@ -114,6 +107,6 @@ export function listen(acts, enabled, first) {
     const act = acts[TABLE.get(name)];
     if (!act) return;
     event.preventDefault();
-    act();
+    act(event);
   });
 }

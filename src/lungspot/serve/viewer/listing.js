@@ -17,7 +17,8 @@ export function listing(store) {
     clearTimeout(later);
     try {
       const { readings, total, ended } = await api.list(state.filter, count);
-      store.set({ rows: readings, total, ended });
+      if (JSON.stringify(readings) !== JSON.stringify(state.rows)) store.set({ rows: readings });
+      store.set({ total, ended });
     } catch (error) {
       if (error.status === 401) await askToken();
       else say(error.message);

@@ -33,7 +33,6 @@ const store = makeStore({
   filter: "all",
   names: new Map(),
   id: null,
-  loading: false,
   problem: "",
   reading: null,
   film: null,
@@ -92,7 +91,6 @@ const finding = findingActs(store, {
   form: () => ({ reader: state.reader, note: one("note").value, complete: one("complete").checked }),
   after: {
     stage: () => now,
-    drawn: () => one("found").lastElementChild?.scrollIntoView({ block: "nearest" }),
     saved: () => list.refresh(),
     nameless() {
       store.set({ saved: "who reads? give a name" });
@@ -111,7 +109,6 @@ async function open(id) {
     });
   } catch (error) {
     say(error.message);
-    one("headline").textContent = error.message;
   }
 }
 
@@ -137,22 +134,20 @@ const acts = {
   compare: compare.toggle,
   nextFinding: () => finding.step(1),
   previousFinding: () => finding.step(-1),
-  hide: (key = state.focus) => finding.hide(key),
+  hide: () => finding.hide(state.focus),
   lessSensitive: () => finding.sensitivity(-1),
   moreSensitive: () => finding.sensitivity(1),
   accept: () => finding.judge(state.focus, "accepted"),
   reject: () => finding.judge(state.focus, "rejected"),
-  edit: (key = state.focus) => finding.edit(key),
-  remove: (key = state.focus) => finding.remove(key),
+  edit: () => finding.edit(state.focus),
+  remove: () => finding.remove(state.focus),
   new: () => picture.tool("draw"),
   label: relabel,
   toolWindow: () => picture.tool("window"),
   toolPan: () => picture.tool("pan"),
   toolMeasure: () => picture.tool("measure"),
-  panLeft: () => picture.slide(-60, 0),
-  panRight: () => picture.slide(60, 0),
-  panUp: () => picture.slide(0, -60),
-  panDown: () => picture.slide(0, 60),
+  preset: (event) => picture.preset(Number(event.key) - 1),
+  slideBy: ({ key }) => picture.slide(...{ Left: [-60, 0], Right: [60, 0], Up: [0, -60], Down: [0, 60] }[key.slice(5)]),
   teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
@@ -171,7 +166,6 @@ const acts = {
     else store.set({ focus: null, line: null });
   },
 };
-for (const at of [0, 1, 2, 3, 4]) acts[`preset${at + 1}`] = () => picture.preset(at);
 
 /** Keys that mean something else while a box is drawn or edited. */
 function first(name, event) {
@@ -223,8 +217,8 @@ const films = uploads(store, {
 });
 worklist(store, { open, more: list.more, filter: list.filter });
 side(store, acts);
-tools(store, { ...acts, tool: picture.tool });
-findings(store, { ...acts, judge: finding.judge, rename: finding.rename });
+tools(store, { ...acts, preset: picture.preset });
+findings(store, finding);
 listenTo(now, true);
 listenTo(then, false);
 keys.listen(acts, () => settings.singleKeys, first);

@@ -61,7 +61,7 @@ export async function load(id, stillWanted) {
 /** Open a film in the page. `shown()` is called once its pixels are there. */
 export async function open(store, id, shown) {
   if (store.state.id === id && store.state.reading) return;
-  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, loading: true });
+  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, problem: "" });
   one("note").value = "";
   one("complete").checked = false;
   const wanted = () => store.state.id === id;
@@ -73,12 +73,12 @@ export async function open(store, id, shown) {
     one("note").value = mine?.note ?? "";
     one("complete").checked = mine?.complete ?? false;
     const saved = mine ? `saved ${new Date(mine.created).toLocaleTimeString("en-GB")}` : "";
-    store.set({ ...loaded, review, saved, window: loaded.presets[0]?.window ?? null, loading: false });
+    store.set({ ...loaded, review, saved, window: loaded.presets[0]?.window ?? null });
     refusal(store.state);
     shown();
     say(`${store.state.names.get(id) ?? loaded.reading.name}: ${headline(store.state)}`);
   } catch (error) {
-    if (wanted()) store.set({ loading: false, problem: error.message });
+    if (wanted()) store.set({ problem: error.message });
     throw error;
   }
 }
@@ -107,19 +107,21 @@ export function heatOf(store, label) {
 }
 
 /** Show why a film was not assessed, over the film: it is what it is, and never "normal". */
-function refusal({ reading: { status, reasons, frame }, model }) {
+function refusal({ reading: { status, reasons, frame, headline }, model }) {
   const box = one("refusal");
   box.hidden = status === "assessed";
   if (box.hidden) return;
+  const code = reasons.join(", ");
+  const because = frame ? reasons.map(model.why) : [headline.replace(/^Not assessed: /, "")];
+  const start = frame
+    ? "lungspot did not judge this picture; there is no score and no box:"
+    : "This file could not be read as a film:";
   fill(
     box,
     make("h2", {}, "Not assessed"),
-    make(
-      "p",
-      {},
-      frame ? "This picture was not read, so there is no score and no box:" : "This file could not be read as a film:",
-    ),
-    make("ul", {}, ...reasons.map((code) => make("li", {}, `${model.why(code)} (${code})`))),
-    make("p", {}, "It says nothing about whether the film is normal."),
+    make("p", {}, start),
+    make("ul", {}, ...because.map((text) => make("li", {}, text))),
+    frame ? null : make("p", {}, `What to do: ${reasons.map(model.why).join("; ")}.`),
+    make("p", { class: "code" }, `This does not mean that the film is normal. Code: ${code}`),
   );
 }

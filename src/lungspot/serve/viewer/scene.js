@@ -91,3 +91,8 @@ export function place({ side, zone }) {
   if (side === "bilateral") return where ? `both sides, ${where}` : "both sides";
   return [side, where].filter(Boolean).join(" ");
 }
+
+/** Whether the heat map speaks of the same place, in words. */
+export function agreement({ energy_in_box: energy, peak_in_box: peak, area }) {
+  return `${percent(energy)} in the box (${percent(area)} of the film), peak ${peak ? "inside" : "outside"}`;
+}

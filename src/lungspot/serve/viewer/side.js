@@ -1,12 +1,14 @@
 // The right-hand panel: its fixed parts, the sensitivity slider, the review form, whole-film scores and facts.
 
-import { fill, make, one, shape } from "./dom.js";
+import { fill, make, one, scoreBar } from "./dom.js";
 import { POINTS, labelOf, percent, threshold } from "./scene.js";
 
 /** Build the panel once. `acts`: point, save, undo, redo, reader, note, complete, teach, reveal. */
 export function side(store, acts) {
   const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
-  one("side").append(
+  const body = make(
+    "div",
+    { id: "body" },
     make("div", { class: "bar" }, make("h2", { id: "headline" }, "No film is open")),
     make("ul", { id: "warnings" }),
     make(
@@ -24,11 +26,18 @@ export function side(store, acts) {
     ),
     make("ul", { id: "found", "aria-label": "Findings" }),
     make("p", { id: "none", class: "hint" }),
-    form(acts, button),
     make("details", { open: true }, make("summary", {}, "Whole film"), make("ul", { id: "scores" })),
     make("details", {}, make("summary", {}, "About this film"), make("dl", { id: "facts" })),
     make("details", {}, make("summary", {}, "About the model"), make("dl", { id: "card" })),
   );
+  const edits = make(
+    "div",
+    { class: "line", role: "group", "aria-label": "Boxes" },
+    button("undo", "Undo", "Undo (U)", acts.undo),
+    button("redo", "Redo", "Redo (Shift+U)", acts.redo),
+    button("new", "Draw a box", "Draw a box (N)", acts.new),
+  );
+  one("side").append(body, make("div", { id: "dock" }, edits, form(acts)));
   store.listen(["point", "model"], (state) => {
     one("point").value = POINTS.indexOf(state.point);
     one("point").setAttribute("aria-valuetext", state.point);
@@ -53,7 +62,7 @@ function slider(acts) {
   return input;
 }
 
-function form(acts, button) {
+function form(acts) {
   return make(
     "form",
     {
@@ -64,46 +73,43 @@ function form(acts, button) {
         acts.save();
       },
     },
-    make(
-      "div",
-      { class: "line" },
-      button("undo", "Undo", "Undo (U)", acts.undo),
-      button("redo", "Redo", "Redo (Shift+U)", acts.redo),
-      button("new", "Draw a box", "Draw a box (N)", acts.new),
-    ),
-    make("label", { for: "note" }, "Note"),
-    make("textarea", { id: "note", rows: "2", maxlength: "4000", oninput: () => acts.touched() }),
-    make(
-      "div",
-      { class: "line" },
-      make("label", { for: "reader" }, "Reader "),
-      make("input", {
-        id: "reader",
-        maxlength: "64",
-        autocomplete: "off",
-        placeholder: "name",
-        oninput: (event) => acts.reader(event.target.value),
-      }),
-    ),
+    make("textarea", {
+      id: "note",
+      rows: "1",
+      maxlength: "4000",
+      placeholder: "note",
+      "aria-label": "Note",
+      oninput: () => acts.touched(),
+    }),
     make(
       "label",
       { class: "line" },
       make("input", { id: "complete", type: "checkbox", onchange: () => acts.touched() }),
-      " I looked for everything; what is not marked is absent",
+      "Looked for everything: the rest is absent",
     ),
     make(
       "div",
       { class: "line" },
+      make("input", {
+        id: "reader",
+        maxlength: "64",
+        autocomplete: "off",
+        placeholder: "reader's name",
+        "aria-label": "Reader's name",
+        oninput: (event) => acts.reader(event.target.value),
+      }),
       make("button", { id: "save", class: "main", title: "Save (S)" }, "Save review"),
-      make("span", { id: "saved", role: "status" }),
     ),
+    make("p", { id: "saved", role: "status" }),
   );
 }
 
 function formState(state) {
-  one("review").hidden = !state.reading || Boolean(state.teach);
+  one("dock").hidden = !state.reading;
+  one("review").hidden = Boolean(state.teach);
   const held = state.teach ? state.practice : state.review;
   one("undo").disabled = !held?.past.length;
+  one("new").disabled = !state.film;
   one("redo").disabled = !held?.future.length;
   one("save").disabled = state.saving;
   one("saved").textContent = state.saving ? "saving…" : state.saved;
@@ -131,17 +137,12 @@ function score(state, { label, probability }) {
   const at = threshold(state, label, "image");
   const above = probability >= at;
   const { name, color } = labelOf(state, label);
-  const svg = shape(100, 6, [
-    { class: "track", width: 100, height: 6 },
-    { width: 100 * probability, height: 6, fill: above ? color : "#737d8a" },
-    { class: "limit", x: 100 * at - 0.6, width: 1.2, height: 6 },
-  ]);
-  svg.setAttribute("class", "bar");
+  const bar = scoreBar(probability, at, above ? color : "#737d8a");
   return make(
     "li",
     { class: above ? "" : "below" },
     make("span", { class: "name" }, name),
-    svg,
+    bar,
     make("span", { class: "number" }, `${percent(probability)} ${above ? "≥" : "<"} ${percent(at)}`),
   );
 }
@@ -151,7 +152,7 @@ const rowsOf = (pairs) =>
 
 function facts(state) {
   const { reading } = state;
-  if (!reading) return;
+  if (!reading) return fill(one("facts"));
   const image = reading.result?.image ?? {};
   const identity = reading.identity ?? {};
   fill(
@@ -172,6 +173,7 @@ function facts(state) {
           ? image.pixel_spacing_mm.map((each) => `${Number(each.toPrecision(4))} mm`).join(" × ")
           : "not stated",
       ],
+      ["Remarks", reading.warnings.map((each) => `${each.code}: ${each.text}`).join("; ")],
       ["Received", new Date(reading.created).toLocaleString("en-GB")],
       ["SHA-256", image.sha256],
       [

@@ -53,7 +53,7 @@ export function tools(store, acts) {
   store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "film", "presets", "reading"], (state) =>
     draw(state),
   );
-  store.listen(["cursor", "film", "reading", "window", "zoom"], status);
+  store.listen(["cursor", "film", "reading", "tool", "window", "zoom"], status);
 }
 
 const pressed = (id, on) => one(id).setAttribute("aria-pressed", String(Boolean(on)));
@@ -78,15 +78,10 @@ function draw(state) {
 }
 
 function status(state) {
-  const { cursor, film, reading, window } = state;
+  const { cursor, film, reading, tool, window } = state;
   const spacing = reading?.spacing;
-  one("where").textContent = !film
-    ? ""
-    : cursor
-      ? place(cursor, spacing)
-      : spacing
-        ? ""
-        : "No mm: the film does not say how large its pixels are";
+  const unknown = film && !spacing && tool === "measure" ? "No mm: the film does not say how large its pixels are" : "";
+  one("where").textContent = film && cursor ? place(cursor, spacing) : unknown;
   const grey = film && cursor ? greyAt(film, cursor) : null;
   one("grey").textContent = grey === null ? "" : `grey ${((100 * grey) / MOST).toFixed(1)} %`;
   one("window-note").textContent = window && film ? inWords(window) : "";

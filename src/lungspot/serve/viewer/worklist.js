@@ -8,7 +8,7 @@ const WORDS = { queued: "waiting", reading: "reading…" };
 /** Keep the list drawn; `open(id)` opens a film, `more()` asks for the next page. */
 export function worklist(store, { open, more, filter }) {
   const rows = one("rows");
-  store.listen(["rows", "id", "model", "names", "ended"], (state) => draw(state, open));
+  store.listen(["rows", "total", "id", "model", "names", "ended"], (state) => draw(state, open));
   one("more").addEventListener("click", more);
   one("filter").addEventListener("change", (event) => filter(event.target.value));
   rows.addEventListener("keydown", (event) => walk(event, store.state, open));
