@@ -9,6 +9,7 @@ want() { # program, Debian package
 }
 
 want dcmdjpeg dcmtk # reference decoders: tests/images compares every lossless syntax with them
+want chromium chromium # the browser of tests/serve/viewer
 
 [ -n "$missing" ] || exit 0
 

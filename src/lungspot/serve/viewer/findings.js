@@ -29,18 +29,22 @@ export function findings(store, acts) {
     "model",
     "boxes",
   ];
-  store.listen(keys, (state) => {
+  const draw = () => {
+    const { state } = store;
     if (!state.reading) return empty(state);
     one("headline").textContent = headline(state);
     one("headline").className = state.reading.status === "assessed" ? "" : "refused";
     fill(one("warnings"), ...state.reading.warnings.map((each) => make("li", {}, state.model.why(each.code))));
     const items = listed(state);
+    one("none").hidden = items.length > 0 || state.reading.status !== "assessed";
+    one("none").textContent = nothing(state);
+    if (document.activeElement?.id === "relabel" && state.focus === shown) return; // or a choice by typing is cut short
     fill(one("found"), ...items.map((item) => entry(state, item, acts)));
     if (state.focus !== shown) one("found").querySelector(".on")?.scrollIntoView({ block: "nearest" });
     shown = state.focus;
-    one("none").hidden = items.length > 0 || state.reading.status !== "assessed";
-    one("none").textContent = nothing(state);
-  });
+  };
+  store.listen(keys, draw);
+  one("found").addEventListener("focusout", (event) => event.target.id === "relabel" && requestAnimationFrame(draw));
   store.listen(["hover"], (state) => {
     for (const node of one("found").children) node.classList.toggle("hover", Number(node.dataset.item) === state.hover);
   });

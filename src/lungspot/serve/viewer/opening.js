@@ -5,7 +5,7 @@ import { fill, make, one, say } from "./dom.js";
 import { film } from "./film.js";
 import { headline } from "./scene.js";
 import { opened, resumed } from "./verdicts.js";
-import { histogram, presets } from "./window.js";
+import { presets } from "./window.js";
 
 const EMPTY = { film: null, reading: null, review: opened([]), practice: opened([]), presets: [], window: null };
 const FRESH = {
@@ -54,7 +54,7 @@ export async function load(id, stillWanted) {
     if (!one.result) continue;
     const pixels = one.frame ? await api.pixels(id) : null;
     if (!stillWanted()) return null;
-    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(histogram(pixels.pixels)) : [] };
+    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(pixels) : [] };
   }
 }
 

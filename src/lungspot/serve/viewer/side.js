@@ -37,7 +37,7 @@ export function side(store, acts) {
     button("redo", "Redo", "Redo (Shift+U)", acts.redo),
     button("new", "Draw a box", "Draw a box (N)", acts.new),
   );
-  one("side").append(body, make("div", { id: "dock" }, edits, form(acts)));
+  one("side").append(body, make("div", { id: "dock", hidden: true }, edits, form(acts)));
   store.listen(["point", "model"], (state) => {
     one("point").value = POINTS.indexOf(state.point);
     one("point").setAttribute("aria-valuetext", state.point);

@@ -33,11 +33,15 @@ export function clamp(window) {
 /** The window between two grey values. */
 export const between = (low, high, invert = false) => clamp({ centre: (low + high) / 2, width: high - low, invert });
 
-/** How many pixels have each of 1024 levels of grey; `pixels` is a Uint16Array. */
-export function histogram(pixels) {
+/**
+ * How many pixels of a film {width, height, pixels} have each of 1024 levels of grey. `part`: [x0, y0, x1, y1] of the
+ * film, 0 to 1, that counts.
+ */
+export function histogram({ width, height, pixels }, part = [0, 0, 1, 1]) {
+  const [x0, y0, x1, y1] = part.map((each, at) => Math.floor(each * (at % 2 ? height : width)));
   const bins = new Uint32Array(1024);
-  const step = Math.max(1, Math.floor(pixels.length / 400000));
-  for (let at = 0; at < pixels.length; at += step) bins[pixels[at] >> 6] += 1;
+  const step = Math.max(1, Math.floor(Math.sqrt(((x1 - x0) * (y1 - y0)) / 400000)));
+  for (let y = y0; y < y1; y += step) for (let x = x0; x < x1; x += step) bins[pixels[y * width + x] >> 6] += 1;
   return bins;
 }
 
@@ -52,16 +56,22 @@ export function percentile(bins, part) {
   return MOST;
 }
 
+const CHEST = [0.15, 0.2, 0.85, 0.75]; // where an upright frontal film has its lungs and the mediastinum
+
 /** Presets from the film's own greys; lungs are dark, the mediastinum and bones bright. Keys 1 to 5 choose them. */
-export function presets(bins) {
-  const at = (part) => percentile(bins, part);
-  const span = (low, high) => between(Math.min(low, high - 256), high);
+export function presets(film) {
+  const all = histogram(film);
+  const chest = histogram(film, CHEST);
+  const span = (bins, low, high) => {
+    const top = percentile(bins, high);
+    return between(Math.min(percentile(bins, low), top - 256), top);
+  };
   return [
-    { name: "Film", title: "as the film's file says", window: between(0, MOST) },
-    { name: "Auto", title: "without the darkest and brightest half per cent", window: span(at(0.005), at(0.995)) },
-    { name: "Lung", title: "the darker two thirds", window: span(at(0.03), at(0.72)) },
-    { name: "Mediastinum", title: "the brighter half", window: span(at(0.4), at(0.995)) },
-    { name: "Bone", title: "the brightest part, more contrast", window: span(at(0.55), at(0.999)) },
+    { name: "as the file says", window: between(0, MOST) },
+    { name: "auto", window: span(all, 0.005, 0.995) },
+    { name: "lung", window: span(chest, 0.01, 0.7) },
+    { name: "mediastinum", window: span(chest, 0.4, 0.998) },
+    { name: "bone", window: span(chest, 0.25, 0.9) },
   ];
 }
 
