@@ -77,8 +77,8 @@ WINDOW = [
     ("m.inWords(m.between(0, 65535, true))", "W 100 C 50 inverted"),
     (
         (
-            "m.histogram({ width: 4, height: 2, pixels: new Uint16Array([0, 64, 64, 0, 9, 9, 9, 65535]) }, [0, 0, 1, 0.5])"
-            ".slice(0, 2).join()"
+            "m.histogram({ width: 4, height: 2, pixels: new Uint16Array([0, 64, 64, 0, 9, 9, 9, 65535]) },"
+            " [0, 0, 1, 0.5]).slice(0, 2).join()"
         ),
         "2,2",
     ),

@@ -122,6 +122,25 @@ def test_undo_goes_back_step_by_step_and_redo_forward(look, chest, settle):
         assert page.eval_on_selector_all("#found li", classes) == state
 
 
+def test_what_is_not_saved_is_not_lost(look, chest, leg, settle):
+    page = look(chest)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.fill("#note", "to be kept")
+    page.locator(f"#rows [data-key='{leg}']").click()
+    page.locator("#refusal").wait_for()
+    assert page.locator("#note").input_value() == ""
+    page.locator(f"#rows [data-key='{chest}']").click()
+    page.locator("#found li.rejected").wait_for()
+    assert page.locator("#note").input_value() == "to be kept"
+    assert page.locator("#saved").inner_text() == "not saved"
+    page.reload()
+    settle()
+    assert asked == ["beforeunload"]
+
+
 def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, server, rg1, settle):
     page.on("filechooser", lambda chooser: chooser.set_files(rg1["J2KI"]))
     page.goto(server.address)

@@ -5,7 +5,7 @@ import { say } from "./dom.js";
 import { dragBox, pan, zoomAt } from "./geometry.js";
 import { POINTS, labelOf, listed, sureness, verdicts } from "./scene.js";
 import * as verdict from "./verdicts.js";
-import { clamp } from "./window.js";
+import { clamp, dragged } from "./window.js";
 
 /** The acts on findings and boxes. `form()` gives {reader, note, complete}; `after` hears of what was done. */
 export function findingActs(store, { form, after }) {
@@ -120,6 +120,7 @@ export function findingActs(store, { form, after }) {
     const point = POINTS[Math.min(Math.max(POINTS.indexOf(state.point) + by, 0), POINTS.length - 1)];
     store.set({ point });
     say(`Sensitivity: ${point}, ${listed(state).length} findings`);
+    return point;
   };
 
   return {
@@ -150,6 +151,7 @@ export function pictureActs(store, stages) {
   const zoom = (factor) => shown().forEach((stage) => stage.look(zoomAt(stage.view, factor, middle(stage))));
   const slide = (dx, dy) => shown().forEach((stage) => stage.look(pan(stage.view, dx, dy, stage.frame, stage.size)));
   const window = (next) => state.film && store.set({ window: clamp(next) });
+  const windowBy = (dx, dy) => state.film && window(dragged(state.window, dx, dy));
 
   return {
     zoomIn: () => zoom(1.25),
@@ -160,7 +162,7 @@ export function pictureActs(store, stages) {
         stage.look(zoomAt(stage.view, 1 / stage.view.scale / (devicePixelRatio || 1), middle(stage))),
       ),
     slide,
-    window,
+    windowBy,
     preset: (at) => state.presets[at] && window({ ...state.presets[at].window, invert: state.window.invert }),
     invert: () => state.window && window({ ...state.window, invert: !state.window.invert }),
     tool: (tool) =>

@@ -36,6 +36,9 @@ const post = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const of = (id) => `v1/readings/${encodeURIComponent(id)}`;
 
+/** Where a part of a reading is. */
+export const address = (id, part) => `${of(id)}/${part}`;
+
 export const signIn = (token) => post("v1/session", { token });
 
 /** The model: labels by id, thresholds by point and label, and `why(code)` in words. */

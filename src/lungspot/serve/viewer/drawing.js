@@ -41,7 +41,11 @@ export function drawing(store, stages) {
   return redraw;
 }
 
-const lensOn = (state, stage) => (state.lens && state.lensAt?.stage === stage ? state.lensAt.point : null);
+/** Where the lens is: at the pointer; in the middle of the film while no pointer is over a stage. */
+function lensOn({ lens, lensAt }, stage, otherwise = null) {
+  if (!lens) return null;
+  return lensAt ? (lensAt.stage === stage ? lensAt.point : null) : otherwise;
+}
 
 /** The item whose heat map is shown: the one in focus, else the first that is listed. */
 function heatItem(state) {
@@ -71,7 +75,7 @@ function drawNow(store, now) {
     editing: editing && !state.revealed,
     line,
     draft,
-    lens: lensOn(state, now),
+    lens: lensOn(state, now, { x: now.size.width / 2, y: now.size.height / 2 }),
   });
   one("heat-note").hidden = !label;
   one("heat-note").textContent = label ? heatWords(state, label, item) : "";

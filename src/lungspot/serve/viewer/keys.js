@@ -47,6 +47,8 @@ export const KEYS = [
       [["z"], "magnifier on or off", "lens"],
       [["i"], "invert", "invert"],
       [["1", "2", "3", "4", "5"], "window: as the file says, auto, lung, mediastinum, bone", "preset"],
+      [["Shift+ArrowLeft", "Shift+ArrowRight"], "window narrower, wider", "windowBy"],
+      [["Shift+ArrowUp", "Shift+ArrowDown"], "picture brighter, darker", "windowBy"],
       [["f"], "fit", "fit"],
       [["0"], "one film pixel a screen pixel", "actual"],
       [["+", "="], "zoom in", "zoomIn"],

@@ -9,7 +9,7 @@ import { drawing } from "./drawing.js";
 import { findings } from "./findings.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
-import { open as openFilm } from "./opening.js";
+import { open as openFilm, unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
 import { POINTS, marks, verdicts } from "./scene.js";
 import { keep, kept } from "./settings.js";
@@ -93,7 +93,7 @@ const finding = findingActs(store, {
     stage: () => now,
     saved: () => list.refresh(),
     nameless() {
-      store.set({ saved: "who reads? give a name" });
+      store.set({ saved: "not saved: who reads? give a name" });
       one("reader").focus();
     },
   },
@@ -135,8 +135,8 @@ const acts = {
   nextFinding: () => finding.step(1),
   previousFinding: () => finding.step(-1),
   hide: () => finding.hide(state.focus),
-  lessSensitive: () => finding.sensitivity(-1),
-  moreSensitive: () => finding.sensitivity(1),
+  lessSensitive: () => change({ point: finding.sensitivity(-1) }),
+  moreSensitive: () => change({ point: finding.sensitivity(1) }),
   accept: () => finding.judge(state.focus, "accepted"),
   reject: () => finding.judge(state.focus, "rejected"),
   edit: () => finding.edit(state.focus),
@@ -147,6 +147,8 @@ const acts = {
   toolPan: () => picture.tool("pan"),
   toolMeasure: () => picture.tool("measure"),
   preset: (event) => picture.preset(Number(event.key) - 1),
+  windowBy: ({ key }) =>
+    picture.windowBy(...{ Left: [-20, 0], Right: [20, 0], Up: [0, -20], Down: [0, 20] }[key.slice(5)]),
   slideBy: ({ key }) => picture.slide(...{ Left: [-60, 0], Right: [60, 0], Up: [0, -60], Down: [0, 60] }[key.slice(5)]),
   teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
@@ -196,7 +198,7 @@ function listenTo(which, own) {
     select: (key) => own && finding.focus(key === state.focus ? null : key),
     hover: (key, point) => store.set({ hover: own ? key : null, cursor: own ? point : null }),
     window(dx, dy) {
-      if (own) picture.window(dragged(state.window, dx, dy));
+      if (own) picture.windowBy(dx, dy);
       else store.set({ prior: { ...state.prior, window: clamp(dragged(state.prior.window, dx, dy)) } });
     },
     look: (view) => picture.follow(which, view),
@@ -236,6 +238,7 @@ one("theme").addEventListener("click", acts.theme);
 one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
 change({});
+addEventListener("beforeunload", (event) => unsaved(state) && event.preventDefault());
 
 /** Ask for the model and the worklist; where the server wants a token, ask for that first. */
 async function start() {

@@ -58,32 +58,56 @@ export async function load(id, stillWanted) {
   }
 }
 
+// What a reader has said and not yet saved of films that are not open now, by id.
+const drafts = new Map();
+
+/** Whether a verdict would be lost if the page were closed. */
+export const unsaved = ({ saved }) => drafts.size > 0 || saved.startsWith("not saved");
+
 /** Open a film in the page. `shown()` is called once its pixels are there. */
 export async function open(store, id, shown) {
-  if (store.state.id === id && store.state.reading) return;
+  const { state } = store;
+  if (state.id === id && state.reading) return;
+  lay(state);
   store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, problem: "" });
-  one("note").value = "";
-  one("complete").checked = false;
-  const wanted = () => store.state.id === id;
+  form("", false);
+  const wanted = () => state.id === id;
   try {
     const loaded = await load(id, wanted);
     if (!loaded) return;
-    const mine = lastReview(loaded.reading, store.state.reader);
-    const review = mine ? resumed(loaded.reading.candidates, mine) : opened(loaded.reading.candidates);
-    one("note").value = mine?.note ?? "";
-    one("complete").checked = mine?.complete ?? false;
-    const saved = mine ? `saved ${new Date(mine.created).toLocaleTimeString("en-GB")}` : "";
-    store.set({ ...loaded, review, saved, window: loaded.presets[0]?.window ?? null });
-    refusal(store.state);
+    store.set({ ...loaded, ...held(loaded.reading, state.reader), window: loaded.presets[0]?.window ?? null });
+    refusal(state);
     shown();
-    say(`${store.state.names.get(id) ?? loaded.reading.name}: ${headline(store.state)}`);
+    say(`${state.names.get(id) ?? loaded.reading.name}: ${headline(state)}`);
   } catch (error) {
     if (wanted()) store.set({ problem: error.message });
     throw error;
   }
 }
 
-function lastReview({ reviews }, reader) {
+function form(note, complete) {
+  one("note").value = note;
+  one("complete").checked = complete;
+}
+
+/** Keep what is not saved of the film that is left. */
+function lay({ id, review, saved }) {
+  if (id && saved.startsWith("not saved"))
+    drafts.set(id, { review, note: one("note").value, complete: one("complete").checked });
+}
+
+/** The review of a film that is opened: the one that was not saved, else the reader's last, else a new one. */
+function held({ id, candidates, reviews }, reader) {
+  const draft = drafts.get(id);
+  drafts.delete(id);
+  const mine = lastReview(reviews, reader);
+  form((draft ?? mine)?.note ?? "", (draft ?? mine)?.complete ?? false);
+  if (draft) return { review: draft.review, saved: "not saved" };
+  if (!mine) return { review: opened(candidates), saved: "" };
+  return { review: resumed(candidates, mine), saved: `saved ${new Date(mine.created).toLocaleTimeString("en-GB")}` };
+}
+
+function lastReview(reviews, reader) {
   return reader ? reviews.filter((each) => each.reader === reader).at(-1) : undefined;
 }
 

@@ -1,5 +1,6 @@
 // The right-hand panel: its fixed parts, the sensitivity slider, the review form, whole-film scores and facts.
 
+import { address } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
 import { POINTS, labelOf, percent, threshold } from "./scene.js";
 
@@ -27,7 +28,13 @@ export function side(store, acts) {
     make("ul", { id: "found", "aria-label": "Findings" }),
     make("p", { id: "none", class: "hint" }),
     make("details", { open: true }, make("summary", {}, "Whole film"), make("ul", { id: "scores" })),
-    make("details", {}, make("summary", {}, "About this film"), make("dl", { id: "facts" })),
+    make(
+      "details",
+      {},
+      make("summary", {}, "About this film"),
+      make("p", { id: "more-of-it" }),
+      make("dl", { id: "facts" }),
+    ),
     make("details", {}, make("summary", {}, "About the model"), make("dl", { id: "card" })),
   );
   const edits = make(
@@ -152,6 +159,7 @@ const rowsOf = (pairs) =>
 
 function facts(state) {
   const { reading } = state;
+  fill(one("more-of-it"), ...(reading ? links(reading) : []));
   if (!reading) return fill(one("facts"));
   const image = reading.result?.image ?? {};
   const identity = reading.identity ?? {};
@@ -184,6 +192,20 @@ function facts(state) {
       ],
     ]),
   );
+}
+
+/** The film's other forms, each in a window of its own. */
+function links({ id, frame }) {
+  const link = (name, text) => make("a", { href: address(id, name), target: "_blank", rel: "noopener" }, text);
+  return frame
+    ? [
+        link("report.html", "Report"),
+        " · ",
+        link("overlay.png", "Picture with boxes"),
+        " · ",
+        link("image?bits=16", "16-bit PNG"),
+      ]
+    : [];
 }
 
 function card({ model }) {

@@ -2,6 +2,7 @@
 
 import { greyAt } from "./film.js";
 import { make, one } from "./dom.js";
+import { verdicts } from "./scene.js";
 import { MOST, inWords } from "./window.js";
 
 const PRESETS = ["as the file says", "auto", "lung", "mediastinum", "bone"];
@@ -53,7 +54,10 @@ export function tools(store, acts) {
   store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "film", "presets", "reading"], (state) =>
     draw(state),
   );
-  store.listen(["cursor", "film", "reading", "tool", "window", "zoom"], status);
+  store.listen(
+    ["cursor", "film", "reading", "tool", "window", "zoom", "focus", "reshaped", "review", "practice"],
+    status,
+  );
 }
 
 const pressed = (id, on) => one(id).setAttribute("aria-pressed", String(Boolean(on)));
@@ -81,11 +85,19 @@ function status(state) {
   const { cursor, film, reading, tool, window } = state;
   const spacing = reading?.spacing;
   const unknown = film && !spacing && tool === "measure" ? "No mm: the film does not say how large its pixels are" : "";
-  one("where").textContent = film && cursor ? place(cursor, spacing) : unknown;
+  const item = film && verdicts(state).items.find((each) => each.key === state.focus);
+  const size = item ? sizeOf(state.reshaped?.box ?? item.box, spacing) : "";
+  one("where").textContent = film && cursor ? place(cursor, spacing) : size || unknown;
   const grey = film && cursor ? greyAt(film, cursor) : null;
   one("grey").textContent = grey === null ? "" : `grey ${((100 * grey) / MOST).toFixed(1)} %`;
   one("window-note").textContent = window && film ? inWords(window) : "";
   one("zoom").textContent = film ? `${Math.round(100 * state.zoom)} %` : "";
+}
+
+/** How large a box is: the one in focus, without a pointer to measure it. */
+function sizeOf([x0, y0, x1, y1], spacing) {
+  const [wide, high] = spacing ? [(x1 - x0) * spacing[1], (y1 - y0) * spacing[0]] : [x1 - x0, y1 - y0];
+  return `box ${wide.toFixed(0)} × ${high.toFixed(0)} ${spacing ? "mm" : "px"}`;
 }
 
 function place({ x, y }, spacing) {
