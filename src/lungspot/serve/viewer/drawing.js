@@ -64,12 +64,14 @@ function drawNow(store, now) {
   const heating = state.heat && reading?.status === "assessed" && !(state.teach && !state.revealed);
   const item = heating ? heatItem(state) : null;
   const label = heating ? heatLabel(state, item) : null;
+  const heat = label ? heatOf(store, label) : null;
+  now.canvas.dataset.heat = heat ? label : "";
   now.draw({
     film,
     window,
     frame: reading?.frame,
     spacing: reading?.spacing,
-    heat: label ? heatOf(store, label) : null,
+    heat,
     marks: marks(state),
     focus: hover ?? focus,
     editing: editing && !state.revealed,
