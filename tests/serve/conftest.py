@@ -1,6 +1,7 @@
 """Real servers on free ports, started as a user starts them, and a client that speaks plain HTTP to them."""
 
 import http.client
+import io
 import json
 import os
 import re
@@ -11,7 +12,9 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -129,3 +132,18 @@ def server(start):
 def film(rg1):
     """The real chest film of pydicom-data."""
     return rg1["J2KR"].read_bytes()
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """A function that makes a small film as PNG, one a number; the generated network calls it frontal and upright."""
+
+    def make(number, shape=(96, 96), peak=0.95):
+        rng = np.random.default_rng(number)
+        grey = rng.uniform(0.6, peak, shape)
+        grey[: shape[0] // 2, : shape[1] // 2] = rng.uniform(0.1, 0.3)
+        buffer = io.BytesIO()
+        Image.fromarray((grey * 255).astype(np.uint8)).save(buffer, "png")
+        return buffer.getvalue()
+
+    return make

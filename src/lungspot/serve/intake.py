@@ -26,7 +26,6 @@ from lungspot.serve.store import Arrived
 __all__ = ["MOST_PARTS", "Upload", "receive"]
 
 MOST_PARTS: Final = 100
-_MOST_HEADER: Final = 8192  # bytes of one part's headers
 _LONGEST_NAME: Final = 255
 _PLAIN: Final = ("application/dicom", "application/octet-stream", "application/zip", "image/")
 
@@ -119,8 +118,8 @@ class _Form:
     async def read(self, chunks: AsyncIterator[bytes], boundary: bytes) -> None:
         callbacks: Any = {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: _extend(self._name, data[start:end]),
-            "on_header_value": lambda data, start, end: _extend(self._value, data[start:end]),
+            "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._header,
             "on_part_data": lambda data, start, end: self._files.write(data[start:end]),
             "on_part_end": self._files.close,
@@ -157,12 +156,6 @@ class _Form:
 
     def _end(self) -> None:
         self._ended = True
-
-
-def _extend(header: bytearray, data: bytes) -> None:
-    header.extend(data)
-    if len(header) > _MOST_HEADER:
-        raise RequestError("TOO_LARGE", "body", f"a part with a header of more than {_MOST_HEADER} bytes")
 
 
 def _settle(arrived: list[Arrived], folder: Path, most_films: int) -> Upload:

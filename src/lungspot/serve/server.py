@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import resource
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from lungspot.errors import SetupError
+from lungspot.errors import RequestError, SetupError
 from lungspot.serve.app import create_app
+from lungspot.serve.problems import problem
 from lungspot.serve.settings import Settings
 
 __all__ = ["serve"]
@@ -43,6 +48,16 @@ class _Protocol(H11Protocol):
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP in the one shape of errors."""
+        error = RequestError("BAD_REQUEST", None, msg)
+        body = json.dumps({"error": problem(error)}).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        with contextlib.suppress(h11.LocalProtocolError):  # an answer is already on its way
+            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _arm(self) -> None:
         if self._watch is not None:
@@ -79,10 +94,12 @@ def serve(settings: Settings, ready: Callable[[str], Any] | None = None) -> None
     server = _Server(config, lambda: None if ready is None else ready(_address(settings, listener)))
     try:
         server.run(sockets=[listener])
+    except SystemExit:  # how uvicorn says that the application did not start
+        if app.state.failure is None:
+            raise
+        raise app.state.failure from None
     finally:
         listener.close()
-    if (failure := app.state.failure) is not None:
-        raise failure
 
 
 class _Server(uvicorn.Server):
@@ -91,6 +108,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], Any]) -> None:
         super().__init__(config)
         self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop in peace on SIGINT and SIGTERM; uvicorn's own would end the process with the signal after all."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
