@@ -38,7 +38,7 @@ HEAVY = {
         "onnx",
         "onnxruntime",
     ),
-    *("openjpeg", "pydicom", "pylibjpeg", "rle", "scipy", "torch"),
+    *("fastapi", "openjpeg", "pydicom", "pylibjpeg", "rle", "scipy", "starlette", "torch", "uvicorn"),
 }
 NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager", "misc", "lib"}
 
@@ -92,7 +92,9 @@ def test_no_cycles():
 def test_the_light_base_contract_names_the_heavy():
     light = contract("forbidden")
     assert light["source_modules"] == ["lungspot"]
-    assert {"torch", "accelerate", "kornia", "onnx", "matplotlib"} <= set(light["forbidden_modules"])
+    assert {"torch", "accelerate", "kornia", "onnx", "matplotlib", "fastapi", "uvicorn"} <= set(
+        light["forbidden_modules"]
+    )
     assert light["unmatched_ignore_imports_alerting"] == "error"
 
 
@@ -184,6 +186,7 @@ assert all(film.frame == films["UNCR"].frame for film in films.values())
         ("info FILM --json", 0, '"modality": "CR"'),
         ("convert FILM -o film.png", 0, ""),
         ("detect FILM --model MODEL --format json,png,html -o out", 0, ""),
+        ("serve --port 0", 4, "MISSING_EXTRA"),
         ("train -o run", 4, "MISSING_EXTRA"),
     ],
 )
@@ -228,7 +231,7 @@ def test_a_module_says_what_it_offers(path):
     offered = ast.literal_eval(lists[0])
     defined = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             defined.add(node.name)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             defined |= {alias.asname or alias.name for alias in node.names}
