@@ -159,7 +159,6 @@ def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, serve
     page.keyboard.press("Enter")
     page.locator(f"#film[aria-label*='{rg1['J2KI'].name}']").wait_for()
     settle()
-    page.evaluate("document.activeElement.blur()")
     for key in ("j", "a", "ArrowDown", "x", "n", "Enter", "ArrowLeft", "Shift+ArrowDown", "Enter", "l"):
         page.keyboard.press(key)
         settle()

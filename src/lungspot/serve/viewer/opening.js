@@ -69,7 +69,8 @@ export async function open(store, id, shown) {
   const { state } = store;
   if (state.id === id && state.reading) return;
   lay(state);
-  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, problem: "" });
+  const tool = state.tool === "draw" ? state.toolBefore : state.tool;
+  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, tool, problem: "" });
   form("", false);
   const wanted = () => state.id === id;
   try {

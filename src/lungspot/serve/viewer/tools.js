@@ -55,7 +55,7 @@ export function tools(store, acts) {
     draw(state),
   );
   store.listen(
-    ["cursor", "film", "reading", "tool", "window", "zoom", "focus", "reshaped", "review", "practice"],
+    ["cursor", "film", "reading", "tool", "window", "zoom", "editing", "focus", "reshaped", "review", "practice"],
     status,
   );
 }
@@ -85,7 +85,7 @@ function status(state) {
   const { cursor, film, reading, tool, window } = state;
   const spacing = reading?.spacing;
   const unknown = film && !spacing && tool === "measure" ? "No mm: the film does not say how large its pixels are" : "";
-  const item = film && verdicts(state).items.find((each) => each.key === state.focus);
+  const item = film && state.editing && verdicts(state).items.find((each) => each.key === state.focus);
   const size = item ? sizeOf(state.reshaped?.box ?? item.box, spacing) : "";
   one("where").textContent = film && cursor ? place(cursor, spacing) : size || unknown;
   const grey = film && cursor ? greyAt(film, cursor) : null;
@@ -94,7 +94,7 @@ function status(state) {
   one("zoom").textContent = film ? `${Math.round(100 * state.zoom)} %` : "";
 }
 
-/** How large a box is: the one in focus, without a pointer to measure it. */
+/** How large the edited box is; a measure that needs no mouse. */
 function sizeOf([x0, y0, x1, y1], spacing) {
   const [wide, high] = spacing ? [(x1 - x0) * spacing[1], (y1 - y0) * spacing[0]] : [x1 - x0, y1 - y0];
   return `box ${wide.toFixed(0)} × ${high.toFixed(0)} ${spacing ? "mm" : "px"}`;

@@ -38,7 +38,10 @@ function entry(state, row, open) {
       tabindex: chosen || first ? "0" : "-1",
       class: `row ${row.status ?? row.state}${row.reviewed ? " done" : ""}`,
       title: name,
-      onclick: () => open(row.id),
+      onclick: () => {
+        open(row.id);
+        one("reading").focus();
+      },
     },
     dot(state, row),
     make("span", { class: "name" }, name),
@@ -70,5 +73,6 @@ function walk(event, state, open) {
   } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
     event.preventDefault();
     open(list[at].dataset.key);
+    one("reading").focus(); // the keys that follow are for the film
   }
 }
