@@ -83,6 +83,7 @@ def test_a_body_that_ends_before_its_length_is_not_accepted(server):
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nshort")
     time.sleep(0.5)
     assert server.get("/v1/readings").json["total"] == before
+    assert "bug" not in server.log.read_text()
     assert not list((server.data / "incoming").iterdir())
 
 
@@ -113,17 +114,19 @@ def test_a_crowd_is_served_in_bounded_memory(server, film, picture):
     assert memory(server) - before < 150  # 50 clients ask for 7 MiB each
 
 
-def test_a_full_queue_says_so_at_once_and_loses_nothing(start, picture):
+def test_a_full_queue_says_so_at_once_and_loses_nothing(start, film, picture):
     server = start("--queue", 2, "--workers", 1)
-    answers = [server.send(("a.png", picture(number, (1500, 1500)))) for number in range(8)]
-    accepted = [answer.json["readings"][0]["id"] for answer in answers if answer.status == 202]
+    small = [("a.png", picture(number)) for number in range(4)]
+    full = server.send(("a.dcm", film), ("b.dcm", film + bytes(2)))  # JPEG 2000: each takes longer than all the rest
+    answers = [full, *map(server.send, small)]
+    accepted = [each["id"] for answer in answers if answer.status == 202 for each in answer.json["readings"]]
     busy = [answer for answer in answers if answer.status == 503]
     assert len(accepted) >= 2
     assert busy
     assert all(answer.code == "BUSY" and int(answer.headers["Retry-After"]) > 0 for answer in busy)
-    for identifier in accepted:
-        assert server.whole(identifier)["status"] == "assessed"
+    assert {server.whole(identifier)["status"] for identifier in accepted} == {"assessed"}
     assert server.get("/v1/readings").json["total"] == len(accepted)
+    assert not list((server.data / "incoming").iterdir())
     assert server.get("/readyz").status == 200
 
 

@@ -100,6 +100,7 @@ def test_leftovers_of_a_crash_are_removed(store):
     store.pixels(task.id).write_bytes(b"half")  # written, and not yet in the row
     store.spooled("stranger").write_bytes(b"renamed, and the row never committed")
     arrive(store, "half")
+    (store.folder / "incoming" / "export").mkdir()
     reopen(store)
     assert not list((store.folder / "incoming").iterdir())
     assert [path.name for path in (store.folder / "spool").iterdir()] == [accepted.id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot import __version__
@@ -98,9 +98,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(desk: At) -> dict[str, str]:
+async def readyz(request: Request, desk: At) -> dict[str, str]:
     """Say whether films are accepted."""
-    if why := desk.full():
+    if why := desk.full() or (None if request.app.state.readers.alive else "no film is read any more"):
         raise RequestError("BUSY", None, why)
     return {"status": "ready"}
 

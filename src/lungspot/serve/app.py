@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
             finally:
                 desk.stopping = True
                 await asyncio.to_thread(readers.stop, _PATIENCE)
+                desk.close()
         finally:
             store.close()
 

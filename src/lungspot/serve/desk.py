@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Final, TypeVar
 
 from lungspot.detect import Detector, ModelCard
 from lungspot.errors import RequestError
@@ -20,6 +22,10 @@ from lungspot.serve.worklist import row_of
 
 __all__ = ["Desk"]
 
+T = TypeVar("T")
+
+_DRAWERS: Final = 2
+
 
 class Desk:
     """One running server's state."""
@@ -30,8 +36,17 @@ class Desk:
         self.detector = detector
         self.metrics = metrics
         self.stopping = False
+        self._drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="lungspot-draw")
         self._bells: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """End the threads that draw."""
+        self._drawers.shutdown(cancel_futures=True)
+
+    async def drawn(self, picture: Callable[[], T]) -> T:
+        """Return what ``picture`` makes, in one of few threads: a film's pixels take much memory, and a crowd waits."""
+        return await self._loop.run_in_executor(self._drawers, picture)
 
     def full(self, size: int = 0) -> str | None:
         """Say why no film can be accepted now; None where one can."""
@@ -72,13 +87,13 @@ class Desk:
         paths = (self.store.pixels(row["id"]), self.store.maps(row["id"])) if pictures else (None, None)
         return revive(json.loads(row["record"]), self._model(row["model"]), name, *paths)
 
-    def film(self, identifier: str) -> tuple[sqlite3.Row, Analysis]:
+    def film(self, identifier: str) -> Analysis:
         """Return a film with pixels; raises ``NO_READING``, ``NOT_DONE`` or ``NO_PICTURE``."""
         row = self.done(identifier)
         result = self.result(row, pictures=True)
         if isinstance(result, Refusal):
             raise RequestError("NO_PICTURE", identifier, "the film could not be read")
-        return row, result
+        return result
 
     def done(self, identifier: str) -> sqlite3.Row:
         """Return the row of a film that is done; raises ``NO_READING`` or ``NOT_DONE``."""

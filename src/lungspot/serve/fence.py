@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lungspot.errors import LungspotError, RequestError
@@ -82,6 +83,8 @@ class Fence:
         except LungspotError as error:
             if not started:
                 await answer(error)(scope, receive, sending)
+        except ClientDisconnect:
+            _LOG.info("a client left in the middle of its body")
         except Exception as error:  # the last line of defence: one shape, and no value of a film in the log
             debug = bool(os.environ.get("LUNGSPOT_DEBUG"))
             route = getattr(scope.get("route"), "path", "?")

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from lungspot.serve.store import Arrived
 __all__ = ["MOST_PARTS", "Upload", "receive"]
 
 MOST_PARTS: Final = 100
+_UNPACKING: Final = threading.Lock()
 _LONGEST_NAME: Final = 255
 _PLAIN: Final = ("application/dicom", "application/octet-stream", "application/zip", "image/")
 
@@ -186,7 +188,12 @@ def _refuse_more_than(most: int, upload: Upload) -> None:
 
 
 def _unpack(archive: Arrived, folder: Path, upload: Upload, most_films: int) -> None:
-    """Write each member as a film of its own."""
+    """Write each member as a film of its own; one archive at a time, for a member is in memory for a moment."""
+    with _UNPACKING:
+        _unpack_members(archive, folder, upload, most_films)
+
+
+def _unpack_members(archive: Arrived, folder: Path, upload: Upload, most_films: int) -> None:
     try:
         for member in members(archive.path):
             name = f"{archive.name}/{member.info.filename}"[:_LONGEST_NAME]

@@ -1,9 +1,8 @@
-"""Pictures of a film that is done, drawn when asked for; at most two at a time, for each may need much memory."""
+"""Pictures of a film that is done, drawn when they are asked for."""
 
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
@@ -18,16 +17,14 @@ from lungspot.report.look import glow
 __all__ = ["PIECE", "draw", "film_png", "heat_png", "pieces"]
 
 PIECE: Final = 1 << 18  # bytes of an answer at a time; a slow client keeps a file waiting, not memory
-_AT_ONCE: Final = threading.BoundedSemaphore(2)
 _HEAT_SIDE: Final = 512
 
 
 def draw(picture: Callable[[], Image.Image]) -> Iterator[bytes]:
-    """Return a picture as PNG, piece by piece; drawn at once, in this thread."""
+    """Return a picture as PNG, piece by piece, from a file without a name; drawn at once, in this thread."""
     file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the answer that reads it
     try:
-        with _AT_ONCE:
-            picture().save(file, "png", compress_level=1)
+        picture().save(file, "png", compress_level=1)
     except BaseException:
         file.close()
         raise

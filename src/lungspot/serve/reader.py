@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -66,21 +67,26 @@ class Readers:
 
     def _run(self) -> None:
         while not self._stopped:
-            task = self._store.claim()
-            if task is None:
-                with self._wake:
-                    if not self._stopped:
-                        self._wake.wait(0.5)
-                continue
-            start = time.monotonic()
             try:
-                status = self._read(task)
-            except Exception as error:  # noqa: BLE001 - a film must not end the thread
-                _LOG.error("film %s: %s; it stays in the queue", task.id, type(error).__name__)
-                self._store.give_back(task, innocent=isinstance(error, OSError | SetupError))
-                time.sleep(1)
-                continue
-            self._done(task.id, status, time.monotonic() - start)
+                task = self._store.claim()
+                if task is not None:
+                    self._finish(task)
+                    continue
+            except Exception as error:  # noqa: BLE001 - neither a full disk nor a bug may end the thread
+                _LOG.error("%s in a reader; the film stays in the queue", type(error).__name__)
+            with self._wake:
+                if not self._stopped:
+                    self._wake.wait(0.5)
+
+    def _finish(self, task: Task) -> None:
+        """Read one film and write its result down; give it back where that failed."""
+        start = time.monotonic()
+        try:
+            status = self._read(task)
+        except Exception as error:
+            self._store.give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.Error))
+            raise
+        self._done(task.id, status, time.monotonic() - start)
 
     def _read(self, task: Task) -> str:
         keep = self._store.keep_identifiers

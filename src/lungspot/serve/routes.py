@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from PIL import Image
 
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, overlay, page
@@ -181,16 +182,20 @@ def delete(desk: At, identifier: Identifier) -> Response:
 
 
 @router.get("/readings/{identifier}/image", response_class=StreamingResponse, responses=_PNG)
-def image(
+async def image(
     desk: At,
     identifier: Identifier,
     bits: Literal["8", "16"] = "8",
     max_side: Annotated[int | None, Query(ge=64, le=4096)] = None,
 ) -> StreamingResponse:
     """Return the film as a grey PNG."""
-    row = _pictured(desk, identifier)
-    pixels = pixels_of(desk.store.pixels(identifier), row["width"], row["height"])
-    return _png(draw(lambda: film_png(pixels, int(bits), max_side)))
+
+    def picture() -> Image.Image:
+        row = _pictured(desk, identifier)
+        pixels = pixels_of(desk.store.pixels(identifier), row["width"], row["height"])
+        return film_png(pixels, int(bits), max_side)
+
+    return await _png(desk, picture)
 
 
 @router.get(
@@ -207,23 +212,26 @@ def raw16(desk: At, identifier: Identifier) -> StreamingResponse:
 
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
-def overlay_png(
+async def overlay_png(
     desk: At, identifier: Identifier, point: Point = "balanced", *, heatmap: bool = False
 ) -> StreamingResponse:
     """Return the film with its boxes as one picture."""
-    _, result = desk.film(identifier)
-    return _png(draw(lambda: overlay(at_point(result, point), heatmap=heatmap)))
+    return await _png(desk, lambda: overlay(at_point(desk.film(identifier), point), heatmap=heatmap))
 
 
 @router.get("/readings/{identifier}/heatmap/{label}", response_class=StreamingResponse, responses=_PNG)
-def heatmap(
+async def heatmap(
     desk: At, identifier: Identifier, label: str, style: Literal["colour", "grey"] = "colour"
 ) -> StreamingResponse:
     """Return the activation map of one label."""
-    _, result = desk.film(identifier)
-    if label not in result.heat:
-        raise RequestError("NO_PICTURE", label[:64], "the film has no map of this label")
-    return _png(draw(lambda: heat_png(result, label, style)))
+
+    def picture() -> Image.Image:
+        result = desk.film(identifier)
+        if label not in result.heat:
+            raise RequestError("NO_PICTURE", label[:64], "the film has no map of this label")
+        return heat_png(result, label, style)
+
+    return await _png(desk, picture)
 
 
 @router.get(
@@ -231,11 +239,11 @@ def heatmap(
     response_class=Response,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}},
 )
-def report(desk: At, identifier: Identifier, point: Point = "balanced") -> Response:
+async def report(desk: At, identifier: Identifier, point: Point = "balanced") -> Response:
     """Return the film's result as one page."""
-    _, result = desk.film(identifier)
+    text = await desk.drawn(lambda: page(at_point(desk.film(identifier), point)))
     policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
-    return Response(page(at_point(result, point)), media_type="text/html", headers=policy)
+    return Response(text, media_type="text/html", headers=policy)
 
 
 def _pictured(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - a row
@@ -249,5 +257,5 @@ def _open(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - an open file
     return desk.store.pixels(identifier).open("rb")
 
 
-def _png(content: Iterator[bytes]) -> StreamingResponse:
-    return StreamingResponse(content, media_type="image/png")
+async def _png(desk: Desk, picture: Callable[[], Image.Image]) -> StreamingResponse:
+    return StreamingResponse(await desk.drawn(lambda: draw(picture)), media_type="image/png")

@@ -94,6 +94,7 @@ class Store:
         migrate(self._db, folder)
         self.salt = bytes(self.one("SELECT value FROM meta WHERE name = 'salt'")[0])
         self._recover()
+        _sync_folder(folder)
         self._waiting = int(self.one("SELECT count(*) FROM readings WHERE state <> 'done'")[0])
 
     def close(self) -> None:
@@ -173,6 +174,7 @@ class Store:
     def finish(self, task: Task, values: dict[str, Any], scores: Sequence[tuple[str, float, bool]]) -> bool:
         """Write a result down; False where the film was deleted meanwhile. Its files must be in place and synced."""
         columns = {**values, "state": "done", "finished": now()}
+        _sync_folder(self.folder / "films")
         with self._lock:
             with self.writing() as db:
                 set_to = ", ".join(f"{name} = :{name}" for name in columns)
@@ -273,8 +275,8 @@ class Store:
         with self.writing() as db:
             db.execute("UPDATE readings SET state = 'queued' WHERE state = 'reading'")
         rows = {row["id"]: row["state"] for row in self.all("SELECT id, state FROM readings")}
-        for path in (self.folder / "incoming").iterdir():
-            path.unlink()
+        shutil.rmtree(self.folder / "incoming")  # an export's folders may lie there too
+        (self.folder / "incoming").mkdir(mode=0o700)
         for path in (self.folder / "spool").iterdir():
             if path.name not in rows:
                 path.unlink()
