@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 
 @pytest.fixture
@@ -206,6 +207,49 @@ def test_list_and_box_are_linked(film, server, chest, settle):
     film.mouse.click(canvas["x"] + left + scale * (x0 + x1) / 2, canvas["y"] + top + scale * (y0 + y1) / 2)
     settle()
     assert film.locator("#found .pick").nth(at).get_attribute("aria-pressed") == "true"
+
+
+def test_the_magnifier_shows_the_film_larger_under_the_pointer(film, settle):
+    film.keyboard.press("b")
+    canvas = film.locator("#film").bounding_box()
+    at = canvas["width"] / 2, canvas["height"] / 2
+    film.mouse.move(canvas["x"] + at[0], canvas["y"] + at[1])
+    settle()
+    before = pixels(film)
+    film.keyboard.press("z")
+    film.mouse.move(canvas["x"] + at[0] + 1, canvas["y"] + at[1])
+    settle()
+    rows, columns = np.nonzero((pixels(film) != before).any(axis=-1))
+    assert len(rows) > 5000
+    assert np.hypot(rows - at[1], columns - at[0] - 1).max() < 115, "nothing changes outside the lens"
+
+
+def test_fingers_zoom_and_choose(browser, server, chest):
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{server.address}?id={chest}")
+    page.locator("#found li").first.wait_for()
+    canvas = page.locator("#film").bounding_box()
+    x, y = canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2
+    zoom = page.locator("#zoom")
+    before = zoom.inner_text()
+    touch = context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 50), ("touchMove", 80), ("touchMove", 100)):
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(zoom).not_to_have_text(before)
+    settle = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+    page.evaluate(settle)
+    assert int(zoom.inner_text().split()[0]) == pytest.approx(2 * int(before.split()[0]), abs=1)
+    page.locator("#fit").tap()
+    expect(zoom).to_have_text(before)
+    reading = server.get(f"v1/readings/{chest}")
+    scale, left, top = placed(page, reading)
+    x0, y0, x1, y1 = reading["result"]["findings"][-1]["box"]
+    page.touchscreen.tap(canvas["x"] + left + scale * (x0 + x1) / 2, canvas["y"] + top + scale * (y0 + y1) / 2)
+    page.locator("#found li.on").wait_for()
+    context.close()
 
 
 def test_the_ruler_measures_in_millimetres(look, server, nasty_film, settle):

@@ -84,11 +84,11 @@ function typing(target) {
   return target.matches?.("input:not([type=range], [type=checkbox], [type=file]), textarea, select");
 }
 
-/** Whether the focused element uses the key itself: arrows in lists and sliders, Enter and space on buttons. */
-function taken(event) {
-  const { key, target } = event;
-  if (target.matches?.("input[type=range]") && /^(Arrow|Page|Home|End)/.test(key)) return true;
-  return /^(Arrow|Page|Home|End)/.test(key) && Boolean(target.closest?.("[role=listbox], [role=radiogroup], .scrolls"));
+/** Whether the focused element uses the key itself: arrows in lists and sliders, pages in what scrolls. */
+function taken({ key, target }) {
+  if (/^(Page|Home|End)/.test(key) && target.closest?.("#body, .scrolls")) return true;
+  const moves = /^(Arrow|Page|Home|End)/.test(key);
+  return moves && Boolean(target.closest?.("input[type=range], [role=listbox], .scrolls"));
 }
 
 /**

@@ -141,7 +141,10 @@ const acts = {
   reject: () => finding.judge(state.focus, "rejected"),
   edit: () => finding.edit(state.focus),
   remove: () => finding.remove(state.focus),
-  new: () => picture.tool("draw"),
+  new() {
+    picture.tool("draw");
+    one("reading").focus(); // Enter is then for the film, not for the button that had the focus
+  },
   label: relabel,
   toolWindow: () => picture.tool("window"),
   toolPan: () => picture.tool("pan"),
