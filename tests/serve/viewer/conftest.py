@@ -12,7 +12,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pydicom
 import pytest
-from playwright.sync_api import sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWER = ROOT / "src" / "lungspot" / "serve" / "viewer"
@@ -87,6 +88,7 @@ def server(serve):
 @pytest.fixture(scope="module")
 def browser(chromium):
     """Debian's chromium, one for each module of tests."""
+    expect.set_options(timeout=60000)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=flags)
@@ -152,3 +154,17 @@ def nasty_film(rg1, tmp_path_factory):
     path = tmp_path_factory.mktemp("nasty") / f"{NASTY}.dcm"
     data.save_as(path)
     return path
+
+
+@pytest.fixture
+def faults(page):
+    """A function that returns what axe-core finds on the page that is serious or worse, with the elements."""
+
+    def find():
+        return [
+            (each["id"], [node["target"] for node in each["nodes"]])
+            for each in Axe().run(page).response["violations"]
+            if each["impact"] in {"serious", "critical"}
+        ]
+
+    return find

@@ -34,7 +34,7 @@ def test_a_dicom_and_a_png_are_picked_and_read(page, server, rg1, png):
 
 def test_a_film_is_dropped_and_followed(page, server, png):
     page.goto(server.address)
-    page.locator("#rows").wait_for()
+    page.locator("#worklist-title", has_text="(").wait_for()
     dropped = page.evaluate_handle(
         """(text) => {
             const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
@@ -128,9 +128,11 @@ def test_the_page_is_light_and_asks_no_one_else(page, look, server, chest):
     assert 50_000 < weight < 300_000
 
 
-def test_a_token_is_asked_for_once(page, serve):
+def test_a_token_is_asked_for_once(page, serve, faults):
     server = serve(environment={"LUNGSPOT_TOKEN": "a-token-of-the-test-0123456789abcdef"})
     page.goto(server.address)
+    page.locator("#token").wait_for()
+    assert faults() == []
     page.fill("#token", "wrong")
     page.keyboard.press("Enter")
     page.locator("dialog [role=alert]:not(:empty)").wait_for()
@@ -141,3 +143,4 @@ def test_a_token_is_asked_for_once(page, serve):
     page.reload()
     page.locator("#worklist-title", has_text="(0)").wait_for()
     assert page.locator("dialog[open]").count() == 0
+    assert faults() == []

@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lungspot.datasets.formats import FORMATS
 
@@ -225,16 +224,8 @@ def test_a_learner_draws_first_and_is_scored(look, server, chest, settle):
     assert len(server.get(f"v1/readings/{chest}")["reviews"]) == before, "an exercise is no review"
 
 
-def faults(page):
-    return [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-        if each["impact"] in {"serious", "critical"}
-    ]
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_serious(look, chest, leg, settle, theme):
+def test_axe_finds_nothing_serious(look, faults, chest, leg, settle, theme):
     page = look(chest)
     if theme == "light":
         page.keyboard.press("d")
@@ -247,10 +238,10 @@ def test_axe_finds_nothing_serious(look, chest, leg, settle, theme):
     page.keyboard.press("Enter")
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     settle()
-    assert faults(page) == []
+    assert faults() == []
     page.keyboard.press("Escape")
     page.keyboard.press("?")
-    assert faults(page) == []
+    assert faults() == []
     page.keyboard.press("Escape")
     look(leg)
-    assert faults(page) == []
+    assert faults() == []

@@ -18,7 +18,7 @@ function draw(state, open) {
   if (!state.model) return;
   const rows = one("rows");
   fill(rows, ...state.rows.map((row) => entry(state, row, open)));
-  rows.tabIndex = state.rows.length ? -1 : 0;
+  rows.hidden = !state.rows.length; // a list box without options is none
   one("empty").hidden = state.rows.length > 0;
   one("more").hidden = state.ended;
   const title = one("worklist-title");
