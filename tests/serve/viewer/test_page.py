@@ -63,6 +63,22 @@ def test_what_is_no_film_is_said_to_be_none(page, server, tmp_path):
     assert "NOT_AN_IMAGE" in refusal.inner_text()
 
 
+def test_a_film_is_deleted_after_a_question(page, look, server, png, tmp_path):
+    path = tmp_path / "wrong.png"
+    path.write_bytes(png.read_bytes() + b"another film by its bytes")
+    wrong = server.read(path, "wrong.png")
+    look(wrong)
+    page.locator("summary", has_text="About this film").click()
+    answers = [False, True]
+    page.on("dialog", lambda dialog: dialog.accept() if answers.pop(0) else dialog.dismiss())
+    page.locator("#delete").click()
+    assert wrong in [row["id"] for row in server.get("v1/readings")["readings"]]
+    page.locator("#delete").click()
+    page.locator(f"[data-key='{wrong}']").wait_for(state="detached")
+    assert wrong not in [row["id"] for row in server.get("v1/readings")["readings"]]
+    assert not answers
+
+
 def test_the_worklist_is_by_urgency(page, server, chest, leg):
     page.goto(server.address)
     page.locator(f"[data-key='{leg}']").wait_for()

@@ -39,6 +39,8 @@ const of = (id) => `v1/readings/${encodeURIComponent(id)}`;
 /** Where a part of a reading is. */
 export const address = (id, part) => `${of(id)}/${part}`;
 
+export const remove = (id) => ask(of(id), { method: "DELETE" });
+
 export const signIn = (token) => post("v1/session", { token });
 
 /** The model: labels by id, thresholds by point and label, and `why(code)` in words. */

@@ -9,7 +9,7 @@ import { drawing } from "./drawing.js";
 import { findings } from "./findings.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
-import { open as openFilm, unsaved } from "./opening.js";
+import { forget, open as openFilm, unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
 import { POINTS, marks, verdicts } from "./scene.js";
 import { keep, kept } from "./settings.js";
@@ -157,6 +157,20 @@ const acts = {
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
   touched: () => store.set({ saved: "not saved" }),
+  async erase() {
+    const { id } = state;
+    if (!id || !confirm("Delete this film, its result and its reviews? This cannot be undone.")) return;
+    const next = list.step(1) ?? list.step(-1);
+    try {
+      await api.remove(id);
+      forget(store);
+      await list.refresh();
+      if (next) await open(next);
+      else say("Deleted");
+    } catch (error) {
+      say(error.message);
+    }
+  },
   reader(name) {
     change({ reader: name });
     store.set({ reader: name });

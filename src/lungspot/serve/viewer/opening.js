@@ -86,6 +86,11 @@ export async function open(store, id, shown) {
   }
 }
 
+/** Leave the open film, which is no more. */
+export function forget(store) {
+  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id: null });
+}
+
 function form(note, complete) {
   one("note").value = note;
   one("complete").checked = complete;

@@ -4,7 +4,7 @@ import { address } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
 import { POINTS, labelOf, percent, threshold } from "./scene.js";
 
-/** Build the panel once. `acts`: point, save, undo, redo, reader, note, complete, teach, reveal. */
+/** Build the panel once. `acts`: point, save, undo, redo, new, reader, touched, reveal, erase. */
 export function side(store, acts) {
   const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
   const body = make(
@@ -34,6 +34,7 @@ export function side(store, acts) {
       make("summary", {}, "About this film"),
       make("p", { id: "more-of-it" }),
       make("dl", { id: "facts" }),
+      button("delete", "Delete this film…", "Delete the film, its result and its reviews", acts.erase),
     ),
     make("details", {}, make("summary", {}, "About the model"), make("dl", { id: "card" })),
   );
