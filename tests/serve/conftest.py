@@ -117,9 +117,9 @@ def start(model_file, tmp_path_factory):
 
     yield begin
     for server in running:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+        server.process.terminate()
+    for server in running:
+        server.process.wait(60)
 
 
 @pytest.fixture(scope="session")
