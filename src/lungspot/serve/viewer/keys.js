@@ -101,7 +101,7 @@ export function listen(acts, enabled, first) {
     if (!name || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (typing(event.target)) {
       if (name === "Escape") event.target.blur();
-      else if (name !== "Ctrl+s") return;
+      if (name !== "Ctrl+s") return;
     }
     if (taken(event)) return;
     if (/^(Shift\+)?.$/.test(name) && !enabled()) return; // WCAG 2.1.4: single keys can be turned off

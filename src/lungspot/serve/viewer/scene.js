@@ -65,7 +65,7 @@ function reference(state) {
     box: each.box,
     colour: labelOf(state, each.label).color,
     text: `${each.by}: ${labelOf(state, each.label).name}${each.score ? ` ${percent(each.score)}` : ""}`,
-    dashed: true,
+    dashed: each.by === "model",
   }));
 }
 

@@ -49,7 +49,7 @@ export function teaching(store) {
         truth ? `Against the truth: ${inWords(score(drawn, truth))}` : "The truth of this film is not known here.",
       );
       if (truth) lines.push(`The model against the truth: ${inWords(score(model, truth))}`);
-      const words = lines.join(" ");
+      const words = lines.join("\n");
       store.set({ revealed: { boxes: [...(truth ?? []), ...model], words }, editing: false, tool: "window" });
       say(words);
     },
