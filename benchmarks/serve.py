@@ -304,8 +304,11 @@ def in_a_browser(server: Server, films: Films, folder: Path, found: dict[str, fl
             film.write_bytes(films.next())
             page.goto(address, wait_until="networkidle")
             begin = time.perf_counter()
-            page.set_input_files("#picker", film)
-            page.locator("#rows .row.assessed").first.wait_for()
+            with page.expect_response("**/v1/readings") as answer:
+                page.set_input_files("#picker", film)
+            key = answer.value.json()["readings"][0]["id"]
+            page.locator(f"#rows [data-key='{key}'].assessed").click()
+            page.wait_for_url(f"**{key}**")
             page.locator("#found li").first.wait_for()
             times.append(time.perf_counter() - begin)
         report(found, "upload to boxes on screen, median s", float(np.median(times[1:])))

@@ -148,6 +148,14 @@ def test_a_newer_database_is_refused(tmp_path):
         Store(tmp_path)
 
 
+def test_a_damaged_database_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "lungspot.db").write_bytes(b"no database" * 100)
+    for _ in range(2):  # the folder is given free again
+        with pytest.raises(SetupError, match="NOT_READABLE: file is not a database; restore it from a backup"):
+            Store(tmp_path)
+    assert (tmp_path / "lungspot.db").read_bytes() == b"no database" * 100
+
+
 def test_commits_reach_the_disk(store):
     assert store.one("PRAGMA synchronous")[0] == 2
     assert store.one("PRAGMA journal_mode")[0] == "wal"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot.errors import InputError
+from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
 from lungspot.serve.store import Store, now
 
@@ -95,11 +95,13 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
     }
     created = now()
     with store.writing() as db:
-        number = db.execute(
+        made = db.execute(
             "INSERT INTO reviews (reading, created, reader, body) SELECT number, ?, ?, ? FROM readings WHERE id = ?",
             (created, review.reader, json.dumps(body, ensure_ascii=False, allow_nan=False), row["id"]),
-        ).lastrowid
-    return {"id": number, "reading_id": row["id"], "created": created, "reader": review.reader, **body}
+        )
+    if not made.rowcount:
+        raise RequestError("NO_READING", row["id"], "the film was deleted meanwhile")
+    return {"id": made.lastrowid, "reading_id": row["id"], "created": created, "reader": review.reader, **body}
 
 
 def reviews_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:

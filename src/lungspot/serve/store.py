@@ -86,15 +86,34 @@ class Store:
         except OSError:
             os.close(self._held)
             raise SetupError("IN_USE", folder, "another server uses this folder") from None
+        try:
+            self._open()
+        except BaseException:
+            os.close(self._held)
+            raise
+
+    def _open(self) -> None:
+        folder = self.folder
         (folder / "lungspot.db").touch(mode=0o600)
         self._db = sqlite3.connect(folder / "lungspot.db", isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            advice = "restore it from a backup, or give another --data"
+            raise SetupError("NOT_READABLE", folder / "lungspot.db", str(error), advice=advice) from error
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             self._db.execute(f"PRAGMA {pragma}")
-        migrate(self._db, folder)
+        migrate(self._db, self.folder)
         self.salt = bytes(self.one("SELECT value FROM meta WHERE name = 'salt'")[0])
         self._recover()
-        _sync_folder(folder)
+        _sync_folder(self.folder)
         self._waiting = int(self.one("SELECT count(*) FROM readings WHERE state <> 'done'")[0])
 
     def close(self) -> None:
@@ -250,7 +269,9 @@ class Store:
     def _insert(self, db: sqlite3.Connection, identifier: str, film: Arrived, number: int | None) -> None:
         if number is not None:
             db.execute(
-                "UPDATE readings SET state = 'queued', attempts = 0, finished = NULL WHERE number = ?", (number,)
+                "UPDATE readings SET state = 'queued', attempts = 0, finished = NULL, status = NULL, urgency = -1"
+                " WHERE number = ?",
+                (number,),
             )
             return
         name = film.name if self.keep_identifiers else None
