@@ -292,8 +292,10 @@ def in_a_browser(server: Server, films: Films, folder: Path, found: dict[str, fl
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1366, "height": 768})
-        weight = []
-        page.on("response", lambda answer: weight.append(len(answer.body())) if answer.ok else None)
+        seen: list[str] = []
+        weight: list[int] = []
+        page.on("response", lambda answer: seen.append(answer.url))
+        page.on("response", lambda answer: weight.append(len(answer.body())) if "/v1/" not in answer.url else None)
         page.goto(address, wait_until="networkidle")
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         report(found, "first paint, s", paint / 1000)
@@ -308,8 +310,10 @@ def in_a_browser(server: Server, films: Films, folder: Path, found: dict[str, fl
                 page.set_input_files("#picker", film)
             key = answer.value.json()["readings"][0]["id"]
             page.locator(f"#rows [data-key='{key}'].assessed").click()
-            page.wait_for_url(f"**{key}**")
+            while not any(f"{key}/image.raw16" in url for url in seen):
+                page.wait_for_timeout(5)
             page.locator("#found li").first.wait_for()
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
             times.append(time.perf_counter() - begin)
         report(found, "upload to boxes on screen, median s", float(np.median(times[1:])))
         browser.close()
