@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs fuzz weights study bench sbom clean system
+.PHONY: demo test check docs drill fuzz weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo
@@ -21,6 +21,9 @@ check: .venv/dev
 
 fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images
+
+drill: .venv/dev
+	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 $(BIN)/python -m pytest -m drill tests/serve
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py

@@ -97,6 +97,15 @@ def dsrdump():
 
 
 @pytest.fixture(scope="session")
+def chromium():
+    """The path of Debian's browser, in which the viewer is tested."""
+    program = shutil.which("chromium")
+    if program is None:
+        skip_or_fail("chromium is not installed (apt install chromium)")
+    return program
+
+
+@pytest.fixture(scope="session")
 def pydicom_data():
     """The folder of DICOM files in the package pydicom-data (MIT)."""
     spec = importlib.util.find_spec("data_store")

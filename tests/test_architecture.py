@@ -37,7 +37,7 @@ HEAVY = {
         "onnx",
         "onnxruntime",
     ),
-    *("openjpeg", "pydicom", "pylibjpeg", "rle", "scipy", "torch"),
+    *("fastapi", "openjpeg", "pydicom", "pylibjpeg", "rle", "scipy", "starlette", "torch", "uvicorn"),
 }
 NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager", "misc", "lib"}
 
@@ -91,7 +91,7 @@ def test_no_cycles():
 def test_the_light_base_contract_names_the_heavy():
     light = contract("forbidden")
     assert light["source_modules"] == ["lungspot"]
-    assert {"torch", "accelerate", "onnx", "matplotlib"} <= set(light["forbidden_modules"])
+    assert {"torch", "accelerate", "onnx", "matplotlib", "fastapi", "uvicorn"} <= set(light["forbidden_modules"])
     assert light["unmatched_ignore_imports_alerting"] == "error"
 
 
@@ -187,6 +187,7 @@ assert all(film.frame == films["UNCR"].frame for film in films.values())
         ("deidentify FILM out", 0, "1 film in out"),
         ("detect FILM --model MODEL --format fhir -o out", 0, ""),
         ("detect FILM --model MODEL --format sr -o out", 4, "MISSING_EXTRA"),
+        ("serve --port 0", 4, "MISSING_EXTRA"),
         ("train -o run", 4, "MISSING_EXTRA"),
         ("node --allow *@127.0.0.1", 4, "MISSING_EXTRA"),
     ],
@@ -232,7 +233,7 @@ def test_a_module_says_what_it_offers(path):
     offered = ast.literal_eval(lists[0])
     defined = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             defined.add(node.name)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             defined |= {alias.asname or alias.name for alias in node.names}

@@ -3,9 +3,19 @@ import pickle
 import pytest
 
 from lungspot import errors
-from lungspot.errors import CODES, DatasetError, FilmError, InputError, LungspotError, ModelError, SetupError, printable
+from lungspot.errors import (
+    CODES,
+    DatasetError,
+    FilmError,
+    InputError,
+    LungspotError,
+    ModelError,
+    RequestError,
+    SetupError,
+    printable,
+)
 
-TREE = [(InputError, 1), (FilmError, 1), (DatasetError, 1), (ModelError, 4), (SetupError, 4)]
+TREE = [(InputError, 1), (FilmError, 1), (DatasetError, 1), (ModelError, 4), (SetupError, 4), (RequestError, 1)]
 
 
 @pytest.mark.parametrize(("kind", "exit_code"), TREE)

@@ -63,7 +63,8 @@ particular advice than the one in this table.
     ├── FilmError       one film cannot be read, or cannot be judged
     ├── DatasetError    a dataset on disk is not what its adapter expects
     ├── ModelError      a model file is not the one it should be; ends a command with exit code 4
-    └── SetupError      this machine or installation lacks something; ends a command with exit code 4
+    ├── SetupError      this machine or installation lacks something; ends a command with exit code 4
+    └── RequestError    one HTTP request is refused
 """
 
 WARNINGS_TEXT = """\

@@ -12,6 +12,7 @@ want dcmdjpeg dcmtk # reference decoders: tests/images compares every lossless s
 want dciodvfy dicom3tools # tests/report: every DICOM object that we write passes its checks
 [ -x /usr/sbin/Orthanc ] || want Orthanc orthanc # tests/node: the archive that sends films and takes results
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc-dicomweb" # its DICOMweb
+want chromium chromium # the browser of tests/serve/viewer
 
 [ -n "$missing" ] || exit 0
 

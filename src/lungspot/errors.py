@@ -5,7 +5,8 @@
     ├── FilmError       one film cannot be read or judged                   exit 1
     ├── DatasetError    a dataset on disk is not what its adapter expects   exit 1
     ├── ModelError      a model file is wrong, or its output is unusable    exit 4
-    └── SetupError      this machine lacks something: an extra, disk, …     exit 4
+    ├── SetupError      this machine lacks something: an extra, disk, …     exit 4
+    └── RequestError    one HTTP request is refused (docs/reference/http.md)  exit 1
 
 Every error carries a ``code`` out of :data:`CODES`, the place it happened (``where``: a path, a path and row, a UID),
 what was found (``reason``), and what to do about it. Scripts branch on ``code``; people read the line. The line is
@@ -17,7 +18,17 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["CODES", "DatasetError", "FilmError", "InputError", "LungspotError", "ModelError", "SetupError", "printable"]
+__all__ = [
+    "CODES",
+    "DatasetError",
+    "FilmError",
+    "InputError",
+    "LungspotError",
+    "ModelError",
+    "RequestError",
+    "SetupError",
+    "printable",
+]
 
 # code → what the user can do next. docs/reference/errors.md explains each; a test keeps the two in step.
 CODES: Final[dict[str, str]] = {
@@ -63,6 +74,20 @@ CODES: Final[dict[str, str]] = {
     "PORT": "give another --port or --host, or stop what listens there",
     "SPOOL_IN_USE": "stop the other node, or give another --spool",
     "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
+    "IN_USE": "stop the other server, or give another --data or --port",
+    # RequestError
+    "BAD_REQUEST": "send what docs/reference/http.md asks for",
+    "BUG": "please report it, with what was asked",
+    "BUSY": "try again after the seconds that Retry-After names",
+    "NOT_DONE": "ask again when the film has been read (?wait=30)",
+    "NO_PICTURE": "ask for films that were read, and for the maps listed in heatmaps",
+    "NO_READING": "list the readings with GET /v1/readings",
+    "NO_ROUTE": "see docs/reference/http.md",
+    "NO_TOKEN": "send Authorization: Bearer TOKEN, or sign in with POST /v1/session",
+    "TOO_SLOW": "send again over a faster connection",
+    "WRONG_HOST": "use localhost or an IP address, or start the server with --allow-host NAME",
+    "WRONG_METHOD": "use a method that Allow names",
+    "WRONG_ORIGIN": "use the server's own page",
 }
 
 
@@ -111,6 +136,10 @@ class SetupError(LungspotError):
     """This machine or installation lacks something."""
 
     exit_code = 4
+
+
+class RequestError(LungspotError):
+    """One HTTP request is refused."""
 
 
 def printable(text: str) -> str:

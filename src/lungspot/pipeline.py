@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lungspot.detect import Detector, decode, load_detector, see
 from lungspot.errors import FilmError
-from lungspot.explain import agree, cam
+from lungspot.explain import Agreement, agree_all, cam
+from lungspot.findings import Frame, Reading
 from lungspot.images import Radiograph, read
 from lungspot.report import Analysis, Model, Refusal
 
 __all__ = ["Film", "analyze", "analyze_all", "assess"]
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+Heat = NDArray[np.float32]
 T = TypeVar("T")
 
 _AHEAD = 4  # films that are read ahead of the one that is judged
@@ -69,8 +74,7 @@ def assess(
     upright = decode(sight.raw, sight.placement, detector.card, point=point, min_score=min_score)
     reading = sight.correction.reading(upright)
     heat = cam(sight.raw, detector.card, sight.correction)
-    boxed = [finding for finding in reading.findings if finding.box is not None]
-    agreement = tuple(agree(heat[f.label], f.box, radiograph.frame).to_json() for f in boxed if f.box is not None)
+    agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))
     timings["explain"] = _since(start)
     return Analysis(radiograph, model, reading, (), sight.notices, heat, agreement, point, timings, min_score)
 
@@ -90,6 +94,13 @@ def analyze_all(
         except FilmError as error:
             where = error.where if error.where not in {"", "<bytes>"} else film.name
             yield Refusal(film.name, FilmError(error.code, where, error.reason, advice=error.advice))
+
+
+def _agreement(reading: Reading, heat: Mapping[str, Heat], frame: Frame) -> Iterator[Agreement]:
+    """Yield, box by box in the order of the reading, how box and map agree; each map is looked at once."""
+    boxed = [finding.label for finding in reading.findings if finding.box is not None]
+    by_label = {label: iter(agree_all(heat[label], reading.boxes(label), frame)) for label in set(boxed)}
+    return (next(by_label[label]) for label in boxed)
 
 
 def _open_and_read(film: Film) -> tuple[Radiograph, float]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.explain import agree
+from lungspot.explain import agree, agree_all
 from lungspot.findings import Box, Frame
 
 FRAME = Frame(80, 160)
@@ -43,3 +43,10 @@ def test_a_box_smaller_than_a_cell_has_an_answer():
     found = agree(heat(2, 2), Box(24.0, 48.0, 24.5, 48.5), FRAME)
     assert found.peak_in_box in {True, False}
     assert 0 <= found.iou <= 1
+
+
+def test_several_boxes_on_one_map_are_each_judged_alone():
+    hot = heat(slice(2, 4), slice(2, 6))
+    boxes = [Box(20, 40, 40, 80), Box(0, 0, 80, 160), Box(24.0, 48.0, 24.5, 48.5)]
+    assert agree_all(hot, boxes, FRAME) == [agree(hot, box, FRAME) for box in boxes]
+    assert agree_all(hot, [], FRAME) == []

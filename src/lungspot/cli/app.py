@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from lungspot import __version__
-from lungspot.cli import convert, data, deidentify, demo, detect, evaluate, export, info, node, train, train_gate
+from lungspot.cli import (
+    convert,
+    data,
+    deidentify,
+    demo,
+    detect,
+    evaluate,
+    export,
+    info,
+    node,
+    serve,
+    train,
+    train_gate,
+)
 from lungspot.cli.console import BANNER, Exit, print_bug, print_error
 from lungspot.errors import LungspotError, SetupError
 
@@ -33,6 +46,7 @@ app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("deidentify")(deidentify.deidentify)
 app.command("node")(node.node)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)

@@ -8,6 +8,7 @@ number, so ``area``, the box's part of the film, stands beside it: by chance ene
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from lungspot.explain.cam import in_pixels
 from lungspot.findings import Box, Frame
 
-__all__ = ["Agreement", "agree"]
+__all__ = ["Agreement", "agree", "agree_all"]
 
 _GRID = 64  # cells each way on which both are compared; the box counts by the part of a cell it covers
 
@@ -37,21 +38,30 @@ class Agreement:
 
 def agree(heat: NDArray[np.float32], box: Box, frame: Frame) -> Agreement:
     """Return the agreement of a map, shape (h, w), over the whole of ``frame``, and a box in that frame."""
+    return agree_all(heat, [box], frame)[0]
+
+
+def agree_all(heat: NDArray[np.float32], boxes: Sequence[Box], frame: Frame) -> list[Agreement]:
+    """Return the agreement of one map with each of several boxes, the map being brought to the grid once."""
     grid = Frame(_GRID, _GRID)
     fine = in_pixels(heat, grid).astype(np.float64)
-    inside = _cover(box.move(frame, grid))
-    total = fine.sum()
-    count = max(round(float(inside.sum())), 1)
-    hottest = np.zeros(_GRID * _GRID)
-    hottest[np.argsort(-fine, axis=None, kind="stable")[:count]] = 1
-    overlap = float((hottest.reshape(inside.shape) * inside).sum())
+    hottest_first = np.argsort(-fine, axis=None, kind="stable")
     peak = np.unravel_index(int(fine.argmax()), fine.shape)
-    return Agreement(
-        energy_in_box=float((fine * inside).sum() / total) if total > 0 else 0.0,
-        peak_in_box=bool(total > 0 and inside[peak] >= 0.5),
-        iou=overlap / (count + float(inside.sum()) - overlap) if total > 0 else 0.0,
-        area=float(inside.mean()),
-    )
+    total = fine.sum()
+    found = []
+    for box in boxes:
+        inside = _cover(box.move(frame, grid))
+        count = max(round(float(inside.sum())), 1)
+        overlap = float(inside.reshape(-1)[hottest_first[:count]].sum())
+        found.append(
+            Agreement(
+                energy_in_box=float((fine * inside).sum() / total) if total > 0 else 0.0,
+                peak_in_box=bool(total > 0 and inside[peak] >= 0.5),
+                iou=overlap / (count + float(inside.sum()) - overlap) if total > 0 else 0.0,
+                area=float(inside.mean()),
+            )
+        )
+    return found
 
 
 def _cover(box: Box) -> NDArray[np.float64]:

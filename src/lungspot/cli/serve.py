@@ -1,0 +1,65 @@
+"""``lungspot serve``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import BANNER, say, writing
+
+__all__ = ["serve"]
+
+_TOKEN = "LUNGSPOT_TOKEN"  # noqa: S105 - the variable's name
+
+
+def serve(
+    data: Annotated[Path, typer.Option(help="The folder for films, results and reviews.")] = Path("lungspot-data"),
+    port: Annotated[int, typer.Option(help="The port; 0 takes any free one.", min=0, max=65535)] = 8080,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; beyond this machine it needs a token.")
+    ] = "127.0.0.1",
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with the token that clients must show (or $LUNGSPOT_TOKEN).")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A name under which browsers may reach the server.")
+    ] = None,
+    keep_identifiers: Annotated[
+        bool, typer.Option("--keep-identifiers", help="Keep file names, patient names and ids, and the files.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
+    queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
+    max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
+) -> None:
+    """Serve the viewer and the HTTP interface to this machine, or with a token to others.
+
+    Films are kept without anything about the patient. Stop it with Ctrl-C: films that wait are read at the next start.
+    """
+    from lungspot.errors import SetupError
+
+    try:
+        from lungspot.serve import Settings
+        from lungspot.serve import serve as run
+    except ModuleNotFoundError as error:
+        advice = "pip install 'lungspot[serve]'"
+        raise SetupError("MISSING_EXTRA", None, f"serving needs {error.name}", advice=advice) from error
+    with writing():
+        token = token_file.read_text(encoding="utf-8").strip() if token_file else os.environ.get(_TOKEN)
+        settings = Settings(
+            data=data,
+            host=host,
+            port=port,
+            token=token,
+            allow_hosts=tuple(allow_host or ()),
+            keep_identifiers=keep_identifiers,
+            model=model,
+            workers=workers,
+            queue=queue,
+            upload_bytes=max_upload << 20,
+        )
+        say(f"lungspot: {BANNER}")
+        run(settings, lambda address: say(f"lungspot: serving {address} (data in {data}); stop with Ctrl-C"))

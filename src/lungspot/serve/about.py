@@ -1,0 +1,135 @@
+"""What the server says about itself: the model, its own health, its numbers, and the key to its door."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from lungspot import __version__
+from lungspot.detect import OPERATING_POINTS, REASONS
+from lungspot.errors import CODES, RequestError
+from lungspot.findings import DISEASES, taxonomy
+from lungspot.images.radiograph import WARNINGS
+from lungspot.report import BANNER
+from lungspot.report.look import color_of
+from lungspot.serve.desk import Desk
+from lungspot.serve.fence import COOKIE, session_of
+from lungspot.serve.intake import MOST_PARTS
+from lungspot.serve.problems import ERRORS
+from lungspot.serve.record import floor_of
+from lungspot.serve.routes import At
+
+__all__ = ["router"]
+
+router = APIRouter(responses=ERRORS)
+
+
+class Session(BaseModel):
+    """What opens the door."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: Annotated[str, Field(max_length=1024)]
+
+
+@router.get("/v1/model")
+def model(desk: At) -> dict[str, Any]:
+    """Return the model's card, in the words that a page needs."""
+    detector = desk.detector
+    card = detector.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "sha256": detector.sha256,
+        "card_sha256": card.sha256,
+        "software": {"lungspot": __version__, "onnxruntime": detector.runtime},
+        "labels": [_label(desk, label) for label in card.labels],
+        "operating_points": list(OPERATING_POINTS),
+        "default_point": "balanced",
+        "floor": round(floor_of(card), 4),
+        "training_data": list(card.training_data),
+        "licence": card.licence,
+        "terms": card.terms,
+        "intended_use": card.intended_use,
+        "notes": list(card.notes),
+        "metrics": _plain(card.metrics),
+        "gate": None if card.gate is None else {"tested_on": _plain(card.gate.tested_on)},
+        "reasons": {**CODES, **REASONS},
+        "warnings": dict(WARNINGS),
+        "taxonomy": [{"id": each.id, "name": each.name, "disease": each.id in DISEASES} for each in taxonomy()],
+        "limits": {
+            "upload_bytes": desk.settings.upload_bytes,
+            "films": desk.settings.queue,
+            "parts": MOST_PARTS,
+            "queue": desk.settings.queue,
+        },
+        "keeps_identifiers": desk.settings.keep_identifiers,
+        "banner": BANNER,
+        "not_for_clinical_use": True,
+    }
+
+
+@router.post("/v1/session", status_code=204)
+async def sign_in(desk: At, session: Session) -> Response:
+    """Give a browser the cookie that stands for the token."""
+    token = desk.settings.token
+    answer = Response(status_code=204)
+    if token is not None:
+        if not hmac.compare_digest(session.token.encode(), token.encode()):
+            raise RequestError("NO_TOKEN", "token", "this is not the token")
+        answer.set_cookie(COOKIE, session_of(token), httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.delete("/v1/session", status_code=204)
+async def sign_out() -> Response:
+    """Take the cookie away."""
+    answer = Response(status_code=204)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request, desk: At) -> dict[str, str]:
+    """Say whether films are accepted."""
+    if why := desk.full() or (None if request.app.state.readers.alive else "no film is read any more"):
+        raise RequestError("BUSY", None, why)
+    return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
+)
+async def metrics(desk: At) -> Response:
+    """Return the numbers."""
+    desk.metrics.waiting.set(desk.store.waiting)
+    return Response(desk.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _label(desk: Desk, label: str) -> dict[str, Any]:
+    card = desk.detector.card
+    limits = {point: card.threshold(label, point) for point in OPERATING_POINTS}
+    return {
+        "id": label,
+        "name": taxonomy()[label].name,
+        "color": color_of(label),
+        "codes": {code.scheme: code.value for code in taxonomy()[label].codes},
+        "thresholds": {p: {"box": round(t.box, 4), "image": round(t.image, 4)} for p, t in limits.items()},
+        "reliability": _plain(card.reliability.get(label, {})),
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
+    if hasattr(value, "items"):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,72 @@
+"""The application: routes, the fence around them, and a life that begins with recovery and ends without loss."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from lungspot import __version__
+from lungspot.detect import load_detector
+from lungspot.errors import LungspotError
+from lungspot.serve import about, page_files, review_routes, routes
+from lungspot.serve.desk import Desk
+from lungspot.serve.fence import Fence
+from lungspot.serve.metrics import Metrics
+from lungspot.serve.problems import install
+from lungspot.serve.reader import Readers
+from lungspot.serve.settings import Settings
+from lungspot.serve.store import Store
+
+__all__ = ["create_app"]
+
+_PATIENCE: Final = 30.0  # seconds that films being read have to finish when the server stops
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application of one server; nothing is opened before it starts.
+
+    Starting raises :class:`~lungspot.errors.LungspotError` where the model or the folder cannot be used.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            detector = load_detector(settings.model)
+            store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
+        except (LungspotError, OSError) as error:
+            app.state.failure = error  # uvicorn tells nobody why a start failed
+            raise
+        try:
+            store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
+            desk = Desk(settings, store, detector, metrics)
+            readers = Readers(store, detector, settings.workers, desk.ring)
+            app.state.desk = desk
+            app.state.readers = readers
+            try:
+                yield
+            finally:
+                desk.stopping = True
+                await asyncio.to_thread(readers.stop, _PATIENCE)
+                desk.close()
+        finally:
+            store.close()
+
+    app = FastAPI(
+        title="lungspot",
+        version=__version__,
+        description="Boxes disease in chest X-rays. Research use only, not for clinical use. docs/reference/http.md.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.failure = None
+    for part in (routes, review_routes, about, page_files):
+        app.include_router(part.router)
+    install(app)
+    app.add_middleware(Fence, settings=settings, metrics=metrics)
+    return app

@@ -1,0 +1,172 @@
+"""What stands before every route: who may ask, how much and how slowly, and the headers of every answer.
+
+Host names guard against a page whose name was pointed at this machine (DNS rebinding), Origin against pages of other
+sites, the token against everyone else. A body is counted and timed as it arrives, whatever its Content-Length says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import logging
+import os
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lungspot.errors import LungspotError, RequestError
+from lungspot.serve.metrics import Metrics
+from lungspot.serve.problems import answer
+from lungspot.serve.settings import Settings
+
+__all__ = ["COOKIE", "Fence", "session_of"]
+
+_LOG = logging.getLogger("lungspot.serve")
+
+COOKIE: Final = "lungspot"
+UPLOAD: Final = "/v1/readings"
+_MOST_JSON: Final = 1 << 20
+_SILENCE: Final = 10.0  # seconds without a byte
+_GRACE, _SLOWEST = 10.0, 10_000  # seconds after which a body must have arrived at so many bytes a second
+
+_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Fence:
+    """An ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._hosts = frozenset({"localhost", *(name.lower() for name in settings.allow_hosts)})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through to the application, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/v1/") else "no-cache")
+                self._metrics.answered(scope, message["status"])
+            await send(message)
+
+        try:
+            self._admit(scope, Headers(scope=scope))
+            await self._app(scope, self._guarded(scope, receive), sending)
+        except LungspotError as error:
+            if not started:
+                await answer(error)(scope, receive, sending)
+        except ClientDisconnect:
+            _LOG.info("a client left in the middle of its body")
+        except Exception as error:  # the last line of defence: one shape, and no value of a film in the log
+            debug = bool(os.environ.get("LUNGSPOT_DEBUG"))
+            route = getattr(scope.get("route"), "path", "?")
+            _LOG.error("bug: %s at %s %s", type(error).__name__, scope["method"], route, exc_info=debug)
+            if started:
+                raise
+            await answer(RequestError("BUG", None, "the server failed on this request"))(scope, receive, sending)
+
+    def _admit(self, scope: Scope, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            raise RequestError("WRONG_HOST", "Host", f"{host[:100]!r} is not a name of this server")
+        origin = headers.get("origin")
+        site = headers.get("sec-fetch-site", "none")
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        opening = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in {"GET", "HEAD"}
+        if foreign or (site not in {"same-origin", "none"} and not opening):
+            raise RequestError("WRONG_ORIGIN", "Origin", "the request comes from a page of another site")
+        path = scope["path"]
+        guarded = (path.startswith("/v1/") and path != "/v1/session") or path == "/metrics"
+        if guarded and self._settings.token is not None and not _shows(headers, self._settings.token):
+            raise RequestError("NO_TOKEN", "Authorization", "no token, or not the right one")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise RequestError("BAD_REQUEST", "Content-Encoding", "bodies are taken as they are, never unpacked")
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            urlsplit(f"//{host}").port  # noqa: B018 - raises for a port that is none
+        except ValueError:
+            return False
+        if name in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def _guarded(self, scope: Scope, receive: Receive) -> Receive:
+        """Return ``receive`` with the limits on size and time."""
+        upload = scope["path"] == UPLOAD and scope["method"] == "POST"
+        most = self._settings.upload_bytes if upload else _MOST_JSON
+        too_large = RequestError("TOO_LARGE", "body", f"more than {most} bytes", advice="send fewer films at a time")
+        said = Headers(scope=scope).get("content-length", "0")
+        if said.isdigit() and int(said) > most:
+            raise too_large
+        start = time.monotonic()
+        seen = 0
+        whole = False
+
+        async def guarded() -> Message:
+            nonlocal seen, whole
+            if whole:  # what remains to be heard is that the client left, for which no limit holds
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), _SILENCE)
+            except TimeoutError:
+                raise RequestError("TOO_SLOW", "body", f"nothing arrived for {_SILENCE:.0f} s") from None
+            seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if seen > most:
+                raise too_large
+            past = time.monotonic() - start
+            if not whole and past > _GRACE and seen < past * _SLOWEST:
+                raise RequestError("TOO_SLOW", "body", f"{seen} bytes in {past:.0f} s")
+            return message
+
+        return guarded
+
+
+def session_of(token: str) -> str:
+    """Return the value of the cookie that stands for a token, from which the token cannot be told."""
+    return hmac.new(token.encode(), b"lungspot session", "sha256").hexdigest()
+
+
+def _shows(headers: Headers, token: str) -> bool:
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
+        return True
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return False
+    return morsel is not None and hmac.compare_digest(morsel.value.encode(), session_of(token).encode())

@@ -1,0 +1,97 @@
+"""The database's tables, as numbered steps: a database of any earlier version is brought up, never made anew.
+
+Step N brings ``PRAGMA user_version`` from N - 1 to N, in one transaction. A released step is never changed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from lungspot.errors import SetupError
+
+__all__ = ["MIGRATIONS", "migrate"]
+
+
+def _readings(connection: sqlite3.Connection) -> None:
+    """Make room for films and results; ``record`` is :mod:`lungspot.serve.record`'s JSON."""
+    connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT")
+    connection.execute("INSERT INTO meta VALUES ('salt', ?)", (secrets.token_bytes(32),))
+    connection.execute(
+        "CREATE TABLE models (sha256 TEXT PRIMARY KEY, card TEXT NOT NULL, runtime TEXT NOT NULL) STRICT"
+    )
+    connection.execute(
+        """CREATE TABLE readings (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            sha256 TEXT NOT NULL UNIQUE,
+            name TEXT,
+            state TEXT NOT NULL CHECK (state IN ('queued', 'reading', 'done')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            created TEXT NOT NULL,
+            finished TEXT,
+            patient TEXT,
+            day INTEGER,
+            identity TEXT,
+            status TEXT,
+            readable INTEGER NOT NULL DEFAULT 0,
+            headline TEXT,
+            top_label TEXT,
+            top_score REAL,
+            urgency REAL NOT NULL DEFAULT -1,
+            width INTEGER,
+            height INTEGER,
+            view TEXT,
+            model TEXT REFERENCES models,
+            record TEXT
+        ) STRICT"""
+    )
+    connection.execute(
+        """CREATE TABLE scores (
+            reading INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
+            label TEXT NOT NULL, score REAL NOT NULL, positive INTEGER NOT NULL,
+            PRIMARY KEY (reading, label)
+        ) STRICT, WITHOUT ROWID"""
+    )
+    connection.execute("CREATE INDEX readings_by_state ON readings (state, number)")
+    connection.execute("CREATE INDEX readings_by_patient ON readings (patient)")
+    connection.execute("CREATE INDEX scores_by_label ON scores (label, score)")
+
+
+def _reviews(connection: sqlite3.Connection) -> None:
+    """Make room for what readers and datasets say; ``body`` is the request's JSON, checked."""
+    connection.execute(
+        """CREATE TABLE reviews (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            reading INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
+            created TEXT NOT NULL, reader TEXT NOT NULL, body TEXT NOT NULL
+        ) STRICT"""
+    )
+    connection.execute("CREATE INDEX reviews_by_reading ON reviews (reading)")
+    connection.execute(
+        """CREATE TABLE truths (
+            reading INTEGER PRIMARY KEY REFERENCES readings ON DELETE CASCADE, body TEXT NOT NULL
+        ) STRICT"""
+    )
+
+
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_readings, _reviews)
+
+
+def migrate(connection: sqlite3.Connection, where: object) -> None:
+    """Bring a database to this version's tables; raises SetupError where a newer lungspot wrote it."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        reason = f"its tables are of version {version}; this lungspot knows {len(MIGRATIONS)}"
+        raise SetupError("IN_USE", where, reason, advice="use the newer lungspot, or give another --data")
+    for number, step in enumerate(MIGRATIONS[version:], version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            step(connection)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

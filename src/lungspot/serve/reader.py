@@ -1,0 +1,169 @@
+"""The threads that read films: each takes the next film of the queue, reads it, writes the result down."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+from lungspot.detect import Detector
+from lungspot.errors import FilmError, SetupError
+from lungspot.images.identity import Identity, read_identity
+from lungspot.pipeline import analyze
+from lungspot.report import Analysis, Refusal, headline
+from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
+from lungspot.serve.store import Store, Task
+
+__all__ = ["Readers", "urgency"]
+
+_LOG = logging.getLogger("lungspot.serve")
+_TIERS: Final = {"pneumothorax": 3.0, "tuberculosis": 2.0, "edema": 2.0, "pneumonia": 2.0, "covid19": 2.0}
+_POINT: Final = "balanced"
+
+
+class Readers:
+    """``count`` threads over one store and one detector; ``done`` is called with each film's id and its seconds."""
+
+    def __init__(
+        self, store: Store, detector: Detector, count: int, done: Callable[[str, str, float], None] | None = None
+    ) -> None:
+        self._store = store
+        self._detector = detector
+        self._done = done or (lambda *_: None)
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"lungspot-read-{n}", daemon=True) for n in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that films have been accepted."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def stop(self, seconds: float) -> None:
+        """Finish the films that are being read, within ``seconds``; the rest waits on the disk for the next start."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify_all()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread lives."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            try:
+                task = self._store.claim()
+                if task is not None:
+                    self._finish(task)
+                    continue
+            except Exception as error:  # noqa: BLE001 - neither a full disk nor a bug may end the thread
+                _LOG.error("%s in a reader; the film stays in the queue", type(error).__name__)
+            with self._wake:
+                if not self._stopped:
+                    self._wake.wait(0.5)
+
+    def _finish(self, task: Task) -> None:
+        """Read one film and write its result down; give it back where that failed."""
+        start = time.monotonic()
+        try:
+            status = self._read(task)
+        except Exception as error:
+            self._store.give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.Error))
+            raise
+        self._done(task.id, status, time.monotonic() - start)
+
+    def _read(self, task: Task) -> str:
+        keep = self._store.keep_identifiers
+        identity = Identity()
+        result: Analysis | Refusal
+        try:
+            data = _bytes_of(task)
+            result = analyze(data, self._detector, min_score=floor_of(self._detector.card))
+            identity = read_identity(data, task.name)
+        except FilmError as error:
+            result = Refusal(task.name, error)
+        if isinstance(result, Analysis):
+            save_arrays(result, self._store.pixels(task.id), self._store.maps(task.id))
+        values = _columns(result) | self._patient(identity)
+        values["record"] = json.dumps(to_record(result, keep_identifiers=keep), ensure_ascii=False, allow_nan=False)
+        self._store.finish(task, values, _scores(result))
+        return str(values["status"])
+
+    def _patient(self, identity: Identity) -> dict[str, Any]:
+        """Return the patient's key and the film's day: a keyed digest, and a day shifted by as many as the key says."""
+        if not identity.patient_id:
+            key, shift = None, b""
+        else:
+            key = self._digest(b"patient", identity.patient_id)[:16]
+            shift = self._digest(b"day", identity.patient_id).encode()
+        day = None
+        if key is not None and identity.study_date:
+            day = date.fromisoformat(identity.study_date).toordinal() - int(shift[:8], 16) % 20_000
+        kept = json.dumps(asdict(identity)) if self._store.keep_identifiers and any(asdict(identity).values()) else None
+        return {"patient": None if key is None else f"p{key}", "day": day, "identity": kept}
+
+    def _digest(self, what: bytes, text: str) -> str:
+        return hmac.new(self._store.salt + what, text.encode(), hashlib.sha256).hexdigest()
+
+
+def urgency(scores: list[tuple[str, float, bool]], *, assessed: bool) -> float:
+    """Return what the worklist sorts by (docs/reference/http.md): it orders films, it judges nothing."""
+    if not assessed:
+        return 0.9
+    positive = [_TIERS.get(label, 1.0) + score for label, score, reached in scores if reached]
+    return max(positive) if positive else 0.8 * max((score for _, score, _ in scores), default=0.0)
+
+
+def _bytes_of(task: Task) -> bytes:
+    if task.hopeless:
+        raise FilmError("CRASHED", task.name, "the server failed each time that it read this film")
+    return task.path.read_bytes()
+
+
+def _scores(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:
+    """Return by label the higher of the film's probability and the best box, and whether either is positive."""
+    if isinstance(result, Refusal) or result.reading is None:
+        return []
+    found: dict[str, tuple[float, bool]] = {}
+    for finding in at_point(result, _POINT).reading.findings:  # type: ignore[union-attr] # assessed, as just seen
+        score, reached = found.get(finding.label, (0.0, False))
+        found[finding.label] = (max(score, finding.score or 0.0), reached or result.is_positive(finding))
+    return [(label, score, reached) for label, (score, reached) in found.items()]
+
+
+def _columns(result: Analysis | Refusal) -> dict[str, Any]:
+    """Return what the worklist shows of a result."""
+    if isinstance(result, Refusal):
+        empty = dict.fromkeys(("top_label", "top_score", "width", "height", "view", "model"))
+        said = {"status": "not_assessed", "readable": 0, "headline": headline_of(result.error)}
+        return empty | said | {"urgency": urgency([], assessed=False)}
+    scores = _scores(result)
+    top = max(scores, key=lambda each: each[1], default=(None, None, False))
+    return {
+        "status": "assessed" if result.assessed else "not_assessed",
+        "readable": 1,
+        "headline": headline(at_point(result, _POINT)),
+        "top_label": top[0],
+        "top_score": top[1],
+        "urgency": urgency(scores, assessed=result.assessed),
+        "width": result.radiograph.frame.width,
+        "height": result.radiograph.frame.height,
+        "view": str(result.radiograph.view),
+        "model": result.model.sha256,
+    }

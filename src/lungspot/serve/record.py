@@ -1,0 +1,166 @@
+"""A result as it is kept: enough to make every view of it again (JSON, picture, page), and nothing about the patient.
+
+The film is read once, down to the lowest score that a page may ask for (:func:`floor_of`); an operating point chooses
+from that (:func:`at_point`), and gives just what reading it at that point would have given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect import OPERATING_POINTS, ModelCard
+from lungspot.errors import CODES, FilmError, LungspotError
+from lungspot.findings import Reading, State, reading_from_json, reading_to_json
+from lungspot.images import Notice, Origin, Radiograph, View
+from lungspot.images.radiograph import WARNINGS
+from lungspot.report import Analysis, Model, Refusal, document
+
+__all__ = ["at_point", "candidates", "floor_of", "headline_of", "pixels_of", "revive", "save_arrays", "to_record"]
+
+_FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
+_WHITE: Final = np.float32(65535)
+# Notices whose particulars quote the header's own words, which are nobody's to keep.
+_QUOTING: Final = frozenset({"BODY_PART", "POLARITY"})
+
+
+def floor_of(card: ModelCard) -> float:
+    """Return the lowest score that a box is kept from: that of the lowest threshold, at most 0.05."""
+    limits = [card.threshold(label, point).box for label in card.labels for point in OPERATING_POINTS]
+    return min(_FLOOR, *limits)
+
+
+def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str, Any]:
+    """Return a result as JSON values, less its arrays."""
+    if isinstance(result, Refusal):
+        error = result.error
+        return {"refused": {"code": error.code, "reason": error.reason, "advice": error.advice}}
+    film, origin = result.radiograph, result.radiograph.origin
+    notices = [
+        (n.code, n.text if keep_identifiers or n.code not in _QUOTING else WARNINGS[n.code]) for n in film.notices
+    ]
+    return {
+        "film": {
+            "sha256": origin.sha256,
+            "kind": origin.kind,
+            "sop_instance_uid": origin.sop_instance_uid if keep_identifiers else None,
+            "width": film.frame.width,
+            "height": film.frame.height,
+            "bits": film.bits,
+            "pixel_spacing_mm": film.pixel_spacing_mm,
+            "view": film.view,
+            "notices": notices,
+        },
+        "reasons": list(result.reasons),
+        "notices": [(notice.code, notice.text) for notice in result.notices],
+        "reading": None if result.reading is None else reading_to_json(result.reading),
+        "agreement": [dict(each) for each in result.agreement],
+        "timings": dict(result.timings),
+    }
+
+
+def save_arrays(result: Analysis, pixels: Path, maps: Path) -> None:
+    """Write a film's pixels and maps, each whole and on the disk."""
+    stored = np.rint(result.radiograph.pixels * _WHITE).astype("<u2")
+    heat = np.stack(list(result.heat.values())) if result.heat else np.zeros((0, 1, 1), np.float32)
+    with pixels.open("wb") as file:
+        stored.tofile(file)
+        _sync(file.fileno())
+    with maps.open("wb") as file:
+        np.save(file, heat.astype(np.float32))
+        file.flush()
+        _sync(file.fileno())
+
+
+def pixels_of(path: Path, width: int, height: int) -> NDArray[np.uint16]:
+    """Return a film's stored pixels, uint16, shape (height, width), read from the disk where they are used."""
+    return np.memmap(path, dtype="<u2", mode="r", shape=(height, width))
+
+
+def revive(
+    record: Mapping[str, Any], model: Model, name: str, pixels: Path | None, maps: Path | None
+) -> Analysis | Refusal:
+    """Return the result that was kept; ``pixels`` and ``maps`` None: with a film of one grey and no maps, for JSON."""
+    if "refused" in record:
+        said = record["refused"]
+        code = said["code"] if said["code"] in CODES else "NOT_READABLE"
+        return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]))
+    film = record["film"]
+    width, height = film["width"], film["height"]
+    grey = _flat(height, width) if pixels is None else pixels_of(pixels, width, height).astype(np.float32) / _WHITE
+    spacing = film["pixel_spacing_mm"]
+    radiograph = Radiograph(
+        grey,
+        Origin(name, film["sha256"], film["kind"], film["sop_instance_uid"]),
+        film["bits"],
+        None if spacing is None else (spacing[0], spacing[1]),
+        View(film["view"]),
+        notices=tuple(Notice(*each) for each in film["notices"]),
+    )
+    reading = None if record["reading"] is None else reading_from_json(record["reading"])
+    heat: dict[str, NDArray[np.float32]] = {}
+    if maps is not None and reading is not None:
+        heat = dict(zip(model.card.labels, np.load(maps, allow_pickle=False), strict=True))
+    return Analysis(
+        radiograph,
+        model,
+        reading,
+        tuple(record["reasons"]),
+        tuple(Notice(*each) for each in record["notices"]),
+        heat,
+        tuple(record["agreement"]),
+        timings=record["timings"],
+    )
+
+
+def at_point(result: Analysis, point: str) -> Analysis:
+    """Return the result as reading the film at an operating point gives it: the boxes from its thresholds."""
+    if result.reading is None:
+        return replace(result, point=point)
+    card = result.model.card
+    kept = [(f.score or 0.0) >= card.threshold(f.label, point).box for f in result.boxed]
+    boxed = [finding for finding, keep in zip(result.boxed, kept, strict=True) if keep]
+    agreement = [each for each, keep in zip(result.agreement, kept, strict=True) if keep]
+    whole = [finding for finding in result.reading.findings if finding.box is None]
+    shown = {finding.label for finding in boxed}
+    states = {
+        finding.label: State.BOXED
+        if finding.label in shown
+        else State.PRESENT
+        if (finding.score or 0.0) >= card.threshold(finding.label, point).image
+        else State.ABSENT
+        for finding in whole
+    }
+    reading = Reading(result.reading.reader, (*boxed, *whole), states, result.reading.frame)
+    return replace(result, reading=reading, agreement=tuple(agreement), point=point)
+
+
+def candidates(result: Analysis | Refusal) -> list[dict[str, Any]]:
+    """Return every box that was kept, best first, as JSON values with the thresholds of all points."""
+    if isinstance(result, Refusal):
+        return []
+    found = []
+    for each in document(result)["findings"]:
+        limits = {point: round(result.model.card.threshold(each["label"], point).box, 4) for point in OPERATING_POINTS}
+        found.append({k: v for k, v in each.items() if k not in {"threshold", "positive"}} | {"thresholds": limits})
+    return found
+
+
+def headline_of(error: LungspotError) -> str:
+    """Return the sentence for a film that could not be read."""
+    return f"Not assessed: {error.reason}"
+
+
+def _flat(height: int, width: int) -> NDArray[np.float32]:
+    """Return a film of one grey that takes no memory."""
+    return np.broadcast_to(np.zeros(1, np.float32), (height, width)).view()
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)

@@ -1,0 +1,209 @@
+"""What readers said about a film, turned into the project's own readings, with what they started from.
+
+A review is kept as it was said, with the label, box and score of the candidates that it speaks of, so that it can be
+understood without the result. It is never changed; of one reader's reviews of a film the last counts.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lungspot.errors import InputError, RequestError
+from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
+from lungspot.serve.store import Store, now
+
+__all__ = ["Offered", "Review", "Truth", "Verdict", "add_review", "reviews_of", "set_truth", "truth_of"]
+
+Corners = tuple[float, float, float, float]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Verdict(_Strict):
+    """What a reader says about one candidate, or one thing that the model did not see."""
+
+    action: Literal["accept", "reject", "edit", "add"]
+    candidate: int | None = Field(None, ge=0, le=100_000)
+    label: Name | None = None
+    box: Corners | None = None
+
+
+class Review(_Strict):
+    """One reader's review of one film (docs/reference/http.md)."""
+
+    reader: Name
+    note: str = Field("", max_length=4000)
+    complete: bool = False
+    verdicts: list[Verdict] = Field(default_factory=list, max_length=200)
+    absent: list[Name] = Field(default_factory=list, max_length=100)
+
+
+class TruthFinding(_Strict):
+    """One finding that a dataset has."""
+
+    label: Name
+    box: Corners | None = None
+
+
+class Truth(_Strict):
+    """What a dataset says of a film."""
+
+    reader: Name
+    findings: list[TruthFinding] = Field(default_factory=list, max_length=500)
+    states: dict[Name, Literal["boxed", "present", "absent"]] = Field(default_factory=dict, max_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a reader was shown: boxes as in ``candidates``, whose they are, and what the model looks for."""
+
+    candidates: Sequence[Mapping[str, Any]]
+    model: Mapping[str, str] | None
+    labels: Sequence[str]
+
+    @property
+    def reader(self) -> str:
+        """The model as a reader's name."""
+        return "" if self.model is None else f"{self.model['name']} {self.model['version']}"
+
+
+def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered) -> dict[str, Any]:
+    """Keep a review of a film that is done, and return it as JSON values.
+
+    Raises InputError ``BAD_VALUE``, ``BAD_BOX`` or ``UNKNOWN_LABEL`` where it cannot be meant.
+    """
+    frame = None if row["width"] is None else Frame(row["width"], row["height"])
+    model = offered.model
+    verdicts = _settled(review, offered.candidates, frame)
+    absent = [_label(label, "absent") for label in dict.fromkeys(review.absent)]
+    body = {
+        "note": review.note,
+        "complete": review.complete,
+        "verdicts": verdicts,
+        "absent": absent,
+        "model": None if model is None else dict(model),
+        "reading": reading_to_json(_reading(review, verdicts, absent, frame, offered)),
+    }
+    created = now()
+    with store.writing() as db:
+        made = db.execute(
+            "INSERT INTO reviews (reading, created, reader, body) SELECT number, ?, ?, ? FROM readings WHERE id = ?",
+            (created, review.reader, json.dumps(body, ensure_ascii=False, allow_nan=False), row["id"]),
+        )
+    if not made.rowcount:
+        raise RequestError("NO_READING", row["id"], "the film was deleted meanwhile")
+    return {"id": made.lastrowid, "reading_id": row["id"], "created": created, "reader": review.reader, **body}
+
+
+def reviews_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
+    """Return the reviews of a film, oldest first."""
+    rows = store.all("SELECT * FROM reviews WHERE reading = ? ORDER BY number", (row["number"],))
+    return [
+        {"id": each["number"], "reading_id": row["id"], "created": each["created"], "reader": each["reader"]}
+        | json.loads(each["body"])
+        for each in rows
+    ]
+
+
+def set_truth(store: Store, row: sqlite3.Row, truth: Truth) -> None:
+    """Keep what a dataset says of a film; raises InputError where it contradicts itself."""
+    frame = None if row["width"] is None else Frame(row["width"], row["height"])
+    findings = tuple(
+        Finding(_label(each.label, "findings"), None if each.box is None else _box(each.box, frame, "findings"))
+        for each in truth.findings
+    )
+    states = {f.label: State.BOXED if f.box is not None else State.PRESENT for f in findings}
+    states |= {_label(label, "states"): State(state) for label, state in truth.states.items()}
+    reading = Reading(truth.reader, findings, states, frame)
+    body = json.dumps(reading_to_json(reading), ensure_ascii=False, allow_nan=False)
+    with store.writing() as db:
+        db.execute("INSERT OR REPLACE INTO truths SELECT number, ? FROM readings WHERE id = ?", (body, row["id"]))
+
+
+def truth_of(store: Store, row: sqlite3.Row) -> dict[str, Any] | None:
+    """Return what a dataset says of a film, a reading as JSON values; None where nothing is known."""
+    rows = store.all("SELECT body FROM truths WHERE reading = ?", (row["number"],))
+    return None if not rows else reading_to_json(reading_from_json(json.loads(rows[0]["body"])))
+
+
+def _settled(review: Review, candidates: Sequence[Mapping[str, Any]], frame: Frame | None) -> list[dict[str, Any]]:
+    """Return the verdicts with everything that they mean: label, box, and the candidate's own label, box and score."""
+    found: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    for place, verdict in enumerate(review.verdicts):
+        where = f"verdicts.{place}"
+        said: dict[str, Any] = {"action": verdict.action}
+        label, box = verdict.label, verdict.box
+        if verdict.action == "add":
+            if verdict.candidate is not None or label is None:
+                raise InputError("BAD_VALUE", where, "add takes a label, and no candidate")
+        else:
+            if verdict.candidate is None or not verdict.candidate < len(candidates) or verdict.candidate in seen:
+                raise InputError(
+                    "BAD_VALUE", where, f"{verdict.action} takes one of {len(candidates)} candidates, once"
+                )
+            if verdict.action != "edit" and (label is not None or box is not None):
+                raise InputError("BAD_VALUE", where, f"{verdict.action} takes a candidate and nothing else")
+            if verdict.action == "edit" and label is None and box is None:
+                raise InputError("BAD_VALUE", where, "edit takes a label, a box, or both")
+            seen.add(verdict.candidate)
+            offered = candidates[verdict.candidate]
+            said |= {
+                "candidate": verdict.candidate,
+                "offered": {key: offered[key] for key in ("label", "box", "score")},
+            }
+            label, box = label or offered["label"], box or offered["box"]
+        said["label"] = _label(str(label), where)
+        said["box"] = None if box is None else list(_box(box, frame, where).corners)
+        found.append(said)
+    return found
+
+
+def _reading(
+    review: Review, verdicts: Sequence[Mapping[str, Any]], absent: Sequence[str], frame: Frame | None, offered: Offered
+) -> Reading:
+    """Return what the reader said, with careful states: nothing is called absent or exhaustive that was not said so."""
+    findings = []
+    for verdict in verdicts:
+        if verdict["action"] != "reject":
+            both = f"{review.reader}+{offered.reader}" if verdict["action"] == "accept" else None
+            box = None if verdict["box"] is None else Box(*verdict["box"])
+            findings.append(Finding(verdict["label"], box, source=both))
+    unboxed = {finding.label for finding in findings if finding.box is None}
+    states: dict[str, State] = dict.fromkeys(offered.labels, State.ABSENT) if review.complete else {}
+    states |= dict.fromkeys(absent, State.ABSENT)
+    for finding in findings:
+        whole = review.complete and finding.label not in unboxed
+        states[finding.label] = State.BOXED if whole else State.PRESENT
+    if contradicted := {finding.label for finding in findings} & set(absent):
+        raise InputError("BAD_VALUE", "absent", f"{', '.join(sorted(contradicted))} is marked, and said to be absent")
+    return Reading(review.reader, tuple(findings), states, frame)
+
+
+def _label(label: str, where: str) -> str:
+    if label not in taxonomy():
+        raise InputError("UNKNOWN_LABEL", where, f"no label has the id {label!r}")
+    return label
+
+
+def _box(corners: Sequence[float], frame: Frame | None, where: str) -> Box:
+    if frame is None:
+        raise InputError("BAD_BOX", where, "a box on a film that could not be read")
+    try:
+        inside = Box(*corners).clip(frame)
+    except InputError as error:
+        raise InputError(error.code, where, error.reason) from error
+    if inside is None or min(inside.width, inside.height) < 1:
+        raise InputError(
+            "BAD_BOX", where, f"less than a pixel of it lies on the film of {frame.width} x {frame.height}"
+        )
+    return inside

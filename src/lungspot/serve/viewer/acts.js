@@ -1,0 +1,192 @@
+// What the reader can do with the open film, each by key, by button and by mouse alike.
+
+import * as api from "./api.js";
+import { say } from "./dom.js";
+import { dragBox, pan, zoomAt } from "./geometry.js";
+import { POINTS, labelOf, listed, sureness, verdicts } from "./scene.js";
+import * as verdict from "./verdicts.js";
+import { clamp, dragged } from "./window.js";
+
+/** The acts on findings and boxes. `form()` gives {reader, note, complete}; `after` hears of what was done. */
+export function findingActs(store, { form, after }) {
+  const { state } = store;
+  const held = () => (state.teach ? "practice" : "review");
+  const focused = () => verdicts(state).items.find((item) => item.key === state.focus) ?? null;
+  const put = (next) => store.set({ [held()]: next, saved: held() === "review" ? "not saved" : state.saved });
+  const locked = () => !state.reading || !state.film || Boolean(state.revealed);
+
+  function focus(key) {
+    store.set({ focus: key, editing: false });
+    const item = focused();
+    if (item) say(`${labelOf(state, item.label).name}, ${sureness(state, item)}, ${item.verdict}`);
+  }
+
+  function judge(key, word) {
+    if (locked() || key === null) return;
+    put(verdict.judge(verdicts(state), key, word));
+    const item = verdicts(state).items.find((each) => each.key === key);
+    say(item ? `${labelOf(state, item.label).name}: ${item.verdict}` : "removed");
+    if (!item) store.set({ focus: null, editing: false });
+  }
+
+  function step(by) {
+    const keys = listed(state).map((item) => item.key);
+    if (!keys.length) return;
+    const at = keys.indexOf(state.focus);
+    focus(keys[(at < 0 ? (by > 0 ? 0 : keys.length - 1) : at + by + keys.length) % keys.length]);
+  }
+
+  function edit(key) {
+    if (locked() || key === null) return;
+    store.set({ focus: key, editing: !(state.editing && state.focus === key) });
+  }
+
+  function shape(key, box, final) {
+    if (!final) return store.set({ reshaped: { key, box } });
+    store.set({ reshaped: null });
+    put(verdict.reshape(verdicts(state), key, box));
+  }
+
+  function draw(box, final) {
+    if (locked()) return;
+    if (!final) return store.set({ draft: { key: "draft", box, colour: "#ffffff", text: "" } });
+    store.set({ draft: null });
+    if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
+    const label = state.lastLabel ?? state.model.known[0];
+    put(verdict.add(verdicts(state), label, box));
+    const item = verdicts(state).items.at(-1);
+    store.set({ focus: item.key, editing: true, tool: state.tool === "draw" ? state.toolBefore : state.tool });
+    say(`Drawn: ${labelOf(state, label).name}. L changes the label, arrows move the box.`);
+  }
+
+  /** Arrows in edit mode: move by one screen pixel, ten with Ctrl; with Shift the lower right corner. */
+  function nudge(event) {
+    const item = focused();
+    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!state.editing || !item || !by || locked()) return false;
+    const length = (event.ctrlKey || event.metaKey ? 10 : 2) / after.stage().view.scale;
+    const handle = event.shiftKey ? "se" : "move";
+    put(
+      verdict.reshape(
+        verdicts(state),
+        item.key,
+        dragBox(item.box, handle, by[0] * length, by[1] * length, state.reading.frame),
+      ),
+    );
+    return true;
+  }
+
+  function hide(key) {
+    if (key === null) return;
+    const hidden = new Set(state.hidden);
+    if (!hidden.delete(key)) hidden.add(key);
+    store.set({ hidden });
+  }
+
+  function back(then) {
+    if (locked()) return;
+    put(then(verdicts(state)));
+    if (!focused()) store.set({ focus: null, editing: false });
+  }
+
+  function rename(key, label) {
+    if (locked()) return;
+    store.set({ lastLabel: label });
+    put(verdict.rename(verdicts(state), key, label));
+  }
+
+  async function save() {
+    const { reading } = state;
+    if (!reading || state.teach || state.saving) return;
+    const { reader, note, complete } = form();
+    if (!reader.trim()) return after.nameless();
+    const held = state.review;
+    store.set({ saving: true });
+    try {
+      await api.review(reading.id, { reader: reader.trim(), note, complete, verdicts: verdict.said(held), absent: [] });
+      if (state.reading === reading)
+        store.set({ saved: state.review === held ? `saved ${new Date().toLocaleTimeString("en-GB")}` : "not saved" });
+      say("Review saved");
+    } catch (error) {
+      if (state.reading === reading) store.set({ saved: `not saved: ${error.message}` });
+      say(`Not saved: ${error.message}`);
+    } finally {
+      store.set({ saving: false });
+    }
+    after.saved();
+  }
+
+  const sensitivity = (by) => {
+    const point = POINTS[Math.min(Math.max(POINTS.indexOf(state.point) + by, 0), POINTS.length - 1)];
+    store.set({ point });
+    say(`Sensitivity: ${point}, ${listed(state).length} findings`);
+    return point;
+  };
+
+  return {
+    focus,
+    judge,
+    step,
+    edit,
+    shape,
+    draw,
+    nudge,
+    hide,
+    rename,
+    save,
+    sensitivity,
+    remove: (key) => key !== null && !locked() && judge(key, "rejected"),
+    undo: () => back(verdict.undo),
+    redo: () => back(verdict.redo),
+    hover: (key) => store.set({ hover: key }),
+    point: (point) => store.set({ point }),
+  };
+}
+
+/** The acts on the picture; with a prior film beside it, both move together. */
+export function pictureActs(store, stages) {
+  const { state } = store;
+  const shown = () => stages.filter((stage) => stage.frame);
+  const middle = (stage) => ({ x: stage.size.width / 2, y: stage.size.height / 2 });
+  const zoom = (factor) => shown().forEach((stage) => stage.look(zoomAt(stage.view, factor, middle(stage))));
+  const slide = (dx, dy) => shown().forEach((stage) => stage.look(pan(stage.view, dx, dy, stage.frame, stage.size)));
+  const window = (next) => state.film && store.set({ window: clamp(next) });
+  const windowBy = (dx, dy) => state.film && window(dragged(state.window, dx, dy));
+
+  return {
+    zoomIn: () => zoom(1.25),
+    zoomOut: () => zoom(0.8),
+    fit: () => shown().forEach((stage) => stage.fit()),
+    actual: () =>
+      shown().forEach((stage) =>
+        stage.look(zoomAt(stage.view, 1 / stage.view.scale / (devicePixelRatio || 1), middle(stage))),
+      ),
+    slide,
+    windowBy,
+    preset: (at) => state.presets[at] && window({ ...state.presets[at].window, invert: state.window.invert }),
+    invert: () => state.window && window({ ...state.window, invert: !state.window.invert }),
+    tool: (tool) =>
+      store.set({
+        tool,
+        toolBefore: tool === "draw" ? (state.tool === "draw" ? state.toolBefore : state.tool) : tool,
+        line: null,
+      }),
+    lens: () => store.set({ lens: !state.lens }),
+    heat: () => store.set({ heat: !state.heat }),
+    boxes: () => store.set({ boxes: !state.boxes }),
+    /** Move the other stage as one stage was moved. */
+    follow(stage, view) {
+      const factor = view.scale / stage.view.scale;
+      const moved = { x: view.x - stage.view.x * factor, y: view.y - stage.view.y * factor };
+      for (const other of shown()) {
+        if (other === stage) other.look(view);
+        else
+          other.look({
+            scale: other.view.scale * factor,
+            x: other.view.x * factor + moved.x,
+            y: other.view.y * factor + moved.y,
+          });
+      }
+    },
+  };
+}

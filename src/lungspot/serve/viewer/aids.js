@@ -1,0 +1,84 @@
+// The reader's aids on the film: a measuring line, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
+
+import { millimetres, scaleBar, toFilm, toScreen } from "./geometry.js";
+
+const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+const LENS = 110; // radius on the screen
+const POWER = 2.5;
+
+/** The length of a line {a, b} in words: mm where the film says how large its pixels are, else pixels. */
+export function lengthInWords({ a, b }, spacing) {
+  if (spacing) {
+    const mm = millimetres(a, b, spacing);
+    return mm < 100 ? `${mm.toFixed(1)} mm` : `${mm.toFixed(0)} mm`;
+  }
+  return `${Math.hypot(b.x - a.x, b.y - a.y).toFixed(0)} px (no mm: the film does not say)`;
+}
+
+export function drawLine(context, view, line, spacing) {
+  const [a, b] = [toScreen(view, line.a), toScreen(view, line.b)];
+  const stroke = (width, colour) => {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.beginPath();
+    context.moveTo(a.x, a.y);
+    context.lineTo(b.x, b.y);
+    context.stroke();
+  };
+  stroke(4, "rgba(0, 0, 0, 0.6)");
+  stroke(1.5, "#fff");
+  for (const end of [a, b]) {
+    context.fillStyle = "#fff";
+    context.fillRect(end.x - 2.5, end.y - 2.5, 5, 5);
+  }
+  label(context, lengthInWords(line, spacing), (a.x + b.x) / 2 + 8, (a.y + b.y) / 2 - 12);
+}
+
+/** A bar of a round length at the lower left, so that sizes can be judged at any zoom. */
+export function drawScale(context, view, spacing, size) {
+  const { mm, pixels } = scaleBar(view, spacing, Math.min(size.width / 4, 180));
+  const [x, y] = [14, size.height - 14];
+  context.fillStyle = "rgba(0, 0, 0, 0.6)";
+  context.fillRect(x - 6, y - 24, pixels + 12, 32);
+  context.strokeStyle = "#e8edf2";
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(x, y - 5);
+  context.lineTo(x, y);
+  context.lineTo(x + pixels, y);
+  context.lineTo(x + pixels, y - 5);
+  context.stroke();
+  context.font = FONT;
+  context.textBaseline = "middle";
+  context.fillStyle = "#e8edf2";
+  context.fillText(mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, x, y - 14);
+}
+
+/** A round lens about a screen point, that shows the film larger and without boxes. */
+export function drawLens(context, { lens }, view, drawFilm) {
+  const under = toFilm(view, lens);
+  const scale = Math.max(view.scale * POWER, 1);
+  context.save();
+  context.beginPath();
+  context.arc(lens.x, lens.y, LENS, 0, 2 * Math.PI);
+  context.clip();
+  context.fillStyle = "#000";
+  context.fillRect(lens.x - LENS, lens.y - LENS, 2 * LENS, 2 * LENS);
+  drawFilm({ scale, x: lens.x - under.x * scale, y: lens.y - under.y * scale });
+  context.restore();
+  context.strokeStyle = "#cfd6de";
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.arc(lens.x, lens.y, LENS, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+function label(context, text, x, y) {
+  context.font = FONT;
+  context.textBaseline = "middle";
+  const wide = context.measureText(text).width;
+  context.fillStyle = "rgba(0, 0, 0, 0.72)";
+  context.fillRect(x - 5, y - 9, wide + 10, 18);
+  context.fillStyle = "#fff";
+  context.fillText(text, x, y + 0.5);
+}

@@ -1,0 +1,118 @@
+// The server's answers as the page uses them (docs/reference/http.md). The only file that knows addresses.
+
+/** What went wrong, as the server says it: `code`, `reason`, `advice`. */
+export class Refused extends Error {
+  constructor(status, error) {
+    super(error.advice ? `${error.reason}; ${error.advice}` : error.reason);
+    Object.assign(this, { status, code: error.code, reason: error.reason, advice: error.advice });
+  }
+}
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Refused(0, {
+      code: "NO_SERVER",
+      reason: "the server does not answer",
+      advice: "is lungspot serve still running?",
+    });
+  }
+  if (answer.ok) return answer;
+  throw new Refused(answer.status, await whatWasWrong(answer));
+}
+
+async function whatWasWrong(answer) {
+  try {
+    return (await answer.json()).error;
+  } catch {
+    return { code: "BUG", reason: `the server answered ${answer.status}`, advice: "" };
+  }
+}
+
+const json = async (path, options) => (await ask(path, options)).json();
+const post = (path, body) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+const of = (id) => `v1/readings/${encodeURIComponent(id)}`;
+
+/** Where a part of a reading is. */
+export const address = (id, part) => `${of(id)}/${part}`;
+
+export const remove = (id) => ask(of(id), { method: "DELETE" });
+
+export const signIn = (token) => post("v1/session", { token });
+
+/** The model: labels by id, thresholds by point and label, and `why(code)` in words. */
+export async function model() {
+  const value = await json("v1/model");
+  const thresholds = {};
+  for (const label of value.labels)
+    for (const [point, both] of Object.entries(label.thresholds)) (thresholds[point] ??= {})[label.id] = both;
+  const labels = new Map(value.taxonomy.map((each) => [each.id, { ...each, color: "#d5dbe3" }]));
+  for (const label of value.labels) labels.set(label.id, label);
+  const why = (code) => value.reasons[code] ?? value.warnings[code] ?? code;
+  return { ...value, known: value.labels.map((each) => each.id), labels, thresholds, why };
+}
+
+export const PER_PAGE = 50;
+const FILTERS = { open: "&reviewed=false", reviewed: "&reviewed=true", refused: "&status=not_assessed", all: "" };
+
+/** The first `count` films by urgency: {readings, total}. */
+export async function list(filter, count) {
+  const rows = new Map();
+  for (let page = 1; ; page += 1) {
+    const part = await json(`v1/readings?sort=urgency&per_page=${PER_PAGE}&page=${page}${FILTERS[filter]}`);
+    for (const row of part.readings) rows.set(row.id, row);
+    const ended = !part.readings.length || page * PER_PAGE >= part.total;
+    if (ended || rows.size >= count) return { readings: [...rows.values()], total: part.total, ended };
+  }
+}
+
+export const rowsOf = async (ids) => (await json(`v1/readings?per_page=200&ids=${ids.join(",")}`)).readings;
+export const reading = (id) => json(`${of(id)}?wait=20`);
+
+/** The film's pixels in 16 bits: {width, height, pixels: Uint16Array}; null where there is no picture. */
+export async function pixels(id) {
+  try {
+    const answer = await ask(`${of(id)}/image.raw16`);
+    const [width, height] = ["Width", "Height"].map((side) => Number(answer.headers.get(`X-Image-${side}`)));
+    return { width, height, pixels: new Uint16Array(await answer.arrayBuffer()) };
+  } catch (error) {
+    if (error.code === "NO_PICTURE") return null;
+    throw error;
+  }
+}
+
+/** A label's heat map as a picture to lay over the film. */
+export async function heat(id, label) {
+  return createImageBitmap(await (await ask(`${of(id)}/heatmap/${encodeURIComponent(label)}`)).blob());
+}
+
+export const review = async (id, body) => (await post(`${of(id)}/review`, body)).json();
+
+/** Send one file; `progress` hears of the part sent, 0 to 1. Resolves to the server's answer. */
+export function upload(file, progress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const form = new FormData();
+    form.append("film", file, file.name);
+    request.open("POST", "v1/readings");
+    request.responseType = "json";
+    request.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && progress(event.loaded / event.total),
+    );
+    request.addEventListener("load", () => {
+      if (request.status < 300) return resolve(request.response);
+      const error = request.response?.error ?? { code: "BUG", reason: `the server answered ${request.status}` };
+      const refused = new Refused(request.status, error);
+      refused.after = Number(request.getResponseHeader("Retry-After")) || 2;
+      reject(refused);
+    });
+    request.addEventListener("error", () =>
+      reject(new Refused(0, { code: "NO_SERVER", reason: "the connection broke" })),
+    );
+    request.send(form);
+  });
+}

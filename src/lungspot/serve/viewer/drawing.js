@@ -1,0 +1,104 @@
+// Draws both stages from the page's state, at most once a frame: the open film, and the film to compare with.
+
+import { one } from "./dom.js";
+import { heatOf } from "./opening.js";
+import { agreement, labelOf, listed, marks, percent, positive } from "./scene.js";
+
+const SHOWN = [
+  ...[
+    "film",
+    "window",
+    "reading",
+    "review",
+    "practice",
+    "teach",
+    "revealed",
+    "point",
+    "focus",
+    "hover",
+    "hidden",
+    "editing",
+  ],
+  ...["draft", "reshaped", "line", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
+];
+
+/** Draw when the state changes; returns what asks for a drawing (a stage's new view). `stages()`: [now, then]. */
+export function drawing(store, stages) {
+  const { state } = store;
+  let asked = false;
+  function redraw() {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      const [now, then] = stages();
+      drawNow(store, now);
+      drawThen(state, then);
+      store.set({ zoom: now.view.scale * (devicePixelRatio || 1) });
+    });
+  }
+  store.listen(SHOWN, redraw);
+  return redraw;
+}
+
+/** Where the lens is: at the pointer; in the middle of the film while no pointer is over a stage. */
+function lensOn({ lens, lensAt }, stage, otherwise = null) {
+  if (!lens) return null;
+  return lensAt ? (lensAt.stage === stage ? lensAt.point : null) : otherwise;
+}
+
+/** The item whose heat map is shown: the one in focus, else the first that is listed. */
+function heatItem(state) {
+  const items = listed(state);
+  return items.find((item) => item.key === (state.hover ?? state.focus)) ?? items.find((item) => item.score !== null);
+}
+
+function heatLabel(state, item) {
+  const likeliest = state.reading.scores.toSorted((a, b) => b.probability - a.probability)[0];
+  return item?.renamed ?? item?.label ?? likeliest?.label;
+}
+
+function drawNow(store, now) {
+  const { state } = store;
+  const { film, window, reading, focus, hover, editing, line, draft } = state;
+  const heating = state.heat && reading?.status === "assessed" && !(state.teach && !state.revealed);
+  const item = heating ? heatItem(state) : null;
+  const label = heating ? heatLabel(state, item) : null;
+  const heat = label ? heatOf(store, label) : null;
+  now.canvas.dataset.heat = heat ? label : "";
+  now.draw({
+    film,
+    window,
+    frame: reading?.frame,
+    spacing: reading?.spacing,
+    heat,
+    marks: marks(state),
+    focus: hover ?? focus,
+    editing: editing && !state.revealed,
+    line,
+    draft,
+    lens: lensOn(state, now, { x: now.size.width / 2, y: now.size.height / 2 }),
+  });
+  one("heat-note").hidden = !label;
+  one("heat-note").textContent = label ? heatWords(state, label, item) : "";
+}
+
+function heatWords(state, label, item) {
+  const name = `Heat map, ${labelOf(state, label).name}`;
+  if (!state.reading.heatmaps.includes(label)) return `${name}: none`;
+  if (!item?.agreement) return `${name}: no box to compare with`;
+  return `${name}: ${agreement(item.agreement)}, overlap ${percent(item.agreement.iou)}`;
+}
+
+function drawThen(state, then) {
+  const { prior } = state;
+  if (!prior) return then.draw({});
+  const { film, window, reading } = prior;
+  const boxes = state.boxes ? reading.candidates.map((each, key) => ({ ...each, key })) : [];
+  const words = ({ label, score }) => `${labelOf(state, label).name} ${percent(score)}`;
+  const shown = boxes
+    .filter((each) => positive(state, each))
+    .map((each) => ({ key: each.key, box: each.box, colour: labelOf(state, each.label).color, text: words(each) }));
+  const lens = lensOn(state, then);
+  return then.draw({ film, window, frame: reading.frame, spacing: reading.spacing, lens, marks: shown });
+}

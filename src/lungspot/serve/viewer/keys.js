@@ -1,0 +1,114 @@
+// The keyboard: one table says what each key does, for the listener and for the help page alike.
+
+/** Groups of [keys, words, name of the act]. Keys are as KeyboardEvent.key has them, with "Ctrl+" or "Shift+" before. */
+export const KEYS = [
+  [
+    "Films",
+    [
+      [["o"], "open films", "open"],
+      [["]", "PageDown"], "next film", "nextFilm"],
+      [["[", "PageUp"], "previous film", "previousFilm"],
+      [["q"], "show or hide the worklist", "worklist"],
+      [["c"], "compare with a prior film", "compare"],
+    ],
+  ],
+  [
+    "Findings",
+    [
+      [["ArrowDown", "j"], "next finding", "nextFinding"],
+      [["ArrowUp", "k"], "previous finding", "previousFinding"],
+      [["b"], "boxes on or off", "boxes"],
+      [["v"], "show or hide this finding", "hide"],
+      [["h"], "heat map on or off", "heat"],
+      [[","], "less sensitive", "lessSensitive"],
+      [["."], "more sensitive", "moreSensitive"],
+    ],
+  ],
+  [
+    "Verdict",
+    [
+      [["a"], "accept", "accept"],
+      [["x"], "reject", "reject"],
+      [["e"], "edit the box; arrows move, Shift+arrows size", "edit"],
+      [["n"], "draw a box; Enter puts one in the middle", "new"],
+      [["l"], "change its label", "label"],
+      [["Delete", "Backspace"], "take a drawn box away", "remove"],
+      [["u", "Ctrl+z"], "undo", "undo"],
+      [["Shift+U", "Ctrl+y", "Ctrl+Shift+Z"], "redo", "redo"],
+      [["s", "Ctrl+s"], "save the review", "save"],
+    ],
+  ],
+  [
+    "Picture",
+    [
+      [["w"], "window by dragging", "toolWindow"],
+      [["p"], "pan by dragging", "toolPan"],
+      [["m"], "measure by dragging", "toolMeasure"],
+      [["z"], "magnifier on or off", "lens"],
+      [["i"], "invert", "invert"],
+      [["1", "2", "3", "4", "5"], "window: as the file says, auto, lung, mediastinum, bone", "preset"],
+      [["Shift+ArrowLeft", "Shift+ArrowRight"], "window narrower, wider", "windowBy"],
+      [["Shift+ArrowUp", "Shift+ArrowDown"], "picture brighter, darker", "windowBy"],
+      [["f"], "fit", "fit"],
+      [["0"], "one film pixel a screen pixel", "actual"],
+      [["+", "="], "zoom in", "zoomIn"],
+      [["-"], "zoom out", "zoomOut"],
+      [["Ctrl+ArrowLeft", "Ctrl+ArrowRight", "Ctrl+ArrowUp", "Ctrl+ArrowDown"], "pan", "slideBy"],
+    ],
+  ],
+  [
+    "Page",
+    [
+      [["t"], "teaching: draw first, then reveal", "teach"],
+      [["r"], "reveal, in teaching", "reveal"],
+      [["d"], "dark or light", "theme"],
+      [["?"], "this help", "help"],
+      [["Escape"], "leave what you are in", "leave"],
+    ],
+  ],
+];
+
+const TABLE = new Map(KEYS.flatMap(([, rows]) => rows.flatMap(([keys, , act]) => keys.map((key) => [key, act]))));
+
+/** The name of a key press, or null where it belongs to the element that has the focus. */
+export function nameOf(event) {
+  if (event.altKey || event.isComposing) return null;
+  const ctrl = event.ctrlKey || event.metaKey;
+  const letter = /^[a-z]$/i.test(event.key);
+  const key = letter ? event.key[event.shiftKey ? "toUpperCase" : "toLowerCase"]() : event.key;
+  const shift = event.shiftKey && (letter || key.length > 1);
+  return `${ctrl ? "Ctrl+" : ""}${shift ? "Shift+" : ""}${key}`;
+}
+
+function typing(target) {
+  return target.matches?.("input:not([type=range], [type=checkbox], [type=file]), textarea, select");
+}
+
+/** Whether the focused element uses the key itself: arrows in lists and sliders, pages in what scrolls. */
+function taken({ key, target }) {
+  if (/^(Page|Home|End)/.test(key) && target.closest?.("#body, .scrolls")) return true;
+  const moves = /^(Arrow|Page|Home|End)/.test(key);
+  return moves && Boolean(target.closest?.("input[type=range], [role=listbox], .scrolls"));
+}
+
+/**
+ * Listen on the document. `acts` maps names to functions of the event; `enabled()` says whether single keys count; `first(name)` may
+ * take a key before the table does, and returns true then.
+ */
+export function listen(acts, enabled, first) {
+  document.addEventListener("keydown", (event) => {
+    const name = nameOf(event);
+    if (!name || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (typing(event.target)) {
+      if (name === "Escape") event.target.blur();
+      if (name !== "Ctrl+s") return;
+    }
+    if (taken(event)) return;
+    if (/^(Shift\+)?.$/.test(name) && !enabled()) return; // WCAG 2.1.4: single keys can be turned off
+    if (first(name, event)) return event.preventDefault();
+    const act = acts[TABLE.get(name)];
+    if (!act) return;
+    event.preventDefault();
+    act(event);
+  });
+}

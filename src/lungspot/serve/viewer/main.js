@@ -1,0 +1,282 @@
+// The page: one state, the parts that show it, and the acts that keys, buttons and the pointer share.
+
+import { findingActs, pictureActs } from "./acts.js";
+import * as api from "./api.js";
+import { comparison } from "./compare.js";
+import { askToken, help } from "./dialogs.js";
+import { one, say } from "./dom.js";
+import { drawing } from "./drawing.js";
+import { findings } from "./findings.js";
+import * as keys from "./keys.js";
+import { listing } from "./listing.js";
+import { forget, open as openFilm, unsaved } from "./opening.js";
+import * as pointer from "./pointer.js";
+import { POINTS, marks, verdicts } from "./scene.js";
+import { keep, kept } from "./settings.js";
+import { side } from "./side.js";
+import { stage } from "./stage.js";
+import { store as makeStore } from "./store.js";
+import { teaching } from "./teaching.js";
+import { tools } from "./tools.js";
+import { uploads } from "./uploads.js";
+import { opened } from "./verdicts.js";
+import { clamp, dragged } from "./window.js";
+import { worklist } from "./worklist.js";
+
+const settings = kept();
+if (!POINTS.includes(settings.point)) settings.point = "balanced";
+const store = makeStore({
+  model: null,
+  rows: [],
+  total: null,
+  ended: true,
+  filter: "all",
+  names: new Map(),
+  id: null,
+  problem: "",
+  reading: null,
+  film: null,
+  prior: null,
+  compare: null,
+  presets: [],
+  window: null,
+  zoom: 1,
+  cursor: null,
+  review: opened([]),
+  practice: opened([]),
+  teach: false,
+  revealed: null,
+  saved: "",
+  saving: false,
+  lastLabel: null,
+  focus: null,
+  hover: null,
+  hidden: new Set(),
+  editing: false,
+  draft: null,
+  reshaped: null,
+  line: null,
+  lensAt: null,
+  tool: "window",
+  toolBefore: "window",
+  lens: false,
+  boxes: true,
+  heat: false,
+  heats: new Map(),
+  point: settings.point,
+  reader: settings.reader,
+});
+const { state } = store;
+const list = listing(store);
+
+function change(patch) {
+  Object.assign(settings, patch);
+  keep(settings);
+  document.documentElement.dataset.theme = settings.theme;
+  one("theme").textContent = settings.theme === "dark" ? "Light" : "Dark";
+  document.querySelector("main").classList.toggle("wide", !settings.worklist);
+  one("toggle-list").setAttribute("aria-pressed", String(settings.worklist));
+}
+
+// --- the stages -----------------------------------------------------------------------------------------------------
+
+const redraw = drawing(store, () => [now, then]);
+const now = stage(one("film"), redraw);
+const then = stage(one("prior"), redraw);
+
+// --- the acts -------------------------------------------------------------------------------------------------------
+
+const picture = pictureActs(store, [now, then]);
+const finding = findingActs(store, {
+  form: () => ({ reader: state.reader, note: one("note").value, complete: one("complete").checked }),
+  after: {
+    stage: () => now,
+    saved: () => list.refresh(),
+    nameless() {
+      store.set({ saved: "not saved: who reads? give a name" });
+      one("reader").focus();
+    },
+  },
+});
+const teach = teaching(store);
+const compare = comparison(store, then);
+
+async function open(id) {
+  try {
+    await openFilm(store, id, () => {
+      now.measure();
+      now.show(state.reading.frame);
+    });
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+const walk = (by) => {
+  const next = list.step(by);
+  if (next) open(next);
+};
+
+const relabel = () => {
+  if (state.focus === null) return;
+  store.set({ editing: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => one("relabel")?.focus()));
+};
+
+const acts = {
+  ...picture,
+  ...finding,
+  ...teach,
+  open: () => films.open(),
+  nextFilm: () => walk(1),
+  previousFilm: () => walk(-1),
+  worklist: () => change({ worklist: !settings.worklist }),
+  compare: compare.toggle,
+  nextFinding: () => finding.step(1),
+  previousFinding: () => finding.step(-1),
+  hide: () => finding.hide(state.focus),
+  lessSensitive: () => change({ point: finding.sensitivity(-1) }),
+  moreSensitive: () => change({ point: finding.sensitivity(1) }),
+  accept: () => finding.judge(state.focus, "accepted"),
+  reject: () => finding.judge(state.focus, "rejected"),
+  edit: () => finding.edit(state.focus),
+  remove: () => finding.remove(state.focus),
+  new() {
+    picture.tool("draw");
+    one("reading").focus(); // Enter is then for the film, not for the button that had the focus
+  },
+  label: relabel,
+  toolWindow: () => picture.tool("window"),
+  toolPan: () => picture.tool("pan"),
+  toolMeasure: () => picture.tool("measure"),
+  preset: (event) => picture.preset(Number(event.key) - 1),
+  windowBy: ({ key }) =>
+    picture.windowBy(...{ Left: [-20, 0], Right: [20, 0], Up: [0, -20], Down: [0, 20] }[key.slice(5)]),
+  slideBy: ({ key }) => picture.slide(...{ Left: [-60, 0], Right: [60, 0], Up: [0, -60], Down: [0, 60] }[key.slice(5)]),
+  teach: teach.toggle,
+  theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
+  help: () => help(settings, change),
+  touched: () => store.set({ saved: "not saved" }),
+  async erase() {
+    const { id } = state;
+    if (!id || !confirm("Delete this film, its result and its reviews? This cannot be undone.")) return;
+    const next = list.step(1) ?? list.step(-1);
+    try {
+      await api.remove(id);
+      forget(store);
+      await list.refresh();
+      if (next) await open(next);
+      else say("Deleted");
+    } catch (error) {
+      say(error.message);
+    }
+  },
+  reader(name) {
+    change({ reader: name });
+    store.set({ reader: name });
+  },
+  point(point) {
+    change({ point });
+    store.set({ point });
+  },
+  leave() {
+    if (state.draft || state.editing || state.tool === "draw")
+      store.set({ editing: false, draft: null, tool: state.tool === "draw" ? state.toolBefore : state.tool });
+    else store.set({ focus: null, line: null });
+  },
+};
+
+/** Keys that mean something else while a box is drawn or edited. */
+function first(name, event) {
+  if (state.editing && event.key.startsWith("Arrow")) return finding.nudge(event);
+  if (name === "Enter" && event.target.matches?.("button, a, summary, [role=option]")) return false;
+  if (name === "Enter" && state.tool === "draw" && state.reading?.frame) return inTheMiddle();
+  if (name === "Enter" && state.editing) return !store.set({ editing: false });
+  return false;
+}
+
+function inTheMiddle() {
+  const { width, height } = state.reading.frame;
+  finding.draw(
+    [0.4 * width, 0.4 * height, 0.6 * width, 0.6 * height].map((each) => Math.round(each)),
+    true,
+  );
+  return true;
+}
+
+function listenTo(which, own) {
+  pointer.listen(which, {
+    tool: () => (own ? state.tool : state.tool === "pan" ? "pan" : "window"),
+    marks: () => (own && state.boxes ? marks(state).filter((mark) => typeof mark.key === "number") : []),
+    edited: () =>
+      own && state.editing && !state.revealed
+        ? (verdicts(state).items.find((item) => item.key === state.focus) ?? null)
+        : null,
+    select: (key) => own && finding.focus(key === state.focus ? null : key),
+    hover: (key, point) => store.set({ hover: own ? key : null, cursor: own ? point : null }),
+    window(dx, dy) {
+      if (own) picture.windowBy(dx, dy);
+      else store.set({ prior: { ...state.prior, window: clamp(dragged(state.prior.window, dx, dy)) } });
+    },
+    look: (view) => picture.follow(which, view),
+    shape: finding.shape,
+    draw: finding.draw,
+    line: (line) => store.set({ line }),
+    lens: (point, stage) => state.lens && store.set({ lensAt: point && { point, stage } }),
+  });
+}
+
+// --- the parts ------------------------------------------------------------------------------------------------------
+
+const films = uploads(store, {
+  refresh: list.refresh,
+  arrived(ids) {
+    if (!state.id || !state.rows.some((row) => row.id === state.id)) open(ids[0]);
+  },
+});
+worklist(store, { open, more: list.more, filter: list.filter });
+side(store, acts);
+tools(store, { ...acts, preset: picture.preset });
+findings(store, finding);
+listenTo(now, true);
+listenTo(then, false);
+keys.listen(acts, () => settings.singleKeys, first);
+store.listen(["reading", "model"], () => {
+  const { reading } = state;
+  one("film").setAttribute(
+    "aria-label",
+    reading ? `Film ${state.names.get(reading.id) ?? reading.name}: ${reading.headline ?? ""}` : "No film is open",
+  );
+  if (!reading) one("refusal").hidden = true;
+});
+one("toggle-list").addEventListener("click", acts.worklist);
+one("open").addEventListener("click", acts.open);
+one("theme").addEventListener("click", acts.theme);
+one("help-button").addEventListener("click", acts.help);
+one("reader").value = settings.reader;
+change({});
+addEventListener("beforeunload", (event) => unsaved(state) && event.preventDefault());
+
+/** Ask for the model and the worklist; where the server wants a token, ask for that first. */
+async function start() {
+  for (;;) {
+    try {
+      const model = await api.model();
+      store.set({ model });
+      one("banner").textContent = model.banner;
+      break;
+    } catch (error) {
+      if (error.status === 401) await askToken();
+      else {
+        say(error.message);
+        one("empty").textContent = error.message;
+        await new Promise((done) => setTimeout(done, 2000));
+      }
+    }
+  }
+  await list.refresh();
+  const wanted = new URLSearchParams(location.search).get("id");
+  const next = wanted ?? state.rows.find((row) => row.state === "done" && !row.reviewed)?.id;
+  if (next && !state.id) open(next);
+}
+start();

@@ -1,0 +1,227 @@
+// The right-hand panel: its fixed parts, the sensitivity slider, the review form, whole-film scores and facts.
+
+import { address } from "./api.js";
+import { fill, make, one, scoreBar } from "./dom.js";
+import { POINTS, labelOf, percent, threshold } from "./scene.js";
+
+/** Build the panel once. `acts`: point, save, undo, redo, new, reader, touched, reveal, erase. */
+export function side(store, acts) {
+  const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
+  const body = make(
+    "div",
+    { id: "body" },
+    make("div", { class: "bar" }, make("h2", { id: "headline" }, "No film is open")),
+    make("ul", { id: "warnings" }),
+    make(
+      "div",
+      { id: "sensitivity" },
+      make("label", { for: "point" }, "Sensitivity "),
+      make("output", { id: "point-word", for: "point" }, ""),
+      slider(acts),
+    ),
+    make(
+      "div",
+      { id: "lesson", hidden: true },
+      make("p", { id: "lesson-score", role: "status" }),
+      button("reveal", "Reveal", "Reveal (R)", acts.reveal),
+    ),
+    make("ul", { id: "found", "aria-label": "Findings" }),
+    make("p", { id: "none", class: "hint" }),
+    make("details", { open: true }, make("summary", {}, "Whole film"), make("ul", { id: "scores" })),
+    make(
+      "details",
+      {},
+      make("summary", {}, "About this film"),
+      make("p", { id: "more-of-it" }),
+      make("dl", { id: "facts" }),
+      button("delete", "Delete this film…", "Delete the film, its result and its reviews", acts.erase),
+    ),
+    make("details", {}, make("summary", {}, "About the model"), make("dl", { id: "card" })),
+  );
+  const edits = make(
+    "div",
+    { class: "line", role: "group", "aria-label": "Boxes" },
+    button("undo", "Undo", "Undo (U)", acts.undo),
+    button("redo", "Redo", "Redo (Shift+U)", acts.redo),
+    button("new", "Draw a box", "Draw a box (N)", acts.new),
+  );
+  one("side").append(body, make("div", { id: "dock", hidden: true }, edits, form(acts)));
+  store.listen(["point", "model"], (state) => {
+    one("point").value = POINTS.indexOf(state.point);
+    one("point").setAttribute("aria-valuetext", state.point);
+    one("point-word").textContent = state.point;
+  });
+  store.listen(["reading", "point", "teach", "revealed", "model"], scores);
+  store.listen(["reading", "names"], facts);
+  store.listen(["model"], card);
+  store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
+  store.listen(["teach", "revealed"], lesson);
+}
+
+function slider(acts) {
+  const input = make("input", {
+    id: "point",
+    type: "range",
+    min: "0",
+    max: String(POINTS.length - 1),
+    step: "1",
+    oninput: () => acts.point(POINTS[Number(input.value)]),
+  });
+  return input;
+}
+
+function form(acts) {
+  return make(
+    "form",
+    {
+      id: "review",
+      "aria-label": "Review",
+      onsubmit: (event) => {
+        event.preventDefault();
+        acts.save();
+      },
+    },
+    make("textarea", {
+      id: "note",
+      rows: "1",
+      maxlength: "4000",
+      placeholder: "note",
+      "aria-label": "Note",
+      oninput: () => acts.touched(),
+    }),
+    make(
+      "label",
+      { class: "line" },
+      make("input", { id: "complete", type: "checkbox", onchange: () => acts.touched() }),
+      "Looked for everything: the rest is absent",
+    ),
+    make(
+      "div",
+      { class: "line" },
+      make("input", {
+        id: "reader",
+        maxlength: "64",
+        autocomplete: "off",
+        placeholder: "reader's name",
+        "aria-label": "Reader's name",
+        oninput: (event) => acts.reader(event.target.value),
+      }),
+      make("button", { id: "save", class: "main", title: "Save (S)" }, "Save review"),
+    ),
+    make("p", { id: "saved", role: "status" }),
+  );
+}
+
+function formState(state) {
+  one("dock").hidden = !state.reading;
+  one("review").hidden = Boolean(state.teach);
+  const held = state.teach ? state.practice : state.review;
+  one("undo").disabled = !held?.past.length;
+  one("new").disabled = !state.film;
+  one("redo").disabled = !held?.future.length;
+  one("save").disabled = state.saving;
+  one("saved").textContent = state.saving ? "saving…" : state.saved;
+}
+
+function lesson(state) {
+  one("lesson").hidden = !state.teach;
+  one("reveal").hidden = Boolean(state.revealed);
+  one("lesson-score").textContent = state.revealed
+    ? state.revealed.words
+    : "Teaching: draw what you see (N), then reveal what the model saw, and the truth where it is known. Nothing is saved.";
+}
+
+function scores(state) {
+  if (!state.model) return;
+  const hidden = !state.reading || state.reading.status !== "assessed" || (state.teach && !state.revealed);
+  one("scores").parentElement.hidden = hidden;
+  one("sensitivity").hidden = hidden;
+  if (hidden) return fill(one("scores"));
+  const rows = [...state.reading.scores].sort((a, b) => b.probability - a.probability);
+  fill(one("scores"), ...rows.map((row) => score(state, row)));
+}
+
+function score(state, { label, probability }) {
+  const at = threshold(state, label, "image");
+  const above = probability >= at;
+  const { name, color } = labelOf(state, label);
+  const bar = scoreBar(probability, at, above ? color : "#737d8a");
+  return make(
+    "li",
+    { class: above ? "" : "below" },
+    make("span", { class: "name" }, name),
+    bar,
+    make("span", { class: "number" }, `${percent(probability)} ${above ? "≥" : "<"} ${percent(at)}`),
+  );
+}
+
+const rowsOf = (pairs) =>
+  pairs.filter(([, text]) => text).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, String(text))]);
+
+function facts(state) {
+  const { reading } = state;
+  fill(one("more-of-it"), ...(reading ? links(reading) : []));
+  if (!reading) return fill(one("facts"));
+  const image = reading.result?.image ?? {};
+  const identity = reading.identity ?? {};
+  fill(
+    one("facts"),
+    ...rowsOf([
+      ["Patient", identity.patient_name],
+      ["Patient ID", identity.patient_id],
+      ["Born", identity.birth_date],
+      ["Study", identity.study_date],
+      ["Name", state.names.get(reading.id) ?? reading.name],
+      ["Number", reading.number],
+      ["Size", image.width ? `${image.width} × ${image.height} pixels` : ""],
+      ["Format", image.format],
+      ["View", image.view],
+      [
+        "Pixel spacing",
+        image.pixel_spacing_mm
+          ? image.pixel_spacing_mm.map((each) => `${Number(each.toPrecision(4))} mm`).join(" × ")
+          : "not stated",
+      ],
+      ["Remarks", reading.warnings.map((each) => `${each.code}: ${each.text}`).join("; ")],
+      ["Received", new Date(reading.created).toLocaleString("en-GB")],
+      ["SHA-256", image.sha256],
+      [
+        "Read in",
+        Object.entries(reading.result?.timing_ms ?? {})
+          .map(([step, ms]) => `${step} ${Math.round(ms)} ms`)
+          .join(", "),
+      ],
+    ]),
+  );
+}
+
+/** The film's other forms, each in a window of its own. */
+function links({ id, frame }) {
+  const link = (name, text) => make("a", { href: address(id, name), target: "_blank", rel: "noopener" }, text);
+  return frame
+    ? [
+        link("report.html", "Report"),
+        " · ",
+        link("overlay.png", "Picture with boxes"),
+        " · ",
+        link("image?bits=16", "16-bit PNG"),
+      ]
+    : [];
+}
+
+function card({ model }) {
+  if (!model) return;
+  fill(
+    one("card"),
+    ...rowsOf([
+      ["Model", `${model.name} ${model.version}`],
+      ["Looks for", model.known.map((id) => model.labels.get(id).name).join(", ")],
+      ["Trained on", model.training_data.join("; ")],
+      ["Intended use", model.intended_use],
+      ["Terms", [model.licence, model.terms].filter(Boolean).join("; ")],
+      ["Notes", model.notes.join(" ")],
+      ["SHA-256", model.sha256],
+      ["Software", `lungspot ${model.software.lungspot}, onnxruntime ${model.software.onnxruntime}`],
+    ]),
+  );
+}

@@ -1,0 +1,74 @@
+// One film on one canvas: its picture under the window, the heat map, the boxes, and the reader's aids, in that order.
+
+import { drawLens, drawLine, drawScale } from "./aids.js";
+import { picture } from "./film.js";
+import { fit, toScreen } from "./geometry.js";
+import { drawMarks } from "./marks.js";
+
+/**
+ * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, heat, marks, focus, editing, line,
+ * lens, draft}. `view` is where the film lies; `size` the canvas in CSS pixels.
+ */
+export function stage(canvas, changed) {
+  const context = canvas.getContext("2d", { alpha: false });
+  const self = { canvas, view: { scale: 1, x: 0, y: 0 }, size: { width: 1, height: 1 }, fitted: true, frame: null };
+
+  self.measure = () => {
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const dense = globalThis.devicePixelRatio || 1;
+    const [wide, high] = [Math.max(Math.round(width * dense), 1), Math.max(Math.round(height * dense), 1)];
+    if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
+    self.size = { width: Math.max(width, 1), height: Math.max(height, 1) };
+    if (self.frame && self.fitted) self.view = fit(self.frame, self.size);
+    changed();
+  };
+  self.show = (frame) => {
+    self.frame = frame;
+    self.fit();
+  };
+  self.fit = () => {
+    self.fitted = true;
+    if (self.frame) self.view = fit(self.frame, self.size);
+    changed();
+  };
+  self.look = (view) => {
+    self.fitted = false;
+    self.view = view;
+    changed();
+  };
+  self.draw = (scene) => paint(context, self, scene);
+  new ResizeObserver(self.measure).observe(canvas);
+  self.measure();
+  return self;
+}
+
+function paint(context, { canvas, view, size }, scene) {
+  const dense = canvas.width / size.width;
+  context.setTransform(dense, 0, 0, dense, 0, 0);
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, size.width, size.height);
+  if (!scene.film) return;
+  drawFilm(context, scene.film, scene.window, view, dense);
+  if (scene.heat) drawHeat(context, scene.heat, scene.frame, view);
+  const { focus, editing } = scene;
+  drawMarks(context, view, scene.marks ?? [], { focus: focus ?? null, editing, size });
+  if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, editing: false, size });
+  if (scene.line) drawLine(context, view, scene.line, scene.spacing);
+  if (scene.spacing) drawScale(context, view, scene.spacing, size);
+  if (scene.lens) drawLens(context, scene, view, (under) => drawFilm(context, scene.film, scene.window, under, dense));
+}
+
+/** Draw the film so that its pixels lie where the view says, whichever of its smaller copies is used. */
+function drawFilm(context, film, window, view, dense) {
+  const { canvas, shrink } = picture(film, window, view.scale * dense);
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  const by = shrink * view.scale;
+  context.drawImage(canvas, view.x, view.y, canvas.width * by, canvas.height * by);
+}
+
+function drawHeat(context, heat, frame, view) {
+  const start = toScreen(view, { x: 0, y: 0 });
+  context.imageSmoothingEnabled = true;
+  context.drawImage(heat, start.x, start.y, frame.width * view.scale, frame.height * view.scale);
+}

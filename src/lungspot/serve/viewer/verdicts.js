@@ -1,0 +1,115 @@
+// The reader's verdicts on one film, as values: every act gives a new state, so that undo is a step back.
+//
+// A state is {items, past, future}. An item is one box: {key, label, box, score, verdict, original, agreement}; `score` is
+// null for a box that a person drew. Verdicts: open (nothing said yet), accepted, rejected, edited, added.
+
+const MOST_STEPS = 200;
+
+/** The state before the reader did anything; a candidate's key is its place in the server's list. */
+export function opened(candidates) {
+  const items = candidates.map((each, at) => ({ ...each, key: at, verdict: "open", original: each.box }));
+  return { items, past: [], future: [] };
+}
+
+/** The state in which a saved review (docs/reference/http.md) left the candidates. */
+export function resumed(candidates, saved) {
+  let state = opened(candidates);
+  for (const { action, candidate, label, box } of saved.verdicts) {
+    if (action === "accept") state = judge(state, candidate, "accepted");
+    else if (action === "reject") state = judge(state, candidate, "rejected");
+    else if (action === "edit") {
+      state = reshape(state, candidate, box);
+      if (label) state = rename(state, candidate, label);
+    } else if (box) state = add(state, label, box);
+  }
+  return { items: state.items, past: [], future: [] };
+}
+
+const WORDS = { accepted: "accept", rejected: "reject" };
+
+/** The verdicts as the server takes them. */
+export function said(state) {
+  return state.items
+    .filter((item) => item.verdict !== "open")
+    .map((item) => {
+      if (item.score === null) return { action: "add", label: item.label, box: item.box };
+      if (WORDS[item.verdict]) return { action: WORDS[item.verdict], candidate: item.key };
+      return { action: "edit", candidate: item.key, label: item.label, box: item.box };
+    });
+}
+
+function step(state, items) {
+  return { items, past: [...state.past, state.items].slice(-MOST_STEPS), future: [] };
+}
+
+function change(state, key, patch) {
+  return step(
+    state,
+    state.items.map((item) => (item.key === key ? { ...item, ...patch } : item)),
+  );
+}
+
+const find = (state, key) => state.items.find((item) => item.key === key);
+const same = (a, b) => a.every((value, at) => value === b[at]);
+
+/** Say yes or no to a box; the same word again takes it back. A drawn box that is rejected is gone. */
+export function judge(state, key, verdict) {
+  const item = find(state, key);
+  if (!item) return state;
+  if (item.score === null) return verdict === "rejected" ? remove(state, key) : state;
+  const own = moved(item) ? "edited" : "open"; // to accept a box that was moved is to take it as it stands
+  if (item.verdict === verdict) return change(state, key, { verdict: own });
+  return change(state, key, { verdict: verdict === "accepted" && own === "edited" ? "edited" : verdict });
+}
+
+const moved = (item) => item.score !== null && !(same(item.box, item.original) && !item.renamed);
+
+/** Give a box other corners. A model's box is then edited, unless it is back where it was. */
+export function reshape(state, key, box) {
+  const item = find(state, key);
+  if (!item || same(item.box, box)) return state;
+  const next = { ...item, box };
+  const verdict = item.score === null ? "added" : moved(next) ? "edited" : "open";
+  return change(state, key, { box, verdict });
+}
+
+/** Give a box another label. */
+export function rename(state, key, label) {
+  const item = find(state, key);
+  if (!item || item.label === label) return state;
+  if (item.score === null) return change(state, key, { label });
+  const first = item.renamed ?? item.label;
+  const renamed = label === first ? undefined : first;
+  const next = { ...item, label, renamed };
+  return change(state, key, { label, renamed, verdict: moved(next) ? "edited" : "open" });
+}
+
+/** Add a box that the reader drew. */
+export function add(state, label, box) {
+  const key = Math.max(-1, ...[...state.past, state.items, ...state.future].flat().map((item) => item.key)) + 1;
+  const item = { key, label, box, score: null, verdict: "added", original: null };
+  return step(state, [...state.items, item]);
+}
+
+/** Take a drawn box away; a model's box is rejected instead, for what the model said stays on record. */
+export function remove(state, key) {
+  const item = find(state, key);
+  if (!item) return state;
+  if (item.score !== null) return change(state, key, { verdict: "rejected" });
+  return step(
+    state,
+    state.items.filter((each) => each.key !== key),
+  );
+}
+
+export function undo(state) {
+  if (!state.past.length) return state;
+  return { items: state.past.at(-1), past: state.past.slice(0, -1), future: [state.items, ...state.future] };
+}
+
+export function redo(state) {
+  if (!state.future.length) return state;
+  return { items: state.future[0], past: [...state.past, state.items], future: state.future.slice(1) };
+}
+
+export const changed = (state) => state.items.some((item) => item.verdict !== "open");

@@ -1,0 +1,46 @@
+import asyncio
+
+import pytest
+
+from lungspot.detect import load_detector
+from lungspot.serve.desk import Desk
+from lungspot.serve.metrics import Metrics
+from lungspot.serve.settings import Settings
+from lungspot.serve.store import Arrived, Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+def asked(store, model_file, size=0, *, stopping=False, **settings):
+    """Return what a desk says that it is too full for."""
+
+    async def ask():
+        desk = Desk(Settings(store.folder, **settings), store, load_detector(model_file), Metrics())
+        desk.stopping = stopping
+        try:
+            return desk.full(size)
+        finally:
+            desk.close()
+
+    return asyncio.run(ask())
+
+
+def test_films_are_refused_before_the_disk_is_full(store, model_file):
+    free = store.free()
+    assert asked(store, model_file) is None
+    assert asked(store, model_file, least_free=2 * free) == "the disk is nearly full"
+    assert asked(store, model_file, 2 * free) == "the disk is nearly full"
+
+
+def test_films_are_refused_while_the_queue_is_full_or_the_server_stops(store, model_file):
+    path = store.folder / "incoming" / "a"
+    path.write_bytes(b"a")
+    store.accept([Arrived(path, "a", "sha")])
+    assert asked(store, model_file, queue=1) == "1 films wait; 1 may"
+    assert asked(store, model_file, queue=2) is None
+    assert asked(store, model_file, stopping=True) == "the server is stopping"

@@ -1,0 +1,138 @@
+import pytest
+
+TOKEN = "a token of enough characters"  # noqa: S105 - of a server that lives for a minute
+
+
+@pytest.fixture(scope="module")
+def locked(start):
+    return start("--max-upload", 1, "--allow-host", "films.example", environment={"LUNGSPOT_TOKEN": TOKEN})
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:1234", 200),
+        ("127.0.0.1:80", 200),
+        ("[::1]:8080", 200),
+        ("192.168.1.7", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost:port", 421),
+        ("user@localhost", 200),
+        ("", 421),
+        ("[", 421),
+    ],
+)
+def test_only_names_of_the_server_are_answered(server, host, status):
+    answer = server.get("/v1/readings", Host=host)
+    assert answer.status == status
+    if status != 200:
+        assert answer.code == "WRONG_HOST"
+
+
+def test_a_host_may_be_allowed(locked):
+    assert locked.get("/healthz", Host="films.example:443").status == 200
+    assert locked.get("/healthz", Host="other.example").status == 421
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://HOST"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://localhost:1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+    ],
+)
+def test_pages_of_other_sites_are_not_answered(server, headers, status):
+    headers = {name: value.replace("HOST", f"{server.host}:{server.port}") for name, value in headers.items()}
+    answer = server.get("/v1/readings", **headers)
+    assert answer.status == status
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    if headers.get("Sec-Fetch-Mode") == "navigate":  # opening the page is one thing, posting a form to it another
+        assert server.ask("POST", "/v1/readings", b"x", headers).code == "WRONG_ORIGIN"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": f"Bearer {TOKEN}"}, 200),
+        ({"Authorization": f"bearer {TOKEN}"}, 200),
+        ({"Authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Cookie": f"lungspot={TOKEN}"}, 401),
+        ({"Cookie": "lungspot=\x01;;;"}, 401),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/readings", "/v1/model", "/metrics"])
+def test_a_token_opens_the_door(locked, path, headers, status):
+    answer = locked.get(path, **headers)
+    assert answer.status == status
+    if status == 401:
+        assert (answer.code, answer.headers["WWW-Authenticate"]) == ("NO_TOKEN", "Bearer")
+
+
+def test_a_browser_signs_in_for_a_cookie(locked):
+    assert locked.ask("POST", "/v1/session", {"token": "guess"}).code == "NO_TOKEN"
+    cookie = locked.ask("POST", "/v1/session", {"token": TOKEN}).headers["Set-Cookie"]
+    assert TOKEN not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert locked.get("/v1/readings", Cookie=cookie.partition(";")[0]).status == 200
+    assert locked.get("/healthz").status == locked.get("/readyz").status == 200
+
+
+def test_bodies_have_a_limit(locked):
+    key = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/octet-stream"}
+    assert locked.ask("POST", "/v1/readings", b"x" * (1 << 20), key).status == 202
+    assert locked.ask("POST", "/v1/readings", b"x" * ((1 << 20) + 1), key).code == "TOO_LARGE"
+    unsaid = (b"x" * 65536 for _ in range(20))  # chunked: no Content-Length says how much will come
+    assert locked.ask("POST", "/v1/readings", unsaid, key).code == "TOO_LARGE"
+    review = {"reader": "R1", "note": "x" * (1 << 20)}
+    assert locked.ask("POST", "/v1/readings/x/review", review, {"Authorization": key["Authorization"]}).status == 413
+    assert locked.ask("POST", "/v1/readings", b"x", {**key, "Content-Encoding": "gzip"}).status == 400
+    assert not list((locked.data / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/readings", "/v1/nothing", "/v1/readings/x", "/healthz"])
+def test_every_answer_has_the_headers(server, path):
+    headers = server.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == ("no-store" if path.startswith("/v1/") else "no-cache")
+    assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "NO_ROUTE"),
+        ("GET", "/viewer/../store.py", 404, "NO_ROUTE"),
+        ("GET", "/viewer/%2e%2e/store.py", 404, "NO_ROUTE"),
+        ("GET", "/viewer/..%2fstore.py", 404, "NO_ROUTE"),
+        ("GET", "/viewer/a/b/c.js", 404, "NO_ROUTE"),
+        ("PUT", "/v1/readings", 405, "WRONG_METHOD"),
+        ("GET", "/v1/readings/nothing", 404, "NO_READING"),
+        ("GET", "/v1/readings?page=0", 422, "BAD_VALUE"),
+        ("GET", "/v1/readings?sort=name", 422, "BAD_VALUE"),
+        ("GET", "/v1/readings?min_score=nan", 422, "BAD_VALUE"),
+        ("POST", "/v1/session", 422, "BAD_VALUE"),
+    ],
+)
+def test_every_refusal_has_one_shape(server, method, path, status, code):
+    answer = server.ask(method, path)
+    assert (answer.status, answer.code) == (status, code)
+    assert set(answer.json) == {"error"}
+    assert set(answer.json["error"]) == {"code", "where", "reason", "advice"}

@@ -1,0 +1,96 @@
+"""Whose film it is: tied together by digests, kept only where that was asked for."""
+
+import io
+
+import pydicom
+import pytest
+
+SECRET = "ZZSECRET"  # noqa: S105 - stands for a patient
+
+
+@pytest.fixture(scope="module")
+def dicom(rg1):
+    """A function that makes the real film over: with these attributes, at a size that is quickly read."""
+    original = pydicom.dcmread(rg1["UNCR"])
+    pixels = original.pixel_array[::8, ::8]
+
+    def make(**attributes):
+        dataset = pydicom.dcmread(rg1["UNCR"])
+        dataset.Rows, dataset.Columns = pixels.shape
+        dataset.PixelData = pixels.tobytes()
+        dataset.update(attributes)
+        buffer = io.BytesIO()
+        dataset.save_as(buffer)
+        return buffer.getvalue()
+
+    return make
+
+
+PATIENT = {"PatientID": f"{SECRET}1", "PatientName": f"{SECRET}^Jane", "PatientBirthDate": "19500102"}
+TEXTS = ("InstitutionName", "ReferringPhysicianName", "StudyDescription", "OperatorsName", "PatientComments")
+
+
+def traces(server):
+    """Return where the secret stands: in the server's files, its log, or an answer."""
+    found = [str(path) for path in server.data.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    found += ["log"] if SECRET in server.log.read_text() else []
+    rows = server.get("/v1/readings").json["readings"]
+    for path in ["/v1/readings", "/metrics", *(f"/v1/readings/{row['id']}" for row in rows)]:
+        found += [path] if SECRET.encode() in server.get(path).body else []
+    for row in rows:
+        report = f"/v1/readings/{row['id']}/report.html"
+        found += [report] if SECRET.encode() in server.get(report).body else []
+    return found
+
+
+def test_nothing_about_the_patient_is_kept(start, dicom):
+    server = start()
+    secrets = PATIENT | dict.fromkeys(TEXTS, SECRET) | {"StudyDate": "20200101"}
+    films = [dicom(**secrets), dicom(**secrets, BodyPartExamined=f"HAND {SECRET}"), b"GIF8" + SECRET.encode()]
+    films.append(dicom(**secrets, SOPInstanceUID="1.2.3.4.5.6.7.8.9"))
+    values = server.read(*((f"{SECRET} {number}.dcm", data) for number, data in enumerate(films)))
+    assert [value["status"] for value in values] == ["assessed", "not_assessed", "not_assessed", "assessed"]
+    assert traces(server) == []
+    assert all(value["identity"] is None for value in values)
+    assert values[3]["result"]["image"]["sop_instance_uid"] is None
+    assert not list((server.data / "originals").iterdir())
+    assert server.stop() == 0
+    assert b"1.2.3.4.5.6.7.8.9" not in b"".join(path.read_bytes() for path in server.data.rglob("*") if path.is_file())
+    assert b"2020-01-01" not in (server.data / "lungspot.db").read_bytes()
+
+
+def test_identifiers_are_kept_where_asked_for(start, dicom):
+    server = start("--keep-identifiers")
+    data = dicom(**PATIENT, StudyDate="20200101")
+    value = server.read((f"<script>{SECRET}.dcm", data))[0]
+    assert value["name"] == f"<script>{SECRET}.dcm"
+    assert value["identity"] == {
+        "patient_id": f"{SECRET}1",
+        "patient_name": f"{SECRET}^Jane",
+        "birth_date": "1950-01-02",
+        "study_date": "2020-01-01",
+    }
+    assert (server.data / "originals" / value["id"]).read_bytes() == data
+    assert SECRET not in server.log.read_text()
+    server.ask("DELETE", f"/v1/readings/{value['id']}")
+    assert not [path for path in server.data.rglob("*") if value["id"] in path.name]
+
+
+def test_films_of_one_patient_are_tied_by_a_digest(server, dicom):
+    days = ("20200101", "20200410", "20190101", "")
+    films = [dicom(**PATIENT, StudyDate=day) for day in days]
+    other = dicom(**{**PATIENT, "PatientID": "another"}, StudyDate="20200102")
+    values = server.read(*(("a.dcm", data) for data in [*films, other]))
+    first = server.whole(values[0]["id"])
+    assert len({value["patient"] for value in values[:4]}) == 1
+    assert values[4]["patient"] != values[0]["patient"]
+    told = [(prior["id"], prior["days_earlier"]) for prior in first["priors"]]
+    assert told == [(values[2]["id"], 365), (values[3]["id"], None), (values[1]["id"], -100)]
+    assert {row["id"] for row in server.get(f"/v1/readings?patient={first['patient']}").json["readings"]} == {
+        value["id"] for value in values[:4]
+    }
+
+
+def test_two_servers_have_different_digests(start, server, dicom):
+    film = ("a.dcm", dicom(**PATIENT))
+    assert start().read(film)[0]["patient"] != server.read(film)[0]["patient"]

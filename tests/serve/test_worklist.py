@@ -1,0 +1,94 @@
+import pytest
+
+from lungspot.serve.reader import urgency
+
+
+@pytest.fixture(scope="module")
+def server(start, picture):
+    server = start()
+    films = [("a.png", picture(number, peak=0.62 + number / 30)) for number in range(8)]
+    server.rows = server.read(*films, ("notes.txt", b"Dear Sir"))
+    server.ask("POST", f"/v1/readings/{server.rows[3]['id']}/review", {"reader": "R1"})
+    return server
+
+
+def listed(server, query):
+    return server.get(f"/v1/readings?{query}").json["readings"]
+
+
+def test_the_films_differ(server):
+    assert len({row["top"]["score"] for row in server.rows if row["top"]}) > 3
+    assert len({tuple(row["labels"]) for row in server.rows}) > 1
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        ("urgency", lambda row: (row["reviewed"], -row["urgency"], row["number"])),
+        ("newest", lambda row: -row["number"]),
+        ("oldest", lambda row: row["number"]),
+        ("score", lambda row: (-row["top"]["score"] if row["top"] else 1, row["number"])),
+    ],
+)
+def test_sorting(server, sort, key):
+    rows = listed(server, f"sort={sort}")
+    assert len(rows) == 9
+    assert rows == sorted(rows, key=key)
+
+
+def test_pages_are_parts_of_the_whole(server):
+    whole = listed(server, "sort=oldest")
+    pages = [server.get(f"/v1/readings?sort=oldest&per_page=4&page={page}").json for page in (1, 2, 3, 4)]
+    assert [row for page in pages for row in page["readings"]] == whole
+    assert [len(page["readings"]) for page in pages] == [4, 4, 1, 0]
+    assert {page["total"] for page in pages} == {9}
+    assert pages[0]["counts"] == {"queued": 0, "reading": 0, "done": 9}
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("status=assessed", lambda row: row["status"] == "assessed"),
+        ("status=not_assessed", lambda row: row["status"] == "not_assessed"),
+        ("state=queued", lambda _: False),
+        ("state=done", lambda _: True),
+        ("reviewed=true", lambda row: row["reviewed"]),
+        ("reviewed=false", lambda row: not row["reviewed"]),
+        ("label=effusion", lambda row: "effusion" in row["labels"]),
+        ("label=sadness", lambda _: False),
+        ("min_score=0.8", lambda row: row["top"] is not None and row["top"]["score"] >= 0.8),
+        ("patient=nobody", lambda _: False),
+    ],
+)
+def test_filters(server, query, kept):
+    rows = listed(server, "sort=oldest")
+    assert listed(server, f"sort=oldest&{query}") == [row for row in rows if kept(row)]
+
+
+def test_a_score_of_one_label(server):
+    scores = {row["id"]: {s["label"]: s["probability"] for s in row["result"]["image_scores"]} for row in server.rows}
+    least = sorted(each["nodule_mass"] for each in scores.values() if each)[3]
+    found = {row["id"] for row in listed(server, f"label=nodule_mass&min_score={least}")}
+    assert found >= {film for film, each in scores.items() if each and each["nodule_mass"] > least}
+    assert 0 < len(found) < 8
+
+
+def test_some_films_alone(server):
+    ids = [server.rows[5]["id"], server.rows[1]["id"], "nobody"]
+    assert {row["id"] for row in listed(server, f"ids={','.join(ids)}")} == set(ids[:2])
+    assert listed(server, "ids=,") == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "assessed", "value"),
+    [
+        ([("pneumothorax", 0.2, True), ("effusion", 0.9, True)], True, 3.2),
+        ([("edema", 0.3, True), ("effusion", 0.9, True)], True, 2.3),
+        ([("effusion", 0.9, True), ("pneumothorax", 0.3, False)], True, 1.9),
+        ([("effusion", 0.5, False)], True, 0.4),
+        ([], True, 0.0),
+        ([], False, 0.9),
+    ],
+)
+def test_urgency_orders(scores, assessed, value):
+    assert urgency(scores, assessed=assessed) == pytest.approx(value)

@@ -1,0 +1,170 @@
+"""A real server and a real browser: `lungspot serve` in a process of its own, Debian's chromium without a screen."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pydicom
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[3]
+VIEWER = ROOT / "src" / "lungspot" / "serve" / "viewer"
+
+# What a hostile sender would put where people read names.
+NASTY = "<img src onerror=alert(1)>"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its address, and what it answers without a browser."""
+
+    address: str
+
+    def get(self, path, **query):
+        return self.ask("GET", f"{path}?{urlencode(query)}")
+
+    def post(self, path, body, kind="application/json"):
+        return self.ask("POST", path, body if isinstance(body, bytes) else json.dumps(body), {"Content-Type": kind})
+
+    def ask(self, method, path, body=None, headers=None):
+        """Return the answer's JSON, else its bytes; every answer must be a good one."""
+        connection = HTTPConnection(urlsplit(self.address).netloc)
+        try:
+            connection.request(method, f"/{path}", body, headers or {})
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status < 300, text
+            return json.loads(text) if answer.getheader("Content-Type", "").startswith("application/json") else text
+        finally:
+            connection.close()
+
+    def read(self, path, name="film"):
+        """Upload a film, wait until it is read, and return its id."""
+        kind = "application/octet-stream"
+        reading = self.post(f"v1/readings?{urlencode({'name': name})}", path.read_bytes(), kind)["readings"][0]["id"]
+        while self.get(f"v1/readings/{reading}", wait=10)["state"] != "done":
+            pass
+        return reading
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory):
+    """A function that starts `lungspot serve` with options and returns the server; all stop with the session."""
+    running = []
+
+    def start(*options, environment=None):
+        folder = tmp_path_factory.mktemp("serve")
+        command = [sys.executable, "-m", "lungspot", "serve", "--port", "0", "--data", str(folder), "--workers", "1"]
+        process = subprocess.Popen(
+            [*command, *options], stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {})
+        )
+        running.append(process)
+        while line := process.stderr.readline():
+            if found := re.search(r"http://[\w.:]+/", line):
+                return Server(found[0])
+        raise AssertionError("the server did not start")
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(30)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def server(serve):
+    """A server that keeps identifiers, so that names of people and files reach the page."""
+    return serve("--keep-identifiers")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Debian's chromium, one for each module of tests."""
+    expect.set_options(timeout=60000)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser):
+    """An empty page of a laptop's size; an error in its scripts, or one that its policy stops, fails the test."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.set_default_timeout(60000)
+    faults = []
+    page.on("pageerror", lambda error: faults.append(error.stack))
+    page.on(
+        "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
+    )
+    yield page
+    context.close()
+    assert not faults
+
+
+@pytest.fixture
+def look(page, server, settle):
+    """A function that opens a reading in the page and waits until its film is drawn."""
+
+    def open_film(reading):
+        page.goto(f"{server.address}?id={reading}")
+        page.wait_for_selector("#dock:not([hidden])")
+        settle()
+        return page
+
+    return open_film
+
+
+@pytest.fixture
+def settle(page):
+    """A function that waits until what was asked for is drawn."""
+    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+    return lambda: page.evaluate(frames)
+
+
+@pytest.fixture(scope="session")
+def chest(rg1, server):
+    """The reading of pydicom-data's chest film."""
+    return server.read(rg1["UNCR"], "chest.dcm")
+
+
+@pytest.fixture(scope="session")
+def leg(pydicom_data, server):
+    """The reading of a film that the gate refuses: an ankle."""
+    return server.read(pydicom_data / "RG3_UNCR.dcm", "leg.dcm")
+
+
+@pytest.fixture(scope="session")
+def nasty_film(rg1, tmp_path_factory):
+    """The chest film in a file and of a patient with markup for names, a year earlier, its pixels 0.2 mm wide."""
+    data = pydicom.dcmread(rg1["UNCR"])
+    data.PatientName = NASTY
+    data.StudyDate = str(int(data.StudyDate or "20000101") - 10000)
+    data.PixelSpacing = [0.2, 0.2]
+    path = tmp_path_factory.mktemp("nasty") / f"{NASTY}.dcm"
+    data.save_as(path)
+    return path
+
+
+@pytest.fixture
+def faults(page):
+    """A function that returns what axe-core finds on the page that is serious or worse, with the elements."""
+
+    def find():
+        return [
+            (each["id"], [node["target"] for node in each["nodes"]])
+            for each in Axe().run(page).response["violations"]
+            if each["impact"] in {"serious", "critical"}
+        ]
+
+    return find

@@ -1,0 +1,162 @@
+"""Films in, the worklist, refusals, hostile names, and what the page asks of the network."""
+
+import base64
+import re
+
+import pytest
+from PIL import Image
+
+import lungspot
+
+
+@pytest.fixture(scope="module")
+def png(rg1, tmp_path_factory):
+    """The chest film as an 8-bit PNG at half its size."""
+    film = lungspot.read(rg1["UNCR"])
+    picture = Image.fromarray((film.pixels * 255).round().astype("uint8"))
+    path = tmp_path_factory.mktemp("png") / "chest.png"
+    picture.resize((picture.width // 2, picture.height // 2)).save(path)
+    return path
+
+
+def test_a_dicom_and_a_png_are_picked_and_read(page, server, rg1, png):
+    page.goto(server.address)
+    page.set_input_files("#picker", [rg1["J2KR"], png])
+    rows = page.locator("#rows .row.assessed")
+    rows.filter(has_text=rg1["J2KR"].name).wait_for()
+    rows.filter(has_text="chest.png").click()
+    page.locator("#film[aria-label*='chest.png']").wait_for()
+    page.locator("#found li").first.wait_for()
+    page.locator("#uploads:empty").wait_for(state="attached")
+    sizes = {row["name"]: (row["width"], row["height"]) for row in server.get("v1/readings")["readings"]}
+    assert sizes["chest.png"] == (1841 // 2, 1955 // 2)
+
+
+def test_a_film_is_dropped_and_followed(page, server, png):
+    page.goto(server.address)
+    page.locator("#worklist-title", has_text="(").wait_for()
+    dropped = page.evaluate_handle(
+        """(text) => {
+            const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], "dropped.png"));
+            return transfer;
+        }""",
+        base64.b64encode(png.read_bytes() + b"x").decode(),
+    )
+    page.dispatch_event("body", "dragenter", {"dataTransfer": dropped})
+    assert page.locator("#drop").is_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    assert page.locator("#drop").is_hidden()
+    page.locator("#rows .row.assessed").filter(has_text="dropped.png").wait_for()
+
+
+def test_what_is_no_film_is_said_to_be_none(page, server, tmp_path):
+    (tmp_path / "letter.txt").write_text("Dear colleague")
+    page.goto(server.address)
+    page.set_input_files("#picker", tmp_path / "letter.txt")
+    row = page.locator("#rows .row.not_assessed").filter(has_text="letter.txt")
+    row.click()
+    refusal = page.locator("#refusal")
+    refusal.filter(has_text="could not be read as a film").wait_for()
+    assert "this is text" in refusal.inner_text()
+    assert "NOT_AN_IMAGE" in refusal.inner_text()
+
+
+def test_a_film_is_deleted_after_a_question(page, look, server, png, tmp_path):
+    path = tmp_path / "wrong.png"
+    path.write_bytes(png.read_bytes() + b"another film by its bytes")
+    wrong = server.read(path, "wrong.png")
+    look(wrong)
+    page.locator("summary", has_text="About this film").click()
+    answers = [False, True]
+    page.on("dialog", lambda dialog: dialog.accept() if answers.pop(0) else dialog.dismiss())
+    page.locator("#delete").click()
+    assert wrong in [row["id"] for row in server.get("v1/readings")["readings"]]
+    page.locator("#delete").click()
+    page.locator(f"[data-key='{wrong}']").wait_for(state="detached")
+    assert wrong not in [row["id"] for row in server.get("v1/readings")["readings"]]
+    assert not answers
+
+
+def test_the_worklist_is_by_urgency(page, server, chest, leg):
+    page.goto(server.address)
+    page.locator(f"[data-key='{leg}']").wait_for()
+    expected = [row["id"] for row in server.get("v1/readings", sort="urgency")["readings"]]
+    assert chest in expected
+    assert page.eval_on_selector_all("#rows .row", "(rows) => rows.map((row) => row.dataset.key)") == expected
+    page.select_option("#filter", "refused")
+    page.locator(f"[data-key='{chest}']").wait_for(state="detached")
+    assert page.locator(f"[data-key='{leg}']").is_visible()
+
+
+def test_a_refused_film_has_no_score_and_is_never_normal(look, leg, settle):
+    page = look(leg)
+    text = page.locator("#refusal").inner_text()
+    assert "not of a chest from the front" in text
+    assert re.findall(r"[^.\n]*\bnormal\b", text) == ["This does not mean that the film is normal"]
+    side = page.locator("#side").inner_text()
+    assert side.startswith("Not assessed")
+    assert "%" not in side
+    assert page.locator("#found li").count() == 0
+    assert page.locator("#heat").is_disabled()
+    page.keyboard.press("h")
+    settle()
+    assert page.locator("#heat-note").is_hidden()
+
+
+def test_names_from_files_are_only_ever_text(page, server, nasty_film, settle):
+    alerts = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.goto(server.address)
+    page.set_input_files("#picker", nasty_film)
+    page.locator("#rows .row.assessed").filter(has_text=nasty_film.name).click()
+    page.locator("#found li").first.wait_for()
+    page.locator("summary", has_text="About this film").click()
+    page.keyboard.press("c")
+    settle()
+    facts = page.locator("#facts").inner_text()
+    assert facts.count(nasty_film.stem) == 2, "the patient's name and the file's"
+    assert page.locator("img").count() == 0
+    assert not alerts
+
+
+def test_the_banner_is_always_there(look, page, leg, chest):
+    for size in ((1366, 768), (820, 1180), (480, 800)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        for reading in (leg, chest):
+            look(reading)
+            page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+            box = page.locator("#banner").bounding_box()
+            assert page.locator("#banner").inner_text() == "Research use only, not for clinical use."
+            assert 0 <= box["y"] < size[1] - box["height"]
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_the_page_is_light_and_asks_no_one_else(page, look, server, chest):
+    asked = []
+    page.on("requestfinished", lambda request: asked.append(request))  # noqa: PLW0108 - playwright marks the function
+    look(chest)
+    assert asked
+    assert all(request.url.startswith((server.address, "data:", "blob:")) for request in asked)
+    own = [request for request in asked if "/v1/" not in request.url and request.url.startswith(server.address)]
+    weight = sum(len(request.response().body()) for request in own)
+    assert 50_000 < weight < 300_000
+
+
+def test_a_token_is_asked_for_once(page, serve, faults):
+    server = serve(environment={"LUNGSPOT_TOKEN": "a-token-of-the-test-0123456789abcdef"})
+    page.goto(server.address)
+    page.locator("#token").wait_for()
+    assert faults() == []
+    page.fill("#token", "wrong")
+    page.keyboard.press("Enter")
+    page.locator("dialog [role=alert]:not(:empty)").wait_for()
+    page.fill("#token", "a-token-of-the-test-0123456789abcdef")
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").wait_for(state="detached")
+    page.locator("#worklist-title", has_text="(0)").wait_for()
+    page.reload()
+    page.locator("#worklist-title", has_text="(0)").wait_for()
+    assert page.locator("dialog[open]").count() == 0
+    assert faults() == []

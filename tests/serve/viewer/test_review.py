@@ -1,0 +1,247 @@
+"""Verdicts by mouse and by keys, saved, exported and read back; teaching; and everything open to everyone."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from lungspot.datasets.formats import FORMATS
+
+
+def last_review(server, reading, reader):
+    return [each for each in server.get(f"v1/readings/{reading}")["reviews"] if each["reader"] == reader][-1]
+
+
+def name_reader(page, name):
+    page.fill("#reader", name)
+    page.locator("#headline").click()
+
+
+def save(page):
+    with page.expect_response(lambda answer: answer.url.endswith("/review")) as answer:
+        page.keyboard.press("s")
+    assert answer.value.status == 201
+    page.locator("#saved", has_text="saved ").wait_for()
+
+
+def dragger(page, facts, settle):
+    """Return a function that drags from one film point to another, and the film's scale on the screen."""
+    canvas = page.locator("#film").bounding_box()
+    scale = min((canvas["width"] - 16) / facts["width"], (canvas["height"] - 16) / facts["height"])
+    left = canvas["x"] + (canvas["width"] - scale * facts["width"]) / 2
+    top = canvas["y"] + (canvas["height"] - scale * facts["height"]) / 2
+
+    def drag(start, end):
+        page.mouse.move(left + scale * start[0], top + scale * start[1])
+        page.mouse.down()
+        page.mouse.move(left + scale * (start[0] + end[0]) / 2, top + scale * (start[1] + end[1]) / 2)
+        page.mouse.move(left + scale * end[0], top + scale * end[1])
+        page.mouse.up()
+        settle()
+
+    return drag, scale
+
+
+def test_what_is_edited_is_exported_and_read_back_equal(look, server, chest, settle, tmp_path):
+    page = look(chest)
+    facts = server.get(f"v1/readings/{chest}")
+    findings = facts["result"]["findings"]
+    drag, scale = dragger(page, facts, settle)
+    name_reader(page, "mouse")
+    page.locator("#found li").nth(0).locator("[data-key^=accept]").click()
+    page.locator("#found li").nth(1).locator("[data-key^=reject]").click()
+    page.locator("#found .pick").nth(2).click()
+    page.locator("[data-key^=edit]").click()
+    settle()
+    x1, y1 = findings[2]["box"][2:]
+    drag((x1, y1), (x1 + 100, y1 - 60))
+    page.keyboard.press("n")
+    drag((1000, 1200), (1300, 1500))
+    page.select_option("#relabel", "pneumothorax")
+    page.fill("#note", "a test <b>note</b>")
+    page.locator("#headline").click()
+    save(page)
+
+    review = last_review(server, chest, "mouse")
+    edited = [findings[2]["box"][0], findings[2]["box"][1], x1 + 100, y1 - 60]
+    accepted, rejected, moved, drawn = review["verdicts"]
+    candidates = facts["candidates"]
+    assert (accepted["action"], candidates[accepted["candidate"]]["box"]) == ("accept", findings[0]["box"])
+    assert (rejected["action"], candidates[rejected["candidate"]]["box"]) == ("reject", findings[1]["box"])
+    assert (moved["action"], candidates[moved["candidate"]]["box"]) == ("edit", findings[2]["box"])
+    assert moved["box"] == pytest.approx(edited, abs=1 / scale)
+    assert (drawn["action"], drawn["label"]) == ("add", "pneumothorax")
+    assert drawn["box"] == pytest.approx([1000, 1200, 1300, 1500], abs=1 / scale)
+    assert review["note"] == "a test <b>note</b>"
+
+    kept = (findings[0], moved, drawn)
+    said = sorted((each["label"], *each["box"]) for each in kept)
+    (tmp_path / "annotations.json").write_text(json.dumps(server.get("v1/reviews.coco")))
+    with zipfile.ZipFile(io.BytesIO(server.get("v1/reviews.labelme"))) as archive:
+        archive.extractall(tmp_path / "labelme")
+    for form, path in (("coco", tmp_path / "annotations.json"), ("labelme", tmp_path / "labelme")):
+        boxes = [
+            (finding.label, *finding.box.corners)
+            for case in FORMATS[form].read(path)
+            for reading in case.readings
+            if reading.reader == "mouse"
+            for finding in reading.findings
+        ]
+        assert [label for label, *_ in sorted(boxes)] == [label for label, *_ in said]
+        assert np.allclose([corners for _, *corners in sorted(boxes)], [corners for _, *corners in said])
+
+    page.reload()
+    page.locator("#found li").first.wait_for()
+    classes = [row.get_attribute("class").split()[0] for row in page.locator("#found li").all()]
+    assert classes[:3] == ["accepted", "rejected", "edited"]
+    assert classes[-1] == "added"
+    assert page.locator("#note").input_value() == "a test <b>note</b>"
+
+
+def test_undo_goes_back_step_by_step_and_redo_forward(look, chest, settle):
+    page = look(chest)
+    classes = "(rows) => rows.map((row) => row.className.split(' ')[0])"
+    states = [page.eval_on_selector_all("#found li", classes)]
+    for keys in (("j", "a"), ("j", "x"), ("j", "e", "ArrowRight"), ("n", "Enter")):
+        for key in keys:
+            page.keyboard.press(key)
+        settle()
+        states.append(page.eval_on_selector_all("#found li", classes))
+    assert [states[-1].count(word) for word in ("accepted", "rejected", "edited", "added")] == [1, 1, 1, 1]
+    for state in reversed(states[:-1]):
+        page.keyboard.press("u")
+        settle()
+        assert page.eval_on_selector_all("#found li", classes) == state
+    assert page.locator("#undo").is_disabled()
+    for state in states[1:]:
+        page.keyboard.press("Shift+U")
+        settle()
+        assert page.eval_on_selector_all("#found li", classes) == state
+
+
+def test_what_is_not_saved_is_not_lost(look, chest, leg, settle):
+    page = look(chest)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.fill("#note", "to be kept")
+    page.locator(f"#rows [data-key='{leg}']").click()
+    page.locator("#refusal").wait_for()
+    assert page.locator("#note").input_value() == ""
+    page.locator(f"#rows [data-key='{chest}']").click()
+    page.locator("#found li.rejected").wait_for()
+    assert page.locator("#note").input_value() == "to be kept"
+    assert page.locator("#saved").inner_text() == "not saved"
+    page.reload()
+    settle()
+    assert asked == ["beforeunload"]
+
+
+def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, server, rg1, settle):
+    page.on("filechooser", lambda chooser: chooser.set_files(rg1["J2KI"]))
+    page.goto(server.address)
+    page.locator("#worklist-title", has_text="(").wait_for()
+    page.keyboard.press("o")
+    page.locator("#rows .row.assessed").filter(has_text=rg1["J2KI"].name).wait_for()
+    for _ in range(40):  # by Tab into the worklist
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('role')") == "option":
+            break
+    page.keyboard.press("Home")
+    for _ in range(40):  # by arrows to the film
+        if rg1["J2KI"].name in page.evaluate("document.activeElement.textContent"):
+            break
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator(f"#film[aria-label*='{rg1['J2KI'].name}']").wait_for()
+    settle()
+    for key in ("j", "a", "ArrowDown", "x", "n", "Enter", "ArrowLeft", "Shift+ArrowDown", "Enter", "l"):
+        page.keyboard.press(key)
+        settle()
+    assert page.evaluate("document.activeElement.id") == "relabel"
+    page.keyboard.type("Pneumoth")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    assert page.evaluate("document.activeElement.id") == "reader", "a review without a name is not sent"
+    page.keyboard.type("keys")
+    page.keyboard.press("Enter")
+    page.locator("#saved", has_text="saved ").wait_for()
+    reading = page.evaluate("document.querySelector('#rows [aria-selected=true]').dataset.key")
+    facts = server.get(f"v1/readings/{reading}")
+    verdicts = last_review(server, reading, "keys")["verdicts"]
+    assert [each["action"] for each in verdicts] == ["accept", "reject", "add"]
+    assert verdicts[2]["label"] == "pneumothorax"
+    wide, high = facts["width"], facts["height"]
+    x0, y0, x1, y1 = verdicts[2]["box"]
+    assert x0 < round(0.4 * wide), "moved to the left"
+    assert x1 - x0 == pytest.approx(0.2 * wide, abs=1)
+    assert y1 - y0 > 0.2 * high + 1, "made taller"
+
+
+def test_single_keys_can_be_turned_off(look, chest, settle):
+    page = look(chest)
+    page.keyboard.press("?")
+    page.locator("#single-keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    settle()
+    assert page.locator("#boxes").get_attribute("aria-pressed") == "true"
+    page.reload()
+    page.locator("#found li").first.wait_for()
+    page.keyboard.press("b")
+    settle()
+    assert page.locator("#boxes").get_attribute("aria-pressed") == "true"
+    page.locator("#boxes").click()
+    settle()
+    assert page.locator("#boxes").get_attribute("aria-pressed") == "false"
+
+
+def test_a_learner_draws_first_and_is_scored(look, server, chest, settle):
+    truth = [
+        {"label": "atelectasis", "box": [740, 790, 1100, 1180]},
+        {"label": "effusion", "box": [10, 1500, 300, 1900]},
+    ]
+    server.post(f"v1/readings/{chest}/truth", {"reader": "a test", "findings": truth})
+    before = len(server.get(f"v1/readings/{chest}")["reviews"])
+    page = look(chest)
+    page.keyboard.press("t")
+    settle()
+    assert page.locator("#found li").count() == 0
+    assert "%" not in page.locator("#side").inner_text(), "nothing of the model's is seen before"
+    page.keyboard.press("Enter")  # atelectasis, in the middle: 736 to 1105, 782 to 1173
+    page.keyboard.press("r")
+    settle()
+    words = page.locator("#lesson-score").inner_text()
+    assert "Against the truth: 1 of 2 found" in words
+    assert "1 missed, 0 extra" in words
+    assert "Against the model: 0 of" in words
+    page.keyboard.press("t")
+    settle()
+    assert page.locator("#found li").count() > 3
+    assert len(server.get(f"v1/readings/{chest}")["reviews"]) == before, "an exercise is no review"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious(look, faults, chest, leg, settle, theme):
+    page = look(chest)
+    if theme == "light":
+        page.keyboard.press("d")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("h")
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    settle()
+    assert faults() == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert faults() == []
+    page.keyboard.press("Escape")
+    look(leg)
+    assert faults() == []
