@@ -72,9 +72,8 @@ CODES: Final[dict[str, str]] = {
     "NO_SPACE": "free disk space, or give another output folder",
     "NOT_WRITABLE": "give an output folder that you may write",
     "PORT": "give another --port or --host, or stop what listens there",
-    "SPOOL_IN_USE": "stop the other node, or give another --spool",
     "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
-    "IN_USE": "stop the other server, or give another --data or --port",
+    "IN_USE": "stop the other program, or give another folder (--data, --spool)",
     # RequestError
     "BAD_REQUEST": "send what docs/reference/http.md asks for",
     "BUG": "please report it, with what was asked",

@@ -51,7 +51,7 @@ def test_a_spool_has_one_node(start_node):
     start_node()
     with pytest.raises(SetupError) as found:
         raise start_node().wait()
-    assert found.value.code == "SPOOL_IN_USE"
+    assert found.value.code == "IN_USE"
 
 
 def test_results_need_a_place(start_node):

@@ -200,7 +200,7 @@ def test_one_node_a_spool(reopen, folder):
     reopen()
     with pytest.raises(SetupError) as found:
         Spool(folder)
-    assert found.value.code == "SPOOL_IN_USE"
+    assert found.value.code == "IN_USE"
 
 
 def test_the_journal_forgets_what_was_sent_long_ago(reopen):

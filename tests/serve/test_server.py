@@ -146,5 +146,5 @@ def test_stopping_finishes_what_is_read_and_keeps_what_waits(start, picture, tmp
 def test_a_taken_port_or_folder_is_one_line(start, server, tmp_path):
     with pytest.raises(AssertionError, match=r"lungspot: error: .*: IN_USE: another server uses this folder; stop"):
         start(data=server.data)
-    with pytest.raises(AssertionError, match=r"lungspot: error: 127.0.0.1:\d+: IN_USE: Address already in use"):
+    with pytest.raises(AssertionError, match=r"lungspot: error: 127.0.0.1:\d+: PORT: Address already in use"):
         start("--port", server.port, data=tmp_path)

@@ -78,7 +78,7 @@ class Spool:
         """Open or make the spool, and put right what a crash left half done.
 
         ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished. Raises
-        SetupError SPOOL_IN_USE, or OSError.
+        SetupError IN_USE, or OSError.
         """
         self.folder, self.reserve = folder, reserve
         self._films, self._results, self._incoming = (folder / name for name in ("films", "results", "incoming"))
@@ -89,7 +89,7 @@ class Spool:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._held)
-            raise SetupError("SPOOL_IN_USE", folder, "another node works in this folder") from error
+            raise SetupError("IN_USE", folder, "another node works in this folder") from error
         self._lock = threading.RLock()
         self._changed = threading.Condition()
         self._journal = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)

@@ -72,7 +72,7 @@ class _Protocol(H11Protocol):
 def serve(settings: Settings, ready: Callable[[str], Any] | None = None) -> None:
     """Serve until the process is told to stop (SIGINT, SIGTERM); ``ready`` is called with the address once it answers.
 
-    Raises SetupError ``IN_USE`` where the port or the folder is taken, and what loading the model raises.
+    Raises SetupError ``PORT`` or ``IN_USE`` where the port or the folder is taken, and what loading the model raises.
     """
     _allow_many_connections()
     logging.getLogger("lungspot.serve").setLevel(logging.INFO)
@@ -133,7 +133,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise SetupError("IN_USE", f"{host}:{port}", error.strerror or "cannot be bound") from error
+        raise SetupError("PORT", f"{host}:{port}", error.strerror or "cannot be bound") from error
     listener.set_inheritable(False)
     return listener
 
