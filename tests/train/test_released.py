@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from lungspot.detect import GateCard
+from lungspot.detect import GateCard, load_detector
 from lungspot.errors import InputError, ModelError
 from lungspot.train.augment import plain
 from lungspot.train.gate import CLASSES, GateNet, load_gate
 from lungspot.train.loop import train
 from lungspot.train.model import Network
-from lungspot.train.release import release
+from lungspot.train.release import opened, release
 from lungspot.train.released import awaken, read_released, restore
+from lungspot.train.validate import VOTE_IOU
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,17 @@ def test_a_run_begins_with_a_model_file(tiny, model_file, generated_films, tmp_p
 
     assert likeness(begun) > 0.9
     assert likeness(fresh) < 0.5
+
+
+def test_a_model_file_is_released_anew(trained, generated_films, tmp_path):
+    (tmp_path / "first.onnx").write_bytes(release(trained, generated_films).data)
+    again = release(opened(tmp_path / "first.onnx"), generated_films, version="2")
+    (tmp_path / "again.onnx").write_bytes(again.data)
+    assert (again.card.version, again.card.vote_iou) == ("2", VOTE_IOU)
+    one, two = (load_detector(tmp_path / name) for name in ("first.onnx", "again.onnx"))
+    picture = plain(generated_films.pixels[:1], 64).numpy()
+    np.testing.assert_allclose(one.run(picture).scores, two.run(picture).scores, atol=1e-3)
+    assert one.card.thresholds == two.card.thresholds
 
 
 def test_the_gate_of_a_model_file_is_the_gate(model_file, gate):

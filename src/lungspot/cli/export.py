@@ -13,7 +13,7 @@ __all__ = ["export"]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder of `lungspot train`.")],
+    run: Annotated[Path, typer.Argument(help="A run folder of `lungspot train`, or a model file to calibrate anew.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The model file to write.")],
     data: Annotated[Path, typer.Option(help="The folder that the run was trained on.")] = Path("data"),
     cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; RUN/cache if not given.")] = None,
@@ -34,14 +34,13 @@ def export(
 
     try:
         from lungspot.train.gate import load_gate
-        from lungspot.train.loop import load_checkpoint
-        from lungspot.train.release import release
+        from lungspot.train.release import opened, release
         from lungspot.train.start import gather
     except ModuleNotFoundError as error:
         advice = "pip install 'lungspot[train]'"
         raise SetupError("MISSING_EXTRA", None, f"exporting needs {error.name}", advice=advice) from error
-    checkpoint = load_checkpoint(run)
-    films, _ = gather(checkpoint.config, data, cache or run / "cache")
+    checkpoint = opened(run)
+    films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size
     found = release(
         checkpoint,

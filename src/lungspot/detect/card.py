@@ -77,8 +77,10 @@ class ModelCard:
     ``input_size``: pixels of the square input. ``box_fusion``: a box's score is multiplied by the film's probability to
     this power, per label (0: box score alone). ``box_calibration`` and ``image_calibration``: what turns the fused box
     score and the raw image probability into probabilities, fitted on the validation split. ``thresholds``: by operating
-    point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped. ``box_from_map``:
-    labels learnt without boxes get theirs from the activation map, from this fraction of its peak. ``reliability``: per
+    point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped; ``vote_iou``:
+    boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.thin`; 1: none but
+    itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
+    peak. ``reliability``: per
     label, how often a score came true (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``,
     ``notes``: for people.
     """
@@ -92,6 +94,7 @@ class ModelCard:
     image_calibration: Mapping[str, Platt] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, Thresholds]] = field(default_factory=dict)
     nms_iou: float = 0.4
+    vote_iou: float = 1.0
     box_from_map: Mapping[str, float] = field(default_factory=dict)
     gate: GateCard | None = None
     reliability: Mapping[str, Any] = field(default_factory=dict)
@@ -112,8 +115,9 @@ class ModelCard:
         _freeze(self, *per_label, "thresholds", "metrics")
         if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_label_id, self.labels)):
             raise InputError("BAD_VALUE", "card", f"labels {self.labels}")
-        if not (32 <= self.input_size <= 4096) or not (0 < self.nms_iou <= 1):
-            raise InputError("BAD_VALUE", "card", f"input of {self.input_size} pixels, nms_iou of {self.nms_iou}")
+        overlaps = (self.nms_iou, self.vote_iou)
+        if not (32 <= self.input_size <= 4096) or not all(0 < overlap <= 1 for overlap in overlaps):
+            raise InputError("BAD_VALUE", "card", f"input of {self.input_size} pixels, overlaps of {overlaps}")
         unknown = {label for name in per_label for label in getattr(self, name)} - set(self.labels)
         unknown |= {label for of in thresholds.values() for label in of} - set(self.labels)
         if unknown or set(thresholds) - set(OPERATING_POINTS):

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from lungspot.detect.card import ModelCard, Platt
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
-from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone, iou_matrix
+from lungspot.detect.thin import thin
+from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
 from lungspot.images import Placement
 
 __all__ = ["calibrate", "decode", "place"]
 
-_CANDIDATES = 200  # boxes a label that enter non-maximum suppression, best first
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
 _NO_SIDE = frozenset({"cardiomegaly"})
 # Thirds of the lungs' height on an upright film, as fractions of the film's height: apices near .10, bases near .82.
@@ -93,27 +93,15 @@ def _placed(label: str, box: Box, score: float, placement: Placement) -> Finding
 def _suppressed(raw: Raw, column: int, card: ModelCard, floor: float) -> list[tuple[Box, float]]:
     """Return one label's boxes in input pixels with their calibrated scores, best first, doubles taken out."""
     label = card.labels[column]
-    fused = raw.scores[:, column].astype(np.float64)
+    raw_scores = raw.scores[:, column].astype(np.float64)
+    fused = raw_scores
     if power := card.box_fusion.get(label, 0.0):
-        fused = fused * float(raw.image_scores[column]) ** power
+        fused = raw_scores * float(raw.image_scores[column]) ** power
     scores = calibrate(fused, card.box_calibration.get(label))
-    order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] >= floor][:_CANDIDATES]
-    corners = raw.boxes[order].astype(np.float64)
-    solid = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    order, corners = order[solid], corners[solid]
-    return [(Box(*corners[index]), float(scores[order[index]])) for index in _suppress(corners, card.nms_iou)]
-
-
-def _suppress(corners: NDArray[np.float64], limit: float) -> list[int]:
-    """Return the indices that greedy non-maximum suppression keeps; ``corners`` are best first."""
-    if not len(corners):
+    shown = scores >= floor
+    if not shown.any():
         return []
-    overlaps = iou_matrix(corners, corners) > limit
-    kept: list[int] = []
-    gone = np.zeros(len(corners), dtype=bool)
-    for index in range(len(corners)):
-        if not gone[index]:
-            kept.append(index)
-            gone |= overlaps[index]
-    return kept
+    corners = np.clip(raw.boxes, 0, card.input_size)
+    least = float(raw_scores[shown].min())  # fusion and calibration keep the order
+    boxes, which = thin(corners, raw_scores, card.nms_iou, card.vote_iou, least=least)
+    return [(Box(*box), float(scores[index])) for box, index in zip(boxes, which, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,16 +19,17 @@ from lungspot.errors import DatasetError
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
+from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films
 from lungspot.train.export import agreement, build, serving
-from lungspot.train.loop import Checkpoint
-from lungspot.train.model import Mirrored
-from lungspot.train.validate import Answer, collect
+from lungspot.train.loop import Checkpoint, load_checkpoint
+from lungspot.train.model import Mirrored, Network
+from lungspot.train.released import SUFFIX, read_released, restore, shape_of
+from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, collect
 
-__all__ = ["Release", "release"]
+__all__ = ["Release", "opened", "release"]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
-NMS: Final = 0.5
 
 _LICENCE: Final = "Weights: research, non-commercial use only (the terms of the training films). Code: Apache-2.0."
 _TERMS: Final = (
@@ -56,6 +58,20 @@ class Release:
     largest: Mapping[str, float]
 
 
+def opened(run: Path) -> Checkpoint:
+    """Return the last checkpoint of a run folder, or the network of a model file, to be released (anew).
+
+    Raises ``NOT_FOUND``, and what :func:`~lungspot.train.released.read_released` raises.
+    """
+    if run.suffix != SUFFIX:
+        return load_checkpoint(run)
+    card, weights = read_released(run)
+    config = TrainConfig(labels=card.labels, sizes=((0.0, card.input_size),), **shape_of(weights))
+    network = Network(config)
+    restore(network, weights)
+    return Checkpoint(config, network.eval(), 0, 0.0, 1.0)
+
+
 def release(  # noqa: PLR0913 - what makes one file another
     checkpoint: Checkpoint,
     films: Films,
@@ -81,12 +97,12 @@ def release(  # noqa: PLR0913 - what makes one file another
     served = serving(network, gate[0] if gate else None)
     draft = ModelCard(name=name, version=version, labels=labels, input_size=pixels, gate=gate[1] if gate else None)
     answer = _answers(build(served, draft))
-    seen = collect(answer, films, val, pixels, nms=NMS)
+    seen = collect(answer, films, val, pixels)
     fitted = fit(seen, labels)
     metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
     say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
     if len(test):
-        judged = collect(answer, films, test, pixels, nms=NMS)
+        judged = collect(answer, films, test, pixels)
         metrics["test"] = accuracy(judged, labels, fitted)
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
@@ -97,7 +113,8 @@ def release(  # noqa: PLR0913 - what makes one file another
         box_calibration=fitted.box_calibration,
         image_calibration=fitted.image_calibration,
         thresholds=fitted.thresholds,
-        nms_iou=NMS,
+        nms_iou=NMS_IOU,
+        vote_iou=VOTE_IOU,
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),

@@ -7,6 +7,7 @@ a batch of films and scales it to give on them what it gave before, so that trai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from lungspot.detect.card import ModelCard
 from lungspot.detect.modelfile import examine
 from lungspot.errors import InputError
 
-__all__ = ["SUFFIX", "awaken", "read_released", "restore"]
+__all__ = ["SUFFIX", "awaken", "read_released", "restore", "shape_of"]
 
 SUFFIX: Final = ".onnx"
 _NETWORK: Final = "network."
@@ -47,7 +48,19 @@ def read_released(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     return file.card, found
 
 
-def restore(module: nn.Module, weights: dict[str, Tensor]) -> None:
+def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the settings of a ``TrainConfig`` that make a network of these weights: widths, depths and neck."""
+    entries = ["stem.1.0.weight", *(f"stages.{i}.0.0.weight" for i in range(3))]
+    blocks = ["stem.2.blocks.", *(f"stages.{i}.1.blocks." for i in range(3))]
+    try:
+        widths, neck = tuple(len(weights[name]) for name in entries), len(weights["smooth.0.0.weight"])
+    except KeyError as error:
+        raise InputError("BAD_VALUE", error.args[0], "the model file's network is not one of ours") from error
+    depths = tuple(len({name.split(start)[1].split(".")[0] for name in weights if start in name}) for start in blocks)
+    return {"widths": widths, "depths": depths, "neck": neck}
+
+
+def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load folded weights into a module with normalisations, in place: in evaluation it says what the file says.
 
     Raises ``BAD_VALUE`` where the module has another shape.

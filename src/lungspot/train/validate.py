@@ -10,15 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lungspot.detect.thin import thin
 from lungspot.evaluate import auroc, average_precision, judge
-from lungspot.findings import State, iou_matrix
+from lungspot.findings import State
 from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
     "KEPT",
+    "NMS_IOU",
     "STATES",
+    "VOTE_IOU",
     "Answer",
     "Found",
     "Predictions",
@@ -34,8 +37,8 @@ Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], ND
 
 STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
 KEPT = 50
+NMS_IOU, VOTE_IOU = 0.35, 0.4  # chosen on val (docs/explanation/training-log.md); a card carries them
 _BATCH = 64
-_FLOOR = 1e-3  # scores below do not change average precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Predictions:
     features: NDArray[np.float32]
 
 
-def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int, *, nms: float = 0.5) -> Predictions:
+def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int) -> Predictions:
     """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`."""
     network.eval()
 
@@ -67,13 +70,11 @@ def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int,
         boxes, scores, image, features = (value.float().numpy() for value in outputs)
         return boxes, scores, image, features
 
-    return collect(answer, films, indices, size, nms=nms)
+    return collect(answer, films, indices, size)
 
 
-def collect(
-    answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[int], size: int, *, nms: float
-) -> Predictions:
-    """Return what ``answer`` says about films, :data:`KEPT` boxes a film and label after suppression.
+def collect(answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[int], size: int) -> Predictions:
+    """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`thin`).
 
     ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
     features (N, D), probabilities where docs/reference/model-format.md says so.
@@ -87,9 +88,7 @@ def collect(
         boxes = np.clip(boxes, 0, size).astype(np.float32) / np.float32(size)
         image.append(probability.astype(np.float64))
         features.append(feature)
-        found += [
-            tuple(_suppress(boxes[i], scores[i, :, c], nms) for c in range(scores.shape[2])) for i in range(len(part))
-        ]
+        found += [tuple(_thinned(boxes[i], scores[i, :, c]) for c in range(scores.shape[2])) for i in range(len(part))]
     return Predictions(
         tuple(films.films[i] for i in chosen), tuple(found), np.concatenate(image), np.concatenate(features)
     )
@@ -152,19 +151,6 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], nms: float) -> Found:
-    order = np.argsort(-scores, kind="stable")[: 2 * KEPT]
-    order = order[scores[order] > _FLOOR]
-    pool = boxes[order].astype(np.float64)
-    sound = (pool[:, 2:] > pool[:, :2]).all(1)
-    order, pool = order[sound], pool[sound]
-    overlap = iou_matrix(pool, pool) > nms if len(pool) else np.zeros((0, 0), dtype=np.bool_)
-    free = np.ones(len(pool), dtype=np.bool_)
-    kept: list[int] = []
-    for i in range(len(pool)):
-        if free[i]:
-            kept.append(i)
-            free &= ~overlap[i]
-            if len(kept) == KEPT:
-                break
-    return Found(pool[kept], scores[order[kept]].astype(np.float64))
+def _thinned(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Found:
+    kept, which = thin(boxes, scores, NMS_IOU, VOTE_IOU, most=KEPT)
+    return Found(kept, scores[which].astype(np.float64))

@@ -1,7 +1,7 @@
 """The founding claim measured: lungspot's boxes against boxes cut from heat maps, on the test films.
 
     .venv/bin/lungspot train -o runs/classifier --data ../shared/data --no-boxes      # once; see the training log
-    .venv/bin/python benchmarks/study.py --classifier runs/classifier [--data ../shared/data] [-o runs/study] [--write]
+    .venv/bin/python tools/study.py --classifier runs/classifier [--data ../shared/data] [-o runs/study] [--write]
 
 Writes ``results.json``, the page, its picture and a gallery of films into the run folder; ``--write`` (``make study``)
 also writes docs/explanation/boxes-vs-heatmaps.md and the table of the README. The gallery shows films: never commit it.
