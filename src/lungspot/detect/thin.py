@@ -34,7 +34,7 @@ def thin(  # noqa: PLR0913 - what counts, what votes, what stays
 
     ``corners``: (P, 4), x0 y0 x1 y1 in one frame; ``scores``: (P,) raw scores of one label. A box loses to a better one
     that it overlaps by more than ``nms_iou``; boxes that overlap the winner by at least ``vote_iou`` vote on its
-    corners (1: it alone does). At most ``most`` stay, none with a score below ``least``, which does not change who votes.
+    corners (1: it alone does). At most ``most`` stay, none with a score below ``least``; that changes no vote.
     """
     order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
     order = order[scores[order] > FLOOR]
