@@ -29,7 +29,11 @@ def skip_or_fail(reason):
 
 
 def pytest_collection_modifyitems(items):
-    """Count no coverage where the real films are read: it is then the same where they are absent, and costs less."""
+    """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
+
+    The tests of images come first: they fork thousands of children, and a fork costs what its process has come to hold.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/images/"))
     for item in items:
         if "shared_data" in item.fixturenames:
             item.add_marker(pytest.mark.no_cover)
