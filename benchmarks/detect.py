@@ -224,7 +224,8 @@ def rival(config: object, torch: object, transformers: object) -> float:
     import onnxruntime  # noqa: PLC0415 - beside the other optional packages
 
     kinds = {"rt_detr_v2": "RTDetrV2ForObjectDetection", "d_fine": "DFineForObjectDetection"}
-    network = getattr(transformers, kinds[config.model_type])(config).eval().requires_grad_(False)  # type: ignore[attr-defined]
+    network = getattr(transformers, kinds[config.model_type])(config).eval()  # type: ignore[attr-defined]
+    network.requires_grad_(requires_grad=False)
 
     class Plain(torch.nn.Module):  # type: ignore[attr-defined,name-defined,misc]
         def forward(self, pixels: object) -> object:
