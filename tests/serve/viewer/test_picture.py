@@ -242,6 +242,9 @@ def test_fingers_zoom_and_choose(browser, server, chest):
     settle = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
     page.evaluate(settle)
     assert int(zoom.inner_text().split()[0]) == pytest.approx(2 * int(before.split()[0]), abs=1)
+    # No finger taps at once after a pinch; where one does, chromium now and then sends no click (7 times of 80; after
+    # its double-tap time 0 of 80).
+    page.wait_for_timeout(400)
     page.locator("#fit").tap()
     expect(zoom).to_have_text(before)
     reading = server.get(f"v1/readings/{chest}")
