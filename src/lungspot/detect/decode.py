@@ -39,6 +39,7 @@ def decode(
     boxed: list[Finding] = []
     whole: list[Finding] = []
     states: dict[str, State] = {}
+    corners = np.clip(raw.boxes, 0, card.input_size)
     for column, label in enumerate(card.labels):
         limits = card.threshold(label, point)
         floor = limits.box if min_score is None else min_score
@@ -49,7 +50,7 @@ def decode(
             boxes = boxes_from_map(raw.maps[column], fraction, placement.target) if probability >= floor else ()
             scored = [(box, probability) for box in boxes]
         else:
-            scored = _suppressed(raw, column, card, floor)
+            scored = _suppressed(raw, corners, column, card, floor)
         found = [finding for box, score in scored if (finding := _placed(label, box, score, placement)) is not None]
         boxed += found
         positive = probability >= limits.image
@@ -90,18 +91,17 @@ def _placed(label: str, box: Box, score: float, placement: Placement) -> Finding
     return Finding(label, original, score, *place(original, placement.source, label))
 
 
-def _suppressed(raw: Raw, column: int, card: ModelCard, floor: float) -> list[tuple[Box, float]]:
+def _suppressed(
+    raw: Raw, corners: NDArray[np.float32], column: int, card: ModelCard, floor: float
+) -> list[tuple[Box, float]]:
     """Return one label's boxes in input pixels with their calibrated scores, best first, doubles taken out."""
     label = card.labels[column]
     raw_scores = raw.scores[:, column].astype(np.float64)
-    fused = raw_scores
-    if power := card.box_fusion.get(label, 0.0):
-        fused = raw_scores * float(raw.image_scores[column]) ** power
+    fused = raw_scores * float(raw.image_scores[column]) ** card.box_fusion.get(label, 0.0)
     scores = calibrate(fused, card.box_calibration.get(label))
     shown = scores >= floor
     if not shown.any():
         return []
-    corners = np.clip(raw.boxes, 0, card.input_size)
     least = float(raw_scores[shown].min())  # fusion and calibration keep the order
     boxes, which = thin(corners, raw_scores, card.nms_iou, card.vote_iou, least=least)
     return [(Box(*box), float(scores[index])) for box, index in zip(boxes, which, strict=True)]
