@@ -14,6 +14,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
 
 from lungspot.detect import load_detector
 from lungspot.node import Asked, Limits, Settings, parse_peer, parse_rule, serve
@@ -143,6 +145,21 @@ def make_settings(tmp_path, model_file):
         return Settings(**{**given, **changes})
 
     return settings
+
+
+@pytest.fixture
+def echo():
+    """A function that asks a node for C-ECHO, as an honest sender does, and returns the status."""
+
+    def ask(node):
+        entity = AE("CR1")
+        entity.add_requested_context(Verification)
+        association = entity.associate("127.0.0.1", node.port, ae_title="LUNGSPOT")
+        status = association.send_c_echo().Status
+        association.release()
+        return status
+
+    return ask
 
 
 @pytest.fixture

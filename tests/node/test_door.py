@@ -29,15 +29,6 @@ def connect():
         line.close()
 
 
-def echo(node):
-    entity = AE("CR1")
-    entity.add_requested_context(Verification)
-    association = entity.associate("127.0.0.1", node.port, ae_title="LUNGSPOT")
-    status = association.send_c_echo().Status
-    association.release()
-    return status
-
-
 @pytest.fixture
 def rejection(program):
     """A function that returns what DCMTK's echoscu says when it is rejected."""
@@ -51,7 +42,7 @@ def rejection(program):
     return ask
 
 
-def test_only_the_allow_list_comes_in(start_node, rejection):
+def test_only_the_allow_list_comes_in(start_node, echo, rejection):
     node = start_node(rules=(parse_rule("CR1@127.0.0.1"), parse_rule("CR2@192.0.2.7")))
     assert echo(node) == 0
     for title in ("CR2", "cr1", "STRANGER"):
@@ -69,7 +60,7 @@ def test_an_address_that_nobody_may_call_from_hears_nothing(start_node, connect)
     assert node.says("no sender is expected at this address")
 
 
-def test_the_silent_take_no_place_and_no_thread(start_node, connect, limits, wait_until):
+def test_the_silent_take_no_place_and_no_thread(start_node, echo, connect, limits, wait_until):
     node = start_node(limits=limits(associations=2))
     before = _threads()
     silent = [connect(node, data) for data in [b"", b"\1", b"\1\0\0\0\1\0"] * (SILENT // 3)]
@@ -78,13 +69,13 @@ def test_the_silent_take_no_place_and_no_thread(start_node, connect, limits, wai
     assert all(line.send(b"\0") == 1 for line in silent)  # they are still there
 
 
-def test_the_silent_are_dismissed_in_time(start_node, connect, limits):
+def test_the_silent_are_dismissed_in_time(start_node, echo, connect, limits):
     node = start_node(limits=limits(hello_seconds=0.3))
     assert connect(node, b"\1\0").recv(1) == b""
     assert echo(node) == 0
 
 
-def test_of_too_many_the_one_that_is_silent_longest_goes(start_node, connect, limits):
+def test_of_too_many_the_one_that_is_silent_longest_goes(start_node, echo, connect, limits):
     node = start_node(limits=limits(waiting=3))
     lines = [connect(node) for _ in range(3)]
     assert echo(node) == 0
@@ -100,7 +91,7 @@ def test_of_too_many_the_one_that_is_silent_longest_goes(start_node, connect, li
         b"\x01\0\0\0\0\4abcd",  # and one too short for two titles
     ],
 )
-def test_what_is_no_association_request_ends_the_connection(start_node, connect, data):
+def test_what_is_no_association_request_ends_the_connection(start_node, echo, connect, data):
     node = start_node()
     assert connect(node, data).recv(1) == b""
     assert echo(node) == 0

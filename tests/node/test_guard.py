@@ -6,10 +6,10 @@ import struct
 import time
 
 import pytest
-from pynetdicom import AE, build_context
+from pynetdicom import build_context
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
-from pynetdicom.sop_class import ComputedRadiographyImageStorage, Verification
+from pynetdicom.sop_class import ComputedRadiographyImageStorage
 
 from lungspot.node.guard import Budget
 
@@ -87,16 +87,7 @@ def push(line, data, times):
     return sent
 
 
-def echo(node):
-    entity = AE("CR1")
-    entity.add_requested_context(Verification)
-    association = entity.associate("127.0.0.1", node.port, ae_title="LUNGSPOT")
-    status = association.send_c_echo().Status
-    association.release()
-    return status
-
-
-def test_a_pdu_longer_than_agreed_is_aborted_before_it_is_read(start_node, associated):
+def test_a_pdu_longer_than_agreed_is_aborted_before_it_is_read(start_node, echo, associated):
     """600 MB behind a length of 4 GiB made pynetdicom alone grow by as much."""
     node = start_node()
     line = associated(node)
@@ -108,7 +99,7 @@ def test_a_pdu_longer_than_agreed_is_aborted_before_it_is_read(start_node, assoc
     assert echo(node) == 0
 
 
-def test_a_data_set_that_never_ends_is_aborted_at_the_limit(start_node, associated, limits):
+def test_a_data_set_that_never_ends_is_aborted_at_the_limit(start_node, echo, associated, limits):
     node = start_node(limits=limits(data_set=4 * MIB))
     line = associated(node)
     push(line, fragment(bytes(64 * 1024)), 600)
@@ -124,7 +115,7 @@ def test_a_command_that_never_ends_is_aborted(start_node, associated):
     assert ended_by_abort(line)
 
 
-def test_all_data_sets_together_have_a_limit(start_node, associated, limits, wait_until):
+def test_all_data_sets_together_have_a_limit(start_node, echo, associated, limits, wait_until):
     node = start_node(limits=limits(data_set=4 * MIB, in_memory=6 * MIB))
     lines = [associated(node) for _ in range(2)]
     for line in lines:
@@ -147,7 +138,7 @@ def test_all_data_sets_together_have_a_limit(start_node, associated, limits, wai
         fragment(b"x" * 100),  # a data set that stops between two PDUs
     ],
 )
-def test_who_falls_silent_is_dismissed(start_node, associated, limits, data):
+def test_who_falls_silent_is_dismissed(start_node, echo, associated, limits, data):
     node = start_node(limits=limits(idle_seconds=0.5))
     line = associated(node)
     line.sendall(data)
@@ -174,7 +165,7 @@ def test_a_message_that_drips_is_aborted(start_node, associated, limits):
         struct.pack(">BBL", 9, 0, 4) + b"abcd",  # a PDU of no kind
     ],
 )
-def test_damaged_messages_are_aborted(start_node, associated, data):
+def test_damaged_messages_are_aborted(start_node, echo, associated, data):
     node = start_node()
     line = associated(node)
     line.sendall(data)
