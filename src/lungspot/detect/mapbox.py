@@ -37,16 +37,17 @@ def boxes_from_map(heat: NDArray[np.float32], fraction: float, frame: Frame) -> 
 
 def _regions(hot: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return the (rows, columns) of each region of neighbouring (4-connected) cells."""
-    left = {(int(y), int(x)) for y, x in np.argwhere(hot)}
+    wide = hot.shape[1] + 1  # a cell's number leaves one empty column, so that no row runs into the next
+    rows, columns = np.nonzero(hot)
+    left = set((rows * wide + columns).tolist())
     found = []
     while left:
         queue = [min(left)]
         left.discard(queue[0])
-        for y, x in queue:  # grows while it is walked
-            for cell in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if cell in left:
-                    left.discard(cell)
-                    queue.append(cell)
-        rows, columns = np.array(queue, dtype=np.intp).T
-        found.append((rows, columns))
+        for cell in queue:  # grows while it is walked
+            for neighbour in (cell - wide, cell + wide, cell - 1, cell + 1):
+                if neighbour in left:
+                    left.discard(neighbour)
+                    queue.append(neighbour)
+        found.append(np.divmod(np.array(queue, dtype=np.intp), wide))
     return found

@@ -43,16 +43,16 @@ def thin(  # noqa: PLR0913 - what counts, what votes, what stays
     order, pool = order[solid], pool[solid]
     weight = scores[order].astype(np.float64)
     free = weight >= least
+    overlaps = iou_matrix(pool, pool)
     kept: list[int] = []
     found: list[Array] = []
-    for index in range(len(pool)):
+    for index, overlap in enumerate(overlaps):
         if not free[index]:
             continue
-        overlap = iou_matrix(pool[index : index + 1], pool)[0]
         voters = overlap >= vote_iou
         voters[index] = True
         kept.append(index)
-        found.append(np.average(pool[voters], axis=0, weights=weight[voters]))
+        found.append(weight[voters] @ pool[voters] / weight[voters].sum())
         free &= overlap <= nms_iou
         if len(kept) == most:
             break

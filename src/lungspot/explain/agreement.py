@@ -45,28 +45,27 @@ def agree_all(heat: NDArray[np.float32], boxes: Sequence[Box], frame: Frame) -> 
     """Return the agreement of one map with each of several boxes, the map being brought to the grid once."""
     grid = Frame(_GRID, _GRID)
     fine = in_pixels(heat, grid).astype(np.float64)
-    hottest_first = np.argsort(-fine, axis=None, kind="stable")
-    peak = np.unravel_index(int(fine.argmax()), fine.shape)
-    total = fine.sum()
+    hot_rows, hot_columns = np.divmod(np.argsort(-fine, axis=None, kind="stable"), _GRID)  # the hottest cell first
+    total = float(fine.sum())
     found = []
     for box in boxes:
-        inside = _cover(box.move(frame, grid))
-        count = max(round(float(inside.sum())), 1)
-        overlap = float(inside.reshape(-1)[hottest_first[:count]].sum())
+        moved = box.move(frame, grid)
+        down, across = _cover(moved.y0, moved.y1), _cover(moved.x0, moved.x1)
+        size = float(down.sum() * across.sum())  # in cells
+        count = max(round(size), 1)
+        overlap = float(down[hot_rows[:count]] @ across[hot_columns[:count]])
         found.append(
             Agreement(
-                energy_in_box=float((fine * inside).sum() / total) if total > 0 else 0.0,
-                peak_in_box=bool(total > 0 and inside[peak] >= 0.5),
-                iou=overlap / (count + float(inside.sum()) - overlap) if total > 0 else 0.0,
-                area=float(inside.mean()),
+                energy_in_box=min(float(down @ fine @ across) / total, 1.0) if total > 0 else 0.0,
+                peak_in_box=bool(total > 0 and down[hot_rows[0]] * across[hot_columns[0]] >= 0.5),
+                iou=overlap / (count + size - overlap) if total > 0 else 0.0,
+                area=size / fine.size,
             )
         )
     return found
 
 
-def _cover(box: Box) -> NDArray[np.float64]:
-    """Return how much of each cell of the grid the box covers, 0 to 1."""
+def _cover(low: float, high: float) -> NDArray[np.float64]:
+    """Return how much of each row (or column) of the grid lies between two heights (or breadths), 0 to 1."""
     cells = np.arange(_GRID)
-    across = np.clip(np.minimum(cells + 1, box.x1) - np.maximum(cells, box.x0), 0, 1)
-    down = np.clip(np.minimum(cells + 1, box.y1) - np.maximum(cells, box.y0), 0, 1)
-    return np.outer(down, across)
+    return np.asarray(np.clip(np.minimum(cells + 1, high) - np.maximum(cells, low), 0, 1), dtype=np.float64)
