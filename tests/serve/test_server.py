@@ -1,6 +1,8 @@
 """Clients that lie, dawdle, or come in crowds: bounded memory, and honest clients are served meanwhile."""
 
 import json
+import os
+import resource
 import signal
 import socket
 import threading
@@ -96,6 +98,23 @@ def test_a_hundred_thousand_parts_are_refused_in_little_memory(server):
     assert server.ask("POST", "/v1/readings", fields, {"Content-Type": kind}).code == "TOO_LARGE"
     assert memory(server) - before < 60
     assert not list((server.data / "incoming").iterdir())
+
+
+def test_a_disk_that_takes_no_more_is_no_bug_and_keeps_nothing(start, picture):
+    server = start()
+    size = resource.RLIMIT_FSIZE
+    before = resource.prlimit(server.process.pid, size)
+    resource.prlimit(server.process.pid, size, (100_000, before[1]))
+    for body, kind in (
+        (os.urandom(1 << 20), "application/octet-stream"),
+        form(("a", b"x" * 99_000), ("b", os.urandom(1 << 20))),
+    ):
+        answer = server.ask("POST", "/v1/readings", body, {"Content-Type": kind})
+        assert (answer.status, answer.code) == (503, "BUSY")
+        assert not list((server.data / "incoming").iterdir())
+    resource.prlimit(server.process.pid, size, before)
+    assert server.read(("a.png", picture(1)))[0]["status"] == "assessed"
+    assert "bug" not in server.log.read_text()
 
 
 def test_a_crowd_is_served_in_bounded_memory(server, film, picture):

@@ -67,7 +67,7 @@ async def upload(request: Request, desk: At, name: Annotated[str, Query(max_leng
             raise RequestError("BUSY", None, why)
         kind = request.headers.get("content-type", "")
         incoming = desk.store.folder / "incoming"
-        arrived = await receive(_body(request), kind, name, incoming, desk.settings.queue)
+        arrived = await receive(_body(request), kind, name, incoming, desk.settings.queue, desk.full)
         try:
             accepted = await asyncio.to_thread(desk.store.accept, arrived.films)
         finally:
@@ -208,7 +208,9 @@ def raw16(desk: At, identifier: Identifier) -> StreamingResponse:
     row = _pictured(desk, identifier)
     width, height = row["width"], row["height"]
     headers = {"X-Image-Width": str(width), "X-Image-Height": str(height), "Content-Length": str(2 * width * height)}
-    return StreamingResponse(pieces(_open(desk, identifier)), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(
+        pieces(desk.open_pixels(identifier)), media_type="application/octet-stream", headers=headers
+    )
 
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
@@ -251,10 +253,6 @@ def _pictured(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - a row
     if row["width"] is None:
         raise RequestError("NO_PICTURE", identifier, "the film could not be read")
     return row
-
-
-def _open(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - an open file
-    return desk.store.pixels(identifier).open("rb")
 
 
 async def _png(desk: Desk, picture: Callable[[], Image.Image]) -> StreamingResponse:
