@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from PIL import Image
 
+from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, overlay, page
 from lungspot.serve.desk import Desk
@@ -140,6 +141,10 @@ def _whole(desk: Desk, identifier: str, point: str) -> dict[str, Any]:
             result = at_point(result, point)
         value["result"] = document(result)
     value["floor"] = round(floor_of(card), 4)
+    value["image_thresholds"] = {
+        label: {point: round(card.threshold(label, point).image, 4) for point in OPERATING_POINTS}
+        for label in card.labels
+    }
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
     value["priors"] = _priors(desk, row)
     value["reviews"] = reviews_of(desk.store, row)
