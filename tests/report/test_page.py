@@ -4,6 +4,8 @@ import html.parser
 import json
 import re
 
+from playwright.sync_api import sync_playwright
+
 from lungspot.report import page
 
 
@@ -76,3 +78,26 @@ def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):
     assert data["headline"] == "Not assessed: a lateral view"
     assert data["findings"] == data["image_scores"] == []
     assert data["heat"] == {}
+
+
+def test_no_box_is_drawn_over_a_word(make, chromium, tmp_path):
+    (tmp_path / "page.html").write_text(page(make()), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page()
+        faults = []
+        opened.on("pageerror", lambda error: faults.append(error.message))
+        opened.goto((tmp_path / "page.html").as_uri())
+        names = opened.evaluate(
+            "[...document.querySelectorAll('#marks rect, #marks text')].map((each) => each.localName)"
+        )
+        opened.keyboard.press("ArrowDown")
+        dim = opened.locator("#marks .dim").count()
+        opened.keyboard.press("b")
+        seen = opened.locator("#marks text:visible").count()
+        browser.close()
+    assert not faults
+    assert names == sorted(names)  # every rect, then every text
+    assert len(names) >= 4
+    assert dim == len(names) - 2
+    assert seen == 0

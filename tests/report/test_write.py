@@ -2,12 +2,13 @@ import errno
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from lungspot.errors import FilmError
-from lungspot.report import FORMATS, Refusal, read_sr, write, write_atomic
+from lungspot.report import FORMATS, Refusal, read_sr, sync_path, write, write_atomic
 from lungspot.report.write import ending_of
 
 
@@ -65,3 +66,13 @@ def test_a_new_file_has_the_mode_that_files_have_here(tmp_path):
     write_atomic(tmp_path / "ours", b"")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")}
     assert len(modes) == 1
+
+
+def test_a_file_and_a_folder_are_brought_to_the_disk(tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    sync_path(tmp_path / "a")
+    sync_path(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    with pytest.raises(FileNotFoundError):
+        sync_path(tmp_path / "b")

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from lungspot.detect import load_detector
+from lungspot.errors import RequestError
 from lungspot.serve.desk import Desk
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.settings import Settings
@@ -28,6 +29,20 @@ def asked(store, model_file, size=0, *, stopping=False, **settings):
             desk.close()
 
     return asyncio.run(ask())
+
+
+def test_a_picture_of_a_film_that_was_deleted_meanwhile_is_no_bug(store, model_file):
+    async def drawn():
+        desk = Desk(Settings(store.folder), store, load_detector(model_file), Metrics())
+        try:
+            with pytest.raises(RequestError, match="NO_READING"):
+                await desk.drawn(lambda: store.pixels("x").read_bytes())
+            with pytest.raises(RequestError, match="NO_READING"):
+                desk.open_pixels("x")
+        finally:
+            desk.close()
+
+    asyncio.run(drawn())
 
 
 def test_films_are_refused_before_the_disk_is_full(store, model_file):

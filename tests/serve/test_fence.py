@@ -119,6 +119,8 @@ def test_every_answer_has_the_headers(server, path):
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing", 404, "NO_ROUTE"),
+        ("GET", "/v1/readings/", 404, "NO_ROUTE"),
+        ("POST", "/v1/readings/", 404, "NO_ROUTE"),
         ("GET", "/viewer/../store.py", 404, "NO_ROUTE"),
         ("GET", "/viewer/%2e%2e/store.py", 404, "NO_ROUTE"),
         ("GET", "/viewer/..%2fstore.py", 404, "NO_ROUTE"),

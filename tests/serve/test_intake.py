@@ -1,8 +1,13 @@
+import asyncio
 import io
+import threading
 import zipfile
 
 import pytest
 from tests.serve.conftest import form
+
+from lungspot.errors import RequestError
+from lungspot.serve.intake import receive
 
 
 def zipped(*members):
@@ -67,3 +72,37 @@ def test_what_brings_no_film_is_refused_and_leaves_nothing(server, body, kind, s
     assert (answer.status, answer.code) == (status, code)
     assert server.get("/v1/readings").json["total"] == before
     assert not list((server.data / "incoming").iterdir())
+
+
+async def pieces(body):
+    """Yield a body as a socket does."""
+    for at in range(0, len(body), 1 << 16):
+        yield body[at : at + (1 << 16)]
+
+
+@pytest.mark.parametrize("body", [bytes(64 << 20), zipped(*((f"{number}.png", b"x") for number in range(9)))])
+def test_an_upload_ends_where_the_disk_is_nearly_full(tmp_path, body):
+    said = iter([None, "the disk is nearly full"])
+    with pytest.raises(RequestError, match="BUSY: the disk is nearly full"):
+        asyncio.run(receive(pieces(body), "application/octet-stream", "a", tmp_path, 9, lambda: next(said)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_zips_that_wait_for_each_other_hold_up_no_film(tmp_path):
+    archive, gate = zipped(("a.png", b"a")), threading.Event()
+
+    async def crowd():
+        def upload(body, full):
+            return receive(pieces(body), "application/octet-stream", "a", tmp_path, 9, full)
+
+        zips = [asyncio.create_task(upload(archive, lambda: gate.wait(60) and None)) for _ in range(64)]
+        await asyncio.sleep(0)
+        try:
+            film = await asyncio.wait_for(upload(b"a film", lambda: None), 30)
+        finally:
+            gate.set()
+        return film, await asyncio.gather(*zips)
+
+    film, unpacked = asyncio.run(crowd())
+    assert [each.name for each in film.films] == ["a"]
+    assert {each.films[0].name for each in unpacked} == {"a/a.png"}

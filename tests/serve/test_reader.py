@@ -1,9 +1,16 @@
 """Whose film it is: tied together by digests, kept only where that was asked for."""
 
+import hashlib
 import io
+import sqlite3
+import time
 
 import pydicom
 import pytest
+
+from lungspot.detect import load_detector
+from lungspot.serve.reader import Readers
+from lungspot.serve.store import Arrived, Store
 
 SECRET = "ZZSECRET"  # noqa: S105 - stands for a patient
 
@@ -24,6 +31,13 @@ def dicom(rg1):
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path)
+    yield store
+    store.close()
 
 
 PATIENT = {"PatientID": f"{SECRET}1", "PatientName": f"{SECRET}^Jane", "PatientBirthDate": "19500102"}
@@ -94,3 +108,52 @@ def test_films_of_one_patient_are_tied_by_a_digest(server, dicom):
 def test_two_servers_have_different_digests(start, server, dicom):
     film = ("a.dcm", dicom(**PATIENT))
     assert start().read(film)[0]["patient"] != server.read(film)[0]["patient"]
+
+
+def test_a_film_whose_bytes_are_gone_stops_no_other(store, picture, model_file):
+    (lost, _) = store.accept([arrived(store, "a", b"a"), arrived(store, "b", picture(1))])
+    store.spooled(lost.id).unlink()
+    rows = read_all(store, model_file)
+    assert [row["status"] for row in rows] == ["not_assessed", "assessed"]
+    assert rows[0]["headline"] == "Not assessed: its bytes are no longer in the server's folder"
+
+
+def test_a_database_that_refuses_for_a_while_strands_no_film(tmp_path, picture, model_file):
+    class Failing(Store):
+        left = 3
+
+        def _fail(self):
+            if self.left:
+                self.left -= 1
+                raise sqlite3.OperationalError("database or disk is full")
+
+        def finish(self, *values):
+            self._fail()
+            return super().finish(*values)
+
+        def give_back(self, *values, **more):
+            self._fail()
+            super().give_back(*values, **more)
+
+    store = Failing(tmp_path)
+    store.accept([arrived(store, "a", picture(1))])
+    assert [row["status"] for row in read_all(store, model_file)] == ["assessed"]
+    store.close()
+
+
+def arrived(store, name, data):
+    path = store.folder / "incoming" / name
+    path.write_bytes(data)
+    return Arrived(path, name, hashlib.sha256(data).hexdigest())
+
+
+def read_all(store, model_file):
+    """Let one reader read what waits, for a minute at most, and return the rows."""
+    detector = load_detector(model_file)
+    store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
+    readers = Readers(store, detector, 1)
+    deadline = time.monotonic() + 60
+    while store.waiting and time.monotonic() < deadline:
+        time.sleep(0.05)
+    readers.stop(60)
+    return store.all("SELECT status, headline FROM readings ORDER BY number")

@@ -71,6 +71,7 @@ def test_an_edit_keeps_what_was_offered(server, film):
     ("body", "code"),
     [
         ({"reader": ""}, "BAD_VALUE"),
+        ({"reader": " \t"}, "BAD_VALUE"),
         ({"reader": "x" * 65}, "BAD_VALUE"),
         ({"note": "x" * 4001}, "BAD_VALUE"),
         ({"surprise": 1}, "BAD_VALUE"),
@@ -149,6 +150,19 @@ def test_a_table_has_one_row_a_verdict_and_no_formula(server, film):
     assert float(rows[0]["offered_score"]) == film["candidates"][0]["score"]
     assert rows[0]["film_sha256"] == film["result"]["image"]["sha256"]
     assert len(rows[0]["model_sha256"]) == 64
+
+
+@pytest.mark.parametrize("note", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1"])
+def test_no_note_begins_a_formula(server, film, note):
+    review(server, film, note=note)
+    text = server.get("/v1/reviews.csv").body.decode()
+    (row,) = (row for row in csv.DictReader(io.StringIO(text, newline="")) if row["reading_id"] == film["id"])
+    assert row["note"] == f"'{note}"
+
+
+def test_a_name_with_blanks_around_it_is_the_same_reader(server, film):
+    assert review(server, film, reader=" R1 ").json["reader"] == "R1"
+    assert review(server, film).json["reading"]["reader"] == "R1"
 
 
 def test_a_film_that_was_not_assessed_can_be_reviewed(server):

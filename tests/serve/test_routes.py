@@ -31,7 +31,10 @@ def test_a_film_gives_what_the_command_line_gives(server, done, film, model_file
 def test_candidates_need_no_second_request(server, done):
     for point in ("sensitive", "balanced", "specific"):
         chosen = [each["box"] for each in done["candidates"] if each["score"] >= each["thresholds"][point]]
-        assert chosen == [each["box"] for each in server.whole(done["id"], point)["result"]["findings"]]
+        result = server.whole(done["id"], point)["result"]
+        assert chosen == [each["box"] for each in result["findings"]]
+        limits = {label: limit[point] for label, limit in done["image_thresholds"].items()}
+        assert limits == {each["label"]: each["threshold"] for each in result["image_scores"]}
     assert min(each["score"] for each in done["candidates"]) >= done["floor"]
     assert all(each["agreement"] for each in done["candidates"])
 

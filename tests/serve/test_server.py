@@ -1,11 +1,14 @@
 """Clients that lie, dawdle, or come in crowds: bounded memory, and honest clients are served meanwhile."""
 
 import json
+import os
+import resource
 import signal
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,17 @@ def dial(server):
 def memory(server):
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     return int(status.split("VmRSS:")[1].split()[0]) >> 10
+
+
+@contextmanager
+def files_of_at_most(server, size):
+    """Let the server write no file beyond a size, as a full disk would."""
+    before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
 
 
 def heard(connection):
@@ -98,6 +112,21 @@ def test_a_hundred_thousand_parts_are_refused_in_little_memory(server):
     assert not list((server.data / "incoming").iterdir())
 
 
+def test_a_disk_that_takes_no_more_is_no_bug_and_keeps_nothing(start, picture):
+    server = start()
+    bodies = (
+        (os.urandom(1 << 20), "application/octet-stream"),
+        form(("a", b"x" * 99_000), ("b", os.urandom(1 << 20))),
+    )
+    with files_of_at_most(server, 100_000):
+        for body, kind in bodies:
+            answer = server.ask("POST", "/v1/readings", body, {"Content-Type": kind})
+            assert (answer.status, answer.code) == (503, "BUSY")
+            assert not list((server.data / "incoming").iterdir())
+    assert server.read(("a.png", picture(1)))[0]["status"] == "assessed"
+    assert "bug" not in server.log.read_text()
+
+
 def test_a_crowd_is_served_in_bounded_memory(server, film, picture):
     whole = server.read(("a.dcm", film), ("b.png", picture(1)))
     large, small = (f"/v1/readings/{each['id']}" for each in whole)
@@ -114,19 +143,19 @@ def test_a_crowd_is_served_in_bounded_memory(server, film, picture):
     assert memory(server) - before < 150  # 50 clients ask for 7 MiB each
 
 
-def test_a_full_queue_says_so_at_once_and_loses_nothing(start, film, picture):
+def test_a_full_queue_says_so_at_once_and_loses_nothing(start, picture):
     server = start("--queue", 2, "--workers", 1)
-    small = [("a.png", picture(number)) for number in range(4)]
-    full = server.send(("a.dcm", film), ("b.dcm", film + bytes(2)))  # JPEG 2000: each takes longer than all the rest
-    answers = [full, *map(server.send, small)]
-    accepted = [each["id"] for answer in answers if answer.status == 202 for each in answer.json["readings"]]
-    busy = [answer for answer in answers if answer.status == 503]
-    assert len(accepted) >= 2
-    assert busy
-    assert all(answer.code == "BUSY" and int(answer.headers["Retry-After"]) > 0 for answer in busy)
-    assert {server.whole(identifier)["status"] for identifier in accepted} == {"assessed"}
-    assert server.get("/v1/readings").json["total"] == len(accepted)
+    large = [(f"{number}.png", picture(number, (1500, 1500))) for number in range(2)]
+    with files_of_at_most(server, 3 << 20):  # the films fit, their pixels do not: both wait for as long as this holds
+        full = server.send(*large)
+        busy = [server.send((f"{number}.png", picture(number))) for number in range(2, 6)]
+        ready = server.get("/readyz")
+    assert full.status == 202
+    assert [answer.status for answer in [*busy, ready]] == [503] * 5
+    assert all(answer.code == "BUSY" and int(answer.headers["Retry-After"]) > 0 for answer in [*busy, ready])
     assert not list((server.data / "incoming").iterdir())
+    assert [server.whole(each["id"])["status"] for each in full.json["readings"]] == ["assessed"] * 2
+    assert server.get("/v1/readings").json["total"] == 2
     assert server.get("/readyz").status == 200
 
 

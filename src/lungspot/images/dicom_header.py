@@ -241,7 +241,7 @@ def _refuse_other_objects(dataset: FileDataset, where: str) -> None:
         raise FilmError("NOT_A_RADIOGRAPH", where, f"this is {_what(sop_class, modality)}")
     species = text(dataset, "PatientSpeciesDescription")
     if species and not species.lower().startswith(("human", "homo")):
-        raise FilmError("NOT_A_RADIOGRAPH", where, f"this is a film of an animal ({species})", advice=_PEOPLE_ONLY)
+        raise FilmError("NOT_A_RADIOGRAPH", where, "this is a film of an animal", advice=_PEOPLE_ONLY)
 
 
 def _what(sop_class: str, modality: str) -> str:

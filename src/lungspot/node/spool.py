@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.errors import SetupError
+from lungspot.report import sync_path
 
 __all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
 
@@ -148,7 +149,7 @@ class Spool:
             target = self.film(sha256)
             file.replace(target)
             try:
-                _sync(self._films)
+                sync_path(self._films)
                 self._write(
                     "INSERT INTO film (sha256, instance, study, source, state, changed)"
                     " VALUES (?, ?, ?, ?, 'received', ?)",
@@ -196,10 +197,10 @@ class Spool:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-            _sync(aside)
+            sync_path(aside)
             shutil.rmtree(folder, ignore_errors=True)  # of an attempt that a crash cut off before its row was written
             aside.replace(folder)
-            _sync(self._results)
+            sync_path(self._results)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         self._move(job.sha256, "analysed")
@@ -319,12 +320,3 @@ class Spool:
         for path in self._results.iterdir():
             if kept.get(path.name) not in {"analysed", "failed"}:
                 shutil.rmtree(path)
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

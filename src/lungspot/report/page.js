@@ -39,9 +39,12 @@ marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
 marks.setAttribute("preserveAspectRatio", "none");
 const size = Math.max(width, height) / 48;
 const taken = [];
+const lines = marks.appendChild(svg("g", {}));
+const words = marks.appendChild(svg("g", {})); // over every line, so that none crosses a word
 data.findings.forEach((finding, index) => {
   const [x0, y0, x1, y1] = finding.box;
   const group = svg("g", { class: finding.positive ? "" : "below" });
+  const said = svg("g", {});
   group.append(svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, stroke: finding.color, rx: size / 5 }));
   const text = `${finding.name}  ${percent(finding.score)}`;
   const wide = text.length * size * 0.56;
@@ -52,14 +55,15 @@ data.findings.forEach((finding, index) => {
   taken.push({ x, y, wide });
   const label = svg("text", { x, y, "font-size": size });
   label.textContent = text;
-  group.append(label);
+  said.append(label);
   const title = svg("title", {});
   title.textContent = `${finding.name}, ${percent(finding.score)}${finding.place ? ", " + finding.place : ""}`;
   group.append(title);
   group.addEventListener("pointerenter", () => { hovered = index; paint(); });
   group.addEventListener("pointerleave", () => { hovered = -1; paint(); });
   group.addEventListener("click", () => { chosen = chosen === index ? -1 : index; paint(); });
-  marks.append(group);
+  lines.append(group);
+  words.append(said);
 
   const row = add(document.querySelector("#findings tbody"), "tr", undefined, finding.positive ? "" : "below");
   row.tabIndex = 0;
@@ -95,7 +99,7 @@ if (!data.assessed) for (const id of ["boxes", "heat", "below"]) $(id).hidden = 
 const shown = () => data.findings.map((finding, index) => index).filter((index) => view.below || data.findings[index].positive);
 function paint() {
   const focus = hovered >= 0 ? hovered : chosen;
-  [...marks.children].forEach((group, index) => {
+  for (const layer of [lines, words]) [...layer.children].forEach((group, index) => {
     const finding = data.findings[index];
     group.style.display = view.boxes && (finding.positive || view.below || index === focus) ? "" : "none";
     group.classList.toggle("on", index === focus);

@@ -19,7 +19,7 @@ from lungspot.report.page import page
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["FORMATS", "ending_of", "write", "write_atomic"]
+__all__ = ["FORMATS", "ending_of", "sync_path", "write", "write_atomic"]
 
 # The forms that a result can be written in.
 FORMATS = ("json", "png", "html", *DICOM_KINDS, "fhir")
@@ -87,6 +87,18 @@ def write_atomic(target: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sync_path(path: Path) -> None:
+    """Bring a file's bytes, or the entries of a folder, to the disk: what was renamed into it is there after a crash.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -63,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=life,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be a status that no route documents
     )
     app.state.failure = None
     for part in (routes, review_routes, about, page_files):

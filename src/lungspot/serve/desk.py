@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from lungspot.detect import Detector, ModelCard
 from lungspot.errors import RequestError
@@ -46,7 +46,10 @@ class Desk:
 
     async def drawn(self, picture: Callable[[], T]) -> T:
         """Return what ``picture`` makes, in one of few threads: a film's pixels take much memory, and a crowd waits."""
-        return await self._loop.run_in_executor(self._drawers, picture)
+        try:
+            return await self._loop.run_in_executor(self._drawers, picture)
+        except FileNotFoundError:
+            raise RequestError("NO_READING", None, "the film was deleted meanwhile") from None
 
     def full(self, size: int = 0) -> str | None:
         """Say why no film can be accepted now; None where one can."""
@@ -94,6 +97,13 @@ class Desk:
         if isinstance(result, Refusal):
             raise RequestError("NO_PICTURE", identifier, "the film could not be read")
         return result
+
+    def open_pixels(self, identifier: str) -> BinaryIO:
+        """Return the open file of a film's pixels; raises ``NO_READING`` where it was deleted meanwhile."""
+        try:
+            return self.store.pixels(identifier).open("rb")
+        except FileNotFoundError:
+            raise RequestError("NO_READING", identifier, "the film was deleted meanwhile") from None
 
     def done(self, identifier: str) -> sqlite3.Row:
         """Return the row of a film that is done; raises ``NO_READING`` or ``NOT_DONE``."""

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -108,9 +109,10 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], films: Path | None) -> Case
     frame = None if first["width"] is None else Frame(first["width"], first["height"])
     image = None
     if films is not None and frame is not None:
-        image = films / f"{first['id']}.png"
-        pixels = pixels_of(store.pixels(first["id"]), frame.width, frame.height)
-        film_png(pixels, 16, None).save(image, compress_level=1)
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            pixels = pixels_of(store.pixels(first["id"]), frame.width, frame.height)
+            image = films / f"{first['id']}.png"
+            film_png(pixels, 16, None).save(image, compress_level=1)
     return Case(
         id=first["id"],
         dataset=_DATASET,
@@ -123,5 +125,5 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], films: Path | None) -> Case
 
 
 def _tame(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in set("=+-@\t\r") else text
+    """Return text that no spreadsheet takes for a formula, whatever blanks stand before it."""
+    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -22,12 +22,14 @@ from python_multipart.multipart import parse_options_header
 
 from lungspot.errors import FilmError, LungspotError, RequestError
 from lungspot.images.archive import is_archive, members
+from lungspot.report import sync_path
 from lungspot.serve.store import Arrived
 
 __all__ = ["MOST_PARTS", "Upload", "receive"]
 
 MOST_PARTS: Final = 100
-_UNPACKING: Final = threading.Lock()
+_UNPACKER: Final = ThreadPoolExecutor(1, thread_name_prefix="lungspot-unpack")
+_STRIDE: Final = 16 << 20  # bytes between two looks at what the disk still takes
 _LONGEST_NAME: Final = 255
 _PLAIN: Final = ("application/dicom", "application/octet-stream", "application/zip", "image/")
 
@@ -45,29 +47,49 @@ class Upload:
             film.path.unlink(missing_ok=True)
 
 
-async def receive(chunks: AsyncIterator[bytes], content_type: str, name: str, folder: Path, most_films: int) -> Upload:
+async def receive(  # noqa: PLR0913, PLR0917 - what arrives, and what bounds it
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    name: str,
+    folder: Path,
+    most_films: int,
+    full: Callable[[], str | None] = lambda: None,
+) -> Upload:
     """Return the films of one request, each synced in ``folder``; leaves nothing there where it raises.
 
-    Raises RequestError ``BAD_REQUEST`` or ``TOO_LARGE``, or what ``chunks`` raises.
+    ``full`` says, again and again while bytes arrive and archives are unpacked, why no more is taken; None: go on.
+    Raises RequestError ``BAD_REQUEST``, ``TOO_LARGE`` or ``BUSY``, OSError of the disk, or what ``chunks`` raises.
     """
     kind, options = parse_options_header(content_type)
-    files = _Files(folder)
+    files = _Files(folder, full)
     try:
         if kind == b"multipart/form-data":
             await _Form(files).read(chunks, options.get(b"boundary", b""))
         else:
             await _plain(chunks, kind.decode("latin-1"), name, files)
-        return await asyncio.to_thread(_settle, files.closed, folder, most_films)
+        if any(is_archive(each.path) for each in files.closed):  # a member is in memory for a moment: one at a time
+            settled = asyncio.get_running_loop().run_in_executor(
+                _UNPACKER, _settle, files.closed, folder, most_films, full
+            )
+            return await settled
+        return await asyncio.to_thread(_settle, files.closed, folder, most_films, full)
     except BaseException:
         files.discard()
         raise
 
 
+def _refuse_where(full: Callable[[], str | None]) -> None:
+    if why := full():
+        raise RequestError("BUSY", None, why)
+
+
 class _Files:
     """The files that one request writes, one after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, full: Callable[[], str | None]) -> None:
         self._folder = folder
+        self._full = full
+        self._unseen = 0
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._name = ""
@@ -84,6 +106,10 @@ class _Files:
         if self._file is not None:
             self._file.write(data)
             self._digest.update(data)
+            self._unseen += len(data)
+            if self._unseen >= _STRIDE:
+                self._unseen = 0
+                _refuse_where(self._full)
 
     def close(self) -> None:
         if self._file is not None:
@@ -92,7 +118,10 @@ class _Files:
             self.closed.append(Arrived(self._path, self._name, self._digest.hexdigest()))
 
     def discard(self) -> None:
-        self.close()
+        if self._file is not None:
+            with suppress(OSError):  # a full disk refuses what is still to be written; the file is closed all the same
+                self._file.close()
+            self._path.unlink(missing_ok=True)
         for arrived in self.closed:
             arrived.path.unlink(missing_ok=True)
 
@@ -160,13 +189,13 @@ class _Form:
         self._ended = True
 
 
-def _settle(arrived: list[Arrived], folder: Path, most_films: int) -> Upload:
+def _settle(arrived: list[Arrived], folder: Path, most_films: int, full: Callable[[], str | None]) -> Upload:
     """Take zips apart, leave empty files out, and bring everything onto the disk."""
     upload = Upload()
     try:
         for each in arrived:
             if is_archive(each.path):
-                _unpack(each, folder, upload, most_films)
+                _unpack(each, folder, upload, most_films, full)
                 each.path.unlink()
             elif each.path.stat().st_size == 0:
                 upload.refused.append((each.name, FilmError("NOT_AN_IMAGE", each.name, "the file is empty")))
@@ -175,7 +204,7 @@ def _settle(arrived: list[Arrived], folder: Path, most_films: int) -> Upload:
                 upload.films.append(each)
         _refuse_more_than(most_films, upload)
         for film in upload.films:
-            _sync(film.path)
+            sync_path(film.path)
     except BaseException:
         upload.discard()
         raise
@@ -187,34 +216,22 @@ def _refuse_more_than(most: int, upload: Upload) -> None:
         raise RequestError("TOO_LARGE", "body", f"more than {most} films", advice="send fewer at a time")
 
 
-def _unpack(archive: Arrived, folder: Path, upload: Upload, most_films: int) -> None:
-    """Write each member as a film of its own; one archive at a time, for a member is in memory for a moment."""
-    with _UNPACKING:
-        _unpack_members(archive, folder, upload, most_films)
-
-
-def _unpack_members(archive: Arrived, folder: Path, upload: Upload, most_films: int) -> None:
+def _unpack(archive: Arrived, folder: Path, upload: Upload, most_films: int, full: Callable[[], str | None]) -> None:
+    """Write each member as a film of its own."""
     try:
         for member in members(archive.path):
             name = f"{archive.name}/{member.info.filename}"[:_LONGEST_NAME]
+            _refuse_where(full)
             try:
                 data = member.read()
             except FilmError as error:
                 upload.refused.append((name, FilmError(error.code, name, error.reason, advice=error.advice)))
                 continue
             path = folder / secrets.token_hex(12)
+            upload.films.append(Arrived(path, name, hashlib.sha256(data).hexdigest()))  # first, so that it is discarded
             path.write_bytes(data)
-            upload.films.append(Arrived(path, name, hashlib.sha256(data).hexdigest()))
             if len(upload.films) > most_films:
                 return
     except FilmError as error:
         refused = FilmError(error.code, archive.name, error.reason, advice=error.advice)
         upload.refused.append((archive.name, refused))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request
@@ -12,6 +14,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lungspot.errors import LungspotError, RequestError
 
 __all__ = ["ERRORS", "answer", "install", "problem", "status_of"]
+
+_LOG = logging.getLogger("lungspot.serve")
 
 _STATUS: Final = {
     "BAD_REQUEST": 400,
@@ -79,6 +83,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(LungspotError)
     async def refused(_: Request, error: LungspotError) -> JSONResponse:
         return answer(error)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.OperationalError)
+    async def failing(_: Request, error: Exception) -> JSONResponse:
+        _LOG.error("%s: the disk is full or fails", type(error).__name__)
+        return answer(RequestError("BUSY", None, "the disk is full or fails"))
 
     @app.exception_handler(StarletteHTTPException)
     async def framework(request: Request, error: HTTPException) -> JSONResponse:

@@ -27,6 +27,7 @@ __all__ = ["Readers", "urgency"]
 _LOG = logging.getLogger("lungspot.serve")
 _TIERS: Final = {"pneumothorax": 3.0, "tuberculosis": 2.0, "edema": 2.0, "pneumonia": 2.0, "covid19": 2.0}
 _POINT: Final = "balanced"
+_PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
 
 class Readers:
@@ -76,7 +77,7 @@ class Readers:
                 _LOG.error("%s in a reader; the film stays in the queue", type(error).__name__)
             with self._wake:
                 if not self._stopped:
-                    self._wake.wait(0.5)
+                    self._wake.wait(_PAUSE)
 
     def _finish(self, task: Task) -> None:
         """Read one film and write its result down; give it back where that failed."""
@@ -84,9 +85,20 @@ class Readers:
         try:
             status = self._read(task)
         except Exception as error:
-            self._store.give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.Error))
+            self._give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.OperationalError))
             raise
         self._done(task.id, status, time.monotonic() - start)
+
+    def _give_back(self, task: Task, *, innocent: bool) -> None:
+        """Put a film back into the queue as soon as the disk lets us; where it never does, the next start will."""
+        while True:
+            try:
+                return self._store.give_back(task, innocent=innocent)
+            except sqlite3.OperationalError:
+                with self._wake:
+                    if self._stopped:
+                        raise
+                    self._wake.wait(_PAUSE)
 
     def _read(self, task: Task) -> str:
         keep = self._store.keep_identifiers
@@ -133,7 +145,11 @@ def urgency(scores: list[tuple[str, float, bool]], *, assessed: bool) -> float:
 def _bytes_of(task: Task) -> bytes:
     if task.hopeless:
         raise FilmError("CRASHED", task.name, "the server failed each time that it read this film")
-    return task.path.read_bytes()
+    try:
+        return task.path.read_bytes()
+    except FileNotFoundError:  # no failure that passes, and other films wait behind this one
+        reason = "its bytes are no longer in the server's folder"
+        raise FilmError("NOT_READABLE", task.name, reason, advice="send it again") from None
 
 
 def _scores(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:

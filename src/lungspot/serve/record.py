@@ -71,11 +71,11 @@ def save_arrays(result: Analysis, pixels: Path, maps: Path) -> None:
     heat = np.stack(list(result.heat.values())) if result.heat else np.zeros((0, 1, 1), np.float32)
     with pixels.open("wb") as file:
         stored.tofile(file)
-        _sync(file.fileno())
+        os.fsync(file.fileno())
     with maps.open("wb") as file:
         np.save(file, heat.astype(np.float32))
         file.flush()
-        _sync(file.fileno())
+        os.fsync(file.fileno())
 
 
 def pixels_of(path: Path, width: int, height: int) -> NDArray[np.uint16]:
@@ -160,7 +160,3 @@ def headline_of(error: LungspotError) -> str:
 def _flat(height: int, width: int) -> NDArray[np.float32]:
     """Return a film of one grey that takes no memory."""
     return np.broadcast_to(np.zeros(1, np.float32), (height, width)).view()
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)

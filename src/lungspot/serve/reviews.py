@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
@@ -21,7 +21,7 @@ from lungspot.serve.store import Store, now
 __all__ = ["Offered", "Review", "Truth", "Verdict", "add_review", "reviews_of", "set_truth", "truth_of"]
 
 Corners = tuple[float, float, float, float]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
 class _Strict(BaseModel):

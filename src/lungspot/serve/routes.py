@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from PIL import Image
 
+from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, overlay, page
 from lungspot.serve.desk import Desk
@@ -67,7 +68,7 @@ async def upload(request: Request, desk: At, name: Annotated[str, Query(max_leng
             raise RequestError("BUSY", None, why)
         kind = request.headers.get("content-type", "")
         incoming = desk.store.folder / "incoming"
-        arrived = await receive(_body(request), kind, name, incoming, desk.settings.queue)
+        arrived = await receive(_body(request), kind, name, incoming, desk.settings.queue, desk.full)
         try:
             accepted = await asyncio.to_thread(desk.store.accept, arrived.films)
         finally:
@@ -140,6 +141,10 @@ def _whole(desk: Desk, identifier: str, point: str) -> dict[str, Any]:
             result = at_point(result, point)
         value["result"] = document(result)
     value["floor"] = round(floor_of(card), 4)
+    value["image_thresholds"] = {
+        label: {point: round(card.threshold(label, point).image, 4) for point in OPERATING_POINTS}
+        for label in card.labels
+    }
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
     value["priors"] = _priors(desk, row)
     value["reviews"] = reviews_of(desk.store, row)
@@ -208,7 +213,9 @@ def raw16(desk: At, identifier: Identifier) -> StreamingResponse:
     row = _pictured(desk, identifier)
     width, height = row["width"], row["height"]
     headers = {"X-Image-Width": str(width), "X-Image-Height": str(height), "Content-Length": str(2 * width * height)}
-    return StreamingResponse(pieces(_open(desk, identifier)), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(
+        pieces(desk.open_pixels(identifier)), media_type="application/octet-stream", headers=headers
+    )
 
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
@@ -251,10 +258,6 @@ def _pictured(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - a row
     if row["width"] is None:
         raise RequestError("NO_PICTURE", identifier, "the film could not be read")
     return row
-
-
-def _open(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - an open file
-    return desk.store.pixels(identifier).open("rb")
 
 
 async def _png(desk: Desk, picture: Callable[[], Image.Image]) -> StreamingResponse:

@@ -31,11 +31,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import RequestError, SetupError
+from lungspot.report import sync_path
 from lungspot.serve.migrations import migrate
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
 
-_MOST_ATTEMPTS: Final = 3  # a film that took the server with it so often is not tried again
+_MOST_ATTEMPTS: Final = 12  # a film that was being read so often when the server ended is not tried again
 _FOLDERS: Final = ("incoming", "spool", "films", "originals")
 
 
@@ -113,7 +114,7 @@ class Store:
         migrate(self._db, self.folder)
         self.salt = bytes(self.one("SELECT value FROM meta WHERE name = 'salt'")[0])
         self._recover()
-        _sync_folder(self.folder)
+        sync_path(self.folder)
         self._waiting = int(self.one("SELECT count(*) FROM readings WHERE state <> 'done'")[0])
 
     def close(self) -> None:
@@ -163,10 +164,10 @@ class Store:
             answers = [self._meet(film, known, fresh) for film in films]
             if self._waiting + len(fresh) > self.queue:
                 raise RequestError("BUSY", None, f"{self._waiting} films wait; {self.queue} may")
-            for identifier, film, _ in fresh:
-                film.path.replace(self.spooled(identifier))
-            _sync_folder(self.folder / "spool")
             try:
+                for identifier, film, _ in fresh:
+                    film.path.replace(self.spooled(identifier))
+                sync_path(self.folder / "spool")
                 with self.writing() as db:
                     for identifier, film, number in fresh:
                         self._insert(db, identifier, film, number)
@@ -193,7 +194,7 @@ class Store:
     def finish(self, task: Task, values: dict[str, Any], scores: Sequence[tuple[str, float, bool]]) -> bool:
         """Write a result down; False where the film was deleted meanwhile. Its files must be in place and synced."""
         columns = {**values, "state": "done", "finished": now()}
-        _sync_folder(self.folder / "films")
+        sync_path(self.folder / "films")
         with self._lock:
             with self.writing() as db:
                 set_to = ", ".join(f"{name} = :{name}" for name in columns)
@@ -312,11 +313,3 @@ class Store:
 def now() -> str:
     """Return the time as results carry it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

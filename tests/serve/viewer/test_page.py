@@ -63,6 +63,22 @@ def test_what_is_no_film_is_said_to_be_none(page, server, tmp_path):
     assert "NOT_AN_IMAGE" in refusal.inner_text()
 
 
+def test_a_film_that_the_server_would_not_take_is_not_sent(page, serve):
+    page.goto(serve("--max-upload", "1").address)
+    page.locator("#banner").wait_for()
+    page.locator("#empty").wait_for()
+    page.set_input_files("#picker", {"name": "large.dcm", "mimeType": "", "buffer": bytes((1 << 20) + 1)})
+    assert "2 MiB; the server takes 1" in page.locator("#uploads .failed").inner_text()
+
+
+def test_nothing_of_the_worklist_is_cut_off_on_a_tablet(page, server, chest):
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(server.address)
+    page.locator(f"[data-key='{chest}']").wait_for()
+    room, chosen = page.locator("#list").bounding_box(), page.locator("#filter").bounding_box()
+    assert chosen["x"] + chosen["width"] <= room["x"] + room["width"]
+
+
 def test_a_film_is_deleted_after_a_question(page, look, server, png, tmp_path):
     path = tmp_path / "wrong.png"
     path.write_bytes(png.read_bytes() + b"another film by its bytes")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -199,6 +200,45 @@ def test_single_keys_can_be_turned_off(look, chest, settle):
     assert page.locator("#boxes").get_attribute("aria-pressed") == "false"
 
 
+def test_the_rest_is_absent_only_once_each_listed_box_has_a_verdict(look, server, chest, settle):
+    before = len(server.get(f"v1/readings/{chest}")["reviews"])
+    page = look(chest)
+    page.fill("#reader", "a reader of everything")
+    listed = page.locator("#found li").count()
+    page.locator("#complete").check()
+    page.locator("#save").click()
+    settle()
+    assert f"not saved: {listed} boxes have no verdict" in page.locator("#saved").inner_text()
+    assert len(server.get(f"v1/readings/{chest}")["reviews"]) == before
+    for row in page.locator("#found li").all():
+        row.locator("[data-key^=reject]").click()
+        settle()
+    page.locator("#save").click()
+    page.locator("#saved", has_text=re.compile("^saved")).wait_for()
+    assert set(server.get(f"v1/readings/{chest}")["reviews"][-1]["reading"]["states"].values()) == {"absent"}
+
+
+def test_a_learner_sees_nothing_of_the_models_on_any_film(look, chest, leg, settle):
+    page = look(chest)
+    page.keyboard.press("t")
+    settle()
+    assert "%" not in page.locator("#rows").inner_text()
+    assert page.locator("#film").get_attribute("aria-label").endswith(": Your reading first")
+    assert page.locator("#heat").is_disabled()
+    page.keyboard.press("r")
+    settle()
+    assert "%" in page.locator(f"#rows [data-key='{chest}']").inner_text()
+    assert page.locator("#heat").is_enabled()
+    page.locator(f"#rows [data-key='{leg}']").click()
+    page.locator("#refusal").wait_for()
+    assert page.locator("#lesson").is_hidden()
+    page.locator(f"#rows [data-key='{chest}']").click()
+    page.locator("#headline", has_text="Your reading first").wait_for()
+    assert page.locator("#found li").count() == 0
+    page.locator("#teach").click()
+    page.locator("#found li").first.wait_for()
+
+
 def test_a_learner_draws_first_and_is_scored(look, server, chest, settle):
     truth = [
         {"label": "atelectasis", "box": [740, 790, 1100, 1180]},
@@ -243,5 +283,13 @@ def test_axe_finds_nothing_serious(look, faults, chest, leg, settle, theme):
     page.keyboard.press("?")
     assert faults() == []
     page.keyboard.press("Escape")
+    page.locator("#compare").click()
+    page.locator("#then select").wait_for()
+    settle()
+    assert faults() == []
+    page.locator("#compare").click()
+    page.locator("#teach").click()
+    settle()
+    assert faults() == []
     look(leg)
     assert faults() == []

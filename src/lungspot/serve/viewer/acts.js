@@ -100,6 +100,8 @@ export function findingActs(store, { form, after }) {
     if (!reading || state.teach || state.saving) return;
     const { reader, note, complete } = form();
     if (!reader.trim()) return after.nameless();
+    const open = complete ? listed(state).filter((item) => item.verdict === "open") : [];
+    if (open.length) return after.undecided(open);
     const held = state.review;
     store.set({ saving: true });
     try {

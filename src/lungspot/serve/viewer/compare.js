@@ -2,6 +2,7 @@
 
 import { make, one, say } from "./dom.js";
 import { load } from "./opening.js";
+import { secret } from "./scene.js";
 
 /** Turn the comparison on or off. `then` is the stage of the other film. */
 export function comparison(store, then) {
@@ -31,7 +32,7 @@ export function comparison(store, then) {
     return { priors, others };
   };
 
-  store.listen(["compare", "prior", "reading"], () => {
+  store.listen(["compare", "prior", "reading", "teach", "revealed"], () => {
     one("then").hidden = !state.compare;
     if (!state.compare) return then.show(null);
     const caption = one("then").querySelector("figcaption");
@@ -47,7 +48,7 @@ export function comparison(store, then) {
       ),
       make("p", {}, remark(priors)),
     );
-    const found = state.prior?.reading.headline;
+    const found = secret(state) ? null : state.prior?.reading.headline;
     one("prior").setAttribute("aria-label", found ? `Film to compare with: ${found}` : "Film to compare with");
   });
 

@@ -2,7 +2,7 @@
 
 import { one } from "./dom.js";
 import { heatOf } from "./opening.js";
-import { agreement, labelOf, listed, marks, percent, positive } from "./scene.js";
+import { agreement, labelOf, listed, marks, percent, positive, secret } from "./scene.js";
 
 const SHOWN = [
   ...[
@@ -61,7 +61,7 @@ function heatLabel(state, item) {
 function drawNow(store, now) {
   const { state } = store;
   const { film, window, reading, focus, hover, editing, line, draft } = state;
-  const heating = state.heat && reading?.status === "assessed" && !(state.teach && !state.revealed);
+  const heating = state.heat && reading?.status === "assessed" && !secret(state);
   const item = heating ? heatItem(state) : null;
   const label = heating ? heatLabel(state, item) : null;
   const heat = label ? heatOf(store, label) : null;
@@ -94,7 +94,7 @@ function drawThen(state, then) {
   const { prior } = state;
   if (!prior) return then.draw({});
   const { film, window, reading } = prior;
-  const boxes = state.boxes ? reading.candidates.map((each, key) => ({ ...each, key })) : [];
+  const boxes = state.boxes && !secret(state) ? reading.candidates.map((each, key) => ({ ...each, key })) : [];
   const words = ({ label, score }) => `${labelOf(state, label).name} ${percent(score)}`;
   const shown = boxes
     .filter((each) => positive(state, each))

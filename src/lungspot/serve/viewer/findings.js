@@ -1,7 +1,7 @@
 // The list of findings beside the film: how sure, against which threshold, whether map and box agree, and the verdict.
 
 import { fill, make, one, scoreBar, shape } from "./dom.js";
-import { agreement, headline, labelOf, least, listed, percent, place, positive, sureness } from "./scene.js";
+import { agreement, headline, labelOf, least, listed, percent, place, positive, secret, sureness } from "./scene.js";
 
 const VERDICTS = {
   open: "",
@@ -59,7 +59,7 @@ function empty(state) {
 }
 
 function nothing(state) {
-  if (state.teach && !state.revealed) return "Draw what you see (N), then reveal (R).";
+  if (secret(state)) return "Draw what you see (N), then reveal (R).";
   return `No box reaches its threshold at the ${state.point} operating point. This does not mean that the film is normal.`;
 }
 

@@ -12,11 +12,15 @@ export function listing(store) {
   const { state } = store;
   let count = api.PER_PAGE;
   let later = null;
+  let asked = 0;
 
   async function refresh() {
     clearTimeout(later);
+    asked += 1;
+    const mine = asked;
     try {
       const { readings, total, ended } = await api.list(state.filter, count);
+      if (mine !== asked) return; // a later answer, perhaps to another filter, counts
       if (JSON.stringify(readings) !== JSON.stringify(state.rows)) store.set({ rows: readings });
       store.set({ total, ended });
     } catch (error) {

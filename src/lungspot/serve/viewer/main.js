@@ -11,7 +11,7 @@ import * as keys from "./keys.js";
 import { listing } from "./listing.js";
 import { forget, open as openFilm, unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
-import { POINTS, marks, verdicts } from "./scene.js";
+import { POINTS, headline, marks, verdicts } from "./scene.js";
 import { keep, kept } from "./settings.js";
 import { side } from "./side.js";
 import { stage } from "./stage.js";
@@ -92,6 +92,12 @@ const finding = findingActs(store, {
   after: {
     stage: () => now,
     saved: () => list.refresh(),
+    undecided(open) {
+      const boxes = open.length === 1 ? "1 box has no verdict" : `${open.length} boxes have no verdict`;
+      finding.focus(open[0].key);
+      store.set({ saved: `not saved: ${boxes}, and the rest would count as absent: accept or reject` });
+      say(state.saved);
+    },
     nameless() {
       store.set({ saved: "not saved: who reads? give a name" });
       one("reader").focus();
@@ -241,11 +247,11 @@ findings(store, finding);
 listenTo(now, true);
 listenTo(then, false);
 keys.listen(acts, () => settings.singleKeys, first);
-store.listen(["reading", "model"], () => {
+store.listen(["reading", "review", "model", "point", "teach", "revealed"], () => {
   const { reading } = state;
   one("film").setAttribute(
     "aria-label",
-    reading ? `Film ${state.names.get(reading.id) ?? reading.name}: ${reading.headline ?? ""}` : "No film is open",
+    reading ? `Film ${state.names.get(reading.id) ?? reading.name}: ${headline(state)}` : "No film is open",
   );
   if (!reading) one("refusal").hidden = true;
 });

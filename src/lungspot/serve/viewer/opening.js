@@ -16,7 +16,6 @@ const FRESH = {
   line: null,
   draft: null,
   reshaped: null,
-  teach: false,
   revealed: null,
   compare: null,
   prior: null,
@@ -41,6 +40,7 @@ function reading(answer) {
     spacing: image.pixel_spacing_mm ?? null,
     candidates: answer.candidates ?? [],
     heatmaps: answer.heatmaps ?? [],
+    limits: answer.image_thresholds ?? {},
     priors: answer.priors ?? [],
     reviews: answer.reviews ?? [],
   };
@@ -64,13 +64,14 @@ const drafts = new Map();
 /** Whether a verdict would be lost if the page were closed. */
 export const unsaved = ({ saved }) => drafts.size > 0 || saved.startsWith("not saved");
 
-/** Open a film in the page. `shown()` is called once its pixels are there. */
+/** Open a film in the page; teaching goes on with it. `shown()` is called once its pixels are there. */
 export async function open(store, id, shown) {
   const { state } = store;
   if (state.id === id && state.reading) return;
   lay(state);
-  const tool = state.tool === "draw" ? state.toolBefore : state.tool;
-  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, tool, problem: "" });
+  const before = state.tool === "draw" ? state.toolBefore : state.tool;
+  const tool = state.teach ? "draw" : before;
+  store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, tool, toolBefore: before, problem: "" });
   form("", false);
   const wanted = () => state.id === id;
   try {

@@ -9,13 +9,17 @@ export const labelOf = (state, label) => state.model.labels.get(label) ?? { name
 
 /** The threshold of a label at the chosen operating point, on boxes ("box") or whole films ("image"). */
 export function threshold(state, label, kind = "box") {
-  return state.model.thresholds[state.point]?.[label]?.[kind] ?? 0.5;
+  const own = kind === "image" ? state.reading?.limits[label]?.[state.point] : undefined; // those of the model that read it
+  return own ?? state.model.thresholds[state.point]?.[label]?.[kind] ?? 0.5;
 }
 
 /** The threshold of a box: its candidate's own, which a new label does not change. */
 export const least = (state, item) => item.thresholds?.[state.point] ?? threshold(state, item.label);
 
 export const positive = (state, item) => item.score === null || item.score >= least(state, item);
+
+/** Whether what the model says is hidden: the learner draws first. */
+export const secret = (state) => state.teach && !state.revealed;
 
 /** The reader's boxes that count now: the exercise's in teaching, else the review's. */
 export const verdicts = (state) => (state.teach ? state.practice : state.review);
@@ -73,7 +77,7 @@ function reference(state) {
 export function headline(state) {
   const { reading } = state;
   if (reading.status !== "assessed") return "Not assessed";
-  if (state.teach && !state.revealed) return "Your reading first";
+  if (secret(state)) return "Your reading first";
   const names = new Set(
     state.review.items
       .filter((item) => item.score !== null && positive(state, item))

@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
-import { POINTS, labelOf, percent, threshold } from "./scene.js";
+import { POINTS, labelOf, percent, secret, threshold } from "./scene.js";
 
 /** Build the panel once. `acts`: point, save, undo, redo, new, reader, touched, reveal, erase. */
 export function side(store, acts) {
@@ -55,7 +55,7 @@ export function side(store, acts) {
   store.listen(["reading", "names"], facts);
   store.listen(["model"], card);
   store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
-  store.listen(["teach", "revealed"], lesson);
+  store.listen(["reading", "teach", "revealed"], lesson);
 }
 
 function slider(acts) {
@@ -124,7 +124,7 @@ function formState(state) {
 }
 
 function lesson(state) {
-  one("lesson").hidden = !state.teach;
+  one("lesson").hidden = !state.teach || state.reading?.status !== "assessed";
   one("reveal").hidden = Boolean(state.revealed);
   one("lesson-score").textContent = state.revealed
     ? state.revealed.words
@@ -133,7 +133,7 @@ function lesson(state) {
 
 function scores(state) {
   if (!state.model) return;
-  const hidden = !state.reading || state.reading.status !== "assessed" || (state.teach && !state.revealed);
+  const hidden = !state.reading || state.reading.status !== "assessed" || secret(state);
   one("scores").parentElement.hidden = hidden;
   one("sensitivity").hidden = hidden;
   if (hidden) return fill(one("scores"));

@@ -2,7 +2,7 @@
 
 import { say } from "./dom.js";
 import { inWords, score } from "./lesson.js";
-import { positive } from "./scene.js";
+import { positive, secret } from "./scene.js";
 import { opened } from "./verdicts.js";
 
 /** The acts of the teaching mode. Nothing in it touches the review. */
@@ -26,7 +26,7 @@ export function teaching(store) {
 
   return {
     toggle() {
-      if (state.reading?.status !== "assessed") return;
+      if (!state.teach && state.reading?.status !== "assessed") return;
       const teach = !state.teach;
       store.set({
         teach,
@@ -41,7 +41,7 @@ export function teaching(store) {
       say(teach ? "Teaching: draw what you see, then reveal with R" : "Teaching is over");
     },
     reveal() {
-      if (!state.teach || state.revealed) return;
+      if (!secret(state) || state.reading?.status !== "assessed") return;
       const drawn = state.practice.items.map(({ label, box }) => ({ label, box }));
       const { truth, model } = references();
       const lines = [`Against the model: ${inWords(score(drawn, model))}`];

@@ -2,7 +2,7 @@
 
 import { greyAt } from "./film.js";
 import { make, one } from "./dom.js";
-import { verdicts } from "./scene.js";
+import { secret, verdicts } from "./scene.js";
 import { MOST, inWords } from "./window.js";
 
 const PRESETS = ["as the file says", "auto", "lung", "mediastinum", "bone"];
@@ -51,7 +51,7 @@ export function tools(store, acts) {
   );
   one("zoom-out").setAttribute("aria-label", "Zoom out");
   one("zoom-in").setAttribute("aria-label", "Zoom in");
-  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "film", "presets", "reading"], (state) =>
+  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading"], (state) =>
     draw(state),
   );
   store.listen(
@@ -77,8 +77,8 @@ function draw(state) {
   const judged = state.reading?.status === "assessed";
   for (const node of one("tools").querySelectorAll("button")) node.disabled = !state.film;
   one("boxes").disabled = !state.film;
-  one("heat").disabled = !judged || Boolean(state.teach && !state.revealed);
-  one("teach").disabled = !judged;
+  one("heat").disabled = !judged || secret(state);
+  one("teach").disabled = !judged && !state.teach;
 }
 
 function status(state) {

@@ -38,6 +38,7 @@ export function uploads(store, { refresh, arrived }) {
     sending += 1;
     const entry = waiting.shift();
     try {
+      refuseTooLarge(entry.file, store.state.model);
       accepted(entry, await send(entry));
     } catch (error) {
       entry.words = error.message;
@@ -101,6 +102,12 @@ export function uploads(store, { refresh, arrived }) {
   });
   dropping(add);
   return { open: () => one("picker").click() };
+}
+
+/** A browser that sends more than the server takes hears of a broken connection, not why. */
+function refuseTooLarge({ size }, model) {
+  const most = model?.limits.upload_bytes ?? Infinity;
+  if (size > most) throw new Error(`${Math.ceil(size / 2 ** 20)} MiB; the server takes ${Math.floor(most / 2 ** 20)}`);
 }
 
 function row(entry, dismiss) {

@@ -1,14 +1,14 @@
 // The worklist: films by urgency, one row each; arrows walk through it, Enter opens.
 
 import { fill, make, one, shape } from "./dom.js";
-import { labelOf, percent } from "./scene.js";
+import { labelOf, percent, secret } from "./scene.js";
 
 const WORDS = { queued: "waiting", reading: "reading…" };
 
 /** Keep the list drawn; `open(id)` opens a film, `more()` asks for the next page. */
 export function worklist(store, { open, more, filter }) {
   const rows = one("rows");
-  store.listen(["rows", "total", "id", "model", "names", "ended"], (state) => draw(state, open));
+  store.listen(["rows", "total", "id", "model", "names", "ended", "teach", "revealed"], (state) => draw(state, open));
   one("more").addEventListener("click", more);
   one("filter").addEventListener("change", (event) => filter(event.target.value));
   rows.addEventListener("keydown", (event) => walk(event, store.state, open));
@@ -28,6 +28,7 @@ function draw(state, open) {
 function entry(state, row, open) {
   const chosen = row.id === state.id;
   const name = state.names.get(row.id) ?? row.name;
+  const covered = hides(state, row);
   const first = !state.rows.some((each) => each.id === state.id) && row === state.rows[0];
   return make(
     "div",
@@ -43,16 +44,20 @@ function entry(state, row, open) {
         one("reading").focus();
       },
     },
-    dot(state, row),
+    dot(state, row, covered),
     make("span", { class: "name" }, name),
-    make("span", { class: "number" }, row.status === "assessed" && row.top ? percent(row.top.score) : ""),
-    make("span", { class: "what" }, row.headline ?? WORDS[row.state] ?? row.state),
+    make("span", { class: "number" }, row.status === "assessed" && row.top && !covered ? percent(row.top.score) : ""),
+    make("span", { class: "what" }, covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state)),
     row.reviewed ? make("span", { class: "tick" }, "✓ reviewed") : null,
   );
 }
 
-function dot(state, row) {
-  const label = row.labels?.[0];
+/** Whether a learner must not yet see what the model says of a film; the open one is bare once it is revealed. */
+const hides = (state, row) =>
+  state.teach && row.status === "assessed" && !(row.id === state.id && !secret(state));
+
+function dot(state, row, covered) {
+  const label = covered ? null : row.labels?.[0];
   const colour = row.status === "not_assessed" ? "#ffc061" : label ? labelOf(state, label).color : "#737d8a";
   const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
   square.setAttribute("class", "dot");
