@@ -220,7 +220,7 @@ def _shortcuts(document: Mapping[str, Any]) -> str:
     of = document.get("shortcuts")
     if of is None:
         return ""
-    found = "<h2>Shortcuts</h2>"
+    found = "<h2>Shortcuts</h2>" + "".join(f"<p class='note'>Not read: {_text(line)}</p>" for line in of["unread"])
     for name, words in of["probe"].items():
         if words is not None:
             found += (
