@@ -27,6 +27,7 @@ from lungspot.train.loop import load_checkpoint
 from lungspot.train.study import Seen, ceiling, choose, look, measured
 from lungspot.train.study_gallery import panels
 from lungspot.train.study_page import bars, page, summary_table
+from lungspot.train.study_parts import agreeing, by_source
 
 ROOT = Path(__file__).resolve().parents[1]
 README = re.compile(r"(<!-- study -->\n).*?(<!-- /study -->)", re.DOTALL)
@@ -46,7 +47,7 @@ def main() -> None:
     if not asked.data.is_dir() or not (asked.classifier / "last.pt").is_file():
         print(f"{asked.data} or {asked.classifier}: the films or the classifier are not here; nothing measured")
         return
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # two wait for each other at every operator where anything else runs; one is enough
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -67,6 +68,7 @@ def main() -> None:
     say("chosen on val")
     test = seen[Split.TEST]
     ways = measured(test, detector, heat, control, asked.resamples)
+    chosen = {"boxes": dict.fromkeys(heat), "heat": heat, "random": control}
     say("measured on test")
     vindr = asked.data / "vindr"
     people = ceiling(load("vindr", vindr), labels, asked.resamples) if vindr.is_dir() else {}
@@ -75,6 +77,8 @@ def main() -> None:
         "patients": len({film.case.patient for film in test}),
         "labels": list(heat),
         "ways": {way: {label: _json(row) for label, row in of.items()} for way, of in ways.items()},
+        "sources": by_source(test, labels, chosen, asked.resamples),
+        "agreement": agreeing(test, detector, asked.resamples),
         "people": {label: _json(row) for label, row in people.items()},
         "chosen": {label: asdict(choice) for label, choice in heat.items()},
         "chosen_random": {label: asdict(choice) for label, choice in control.items()},

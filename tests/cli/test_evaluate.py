@@ -111,6 +111,32 @@ def test_the_numbers_are_in_json_and_csv(truth, tmp_path):
     assert sorted(kinds) == ["background", "background", "right"]
 
 
+def test_a_truth_without_negatives_says_so_and_can_be_called_exhaustive(truth, tmp_path, capsys):
+    """Plain COCO has no LVIS lists: what is not boxed was not looked for, unless the caller knows better."""
+    plain = json.loads(truth.read_text())
+    for image in plain["images"]:
+        del image["neg_category_ids"], image["not_exhaustive_category_ids"]
+    (tmp_path / "plain.json").write_text(json.dumps(plain))
+    found = predictions(truth)
+    assert evaluate(tmp_path / "plain.json", found, "-o", tmp_path / "report") == 0
+    said = capsys.readouterr()
+    assert "is without effusion" in said.err
+    assert json.loads(said.out)["mean"]["auroc"] is None
+    assert "is without effusion" in (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert evaluate(tmp_path / "plain.json", found, "--exhaustive", "-o", tmp_path / "report") == 0
+    said = capsys.readouterr()
+    assert "is without" not in said.err
+    # the false box at .95 counts now: precision 1/2 to recall 1/2, as pycocotools has it
+    assert json.loads(said.out)["mean"]["ap0.4"] == pytest.approx(51 / 101 / 2, abs=1e-6)
+
+
+def test_a_threshold_holds_for_predictions_that_name_none(truth, tmp_path, capsys):
+    found = predictions(truth, score=0.4)
+    for threshold, share in (("0.5", 0), ("0.3", 0.5)):
+        assert evaluate(truth, found, "--threshold", threshold, "-o", tmp_path / "report") == 0
+        assert json.loads(capsys.readouterr().out)["mean"]["t_iou0.4"] == share
+
+
 def test_films_need_not_be_here(truth, tmp_path, capsys):
     for path in (truth.parent / "images").iterdir():
         path.unlink()

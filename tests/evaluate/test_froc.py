@@ -61,6 +61,27 @@ def test_wafroc_by_hand(one_label, films, expected):
     assert wafroc(matched, once(len(films)), 0.5)[0] == pytest.approx(expected)
 
 
+def test_wafroc_of_rjafrocs_book(one_label):
+    """The eight cases of "AFROC vs. wAFROC" in Chakraborty's RJafroc book, whose UtilFigureOfMerit gives the values.
+
+    Its z-samples are brought to 0 to 1 (z / 5 + 0.2), which keeps their order. It says 0.7875 where the third diseased
+    case's lesions weigh .6 and .4, and 0.678125 at .1 and .9 (both lesions of the fourth beat every false mark, so its
+    weights do not matter). The figure is linear in a weight, so at our equal weights it lies on the line through both.
+    """
+    films = [
+        ([], []),
+        ([], [(C, 0.3)]),
+        ([], [(C, 0.34), (A, 0.32)]),
+        ([], [(C, 0.14)]),
+        ([A], [(C, 0.5), (A, 0.38)]),
+        ([A], [(A, 0.16)]),
+        ([A, B], [(A, 0.52)]),
+        ([A, B], [(A, 0.8), (B, 0.6)]),
+    ]
+    at_half = 0.7875 + (0.5 - 0.6) / (0.1 - 0.6) * (0.678125 - 0.7875)
+    assert wafroc(one_label(films), once(8), 0.5)[0] == pytest.approx(at_half, abs=1e-9)
+
+
 def test_wafroc_leaves_out_what_is_not_sure(one_label):
     films = [([], [(A, 0.5)]), ([A], [(A, 0.8)]), ([B], [], State.PRESENT), ([], [(A, 1.0)], State.NOT_LOOKED_FOR)]
     assert wafroc(one_label(films), once(4), 0.5)[0] == 1.0

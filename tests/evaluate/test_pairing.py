@@ -4,7 +4,7 @@ from PIL import Image
 from lungspot.datasets.case import Case
 from lungspot.errors import DatasetError
 from lungspot.evaluate.matched import Limits
-from lungspot.evaluate.pairing import groups_of, limits_of, pair_up, people, without
+from lungspot.evaluate.pairing import exhaustive, groups_of, limits_of, pair_up, people, without
 from lungspot.evaluate.predicted import Predicted
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.images import Sex, View
@@ -57,6 +57,8 @@ def test_a_path_says_which_of_two_films_of_one_name(tmp_path):
         ([Predicted("a", "found:1", None, reasons=("NOT_A_CHEST_FILM",))], "not assessed (NOT_A_CHEST_FILM)"),
         ([said("a", (0, 0, 5, 5), frame=Frame(100, 100))], "frame of 100 x 100, the film is 200 x 100"),
         ([said("a", (190, 90, 260, 160))], "lies off the film"),
+        ([said("a", (0.1, 0.2, 0.4, 0.5))], "in fractions of the film"),
+        ([said("a", (0, 0, 5, 5), frame=Frame(10**400, 100))], "the film is 200 x 100"),
     ],
 )
 def test_what_cannot_be_judged_is_named(predicted, says):
@@ -87,10 +89,25 @@ def test_people_are_judged_by_each_other():
         people(films, "R9")
 
 
+def test_what_a_reader_did_not_look_for_was_not_missed():
+    one = truth((0, 0, 10, 10))
+    both = Reading.of_boxes("both", NATIVE, [("effusion", Box(0, 0, 9, 9))], ["effusion", "edema"])
+    edema = Reading("edema only", (), {"edema": State.ABSENT}, NATIVE)
+    pairs = people([case(readings=(one, both, edema))], None)
+    asked = {(pair.found.reader, pair.true.reader): (set(pair.found.states), set(pair.true.states)) for pair in pairs}
+    assert asked == {
+        ("r", "both"): ({"effusion"}, {"effusion"}),
+        ("both", "r"): ({"effusion"}, {"effusion"}),
+        ("both", "edema only"): ({"edema"}, {"edema"}),
+        ("edema only", "both"): ({"edema"}, {"edema"}),
+    }
+
+
 def test_limits_come_from_the_predictions():
     one = {"effusion": Limits(0.3, 0.4)}
     assert limits_of([said("a", (0, 0, 5, 5), limits=one)], None) == one
     assert limits_of([said("a", limits=one)], 0.7) == {"effusion": Limits(0.7, 0.7)}
+    assert limits_of([said("a")], 0.7) == {"effusion": Limits(0.7, 0.7)}  # a file that names none, as COCO
     other = said("b", (0, 0, 5, 5), limits={"effusion": Limits(0.5, 0.4)}, where="found:2")
     with pytest.raises(DatasetError, match="two operating points"):
         limits_of([said("a", (0, 0, 5, 5), limits=one), other], None)
@@ -107,3 +124,13 @@ def test_groups(tmp_path):
 
 def test_without_says_nothing_about_a_label():
     assert without(truth((0, 0, 5, 5)), ["effusion"]) == Reading("r", (), {}, NATIVE)
+
+
+def test_exhaustive_readers_call_absent_what_they_did_not_box():
+    edema = Reading.of_boxes("r", NATIVE, [("edema", Box(0, 0, 5, 5))], [])
+    films = exhaustive([case("a", readings=(truth((0, 0, 5, 5)),)), case("b", readings=(edema,)), case("c")])
+    assert [dict(film.readings[0].states) for film in films] == [
+        {"edema": "absent", "effusion": "boxed"},
+        {"edema": "boxed", "effusion": "absent"},
+        {"edema": "absent", "effusion": "absent"},
+    ]

@@ -7,7 +7,7 @@ from lungspot.evaluate.matched import Limits
 from lungspot.evaluate.predicted import read_predicted
 
 
-def document(path="a.png", score=0.8, box=(1, 2, 30, 40), label="effusion", **over):
+def document(path="a.png", score=0.8, box=(1, 2, 30, 40), label="effusion", threshold=0.3, energy=0.5, **over):
     value = {
         "schema": "lungspot/1",
         "status": "assessed",
@@ -17,9 +17,9 @@ def document(path="a.png", score=0.8, box=(1, 2, 30, 40), label="effusion", **ov
             {
                 "label": label,
                 "score": score,
-                "threshold": 0.3,
+                "threshold": threshold,
                 "box": list(box),
-                "agreement": {"energy_in_box": 0.5, "peak_in_box": True, "iou": 0.2, "area": 0.1},
+                "agreement": {"energy_in_box": energy, "peak_in_box": True, "iou": 0.2, "area": 0.1},
             }
         ],
         "image_scores": [{"label": "effusion", "probability": 0.7, "threshold": 0.4}],
@@ -85,8 +85,12 @@ def test_results_take_their_ids_from_the_truth(tmp_path):
     assert one.reading.of("edema")[0].score == 0.9
     (empty,), _ = read_predicted(written(tmp_path, [], "none.json"), truth)
     assert empty.reading.findings == ()
-    with pytest.raises(DatasetError, match="image_id is none"):
-        read_predicted(written(tmp_path, [rows[0] | {"image_id": 8}], "rows.json"), truth)
+    for number in (8, [7], None):
+        with pytest.raises(DatasetError, match="image_id is none"):
+            read_predicted(written(tmp_path, [rows[0] | {"image_id": number}], "rows.json"), truth)
+    for unsure in ({"score": None}, {"score": "high"}):
+        with pytest.raises(DatasetError, match="score"):
+            read_predicted(written(tmp_path, [rows[0] | unsure], "rows.json"), truth)
     with pytest.raises(DatasetError, match="by numbers only"):
         read_predicted(written(tmp_path, rows, "rows.json"))
 
@@ -103,6 +107,12 @@ def test_results_take_their_ids_from_the_truth(tmp_path):
         (document(image={"path": "a.png"}), "DATASET_ROW", "width"),
         (document(path=None), "DATASET_ROW", "names no film"),
         (coco(score=7), "BAD_VALUE", "score 7"),
+        (
+            document() | {"image_scores": [{"label": "effusion", "probability": 0.7, "threshold": 1.4}]},
+            "BAD_VALUE",
+            "1.4",
+        ),
+        (document(threshold=float("nan")), "BAD_VALUE", "threshold nan"),
     ],
 )
 def test_bad_rows_are_named_and_the_rest_read(value, code, says, tmp_path):
@@ -111,6 +121,20 @@ def test_bad_rows_are_named_and_the_rest_read(value, code, says, tmp_path):
     assert [error.code for error in refused] == [code]
     assert says in str(refused[0])
     assert str(tmp_path) in refused[0].where
+
+
+def test_one_broken_line_or_file_does_not_stop_the_rest(tmp_path):
+    lines = "\n".join([json.dumps(document("a.png")), '{"schema": ', json.dumps(document("b.png"))])
+    found, refused = read_predicted(written(tmp_path, lines, "three.jsonl"))
+    assert [one.film for one in found] == ["a.png", "b.png"]
+    assert [error.where for error in refused] == [f"{tmp_path}/three.jsonl:2"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    written(folder, document("a.png"), "a.json")
+    written(folder, "[" * 100_000, "b.json")  # deeper than a parser goes
+    found, refused = read_predicted(folder)
+    assert [one.film for one in found] == ["a.png"]
+    assert [error.code for error in refused] == ["DATASET_FORMAT"]
 
 
 @pytest.mark.parametrize(

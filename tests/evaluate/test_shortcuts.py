@@ -101,3 +101,12 @@ def test_without_films_there_is_nothing_to_look_at(detector):
     pair = Pair("f", "p", Reading("t", (), {}, frame), Reading("m", (), {}, frame), {"source": "s"})
     with pytest.raises(DatasetError, match="no film's file"):
         shortcuts([pair], detector)
+
+
+def test_films_that_cannot_be_read_are_named(films, detector):
+    films[3].image.write_bytes(b"not a film")
+    found = shortcuts(films, detector)
+    assert found["films"] == 39
+    assert [str(films[3].image) in line for line in found["unread"]] == [True]
+    with pytest.raises(DatasetError, match="not one film can be read"):
+        shortcuts([films[3]], detector)

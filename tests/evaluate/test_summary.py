@@ -1,7 +1,7 @@
-import numpy as np
+from dataclasses import replace
+
 import pytest
 
-from lungspot.evaluate import auroc
 from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.summary import SCHEMA, Settings, summarise
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -53,33 +53,19 @@ def test_sizes_are_judged_apart():
     assert values == {"small": 0.0, "large": 1.0}  # the small wrong box does not count against the large true one
 
 
-def test_low_agreement_that_tells_wrong_boxes_is_found():
-    rng = np.random.default_rng(0)
-    frame, pairs, wrong, energies = Frame(100, 100), [], [], []
-    for i in range(60):
-        right = bool(rng.random() < 0.5)
-        box = Box(10, 10, 30, 30)
-        true = Reading.of_boxes("t", frame, [(LABEL, box)] if right else [], [LABEL])
-        energy = float(rng.random() * (1 if right else 0.6))
-        found = Reading("m", (Finding(LABEL, box, 0.9),), {LABEL: State.PRESENT}, frame)
-        row = {"energy_in_box": energy, "area": 0.04}
-        pairs.append(Pair(f"f{i}", f"p{i}", true, found, {"source": "s"}, (row,)))
-        wrong.append(not right)
-        energies.append(-energy)
-    said = summarise(pairs, {}, QUICK).document["agreement"]
-    assert said["boxes"] == 60
-    assert set(said["auroc"]) == {"energy_in_box", "score"}
-    assert said["auroc"]["energy_in_box"]["value"] == pytest.approx(
-        auroc(np.array(energies), np.array(wrong)), abs=1e-6
-    )
-    assert said["auroc"]["score"]["value"] == 0.5
-
-
-def test_without_agreement_nothing_is_said(two_labels):
-    assert summarise(two_labels, {}, QUICK).document["agreement"] is None
-
-
 def test_another_model_on_the_same_films(two_labels):
     said = summarise(two_labels, {}, QUICK, (two_labels, {})).document["compare"]
     assert set(said) == {"edema", LABEL, "pneumonia", "mean"}
     assert said["mean"]["ap0.4"]["value"] == 0
+
+
+def test_a_label_that_the_other_model_does_not_look_for_is_named_not_compared(two_labels):
+    other = [replace(pair, found=pair.found.only([LABEL])) for pair in two_labels]
+    document = summarise(two_labels, {}, QUICK, (other, {})).document
+    assert set(document["compare"]) == {LABEL, "mean"}
+    assert document["not_judged"]["not_compared"] == ["edema", "pneumonia"]
+    back = summarise(other, {}, QUICK, (two_labels, {})).document
+    assert set(back["compare"]) == {LABEL, "mean"}
+    assert back["not_judged"]["not_compared"] == ["edema", "pneumonia"]
+    nothing = [replace(pair, found=pair.found.only([])) for pair in two_labels]
+    assert summarise(two_labels, {}, QUICK, (nothing, {})).document["compare"] == {}

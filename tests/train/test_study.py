@@ -12,7 +12,18 @@ from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
 from lungspot.train.gradcam import GRID, LAYERS, METHODS
 from lungspot.train.model import Network
-from lungspot.train.study import NUMBERS, WAYS, Seen, ceiling, choose, look, measured, pairs_of
+from lungspot.train.study import (
+    DIFFERENCE,
+    NUMBERS,
+    WAYS,
+    Seen,
+    _for_choosing,
+    ceiling,
+    choose,
+    look,
+    measured,
+    pairs_of,
+)
 
 LABELS = ("effusion", "edema", "nodule_mass")
 FRAME = Frame(100, 100)
@@ -62,7 +73,7 @@ def test_val_chooses_the_map_and_threshold_that_are_best(seen):
 def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     detector = load_detector(model_file)
     table = measured(seen, detector, choose(seen, LABELS), choose(seen, LABELS, control=True), resamples=30)
-    assert set(table) == set(WAYS)
+    assert set(table) == {*WAYS, DIFFERENCE}
     for rows in table.values():
         assert set(rows) == {"effusion", "mean"}
         assert set(rows["mean"]) == set(NUMBERS)
@@ -71,6 +82,9 @@ def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     assert boxes["t_iou0.5"].value == boxes["hit"].value == heat["hit"].value == 1.0
     assert boxes["overlap"].value > heat["overlap"].value > luck["overlap"].value == 0
     assert luck["ap0.1"].value == luck["hit"].value == 0
+    gap = table[DIFFERENCE]["effusion"]["ap0.5"]
+    assert gap.value == pytest.approx(boxes["ap0.5"].value - heat["ap0.5"].value)
+    assert gap.interval[0] <= gap.value <= gap.interval[1]
     low, high = heat["ap0.3"].interval
     assert low <= heat["ap0.3"].value <= high
     assert table["heat"]["mean"]["ap0.3"].value == heat["ap0.3"].value
@@ -97,7 +111,13 @@ def test_films_are_looked_at_from_their_files(model_file, tiny, tmp_path):
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
         true = Reading.of_boxes("set", Frame(70, 80), [("effusion", Box(10, 20, 30, 40))], ["effusion"])
         cases.append(Case(str(i), "set", f"p{i}", (true,), tmp_path / f"{i}.png", Frame(70, 80)))
-    films = look(cases, load_detector(model_file), network, 64)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no film")
+    said = []
+    cases.insert(1, replace(cases[0], id="broken", image=broken))
+    detector = load_detector(model_file)
+    films = look(cases, detector, network, 64, said.append)
+    assert [line for line in said if "broken.png" in line and line.startswith("left out: ")]
     assert [film.case.id for film in films] == ["0", "1", "2"]
     for film in films:
         assert film.maps["gradcam", 16].shape == (3, GRID, GRID)
@@ -107,6 +127,10 @@ def test_films_are_looked_at_from_their_files(model_file, tiny, tmp_path):
         assert all(0 <= side <= 1 for boxes in film.found for box, _ in boxes for side in box)
         scores = [score for _, score in film.found[0]]
         assert scores == sorted(scores, reverse=True)
+        for column, label in enumerate(LABELS):
+            shown = [score for _, score in film.found[column] if score >= detector.card.threshold(label).box]
+            assert len(film.agreement[column]) == len(shown)
+    assert any(film.agreement[0] for film in films)
     assert (films[0].random != films[1].random).any()
 
 
@@ -120,3 +144,12 @@ def test_the_human_ceiling_is_people_by_each_other():
     assert set(found) == {"effusion"}
     assert found["effusion"]["t_iou0.5"].value == pytest.approx(0.5)  # four boxes to be found, R1 and R2 find two
     assert "ap0.5" not in found["effusion"]
+
+
+def test_every_source_has_its_negatives_when_val_chooses(seen):
+    """Films stand source by source: the first 300 of 599 would be of one."""
+    absent = Reading.of_boxes("set", FRAME, [], ["effusion"])
+    films = [replace(seen[1], true=absent, case=replace(seen[1].case, dataset="ab"[i // 400])) for i in range(599)]
+    kept = [film.case.dataset for film in _for_choosing(films, "effusion")]
+    assert len(kept) == 300
+    assert kept.count("b") == pytest.approx(100, abs=2)

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from lungspot.evaluate import Value
-from lungspot.train.study import NUMBERS, WAYS
+from lungspot.train.study import DIFFERENCE, NUMBERS, WAYS
 from lungspot.train.study_page import bars, page, summary_table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "boxes-vs-heatmaps.md"
@@ -11,7 +11,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "boxes-vs-
 def results():
     cell = {way: Value(0.1 * (3 - i), (0.1, 0.4)).to_json() for i, way in enumerate(WAYS)}
     rows = {way: {label: dict.fromkeys(NUMBERS, cell[way]) for label in ("effusion", "mean")} for way in WAYS}
+    rows[DIFFERENCE] = {"mean": dict.fromkeys(NUMBERS, Value(0.123, (0.05, 0.2)).to_json())}
     choice = {"method": "gradcam", "stride": 16, "fraction": 0.5, "precision": 0.2, "per_method": {"gradcam": 0.2}}
+    nih = {"films": 7, "labels": ["effusion"]} | {way: dict.fromkeys(NUMBERS, cell[way]) for way in WAYS}
     people = {"effusion": {"t_iou0.3": Value(0.467).to_json()}}
     return {
         "films": 12,
@@ -19,6 +21,8 @@ def results():
         "labels": ["effusion"],
         "ways": rows,
         "people": people,
+        "sources": {"nih": nih},
+        "agreement": {"boxes": 9, "wrong": 4, "auroc": {"energy_in_box": Value(0.61, (0.5, 0.7)).to_json()}},
         "chosen": {"effusion": choice},
     }
 
@@ -40,6 +44,10 @@ def test_the_page_says_what_was_measured():
     text = page(results())
     assert "**0.300 (0.100 to 0.400)** for boxes, **0.200 (0.100 to 0.400)** for heat maps" in text
     assert "Not measured" not in text
+    assert "difference is 0.123 (0.050 to 0.200)" in text
+    assert "| nih | 7 | 1 | 0.300 (0.100 to 0.400)" in text
+    assert "| energy_in_box | 0.610 (0.500 to 0.700) |" in text
+    assert all(text.count(f"| {words} | lungspot's boxes") == 1 for words in NUMBERS.values())  # each by label
     assert "0.467" in text  # the human ceiling stands beside T(IoU)
     assert "| Grad-CAM | labels | 12.53 | 6.67 | 0.13 |" in text  # published, detection.md 2.1
     assert "{{" not in text

@@ -50,6 +50,9 @@ def evaluate(
     splits: Annotated[Path | None, typer.Option("--splits", help="A CSV of image, patient, split.")] = None,
     split: Annotated[str | None, typer.Option(help="Only the films of this split: train, val or test.")] = None,
     label: Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")] = None,
+    looked_for_all: Annotated[
+        bool, typer.Option("--exhaustive", help="On every film of TRUTH people looked for every label (plain COCO).")
+    ] = False,
     certain: Annotated[
         bool, typer.Option("--certain", help="Leave out labels where a film's truth is doubtful.")
     ] = False,
@@ -70,7 +73,7 @@ def evaluate(
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
     from lungspot.evaluate.folder import write_folder
-    from lungspot.evaluate.summary import Settings, summarise
+    from lungspot.evaluate.summary import Settings, notes, summarise
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
     if unknown := set(divisions) - set(_DIVISIONS):
@@ -78,7 +81,7 @@ def evaluate(
             f"{', '.join(sorted(unknown))}: give some of {', '.join(_DIVISIONS)}", param_hint="--by"
         )
     name, root = _source(truth)
-    cases = _cases(name, root, splits, split)
+    cases = _cases(name, root, splits, split, looked_for_all=looked_for_all)
     persons = predicted == _READERS or predicted.startswith("reader:")
     if persons and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
@@ -101,7 +104,8 @@ def evaluate(
             against = (their_pairs, their_limits)
     _say_problems(problems, quiet=quiet)
     if not pairs:
-        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged")
+        advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
+        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged", advice=advice)
     settings = Settings(divisions, ci, resamples, seed)
     summary = summarise(pairs, limits, settings, against)
     if shortcut is not None:
@@ -128,6 +132,8 @@ def evaluate(
         }
     )
     if not quiet:
+        for line in notes(summary.document):
+            say(printable(f"lungspot: {line}"))
         say(printable(f"lungspot: {files[0]}"))
     raise typer.Exit(Exit.SOME_REFUSED if problems else Exit.DONE)
 
@@ -140,7 +146,9 @@ def _source(truth: str) -> tuple[str, Path]:
     return "coco", Path(truth)
 
 
-def _cases(name: str, root: Path, splits: Path | None, split: str | None) -> list[Case]:
+def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, looked_for_all: bool) -> list[Case]:
+    from lungspot.evaluate.pairing import exhaustive
+
     if name == "coco" and splits is None:
         from lungspot.datasets import coco
         from lungspot.datasets.merge import merge
@@ -154,7 +162,7 @@ def _cases(name: str, root: Path, splits: Path | None, split: str | None) -> lis
         cases = [case for case in cases if case.split == split]
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film to judge on", advice="give another --split or --splits")
-    return cases
+    return exhaustive(cases) if looked_for_all else cases
 
 
 def _truths(name: str, cases: Sequence[Case], *, certain: bool) -> list[tuple[Case, Reading]]:

@@ -16,7 +16,7 @@ from PIL import Image
 from lungspot.errors import LungspotError
 from lungspot.evaluate.mistakes import KINDS, Shown, gallery
 from lungspot.evaluate.plots import draw_curves
-from lungspot.evaluate.summary import Summary
+from lungspot.evaluate.summary import Summary, notes
 from lungspot.findings import Box, Frame, taxonomy
 from lungspot.images import normalise, read
 
@@ -120,10 +120,7 @@ def _heading(document: Mapping[str, Any], about: Sequence[str]) -> str:
     found = "".join(f"<p>{_text(line)}</p>" for line in lines)
     if len(document["sources"]) > 1:
         found += "<p class='note'>Sources draw boxes in different ways: read the totals beside the table by source.</p>"
-    gone = document["not_judged"]
-    for key, words in (("only_true", "the prediction did not look for"), ("only_found", "the truth did not look for")):
-        if gone[key]:
-            found += f"<p class='note'>Not judged, because {words} them: {_text(', '.join(gone[key]))}.</p>"
+    found += "".join(f"<p class='note'>{_text(note)}</p>" for note in notes(document))
     return found
 
 
@@ -220,7 +217,7 @@ def _shortcuts(document: Mapping[str, Any]) -> str:
     of = document.get("shortcuts")
     if of is None:
         return ""
-    found = "<h2>Shortcuts</h2>"
+    found = "<h2>Shortcuts</h2>" + "".join(f"<p class='note'>Not read: {_text(line)}</p>" for line in of["unread"])
     for name, words in of["probe"].items():
         if words is not None:
             found += (

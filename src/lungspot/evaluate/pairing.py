@@ -19,7 +19,7 @@ from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.predicted import Predicted
 from lungspot.findings import Finding, Frame, Reading, State
 
-__all__ = ["DIVISIONS", "Paired", "groups_of", "limits_of", "pair_up", "people", "without"]
+__all__ = ["DIVISIONS", "Paired", "exhaustive", "groups_of", "limits_of", "pair_up", "people", "without"]
 
 DIVISIONS: Final = ("source", "view", "sex", "age", "stored")
 _AGES: Final = ((40.0, "under 40"), (60.0, "40 to 59"), (float("inf"), "60 and over"))
@@ -65,14 +65,15 @@ def pair_up(truths: Iterable[tuple[Case, Reading]], predicted: Sequence[Predicte
 def people(cases: Iterable[Case], reader: str | None, by: Sequence[str] = ()) -> tuple[Pair, ...]:
     """Return every reader (or only ``reader``) as the finding, with each other reader of the same film as the truth.
 
-    Raises ``DATASET_INCOMPLETE`` where no film was read by ``reader`` and somebody else.
+    A pair is about the labels that both looked for: nobody missed what they did not look for. Raises
+    ``DATASET_INCOMPLETE`` where no film was read by ``reader`` and somebody else.
     """
     pairs = [
         Pair(
             f"{case.dataset}/{case.id} ({found.reader} against {true.reader})",
             case.patient,
-            true,
-            found,
+            _about(true, found),
+            _about(found, true),
             groups_of(case, by),
             image=case.image,
         )
@@ -80,7 +81,7 @@ def people(cases: Iterable[Case], reader: str | None, by: Sequence[str] = ()) ->
         for found in case.readings
         if reader in {None, found.reader}
         for true in case.readings
-        if true.reader != found.reader
+        if true.reader != found.reader and set(true.states) & set(found.states)
     ]
     if not pairs:
         raise DatasetError("DATASET_INCOMPLETE", None, f"no film was read by {reader or 'two people'} and another")
@@ -88,10 +89,13 @@ def people(cases: Iterable[Case], reader: str | None, by: Sequence[str] = ()) ->
 
 
 def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[str, Limits]:
-    """Return by label the limits that the predictions name, or ``threshold`` for every label.
+    """Return by label the limits that the predictions name, or ``threshold`` for every label that they look for.
 
-    Raises ``BAD_VALUE`` where two films name different ones: they were read at two operating points.
+    Raises ``DATASET_ROW`` where two films name different ones: they were read at two operating points.
     """
+    if threshold is not None:
+        readings = [one.reading for one in predicted if one.reading is not None]
+        return {label: Limits(threshold, threshold) for reading in readings for label in reading.states}
     found: dict[str, tuple[Limits, str]] = {}
     boxes: set[str] = set()
     for one in predicted:
@@ -104,9 +108,20 @@ def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[s
                 reason = f"{label} has another threshold than in {known[1]}: two operating points in one file"
                 raise DatasetError("DATASET_ROW", one.where, reason, advice="predict all films at one operating point")
         boxes |= boxed
-    if threshold is not None:
-        return {label: Limits(threshold, threshold) for label in found}
     return {label: limits for label, (limits, _) in found.items()}
+
+
+def exhaustive(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases as of readers who looked, on every film, for every label that any of the films shows."""
+    given = list(cases)
+    labels = sorted({label for case in given for reading in case.readings for label in reading.states})
+    absent = dict.fromkeys(labels, State.ABSENT)
+    found = []
+    for case in given:
+        readings = case.readings or (Reading("truth", (), {}, case.frame),)
+        whole = tuple(replace(reading, states={**absent, **reading.states}) for reading in readings)
+        found.append(replace(case, readings=whole))
+    return found
 
 
 def groups_of(case: Case, by: Sequence[str]) -> dict[str, str]:
@@ -145,7 +160,8 @@ def _in_frame(reading: Reading, case: Case, where: str) -> Reading:
     elif case.frame is None or said == case.frame:
         moved = reading
     else:
-        alike = abs(said.width * case.frame.height / (said.height * case.frame.width) - 1) < 0.01
+        one, other = said.width * case.frame.height, said.height * case.frame.width
+        alike = 100 * abs(one - other) < other  # in whole numbers: a file may say any
         if said != _stored(case.image) and not alike:
             sizes = f"{said.width} x {said.height}, the film is {case.frame.width} x {case.frame.height}"
             raise DatasetError(
@@ -159,7 +175,16 @@ def _in_frame(reading: Reading, case: Case, where: str) -> Reading:
                 corners = ", ".join(f"{corner:g}" for corner in finding.box.corners)
                 reason = f"a box of {finding.label} at ({corners}) lies off the film: it is in another frame"
                 raise DatasetError("DATASET_ROW", where, reason, advice="give boxes in pixels of the film")
+            if max(finding.box.corners) <= 1 < min(moved.frame.width, moved.frame.height):
+                corners = ", ".join(f"{corner:g}" for corner in finding.box.corners)
+                reason = f"a box of {finding.label} at ({corners}) is within one pixel: it is in fractions of the film"
+                raise DatasetError("DATASET_ROW", where, reason, advice="give boxes in pixels of the film")
     return moved
+
+
+def _about(one: Reading, other: Reading) -> Reading:
+    """Return what ``one`` says about the labels that ``other`` looked for."""
+    return one if one.states.keys() <= other.states.keys() else one.only(other.states)
 
 
 def _index(cases: Iterable[Case]) -> dict[str, set[int]]:

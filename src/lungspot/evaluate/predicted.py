@@ -8,8 +8,10 @@ and category ids are those of the COCO file that holds the truth.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +50,9 @@ def read_predicted(path: Path, truth: Path | None = None) -> tuple[list[Predicte
     """
     found: list[Predicted] = []
     refused: list[LungspotError] = []
-    for where, value in _values(path, truth):
+    for row in _rows(path, truth):
         try:
-            found.append(_of_sheet(value) if isinstance(value, Sheet) else _document(value, where))
+            found.append(row())
         except LungspotError as error:
             refused.append(error)
     if not found and not refused:
@@ -58,30 +60,28 @@ def read_predicted(path: Path, truth: Path | None = None) -> tuple[list[Predicte
     return found, refused
 
 
-def _values(path: Path, truth: Path | None) -> Iterator[tuple[str, Any]]:
-    """Yield each prediction's place with its JSON value or, of COCO, its sheet with the labels looked for."""
+def _rows(path: Path, truth: Path | None) -> Iterator[Callable[[], Predicted]]:
+    """Yield for each film what reads its prediction, and raises what is wrong with it alone."""
     if path.is_dir():
         files = sorted(path.rglob("*.json"))
         if not files:
             raise DatasetError("DATASET_NOT_FOUND", path, "no *.json in this folder")
-        for file in files:
-            yield str(file), _parsed(_text(file), str(file))
-        return
+        return (partial(_of_file, file) for file in files)
     text = _text(path)
+    lines = [(f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = _parsed(text, str(path)) if lines else None
+    except DatasetError:
+        if len(lines) == 1 or not lines[0][1].lstrip().startswith('{"'):  # not JSON Lines either
+            raise
         value = None
     if isinstance(value, dict) and "images" in value:
-        yield from _coco(value, path)
-    elif isinstance(value, list):
-        yield from _results(value, path, truth)
-    elif isinstance(value, dict):
-        yield str(path), value
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield f"{path}:{number}", _parsed(line, f"{path}:{number}")
+        return (partial(_of_sheet, sheet) for sheet in _coco(value, path))
+    if isinstance(value, list):
+        return (partial(_of_sheet, sheet) for sheet in _results(value, path, truth))
+    if value is not None:
+        return iter([partial(_document, value, str(path))])
+    return (partial(_of_text, line, where) for where, line in lines)
 
 
 def _text(path: Path) -> str:
@@ -95,13 +95,21 @@ def _text(path: Path) -> str:
         raise DatasetError("DATASET_FORMAT", path, "not text in UTF-8") from error
 
 
-def _parsed(text: str, where: str) -> object:
+def _parsed(text: str, where: str) -> Any:  # noqa: ANN401 - what JSON holds
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(
             "DATASET_FORMAT", where, f"not JSON ({error})", advice="give JSON Lines of lungspot/1, or COCO"
         ) from error
+
+
+def _of_file(path: Path) -> Predicted:
+    return _of_text(_text(path), str(path))
+
+
+def _of_text(text: str, where: str) -> Predicted:
+    return _document(_parsed(text, where), where)
 
 
 def _document(value: object, where: str) -> Predicted:
@@ -117,11 +125,11 @@ def _document(value: object, where: str) -> Predicted:
             return Predicted(film, where, None, reasons=tuple(map(str, value["reasons"])))
         boxes = [_finding(row, row["score"], row["box"]) for row in value["findings"]]
         whole = [_finding(row, row["probability"], None) for row in value["image_scores"]]
-        limits = {row["label"]: Limits(film=float(row["threshold"])) for row in value["image_scores"]}
+        limits = {row["label"]: Limits(film=_threshold(row)) for row in value["image_scores"]}
         for row in value["findings"]:
-            limits[row["label"]] = Limits(float(row["threshold"]), limits.get(row["label"], Limits()).film)
+            limits[row["label"]] = Limits(_threshold(row), limits.get(row["label"], Limits()).film)
         agreement = tuple(
-            {name: float(number) for name, number in row["agreement"].items()}
+            {name: _finite(number, name) for name, number in row["agreement"].items()}
             for row in value["findings"]
             if "agreement" in row
         )
@@ -133,6 +141,19 @@ def _document(value: object, where: str) -> Predicted:
             "DATASET_ROW", where, f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
         ) from error
     return Predicted(film, where, reading, limits, agreement if len(agreement) == len(boxes) else ())
+
+
+def _finite(number: object, name: str) -> float:
+    if not isinstance(number, int | float) or not math.isfinite(number):
+        raise InputError("BAD_VALUE", None, f"agreement {name} is {number!r}")
+    return float(number)
+
+
+def _threshold(row: Mapping[str, Any]) -> float:
+    limit = float(row["threshold"])
+    if not 0 <= limit <= 1:
+        raise InputError("BAD_VALUE", None, f"threshold {limit} of {row['label']} is not within 0 and 1")
+    return limit
 
 
 def _finding(row: Mapping[str, Any], score: object, box: object) -> Finding:
@@ -151,10 +172,10 @@ def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str
     return Reading("predicted", tuple(findings), states, frame)
 
 
-def _coco(value: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
+def _coco(value: Mapping[str, Any], path: Path) -> Iterator[Sheet]:
     sheets = coco.sheets_in(value, path)  # first: it says what is wrong with the categories
     labels = tuple(coco.labels_of(value, path))
-    yield from ((sheet.where, replace(sheet, offered=labels)) for sheet in sheets)
+    yield from (replace(sheet, offered=labels) for sheet in sheets)
 
 
 def _of_sheet(sheet: Sheet) -> Predicted:
@@ -165,17 +186,20 @@ def _of_sheet(sheet: Sheet) -> Predicted:
     return Predicted(sheet.film, sheet.where, _reading(marks, sheet.size, sheet.offered))
 
 
-def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[tuple[str, Any]]:
+def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[Sheet]:
     """Yield a sheet for each film of the truth from COCO's list of results, films without results among them."""
     if truth is None:
         advice = "give the truth as the COCO file whose ids these are, or predictions with images and categories"
         raise DatasetError("DATASET_FORMAT", path, "a list of results names its films by numbers only", advice=advice)
-    of_truth = json.loads(_text(truth))
-    images = {image["id"]: image for image in of_truth.get("images", [])}
+    of_truth = _parsed(_text(truth), str(truth))
+    numbers = {image["id"] for image in of_truth.get("images", [])}
     annotations = []
     for number, row in enumerate(rows):
         where = f"{path}: [{number}]"
-        if not isinstance(row, Mapping) or row.get("image_id") not in images:
+        image = row.get("image_id") if isinstance(row, Mapping) else None
+        if not isinstance(image, int | str) or image not in numbers:
             raise DatasetError("DATASET_ROW", where, "a result's image_id is none of the truth's images")
-        annotations.append({key: row.get(key) for key in ("image_id", "category_id", "bbox", "score")})
+        if row.get("score") is None:
+            raise DatasetError("DATASET_ROW", where, "a result without a score")
+        annotations.append({key: row[key] for key in ("image_id", "category_id", "bbox", "score") if key in row})
     yield from _coco({**of_truth, "annotations": annotations}, path)

@@ -39,13 +39,14 @@ def shortcuts(
     ``probe``: :func:`linear_probe` over two halves of the patients, of all films and of those that show nothing.
     ``changes``: change → label → AUROC before and after, and the mean and mean absolute change of the probability.
     ``other_normals``: label → source → share of films without any finding called positive, and shown boxes on each.
-    Raises ``DATASET_INCOMPLETE`` where no film's file is here.
+    ``unread``: one line for each film whose file cannot be read. Raises ``DATASET_INCOMPLETE`` where no film's is here.
     """
     here = [pair for pair in pairs if pair.image is not None]
     if not here:
         raise DatasetError("DATASET_INCOMPLETE", None, "no film's file is here to look for shortcuts")
     chosen = [here[i] for i in np.unique(np.linspace(0, len(here) - 1, min(most, len(here))).astype(int))]
     films: list[Pair] = []
+    unread: list[str] = []
     features: list[NDArray[np.float32]] = []
     before: list[NDArray[np.float64]] = []
     after: dict[str, list[NDArray[np.float64]]] = {name: [] for name in CHANGES}
@@ -53,8 +54,9 @@ def shortcuts(
     for pair in progress(chosen):
         try:
             film = read(pair.image or "")  # never empty: the filter above
-        except LungspotError:
-            continue  # it is named where it was predicted
+        except LungspotError as error:
+            unread.append(str(error))
+            continue
         prepared = prepare(film, detector.card.input_size)
         raw = detector.run(prepared.tensor)
         films.append(pair)
@@ -64,10 +66,13 @@ def shortcuts(
         for name, change in CHANGES.items():
             changed = np.ascontiguousarray(change(prepared.tensor[0, 0])[None, None], dtype=np.float32)
             after[name].append(_probabilities(detector.run(changed), detector))
+    if not films:
+        raise DatasetError("DATASET_INCOMPLETE", None, f"not one film can be read to look for shortcuts ({unread[0]})")
     labels = detector.card.labels
     clear = np.array([_shows_nothing(pair.true) for pair in films], dtype=np.bool_)
     return {
         "films": len(films),
+        "unread": unread,
         "probe": {"all": _halves(films, features, np.ones_like(clear)), "normal": _halves(films, features, clear)},
         "changes": {name: _moved(films, labels, np.stack(before), np.stack(rows)) for name, rows in after.items()},
         "other_normals": {

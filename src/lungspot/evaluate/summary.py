@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot import __version__
-from lungspot.evaluate.classify import area_under, auroc, reliability
+from lungspot.evaluate.agreement import telling
+from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
 from lungspot.evaluate.matched import PRESENT, Limits, Matched, Pair, level, tabulate
 from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, part, quick, values
@@ -18,7 +19,7 @@ from lungspot.evaluate.mistakes import Mistakes, mistakes
 from lungspot.evaluate.resample import by_patient, interval, once, swaps
 from lungspot.findings import taxonomy
 
-__all__ = ["SCHEMA", "Settings", "Summary", "summarise"]
+__all__ = ["SCHEMA", "Settings", "Summary", "notes", "summarise"]
 
 Array = NDArray[np.float64]
 
@@ -87,16 +88,35 @@ def summarise(
         "by": {name: _by(pairs, matched, weights, name, settings.ci) for name in _divisions(pairs, settings.by)},
         "mistakes": {label: dict(row) for label, row in wrong.table.items()},
         "confusion": {label: dict(row) for label, row in wrong.confusion.items()},
-        "agreement": _agreement(pairs, matched, weights, settings.ci),
+        "agreement": telling(pairs, matched, weights, settings.ci),
         "not_judged": _not_judged(pairs, labels),
         "not_for_clinical_use": True,
     }
     document["by"]["size"] = _by_size(matched, weights, settings.ci)
     if other is not None:
-        theirs = {label: tabulate(other[0], label, other[1].get(label, Limits())) for label in labels}
+        said = {label for pair in other[0] for label in pair.found.states}
+        theirs = {label: tabulate(other[0], label, other[1].get(label, Limits())) for label in labels if label in said}
         swapped = swaps(patients, settings.resamples, settings.seed + 1)
-        document["compare"] = compare(matched, theirs, weights, swapped, level=settings.ci)
+        document["compare"] = compare(matched, theirs, weights, swapped, level=settings.ci) if theirs else {}
+        document["not_judged"]["not_compared"] = sorted(set(_order(pairs)) & (said ^ set(labels)))
     return Summary(document, tuple(pairs), wrong)
+
+
+def notes(document: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what the numbers leave out: labels of one side only, and labels without a negative film."""
+    gone = document["not_judged"]
+    words = {
+        "only_true": "Not judged, for the prediction did not look for them",
+        "only_found": "Not judged, for the truth did not look for them",
+        "not_compared": "Not compared, for only one of the two models looked for them",
+    }
+    found = [f"{words[key]}: {', '.join(gone[key])}." for key in words if gone.get(key)]
+    if never := [label for label, row in document["labels"].items() if not row["counts"]["negative"]]:
+        found.append(
+            f"No film of the truth says that it is without {', '.join(never)}: false boxes on other films are not "
+            "counted (--exhaustive, if people looked for every label on every film)."
+        )
+    return found
 
 
 def _order(pairs: Sequence[Pair]) -> list[str]:
@@ -207,31 +227,3 @@ def _thinned(x: Array, y: Array, until: float = 9e9) -> list[list[float]]:
     if len(kept) > _POINTS:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, _POINTS).astype(int))]
     return [[round(float(x[i]), 5), round(float(y[i]), 5)] for i in kept]
-
-
-def _agreement(
-    pairs: Sequence[Pair], matched: Mapping[str, Matched], weights: NDArray[np.uint8], ci: float
-) -> dict[str, Any] | None:
-    """Return how well low agreement of heat map and box tells wrong shown boxes from right ones: AUROC by measure.
-
-    ``score``: how well a low score does, beside it. None where no prediction holds agreements.
-    """
-    measures = sorted({name for pair in pairs for row in pair.agreement for name in row} - {"area"})
-    rows: list[tuple[int, bool, float, Mapping[str, float]]] = []
-    for of in matched.values():
-        right = of.right[level(0.4)]
-        for k in np.flatnonzero((of.score >= of.limits.box) & of.sure[of.film]):
-            film = int(of.film[k])
-            if pairs[film].agreement:
-                rows.append((film, bool(right[k]), float(of.score[k]), pairs[film].agreement[int(of.order[k])]))
-    if not measures or not rows:
-        return None
-    wrong = np.array([not right for _, right, _, _ in rows], dtype=np.bool_)
-    of_film = np.array([film for film, _, _, _ in rows], dtype=np.int64)
-    tell = {name: np.array([-row[name] for _, _, _, row in rows], dtype=np.float64) for name in measures}
-    tell["score"] = np.array([-score for _, _, score, _ in rows], dtype=np.float64)
-    found: dict[str, Any] = {"boxes": len(rows), "wrong": int(wrong.sum()), "auroc": {}}
-    for name, scores in tell.items():
-        spread = area_under(scores, wrong, weights[:, of_film])
-        found["auroc"][name] = Value(auroc(scores, wrong), interval(spread, ci)).to_json()
-    return found

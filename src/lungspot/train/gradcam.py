@@ -135,10 +135,10 @@ def _on_grid(heat: Tensor) -> Tensor:
     return grown[:, 0]
 
 
-def _regions(hot: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return for each hot cell, (N, h, w), a number that the cells of its region share."""
-    numbers = np.arange(hot.size).reshape(hot.shape) % (hot.shape[1] * hot.shape[2]) + 1
-    region = np.where(hot, numbers, 0)
+def _regions(hot: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Return for each hot cell, (N, h, w), a number that the cells of its region share; h w is at most 32766."""
+    numbers = np.arange(1, hot.shape[1] * hot.shape[2] + 1, dtype=np.int16).reshape(hot.shape[1:])
+    region = np.where(hot, numbers, np.int16(0))
     while True:
         grown = region.copy()
         grown[:, 1:] = np.maximum(grown[:, 1:], region[:, :-1])

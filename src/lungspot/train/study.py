@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 from lungspot.datasets.case import Case
 from lungspot.datasets.truth import truth
-from lungspot.detect import Detector, decode
+from lungspot.detect import Correction, Detector, decode
+from lungspot.errors import LungspotError
 from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
 from lungspot.evaluate.measure import Value, macro, measure, quick
 from lungspot.evaluate.pairing import people
 from lungspot.evaluate.resample import by_patient, interval, once
+from lungspot.explain import agree_all, cam
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.images import prepare, read
+from lungspot.images import Radiograph, prepare, read
 from lungspot.train.gradcam import GRID, LAYERS, METHODS, cut, heat_maps, random_map
 from lungspot.train.model import Network
 
-__all__ = ["NUMBERS", "WAYS", "Choice", "Seen", "ceiling", "choose", "look", "measured", "pairs_of"]
+__all__ = ["DIFFERENCE", "NUMBERS", "WAYS", "Choice", "Seen", "ceiling", "choose", "look", "measured", "pairs_of"]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +43,7 @@ NUMBERS: Final[dict[str, str]] = {
     "overlap": "IoU of area",
 }
 WAYS: Final = {"boxes": "lungspot's boxes", "heat": "heat map, tuned", "random": "random map, tuned"}
+DIFFERENCE: Final = "difference"  # the boxes' less the heat map's
 FRACTIONS: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _NEGATIVES: Final = 300  # val films without a label that take part in choosing for it
 _BATCH: Final = 16
@@ -55,6 +58,8 @@ class Seen:
 
     ``maps``: by (method, stride), (L, GRID, GRID). ``found``: per label the detector's (box, score), best first.
     ``probability`` and ``classified``: per label the detector's and the classifier's probability of the film.
+    ``agreement``: per label, of the boxes that reach the detector's threshold, in the order of ``found``, how its own
+    heat map agrees with each.
     """
 
     case: Case
@@ -64,6 +69,12 @@ class Seen:
     found: tuple[tuple[tuple[Corners, float], ...], ...]
     probability: Array
     classified: Array
+    agreement: tuple[tuple[Mapping[str, float], ...], ...] = ()
+
+    @property
+    def frame(self) -> Frame:
+        """The frame of the truth; where no box needs one, any."""
+        return self.true.frame or Frame(1000, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +91,19 @@ class Choice:
 def look(
     cases: Sequence[Case], detector: Detector, network: Network, size: int, say: Callable[[str], None] = lambda _: None
 ) -> list[Seen]:
-    """Return what detector and classifier say about films; ``size``: input pixels of the classifier."""
+    """Return what detector and classifier say about films; ``size``: input pixels of the classifier.
+
+    A film that cannot be read is said and left out, for both alike.
+    """
     labels = detector.card.labels
     network.eval()
     rng = np.random.default_rng(0)
     seen: list[Seen] = []
     for start in range(0, len(cases), _BATCH):
-        part = cases[start : start + _BATCH]
-        films = [read(case.image, sandboxed=False) for case in part if case.image is not None]
+        opened = [(case, film) for case in cases[start : start + _BATCH] if (film := _opened(case, say)) is not None]
+        if not opened:
+            continue
+        part, films = zip(*opened, strict=True)
         pictures = torch.from_numpy(np.concatenate([prepare(film, size).tensor for film in films]))
         trues = [truth(case).only(labels) for case in part]
         # what nobody looked for in this batch is judged nowhere: its gradients would be for nothing
@@ -95,7 +111,9 @@ def look(
         maps, probability = heat_maps(network, pictures, asked)
         for i, (case, film) in enumerate(zip(part, films, strict=True)):
             prepared = prepare(film, detector.card.input_size)
-            reading = decode(detector.run(prepared.tensor), prepared.placement, detector.card, min_score=1e-3)
+            raw = detector.run(prepared.tensor)
+            reading = decode(raw, prepared.placement, detector.card, min_score=1e-3)
+            own = cam(raw, detector.card, Correction())
             controls = np.stack([random_map(rng) for _ in labels])
             seen.append(
                 Seen(
@@ -106,11 +124,20 @@ def look(
                     tuple(tuple(_boxes(reading, label, film.frame)) for label in labels),
                     np.array([max(f.score or 0.0 for f in reading.of(label) if f.box is None) for label in labels]),
                     probability[i].astype(np.float64),
+                    tuple(_agreements(reading, label, detector, own[label], film.frame) for label in labels),
                 )
             )
         if (start // _BATCH) % 10 == 0:
             say(f"{len(seen)} of {len(cases)} films")
     return seen
+
+
+def _opened(case: Case, say: Callable[[str], None]) -> Radiograph | None:
+    try:
+        return None if case.image is None else read(case.image, sandboxed=False)
+    except LungspotError as error:
+        say(f"left out: {error}")
+        return None
 
 
 def choose(val: Sequence[Seen], labels: Sequence[str], *, control: bool = False) -> dict[str, Choice]:
@@ -177,23 +204,26 @@ def measured(
     control: Mapping[str, Choice],
     resamples: int = 1000,
 ) -> dict[str, dict[str, dict[str, Value]]]:
-    """Return way → label (and ``mean``) → number → value with its 95 % interval over patients."""
+    """Return way → label (and ``mean``) → number → value with its 95 % interval over patients.
+
+    Last comes :data:`DIFFERENCE`: the boxes' less the heat map's, on the same resamples.
+    """
     drawn = by_patient([film.case.patient for film in seen], resamples, 0)
     weights = np.concatenate((once(len(seen)), drawn))  # the first row is the number, the others its interval
     labels = [label for label in detector.card.labels if label in heat]
-    table: dict[str, dict[str, dict[str, Value]]] = {}
+    counted: dict[str, list[dict[str, Array]]] = {}
     for way in WAYS:
-        found: list[dict[str, Array]] = []
-        rows: dict[str, dict[str, Value]] = {}
+        counted[way] = []
         for label in labels:
             column = detector.card.labels.index(label)
             choice = {"boxes": None, "heat": heat[label], "random": control[label]}[way]
             limit = detector.card.threshold(label).box if choice is None else 0.0
-            found.append(_numbers(seen, column, label, choice, limit, weights))
-            rows[label] = _values(found[-1])
-        rows["mean"] = _values({name: macro([of[name] for of in found]) for name in NUMBERS})
-        table[way] = rows
-    return table
+            counted[way].append(_numbers(seen, column, label, choice, limit, weights))
+        counted[way].append({name: macro([of[name] for of in counted[way]]) for name in NUMBERS})
+    pairs = zip(counted["boxes"], counted["heat"], strict=True)
+    counted[DIFFERENCE] = [{name: one[name] - other[name] for name in NUMBERS} for one, other in pairs]
+    names = [*labels, "mean"]
+    return {way: dict(zip(names, map(_values, of), strict=True)) for way, of in counted.items()}
 
 
 def _values(found: Mapping[str, Array]) -> dict[str, Value]:
@@ -259,8 +289,8 @@ def _places(  # noqa: PLR0913, PLR0917 - one cell of a table
 def _for_choosing(val: Sequence[Seen], label: str) -> list[Seen]:
     positive = [film for film in val if film.true.state(label).is_positive]
     negative = [film for film in val if film.true.state(label) is State.ABSENT]
-    step = max(1, len(negative) // _NEGATIVES)
-    return [*positive, *negative[::step][:_NEGATIVES]]
+    spread = np.unique(np.linspace(0, len(negative) - 1, min(_NEGATIVES, len(negative))).astype(int))
+    return [*positive, *(negative[i] for i in spread)]  # of every source its share: films stand source by source
 
 
 def _heat(film: Seen, method: str, stride: int, column: int) -> NDArray[np.float32]:
@@ -286,13 +316,22 @@ def _boxes(reading: Reading, label: str, frame: Frame) -> Iterator[tuple[Corners
             yield _fraction(finding.box, frame), finding.score or 0.0
 
 
+def _agreements(
+    reading: Reading, label: str, detector: Detector, heat: NDArray[np.float32], frame: Frame
+) -> tuple[Mapping[str, float], ...]:
+    limit = detector.card.threshold(label).box
+    shown = [f.box for f in reading.of(label) if f.box is not None and (f.score or 0.0) >= limit]
+    rows = [each.to_json() for each in agree_all(heat, shown, frame)] if shown else []
+    return tuple({name: float(value) for name, value in row.items()} for row in rows)
+
+
 def _fraction(box: Box, frame: Frame | None) -> Corners:
     width, height = (1, 1) if frame is None else (frame.width, frame.height)
     return box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height
 
 
 def _pair(film: Seen, label: str, boxes: Sequence[tuple[Corners, float]]) -> Pair:
-    frame = film.true.frame or Frame(1000, 1000)
+    frame = film.frame
     true = film.true.only([label])
     findings = tuple(
         Finding(label, Box(x0, y0, x1, y1).scale(frame.width, frame.height), score) for (x0, y0, x1, y1), score in boxes

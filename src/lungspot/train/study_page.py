@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of
 from lungspot.findings import taxonomy
-from lungspot.train.study import NUMBERS, WAYS
+from lungspot.train.study import DIFFERENCE, NUMBERS, WAYS
+
+_SHOWN: Final = ("ap0.3", "ap0.5", "t_iou0.3", "hit", "overlap")  # by label; the others fold away
 
 __all__ = ["bars", "page", "summary_table"]
 
@@ -27,12 +29,14 @@ def page(results: Mapping[str, Any] | None) -> str:
 
 def _answer(results: Mapping[str, Any]) -> str:
     ours, heat, luck = (results["ways"][way]["mean"] for way in WAYS)
+    gap = results["ways"][DIFFERENCE]["mean"]
     films = f"On {results['films']} films of {results['patients']} patients"
     half = f"**{_spread(ours['ap0.5'])}** for boxes, **{_spread(heat['ap0.5'])}** for heat maps"
     lines = [
         f"{films}, mean over {len(results['labels'])} labels with boxes:",
         "",
         f"- AP at IoU 0.5 is {half}, {_plain(luck['ap0.5'])} for random maps.",
+        f"- The difference is {_spread(gap['ap0.5'])}, on the same resamples of patients.",
         f"- At IoU 0.3 it is {_spread(ours['ap0.3'])}, {_spread(heat['ap0.3'])} and {_plain(luck['ap0.3'])}.",
         f"- Told the disease, the best box's centre lies in a true box on {_plain(ours['hit'])} of films (1: all),",
         f"  the map's peak on {_plain(heat['hit'])}, a random one on {_plain(luck['hit'])}.",
@@ -44,7 +48,14 @@ def _answer(results: Mapping[str, Any]) -> str:
         _means(results),
         "## By label",
         "",
-        *(_by_label(results, name) for name in ("ap0.3", "ap0.5", "t_iou0.3", "hit", "overlap")),
+        *(_by_label(results, name) for name in _SHOWN),
+        "<details><summary>The other numbers by label</summary>",
+        "",
+        *(_by_label(results, name) for name in NUMBERS if name not in _SHOWN),
+        "</details>",
+        "",
+        _by_source(results),
+        _agreement(results),
         _chosen(results),
     ]
     return "\n".join(lines).rstrip()
@@ -88,7 +99,7 @@ def _means(results: Mapping[str, Any]) -> str:
     head = "| | " + " | ".join(NUMBERS.values()) + " |\n|" + "---|" * (len(NUMBERS) + 1)
     rows = [
         f"| {words} | " + " | ".join(_spread(results["ways"][way]["mean"][name]) for name in NUMBERS) + " |"
-        for way, words in WAYS.items()
+        for way, words in {**WAYS, DIFFERENCE: "boxes less heat map"}.items()
     ]
     return "\n".join([head, *rows]) + "\n"
 
@@ -104,6 +115,39 @@ def _by_label(results: Mapping[str, Any], name: str) -> str:
     return "\n".join([head, "|" + "---|" * (len(WAYS) + 1 + people), *rows]) + "\n"
 
 
+def _by_source(results: Mapping[str, Any]) -> str:
+    names = [(way, name) for name in ("ap0.3", "ap0.5") for way in WAYS]
+    head = "| source | films | labels | " + " | ".join(f"{NUMBERS[name]}, {WAYS[way]}" for way, name in names) + " |"
+    rows = [
+        f"| {source} | {of['films']} | {len(of['labels'])} | "
+        + " | ".join(_spread(of[way][name]) for way, name in names)
+        + " |"
+        for source, of in results["sources"].items()
+    ]
+    words = "Sources draw boxes in different ways. Mean over the labels that have boxes in that source."
+    return "\n".join(["## By source", "", words, "", head, "|" + "---|" * (3 + len(names)), *rows]) + "\n"
+
+
+def _agreement(results: Mapping[str, Any]) -> str:
+    of = results["agreement"]
+    if of is None:
+        return ""
+    rows = [f"| {name} | {_spread(cell)} |" for name, cell in of["auroc"].items()]
+    words = (
+        f"lungspot shows for each box how its own heat map agrees with it. Of {of['boxes']} shown boxes {of['wrong']} "
+        "are wrong (IoU below 0.4);\nhow well a low value tells them, as AUROC (0.5: not at all), beside a low score:"
+    )
+    head = [
+        "## Does disagreement of heat map and box tell a false positive?",
+        "",
+        words,
+        "",
+        "| low | AUROC |",
+        "|---|---|",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
+
+
 def _chosen(results: Mapping[str, Any]) -> str:
     rows = []
     for label, of in results["chosen"].items():
@@ -112,7 +156,8 @@ def _chosen(results: Mapping[str, Any]) -> str:
             f"| {taxonomy()[label].name} | {of['method']} | {of['stride']} | {100 * of['fraction']:.0f} % | {each} |"
         )
     head = "| label | method | stride | threshold | best on val, by method |\n|---|---|---|---|---|"
-    return "## What val chose for the heat maps\n\n" + "\n".join([head, *rows]) + "\n"
+    words = "On every film of val with the label and at most 300 without it: these APs compare with no others."
+    return "\n".join(["## What val chose for the heat maps", "", words, "", head, *rows]) + "\n"
 
 
 def _beside(results: Mapping[str, Any]) -> str:

@@ -1,0 +1,79 @@
+"""What the study says beside its main table: each source apart, and whether map and box disagree on a wrong box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect import Detector
+from lungspot.evaluate.agreement import telling
+from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.measure import Value, macro, quick
+from lungspot.evaluate.resample import by_patient, interval, once
+from lungspot.findings import Box, Finding, Reading, State
+from lungspot.train.study import WAYS, Choice, Seen, pairs_of
+
+__all__ = ["agreeing", "by_source"]
+
+_NUMBERS: Final = ("ap0.3", "ap0.5")
+
+
+def by_source(
+    seen: Sequence[Seen],
+    labels: Sequence[str],
+    chosen: Mapping[str, Mapping[str, Choice | None]],
+    resamples: int = 1000,
+) -> dict[str, dict[str, Any]]:
+    """Return source → films, labels with boxes there, and way → number → JSON value, the mean over those labels.
+
+    ``labels``: the detector's, in its order. ``chosen``: way → label → its map, None for the detector's boxes.
+    """
+    drawn = by_patient([film.case.patient for film in seen], resamples, 0)
+    weights: NDArray[np.int32] = np.concatenate((once(len(seen)), drawn))
+    found: dict[str, dict[str, Any]] = {}
+    for source in sorted({film.case.dataset for film in seen}):
+        mine = np.array([film.case.dataset == source for film in seen], dtype=np.bool_)
+        found[source] = {"films": int(mine.sum()), "labels": []}
+        rows: dict[str, list[Mapping[str, NDArray[np.float64]]]] = {way: [] for way in WAYS}
+        for way in WAYS:
+            for label, choice in chosen[way].items():
+                some = [film for film, here in zip(seen, mine, strict=True) if here]
+                matched = tabulate(pairs_of(some, labels.index(label), label, choice), label, Limits())
+                if len(matched.true_film):
+                    rows[way].append(quick(matched, weights[:, mine], _NUMBERS))
+                    found[source]["labels"] += [label] if label not in found[source]["labels"] else []
+        if not found[source]["labels"]:
+            del found[source]
+            continue
+        for way, of in rows.items():
+            means = {name: macro([row[name] for row in of]) for name in _NUMBERS}
+            found[source][way] = {
+                name: Value(float(values[0]), interval(values[1:])).to_json() for name, values in means.items()
+            }
+    return found
+
+
+def agreeing(seen: Sequence[Seen], detector: Detector, resamples: int = 1000) -> dict[str, Any] | None:
+    """Return whether low agreement of the detector's own heat map and box tells a wrong box (:func:`telling`)."""
+    card = detector.card
+    pairs = [_shown(film, card.labels) for film in seen]
+    matched = {label: tabulate(pairs, label, Limits(card.threshold(label).box)) for label in card.labels}
+    matched = {label: of for label, of in matched.items() if len(of.true_film)}  # a box of another cannot be right
+    return telling(pairs, matched, by_patient([pair.patient for pair in pairs], resamples, 0))
+
+
+def _shown(film: Seen, labels: Sequence[str]) -> Pair:
+    frame = film.frame
+    rows = [
+        (Finding(label, Box(*box).scale(frame.width, frame.height), score), agreement)
+        for label, boxes, agreements in zip(labels, film.found, film.agreement, strict=True)
+        for (box, score), agreement in zip(boxes, agreements, strict=False)  # the first ones are the shown ones
+    ]
+    found = Reading("found", tuple(finding for finding, _ in rows), dict.fromkeys(labels, State.PRESENT), frame)
+    groups = {"source": film.case.dataset}
+    true = replace(film.true, frame=frame)
+    return Pair(film.case.id, film.case.patient, true, found, groups, tuple(agreement for _, agreement in rows))
