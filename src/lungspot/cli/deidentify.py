@@ -59,11 +59,12 @@ def deidentify(
             one = source.is_file() and out.suffix.lower() == ".dcm"
             target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
             whole = dicom_bytes(made)
-            digest = hashlib.sha256(whole).digest()
-            if written.setdefault(target, digest) != digest:
-                raise FilmError("SAME_UID", where, "another film of this run has its SOP Instance UID")
         except (FilmError, InputError) as error:
             tally.refuse(error)
+            continue
+        digest = hashlib.sha256(whole).digest()
+        if written.setdefault(target, digest) != digest:
+            tally.refuse(FilmError("SAME_UID", where, "another film of this run has its SOP Instance UID"))
             continue
         _write(whole, target)
         tally.done += 1

@@ -73,7 +73,7 @@ def padding_range(header: Header) -> tuple[int, int] | None:
 def table_of(dataset: Dataset, keyword: str) -> Dataset | None:
     """Return the first look-up table of a sequence made anew, without words of people; None where there is none.
 
-    ``keyword``: ``ModalityLUTSequence`` (its type is kept where DICOM knows it, else unspecified) or ``VOILUTSequence``.
+    ``keyword``: ``ModalityLUTSequence`` (its type is kept where it is known, else unspecified) or ``VOILUTSequence``.
     """
     try:
         item = dataset[keyword].value[0]

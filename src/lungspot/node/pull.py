@@ -15,12 +15,12 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmwrite
 
 from lungspot.errors import FilmError, InputError
+from lungspot.images.dicom_header import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
 from lungspot.node.dicomweb import BROKEN
 from lungspot.node.listener import FILM_CLASSES, film_facts
 from lungspot.node.spool import back_off
-from lungspot.node.status import is_uid
 
 __all__ = ["Question", "parse_since", "pull"]
 
