@@ -44,10 +44,7 @@ from lungspot.node import verify
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
-FAULTS = (
-    *("lost", "doubled", "exit code of SIGTERM", "disk was never full"),
-    *("honest echoes refused", "memory was not flat"),
-)
+FAULTS = "lost", "doubled", "exit code of SIGTERM", "honest echoes refused", "disk was never full", "memory was not flat"
 FLAT = 64  # MiB by which memory may grow under siege; one liar alone sends as much
 PATIENCE = 3600.0  # seconds without any progress, then the drill gives up
 
@@ -258,15 +255,10 @@ def storm(options: argparse.Namespace) -> dict[str, object]:
         for thread in threads:
             thread.join()
         settle(part, senders, options.films)
-        seconds = time.monotonic() - start
-        rest = {
-            "kills": options.kills,
-            "of them with films under way": busy,
-            "archive down, s": options.down,
-            "seconds": round(seconds, 1),
-        }
-        memory = {"peak RSS of the last node, MiB": part.node.kib("VmHWM") >> 10}
-        return {**judge(part, senders, options.films), **rest, **memory}
+        seconds = round(time.monotonic() - start, 1)
+        rest = {"kills": options.kills, "of them with films under way": busy, "archive down, s": options.down}
+        rest |= {"seconds": seconds, "peak RSS of the last node, MiB": part.node.kib("VmHWM") >> 10}
+        return {**judge(part, senders, options.films), **rest}
 
 
 def _progress(part: Scene, senders: Senders, most: int, random_number: random.Random) -> None:
