@@ -44,7 +44,8 @@ from lungspot.node import verify
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
-FAULTS = ("lost", "doubled", "exit code of SIGTERM", "honest echoes refused", "disk was never full")
+FAULTS = "lost", "doubled", "exit code of SIGTERM", "honest echoes refused", "disk was never full", "memory grew"
+FLAT = 64  # MiB by which memory may grow under siege; one liar alone sends as much
 PATIENCE = 3600.0  # seconds without any progress, then the drill gives up
 
 
@@ -242,23 +243,22 @@ def storm(options: argparse.Namespace) -> dict[str, object]:
         senders = Senders(films(options.films, "storm"), part.node.port)
         start = time.monotonic()
         threads = senders.run(options.associations)
-        down_at = options.kills // 2
+        down_at, busy = options.kills // 2, 0
         for kill in range(options.kills):
-            if len(part.results()) >= options.films:
-                break
             if kill == down_at and options.down:
                 part.archive.end(signal.SIGKILL)
                 threading.Timer(options.down, part.archive.start).start()
             _progress(part, senders, options.films * (kill + 1) // (options.kills + 1), random_number)
+            busy += len(part.results()) < options.films
             part.node.end(signal.SIGKILL)
             part.node.start()
         for thread in threads:
             thread.join()
         settle(part, senders, options.films)
-        seconds = time.monotonic() - start
-        rest = {"kills": options.kills, "archive down, s": options.down, "seconds": round(seconds, 1)}
-        memory = {"peak RSS of the last node, MiB": part.node.kib("VmHWM") >> 10}
-        return {**judge(part, senders, options.films), **rest, **memory}
+        seconds = round(time.monotonic() - start, 1)
+        rest = {"kills": options.kills, "of them with films under way": busy, "archive down, s": options.down}
+        rest |= {"seconds": seconds, "peak RSS of the last node, MiB": part.node.kib("VmHWM") >> 10}
+        return {**judge(part, senders, options.films), **rest}
 
 
 def _progress(part: Scene, senders: Senders, most: int, random_number: random.Random) -> None:
@@ -304,7 +304,7 @@ def siege(options: argparse.Namespace) -> dict[str, object]:
         part.archive.start()
         part.node.start()
         quiet = [_echo(part.node.port) for _ in range(20)]
-        before = part.node.kib("VmRSS")
+        before, peak = part.node.kib("VmRSS"), part.node.kib("VmHWM")
         silent = [socket.create_connection(("127.0.0.1", part.node.port)) for _ in range(options.silent)]
         siege_times, liars = [], 0
         for number in range(20):
@@ -328,6 +328,7 @@ def siege(options: argparse.Namespace) -> dict[str, object]:
             "honest echoes refused": sum(each == float("inf") for each in siege_times),
             "RSS before, MiB": before >> 10,
             "most RSS under siege, MiB": during >> 10,
+            "memory grew": int(during - peak > FLAT << 10),
             "threads": threads,
         }
 

@@ -53,6 +53,7 @@ CODES: Final[dict[str, str]] = {
     "CRASHED": "re-export the film; its decoder stopped on it",
     "BURNED_IN": "look at the film; then give --mask x0,y0,x1,y1 for what is burned in, or --pixels-checked",
     "NO_STUDY": "give the DICOM film as its archive stores it; a DICOM result belongs to a study",
+    "SAME_UID": "keep one of the films, or put each in a run and folder of its own",
     "ARCHIVE": "pack the films anew into one plain zip: no nesting, no password",
     # DatasetError
     "DATASET_NOT_FOUND": "give the folder laid out as its publisher's download",

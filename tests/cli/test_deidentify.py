@@ -70,6 +70,18 @@ def test_what_cannot_be_made_safe_is_not_written(rg1, tmp_path, capsys):
     assert run(["deidentify", str(tmp_path / "x.dcm"), str(tmp_path / "out"), "--pixels-checked"]) == 0
 
 
+def test_a_film_never_replaces_another_of_the_run(films, tmp_path, capsys):
+    shutil.copy(films / "leg.dcm", films / "leg again.dcm")
+    other = pydicom.dcmread(films / "leg.dcm")
+    other.StudyDate = "20010203"
+    other.save_as(films / "other leg.dcm")
+    assert run(["deidentify", str(films), str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "other leg.dcm: SAME_UID" in said
+    assert "leg again.dcm" not in said  # the same film is there once
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 3
+
+
 def test_short_keys_and_empty_folders_are_refused(rg1, tmp_path, capsys):
     (tmp_path / "key").write_bytes(b"short")
     assert run(["deidentify", str(rg1["J2KR"]), str(tmp_path / "out"), "--key", str(tmp_path / "key")]) == 3

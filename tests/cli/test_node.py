@@ -37,9 +37,17 @@ def test_what_is_refused_before_anything_starts(command, says, model_file, tmp_p
     assert says in capsys.readouterr().err
 
 
-def test_unknown_kinds_of_result_are_a_wrong_command(capsys):
-    assert run(["node", "--allow", "*@127.0.0.1", "--send-to", "A@h:104", "--format", "pdf"]) == 2
-    assert "sr, gsps, sc, seg" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--format", "sr, gsps, sc, seg"),
+        ("--sr-class", "comprehensive3d"),
+        ("--operating-point", "balanced"),
+    ],
+)
+def test_an_unknown_word_is_a_wrong_command(capsys, option, says):
+    assert run(["node", "--allow", "*@127.0.0.1", "--send-to", "A@h:104", option, "pdf"]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_said(model_file, tmp_path, capsys, monkeypatch):

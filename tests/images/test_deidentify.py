@@ -13,7 +13,7 @@ from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box
 from lungspot.images import read
 from lungspot.images.deidentify import Pseudonyms, deidentify
-from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, TABLES, UIDS, WORDS
+from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PADDING, TABLES, UIDS, WORDS
 
 PLANTED = "ZZSECRET"
 PLANTED_UID, PLANTED_DATE, PLANTED_TIME = "1.2.777.4242", "19710203", "070809"
@@ -105,13 +105,17 @@ def test_nothing_is_kept_that_is_not_named(small):
     ours |= {"DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "PixelData"}
     ours |= {"SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored"}
     ours |= {"HighBit", "PixelRepresentation", "Laterality"}
-    known = ours | {*DATES, *EMPTY, *NUMBERS, *TABLES, *UIDS, *WORDS} | {k for of in EMPTY_OF.values() for k in of}
+    known = (
+        ours
+        | {*DATES, *EMPTY, *NUMBERS, *PADDING, *TABLES, *UIDS, *WORDS}
+        | {k for of in EMPTY_OF.values() for k in of}
+    )
     assert {element.keyword for element in made} <= known
 
 
 def test_no_rule_keeps_what_the_table_removes():
     removed = {keyword_for_tag(tag) for tag in TAGS}
-    assert {*NUMBERS, *WORDS, *TABLES} & removed == set()
+    assert {*NUMBERS, *PADDING, *WORDS, *TABLES} & removed == set()
     assert {*DATES, *UIDS} <= removed  # replaced, not kept
 
 
@@ -199,6 +203,32 @@ def test_tables_are_kept_without_their_words(small):
     assert np.frombuffer(kept.LUTData, "<u2").tolist() == [0, 1, 2, 3]
 
 
+def test_tables_are_valid_and_keep_inputs_below_zero(small, dciodvfy, tmp_path):
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS", [4, -2, 16])
+    item.add_new("LUTData", "OW", np.array([0, 1, 2, 65535], "<u2").tobytes())
+    item.ModalityLUTType = PLANTED
+    small.VOILUTSequence, small.ModalityLUTSequence = [item], [item]
+    for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
+        small.pop(keyword, None)
+    (tmp_path / "x.dcm").write_bytes(as_bytes(deidentify(as_bytes(small), KEY)))
+    made = pydicom.dcmread(tmp_path / "x.dcm")
+    assert list(made.VOILUTSequence[0].LUTDescriptor) == [4, -2, 16]
+    assert made.ModalityLUTSequence[0].ModalityLUTType == "US"  # unspecified
+    assert [line for line in dciodvfy(tmp_path / "x.dcm") if "ModalityLUTType" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("signed", "given", "kept"),
+    [(0, ("SS", -2000), 63536), (1, ("US", 63536), -2000), (0, ("US", 7), 7), (1, ("SS", -7), -7)],
+)
+def test_padding_of_the_wrong_sign_is_put_right(small, signed, given, kept):
+    small.PixelRepresentation = signed
+    small.add_new("PixelPaddingValue", *given)
+    made = pydicom.dcmread(io.BytesIO(as_bytes(deidentify(as_bytes(small), KEY))))
+    assert made.PixelPaddingValue == kept
+
+
 def test_what_hides_in_unused_bits_is_gone(small):
     pixels = small.pixel_array.astype(np.uint16)
     small.PixelData = (pixels | 0x8000).tobytes()  # 15 bits are stored; the last may hold an overlay
@@ -212,6 +242,28 @@ def test_a_film_without_patient_or_uids_gets_both(small):
     assert made.PatientID.startswith("LS")
     assert len({made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID}) == 3
     assert not made.StudyDate
+
+
+def test_different_films_never_get_one_uid(small):
+    """A UID with a leading zero, as some devices write it, and none at all."""
+    made = []
+    with pydicom.config.disable_value_validation():
+        for number, uid in enumerate(("1.2.03", "1.2.04", "", "")):
+            small.SOPInstanceUID = small.SeriesInstanceUID = uid
+            small.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+            small.InstanceNumber = number
+            made.append(deidentify(as_bytes(small), KEY))
+    assert len({each.SOPInstanceUID for each in made}) == 4
+    assert len({each.SeriesInstanceUID for each in made[:3]}) == 3
+    assert made[2].SeriesInstanceUID == made[3].SeriesInstanceUID  # of one study
+
+
+def test_an_issuer_alone_is_no_patient(small):
+    made = []
+    for study in ("1.2.3", "1.2.4"):
+        small.PatientID, small.IssuerOfPatientID, small.StudyInstanceUID = "", "HOSPITAL", study
+        made.append(deidentify(as_bytes(small), KEY).PatientID)
+    assert made[0] != made[1]
 
 
 def test_several_frames_and_short_keys_are_refused(small):

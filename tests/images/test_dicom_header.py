@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
 from lungspot.images import dicom_header
-from lungspot.images.dicom_header import number, numbers, open_dicom, text, whole
+from lungspot.images.dicom_header import is_uid, number, numbers, open_dicom, text, whole
 
 
 def refusal(data):
@@ -278,3 +278,31 @@ def test_a_value_that_cannot_be_converted_is_none(make_dicom, gradient):
         header = open_dicom(data.replace(slope, broken), "film.dcm")
         assert number(header.dataset, "RescaleSlope") is None
     assert text(header.dataset, "RescaleSlope") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("1.2.840.10008.1.1", True),
+        ("1", True),
+        ("1.02.3", True),  # a leading zero, as some devices send it
+        ("1" * 64, True),
+        ("1" * 65, False),
+        ("", False),
+        ("1..2", False),
+        (".1", False),
+        ("1.2.", False),
+        ("../../etc/passwd", False),
+        ("..", False),
+        ("/1.2", False),
+        ("1.2\\3", False),
+        ("1.2\x00", False),
+        ("1.2\n", False),
+        (" 1.2", False),
+        ("1.2a", False),
+        ("CON", False),
+        ("1.٢", False),  # a digit, but of another script
+    ],
+)
+def test_uids(text, right):
+    assert is_uid(text) is right

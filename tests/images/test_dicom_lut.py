@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 from lungspot.errors import FilmError
 from lungspot.images.dicom import read_dicom
 from lungspot.images.dicom_header import open_dicom
-from lungspot.images.dicom_lut import padding_range, shader
+from lungspot.images.dicom_lut import padding_range, shader, table_of
 from lungspot.images.radiograph import Origin
 
 LEVELS = np.array([[0, 1000, 2000, 3000, 4000]])
@@ -56,6 +56,22 @@ def test_a_window_wider_than_the_film_changes_nothing(make_dicom):
     pixels, codes = shown(make_dicom, WindowCenter=2000, WindowWidth=50_000)
     np.testing.assert_allclose(pixels[0], LEVELS[0] / 4000, atol=1e-6)
     assert codes == []
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_a_table_of_a_big_endian_film_is_read_and_copied_as_it_was_meant(make_dicom, dcmtk, tmp_path, bits):
+    values = [1, 60, 3, 250, 90] if bits == 8 else [1, 600, 30, 2500, 900]
+    item = table([*values, 0], 0, bits, kind="u1" if bits == 8 else "<u2")
+    levels = np.array([[0, 1, 2, 3, 4]])
+    (tmp_path / "little.dcm").write_bytes(make_dicom(levels, VOILUTSequence=[item]))
+    dcmtk("dcmconv", "+tb", tmp_path / "little.dcm", tmp_path / "big.dcm")
+    for name in ("little", "big"):
+        data = (tmp_path / f"{name}.dcm").read_bytes()
+        film = read_dicom(data, Origin("film", "0" * 64, "dicom"))
+        expected = (np.array(values) - min(values)) / np.ptp(values)
+        np.testing.assert_allclose(film.pixels[0], expected, atol=1e-6, err_msg=name)
+        copied = table_of(open_dicom(data, name).dataset, "VOILUTSequence")
+        assert copied.LUTData == item.LUTData, name
 
 
 def test_without_a_window_the_full_range_is_shown(make_dicom):

@@ -1,6 +1,7 @@
 """STOW-RS to a server that answers as it is told; what a real one says is in test_service_orthanc.py."""
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -8,12 +9,18 @@ import pytest
 from pydicom import dcmread
 
 from lungspot.errors import InputError
+from lungspot.node import Certificates
 from lungspot.node.dicomweb import AUTHORIZATION, open_client, stow_to
 from lungspot.node.sender import Unreachable
 from lungspot.node.spool import Job
 
 JOB = Job("a" * 64, "1.2.3", "1.2", "CR1", 0)
-FAILED = {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [0x0122]}}]}}
+
+
+def failed(*reasons):
+    """A STOW-RS answer with a Failed SOP Sequence."""
+    items = [{"00081197": {"vr": "US", "Value": [reason]}} for reason in reasons]
+    return json.dumps({"00081198": {"vr": "SQ", "Value": items}}).encode()
 
 
 @pytest.fixture
@@ -54,7 +61,9 @@ JSON = {"Content-Type": "application/dicom+json"}
     ("answer", "refused"),
     [
         ((200, JSON, b"{}"), None),
-        ((200, JSON, json.dumps(FAILED).encode()), "failure reason 0122H"),
+        ((200, JSON, failed(0x0122)), "failure reason 0122H"),
+        ((200, JSON, failed(0x0111)), None),  # it has it already, from before a crash of ours
+        ((200, JSON, failed(0x0111, 0xC000)), "failure reason C000H"),
         ((409, JSON, b"{}"), "HTTP 409"),
         ((415, {}, b""), "HTTP 415"),
     ],
@@ -74,6 +83,7 @@ def test_an_answer_of_stow(server, write_film, answer, refused):
         (401, {}, b""),
         (302, {"Location": "http://192.0.2.1/"}, b""),  # to nowhere else, and with no password
         (200, JSON, b"no JSON"),
+        (200, JSON, failed(0xA700)),  # out of resources
     ],
 )
 def test_an_archive_that_cannot_answer_is_asked_again_later(server, write_film, answer):
@@ -81,6 +91,24 @@ def test_an_archive_that_cannot_answer_is_asked_again_later(server, write_film, 
     with pytest.raises(Unreachable):
         list(stow_to(open_client(server.url, "--stow"))([(JOB, [dcmread(write_film(1))])]))
     assert len(server.asked) == 1  # nothing is tried twice here
+
+
+def test_https_with_an_authority_of_the_hospital_s_own(server, write_film, certificates):
+    at = certificates.joinpath
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(at("node.pem"), at("node.key"))
+    context.load_verify_locations(at("ca.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.answer, url = (200, JSON, b"{}"), server.url.replace("http:", "https:")
+    batch = [(JOB, [dcmread(write_film(1))])]
+    ours = Certificates(at("sender.pem"), at("sender.key"), at("ca.pem"))
+    assert list(stow_to(open_client(url, "--stow", ours))(batch)) == [(JOB, None)]
+    for others in (None, Certificates(at("sender.pem"), at("sender.key"), at("stranger.pem"))):
+        with pytest.raises(Unreachable, match="SSLError"):
+            list(stow_to(open_client(url, "--stow", others))(batch))
+    with pytest.raises(InputError, match="cannot be used"):
+        open_client(url, "--stow", Certificates(at("sender.pem"), at("node.key")))
 
 
 def test_nobody_there():

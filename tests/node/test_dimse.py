@@ -98,6 +98,7 @@ def test_results_wait_for_an_archive_that_is_down(start_node, launch, program, w
         ((0xC000, 0x0000), "status C000H"),  # refused: offered again
         ((0xA700, 0x0000), "out of resources"),  # the archive's disk is full: it waits
         ((0xB000,), "results sent"),  # a warning: it is stored
+        ((0x0111,), "results sent"),  # it has it already, from before a crash of ours
     ],
 )
 def test_what_an_archive_answers(start_node, strict_archive, program, write_film, wait_until, statuses, says):

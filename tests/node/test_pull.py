@@ -1,9 +1,16 @@
+import io
+import json
+import threading
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from lungspot.errors import InputError
-from lungspot.node.pull import Question
+from lungspot.node import AuditLog, Spool
+from lungspot.node.desk import Desk
+from lungspot.node.dicomweb import open_client
+from lungspot.node.pull import Question, pull
 
 
 def test_every_value_is_a_query_of_its_own():
@@ -33,3 +40,82 @@ def test_days_count_back_from_today():
 def test_what_is_no_question(texts, since):
     with pytest.raises(InputError):
         Question.parse(texts, since)
+
+
+@pytest.fixture
+def archive(make_film):
+    """A DICOMweb archive of one series with three films; `cannot` says what answers it gives instead of some."""
+    films = {str(film.SOPInstanceUID): film for film in map(make_film, range(3))}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path = self.path.partition("?")[0]
+            kind, status, instance = "application/dicom+json", 200, path.rpartition("/")[2]
+            if instance in films:
+                self.server.asked.append(instance)
+                buffer = io.BytesIO()
+                films[instance].save_as(buffer, enforce_file_format=True)
+                status, body = self.server.cannot.get(instance, (200, buffer.getvalue()))
+                body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + body + b"\r\n--x--"
+                kind = 'multipart/related; type="application/dicom"; boundary=x'
+            elif "offset" in self.path and "offset=0" not in self.path:
+                body = b"[]"
+            else:
+                one = {"0020000D": {"vr": "UI", "Value": ["1.2"]}, "0020000E": {"vr": "UI", "Value": ["1.3"]}}
+                each = [one | {"00080018": {"vr": "UI", "Value": [uid]}} for uid in films]
+                body = json.dumps(each if path.endswith("instances") else [one]).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.asked, running.films, running.cannot = [], list(films), {}
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def fetch(archive, tmp_path, monkeypatch):
+    """A function that asks once; returns the films by state, what the log says, and the audit log's text."""
+    monkeypatch.setattr("lungspot.node.pull.back_off", lambda _: 0.0)
+
+    def once(*filters):
+        lines, spool = [], Spool(tmp_path / "spool")
+        audit = AuditLog(tmp_path / "audit.jsonl", source="LUNGSPOT")
+        client = open_client(f"http://127.0.0.1:{archive.server_port}", "--from-dicomweb")
+        question = Question.parse(["Modality=CR", *filters], "1d")
+        pull(Desk(spool, audit, lines.append, threading.Event()), client, question, every=1, once=True)
+        counts = spool.counts()
+        spool.close()
+        audit.close()
+        return counts, lines, (tmp_path / "audit.jsonl").read_text()
+
+    return once
+
+
+@pytest.mark.parametrize("answer", [(500, b""), (404, b""), (200, b"no DICOM")])
+def test_a_film_that_the_archive_cannot_give_does_not_hold_up_the_others(archive, fetch, answer):
+    archive.cannot[archive.films[0]] = answer
+    counts, lines, audit = fetch()
+    assert counts["received"] == 2
+    assert archive.asked.count(archive.films[0]) == 3  # rounds, then `once` has an end
+    assert [archive.asked.count(uid) for uid in archive.films[1:]] == [1, 1]
+    assert len([line for line in lines if "cannot be fetched" in line]) == 3
+    assert '"outcome":8' in audit
+    archive.cannot.clear()
+    assert fetch()[0]["received"] == 3  # and asked for again, later
+
+
+def test_the_audit_log_names_no_patient_that_was_asked_for(fetch):
+    *_, audit = fetch("PatientID=ZZSECRET")
+    assert '"PatientID":' in audit
+    assert '"Modality":"CR"' in audit
+    assert "ZZSECRET" not in audit

@@ -69,6 +69,23 @@ def test_what_was_delivered_before_the_archive_went_away_stays_delivered(desk, r
     assert desk.spool.counts()["sent"] == 2
 
 
+def test_results_at_which_the_archive_goes_away_do_not_hold_up_the_others(desk, run):
+    """An archive that falls over one object each time it is offered."""
+    offered = []
+
+    def deliver(batch):
+        for job, _ in batch:
+            offered.append(job.instance)
+            if job.instance == "1.0" and len(offered) < 5:
+                raise Unreachable("no answer")
+            yield job, None
+
+    run(deliver)
+    assert offered[:3] == ["1.0", "1.2", "1.0"]
+    assert desk.spool.counts()["sent"] == 2
+    assert desk.spool.counts()["failed"] == 0
+
+
 def test_a_bug_in_a_library_does_not_end_the_sender(desk, lines, run):
     def deliver(batch):
         yield batch[0][0], None

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from lungspot.errors import InputError, SetupError
-from lungspot.node import parse_peer
+from lungspot.node import Question, parse_peer, service
 
 
 @pytest.fixture
@@ -52,6 +52,13 @@ def test_a_spool_has_one_node(start_node):
     with pytest.raises(SetupError) as found:
         raise start_node().wait()
     assert found.value.code == "IN_USE"
+
+
+@pytest.mark.parametrize(("since", "days"), [("1d", 30), ("400d", 401), ("2020-01-01", 2000)])
+def test_what_was_sent_is_remembered_as_long_as_it_may_be_asked_for(make_settings, since, days):
+    asked = make_settings(question=Question.parse([], since))
+    assert service._memory(asked) >= days * 86400
+    assert service._memory(make_settings()) == 30 * 86400
 
 
 def test_results_need_a_place(start_node):

@@ -125,6 +125,14 @@ def test_a_row_whose_film_never_reached_the_disk_is_dropped(reopen):
     assert reopen().counts()["received"] == 0
 
 
+def test_a_film_whose_file_is_gone_is_taken_anew_when_it_is_sent_again(reopen):
+    spool = reopen()
+    spool.admit([b"film"], **ABOUT)
+    spool.film(spool.take().sha256).unlink()
+    assert spool.admit([b"film"], **ABOUT)
+    assert spool.film(spool.take().sha256).read_bytes() == b"film"
+
+
 def test_a_film_that_ends_the_node_each_time_is_set_aside(reopen):
     reopen().admit([b"film"], **ABOUT)
     for _ in range(ATTEMPTS):
@@ -210,6 +218,7 @@ def test_the_journal_forgets_what_was_sent_long_ago(reopen):
     spool.keep_results(job, [b"sr"])
     spool.sent(job)
     spool._write("UPDATE film SET changed = changed - ?", (room.KEEP_SECONDS + 1,))
+    assert not reopen(keep_seconds=room.KEEP_SECONDS + 60).admit([b"film"], **ABOUT)
     assert reopen().admit([b"film"], **ABOUT)
 
 

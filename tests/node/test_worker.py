@@ -56,6 +56,17 @@ def test_a_film_whose_pixels_cannot_be_read_gets_a_report_that_says_so(desk, wor
     assert report.preamble == bytes(128)
 
 
+def test_a_film_without_a_result_of_the_kinds_asked_for_is_done_with(
+    desk, lines, make_settings, write_film, monkeypatch
+):
+    """A segmentation of a film on which nothing is found, say; it has not failed."""
+    admit(desk, write_film(1, PixelData=b"\0" * 16))
+    monkeypatch.setattr(Spool, "pause", lambda *_: desk.closed.set())
+    room.work(desk, room.Asked(("seg", "gsps"), detector=make_settings().asked.detector))
+    assert desk.spool.counts() == {"received": 0, "analysed": 0, "sent": 1, "failed": 0}
+    assert "no result of the kinds" in lines[-1]
+
+
 def test_the_same_film_gives_the_same_objects(desk, work, write_film):
     seen = []
     for _ in range(2):

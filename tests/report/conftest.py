@@ -76,6 +76,7 @@ def header(request, pydicom_data, monkeypatch):
         found.PhotometricInterpretation, found.ImageLaterality = "MONOCHROME2", "U"
         found.ImagerPixelSpacing, found.FrameOfReferenceUID = [0.2, 0.2], "2.25.7"
         found.SpecificCharacterSet, found.PatientName = "ISO_IR 192", "Müller^Jörg=山田^太郎"
+        found.IssuerOfPatientID = "HOSPITAL"
     elif request.param == "without orientation":
         del found.PatientOrientation, found.PatientBirthDate
     return found

@@ -45,6 +45,7 @@ def test_objects_belong_to_the_film_s_patient_and_study_in_series_of_their_own(h
     for each in map(reread, map(dicom_bytes, made)):
         assert each.StudyInstanceUID == header.StudyInstanceUID
         assert each.PatientID == (header.get("PatientID") or "")
+        assert each.get("IssuerOfPatientID") == header.get("IssuerOfPatientID")  # who else has a patient of this id
         assert str(each.PatientName) == str(header.get("PatientName") or "")
         assert str(each.ReferringPhysicianName) == str(header.get("ReferringPhysicianName") or "")
         assert each.SeriesInstanceUID != header.SeriesInstanceUID
@@ -131,6 +132,19 @@ def test_a_film_without_a_study_of_its_own_is_refused(rg1_header, on, keyword, v
     with pytest.raises(FilmError) as refused:
         dicom_results(rg1_header, result)
     assert refused.value.code == "NO_STUDY"
+
+
+def test_uids_with_a_leading_zero_are_taken_as_they_stand(rg1_header, on):
+    """Some devices write them; a node that takes their films must be able to answer."""
+    with pydicom.config.disable_value_validation():
+        rg1_header.StudyInstanceUID, rg1_header.SeriesInstanceUID, rg1_header.SOPInstanceUID = (
+            "1.02.3",
+            "1.02.4",
+            "1.02.5",
+        )
+        made = dicom_results(rg1_header, on(rg1_header), kinds=DICOM_KINDS)
+        assert [reread(dicom_bytes(each)).StudyInstanceUID for each in made] == ["1.02.3"] * 4
+        assert read_sr(dicom_bytes(made[0])).film == "1.02.5"
 
 
 def test_a_header_of_another_film_is_refused(rg1_header, on):

@@ -71,6 +71,15 @@ def test_look_up_tables_go_along(rg1_header, on, dciodvfy, tmp_path):
     assert "WindowCenter" in make_one(rg1_header, on(rg1_header)).SoftcopyVOILUTSequence[0]
 
 
+def test_a_table_for_values_below_zero_goes_along(rg1_header, on):
+    table = Dataset()
+    table.add_new("LUTDescriptor", "SS", [4, -2, 16])
+    table.add_new("LUTData", "US", [0, 1, 2, 65535])
+    rg1_header.VOILUTSequence = [table]
+    (item,) = make_one(rg1_header, on(rg1_header)).SoftcopyVOILUTSequence[0].VOILUTSequence
+    assert list(item.LUTDescriptor) == [4, -2, 16]
+
+
 def test_a_window_that_hides_the_film_is_left_out(rg1_header, on):
     result = on(rg1_header)
     notices = (Notice("WINDOW_IGNORED", "it hides the film"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -42,6 +43,7 @@ def deidentify(
     from lungspot.images.deidentify import Pseudonyms
     from lungspot.images.deidentify import deidentify as without_patient
     from lungspot.images.read import dicom_bytes_of
+    from lungspot.report import dicom_bytes
 
     masks = [_box(each) for each in mask or ()]
     files = _files(source)
@@ -49,17 +51,22 @@ def deidentify(
         pseudonyms = Pseudonyms(os.urandom(_KEY_BYTES) if key is None else _key(key))
     if key is None and not quiet:
         say("lungspot: no --key: another run will give the same patient another name")
-    tally = Tally()
+    tally, written = Tally(), dict[Path, bytes]()
     for path in progress(files, "De-identifying", quiet=quiet):
         try:
             data, where = dicom_bytes_of(path)
             made = without_patient(data, pseudonyms, where=where, masks=masks, pixels_checked=pixels_checked)
+            one = source.is_file() and out.suffix.lower() == ".dcm"
+            target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
+            whole = dicom_bytes(made)
         except (FilmError, InputError) as error:
             tally.refuse(error)
             continue
-        one = source.is_file() and out.suffix.lower() == ".dcm"
-        target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
-        _write(made, target)
+        digest = hashlib.sha256(whole).digest()
+        if written.setdefault(target, digest) != digest:
+            tally.refuse(FilmError("SAME_UID", where, "another film of this run has its SOP Instance UID"))
+            continue
+        _write(whole, target)
         tally.done += 1
     if not quiet and tally.done:
         say(printable(f"lungspot: {tally.done} {'film' if tally.done == 1 else 'films'} in {out}"))
@@ -75,12 +82,12 @@ def _files(source: Path) -> list[Path]:
     return found
 
 
-def _write(made: object, target: Path) -> None:
-    from lungspot.report import dicom_bytes, write_atomic
+def _write(data: bytes, target: Path) -> None:
+    from lungspot.report import write_atomic
 
     with writing():
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, dicom_bytes(made))  # type: ignore[arg-type]
+        write_atomic(target, data)
 
 
 def _key(path: Path) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import warnings
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,7 +62,9 @@ def node(
     tls_cert: Annotated[Path | None, typer.Option(help="TLS: this node's certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="TLS: its private key (PEM).")] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="TLS: only peers that this authority certified (PEM).")] = None,
-    tls_out: Annotated[bool, typer.Option("--tls-out", help="TLS for --send-to as well.")] = False,
+    tls_out: Annotated[
+        bool, typer.Option("--tls-out", help="TLS towards the archive as well (--send-to, https).")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try films again that were set aside.")] = False,
     check_audit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check the chain of an audit log, and do nothing else.")
@@ -94,8 +97,11 @@ def node(
         raise InputError("BAD_VALUE", None, "half of TLS", advice="give --tls-cert and --tls-key")
     if once and from_dicomweb is None:
         raise InputError("BAD_VALUE", "--once", "there is nothing to fetch", advice="give --from-dicomweb")
-    from lungspot.detect import load_detector
+    from lungspot.detect import OPERATING_POINTS, load_detector
+    from lungspot.report import SR_CLASSES
 
+    _require(operating_point, OPERATING_POINTS, "--operating-point")
+    _require(sr_class, SR_CLASSES, "--sr-class")
     settings = room.Settings(
         spool=spool,
         title=room.peers.require_ae_title(ae, "--ae"),
@@ -147,6 +153,12 @@ def _hush(stopping: threading.Event) -> None:
     threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
+
+
+def _require(word: str, known: Collection[str], option: str) -> None:
+    """Refuse a word now, not at the first film."""
+    if word not in known:
+        raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}", param_hint=option)
 
 
 def _kinds(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ caller masks rectangles or says that the pixels were looked at.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import uuid
 from collections.abc import Sequence
@@ -24,12 +25,13 @@ from numpy.typing import NDArray
 from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
 from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box, Frame
-from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, TABLES, UIDS, WORDS
-from lungspot.images.dicom_header import Header, numbers, open_dicom, text
+from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PADDING, TABLES, UIDS, WORDS
+from lungspot.images.dicom_header import Header, numbers, open_dicom, text, whole
+from lungspot.images.dicom_lut import table_of
 from lungspot.images.dicom_pixels import decode_pixels
 from lungspot.images.sandbox import DEFAULT, run
 
@@ -96,7 +98,7 @@ def deidentify(
         header = open_dicom(data, where)
         _require_clean(header, masks=bool(masks), pixels_checked=pixels_checked)
         samples, notices = run(decode_pixels, header, limits=DEFAULT, where=where)
-        made = _made_anew(header.dataset, pseudonyms)
+        made = _made_anew(header.dataset, pseudonyms, hashlib.sha256(data).hexdigest())
         _add_pixels(made, header, _masked(samples, header, masks))
         if masks or pixels_checked:
             made.BurnedInAnnotation = "NO"
@@ -120,22 +122,24 @@ def _require_clean(header: Header, *, masks: bool, pixels_checked: bool) -> None
         raise FilmError("BURNED_IN", header.where, "a copy of a film that does not say that nothing is burned in")
 
 
-def _made_anew(old: Dataset, pseudonyms: Pseudonyms) -> Dataset:
-    """Return what the rules carry over, and what stands for the patient."""
+def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
+    """Return what the rules carry over, and what stands for the patient; ``sha256`` is the film's where no UID is."""
     new = Dataset()
     _keep(old, new)
-    patient = "\0".join((text(old, "PatientID"), text(old, "IssuerOfPatientID"))).strip("\0")
-    patient = patient or text(old, "StudyInstanceUID")
+    study = text(old, "StudyInstanceUID") or sha256
+    issued = "\0".join((text(old, "PatientID"), text(old, "IssuerOfPatientID"))).strip("\0")
+    patient = issued if text(old, "PatientID") else study  # an issuer alone is no patient
     for keyword in DATES:
         day = _day(old, keyword)
         moved = None if day is None else pseudonyms.day(patient, day)
         if moved is not None:
             setattr(new, keyword, moved.strftime("%Y%m%d"))
     for keyword in UIDS:
-        if UID(value := text(old, keyword)).is_valid:
+        if value := text(old, keyword):  # valid or not: what differs must not become one
             setattr(new, keyword, pseudonyms.uid(value))
         elif keyword != "FrameOfReferenceUID":  # a film without a UID that it must have gets one, the same each time
-            setattr(new, keyword, pseudonyms.uid(f"{keyword} of {patient}"))
+            whose = sha256 if keyword == "SOPInstanceUID" else study
+            setattr(new, keyword, pseudonyms.uid(f"{keyword} of {whose}"))
     new.PatientID = pseudonyms.patient(patient)
     new.PatientName = f"{new.PatientID}^"
     new.SOPClassUID = text(old, "SOPClassUID") or _FILMS[0]
@@ -158,7 +162,7 @@ def _keep(old: Dataset, new: Dataset) -> None:
             found = [written(value) for value in values]
             setattr(new, keyword, found if len(found) > 1 else found[0])
     for keyword in TABLES:
-        if (table := _table(old, keyword)) is not None:
+        if (table := table_of(old, keyword)) is not None:
             setattr(new, keyword, [table])
 
 
@@ -169,22 +173,6 @@ def _words(old: Dataset, keyword: str) -> list[str]:
         return []
     values = [] if value is None else [value] if isinstance(value, str) else list(value)
     return [str(each).strip(" \0").upper() for each in values]
-
-
-def _table(old: Dataset, keyword: str) -> Dataset | None:
-    """Return the first look-up table of a sequence made anew: three numbers and the values, no explanation."""
-    try:
-        item = old[keyword].value[0]
-        first, values = numbers(item, "LUTDescriptor"), item["LUTData"].value
-    except Exception:  # noqa: BLE001 - no such table, or pydicom meets damaged ones with many kinds
-        return None
-    if len(first) != 3:
-        return None
-    table = Dataset()
-    packed = values if isinstance(values, bytes) else np.asarray(values, np.uint16).astype("<u2").tobytes()
-    table.add_new("LUTDescriptor", "US", [int(each) & 0xFFFF for each in first])
-    table.add_new("LUTData", "OW", packed)
-    return table
 
 
 def _day(old: Dataset, keyword: str) -> date | None:
@@ -220,6 +208,10 @@ def _add_pixels(made: Dataset, header: Header, samples: NDArray[np.integer]) -> 
     made.BitsStored, made.HighBit = header.stored, header.stored - 1
     made.PixelRepresentation = int(signed)
     kind = ("i" if signed else "u") + ("2" if wide else "1")
+    for keyword in PADDING:
+        value = whole(header.dataset, keyword)
+        if grey and value is not None and -0x8000 <= value <= 0xFFFF:  # devices get the sign wrong
+            made.add_new(keyword, "SS" if signed else "US", int(np.int64(value).astype("i2" if signed else "u2")))
     pixels = samples.astype(f"<{kind}").tobytes()
     made.add_new("PixelData", "OW" if wide else "OB", pixels + bytes(len(pixels) % 2))
 

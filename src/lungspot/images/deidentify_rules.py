@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["DATES", "EMPTY", "EMPTY_OF", "NUMBERS", "TABLES", "UIDS", "WORDS"]
+__all__ = ["DATES", "EMPTY", "EMPTY_OF", "NUMBERS", "PADDING", "TABLES", "UIDS", "WORDS"]
 
 # Replaced by others, the same way everywhere.
 UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
@@ -57,8 +57,6 @@ NUMBERS: Final[dict[str, tuple[Callable[[float], str | int], int]]] = {
     "WindowCenter": (_decimal, 8),
     "WindowWidth": (_decimal, 8),
     "PixelIntensityRelationshipSign": (round, 1),
-    "PixelPaddingValue": (round, 1),
-    "PixelPaddingRangeLimit": (round, 1),
     "KVP": (_decimal, 1),
     "ExposureTime": (round, 1),
     "XRayTubeCurrent": (round, 1),
@@ -73,6 +71,9 @@ NUMBERS: Final[dict[str, tuple[Callable[[float], str | int], int]]] = {
 
 # Moved back by the patient's number of days. Times of day are not kept.
 DATES: Final = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+
+# Stored values, kept where the pixels can have them.
+PADDING: Final = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 
 # Sequences of one look-up table each.
 TABLES: Final = ("ModalityLUTSequence", "VOILUTSequence")

@@ -26,6 +26,7 @@ __all__ = [
     "SYNTAXES",
     "Header",
     "frame_bytes",
+    "is_uid",
     "number",
     "numbers",
     "open_dicom",
@@ -33,6 +34,7 @@ __all__ = [
     "whole",
 ]
 
+_DIGITS: Final = frozenset("0123456789")
 MAX_FRAMES: Final = 1000
 MAX_INFLATED: Final = 128 * 1024 * 1024  # bytes; the largest film that check_size admits has 100 MB of 16-bit pixels
 _MAX_HEADER: Final = 2 * 1024 * 1024  # bytes of a deflated data set that are inflated to find its header
@@ -308,6 +310,14 @@ def text(dataset: Dataset, keyword: str) -> str:
     """Return the first value of an attribute as stripped text of 128 characters at most; empty where there is none."""
     value = _first(dataset, keyword)
     return "" if value is None else str(value).strip(" \x00")[:128]
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether this is a UID: at most 64 characters, numbers joined by dots (PS3.5 9.1).
+
+    Leading zeros are let through, for devices send them; letters, slashes, control characters and empty parts are not.
+    """
+    return 0 < len(text) <= 64 and all(part and set(part) <= _DIGITS for part in text.split("."))
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:

@@ -17,9 +17,10 @@ from lungspot.errors import FilmError
 from lungspot.images.dicom_header import Header, number, numbers, text
 from lungspot.images.radiograph import Notice
 
-__all__ = ["padding_range", "shader"]
+__all__ = ["padding_range", "shader", "table_of"]
 
 Values = NDArray[np.float64]
+_MODALITY_TYPES: Final = frozenset({"HU", "OD", "US"})
 _KEPT: Final = 0.5  # of the pixels between the darkest and the brightest level; a window that shows fewer is not used
 
 
@@ -67,6 +68,30 @@ def padding_range(header: Header) -> tuple[int, int] | None:
     limit = number(header.dataset, "PixelPaddingRangeLimit")
     ends = sorted(_resigned(header, int(end)) for end in (value, value if limit is None else limit))
     return ends[0], ends[1]
+
+
+def table_of(dataset: Dataset, keyword: str) -> Dataset | None:
+    """Return the first look-up table of a sequence made anew, without words of people; None where there is none.
+
+    ``keyword``: ``ModalityLUTSequence`` (its type is kept where it is known, else unspecified) or ``VOILUTSequence``.
+    """
+    try:
+        item = dataset[keyword].value[0]
+        first = numbers(item, "LUTDescriptor")
+        packed = _entries(item).astype(np.int64).astype("<u2").tobytes()
+    except Exception:  # noqa: BLE001 - no such table, or pydicom meets damaged ones with many kinds
+        return None
+    if len(first) != 3:
+        return None
+    table = Dataset()
+    wrapped = np.asarray(first, dtype=np.int64).astype(np.uint16)
+    below_zero = first[1] < 0  # inputs of a VOI LUT are rescaled values
+    table.add_new("LUTDescriptor", "SS" if below_zero else "US", wrapped.astype("i2" if below_zero else "u2").tolist())
+    table.add_new("LUTData", "OW", packed)
+    if keyword == "ModalityLUTSequence":
+        kind = text(item, "ModalityLUTType").upper()
+        table.ModalityLUTType = kind if kind in _MODALITY_TYPES else "US"
+    return table
 
 
 def _resigned(header: Header, value: int) -> int:
@@ -149,14 +174,22 @@ def _table(item: Dataset, header: Header | None) -> _Table | None:
         return None
     count = int(descriptor[0]) & 0xFFFF or 65536
     try:
-        data = item.get("LUTData")
-        raw = np.frombuffer(data, dtype="<u2") if isinstance(data, bytes) else np.atleast_1d(np.asarray(data))
+        data, raw = item.get("LUTData"), _entries(item)
         if len(raw) < count and isinstance(data, bytes) and len(data) >= count:  # 8-bit entries, two in a word
-            raw = np.frombuffer(data, dtype=np.uint8)
+            raw = raw.astype("<u2").view(np.uint8)
         values = raw[:count].astype(np.float64)
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
     if len(values) != count:
         return None
     first = int(descriptor[1])
     return _Table(first if header is None else _resigned(header, first), values)
+
+
+def _entries(item: Dataset) -> NDArray[np.generic]:
+    """Return the words of a table's data; pydicom leaves bytes (VR OW) in the order of the file."""
+    data = item["LUTData"].value
+    if not isinstance(data, bytes):
+        return np.atleast_1d(np.asarray(data))
+    big_endian = item.original_encoding[1] is False
+    return np.frombuffer(data, dtype=">u2" if big_endian else "<u2")

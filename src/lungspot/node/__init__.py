@@ -1,10 +1,11 @@
 """The DICOM node: takes films from a hospital's senders, reads them, and gives the results back to its archive."""
 
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome, verify
+from lungspot.node.certificates import Certificates
 from lungspot.node.guard import Limits
 from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
 from lungspot.node.pull import Question
-from lungspot.node.service import Certificates, Settings, serve
+from lungspot.node.service import Settings, serve
 from lungspot.node.spool import Job, Spool
 from lungspot.node.status import Rejection, Status
 from lungspot.node.worker import Asked

@@ -1,7 +1,8 @@
 """The audit log: JSON Lines, only ever appended to, each line holding the hash of the one before.
 
 Events carry the codes and names of DICOM PS3.15 A.5, which IHE ATNA uses. A line changed, removed or put in between
-breaks the chain; a chain cut at its end does not, so keep the last hash elsewhere (:func:`verify` returns it).
+breaks the chain; one cut at its end, or reckoned anew from a line on (no secret is in it), does not, so keep the last
+hash elsewhere (:func:`verify` returns it).
 """
 
 from __future__ import annotations

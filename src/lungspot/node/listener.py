@@ -24,11 +24,11 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from lungspot.errors import FilmError
 from lungspot.images import read_header
-from lungspot.images.dicom_header import SYNTAXES
+from lungspot.images.dicom_header import SYNTAXES, is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
 from lungspot.node.guard import GuardedDimse
-from lungspot.node.status import Status, is_uid, status_of
+from lungspot.node.status import Status, status_of
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,17 +14,18 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmwrite
 
 from lungspot.errors import FilmError, InputError
+from lungspot.images.dicom_header import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
-from lungspot.node.dicomweb import BROKEN
 from lungspot.node.listener import FILM_CLASSES, film_facts
 from lungspot.node.spool import back_off
-from lungspot.node.status import is_uid
 
 __all__ = ["Question", "parse_since", "pull"]
 
 _SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
 _DEFAULT: Final = ("Modality=CR,DX",)
+_SAID: Final = frozenset({"Modality", "StudyDate"})  # keys whose values the audit log holds
+_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,16 @@ class Question:
             filters.append((key, tuple(values.split(","))))
         return cls(tuple(filters), parse_since(since))
 
+    @property
+    def first(self) -> date:
+        """The first study date that is asked for today."""
+        return self.since if isinstance(self.since, date) else date.today() - self.since  # noqa: DTZ011 - DICOM dates are local
+
     def queries(self) -> Iterator[dict[str, str]]:
         """Yield the search filters of one QIDO query each: every combination of values, each with the dates."""
-        first = self.since if isinstance(self.since, date) else date.today() - self.since  # noqa: DTZ011 - DICOM dates are local
         for values in product(*(values for _, values in self.filters)):
             keys = (key for key, _ in self.filters)
-            yield {**dict(zip(keys, values, strict=True)), "StudyDate": f"{first:%Y%m%d}-"}
+            yield {**dict(zip(keys, values, strict=True)), "StudyDate": f"{self.first:%Y%m%d}-"}
 
 
 def parse_since(text: str) -> date | timedelta:
@@ -67,51 +71,72 @@ def parse_since(text: str) -> date | timedelta:
 def pull(desk: Desk, client: DICOMwebClient, question: Question, *, every: float, once: bool = False) -> None:
     """Fetch what is new, every so many seconds until the node stops, or ``once``.
 
-    An archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds.
+    An archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds. Films that the
+    archive cannot give do not hold up the others: they are asked for again in the next round, of which ``once`` has
+    three at most.
     """
     failures = 0
     refused: set[str] = set()  # instances that are no films after all; not asked for again in this run
     while not desk.stopping.is_set():
         try:
-            _round(desk, client, question, refused)
-        except (*BROKEN, sqlite3.Error) as error:
+            missed = _round(desk, client, question, refused)
+        except Exception as error:  # noqa: BLE001 - archives answer with anything, and the next answer may be better
             failures += 1
             desk.say(f"{client.base_url}: {_words(error)}; next attempt in {back_off(failures):.0f} s")
             desk.stopping.wait(back_off(failures))
             continue
-        failures = 0
-        if once:
+        failures = failures + 1 if missed else 0
+        if once and (not missed or failures >= _ROUNDS):
             return
-        desk.stopping.wait(every)
+        desk.stopping.wait(back_off(failures) if once else every)
 
 
-def _round(desk: Desk, client: DICOMwebClient, question: Question, refused: set[str]) -> None:
+def _round(desk: Desk, client: DICOMwebClient, question: Question, refused: set[str]) -> int:
+    """Fetch what is new once; return how many films the archive could not give."""
+    missed = 0
     for filters in question.queries():
         found = client.search_for_series(search_filters=filters, get_remaining=True)
-        desk.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": filters})
+        asked = {key: value if key in _SAID else "…" for key, value in filters.items()}  # others may name a patient
+        desk.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": asked})
         for series in found:
             study_uid, series_uid = _value(series, _STUDY), _value(series, _SERIES)
             if not (is_uid(study_uid) and is_uid(series_uid)):
                 continue
             for instance in client.search_for_instances(study_uid, series_uid, get_remaining=True):
                 if desk.stopping.is_set():
-                    return
+                    return missed
                 uid = _value(instance, _INSTANCE)
                 film = is_uid(uid) and _value(instance, _CLASS) in {*FILM_CLASSES, ""}
                 if not film or uid in refused or desk.spool.holds(uid):
                     continue
-                if not _fetch(desk, client, (study_uid, series_uid, uid)):
+                data = _fetch(desk, client, (study_uid, series_uid, uid))
+                if data is None:
+                    missed += 1
+                elif not _take(desk, client, data, (study_uid, uid)):
                     refused.add(uid)
+    return missed
 
 
-def _fetch(desk: Desk, client: DICOMwebClient, uids: tuple[str, str, str]) -> bool:
-    """Fetch one instance into the spool; tell whether it was a film."""
-    study, _, instance = uids
-    found = client.retrieve_instance(*uids)
-    buffer = BytesIO()
-    found.preamble = bytes(128)
-    dcmwrite(buffer, found)
-    data = buffer.getvalue()
+def _fetch(desk: Desk, client: DICOMwebClient, uids: tuple[str, str, str]) -> bytes | None:
+    """Return one instance as a file, or None where the archive cannot give it; raises where nobody is there."""
+    try:
+        found = client.retrieve_instance(*uids)
+        found.preamble = bytes(128)
+        buffer = BytesIO()
+        dcmwrite(buffer, found)
+    except (requests.ConnectionError, requests.Timeout):
+        raise
+    except Exception as error:  # noqa: BLE001 - HTTP errors, damaged answers, and what pydicom meets in damaged films
+        desk.say(f"{client.base_url}: a film cannot be fetched: {_words(error)}")
+        what = {"sop_instance": uids[2], "study": uids[0], "reason": _words(error)}
+        desk.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, {"archive": client.base_url}, what)
+        return None
+    return buffer.getvalue()
+
+
+def _take(desk: Desk, client: DICOMwebClient, data: bytes, uids: tuple[str, str]) -> bool:
+    """Take one instance into the spool; tell whether it was a film."""
+    study, instance = uids
     who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
     try:
         film_facts(data, instance=instance)

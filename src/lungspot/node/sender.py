@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from pydicom import dcmread
@@ -31,7 +32,8 @@ def send(desk: Desk, deliver: Deliver, target: str) -> None:
     """Send what waits until the desk is closed; ``target`` is what the logs call the archive.
 
     An archive that cannot be reached is asked again after 1, 2, 4, … 300 seconds, for ever; results that it refuses are
-    offered again, later and later, and set aside in the end.
+    offered again, later and later, and set aside in the end. The results at which it went away may be the cause: they
+    are the last to be offered again.
     """
     down = 0  # how often in a row the archive was not to be reached
     while not desk.closed.is_set():
@@ -51,6 +53,9 @@ def send(desk: Desk, deliver: Deliver, target: str) -> None:
                     break
         except Unreachable as error:
             down += 1
+            for job in list(open_jobs.values())[:1]:
+                with suppress(sqlite3.Error):
+                    desk.spool.wait(job, str(error), 0)
             desk.say(f"{target} cannot be reached ({error}); next attempt in {back_off(down):.0f} s")
             desk.closed.wait(back_off(down))
         except (OSError, sqlite3.Error) as error:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lungspot.errors import InputError, SetupError
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
+from lungspot.node.certificates import Certificates
 from lungspot.node.desk import Desk
 from lungspot.node.dicomweb import open_client, stow_to
 from lungspot.node.dimse import store_to
@@ -24,39 +25,14 @@ from lungspot.node.listener import Listener, application_entity
 from lungspot.node.peers import Peer, Rule
 from lungspot.node.pull import Question, pull
 from lungspot.node.sender import Deliver, send
-from lungspot.node.spool import Spool
+from lungspot.node.spool import KEEP_SECONDS, Spool
 from lungspot.node.worker import Asked, work
 
-__all__ = ["Certificates", "Settings", "serve"]
+__all__ = ["Settings", "serve"]
 
 _DRAIN_SECONDS: Final = 8.0  # for associations that stand when the node is stopped
 _ALERTS_A_MINUTE: Final = 60
 _TICK_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """PEM files for TLS: this node's certificate and key, and the authority that the other side's must come from."""
-
-    certificate: Path
-    key: Path
-    authority: Path | None = None
-
-    def context(self, *, server: bool) -> ssl.SSLContext:
-        """Return a context of TLS 1.2 or later; a server with an authority admits only clients that it certified."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # BCP 195, as PS3.15 B.9 asks
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-            if self.authority is not None:
-                context.load_verify_locations(self.authority)
-                context.verify_mode = ssl.CERT_REQUIRED
-            elif not server:
-                context.load_default_certs()
-        except (OSError, ssl.SSLError) as error:
-            raise InputError("BAD_VALUE", "--tls-cert", "the certificates cannot be used") from error
-        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +60,11 @@ class Settings:
     tls_out: bool = False
     retry_failed: bool = False
 
+    @property
+    def shown(self) -> Certificates | None:
+        """The certificates that are used towards the archive."""
+        return self.certificates if self.tls_out else None
+
 
 def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Event) -> dict[str, int]:
     """Run the node until ``stopping`` is set, or ``once`` everything asked for is done; return the films by state.
@@ -92,7 +73,7 @@ def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Ev
     """
     deliver, target = _delivery(settings)
     with ExitStack() as stack:
-        spool = Spool(settings.spool, reserve=settings.reserve)
+        spool = Spool(settings.spool, reserve=settings.reserve, keep_seconds=_memory(settings))
         stack.callback(spool.close)
         audit = AuditLog(settings.spool / "audit.jsonl", source=settings.title)
         stack.callback(audit.close)
@@ -110,7 +91,7 @@ def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Ev
         if door is not None:
             parts["door"] = door.watch
         if settings.source is not None:
-            client = open_client(settings.source, "--from-dicomweb")
+            client = open_client(settings.source, "--from-dicomweb", settings.shown)
             question = settings.question or Question.parse((), "1d")
             parts["puller"] = partial(pull, desk, client, question, every=settings.every, once=settings.once)
         threads = {
@@ -130,6 +111,12 @@ def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Ev
         raise RuntimeError(f"the {ended} ended")
     say(f"stopped; {counts['received']} films wait to be read, {counts['analysed']} to be sent")
     return counts
+
+
+def _memory(settings: Settings) -> float:
+    """Return for how many seconds sent films must be remembered, so that none in the question's dates comes twice."""
+    asked = 0 if settings.question is None else (date.today() - settings.question.first).days + 1  # noqa: DTZ011
+    return max(KEEP_SECONDS, asked * 86400)
 
 
 def _watch(desk: Desk, threads: dict[str, threading.Thread], *, once: bool) -> str:
@@ -163,12 +150,12 @@ def _stop(desk: Desk, door: Door | None, threads: dict[str, threading.Thread]) -
 
 def _delivery(settings: Settings) -> tuple[Deliver, str]:
     if settings.send_to is not None:
-        tls = settings.certificates.context(server=False) if settings.certificates and settings.tls_out else None
+        tls = None if settings.shown is None else settings.shown.context(server=False)
         return store_to(settings.send_to, settings.title, tls), str(settings.send_to)
     url = settings.stow or settings.source
     if url is None:
         raise InputError("BAD_VALUE", None, "results have no place to go", advice="give --send-to or --stow")
-    client = open_client(url, "--stow")
+    client = open_client(url, "--stow", settings.shown)
     return stow_to(client), f"{client.protocol}://{client.host}:{client.port}{client.url_prefix}"
 
 

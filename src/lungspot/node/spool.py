@@ -30,7 +30,7 @@ from lungspot.report import sync_path
 __all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
 
 ATTEMPTS: Final = 12  # then a film is set aside as failed; a crash in the midst of one counts
-KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent
+KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
 _LONGEST_WAIT: Final = 300.0
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -75,13 +75,13 @@ def back_off(attempts: int) -> float:
 class Spool:
     """An open spool folder; threads may share it, other processes may not."""
 
-    def __init__(self, folder: Path, *, reserve: int = 0) -> None:
+    def __init__(self, folder: Path, *, reserve: int = 0, keep_seconds: float = KEEP_SECONDS) -> None:
         """Open or make the spool, and put right what a crash left half done.
 
-        ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished. Raises
-        SetupError IN_USE, or OSError.
+        ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished.
+        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError IN_USE, or OSError.
         """
-        self.folder, self.reserve = folder, reserve
+        self.folder, self.reserve, self._keep_seconds = folder, reserve, keep_seconds
         self._films, self._results, self._incoming = (folder / name for name in ("films", "results", "incoming"))
         for path in (folder, self._films, self._results, self._incoming):
             path.mkdir(mode=0o700, parents=path is folder, exist_ok=True)
@@ -166,6 +166,9 @@ class Spool:
             row = self._journal.execute("SELECT state FROM film WHERE sha256 = ?", (sha256,)).fetchone()
             if row is None:
                 return False
+            if row[0] != "sent" and not self.film(sha256).exists():  # its row was written as the disk failed
+                self._write("DELETE FROM film WHERE sha256 = ?", (sha256,))
+                return False
             if row[0] == "failed":
                 self._move(sha256, "received", reason="sent again")
         self.wake()
@@ -209,11 +212,11 @@ class Spool:
     # --- results go out ---------------------------------------------------------------------------------------------
 
     def ready(self, most: int) -> list[Job]:
-        """Return at most so many films whose results wait to be sent, oldest first."""
+        """Return at most so many films whose results wait to be sent: those not tried yet, then those longest due."""
         with self._lock:
             rows = self._journal.execute(
                 "SELECT sha256, instance, study, source, attempts FROM film"
-                " WHERE state = 'analysed' AND due <= ? ORDER BY number LIMIT ?",
+                " WHERE state = 'analysed' AND due <= ? ORDER BY due, number LIMIT ?",
                 (time.time(), most),
             ).fetchall()
         return [Job(*row) for row in rows]
@@ -307,7 +310,7 @@ class Spool:
         """Remove what no row speaks of (never acknowledged, or sent already), and rows older than the memory."""
         shutil.rmtree(self._incoming)
         self._incoming.mkdir(mode=0o700)
-        self._write("DELETE FROM film WHERE state = 'sent' AND changed < ?", (time.time() - KEEP_SECONDS,))
+        self._write("DELETE FROM film WHERE state = 'sent' AND changed < ?", (time.time() - self._keep_seconds,))
         kept = dict(self._journal.execute("SELECT sha256, state FROM film WHERE state != 'sent'").fetchall())
         for sha256, state in kept.items():
             if not self.film(sha256).exists():  # its row was written as the disk failed; the sender heard of no success

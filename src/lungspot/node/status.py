@@ -7,7 +7,7 @@ from typing import Final
 
 from lungspot.errors import FilmError
 
-__all__ = ["Rejection", "Status", "is_uid", "status_of"]
+__all__ = ["Rejection", "Status", "status_of"]
 
 
 class Status(IntEnum):
@@ -35,17 +35,8 @@ class Rejection(Enum):
 
 
 _OTHER_OBJECT: Final = frozenset({"NOT_A_RADIOGRAPH", "NO_PIXELS", "NO_STUDY"})
-_DIGITS: Final = frozenset("0123456789")
 
 
 def status_of(error: FilmError) -> Status:
     """Return the status for a data set that the film's gate refuses."""
     return Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS if error.code in _OTHER_OBJECT else Status.CANNOT_UNDERSTAND
-
-
-def is_uid(text: str) -> bool:
-    """Tell whether this is a UID: at most 64 characters, numbers joined by dots (PS3.5 9.1).
-
-    Leading zeros are let through, for devices send them; letters, slashes, control characters and empty parts are not.
-    """
-    return 0 < len(text) <= 64 and all(part and set(part) <= _DIGITS for part in text.split("."))

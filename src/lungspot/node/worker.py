@@ -58,6 +58,10 @@ def _one(desk: Desk, job: Job, asked: Asked) -> None:
         again = spool.postpone(job, code)
         desk.say(f"{job.name}: {code}; {'it will be tried again' if again else 'set aside, it stays in the spool'}")
         return
+    if not files:
+        spool.sent(job)
+        desk.say(f"{job.name}: read, no result of the kinds that were asked for")
+        return
     try:
         spool.keep_results(job, files)
     except (OSError, sqlite3.Error):

@@ -15,7 +15,8 @@ from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
 from lungspot.findings import Box, Finding, Frame
-from lungspot.images.dicom_header import number, numbers, text, whole
+from lungspot.images.dicom_header import number, numbers, text
+from lungspot.images.dicom_lut import table_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.look import BANNER, name_of
 from lungspot.report.source import Task, finish
@@ -115,14 +116,14 @@ def _text(words: str, corners: tuple[float, float, float, float]) -> pr.TextObje
 def _show_as_the_film(made: Dataset, header: Dataset, *, window: bool) -> None:
     """Take over the film's modality LUT and, with ``window``, its first VOI LUT or window."""
     slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
-    if modality := _table(header, "ModalityLUTSequence"):
+    if modality := table_of(header, "ModalityLUTSequence"):
         made.ModalityLUTSequence = [modality]
     elif slope and intercept is not None:
         made.RescaleSlope, made.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
         made.RescaleType = text(header, "RescaleType") or "US"
     shown = Dataset()
     centers, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
-    if voi := _table(header, "VOILUTSequence"):
+    if voi := table_of(header, "VOILUTSequence"):
         shown.VOILUTSequence = [voi]
     elif centers and widths and widths[0] >= 1:
         shown.WindowCenter, shown.WindowWidth = f"{centers[0]:.10g}", f"{widths[0]:.10g}"
@@ -130,16 +131,3 @@ def _show_as_the_film(made: Dataset, header: Dataset, *, window: bool) -> None:
             shown.VOILUTFunction = function
     if len(shown) and window:
         made.SoftcopyVOILUTSequence = [shown]
-
-
-def _table(header: Dataset, keyword: str) -> Dataset | None:
-    """Return the first look-up table of a sequence, its types settled, or None."""
-    try:
-        item = header[keyword].value[0] if keyword in header else None
-    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
-        return None
-    if item is None or whole(item, "LUTDescriptor") is None or "LUTData" not in item:
-        return None
-    table: Dataset = deepcopy(item)
-    table["LUTDescriptor"].VR = "US"
-    return table

@@ -22,7 +22,7 @@ from pydicom.valuerep import DA, TM
 
 from lungspot import __version__
 from lungspot.errors import FilmError, InputError
-from lungspot.images.dicom_header import numbers, text, whole
+from lungspot.images.dicom_header import is_uid, numbers, text, whole
 from lungspot.report.analysis import Analysis, Refusal
 
 __all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "source_of", "task_of", "threshold_set"]
@@ -106,7 +106,7 @@ def _source(header: Dataset) -> Dataset:
     source = Dataset()
     for keyword in _UIDS:
         value = text(header, keyword)
-        if not UID(value).is_valid:
+        if not is_uid(value):
             raise FilmError("NO_STUDY", None, f"{keyword} is missing or is not a UID")
         setattr(source, keyword, value)
     source.SpecificCharacterSet = "ISO_IR 192"
@@ -115,6 +115,8 @@ def _source(header: Dataset) -> Dataset:
         parts = value if isinstance(value, MultiValue | list) else [] if value is None else [value]
         words = "\\".join(map(str, parts)).encode("utf-8", "replace").decode()
         setattr(source, keyword, "" if len(words) > _LONGEST.get(keyword, len(words)) else words)
+    if issuer := text(header, "IssuerOfPatientID"):
+        source.IssuerOfPatientID = issuer
     source.PatientBirthDate = _date(header, "PatientBirthDate")
     source.PatientSex = sex if (sex := text(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
     source.StudyDate = _date(header, "StudyDate")
@@ -128,7 +130,7 @@ def _source(header: Dataset) -> Dataset:
     if frames > 1 or source.SOPClassUID.startswith(_MULTIFRAME):
         source.NumberOfFrames = frames
     frame = text(header, "FrameOfReferenceUID")
-    if frame and UID(frame).is_valid:
+    if is_uid(frame):
         source.FrameOfReferenceUID = frame
         source.PositionReferenceIndicator = text(header, "PositionReferenceIndicator")
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
@@ -174,6 +176,8 @@ def finish(made: Dataset, task: Task, kind: str) -> Dataset:
             setattr(made, clock, time)
     for keyword in _NAMES:
         setattr(made, keyword, task.source[keyword].value)
+    if "IssuerOfPatientID" in task.source:
+        made.IssuerOfPatientID = task.source.IssuerOfPatientID
     for keyword in {"gsps": ("Laterality",), "sc": ("Laterality",), "seg": ("PatientOrientation",)}.get(kind, ()):
         if keyword not in made:  # type 2C: a chest has no side, and an orientation that nobody knows is said to be so
             setattr(made, keyword, "")

@@ -1,0 +1,36 @@
+"""The files of TLS, and the contexts made of them."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungspot.errors import InputError
+
+__all__ = ["Certificates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM files for TLS: this node's certificate and key, and the authority that the other side's must come from."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+    def context(self, *, server: bool) -> ssl.SSLContext:
+        """Return a context of TLS 1.2 or later; a server with an authority admits only clients that it certified."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # BCP 195, as PS3.15 B.9 asks
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+            if self.authority is not None:
+                context.load_verify_locations(self.authority)
+                context.verify_mode = ssl.CERT_REQUIRED
+            elif not server:
+                context.load_default_certs()
+        except (OSError, ssl.SSLError) as error:
+            raise InputError("BAD_VALUE", "--tls-cert", "the certificates cannot be used") from error
+        return context
