@@ -200,6 +200,7 @@ def test_a_reader_is_judged_by_the_same_call(tmp_path, capsys):
         (["{truth}", "{found}", "--split", "dev"], 2, "dev"),
         (["{truth}", "{found}", "--split", "test"], 3, "no film"),
         (["{truth}", "readers"], 3, "two people"),
+        (["{truth}", "{found}", "--label", "pneumonia"], 3, "no label in common"),
     ],
 )
 def test_refusals(words, code, says, truth, monkeypatch, tmp_path, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot import __version__
+from lungspot.errors import DatasetError
 from lungspot.evaluate.agreement import telling
 from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
@@ -54,13 +55,19 @@ def summarise(
     settings: Settings | None = None,
     other: tuple[Sequence[Pair], Mapping[str, Limits]] | None = None,
 ) -> Summary:
-    """Judge predictions on films, in the labels that both sides looked for; ``other``: another model's on the same."""
+    """Judge predictions on films, in the labels that both sides looked for; ``other``: another model's on the same.
+
+    Raises ``DATASET_INCOMPLETE`` where there is no such label.
+    """
     settings = settings or Settings()
     labels = [label for label in _order(pairs) if any(pair.found.state(label) != "not_looked_for" for pair in pairs)]
+    if not labels:
+        reason = "truth and prediction looked for no label in common"
+        raise DatasetError("DATASET_INCOMPLETE", None, reason, advice="`lungspot info --labels` has the ids of labels")
     matched = {label: tabulate(pairs, label, limits.get(label, Limits())) for label in labels}
     patients = [pair.patient for pair in pairs]
     weights = by_patient(patients, settings.resamples, settings.seed)
-    table = dict(values(matched, weights, settings.ci)) if matched else {}
+    table = dict(values(matched, weights, settings.ci))
     wrong = mistakes(pairs, matched)
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -84,7 +91,7 @@ def summarise(
             }
             for label, of in matched.items()
         },
-        "mean": {name: value.to_json() for name, value in table["mean"].items()} if table else {},
+        "mean": {name: value.to_json() for name, value in table["mean"].items()},
         "by": {name: _by(pairs, matched, weights, name, settings.ci) for name in _divisions(pairs, settings.by)},
         "mistakes": {label: dict(row) for label, row in wrong.table.items()},
         "confusion": {label: dict(row) for label, row in wrong.confusion.items()},

@@ -11,6 +11,7 @@ import numpy as np
 from lungspot.detect.decode import calibrate
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.evaluate.detection import Judged
+from lungspot.evaluate.resample import by_patient, interval
 from lungspot.evaluate.shortcuts import linear_probe
 from lungspot.train.calibrate import Fitted
 from lungspot.train.loss import ABSENT, PRESENT, UNKNOWN
@@ -129,17 +130,12 @@ def _area(found: Predictions, column: int) -> float:
 
 def _intervals(found: Predictions, column: int, exponent: float) -> dict[str, list[float] | None]:
     judged = _judged(found, column, exponent, 0.4)
-    patients = sorted({film.patient for film in found.films})
-    where = {patient: i for i, patient in enumerate(patients)}
-    rows: list[list[int]] = [[] for _ in patients]
-    for i, film in enumerate(found.films):
-        rows[where[film.patient]].append(i)
     known = np.array([film.states[column] != UNKNOWN for film in found.films], dtype=np.bool_)
     positive = np.array([film.states[column] >= PRESENT for film in found.films], dtype=np.bool_)
-    rng = np.random.default_rng(0)
+    weights = by_patient([film.patient for film in found.films], _RESAMPLES, 0)
     aps, areas = [], []
-    for _ in range(_RESAMPLES):
-        chosen = np.array([i for p in rng.integers(0, len(patients), len(patients)) for i in rows[p]])
+    for row in weights:
+        chosen = np.repeat(np.arange(len(row)), row)
         aps.append(average_precision([j for i in chosen if (j := judged[i]) is not None]))
         kept = chosen[known[chosen]]
         areas.append(auroc(found.image[kept, column], positive[kept]))
@@ -147,10 +143,8 @@ def _intervals(found: Predictions, column: int, exponent: float) -> dict[str, li
 
 
 def _interval(values: Sequence[float]) -> list[float] | None:
-    known = [value for value in values if np.isfinite(value)]
-    if len(known) < len(values) / 2:
-        return None
-    return [round(float(value), 3) for value in np.percentile(known, (2.5, 97.5))]
+    sides = interval(np.array(values))
+    return None if sides is None else [round(side, 3) for side in sides]
 
 
 def _counts(found: Predictions, column: int) -> dict[str, int]:
