@@ -280,6 +280,8 @@ def at_twice(server: Server, films: Films, seconds: float, found: dict[str, floa
         print("2 T: no 503; the run was too short to fill the queue of 64")
     _, right = server.ask("GET", "/v1/readings?sort=oldest&per_page=1")
     expected = server.result(right["readings"][0]["id"])["result"]["findings"]
+    if not any(finding["box"] for finding in expected):
+        raise SystemExit("the film has no box: nothing here can be wrong")
     wrong = sum(visit.findings != expected for visit in accepted)
     report(found, "2 T: accepted films with a wrong result", wrong)
 
