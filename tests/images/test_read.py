@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import io
 import os
@@ -13,6 +14,7 @@ import lungspot
 from lungspot.errors import FilmError
 from lungspot.images import read
 from lungspot.images.radiograph import View
+from lungspot.images.sniff import sniff
 
 
 @pytest.fixture
@@ -135,3 +137,46 @@ def test_a_picture_is_read_without_importing_pydicom(png):
     program = "import sys; from lungspot import read; read(sys.argv[1]); print('pydicom' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, str(png)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+IMPORTS_IN_THE_CHILD = """
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from lungspot.errors import LungspotError
+from lungspot.images import Origin
+from lungspot.images.sandbox import run
+from lungspot.images.sniff import sniff
+
+decoder = import_module("lungspot.images.read")._decoder
+
+
+def new_modules(decode, data, origin):
+    before = set(sys.modules)
+    try:
+        decode(data, origin)
+    except LungspotError:
+        pass
+    return sorted(set(sys.modules) - before)
+
+
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    kind = sniff(path.read_bytes(), path.name)
+    found = run(new_modules, decoder(kind), path.read_bytes(), Origin(None, "0" * 64, kind))
+    print(path.name, *found)
+"""
+
+
+def test_no_child_imports_anything(seeds, tmp_path):
+    """It would do so for every film, and for ever where another thread was half done with the same import."""
+    names = []
+    for number, (name, data) in enumerate(seeds):
+        with contextlib.suppress(FilmError):
+            sniff(data, name)
+            (tmp_path / f"{number:03d}").write_bytes(data)
+            names.append(f"{number:03d}")
+    said = subprocess.run(
+        [sys.executable, "-c", IMPORTS_IN_THE_CHILD, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split() == names  # a name alone: nothing was imported

@@ -16,7 +16,7 @@ from lungspot.images.radiograph import Pixels
 
 __all__ = ["Shade", "luma", "stretch", "tabulate"]
 
-_PART: Final = 1 << 18  # pixels at a time
+_PART: Final = 1 << 14  # pixels at a time
 
 # (levels, weights) → values: what each stored level means, where ``weights`` says how many pixels have that level
 Shade = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]

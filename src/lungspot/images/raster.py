@@ -8,7 +8,18 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from lungspot.errors import FilmError
 from lungspot.images.codestream import require_complete, tiff_pages
@@ -16,6 +27,18 @@ from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "read_raster"]
+
+# Pillow imports its plugins when a file is opened. Here that would be in each film's child: 5 to 30 ms for every film,
+# and for ever where another thread had half imported one at the moment of the fork.
+_PLUGINS: Final = (
+    BmpImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+Image.preinit()
 
 MAX_SIDE: Final = 20_000  # the largest stitched film is half of that
 MAX_PIXELS: Final = 50_000_000  # a chest film has 4 to 15 million
