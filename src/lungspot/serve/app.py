@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         try:
-            detector = load_detector(settings.model)
+            detector = load_detector(settings.model, threads=2 if settings.workers == 1 else 1)
             store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
         except (LungspotError, OSError) as error:
             app.state.failure = error  # uvicorn tells nobody why a start failed
