@@ -11,6 +11,7 @@ export function uploads(store, { refresh, arrived }) {
   const waiting = [];
   const entries = [];
   let sending = 0;
+  let following = false;
   const draw = () => fill(one("uploads"), ...entries.map((entry) => row(entry, dismiss)));
   const dismiss = (entry) => {
     entries.splice(entries.indexOf(entry), 1);
@@ -28,7 +29,7 @@ export function uploads(store, { refresh, arrived }) {
         if (error.code !== "BUSY" || tries >= TRIES) throw error;
         entry.words = "the queue is full, waiting";
         draw();
-        await new Promise((then) => setTimeout(then, 1000 * Math.min(error.after, 30)));
+        await sleep(1000 * Math.min(error.after, 30));
       }
     }
   }
@@ -58,32 +59,40 @@ export function uploads(store, { refresh, arrived }) {
     for (const { id, name } of readings) names.set(id, name || entry.file.name);
     store.set({ names });
     for (const { name, error } of refused) entries.push({ file: { name }, words: error.reason, failed: true });
+    if (!entry.ids.size) dismiss(entry);
     refresh();
-    follow(entry);
+    follow();
   }
 
-  async function follow(entry) {
-    while (entry.ids.size) {
-      let rows;
+  /** One loop for all that is being read: it waits for the film that came first, then asks after every one. */
+  async function follow() {
+    if (following) return;
+    following = true;
+    for (let ids; (ids = entries.flatMap((entry) => [...(entry.ids ?? [])]).slice(0, 200)).length; ) {
       try {
-        rows = await api.rowsOf([...entry.ids].slice(0, 200));
+        await api.reading(ids[0]).catch(gone);
+        const rows = new Map((await api.rowsOf(ids)).map((each) => [each.id, each]));
+        const done = ids.filter((id) => (rows.get(id) ?? { state: "done" }).state === "done");
+        await finished(done, rows);
+        if (done.length < ids.length) await sleep(300);
       } catch {
-        await new Promise((then) => setTimeout(then, 2000));
-        continue;
+        await sleep(2000);
       }
-      const seen = new Set(rows.map((each) => each.id));
-      const done = [...entry.ids]
-        .slice(0, 200)
-        .filter((id) => !seen.has(id) || rows.find((each) => each.id === id).state === "done");
-      for (const id of done) entry.ids.delete(id);
-      if (done.length) {
-        await refresh();
-        arrived(done.filter((id) => seen.has(id)));
-      }
-      draw();
-      if (entry.ids.size) await new Promise((then) => setTimeout(then, 300));
     }
-    dismiss(entry);
+    following = false;
+  }
+
+  async function finished(done, rows) {
+    if (!done.length) return;
+    for (const entry of [...entries]) {
+      const before = entry.ids?.size;
+      for (const id of done) entry.ids?.delete(id);
+      if (before && !entry.ids.size) entries.splice(entries.indexOf(entry), 1);
+    }
+    draw();
+    await refresh();
+    const here = done.filter((id) => rows.has(id));
+    if (here.length) arrived(here);
   }
 
   function add(files) {
@@ -102,6 +111,13 @@ export function uploads(store, { refresh, arrived }) {
   });
   dropping(add);
   return { open: () => one("picker").click() };
+}
+
+const sleep = (milliseconds) => new Promise((then) => setTimeout(then, milliseconds));
+
+/** A film that was deleted meanwhile is done too. */
+function gone(error) {
+  if (error.status !== 404) throw error;
 }
 
 /** A browser that sends more than the server takes hears of a broken connection, not why. */
