@@ -5,7 +5,7 @@ from captum.attr import LayerGradCam
 
 from lungspot.datasets.case import Split
 from lungspot.train.augment import plain
-from lungspot.train.gradcam import GRID, LAYERS, METHODS, _combined, cut, heat_maps, random_map, without_boxes
+from lungspot.train.gradcam import GRID, MAPS, _combined, cut, heat_maps, random_map, without_boxes
 from lungspot.train.loop import load_checkpoint, train
 from lungspot.train.loss import BOXED, PRESENT
 from lungspot.train.model import Network
@@ -40,7 +40,7 @@ def test_a_classifier_trains_in_the_same_loop_and_goes_on(generated_films, tiny,
 def test_grad_cam_as_captum(network):
     pictures = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     maps, probability = heat_maps(network, pictures, [1])
-    assert set(maps) == {(method, stride) for method in METHODS for stride in LAYERS}
+    assert set(maps) == set(MAPS)
     for stride, layer in ((16, network.stages[1]), (32, network.context)):
         judge = LayerGradCam(lambda x: network(x).image, layer)
         theirs = judge.attribute(pictures, target=1, relu_attributions=True).detach()
@@ -48,7 +48,12 @@ def test_grad_cam_as_captum(network):
         assert np.allclose(maps["gradcam", stride][:, 0], grown.numpy(), atol=1e-6)
         assert theirs.max() > 0
     with torch.no_grad():
-        assert np.allclose(probability, network(pictures).image.sigmoid().numpy(), atol=1e-6)
+        said = network(pictures)
+    assert np.allclose(probability, said.image.sigmoid().numpy(), atol=1e-6)
+    raw = said.maps[0, 1].sigmoid().numpy()
+    standing = np.maximum(raw - np.median(raw), 0)
+    peak = np.unravel_index(maps["class map", 16][0, 0].argmax(), (GRID, GRID))
+    assert tuple(at * len(raw) // GRID for at in peak) == np.unravel_index(standing.argmax(), raw.shape)
 
 
 def test_hirescam_is_each_places_part_of_a_linear_score():

@@ -10,7 +10,7 @@ from PIL import Image
 from lungspot.datasets.case import Case
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
-from lungspot.train.gradcam import GRID, LAYERS, METHODS
+from lungspot.train.gradcam import GRID, MAPS
 from lungspot.train.model import Network
 from lungspot.train.study import (
     DIFFERENCE,
@@ -40,7 +40,7 @@ def seen_film(number, *, ill, rng):
     box = Box(x, y, x + 24, y + 24)
     true = Reading.of_boxes("set", FRAME, [("effusion", box)] if ill else [], ["effusion"])
     good, bad = bump((x + 12) * GRID / 100, (y + 12) * GRID / 100, 6), bump(2, 2)
-    stack = {(m, s): np.stack([good if (m, s) == ("gradcam", 16) else bad] * 3) for m in METHODS for s in LAYERS}
+    stack = {key: np.stack([good if key == ("gradcam", 16) else bad] * 3) for key in MAPS}
     corners = tuple(side / 100 for side in box.corners)
     return Seen(
         Case(str(number), "set", f"p{number}", (true,), None, FRAME),

@@ -6,15 +6,18 @@ was taken away (:func:`without_boxes`): it learns from the films' labels alone. 
 - Grad-CAM (Selvaraju et al., ICCV 2017): channels weighted by their mean gradient,
 - Grad-CAM++ (Chattopadhay et al., WACV 2018): by a weighted mean of the positive gradients,
 - HiResCAM (Draelos and Carin, 2020): each place by its own gradient,
+- the network's own class map, whose pooling makes the film's score: what stands out of its median, as lungspot shows it
+  (:func:`lungspot.explain.cam`),
 
-all of them rectified. Three from one pass forward and one back, which captum, that has only the first, does not offer;
-a test holds the first to captum's.
+all of them rectified. The first three come from one pass forward and one back, which captum, that has only the first,
+does not offer; a test holds the first to captum's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -26,10 +29,11 @@ from lungspot.train.data import Film, Films
 from lungspot.train.loss import BOXED, PRESENT
 from lungspot.train.model import Network
 
-__all__ = ["GRID", "LAYERS", "METHODS", "cut", "heat_maps", "random_map", "without_boxes"]
+__all__ = ["GRID", "MAPS", "cut", "heat_maps", "random_map", "without_boxes"]
 
-METHODS: Final = ("gradcam", "gradcam++", "hirescam")
-LAYERS: Final = (16, 32)  # strides of the activations that are looked at
+_LAYERS: Final = (16, 32)  # strides of the activations that are looked at
+# method and stride of every map
+MAPS: Final = (*product(("gradcam", "gradcam++", "hirescam"), _LAYERS), ("class map", 16))
 GRID: Final = 40  # cells each way to which maps are brought before boxes are cut
 _MOST: Final = 4  # boxes a map
 _SHARE: Final = 0.25  # of the strongest region's activation, that another region needs
@@ -68,11 +72,12 @@ def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tupl
     finally:
         for handle in handles:
             handle.remove()
-    layers = [seen[stride] for stride in LAYERS]
-    found: dict[tuple[str, int], list[Tensor]] = {(method, stride): [] for method in METHODS for stride in LAYERS}
+    layers = [seen[stride] for stride in _LAYERS]
+    found: dict[tuple[str, int], list[Tensor]] = {key: [] for key in MAPS}
     for label in labels:
         gradients = torch.autograd.grad(said.image[:, label].sum(), layers, retain_graph=True)
-        for stride, activation, gradient in zip(LAYERS, layers, gradients, strict=True):
+        found["class map", 16].append(_on_grid(_standing_out(said.maps[:, label].detach().sigmoid())))
+        for stride, activation, gradient in zip(_LAYERS, layers, gradients, strict=True):
             for method, heat in _combined(activation.detach(), gradient).items():
                 found[method, stride].append(_on_grid(heat))
     probability: Maps = said.image.detach().sigmoid().numpy()
@@ -128,6 +133,10 @@ def _combined(activation: Tensor, gradient: Tensor) -> dict[str, Tensor]:
         "gradcam++": (weights * activation).sum(1).relu(),
         "hirescam": (gradient * activation).sum(1).relu(),
     }
+
+
+def _standing_out(heat: Tensor) -> Tensor:
+    return (heat - heat.flatten(1).median(1).values[:, None, None]).relu()
 
 
 def _on_grid(heat: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The founding claim measured: boxes, and boxes cut from heat maps, on the same films by the same numbers.
 
-Four ways to say where a disease is, on the test films: the detector's boxes; boxes cut from the best of three heat maps
+Four ways to say where a disease is, on the test films: the detector's boxes; boxes cut from the best of four heat maps
 of a classifier with the same network and films but no boxes (:mod:`lungspot.train.gradcam`), its method, layer and
 threshold chosen per label on val for the highest AP; the same cut from random maps; and, where several people read the
 films, one person judged by another. docs/explanation/boxes-vs-heatmaps.md says what follows.
@@ -27,7 +27,7 @@ from lungspot.evaluate.resample import by_patient, interval, once
 from lungspot.explain import agree_all, cam
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.images import Radiograph, prepare, read
-from lungspot.train.gradcam import GRID, LAYERS, METHODS, cut, heat_maps, random_map
+from lungspot.train.gradcam import GRID, MAPS, cut, heat_maps, random_map
 from lungspot.train.model import Network
 
 __all__ = ["DIFFERENCE", "NUMBERS", "WAYS", "Choice", "Seen", "ceiling", "choose", "look", "measured", "pairs_of"]
@@ -152,7 +152,7 @@ def choose(val: Sequence[Seen], labels: Sequence[str], *, control: bool = False)
             continue
         best: Choice | None = None
         rated: dict[str, float] = {}
-        for method, stride in [("random", 0)] if control else [(m, s) for m in METHODS for s in LAYERS]:
+        for method, stride in [("random", 0)] if control else MAPS:
             heat = np.stack([_heat(film, method, stride, column) for film in some])
             for fraction in FRACTIONS:
                 pairs = [
