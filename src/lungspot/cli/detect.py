@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -30,6 +31,7 @@ _POINTS: Final = ("sensitive", "balanced", "specific")
 _ENDINGS: Final = frozenset({".bmp", ".dcm", ".dic", ".dicom", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _STDIN: Final = "-"
 _MOST_STDIN: Final = 512 << 20
+_MANY: Final = 20  # films from which on a process of its own for their decoding pays for its start
 
 
 def detect(
@@ -67,6 +69,7 @@ def detect(
     if sr_class not in _SR_CLASSES:
         raise typer.BadParameter(f"{sr_class!r} is none of {', '.join(_SR_CLASSES)}", param_hint="--sr-class")
     from lungspot.detect import load_detector
+    from lungspot.images.nursery import nursery
     from lungspot.pipeline import analyze_all
 
     if set(kinds) & set(_DICOM):
@@ -82,7 +85,7 @@ def detect(
     tally = Tally()
     results = analyze_all((film for film, _ in names), detector, point=operating_point, min_score=min_score)
     still = quiet or "table" in kinds
-    with writing():
+    with writing(), nursery() if len(names) > _MANY else nullcontext():
         for (film, place), result in zip(progress(names, "Reading", quiet=still), results, strict=True):
             missed = None
             if targets is not None:

@@ -129,6 +129,7 @@ def node(
 
 
 def _run(settings: Settings, *, quiet: bool) -> None:
+    from lungspot.images.nursery import nursery
     from lungspot.node import serve
 
     stopping = threading.Event()
@@ -139,7 +140,7 @@ def _run(settings: Settings, *, quiet: bool) -> None:
             say(printable(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} lungspot node: {text}"))
 
     log(BANNER)
-    with writing():
+    with writing(), nursery():
         serve(settings, log, stopping)
 
 

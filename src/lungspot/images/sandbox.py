@@ -14,6 +14,8 @@ It is a fence against crashes, hangs and greed, not against code that takes over
 The value comes back through anonymous shared memory: arrays are used where the child left them, without a copy. Only
 plain data, numpy arrays and lungspot's own values can come back.
 
+A process that has grown large forks slowly: :func:`lungspot.images.nursery.nursery` has a small one do it.
+
 A caller with threads (a server) may call :func:`run` from any of them. Import what the function needs **before** the
 call: an import that another thread has half done at the moment of the fork can never finish in the child.
 
@@ -79,6 +81,12 @@ class Limits:
 
 DEFAULT = Limits()
 
+# What forks in this process's place, if anything does (:mod:`lungspot.images.nursery`): given a function, its
+# arguments, limits and the film's name, it returns what the child said, how it ended, and the area; None where it is
+# gone.
+Fork = Callable[[Callable[..., object], Sequence[object], Limits, object], tuple[bytes, int | None, mmap.mmap] | None]
+elsewhere: Fork | None = None
+
 
 def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAULT, where: object = None) -> T:
     """Return ``function(*args)``, run in a limited child; with ``limits=None``, run here.
@@ -91,6 +99,9 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
         return _run_here(function, args, where)
     if not hasattr(os, "fork"):
         raise SetupError("NO_SANDBOX", where, f"{sys.platform} cannot fork")
+    if elsewhere is not None and (found := elsewhere(function, args, limits, where)) is not None:
+        said, status, area = found
+        return cast("T", _receive(said, status, area, limits, where))
     deadline = time.monotonic() + limits.wall
     flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
     area = mmap.mmap(-1, max(limits.result, mmap.PAGESIZE), flags=flags)
@@ -98,7 +109,7 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
     try:
         child = _fork(where)
         if child == 0:
-            _serve(function, args, limits, sink, area)
+            serve(function, args, limits, sink, area)
         os.close(sink)
         sink = -1
         outcome, status = _await(child, source, deadline)
@@ -121,14 +132,18 @@ def _fork(where: object) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
     except OSError as error:
-        reason = errno.errorcode.get(error.errno or 0, "?")
-        raise SetupError(
-            "NO_SANDBOX", where, f"no process can be started ({reason})", advice="free memory or raise `ulimit -u`"
-        ) from None
+        raise no_process(error, where) from None
     finally:
         if child != 0:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return child
+
+
+def no_process(error: OSError, where: object) -> SetupError:
+    """Return the error for a system that gives no process."""
+    reason = errno.errorcode.get(error.errno or 0, "?")
+    said = f"no process can be started ({reason})"
+    return SetupError("NO_SANDBOX", where, said, advice="free memory or raise `ulimit -u`")
 
 
 def _await(child: int, source: int, deadline: float) -> tuple[bytes, int | None]:
@@ -273,7 +288,7 @@ def _run_here(function: Callable[..., T], args: Sequence[object], where: object)
 # ----------------------------------------------------------------------------------------------------------- the child
 
 
-def _serve(
+def serve(
     function: Callable[..., object], args: Sequence[object], limits: Limits, sink: int, area: mmap.mmap
 ) -> NoReturn:
     """Run the function in the child, lay its value into ``area``, say where, and end."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from lungspot import __version__
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
+from lungspot.images.nursery import nursery
 from lungspot.serve import about, page_files, review_routes, routes
 from lungspot.serve.desk import Desk
 from lungspot.serve.fence import Fence
@@ -44,15 +45,16 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
             desk = Desk(settings, store, detector, metrics)
-            readers = Readers(store, detector, settings.workers, desk.ring)
-            app.state.desk = desk
-            app.state.readers = readers
-            try:
-                yield
-            finally:
-                desk.stopping = True
-                await asyncio.to_thread(readers.stop, _PATIENCE)
-                desk.close()
+            with nursery():
+                readers = Readers(store, detector, settings.workers, desk.ring)
+                app.state.desk = desk
+                app.state.readers = readers
+                try:
+                    yield
+                finally:
+                    desk.stopping = True
+                    await asyncio.to_thread(readers.stop, _PATIENCE)
+                    desk.close()
         finally:
             store.close()
 
