@@ -30,7 +30,6 @@ import ctypes
 import errno
 import faulthandler
 import gc
-import io
 import mmap
 import os
 import pickle
@@ -43,11 +42,10 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
 
-from lungspot import errors
 from lungspot.errors import FilmError, LungspotError, SetupError
+from lungspot.images.crossing import lay, load, pack
 
 if sys.platform != "win32":
     import resource
@@ -57,12 +55,9 @@ __all__ = ["DEFAULT", "Limits", "run"]
 T = TypeVar("T")
 
 _MIB = 1 << 20
-_ALIGN = 64  # bytes; numpy is fastest on arrays that begin at a multiple of this
 _HEADER = struct.Struct("<BI")  # kind of outcome, number of parts that lie in the shared memory
 _PART = struct.Struct("<QQ")  # offset and length of one part
 _VALUE, _ERROR, _OTHER, _MEMORY, _TOO_MUCH = range(5)
-_MOST_PARTS = 4096
-_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14
 _IGNORED = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
 
@@ -219,7 +214,7 @@ def _receive(said: bytes, status: int | None, area: mmap.mmap, limits: Limits, w
     view = memoryview(area)
     views = [view[offset : offset + length] for offset, length in parts]
     try:
-        value = _Unpickler(io.BytesIO(views[0]), buffers=views[1:]).load()
+        value = load(views)
     except (pickle.UnpicklingError, ValueError, EOFError, AttributeError, ImportError, IndexError) as error:
         raise FilmError("CRASHED", where, f"the decoder's answer makes no sense ({type(error).__name__})") from None
     if kind == _VALUE:
@@ -249,25 +244,6 @@ def _death(status: int | None, limits: Limits, where: object) -> FilmError:
         return FilmError("OUT_OF_MEMORY", where, "the system stopped the decoder, most likely for want of memory")
     name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
     return FilmError("CRASHED", where, f"the decoder died of {name}")
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads plain data, numpy arrays and lungspot's own values; nothing else that a child might name."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - a class or a function, as pickle has it
-        if name in _PLAIN.get(module.split(".", maxsplit=1)[0], ()):
-            return super().find_class(module, name)
-        if module.split(".", maxsplit=1)[0] == "lungspot" and "." not in name:
-            found = super().find_class(module, name)
-            if found is errors._rebuild or (isinstance(found, type) and found.__module__ == module):  # noqa: SLF001 - how errors are pickled
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name}")
-
-
-_PLAIN = {
-    "builtins": frozenset({"bytearray", "complex", "frozenset", "range", "set", "slice"}),
-    "numpy": frozenset({"_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar"}),
-}
 
 
 def _run_here(function: Callable[..., T], args: Sequence[object], where: object) -> T:
@@ -365,49 +341,17 @@ def _address_space() -> int:
 def _answer(function: Callable[..., object], args: Sequence[object], sink: int, area: mmap.mmap) -> None:
     try:
         try:
-            parts = _pack(function(*args))
+            parts = pack(function(*args))
             kind = _VALUE
         except LungspotError as error:
-            parts, kind = _pack(error), _ERROR
+            parts, kind = pack(error), _ERROR
         except MemoryError:
             raise
         except BaseException as error:  # noqa: BLE001 - a Rust panic is not an Exception
-            parts, kind = _pack((type(error).__name__, traceback.format_exc(limit=-20))), _OTHER
-        table = _lay(parts, area)
+            parts, kind = pack((type(error).__name__, traceback.format_exc(limit=-20))), _OTHER
+        table = lay(parts, area)
         said = _HEADER.pack(kind if table else _TOO_MUCH, len(table)) + b"".join(_PART.pack(*part) for part in table)
     except MemoryError:
         said = _HEADER.pack(_MEMORY, 0)
     while said:
         said = said[os.write(sink, said) :]
-
-
-def _pack(value: object) -> list[memoryview]:
-    """Return the value as its pickle and the raw buffers of its arrays."""
-    buffers: list[pickle.PickleBuffer] = []
-    text = io.BytesIO()
-    _Pickler(text, protocol=5, buffer_callback=buffers.append).dump(value)
-    return [text.getbuffer(), *(buffer.raw() for buffer in buffers)]
-
-
-class _Pickler(pickle.Pickler):
-    """Writes an enumeration's member as its class and value; early Pythons 3.11 would name ``getattr``."""
-
-    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - NotImplemented, or how to make the value again
-        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
-
-
-def _lay(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
-    """Copy the parts into the shared memory, one after the other; return where they lie, nothing if too big."""
-    table = []
-    end = 0
-    for part in parts:
-        start = -(-end // _ALIGN) * _ALIGN
-        end = start + part.nbytes
-        table.append((start, part.nbytes))
-    if end > len(area) or len(table) > _MOST_PARTS:
-        return []
-    with contextlib.suppress(OSError, ValueError):  # one call instead of a fault a page, where the kernel has it
-        area.madvise(_POPULATE_WRITE, 0, end + -end % mmap.PAGESIZE)
-    for (start, length), part in zip(table, parts, strict=True):
-        area[start : start + length] = part
-    return table
