@@ -142,6 +142,16 @@ def test_a_film_that_ends_the_node_each_time_is_set_aside(reopen):
     assert spool.counts()["failed"] == 1
 
 
+def test_a_film_that_ends_the_node_lets_others_go_first(reopen):
+    spool = reopen()
+    spool.admit([b"first"], **ABOUT)
+    spool.admit([b"second"], **ABOUT)
+    begun = [reopen().take().sha256 for _ in range(2 * ATTEMPTS)]  # each time the node ends in the midst
+    first, second = dict.fromkeys(begun)
+    assert begun == ([first] * 3 + [second] * 3) * (ATTEMPTS // 3)
+    assert reopen().take() is None
+
+
 def test_what_was_set_aside_is_tried_again_when_asked_or_sent_again(reopen, folder):
     spool = reopen()
     spool.admit([b"film"], **ABOUT)

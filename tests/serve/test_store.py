@@ -86,6 +86,15 @@ def test_a_film_that_ends_the_server_each_time_is_given_up(store):
     assert hopeless == [False] * 12 + [True]
 
 
+def test_a_film_that_ends_the_server_lets_others_go_first(store):
+    store.accept([arrive(store, "a"), arrive(store, "b")])
+    begun = []
+    for _ in range(12):
+        begun.append(store.claim().number)
+        reopen(store)
+    assert begun == [1, 1, 1, 2, 2, 2] * 2
+
+
 def test_a_failure_of_the_machine_is_no_attempt(store):
     store.accept([arrive(store, "a")])
     for _ in range(10):

@@ -30,6 +30,7 @@ from lungspot.report import sync_path
 __all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
 
 ATTEMPTS: Final = 12  # then a film is set aside as failed; a crash in the midst of one counts
+_IN_A_ROW: Final = 3  # of them, then others come first: a film that ends the node must not hold them up
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
 _LONGEST_WAIT: Final = 300.0
 _VERSION: Final = 1
@@ -181,7 +182,10 @@ class Spool:
         return self._films / f"{sha256}.dcm"
 
     def take(self) -> Job | None:
-        """Return the oldest film that waits to be read, or None; its attempt is counted before it begins."""
+        """Return the next film to be read, or None; its attempt is counted before it begins.
+
+        The oldest comes first, until it was tried three times; then those that were tried less.
+        """
         with self._lock:
             while (job := self._oldest("received")) is not None:
                 if job.attempts < ATTEMPTS:
@@ -287,8 +291,8 @@ class Spool:
     def _oldest(self, state: str) -> Job | None:
         row = self._journal.execute(
             "SELECT sha256, instance, study, source, attempts FROM film"
-            " WHERE state = ? AND due <= ? ORDER BY number LIMIT 1",
-            (state, time.time()),
+            " WHERE state = ? AND due <= ? ORDER BY attempts / ?, number LIMIT 1",
+            (state, time.time(), _IN_A_ROW),
         ).fetchone()
         return None if row is None else Job(*row)
 

@@ -36,6 +36,7 @@ from lungspot.serve.migrations import migrate
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
 
+_IN_A_ROW: Final = 3  # times that a film is tried; then those that were tried less come first
 _MOST_ATTEMPTS: Final = 12  # a film that was being read so often when the server ended is not tried again
 _FOLDERS: Final = ("incoming", "spool", "films", "originals")
 
@@ -183,8 +184,9 @@ class Store:
         with self.writing() as db:
             row = db.execute(
                 "UPDATE readings SET state = 'reading', attempts = attempts + 1 WHERE number ="
-                " (SELECT number FROM readings WHERE state = 'queued' ORDER BY number LIMIT 1)"
-                " RETURNING number, id, name, attempts"
+                " (SELECT number FROM readings WHERE state = 'queued' ORDER BY attempts / ?, number LIMIT 1)"
+                " RETURNING number, id, name, attempts",
+                (_IN_A_ROW,),
             ).fetchone()
         if row is None:
             return None
