@@ -45,7 +45,7 @@ def agree_all(heat: NDArray[np.float32], boxes: Sequence[Box], frame: Frame) -> 
     """Return the agreement of one map with each of several boxes, the map being brought to the grid once."""
     grid = Frame(_GRID, _GRID)
     fine = in_pixels(heat, grid).astype(np.float64)
-    hot_rows, hot_columns = np.divmod(np.argsort(-fine, axis=None, kind="stable"), _GRID)  # the hottest cell first
+    hot_rows, hot_columns = np.divmod(_hottest_first(fine.reshape(-1)), _GRID)
     total = float(fine.sum())
     found = []
     for box in boxes:
@@ -63,6 +63,12 @@ def agree_all(heat: NDArray[np.float32], boxes: Sequence[Box], frame: Frame) -> 
             )
         )
     return found
+
+
+def _hottest_first(cells: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the numbers of all cells; cells of one value, as the many of value 0, in the order of their numbers."""
+    lit = np.flatnonzero(cells > 0)
+    return np.concatenate((lit[np.argsort(-cells[lit], kind="stable")], np.flatnonzero(cells <= 0)))
 
 
 def _cover(low: float, high: float) -> NDArray[np.float64]:
