@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import typer
 
 from lungspot.errors import LungspotError, printable
 
@@ -29,6 +31,7 @@ __all__ = [
     "print_bug",
     "print_error",
     "progress",
+    "require_one_of",
     "say",
     "writing",
 ]
@@ -82,6 +85,12 @@ def emit(value: Any) -> None:  # noqa: ANN401 - anything that JSON can say
         text = json.dumps(value, allow_nan=False)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def require_one_of(word: str, known: Collection[str], option: str) -> None:
+    """Refuse, as a mistake of usage, a word that an option does not know; before any film is looked at."""
+    if word not in known:
+        raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}", param_hint=option)
 
 
 def say(text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, progress, say, writing
+from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say, writing
 from lungspot.errors import DatasetError, FilmError, SetupError, printable
 
 if TYPE_CHECKING:
@@ -195,9 +195,7 @@ def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
 
     if name in DATASETS or name in FORMATS:
         return [(name, root)]
-    if name != ALL:
-        known = ", ".join((*DATASETS, *FORMATS, ALL))
-        raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="NAME")
+    require_one_of(name, (*DATASETS, *FORMATS, ALL), "NAME")
     here = [(source, root / data.folder) for source, data in DATASETS.items() if (root / data.folder).is_dir()]
     if not here:
         folders = ", ".join(data.folder for data in DATASETS.values())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import BANNER, Tally, emit, people, progress, say, writing
+from lungspot.cli.console import BANNER, Tally, emit, people, progress, require_one_of, say, writing
 from lungspot.errors import FilmError, printable
 
 if TYPE_CHECKING:
@@ -64,10 +64,8 @@ def detect(
     cannot be read or judged is named on stderr and does not stop the rest.
     """
     kinds = _formats(formats, out)
-    if operating_point not in _POINTS:
-        raise typer.BadParameter(f"{operating_point!r} is none of {', '.join(_POINTS)}", param_hint="--operating-point")
-    if sr_class not in _SR_CLASSES:
-        raise typer.BadParameter(f"{sr_class!r} is none of {', '.join(_SR_CLASSES)}", param_hint="--sr-class")
+    require_one_of(operating_point, _POINTS, "--operating-point")
+    require_one_of(sr_class, _SR_CLASSES, "--sr-class")
     from lungspot.detect import load_detector
     from lungspot.images.nursery import nursery
     from lungspot.pipeline import analyze_all

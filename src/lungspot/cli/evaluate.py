@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, progress, say, writing
+from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say, writing
 from lungspot.cli.data_sources import cases_of
 from lungspot.errors import DatasetError, LungspotError, printable
 
@@ -157,8 +157,7 @@ def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, loo
     else:
         cases = cases_of(name, root, splits, merged=True)
     if split is not None:
-        if split not in {"train", "val", "test"}:
-            raise typer.BadParameter(f"{split!r} is none of train, val, test", param_hint="--split")
+        require_one_of(split, ("train", "val", "test"), "--split")
         cases = [case for case in cases if case.split == split]
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film to judge on", advice="give another --split or --splits")

@@ -6,14 +6,13 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungspot.cli.console import BANNER, emit, print_bug, say, writing
+from lungspot.cli.console import BANNER, emit, print_bug, require_one_of, say, writing
 from lungspot.errors import printable
 
 if TYPE_CHECKING:
@@ -100,8 +99,8 @@ def node(
     from lungspot.detect import OPERATING_POINTS, load_detector
     from lungspot.report import SR_CLASSES
 
-    _require(operating_point, OPERATING_POINTS, "--operating-point")
-    _require(sr_class, SR_CLASSES, "--sr-class")
+    require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
+    require_one_of(sr_class, SR_CLASSES, "--sr-class")
     settings = room.Settings(
         spool=spool,
         title=room.peers.require_ae_title(ae, "--ae"),
@@ -154,12 +153,6 @@ def _hush(stopping: threading.Event) -> None:
     threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
-
-
-def _require(word: str, known: Collection[str], option: str) -> None:
-    """Refuse a word now, not at the first film."""
-    if word not in known:
-        raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}", param_hint=option)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
