@@ -131,20 +131,19 @@ def _memory(left: contextlib.ExitStack, name: str) -> int:
 
 def _listen(mine: socket.socket, deadline: float, where: object) -> tuple[bytes, int | None] | None:
     """Return what the child said, or how it ended without a word; None where the nursery is gone."""
-    while True:
-        mine.settimeout(max(deadline - time.monotonic(), 1e-3))
-        try:
-            message = mine.recv(_LONGEST)
-        except TimeoutError:
-            return b"", signal.SIGALRM
-        except OSError:
-            return None
-        if not message:
-            return None
-        kind, number = _SAID.unpack(message) if len(message) == _SAID.size else (0, 0)
-        if kind == _NO_CHILD:
-            raise sandbox.no_process(OSError(number, ""), where)
-        return (b"", number) if kind == _ENDED else (message, None)
+    mine.settimeout(max(deadline - time.monotonic(), 1e-3))
+    try:
+        message = mine.recv(_LONGEST)
+    except TimeoutError:
+        return b"", signal.SIGALRM
+    except OSError:
+        return None
+    if not message:
+        return None
+    kind, number = _SAID.unpack(message) if len(message) == _SAID.size else (0, 0)
+    if kind == _NO_CHILD:
+        raise sandbox.no_process(OSError(number, ""), where)
+    return (b"", number) if kind == _ENDED else (message, None)
 
 
 # --------------------------------------------------------------------------------------------------------- the nursery
