@@ -46,10 +46,8 @@ class Desk:
 
     async def drawn(self, picture: Callable[[], T]) -> T:
         """Return what ``picture`` makes, in one of few threads: a film's pixels take much memory, and a crowd waits."""
-        try:
+        with _unless_deleted():
             return await self._loop.run_in_executor(self._drawers, picture)
-        except FileNotFoundError:
-            raise RequestError("NO_READING", None, "the film was deleted meanwhile") from None
 
     def full(self, size: int = 0) -> str | None:
         """Say why no film can be accepted now; None where one can."""
@@ -100,10 +98,8 @@ class Desk:
 
     def open_pixels(self, identifier: str) -> BinaryIO:
         """Return the open file of a film's pixels; raises ``NO_READING`` where it was deleted meanwhile."""
-        try:
+        with _unless_deleted(identifier):
             return self.store.pixels(identifier).open("rb")
-        except FileNotFoundError:
-            raise RequestError("NO_READING", identifier, "the film was deleted meanwhile") from None
 
     def done(self, identifier: str) -> sqlite3.Row:
         """Return the row of a film that is done; raises ``NO_READING`` or ``NOT_DONE``."""
@@ -117,6 +113,14 @@ class Desk:
             return Model(self.detector.card, self.detector.sha256, self.detector.runtime)
         row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (sha256,))
         return Model(_card(row["card"]), sha256, row["runtime"])
+
+
+@contextmanager
+def _unless_deleted(identifier: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise RequestError("NO_READING", identifier, "the film was deleted meanwhile") from None
 
 
 @lru_cache(maxsize=8)
