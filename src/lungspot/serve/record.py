@@ -26,7 +26,6 @@ __all__ = ["at_point", "candidates", "floor_of", "headline_of", "pixels_of", "re
 
 _FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
 _WHITE: Final = np.float32(65535)
-_PART: Final = 1 << 14  # pixels at a time: new pages for a whole film's copies cost more than the arithmetic
 # Notices whose particulars quote the header's own words, which are nobody's to keep.
 _QUOTING: Final = frozenset({"BODY_PART", "POLARITY"})
 
