@@ -12,7 +12,7 @@ from PIL import Image
 from lungspot.detect import Correction, ModelCard, Raw
 from lungspot.findings import Frame
 
-__all__ = ["cam", "in_pixels"]
+__all__ = ["cam", "in_pixels", "standing_out"]
 
 Heat = NDArray[np.float32]
 
@@ -24,10 +24,15 @@ def cam(raw: Raw, card: ModelCard, correction: Correction) -> Mapping[str, Heat]
     off, so that a map says what stands out. Cells are the network's (on a 3000 x 3000 film a 20 x 20 map has cells of
     150 pixels); :func:`in_pixels` brings a map to the film's size.
     """
-    maps = np.ascontiguousarray(correction.maps(raw.maps), dtype=np.float32)
-    maps = np.maximum(maps - np.median(maps, axis=(1, 2), keepdims=True), 0)
+    maps = standing_out(np.ascontiguousarray(correction.maps(raw.maps), dtype=np.float32))
     maps.flags.writeable = False
     return MappingProxyType(dict(zip(card.labels, maps, strict=True)))
+
+
+def standing_out(maps: Heat) -> Heat:
+    """Return what stands out in maps, shape (..., h, w): each less its median, and nothing below 0."""
+    above: Heat = np.maximum(maps - np.median(maps, axis=(-2, -1), keepdims=True), 0)
+    return above
 
 
 def in_pixels(heat: Heat, frame: Frame) -> Heat:

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lungspot.explain import standing_out
 from lungspot.train.data import Film, Films
 from lungspot.train.loss import BOXED, PRESENT
 from lungspot.train.model import Network
@@ -76,7 +77,8 @@ def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tupl
     found: dict[tuple[str, int], list[Tensor]] = {key: [] for key in MAPS}
     for label in labels:
         gradients = torch.autograd.grad(said.image[:, label].sum(), layers, retain_graph=True)
-        found["class map", 16].append(_on_grid(_standing_out(said.maps[:, label].detach().sigmoid())))
+        own = standing_out(said.maps[:, label].detach().sigmoid().numpy())
+        found["class map", 16].append(_on_grid(torch.from_numpy(own)))
         for stride, activation, gradient in zip(_LAYERS, layers, gradients, strict=True):
             for method, heat in _combined(activation.detach(), gradient).items():
                 found[method, stride].append(_on_grid(heat))
@@ -133,10 +135,6 @@ def _combined(activation: Tensor, gradient: Tensor) -> dict[str, Tensor]:
         "gradcam++": (weights * activation).sum(1).relu(),
         "hirescam": (gradient * activation).sum(1).relu(),
     }
-
-
-def _standing_out(heat: Tensor) -> Tensor:
-    return (heat - heat.flatten(1).median(1).values[:, None, None]).relu()
 
 
 def _on_grid(heat: Tensor) -> Tensor:

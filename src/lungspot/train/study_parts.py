@@ -37,20 +37,17 @@ def by_source(
     found: dict[str, dict[str, Any]] = {}
     for source in sorted({film.case.dataset for film in seen}):
         mine = np.array([film.case.dataset == source for film in seen], dtype=np.bool_)
-        found[source] = {"films": int(mine.sum()), "labels": []}
-        rows: dict[str, list[Mapping[str, NDArray[np.float64]]]] = {way: [] for way in WAYS}
-        for way in WAYS:
-            for label, choice in chosen[way].items():
-                some = [film for film, here in zip(seen, mine, strict=True) if here]
-                matched = tabulate(pairs_of(some, labels.index(label), label, choice), label, Limits())
-                if len(matched.true_film):
-                    rows[way].append(quick(matched, weights[:, mine], _NUMBERS))
-                    found[source]["labels"] += [label] if label not in found[source]["labels"] else []
-        if not found[source]["labels"]:
-            del found[source]
+        some = [film for film, here in zip(seen, mine, strict=True) if here]
+        boxed = [label for label in chosen["boxes"] if any(film.true.boxes(label) for film in some)]
+        if not boxed:
             continue
-        for way, of in rows.items():
-            means = {name: macro([row[name] for row in of]) for name in _NUMBERS}
+        found[source] = {"films": len(some), "labels": boxed}
+        for way in WAYS:
+            rows = []
+            for label in boxed:
+                pairs = pairs_of(some, labels.index(label), label, chosen[way][label])
+                rows.append(quick(tabulate(pairs, label, Limits()), weights[:, mine], _NUMBERS))
+            means = {name: macro([row[name] for row in rows]) for name in _NUMBERS}
             found[source][way] = {
                 name: Value(float(values[0]), interval(values[1:])).to_json() for name, values in means.items()
             }
