@@ -112,9 +112,9 @@ def test_one_association_more_than_agreed_is_rejected(start_node, limits, reject
 
 def test_alerts_are_bounded(start_node, connect):
     node = start_node(rules=(parse_rule("CR1@192.0.2.7"),))
-    for _ in range(80):
+    for _ in range(150):
         assert connect(node).recv(1) == b""
-    assert 60 <= len(node.says("turned away")) <= 61  # 61 where a minute ended meanwhile
+    assert 60 <= len(node.says("turned away")) <= 120  # more than 60 where a minute ended meanwhile
 
 
 def test_tls_lets_in_whom_the_authority_certified(start_node, certificates, program, connect):
