@@ -116,6 +116,15 @@ def test_every_answer_has_the_headers(server, path):
 
 
 @pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/healthz", 200), ("/v1/readings", 200), ("/v1/readings/none", 404)]
+)
+def test_head_is_get_without_a_body(server, path, status):
+    answer, whole = server.ask("HEAD", path), server.get(path)
+    assert (answer.status, whole.status, answer.body) == (status, status, b"")
+    assert answer.headers["Content-Type"] == whole.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing", 404, "NO_ROUTE"),

@@ -21,7 +21,7 @@ from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
 from lungspot.serve.store import Store
 
-__all__ = ["cases_of", "coco_json", "csv_text", "folder_zip"]
+__all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip"]
 
 _DATASET: Final = "lungspot"
 _LAST: Final = """SELECT v.number AS review, v.created AS said, v.reader, v.body, r.* FROM reviews v
@@ -42,6 +42,12 @@ def cases_of(store: Store, films: Path | None = None) -> list[Case]:
     return [_case(store, rows, films) for rows in by_film.values()]
 
 
+def bytes_of(store: Store) -> int:
+    """Return what :func:`folder_zip` with films takes of the disk at most: each picture, its copy, and the zip."""
+    query = "SELECT sum(2 * width * height) FROM readings WHERE number IN (SELECT reading FROM reviews)"
+    return 3 * int(store.one(query)[0] or 0)
+
+
 def coco_json(store: Store) -> Any:  # noqa: ANN401 - a JSON value
     """Return COCO's annotations.json."""
     with tempfile.TemporaryDirectory() as place:
@@ -52,9 +58,10 @@ def coco_json(store: Store) -> Any:  # noqa: ANN401 - a JSON value
 
 def folder_zip(store: Store, kind: str, *, films: bool) -> BinaryIO:
     """Return an open zip of the folder that a format is, with the films' pictures where asked for."""
-    sink: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the answer that reads it
+    here = store.folder / "incoming"  # whose disk is watched; /tmp may be small
+    sink: BinaryIO = tempfile.TemporaryFile(dir=here)  # noqa: SIM115 - closed by the answer that reads it
     try:
-        with tempfile.TemporaryDirectory(dir=store.folder / "incoming") as place:
+        with tempfile.TemporaryDirectory(dir=here) as place:
             pictures = Path(place) / "films" if films else None
             if pictures is not None:
                 pictures.mkdir()

@@ -64,6 +64,7 @@ class Fence:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _with_head_as_get(scope)
         started = False
 
         async def sending(message: Message) -> None:
@@ -159,6 +160,11 @@ class Fence:
 def session_of(token: str) -> str:
     """Return the value of the cookie that stands for a token, from which the token cannot be told."""
     return hmac.new(token.encode(), b"lungspot session", "sha256").hexdigest()
+
+
+def _with_head_as_get(scope: Scope) -> Scope:
+    """Return the request with HEAD as GET; uvicorn, which knows better, keeps the body back."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _shows(headers: Headers, token: str) -> bool:

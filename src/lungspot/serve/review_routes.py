@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,7 +10,8 @@ from fastapi.responses import StreamingResponse
 
 from lungspot.errors import RequestError
 from lungspot.report import Analysis
-from lungspot.serve.exports import coco_json, csv_text, folder_zip
+from lungspot.serve.desk import Desk
+from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
@@ -31,7 +31,7 @@ def review(desk: At, identifier: Identifier, review: Review) -> dict[str, Any]:
     """Keep what a reader says about a film."""
     row = desk.done(identifier)
     result = desk.result(row, pictures=False)
-    model, labels = None, list(desk.detector.card.labels)
+    model, labels = None, list(desk.model.card.labels)
     if isinstance(result, Analysis):
         card = result.model.card
         labels = list(card.labels)
@@ -72,7 +72,7 @@ def truth(desk: At, identifier: Identifier, truth: Truth) -> Response:
 def reviews_coco(desk: At, *, films: bool = False) -> Response:
     """Return the last review of each reader and film as COCO JSON, or with films as a zip."""
     if films:
-        return _zip(pieces(folder_zip(desk.store, "coco", films=True)), "reviews-coco.zip")
+        return _folder(desk, "coco", films=True)
     return Response(
         json.dumps(coco_json(desk.store)), media_type="application/json", headers=_saved("reviews.coco.json")
     )
@@ -85,7 +85,7 @@ def reviews_coco(desk: At, *, films: bool = False) -> Response:
 )
 def reviews_labelme(desk: At, *, films: bool = False) -> StreamingResponse:
     """Return the same as a zip of LabelMe files."""
-    return _zip(pieces(folder_zip(desk.store, "labelme", films=films)), "reviews-labelme.zip")
+    return _folder(desk, "labelme", films=films)
 
 
 @router.get(
@@ -98,8 +98,11 @@ def reviews_csv(desk: At) -> Response:
     return Response(csv_text(desk.store), media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
 
 
-def _zip(content: Iterator[bytes], name: str) -> StreamingResponse:
-    return StreamingResponse(content, media_type="application/zip", headers=_saved(name))
+def _folder(desk: Desk, kind: str, *, films: bool) -> StreamingResponse:
+    if films and desk.tight(bytes_of(desk.store)):
+        raise RequestError("BUSY", None, "the disk has no room to pack the films", advice="free disk space first")
+    content = pieces(folder_zip(desk.store, kind, films=films))
+    return StreamingResponse(content, media_type="application/zip", headers=_saved(f"reviews-{kind}.zip"))
 
 
 def _saved(name: str) -> dict[str, str]:
