@@ -281,20 +281,7 @@ def check(case, data):
     return None
 
 
-@pytest.fixture
-def uncounted(cov):
-    """Leave thousands of children out of the coverage, each of which would write all that its parent has run so far."""
-    if cov is None:  # no coverage is asked for
-        yield
-        return
-    cov.stop()
-    cov.save()  # what is saved, a child does not write again
-    yield
-    cov.start()
-
-
 @pytest.mark.fuzz
-@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk):
     check("warm up", seeds[0][1])
@@ -310,7 +297,6 @@ def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk):
     assert resident() - before < 128 << 20
 
 
-@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("part", range(8))
 def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part):
     for name, data in seeds[part::8]:

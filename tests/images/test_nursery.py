@@ -75,6 +75,7 @@ def test_afterwards_this_process_forks_again_and_the_other_is_gone():
     assert run(os.getppid) == os.getpid()
 
 
+@pytest.mark.no_cover
 def test_every_encoding_gives_the_same(seeds, nurse):
     there = [outcome(data) for _, data in seeds]
     assert run(os.getppid) == nurse

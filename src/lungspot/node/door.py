@@ -201,7 +201,7 @@ class Door(AssociationServer):
             why = Rejection.LOCAL_LIMIT_EXCEEDED
         visitor.line.settimeout(self.limits.idle_seconds)
         if why is not None:
-            self._turned_away(visitor.host, calling, why.name.lower().replace("_", " "))  # on the disk before it is said
+            self._turned_away(visitor.host, calling, why.name.lower().replace("_", " "))  # first
             with contextlib.suppress(OSError):
                 visitor.line.send(why.pdu)
             visitor.line.close()
