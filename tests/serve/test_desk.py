@@ -5,7 +5,9 @@ import pytest
 from lungspot.detect import load_detector
 from lungspot.errors import RequestError
 from lungspot.serve.desk import Desk
+from lungspot.serve.exports import bytes_of
 from lungspot.serve.metrics import Metrics
+from lungspot.serve.review_routes import reviews_coco
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Arrived, Store
 
@@ -50,6 +52,28 @@ def test_films_are_refused_before_the_disk_is_full(store, model_file):
     assert asked(store, model_file) is None
     assert asked(store, model_file, least_free=2 * free) == "the disk is nearly full"
     assert asked(store, model_file, 2 * free) == "the disk is nearly full"
+
+
+def test_films_are_packed_only_where_the_disk_has_room(store, model_file):
+    with store.writing() as db:
+        db.execute(
+            "INSERT INTO readings (id, sha256, state, created, width, height) VALUES ('a', 's', 'done', '', 40, 50)"
+        )
+        assert bytes_of(store) == 0  # nobody has said anything of it
+        number = db.execute("SELECT number FROM readings").fetchone()[0]
+        db.execute("INSERT INTO reviews (reading, reader, created, body) VALUES (?, 'R1', '', '{}')", (number,))
+    assert bytes_of(store) == 3 * 2 * 40 * 50
+
+    async def ask():
+        settings = Settings(store.folder, least_free=2 * store.free())
+        desk = Desk(settings, store, load_detector(model_file), Metrics())
+        try:
+            with pytest.raises(RequestError, match=r"BUSY.*no room"):
+                reviews_coco(desk, films=True)
+        finally:
+            desk.close()
+
+    asyncio.run(ask())
 
 
 def test_films_are_refused_while_the_queue_is_full_or_the_server_stops(store, model_file):

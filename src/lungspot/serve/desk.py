@@ -55,9 +55,11 @@ class Desk:
             return "the server is stopping"
         if self.store.waiting >= self.settings.queue:
             return f"{self.store.waiting} films wait; {self.settings.queue} may"
-        if self.store.free() < self.settings.least_free + size:
-            return "the disk is nearly full"
-        return None
+        return "the disk is nearly full" if self.tight(size) else None
+
+    def tight(self, size: int = 0) -> bool:
+        """Say whether ``size`` more bytes would leave the disk less than always stays free."""
+        return self.store.free() < self.settings.least_free + size
 
     def ring(self, identifier: str, status: str, seconds: float) -> None:
         """Say, from a reader's thread, that a film is done."""

@@ -31,7 +31,7 @@ def review(desk: At, identifier: Identifier, review: Review) -> dict[str, Any]:
     """Keep what a reader says about a film."""
     row = desk.done(identifier)
     result = desk.result(row, pictures=False)
-    model, labels = None, list(desk.model.card.labels)
+    model, labels = None, list(desk.detector.card.labels)
     if isinstance(result, Analysis):
         card = result.model.card
         labels = list(card.labels)
