@@ -24,7 +24,7 @@ from lungspot.datasets.catalog import load, load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import load_detector
 from lungspot.train.loop import load_checkpoint
-from lungspot.train.study import Seen, ceiling, choose, look, measured
+from lungspot.train.study import Seen, ceiling, chances, choose, look, measured
 from lungspot.train.study_gallery import panels
 from lungspot.train.study_page import bars, page, summary_table
 from lungspot.train.study_parts import agreeing, by_source
@@ -77,6 +77,7 @@ def main() -> None:
         "patients": len({film.case.patient for film in test}),
         "labels": list(heat),
         "ways": {way: {label: _json(row) for label, row in of.items()} for way, of in ways.items()},
+        "p": chances(test, detector, heat, asked.resamples),
         "sources": by_source(test, labels, chosen, asked.resamples),
         "agreement": agreeing(test, detector, asked.resamples),
         "people": {label: _json(row) for label, row in people.items()},

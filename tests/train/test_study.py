@@ -19,6 +19,7 @@ from lungspot.train.study import (
     Seen,
     _for_choosing,
     ceiling,
+    chances,
     choose,
     look,
     measured,
@@ -88,6 +89,21 @@ def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     low, high = heat["ap0.3"].interval
     assert low <= heat["ap0.3"].value <= high
     assert table["heat"]["mean"]["ap0.3"].value == heat["ap0.3"].value
+
+
+def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_large_one(seen, model_file):
+    detector = load_detector(model_file)
+    luck = choose(seen, LABELS, control=True)
+    p = chances(seen, detector, luck, permutations=200)
+    assert set(p) == {"effusion", "mean"}
+    assert p["mean"] == p["effusion"] < 0.05
+    heat = choose(seen, LABELS)
+    cuts = pairs_of(seen, 0, "effusion", heat["effusion"])
+    boxes = [
+        tuple((tuple(side / 100 for side in f.box.corners), f.score) for f in pair.found.findings) for pair in cuts
+    ]
+    alike = [replace(film, found=(of, (), ())) for film, of in zip(seen, boxes, strict=True)]
+    assert chances(alike, detector, heat, permutations=200)["mean"] == 1.0
 
 
 def test_a_box_below_its_threshold_is_still_the_detectors_best_where_the_label_is_given(seen, model_file):

@@ -20,6 +20,7 @@ def results():
         "patients": 10,
         "labels": ["effusion"],
         "ways": rows,
+        "p": {"effusion": 0.004, "mean": 0.002},
         "people": people,
         "sources": {"nih": nih},
         "agreement": {"boxes": 9, "wrong": 4, "auroc": {"energy_in_box": Value(0.61, (0.5, 0.7)).to_json()}},
@@ -45,6 +46,7 @@ def test_the_page_says_what_was_measured():
     assert "**0.300 (0.100 to 0.400)** for boxes, **0.200 (0.100 to 0.400)** for heat maps" in text
     assert "Not measured" not in text
     assert "difference is 0.123 (0.050 to 0.200)" in text
+    assert "p = 0.002 where whole patients change sides at random (1 of 1 labels alone: p < 0.05)" in text
     assert "| nih | 7 | 1 | 0.300 (0.100 to 0.400)" in text
     assert "| energy_in_box | 0.610 (0.500 to 0.700) |" in text
     assert all(text.count(f"| {words} | lungspot's boxes") == 1 for words in NUMBERS.values())  # each by label

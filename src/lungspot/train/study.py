@@ -21,16 +21,28 @@ from lungspot.datasets.truth import truth
 from lungspot.detect import Correction, Detector, decode
 from lungspot.errors import LungspotError
 from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
-from lungspot.evaluate.measure import Value, macro, measure, quick
+from lungspot.evaluate.measure import Value, compare, macro, measure, quick
 from lungspot.evaluate.pairing import people
-from lungspot.evaluate.resample import by_patient, interval, once
+from lungspot.evaluate.resample import by_patient, interval, once, swaps
 from lungspot.explain import agree_all, cam
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.images import Radiograph, prepare, read
 from lungspot.train.gradcam import GRID, MAPS, cut, heat_maps, random_map
 from lungspot.train.model import Network
 
-__all__ = ["DIFFERENCE", "NUMBERS", "WAYS", "Choice", "Seen", "ceiling", "choose", "look", "measured", "pairs_of"]
+__all__ = [
+    "DIFFERENCE",
+    "NUMBERS",
+    "WAYS",
+    "Choice",
+    "Seen",
+    "ceiling",
+    "chances",
+    "choose",
+    "look",
+    "measured",
+    "pairs_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -224,6 +236,20 @@ def measured(
     counted[DIFFERENCE] = [{name: one[name] - other[name] for name in NUMBERS} for one, other in pairs]
     names = [*labels, "mean"]
     return {way: dict(zip(names, map(_values, of), strict=True)) for way, of in counted.items()}
+
+
+def chances(
+    seen: Sequence[Seen], detector: Detector, heat: Mapping[str, Choice], permutations: int = 1000
+) -> dict[str, float | None]:
+    """Return per label and as ``mean`` the p of the difference in AP at IoU 0.5 (:func:`lungspot.evaluate.compare`)."""
+    patients = [film.case.patient for film in seen]
+    sides: tuple[dict[str, Matched], dict[str, Matched]] = ({}, {})
+    for label in (label for label in detector.card.labels if label in heat):
+        for side, choice in zip(sides, (None, heat[label]), strict=True):
+            pairs = pairs_of(seen, detector.card.labels.index(label), label, choice)
+            side[label] = tabulate(pairs, label, Limits())
+    table = compare(*sides, once(len(seen)), swaps(patients, permutations, 0), ("ap0.5",))
+    return {label: row["ap0.5"]["p"] for label, row in table.items()}
 
 
 def _values(found: Mapping[str, Array]) -> dict[str, Value]:
