@@ -201,7 +201,9 @@ class Door(AssociationServer):
             why = Rejection.LOCAL_LIMIT_EXCEEDED
         visitor.line.settimeout(self.limits.idle_seconds)
         if why is not None:
-            self._turned_away(visitor.host, calling, why.name.lower().replace("_", " "))  # first
+            self._turned_away(
+                visitor.host, calling, why.name.lower().replace("_", " ")
+            )  # written down before it is said
             with contextlib.suppress(OSError):
                 visitor.line.send(why.pdu)
             visitor.line.close()
