@@ -201,9 +201,8 @@ class Door(AssociationServer):
             why = Rejection.LOCAL_LIMIT_EXCEEDED
         visitor.line.settimeout(self.limits.idle_seconds)
         if why is not None:
-            self._turned_away(
-                visitor.host, calling, why.name.lower().replace("_", " ")
-            )  # written down before it is said
+            reason = why.name.lower().replace("_", " ")
+            self._turned_away(visitor.host, calling, reason)  # written down before it is said
             with contextlib.suppress(OSError):
                 visitor.line.send(why.pdu)
             visitor.line.close()
