@@ -1,14 +1,10 @@
-import errno
 import json
-import os
-import stat
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from lungspot.errors import FilmError
-from lungspot.report import FORMATS, Refusal, read_sr, sync_path, write, write_atomic
+from lungspot.report import FORMATS, Refusal, read_sr, write
 from lungspot.report.write import ending_of
 
 
@@ -45,34 +41,3 @@ def test_every_form_has_an_ending_of_its_own():
     endings = {kind: ending_of(kind) for kind in FORMATS}
     assert len(set(endings.values())) == len(FORMATS)
     assert (endings["png"], endings["sr"], endings["fhir"]) == ("png", "sr.dcm", "fhir.json")
-
-
-def test_a_full_disk_leaves_the_old_file_and_no_crumbs(tmp_path, monkeypatch):
-    target = tmp_path / "r.json"
-    target.write_bytes(b"old")
-
-    def full(_):
-        raise OSError(errno.ENOSPC, "no space")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
-        write_atomic(target, b"new")
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_new_file_has_the_mode_that_files_have_here(tmp_path):
-    (tmp_path / "usual").write_bytes(b"")
-    write_atomic(tmp_path / "ours", b"")
-    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")}
-    assert len(modes) == 1
-
-
-def test_a_file_and_a_folder_are_brought_to_the_disk(tmp_path):
-    (tmp_path / "a").write_bytes(b"a")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    sync_path(tmp_path / "a")
-    sync_path(tmp_path)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    with pytest.raises(FileNotFoundError):
-        sync_path(tmp_path / "b")

@@ -83,7 +83,7 @@ def _files(source: Path) -> list[Path]:
 
 
 def _write(data: bytes, target: Path) -> None:
-    from lungspot.report import write_atomic
+    from lungspot.durable import write_atomic
 
     with writing():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.errors import SetupError
-from lungspot.report import sync_path
+from lungspot.durable import sync_path
 
 __all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
 

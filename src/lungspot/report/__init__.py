@@ -9,7 +9,7 @@ from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
 from lungspot.report.table import table
-from lungspot.report.write import FORMATS, sync_path, write, write_atomic
+from lungspot.report.write import FORMATS, write
 
 __all__ = [
     "BANNER",
@@ -30,8 +30,6 @@ __all__ = [
     "page",
     "read_sr",
     "schema",
-    "sync_path",
     "table",
     "write",
-    "write_atomic",
 ]

@@ -1,14 +1,13 @@
-"""Files that are either whole or not there: written beside their place, then moved into it."""
+"""One result in one of the forms that it can be written in."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lungspot.durable import write_atomic
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
 from lungspot.report.document import document
@@ -19,7 +18,7 @@ from lungspot.report.page import page
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["FORMATS", "ending_of", "sync_path", "write", "write_atomic"]
+__all__ = ["FORMATS", "ending_of", "write"]
 
 # The forms that a result can be written in.
 FORMATS = ("json", "png", "html", *DICOM_KINDS, "fhir")
@@ -72,36 +71,3 @@ def write(  # noqa: PLR0913 - each form has an option of its own
 
 def _json(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
-
-
-def write_atomic(target: Path, data: bytes) -> None:
-    """Write ``data`` to ``target`` so that no reader, and no crash, ever sees a part of it."""
-    handle, name = tempfile.mkstemp(prefix=".lungspot-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def sync_path(path: Path) -> None:
-    """Bring a file's bytes, or the entries of a folder, to the disk: what was renamed into it is there after a crash.
-
-    Raises OSError.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

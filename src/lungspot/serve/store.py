@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import RequestError, SetupError
-from lungspot.report import sync_path
+from lungspot.durable import sync_path
 from lungspot.serve.migrations import migrate
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
