@@ -1,6 +1,6 @@
 import pytest
 
-from lungspot.serve.reader import urgency
+from lungspot.serve.workers import urgency
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""lungspot over HTTP, with a viewer: films in, boxes and pictures out, what readers said kept. Needs ``[serve]``."""
+"""The HTTP service and its viewer: films in; boxes, pictures and readers' reviews out. Needs ``[serve]``."""
 
 from lungspot.serve.app import create_app
 from lungspot.serve.server import serve

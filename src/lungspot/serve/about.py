@@ -1,4 +1,4 @@
-"""What the server says about itself: the model, its own health, its numbers, and the key to its door."""
+"""Routes about the server itself: the model's card, health, Prometheus metrics, and signing in with the token."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from lungspot.findings import DISEASES, taxonomy
 from lungspot.images.radiograph import WARNINGS
 from lungspot.report import BANNER
 from lungspot.report.look import color_of
-from lungspot.serve.desk import Desk
-from lungspot.serve.fence import COOKIE, session_of
+from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import floor_of
-from lungspot.serve.routes import At
+from lungspot.serve.request_guard import COOKIE, session_of
 
 __all__ = ["router"]
 
@@ -28,16 +27,16 @@ router = APIRouter(responses=ERRORS)
 
 
 class Session(BaseModel):
-    """What opens the door."""
+    """The body of ``POST /v1/session``: the server's token."""
 
     model_config = ConfigDict(extra="forbid")
     token: Annotated[str, Field(max_length=1024)]
 
 
 @router.get("/v1/model")
-def model(desk: At) -> dict[str, Any]:
+def model(app: StateDep) -> dict[str, Any]:
     """Return the model's card, in the words that a page needs."""
-    detector = desk.detector
+    detector = app.detector
     card = detector.card
     return {
         "name": card.name,
@@ -45,7 +44,7 @@ def model(desk: At) -> dict[str, Any]:
         "sha256": detector.sha256,
         "card_sha256": card.sha256,
         "software": {"lungspot": __version__, "onnxruntime": detector.runtime},
-        "labels": [_label(desk, label) for label in card.labels],
+        "labels": [_label(app, label) for label in card.labels],
         "operating_points": list(OPERATING_POINTS),
         "default_point": "balanced",
         "floor": round(floor_of(card), 4),
@@ -60,21 +59,21 @@ def model(desk: At) -> dict[str, Any]:
         "warnings": dict(WARNINGS),
         "taxonomy": [{"id": each.id, "name": each.name, "disease": each.id in DISEASES} for each in taxonomy()],
         "limits": {
-            "upload_bytes": desk.settings.upload_bytes,
-            "films": desk.settings.queue,
+            "upload_bytes": app.settings.upload_bytes,
+            "films": app.settings.queue,
             "parts": MOST_PARTS,
-            "queue": desk.settings.queue,
+            "queue": app.settings.queue,
         },
-        "keeps_identifiers": desk.settings.keep_identifiers,
+        "keeps_identifiers": app.settings.keep_identifiers,
         "banner": BANNER,
         "not_for_clinical_use": True,
     }
 
 
 @router.post("/v1/session", status_code=204)
-async def sign_in(desk: At, session: Session) -> Response:
+async def sign_in(app: StateDep, session: Session) -> Response:
     """Give a browser the cookie that stands for the token."""
-    token = desk.settings.token
+    token = app.settings.token
     answer = Response(status_code=204)
     if token is not None:
         if not hmac.compare_digest(session.token.encode(), token.encode()):
@@ -98,9 +97,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(request: Request, desk: At) -> dict[str, str]:
+async def readyz(request: Request, app: StateDep) -> dict[str, str]:
     """Say whether films are accepted."""
-    if why := desk.full() or (None if request.app.state.readers.alive else "no film is read any more"):
+    if why := app.full() or (None if request.app.state.workers.alive else "no film is read any more"):
         raise RequestError("BUSY", None, why)
     return {"status": "ready"}
 
@@ -110,14 +109,14 @@ async def readyz(request: Request, desk: At) -> dict[str, str]:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
 )
-async def metrics(desk: At) -> Response:
-    """Return the numbers."""
-    desk.metrics.waiting.set(desk.store.waiting)
-    return Response(desk.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def metrics(app: StateDep) -> Response:
+    """Return the counters and gauges as Prometheus text."""
+    app.metrics.waiting.set(app.store.waiting)
+    return Response(app.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _label(desk: Desk, label: str) -> dict[str, Any]:
-    card = desk.detector.card
+def _label(app: AppState, label: str) -> dict[str, Any]:
+    card = app.detector.card
     limits = {point: card.threshold(label, point) for point in OPERATING_POINTS}
     return {
         "id": label,

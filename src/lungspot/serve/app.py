@@ -1,4 +1,4 @@
-"""The application: routes, the fence around them, and a life that begins with recovery and ends without loss."""
+"""The ASGI application: its routes, the request guard around them, how it starts (recovery) and stops."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images.nursery import nursery
 from lungspot.serve import about, page_files, review_routes, routes
-from lungspot.serve.desk import Desk
-from lungspot.serve.fence import Fence
+from lungspot.serve.app_state import AppState
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
-from lungspot.serve.reader import Readers
+from lungspot.serve.request_guard import RequestGuard
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
+from lungspot.serve.workers import Workers
 
 __all__ = ["create_app"]
 
-_PATIENCE: Final = 30.0  # seconds that films being read have to finish when the server stops
+_STOP_SECONDS: Final = 30.0  # seconds that films being read have to finish when the server stops
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             detector = load_detector(settings.model, threads=2 if settings.workers == 1 else 1)
             store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
@@ -44,17 +44,17 @@ def create_app(settings: Settings) -> FastAPI:
             raise
         try:
             store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
-            desk = Desk(settings, store, detector, metrics)
+            server = AppState(settings, store, detector, metrics)
             with nursery():
-                readers = Readers(store, detector, settings.workers, desk.ring)
-                app.state.desk = desk
-                app.state.readers = readers
+                workers = Workers(store, detector, settings.workers, server.film_done)
+                app.state.server = server
+                app.state.workers = workers
                 try:
                     yield
                 finally:
-                    desk.stopping = True
-                    await asyncio.to_thread(readers.stop, _PATIENCE)
-                    desk.close()
+                    server.stopping = True
+                    await asyncio.to_thread(workers.stop, _STOP_SECONDS)
+                    server.close()
         finally:
             store.close()
 
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="lungspot",
         version=__version__,
         description="Boxes disease in chest X-rays. Research use only, not for clinical use. docs/reference/http.md.",
-        lifespan=life,
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be a status that no route documents
@@ -71,5 +71,5 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (routes, review_routes, about, page_files):
         app.include_router(part.router)
     install(app)
-    app.add_middleware(Fence, settings=settings, metrics=metrics)
+    app.add_middleware(RequestGuard, settings=settings, metrics=metrics)
     return app

@@ -91,13 +91,13 @@ def csv_text(store: Store) -> str:
             "film_sha256": row["sha256"],
             "patient": row["patient"],
             "review_id": row["review"],
-            "reader": _tame(row["reader"]),
+            "reader": escape_formula(row["reader"]),
             "created": row["said"],
             "complete": body["complete"],
             "model": model.get("name"),
             "model_version": model.get("version"),
             "model_sha256": model.get("sha256"),
-            "note": _tame(body["note"]),
+            "note": escape_formula(body["note"]),
         }
         for verdict in [*body["verdicts"], *({"action": "absent", "label": label} for label in body["absent"])]:
             offered = verdict.get("offered") or {}
@@ -131,6 +131,6 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], films: Path | None) -> Case
     )
 
 
-def _tame(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula, whatever blanks stand before it."""
+def escape_formula(text: str) -> str:
+    """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
     return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text

@@ -1,7 +1,7 @@
 """Uploads: from the socket straight into files, never whole in memory, hashed on the way.
 
-Limits on size and time are the fence's (:mod:`lungspot.serve.fence`), which stands before every route's body; here are
-those on the number of parts and films. What a client calls a file never becomes a path.
+Limits on size and time are enforced by :mod:`lungspot.serve.request_guard`, on every route's body; here are those on
+the number of parts and films. What a client calls a file never becomes a path.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from lungspot.durable import sync_path
 from lungspot.errors import FilmError, LungspotError, RequestError
 from lungspot.images.archive import is_archive, members
-from lungspot.durable import sync_path
 from lungspot.serve.store import Arrived
 
 __all__ = ["MOST_PARTS", "Upload", "receive"]

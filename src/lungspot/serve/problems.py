@@ -51,7 +51,7 @@ def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return dict.fromkeys(statuses, said)
 
 
-# What any route may answer besides its own; 421 and 403 come from the fence before every route.
+# What any route may answer besides its own; 421 and 403 come from the request guard.
 ERRORS: Final[dict[int | str, dict[str, Any]]] = _documented(400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 503)
 
 

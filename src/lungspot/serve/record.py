@@ -22,7 +22,7 @@ from lungspot.images import Notice, Origin, Radiograph, View
 from lungspot.images.radiograph import WARNINGS
 from lungspot.report import Analysis, Model, Refusal, document
 
-__all__ = ["at_point", "candidates", "floor_of", "headline_of", "pixels_of", "revive", "save_arrays", "to_record"]
+__all__ = ["at_point", "candidates", "floor_of", "from_record", "headline_of", "pixels_of", "save_arrays", "to_record"]
 
 _FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
 _WHITE: Final = np.float32(65535)
@@ -83,10 +83,13 @@ def pixels_of(path: Path, width: int, height: int) -> NDArray[np.uint16]:
     return np.memmap(path, dtype="<u2", mode="r", shape=(height, width))
 
 
-def revive(
+def from_record(
     record: Mapping[str, Any], model: Model, name: str, pixels: Path | None, maps: Path | None
 ) -> Analysis | Refusal:
-    """Return the result that was kept; ``pixels`` and ``maps`` None: with a film of one grey and no maps, for JSON."""
+    """Return the result that :func:`to_record` and :func:`save_arrays` kept.
+
+    ``pixels`` and ``maps`` None: the radiograph is of one grey and there are no heat maps, which is enough for JSON.
+    """
     if "refused" in record:
         said = record["refused"]
         code = said["code"] if said["code"] in CODES else "NOT_READABLE"

@@ -1,4 +1,4 @@
-"""What readers say: reviews, the truth for teaching, and both as training data."""
+"""Routes for what readers say: reviews, the truth for teaching, and both as training data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fastapi.responses import StreamingResponse
 
 from lungspot.errors import RequestError
 from lungspot.report import Analysis
-from lungspot.serve.desk import Desk
+from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
 from lungspot.serve.reviews import Offered, Review, Truth, add_review, reviews_of, set_truth
-from lungspot.serve.routes import At, Identifier
+from lungspot.serve.routes import Identifier
 from lungspot.serve.worklist import row_of
 
 __all__ = ["router"]
@@ -27,29 +27,29 @@ _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.post("/readings/{identifier}/review", status_code=201)
-def review(desk: At, identifier: Identifier, review: Review) -> dict[str, Any]:
+def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, Any]:
     """Keep what a reader says about a film."""
-    row = desk.done(identifier)
-    result = desk.result(row, pictures=False)
-    model, labels = None, list(desk.detector.card.labels)
+    row = app.done(identifier)
+    result = app.result(row, pictures=False)
+    model, labels = None, list(app.detector.card.labels)
     if isinstance(result, Analysis):
         card = result.model.card
         labels = list(card.labels)
         model = {"name": card.name, "version": card.version, "sha256": result.model.sha256}
-    return add_review(desk.store, row, review, Offered(candidates(result), model, labels))
+    return add_review(app.store, row, review, Offered(candidates(result), model, labels))
 
 
 @router.get("/readings/{identifier}/reviews")
-def reviews(desk: At, identifier: Identifier) -> dict[str, Any]:
+def reviews(app: StateDep, identifier: Identifier) -> dict[str, Any]:
     """List the reviews of a film, oldest first."""
-    return {"reviews": reviews_of(desk.store, row_of(desk.store, identifier)), "not_for_clinical_use": True}
+    return {"reviews": reviews_of(app.store, row_of(app.store, identifier)), "not_for_clinical_use": True}
 
 
 @router.delete("/readings/{identifier}/reviews/{number}", status_code=204)
-def delete_review(desk: At, identifier: Identifier, number: int) -> Response:
+def delete_review(app: StateDep, identifier: Identifier, number: int) -> Response:
     """Take one review back."""
-    row = row_of(desk.store, identifier)
-    with desk.store.writing() as db:
+    row = row_of(app.store, identifier)
+    with app.store.writing() as db:
         query = "DELETE FROM reviews WHERE number = ? AND reading = ?"
         gone = db.execute(query, (number, row["number"])).rowcount if abs(number) < 1 << 63 else 0
     if not gone:
@@ -58,9 +58,9 @@ def delete_review(desk: At, identifier: Identifier, number: int) -> Response:
 
 
 @router.post("/readings/{identifier}/truth", status_code=204)
-def truth(desk: At, identifier: Identifier, truth: Truth) -> Response:
+def truth(app: StateDep, identifier: Identifier, truth: Truth) -> Response:
     """Keep what a dataset says of a film, for teaching."""
-    set_truth(desk.store, desk.done(identifier), truth)
+    set_truth(app.store, app.done(identifier), truth)
     return Response(status_code=204)
 
 
@@ -69,12 +69,12 @@ def truth(desk: At, identifier: Identifier, truth: Truth) -> Response:
     response_class=Response,
     responses={200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}},
 )
-def reviews_coco(desk: At, *, films: bool = False) -> Response:
+def reviews_coco(app: StateDep, *, films: bool = False) -> Response:
     """Return the last review of each reader and film as COCO JSON, or with films as a zip."""
     if films:
-        return _folder(desk, "coco", films=True)
+        return _folder(app, "coco", films=True)
     return Response(
-        json.dumps(coco_json(desk.store)), media_type="application/json", headers=_saved("reviews.coco.json")
+        json.dumps(coco_json(app.store)), media_type="application/json", headers=_saved("reviews.coco.json")
     )
 
 
@@ -83,9 +83,9 @@ def reviews_coco(desk: At, *, films: bool = False) -> Response:
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}},
 )
-def reviews_labelme(desk: At, *, films: bool = False) -> StreamingResponse:
+def reviews_labelme(app: StateDep, *, films: bool = False) -> StreamingResponse:
     """Return the same as a zip of LabelMe files."""
-    return _folder(desk, "labelme", films=films)
+    return _folder(app, "labelme", films=films)
 
 
 @router.get(
@@ -93,15 +93,15 @@ def reviews_labelme(desk: At, *, films: bool = False) -> StreamingResponse:
     response_class=Response,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}},
 )
-def reviews_csv(desk: At) -> Response:
+def reviews_csv(app: StateDep) -> Response:
     """Return one row a verdict."""
-    return Response(csv_text(desk.store), media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
+    return Response(csv_text(app.store), media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
 
 
-def _folder(desk: Desk, kind: str, *, films: bool) -> StreamingResponse:
-    if films and desk.tight(bytes_of(desk.store)):
+def _folder(app: AppState, kind: str, *, films: bool) -> StreamingResponse:
+    if films and app.disk_nearly_full(bytes_of(app.store)):
         raise RequestError("BUSY", None, "the disk has no room to pack the films", advice="free disk space first")
-    content = pieces(folder_zip(desk.store, kind, films=films))
+    content = pieces(folder_zip(app.store, kind, films=films))
     return StreamingResponse(content, media_type="application/zip", headers=_saved(f"reviews-{kind}.zip"))
 
 

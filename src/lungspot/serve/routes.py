@@ -8,35 +8,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, overlay, page
-from lungspot.serve.desk import Desk
+from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png, pieces
 from lungspot.serve.problems import ERRORS, answer, problem
 from lungspot.serve.record import at_point, candidates, floor_of, pixels_of
 from lungspot.serve.reviews import reviews_of, truth_of
-from lungspot.serve.worklist import Wish, page_of, row_of, row_to_json
+from lungspot.serve.worklist import WorklistQuery, page_of, row_of, row_to_json
 
-__all__ = ["At", "Identifier", "desk_of", "router"]
+__all__ = ["Identifier", "router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
 Point = Literal["sensitive", "balanced", "specific"]
 
 
-def desk_of(request: Request) -> Desk:
-    """Return the running server's state."""
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-At = Annotated[Desk, Depends(desk_of)]
 Identifier = str
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}, "description": "A PNG"}}
@@ -60,27 +53,27 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}
         }
     },
 )
-async def upload(request: Request, desk: At, name: Annotated[str, Query(max_length=255)] = "") -> JSONResponse:
+async def upload(request: Request, app: StateDep, name: Annotated[str, Query(max_length=255)] = "") -> JSONResponse:
     """Accept films: they are on disk and in the database before the answer goes out."""
     size = request.headers.get("content-length", "0")
     try:
-        if why := desk.full(int(size) if size.isdigit() else 0):
+        if why := app.full(int(size) if size.isdigit() else 0):
             raise RequestError("BUSY", None, why)
         kind = request.headers.get("content-type", "")
-        incoming = desk.store.folder / "incoming"
-        arrived = await receive(_body(request), kind, name, incoming, desk.settings.queue, desk.full)
+        incoming = app.store.folder / "incoming"
+        arrived = await receive(_body(request), kind, name, incoming, app.settings.queue, app.full)
         try:
-            accepted = await asyncio.to_thread(desk.store.accept, arrived.films)
+            accepted = await asyncio.to_thread(app.store.accept, arrived.films)
         finally:
             arrived.discard()
     except LungspotError as error:
-        desk.metrics.refused.labels(error.code).inc()
+        app.metrics.refused.labels(error.code).inc()
         raise
     if not accepted and arrived.refused:
         return answer(arrived.refused[0][1])
-    desk.metrics.accepted.inc(sum(not each.duplicate for each in accepted))
-    desk.metrics.duplicates.inc(sum(each.duplicate for each in accepted))
-    request.app.state.readers.wake()
+    app.metrics.accepted.inc(sum(not each.duplicate for each in accepted))
+    app.metrics.duplicates.inc(sum(each.duplicate for each in accepted))
+    request.app.state.workers.wake()
     films = [{"id": a.id, "name": a.name, "state": a.state, "duplicate": a.duplicate} for a in accepted]
     refused = [{"name": given, "error": problem(error)} for given, error in arrived.refused]
     return JSONResponse({"readings": films, "refused": refused, "not_for_clinical_use": True}, 202)
@@ -93,7 +86,7 @@ async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of
 
 @router.get("/readings")
 def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
-    desk: At,
+    app: StateDep,
     sort: Literal["urgency", "newest", "oldest", "score"] = "urgency",
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     per_page: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -108,32 +101,32 @@ def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
     """List films."""
     listed = None if ids is None else tuple(filter(None, ids.split(",")))[:200]
     seen = None if reviewed is None else reviewed == "true"
-    wish = Wish(sort, page, per_page, state, status, label, min_score, seen, patient, listed)
-    return page_of(desk.store, wish)
+    query = WorklistQuery(sort, page, per_page, state, status, label, min_score, seen, patient, listed)
+    return page_of(app.store, query)
 
 
 @router.get("/readings/{identifier}")
 async def reading(
-    desk: At,
+    app: StateDep,
     identifier: Identifier,
     point: Point = "balanced",
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
 ) -> dict[str, Any]:
     """Return everything about one film; with ``wait``, when it is done or the seconds are over."""
-    with desk.bell(identifier) as bell:
-        row = await asyncio.to_thread(row_of, desk.store, identifier)
+    with app.completion(identifier) as done:
+        row = await asyncio.to_thread(row_of, app.store, identifier)
         if wait and row["state"] != "done":
             with suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), wait)
-    return await asyncio.to_thread(_whole, desk, identifier, point)
+                await asyncio.wait_for(done.wait(), wait)
+    return await asyncio.to_thread(_whole, app, identifier, point)
 
 
-def _whole(desk: Desk, identifier: str, point: str) -> dict[str, Any]:
-    row = row_of(desk.store, identifier)
+def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
+    row = row_of(app.store, identifier)
     value = row_to_json(row) | {"result": None, "candidates": [], "heatmaps": []}
-    card = desk.detector.card
+    card = app.detector.card
     if row["state"] == "done":
-        result = desk.result(row, pictures=False)
+        result = app.result(row, pictures=False)
         if not isinstance(result, Refusal):
             card = result.model.card
             value["candidates"] = candidates(result)
@@ -146,19 +139,19 @@ def _whole(desk: Desk, identifier: str, point: str) -> dict[str, Any]:
         for label in card.labels
     }
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
-    value["priors"] = _priors(desk, row)
-    value["reviews"] = reviews_of(desk.store, row)
-    value["truth"] = truth_of(desk.store, row)
+    value["priors"] = _priors(app, row)
+    value["reviews"] = reviews_of(app.store, row)
+    value["truth"] = truth_of(app.store, row)
     value["not_for_clinical_use"] = True
     return value
 
 
-def _priors(desk: Desk, row: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a row
+def _priors(app: AppState, row: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a row
     if row["patient"] is None:
         return []
     query = "SELECT * FROM readings WHERE patient = ? AND id <> ? AND state = 'done' ORDER BY number DESC LIMIT 100"
     found = []
-    for other in desk.store.all(query, (row["patient"], row["id"])):
+    for other in app.store.all(query, (row["patient"], row["id"])):
         days = None if row["day"] is None or other["day"] is None else row["day"] - other["day"]
         found.append(
             {
@@ -180,15 +173,15 @@ def _nearness(days: int | None) -> tuple[int, int]:
 
 
 @router.delete("/readings/{identifier}", status_code=204)
-def delete(desk: At, identifier: Identifier) -> Response:
+def delete(app: StateDep, identifier: Identifier) -> Response:
     """Remove a film and everything about it."""
-    desk.store.delete(identifier)
+    app.store.delete(identifier)
     return Response(status_code=204)
 
 
 @router.get("/readings/{identifier}/image", response_class=StreamingResponse, responses=_PNG)
 async def image(
-    desk: At,
+    app: StateDep,
     identifier: Identifier,
     bits: Literal["8", "16"] = "8",
     max_side: Annotated[int | None, Query(ge=64, le=4096)] = None,
@@ -196,11 +189,11 @@ async def image(
     """Return the film as a grey PNG."""
 
     def picture() -> Image.Image:
-        row = _pictured(desk, identifier)
-        pixels = pixels_of(desk.store.pixels(identifier), row["width"], row["height"])
+        row = _pictured(app, identifier)
+        pixels = pixels_of(app.store.pixels(identifier), row["width"], row["height"])
         return film_png(pixels, int(bits), max_side)
 
-    return await _png(desk, picture)
+    return await _png(app, picture)
 
 
 @router.get(
@@ -208,37 +201,37 @@ async def image(
     response_class=FileResponse,
     responses={200: {"content": {"application/octet-stream": _BINARY}, "description": "Pixels"}},
 )
-def raw16(desk: At, identifier: Identifier) -> StreamingResponse:
+def raw16(app: StateDep, identifier: Identifier) -> StreamingResponse:
     """Return the film's pixels, 16 bits each, little-endian, row by row."""
-    row = _pictured(desk, identifier)
+    row = _pictured(app, identifier)
     width, height = row["width"], row["height"]
     headers = {"X-Image-Width": str(width), "X-Image-Height": str(height), "Content-Length": str(2 * width * height)}
     return StreamingResponse(
-        pieces(desk.open_pixels(identifier)), media_type="application/octet-stream", headers=headers
+        pieces(app.open_pixels(identifier)), media_type="application/octet-stream", headers=headers
     )
 
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
 async def overlay_png(
-    desk: At, identifier: Identifier, point: Point = "balanced", *, heatmap: bool = False
+    app: StateDep, identifier: Identifier, point: Point = "balanced", *, heatmap: bool = False
 ) -> StreamingResponse:
     """Return the film with its boxes as one picture."""
-    return await _png(desk, lambda: overlay(at_point(desk.film(identifier), point), heatmap=heatmap))
+    return await _png(app, lambda: overlay(at_point(app.film(identifier), point), heatmap=heatmap))
 
 
 @router.get("/readings/{identifier}/heatmap/{label}", response_class=StreamingResponse, responses=_PNG)
 async def heatmap(
-    desk: At, identifier: Identifier, label: str, style: Literal["colour", "grey"] = "colour"
+    app: StateDep, identifier: Identifier, label: str, style: Literal["colour", "grey"] = "colour"
 ) -> StreamingResponse:
     """Return the activation map of one label."""
 
     def picture() -> Image.Image:
-        result = desk.film(identifier)
+        result = app.film(identifier)
         if label not in result.heat:
             raise RequestError("NO_PICTURE", label[:64], "the film has no map of this label")
         return heat_png(result, label, style)
 
-    return await _png(desk, picture)
+    return await _png(app, picture)
 
 
 @router.get(
@@ -246,19 +239,19 @@ async def heatmap(
     response_class=Response,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}},
 )
-async def report(desk: At, identifier: Identifier, point: Point = "balanced") -> Response:
+async def report(app: StateDep, identifier: Identifier, point: Point = "balanced") -> Response:
     """Return the film's result as one page."""
-    text = await desk.drawn(lambda: page(at_point(desk.film(identifier), point)))
+    text = await app.drawn(lambda: page(at_point(app.film(identifier), point)))
     policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
     return Response(text, media_type="text/html", headers=policy)
 
 
-def _pictured(desk: Desk, identifier: str) -> Any:  # noqa: ANN401 - a row
-    row = desk.done(identifier)
+def _pictured(app: AppState, identifier: str) -> Any:  # noqa: ANN401 - a row
+    row = app.done(identifier)
     if row["width"] is None:
         raise RequestError("NO_PICTURE", identifier, "the film could not be read")
     return row
 
 
-async def _png(desk: Desk, picture: Callable[[], Image.Image]) -> StreamingResponse:
-    return StreamingResponse(await desk.drawn(lambda: draw(picture)), media_type="image/png")
+async def _png(app: AppState, picture: Callable[[], Image.Image]) -> StreamingResponse:
+    return StreamingResponse(await app.drawn(lambda: draw(picture)), media_type="image/png")

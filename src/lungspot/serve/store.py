@@ -30,8 +30,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.errors import RequestError, SetupError
 from lungspot.durable import sync_path
+from lungspot.errors import RequestError, SetupError
 from lungspot.serve.migrations import migrate
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]

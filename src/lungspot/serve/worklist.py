@@ -10,7 +10,7 @@ from typing import Any, Final
 from lungspot.findings import taxonomy
 from lungspot.serve.store import Store
 
-__all__ = ["SORTS", "Wish", "page_of", "row_of", "row_to_json"]
+__all__ = ["SORTS", "WorklistQuery", "page_of", "row_of", "row_to_json"]
 
 SORTS: Final = {
     "urgency": "reviewed, r.urgency DESC, r.number",
@@ -26,8 +26,8 @@ _ROW: Final = """SELECT r.*,
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a worklist should show; None: whatever."""
+class WorklistQuery:
+    """Order, page and filters of a worklist; a filter that is None is not applied."""
 
     sort: str = "urgency"
     page: int = 1
@@ -41,13 +41,13 @@ class Wish:
     ids: tuple[str, ...] | None = None
 
 
-def page_of(store: Store, wish: Wish) -> dict[str, Any]:
+def page_of(store: Store, query: WorklistQuery) -> dict[str, Any]:
     """Return one page of the worklist as JSON values."""
-    where, values = _conditions(wish)
-    order = SORTS[wish.sort]
+    where, values = _conditions(query)
+    order = SORTS[query.sort]
     rows = store.all(
         f"{_ROW} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
-        [*values, wish.per_page, (wish.page - 1) * wish.per_page],
+        [*values, query.per_page, (query.page - 1) * query.per_page],
     )
     total = store.one(f"SELECT count(*) FROM readings r WHERE {where}", values)[0]  # noqa: S608 - our own words
     counts = dict.fromkeys(("queued", "reading", "done"), 0)
@@ -55,8 +55,8 @@ def page_of(store: Store, wish: Wish) -> dict[str, Any]:
     return {
         "readings": [row_to_json(row) for row in rows],
         "total": total,
-        "page": wish.page,
-        "per_page": wish.per_page,
+        "page": query.page,
+        "per_page": query.per_page,
         "counts": counts,
         "not_for_clinical_use": True,
     }
@@ -97,21 +97,21 @@ def row_to_json(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _conditions(wish: Wish) -> tuple[str, list[Any]]:
+def _conditions(query: WorklistQuery) -> tuple[str, list[Any]]:
     found: list[tuple[str, list[Any]]] = []
-    for column, value in (("state", wish.state), ("status", wish.status), ("patient", wish.patient)):
+    for column, value in (("state", query.state), ("status", query.status), ("patient", query.patient)):
         if value is not None:
             found.append((f"r.{column} = ?", [value]))
     score = "EXISTS (SELECT 1 FROM scores s WHERE s.reading = r.number AND {})"
-    if wish.label is not None and wish.min_score is not None:
-        found.append((score.format("s.label = ? AND s.score >= ?"), [wish.label, wish.min_score]))
-    elif wish.label is not None:
-        found.append((score.format("s.label = ? AND s.positive"), [wish.label]))
-    elif wish.min_score is not None:
-        found.append(("r.top_score >= ?", [wish.min_score]))
-    if wish.reviewed is not None:
+    if query.label is not None and query.min_score is not None:
+        found.append((score.format("s.label = ? AND s.score >= ?"), [query.label, query.min_score]))
+    elif query.label is not None:
+        found.append((score.format("s.label = ? AND s.positive"), [query.label]))
+    elif query.min_score is not None:
+        found.append(("r.top_score >= ?", [query.min_score]))
+    if query.reviewed is not None:
         reviewed = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
-        found.append((reviewed if wish.reviewed else f"NOT {reviewed}", []))
-    if wish.ids is not None:
-        found.append((f"r.id IN ({', '.join('?' * len(wish.ids))})", list(wish.ids)))
+        found.append((reviewed if query.reviewed else f"NOT {reviewed}", []))
+    if query.ids is not None:
+        found.append((f"r.id IN ({', '.join('?' * len(query.ids))})", list(query.ids)))
     return " AND ".join(text for text, _ in found) or "1", [value for _, values in found for value in values]

@@ -1,4 +1,4 @@
-"""What every route needs at hand: the store, the readers, the model, the numbers, and who waits for which film."""
+"""The state of one running server, which every route gets: store, detector, metrics, and who waits for which film."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import BinaryIO, Final, TypeVar
+from typing import Annotated, BinaryIO, Final, TypeVar
+
+from fastapi import Depends, Request
 
 from lungspot.detect import Detector, ModelCard
 from lungspot.errors import RequestError
 from lungspot.report import Analysis, Model, Refusal
 from lungspot.serve.metrics import Metrics
-from lungspot.serve.record import revive
+from lungspot.serve.record import from_record
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.worklist import row_of
 
-__all__ = ["Desk"]
+__all__ = ["AppState", "StateDep", "state_of"]
 
 T = TypeVar("T")
 
-_DRAWERS: Final = 2
+_DRAWING_THREADS: Final = 2
 
 
-class Desk:
-    """One running server's state."""
+class AppState:
+    """Store, detector, settings and metrics of one server, its drawing threads, and events that tell of finished films.
+
+    Made on the event loop's thread, when the application starts; ``film_done`` may be called from any thread.
+    """
 
     def __init__(self, settings: Settings, store: Store, detector: Detector, metrics: Metrics) -> None:
         self.settings = settings
@@ -36,59 +41,59 @@ class Desk:
         self.detector = detector
         self.metrics = metrics
         self.stopping = False
-        self._drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="lungspot-draw")
-        self._bells: dict[str, list[asyncio.Event]] = {}
+        self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
+        self._completion_events: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """End the threads that draw."""
-        self._drawers.shutdown(cancel_futures=True)
+        """Stop the drawing threads; pictures that wait are cancelled."""
+        self._drawing.shutdown(cancel_futures=True)
 
     async def drawn(self, picture: Callable[[], T]) -> T:
-        """Return what ``picture`` makes, in one of few threads: a film's pixels take much memory, and a crowd waits."""
+        """Run ``picture`` in one of two drawing threads and return its value; two, because a film takes much memory."""
         with _unless_deleted():
-            return await self._loop.run_in_executor(self._drawers, picture)
+            return await self._loop.run_in_executor(self._drawing, picture)
 
     def full(self, size: int = 0) -> str | None:
-        """Say why no film can be accepted now; None where one can."""
+        """Return why no upload of ``size`` bytes can be accepted now, as a sentence; None where it can."""
         if self.stopping:
             return "the server is stopping"
         if self.store.waiting >= self.settings.queue:
             return f"{self.store.waiting} films wait; {self.settings.queue} may"
-        return "the disk is nearly full" if self.tight(size) else None
+        return "the disk is nearly full" if self.disk_nearly_full(size) else None
 
-    def tight(self, size: int = 0) -> bool:
-        """Say whether ``size`` more bytes would leave the disk less than always stays free."""
+    def disk_nearly_full(self, size: int = 0) -> bool:
+        """Say whether ``size`` more bytes would leave less than ``Settings.least_free`` on the disk."""
         return self.store.free() < self.settings.least_free + size
 
-    def ring(self, identifier: str, status: str, seconds: float) -> None:
-        """Say, from a reader's thread, that a film is done."""
+    def film_done(self, identifier: str, status: str, seconds: float) -> None:
+        """Count a finished film and set the events of requests that wait for it; called from a worker's thread."""
         self.metrics.film(status, seconds)
-        self._loop.call_soon_threadsafe(self._ring, identifier)
+        self._loop.call_soon_threadsafe(self._set_completion_events, identifier)
 
-    def _ring(self, identifier: str) -> None:
-        for bell in self._bells.pop(identifier, ()):
-            bell.set()
+    def _set_completion_events(self, identifier: str) -> None:
+        for event in self._completion_events.pop(identifier, ()):
+            event.set()
 
     @contextmanager
-    def bell(self, identifier: str) -> Iterator[asyncio.Event]:
-        """Give an event that is set when a film is done; on the event loop's thread."""
-        bell = asyncio.Event()
-        self._bells.setdefault(identifier, []).append(bell)
+    def completion(self, identifier: str) -> Iterator[asyncio.Event]:
+        """Yield an event that is set when the film is done; use it on the event loop's thread."""
+        event = asyncio.Event()
+        self._completion_events.setdefault(identifier, []).append(event)
         try:
-            yield bell
+            yield event
         finally:
-            waiting = self._bells.get(identifier, [])
-            if bell in waiting:
-                waiting.remove(bell)
+            waiting = self._completion_events.get(identifier, [])
+            if event in waiting:
+                waiting.remove(event)
             if not waiting:
-                self._bells.pop(identifier, None)
+                self._completion_events.pop(identifier, None)
 
     def result(self, row: sqlite3.Row, *, pictures: bool) -> Analysis | Refusal:
         """Return the result of a row that is done; without ``pictures`` it holds neither pixels nor maps."""
         name = row["name"] or f"film {row['number']}"
         paths = (self.store.pixels(row["id"]), self.store.maps(row["id"])) if pictures else (None, None)
-        return revive(json.loads(row["record"]), self._model(row["model"]), name, *paths)
+        return from_record(json.loads(row["record"]), self._model(row["model"]), name, *paths)
 
     def film(self, identifier: str) -> Analysis:
         """Return a film with pixels; raises ``NO_READING``, ``NOT_DONE`` or ``NO_PICTURE``."""
@@ -115,6 +120,15 @@ class Desk:
             return Model(self.detector.card, self.detector.sha256, self.detector.runtime)
         row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (sha256,))
         return Model(_card(row["card"]), sha256, row["runtime"])
+
+
+def state_of(request: Request) -> AppState:
+    """Return the state of the server that got a request."""
+    server: AppState = request.app.state.server
+    return server
+
+
+StateDep = Annotated[AppState, Depends(state_of)]
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 
 from lungspot.detect import load_detector
-from lungspot.serve.reader import Readers
 from lungspot.serve.store import Arrived, Store
+from lungspot.serve.workers import Workers
 
 SECRET = "ZZSECRET"  # noqa: S105 - stands for a patient
 
@@ -151,9 +151,9 @@ def read_all(store, model_file):
     """Let one reader read what waits, for a minute at most, and return the rows."""
     detector = load_detector(model_file)
     store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
-    readers = Readers(store, detector, 1)
+    workers = Workers(store, detector, 1)
     deadline = time.monotonic() + 60
     while store.waiting and time.monotonic() < deadline:
         time.sleep(0.05)
-    readers.stop(60)
+    workers.stop(60)
     return store.all("SELECT status, headline FROM readings ORDER BY number")

@@ -1,4 +1,4 @@
-"""What stands before every route: who may ask, how much and how slowly, and the headers of every answer.
+"""The middleware around every route: who may ask, how large and how slow a body may be, and every answer's headers.
 
 Host names guard against a page whose name was pointed at this machine (DNS rebinding), Origin against pages of other
 sites, the token against everyone else. A body is counted and timed as it arrives, whatever its Content-Length says.
@@ -25,7 +25,7 @@ from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import answer
 from lungspot.serve.settings import Settings
 
-__all__ = ["COOKIE", "Fence", "session_of"]
+__all__ = ["COOKIE", "RequestGuard", "session_of"]
 
 _LOG = logging.getLogger("lungspot.serve")
 
@@ -50,8 +50,8 @@ _HEADERS: Final = {
 }
 
 
-class Fence:
-    """An ASGI middleware around the whole application."""
+class RequestGuard:
+    """ASGI middleware: checks host, origin and token, bounds the body's size and time, adds headers, counts answers."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app = app
@@ -60,7 +60,7 @@ class Fence:
         self._hosts = frozenset({"localhost", *(name.lower() for name in settings.allow_hosts)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through to the application, or answer it here."""
+        """Pass a request to the application, or refuse it in the one shape of errors."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -86,7 +86,7 @@ class Fence:
                 await answer(error)(scope, receive, sending)
         except ClientDisconnect:
             _LOG.info("a client left in the middle of its body")
-        except Exception as error:  # the last line of defence: one shape, and no value of a film in the log
+        except Exception as error:  # whatever it is: one shape, and no value of a film in the log
             debug = bool(os.environ.get("LUNGSPOT_DEBUG"))
             route = getattr(scope.get("route"), "path", "?")
             _LOG.error("bug: %s at %s %s", type(error).__name__, scope["method"], route, exc_info=debug)

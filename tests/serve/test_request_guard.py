@@ -73,7 +73,7 @@ def test_pages_of_other_sites_are_not_answered(server, headers, status):
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/readings", "/v1/model", "/metrics"])
-def test_a_token_opens_the_door(locked, path, headers, status):
+def test_a_token_gives_access(locked, path, headers, status):
     answer = locked.get(path, **headers)
     assert answer.status == status
     if status == 401:

@@ -4,7 +4,7 @@ import pytest
 
 from lungspot.detect import load_detector
 from lungspot.errors import RequestError
-from lungspot.serve.desk import Desk
+from lungspot.serve.app_state import AppState
 from lungspot.serve.exports import bytes_of
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.review_routes import reviews_coco
@@ -20,29 +20,29 @@ def store(tmp_path):
 
 
 def asked(store, model_file, size=0, *, stopping=False, **settings):
-    """Return what a desk says that it is too full for."""
+    """Return what the state says of being full."""
 
     async def ask():
-        desk = Desk(Settings(store.folder, **settings), store, load_detector(model_file), Metrics())
-        desk.stopping = stopping
+        app = AppState(Settings(store.folder, **settings), store, load_detector(model_file), Metrics())
+        app.stopping = stopping
         try:
-            return desk.full(size)
+            return app.full(size)
         finally:
-            desk.close()
+            app.close()
 
     return asyncio.run(ask())
 
 
 def test_a_picture_of_a_film_that_was_deleted_meanwhile_is_no_bug(store, model_file):
     async def drawn():
-        desk = Desk(Settings(store.folder), store, load_detector(model_file), Metrics())
+        app = AppState(Settings(store.folder), store, load_detector(model_file), Metrics())
         try:
             with pytest.raises(RequestError, match="NO_READING"):
-                await desk.drawn(lambda: store.pixels("x").read_bytes())
+                await app.drawn(lambda: store.pixels("x").read_bytes())
             with pytest.raises(RequestError, match="NO_READING"):
-                desk.open_pixels("x")
+                app.open_pixels("x")
         finally:
-            desk.close()
+            app.close()
 
     asyncio.run(drawn())
 
@@ -66,12 +66,12 @@ def test_films_are_packed_only_where_the_disk_has_room(store, model_file):
 
     async def ask():
         settings = Settings(store.folder, least_free=2 * store.free())
-        desk = Desk(settings, store, load_detector(model_file), Metrics())
+        app = AppState(settings, store, load_detector(model_file), Metrics())
         try:
             with pytest.raises(RequestError, match=r"BUSY.*no room"):
-                reviews_coco(desk, films=True)
+                reviews_coco(app, films=True)
         finally:
-            desk.close()
+            app.close()
 
     asyncio.run(ask())
 

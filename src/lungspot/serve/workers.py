@@ -1,4 +1,4 @@
-"""The threads that read films: each takes the next film of the queue, reads it, writes the result down."""
+"""Worker threads: each claims the next film of the queue, analyses it, and writes the result down."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lungspot.report import Analysis, Refusal, headline
 from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
 from lungspot.serve.store import Store, Task
 
-__all__ = ["Readers", "urgency"]
+__all__ = ["Workers", "urgency"]
 
 _LOG = logging.getLogger("lungspot.serve")
 _TIERS: Final = {"pneumothorax": 3.0, "tuberculosis": 2.0, "edema": 2.0, "pneumonia": 2.0, "covid19": 2.0}
@@ -30,7 +30,7 @@ _POINT: Final = "balanced"
 _PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
 
-class Readers:
+class Workers:
     """``count`` threads over one store and one detector; ``done`` is called with each film's id and its seconds."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Readers:
                     self._finish(task)
                     continue
             except Exception as error:  # noqa: BLE001 - neither a full disk nor a bug may end the thread
-                _LOG.error("%s in a reader; the film stays in the queue", type(error).__name__)
+                _LOG.error("%s in a worker; the film stays in the queue", type(error).__name__)
             with self._wake:
                 if not self._stopped:
                     self._wake.wait(_PAUSE)
