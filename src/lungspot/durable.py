@@ -1,4 +1,4 @@
-"""Files that survive a power cut: written beside their place, synced, then moved into it, so that none is ever seen in part."""
+"""Files that survive a power cut: written beside their place, synced, then moved; none is ever seen in part."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lungspot.errors import SetupError
 from lungspot.durable import sync_path
+from lungspot.errors import SetupError
 
 __all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
 
