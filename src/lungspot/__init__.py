@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from lungspot.pipeline import analyze as analyze
 
 __version__ = "0.1.0"
+# Stands on every page, picture, report and result.
+BANNER: Final = "Research use only, not for clinical use."
 
-__all__ = ["__version__", "analyze", "read"]
+__all__ = ["BANNER", "__version__", "analyze", "read"]
 
 _HOMES: Final = {"analyze": "lungspot.pipeline", "read": "lungspot.images"}
 

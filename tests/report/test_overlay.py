@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lungspot.report import headline, overlay
-from lungspot.report.look import color_of, place_of
+from lungspot.report import color_of, headline, overlay
+from lungspot.report.words import place_of
 
 
 def rgb(color):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.cli import (
     convert,
     data,
@@ -26,7 +26,7 @@ from lungspot.cli import (
     train,
     train_gate,
 )
-from lungspot.cli.console import BANNER, Exit, print_bug, print_error
+from lungspot.cli.console import Exit, print_bug, print_error
 from lungspot.errors import LungspotError, SetupError
 
 __all__ = ["app", "main"]

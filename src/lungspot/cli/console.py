@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
-    "BANNER",
     "Exit",
     "Tally",
     "emit",
@@ -35,8 +34,6 @@ __all__ = [
     "say",
     "writing",
 ]
-
-BANNER = "Research use only, not for clinical use."
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import BANNER, Exit, people, writing
+from lungspot import BANNER
+from lungspot.cli.console import Exit, people, writing
 from lungspot.cli.detect import report_refusal
 from lungspot.errors import SetupError
 

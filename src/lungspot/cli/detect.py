@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import BANNER, Tally, emit, people, progress, require_one_of, say, writing
+from lungspot import BANNER
+from lungspot.cli.console import Tally, emit, people, progress, require_one_of, say, writing
 from lungspot.errors import FilmError, printable
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def detect(
     from lungspot.pipeline import analyze_all
 
     if set(kinds) & set(_DICOM):
-        from lungspot.report.dicom import require_dicom
+        from lungspot.report import require_dicom
 
         require_dicom()
     names = list(films_in(films))
@@ -200,8 +201,7 @@ class _Targets:
 
     def write(self, result: Analysis | Refusal, film: Film, place: str) -> FilmError | None:
         """Write one film's files; return why a DICOM object that was asked for could not be made, if so."""
-        from lungspot.report import Refusal, write
-        from lungspot.report.write import ending_of
+        from lungspot.report import Refusal, ending_of, write
 
         stem, count = place, 1
         while stem in self._taken:
@@ -221,15 +221,14 @@ class _Targets:
     def _source(self, result: Analysis | Refusal, film: Film) -> tuple[Dataset | None, FilmError | None]:
         """Return the film's DICOM header where a result needs one, or why there is none."""
         from lungspot.images import read_header
-        from lungspot.report import Refusal
-        from lungspot.report.source import source_of
+        from lungspot.report import Refusal, require_study
 
         wanted = set(self._kinds) & {*_DICOM, "fhir"}
         if not wanted:
             return None, None
         try:
             header = read_header(film.open())
-            source_of(header)
+            require_study(header)
         except FilmError as error:
             where = film.name if error.where in {"", "<bytes>"} else error.where
             refused = isinstance(result, Refusal) or wanted == {"fhir"}  # said already, or not needed

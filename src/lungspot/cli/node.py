@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungspot.cli.console import BANNER, emit, print_bug, require_one_of, say, writing
+from lungspot import BANNER
+from lungspot.cli.console import emit, print_bug, require_one_of, say, writing
 from lungspot.errors import printable
 
 if TYPE_CHECKING:

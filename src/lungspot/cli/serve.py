@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import BANNER, say, writing
+from lungspot import BANNER
+from lungspot.cli.console import say, writing
 
 __all__ = ["serve"]
 

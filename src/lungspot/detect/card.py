@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
+from lungspot import BANNER
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
@@ -101,7 +102,7 @@ class ModelCard:
     training_data: tuple[str, ...] = ()
     licence: str = ""
     terms: str = ""
-    intended_use: str = "Research use only, not for clinical use."
+    intended_use: str = BANNER
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from lungspot import BANNER
 from lungspot.errors import LungspotError
 from lungspot.evaluate.mistakes import KINDS, Shown, gallery
 from lungspot.evaluate.plots import draw_curves
@@ -66,7 +67,7 @@ def page(summary: Summary, *, title: str = "lungspot evaluation", films: int = 6
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}"><meta name="referrer" content="no-referrer">'
         f"<title>{_text(title)}</title><style>{style}</style></head><body>"
-        f"<header><h1>{_text(title)}</h1><span class='banner'>Research use only, not for clinical use.</span></header>"
+        f"<header><h1>{_text(title)}</h1><span class='banner'>{BANNER}</span></header>"
         + "\n".join(part for part in parts if part)
         + "\n</body></html>\n"
     )

@@ -1,34 +1,41 @@
 """How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
 
-from lungspot.report.analysis import Analysis, Model, Refusal
-from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results
+from lungspot.report.analysis import Analysis, Model, Refusal, Status
+from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
 from lungspot.report.document import SCHEMA, document, schema
 from lungspot.report.fhir import fhir_bundle
-from lungspot.report.look import BANNER, headline
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
+from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
-from lungspot.report.write import FORMATS, write
+from lungspot.report.words import NOT_ASSESSED, headline
+from lungspot.report.write import FORMATS, ending_of, write
 
 __all__ = [
-    "BANNER",
     "DICOM_KINDS",
     "FORMATS",
+    "NOT_ASSESSED",
     "SCHEMA",
     "SR_CLASSES",
     "Analysis",
     "Model",
     "Refusal",
+    "Status",
     "StructuredReport",
+    "color_of",
     "dicom_bytes",
     "dicom_results",
     "document",
+    "ending_of",
     "fhir_bundle",
+    "glow",
     "headline",
     "overlay",
     "page",
     "read_sr",
+    "require_dicom",
+    "require_study",
     "schema",
     "table",
     "write",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
@@ -14,7 +15,14 @@ from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Finding, Reading
 from lungspot.images import Notice, Radiograph
 
-__all__ = ["Analysis", "Model", "Refusal"]
+__all__ = ["Analysis", "Model", "Refusal", "Status"]
+
+
+class Status(StrEnum):
+    """Whether a film was judged at all, in the words of the JSON document."""
+
+    ASSESSED = "assessed"
+    NOT_ASSESSED = "not_assessed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,19 @@ class Analysis:
         if self.agreement and len(self.agreement) != len(self.boxed):
             raise InputError("BAD_VALUE", where, f"{len(self.agreement)} agreements of {len(self.boxed)} boxes")
 
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
+        values = (getattr(self, each.name) for each in fields(self))
+        return type(self), tuple(dict(each) if isinstance(each, MappingProxyType) else each for each in values)
+
     @property
     def assessed(self) -> bool:
         """Whether the film was judged at all."""
         return self.reading is not None
+
+    @property
+    def status(self) -> Status:
+        """``assessed`` or ``not_assessed``."""
+        return Status.ASSESSED if self.assessed else Status.NOT_ASSESSED
 
     @property
     def boxed(self) -> tuple[Finding, ...]:
@@ -88,3 +105,18 @@ class Refusal:
 
     path: str
     error: LungspotError
+
+    @property
+    def assessed(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def status(self) -> Status:
+        """``not_assessed``."""
+        return Status.NOT_ASSESSED
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The error's code."""
+        return (self.error.code,)

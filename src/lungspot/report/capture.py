@@ -6,9 +6,9 @@ import numpy as np
 from highdicom import sc
 from pydicom.dataset import Dataset
 
+from lungspot import BANNER
 from lungspot.images.dicom_header import text
 from lungspot.report.analysis import Analysis
-from lungspot.report.look import BANNER
 from lungspot.report.overlay import overlay
 from lungspot.report.source import Task, finish
 

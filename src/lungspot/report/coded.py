@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from lungspot.findings import Side, Zone, taxonomy
-from lungspot.report.look import why
+from lungspot.report.words import why
 
 __all__ = [
     "OWN",

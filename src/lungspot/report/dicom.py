@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lungspot.report.source import Task
 
-__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom"]
+__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom", "require_study"]
 
 # The kinds of DICOM object that a result can be written as.
 DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
@@ -73,6 +73,13 @@ def dicom_bytes(dataset: Dataset) -> bytes:
 def require_dicom() -> None:
     """Raise SetupError ``MISSING_EXTRA`` where the extra that makes DICOM objects is not installed."""
     _makers(SR_CLASSES[0])
+
+
+def require_study(source: Dataset) -> None:
+    """Raise FilmError ``NO_STUDY`` where a film's header has no study, series or instance that a result belongs to."""
+    from lungspot.report.source import source_of  # noqa: PLC0415 - loads pydicom
+
+    source_of(source)
 
 
 def _makers(sr_class: str) -> dict[str, Callable[[Task], Dataset | None]]:

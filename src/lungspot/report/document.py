@@ -23,7 +23,7 @@ SCHEMA = "lungspot/1"
 def document(result: Analysis | Refusal) -> dict[str, Any]:
     """Return the result as JSON values, keys in the order of the schema."""
     if isinstance(result, Refusal):
-        return _frame("not_assessed", [result.error.code], _unread(result.path)) | _tail(None)
+        return _frame(result.status, list(result.reasons), _unread(result.path)) | _tail(None)
     film, origin = result.radiograph, result.radiograph.origin
     image = {
         "path": origin.path,
@@ -36,8 +36,7 @@ def document(result: Analysis | Refusal) -> dict[str, Any]:
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
         "sop_instance_uid": origin.sop_instance_uid,
     }
-    status = "assessed" if result.assessed else "not_assessed"
-    value = _frame(status, list(result.reasons), image) | _tail(result.model)
+    value = _frame(result.status, list(result.reasons), image) | _tail(result.model)
     value["findings"] = [_finding(result, index) for index in range(len(result.boxed))]
     value["image_scores"] = [
         _image_score(result, finding)

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.findings import Finding, State
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
-from lungspot.report.look import BANNER, headline, place_of, why
+from lungspot.report.words import headline, place_of, refused_because, why
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -75,7 +75,7 @@ def fhir_bundle(result: Analysis | Refusal, source: Dataset | None = None, *, no
 
 def _report(result: Analysis | Refusal, moment: str, observations: list[str]) -> Json:
     assessed = isinstance(result, Analysis) and result.assessed
-    said = headline(result) if isinstance(result, Analysis) else f"Not assessed: {why(result.error.code)}"
+    said = headline(result) if isinstance(result, Analysis) else refused_because(why(result.error.code))
     report: Json = {
         "resourceType": "DiagnosticReport",
         "status": "preliminary" if assessed else "cancelled",

@@ -14,12 +14,13 @@ from highdicom import PresentationLUTTransformation, pr
 from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
+from lungspot import BANNER
 from lungspot.findings import Box, Finding, Frame
 from lungspot.images.dicom_header import number, numbers, text
 from lungspot.images.dicom_lut import table_of
 from lungspot.report.analysis import Analysis
-from lungspot.report.look import BANNER, name_of
 from lungspot.report.source import Task, finish
+from lungspot.report.words import name_of
 
 __all__ = ["make_gsps"]
 

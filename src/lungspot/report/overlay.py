@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.findings import Box, Frame
 from lungspot.images.radiograph import WARNINGS
 from lungspot.report.analysis import Analysis
-from lungspot.report.look import BANNER, color_of, film_picture, glow, headline, name_of
+from lungspot.report.style import color_of, film_picture, glow
+from lungspot.report.words import headline, name_of
 
 __all__ = ["overlay"]
 

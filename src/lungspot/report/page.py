@@ -17,11 +17,12 @@ from typing import Any
 
 from PIL import Image
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.images.radiograph import WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
-from lungspot.report.look import color_of, film_picture, glow, headline, name_of, place_of
+from lungspot.report.style import color_of, film_picture, glow
+from lungspot.report.words import headline, name_of, place_of
 
 __all__ = ["page"]
 
@@ -34,6 +35,7 @@ def page(result: Analysis) -> str:
     style, script = _part("page.css"), _part("page.js")
     text = json.dumps(_data(result), ensure_ascii=False, allow_nan=False)
     parts = {
+        "banner": BANNER,
         "style": style,
         "style_hash": _csp_hash(style),
         "script": script,
@@ -57,7 +59,7 @@ def _data(result: Analysis) -> dict[str, Any]:
     labels = dict.fromkeys([each["label"] for each in findings] + ([best] if best else []))
     return {
         "assessed": result.assessed,
-        "status": "assessed" if result.assessed else "not assessed",
+        "status": result.status.replace("_", " "),
         "headline": headline(result),
         "frame": [result.radiograph.frame.width, result.radiograph.frame.height],
         "picture": _jpeg(film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)),

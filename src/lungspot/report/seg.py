@@ -16,10 +16,11 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
+from lungspot import BANNER
 from lungspot.report.analysis import Analysis
 from lungspot.report.coded import TERMS, site_term, term_of
-from lungspot.report.look import BANNER, name_of
 from lungspot.report.source import Task, finish
+from lungspot.report.words import name_of
 
 __all__ = ["make_seg"]
 

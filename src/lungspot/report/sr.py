@@ -17,18 +17,19 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from lungspot import BANNER
 from lungspot.findings import Box, Finding, State
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
-from lungspot.report.look import BANNER, name_of
 from lungspot.report.source import Task, finish, threshold_set
+from lungspot.report.words import NOT_ASSESSED, name_of
 
 __all__ = ["make_sr"]
 
 _CLASSES: Final = {"comprehensive3d": sr.Comprehensive3DSR, "comprehensive": sr.ComprehensiveSR}
 _UNITS: Final = Code("1", "UCUM", "no units")
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
-_REASON: Final = Code("reason", OWN, "Reason not assessed")
+_REASON: Final = Code("reason", OWN, f"Reason {NOT_ASSESSED.lower()}")
 _OUTCOME: Final = Code("outcome", OWN, "Outcome")
 _OUTCOMES: Final = {
     "assessed": Code("assessed", OWN, "Assessed"),

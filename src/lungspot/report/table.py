@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lungspot.errors import printable
 from lungspot.report.analysis import Analysis
-from lungspot.report.look import color_of, headline, name_of, place_of
+from lungspot.report.style import color_of
+from lungspot.report.words import headline, name_of, place_of
 
 if TYPE_CHECKING:
     from rich.table import Table

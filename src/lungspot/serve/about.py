@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.detect import OPERATING_POINTS, REASONS
 from lungspot.errors import CODES, RequestError
 from lungspot.findings import DISEASES, taxonomy
 from lungspot.images.radiograph import WARNINGS
-from lungspot.report import BANNER
-from lungspot.report.look import color_of
+from lungspot.report import color_of
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS
 from lungspot.serve.problems import ERRORS

@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images.nursery import nursery
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="lungspot",
         version=__version__,
-        description="Boxes disease in chest X-rays. Research use only, not for clinical use. docs/reference/http.md.",
+        description=f"Boxes disease in chest X-rays. {BANNER} docs/reference/http.md.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

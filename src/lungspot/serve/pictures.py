@@ -11,8 +11,7 @@ from PIL import Image
 
 from lungspot.explain import in_pixels
 from lungspot.findings import Frame
-from lungspot.report import Analysis
-from lungspot.report.look import glow
+from lungspot.report import Analysis, glow
 
 __all__ = ["PIECE", "draw", "film_png", "heat_png", "pieces"]
 

@@ -20,7 +20,7 @@ from lungspot.errors import CODES, FilmError, LungspotError
 from lungspot.findings import Reading, State, reading_from_json, reading_to_json
 from lungspot.images import Notice, Origin, Radiograph, View
 from lungspot.images.radiograph import WARNINGS
-from lungspot.report import Analysis, Model, Refusal, document
+from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document
 
 __all__ = ["at_point", "candidates", "floor_of", "from_record", "headline_of", "pixels_of", "save_arrays", "to_record"]
 
@@ -157,7 +157,7 @@ def candidates(result: Analysis | Refusal) -> list[dict[str, Any]]:
 
 def headline_of(error: LungspotError) -> str:
     """Return the sentence for a film that could not be read."""
-    return f"Not assessed: {error.reason}"
+    return f"{NOT_ASSESSED}: {error.reason}"
 
 
 def _flat(height: int, width: int) -> NDArray[np.float32]:

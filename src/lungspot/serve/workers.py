@@ -167,12 +167,12 @@ def _columns(result: Analysis | Refusal) -> dict[str, Any]:
     """Return what the worklist shows of a result."""
     if isinstance(result, Refusal):
         empty = dict.fromkeys(("top_label", "top_score", "width", "height", "view", "model"))
-        said = {"status": "not_assessed", "readable": 0, "headline": headline_of(result.error)}
+        said = {"status": result.status, "readable": 0, "headline": headline_of(result.error)}
         return empty | said | {"urgency": urgency([], assessed=False)}
     scores = _scores(result)
     top = max(scores, key=lambda each: each[1], default=(None, None, False))
     return {
-        "status": "assessed" if result.assessed else "not_assessed",
+        "status": result.status,
         "readable": 1,
         "headline": headline(at_point(result, _POINT)),
         "top_label": top[0],

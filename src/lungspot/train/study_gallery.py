@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lungspot.images import normalise, read
-from lungspot.report.look import color_of, glow
+from lungspot.report import color_of, glow
 from lungspot.train.study import Choice, Seen, pairs_of
 
 __all__ = ["panels"]

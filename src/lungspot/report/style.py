@@ -1,4 +1,4 @@
-"""The colours, words and grey values that every picture of a result shares."""
+"""The colours and grey values that every picture of a result shares."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungspot.detect import REASONS
-from lungspot.errors import CODES
-from lungspot.findings import Finding, taxonomy
 from lungspot.images import Radiograph, normalise
-from lungspot.report.analysis import Analysis
 
-__all__ = ["BANNER", "color_of", "film_picture", "glow", "headline", "name_of", "place_of", "why"]
-
-BANNER: Final = "Research use only, not for clinical use."
+__all__ = ["color_of", "film_picture", "glow"]
 
 _COLORS: Final[dict[str, str]] = {
     "atelectasis": "#4fc3f7",
@@ -41,41 +35,6 @@ _HEAT: Final = np.array(
 def color_of(label: str) -> str:
     """Return a label's colour as ``#rrggbb``; bright enough for a dark film."""
     return _COLORS.get(label, _OTHER)
-
-
-def name_of(label: str) -> str:
-    """Return a label's name for people."""
-    return taxonomy()[label].name
-
-
-def place_of(finding: Finding) -> str:
-    """Return side and zone in words: ``right lower zone``, ``both sides``; empty where neither is known."""
-    side = "both sides" if finding.side == "bilateral" else finding.side or ""
-    zone = f"{finding.zone} zone" if finding.zone else ""
-    joined = ", ".join(filter(None, (side, zone))) if finding.side == "bilateral" else f"{side} {zone}"
-    return joined.strip()
-
-
-def why(code: str) -> str:
-    """Return what a reason code says to a person."""
-    return REASONS.get(code) or CODES.get(code) or code
-
-
-def headline(result: Analysis) -> str:
-    """Return one sentence: what was found, or why the film was not assessed."""
-    if not result.assessed:
-        return "Not assessed: " + "; ".join(map(why, result.reasons))
-    positive = [finding for finding in result.boxed if result.is_positive(finding)]
-    names = list(dict.fromkeys(name_of(finding.label) for finding in positive))
-    if names:
-        return ", ".join(names)
-    limits = result.model.card
-    unboxed = [
-        name_of(label) for label, p in result.probabilities.items() if p >= limits.threshold(label, result.point).image
-    ]
-    if unboxed:
-        return ", ".join(unboxed) + " (no box)"
-    return f"No finding at the {result.point} operating point"
 
 
 def film_picture(radiograph: Radiograph, *, smallest: int, largest: int) -> Image.Image:
