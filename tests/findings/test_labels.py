@@ -7,7 +7,7 @@ import pytest
 from pydicom.sr.codedict import codes as dicom
 
 from lungspot.errors import InputError
-from lungspot.findings import DISEASES, Code, Label, LabelSet, is_label_id, label_id, taxonomy
+from lungspot.findings import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, taxonomy
 
 # label, scheme, value: pinned, for a code that drifts means another disease to every program that reads it.
 CODES = [
@@ -165,6 +165,37 @@ def test_code_is_the_one_of_dicom(label, theirs):
     assert (code.value, code.meaning) == (theirs.value, theirs.meaning)
 
 
+def test_the_facts_about_the_ten():
+    facts = {label.id: (label.organ, label.paired, label.urgency, label.group) for label in taxonomy() if label.disease}
+    assert facts == {
+        "atelectasis": (Organ.LUNG, True, 1, "atelectasis"),
+        "cardiomegaly": (Organ.HEART, False, 1, "cardiomegaly"),
+        "covid19": (Organ.LUNG, True, 2, "opacity"),
+        "edema": (Organ.LUNG, True, 2, "edema"),
+        "effusion": (Organ.PLEURA, True, 1, "effusion"),
+        "emphysema": (Organ.LUNG, True, 1, "emphysema"),
+        "nodule_mass": (Organ.LUNG, True, 1, "nodule_mass"),
+        "pneumonia": (Organ.LUNG, True, 2, "opacity"),
+        "pneumothorax": (Organ.PLEURA, True, 3, "pneumothorax"),
+        "tuberculosis": (Organ.LUNG, True, 2, "opacity"),
+    }
+    assert [each.id for each in taxonomy() if each.well_boxed] == ["covid19", "effusion", "pneumonia", "tuberculosis"]
+    assert [each for each in DISEASES if taxonomy()[each].germ] == ["covid19", "tuberculosis"]
+    assert [each for each in DISEASES if not taxonomy()[each].in_lungs] == ["cardiomegaly"]
+
+
+def test_each_disease_has_a_colour_of_its_own_and_no_other_label_has_one():
+    colors = [taxonomy()[disease].color for disease in DISEASES]
+    assert len({*colors, taxonomy()["hernia"].color}) == 11
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", label.color) for label in taxonomy())
+    assert {label.color for label in taxonomy() if not label.disease} == {taxonomy()["hernia"].color}
+
+
+def test_what_must_have_been_looked_for_is_a_narrower_label():
+    for label in taxonomy():
+        assert set(label.parts) <= set(taxonomy().children(label.id))
+
+
 def test_each_disease_has_a_code_but_the_grouping():
     assert [disease for disease in DISEASES if not taxonomy()[disease].codes] == ["nodule_mass"]
     assert all(taxonomy()[child].codes for child in ("nodule", "mass"))
@@ -256,6 +287,7 @@ def test_a_set_of_labels():
         (lambda: Label("Lung", "Lung"), "not a lower-case word"),
         (lambda: LabelSet([Label("a", "Same"), Label("b", "same")]), "'same' names both b and a"),
         (lambda: LabelSet([Label("a", "A", parent="b")]), "parent 'b' of a is not in the set"),
+        (lambda: LabelSet([Label("a", "A", look_alike="b")]), "group 'b' of a is not in the set"),
     ],
 )
 def test_a_set_refuses_what_is_ambiguous(make, reason):

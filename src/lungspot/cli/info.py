@@ -197,14 +197,14 @@ def _installation_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _label_facts() -> list[dict[str, Any]]:
-    from lungspot.findings import DISEASES, taxonomy
+    from lungspot.findings import taxonomy
 
     return [
         {
             "id": label.id,
             "name": label.name,
             "parent": label.parent,
-            "disease": label.id in DISEASES,
+            "disease": label.disease,
             "codes": {code.scheme: code.value for code in label.codes},
             "aliases": list(label.aliases),
         }

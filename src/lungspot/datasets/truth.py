@@ -25,20 +25,12 @@ from typing import Final
 from lungspot.datasets import chestxdet, nih, rsna, siim_covid
 from lungspot.datasets.case import Case
 from lungspot.errors import InputError
-from lungspot.findings import DISEASES, Finding, Reading, State
+from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
 
 __all__ = ["TRUTH", "noisy", "truth"]
 
 TRUTH: Final = "truth"  # the reader of the result
 
-# label → the labels that mean it, and which of them must all have been looked for to call it absent.
-_PARTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "nodule_mass": (("nodule_mass", "nodule", "mass", "diffuse_nodule"), ("nodule", "mass")),
-    "tuberculosis": (
-        ("tuberculosis", "tuberculosis_active", "tuberculosis_old"),
-        ("tuberculosis_active", "tuberculosis_old"),
-    ),
-}
 # What these readers call the opacity that counts as pneumonia.
 _PNEUMONIA: Final[dict[str, tuple[str, ...]]] = {
     rsna.READER: ("opacity",),
@@ -117,7 +109,8 @@ def _decide(people: list[_Claim], listed: _Claim | None, mined: _Claim | None) -
 
 
 def _claim(reading: Reading, label: str) -> _Claim | None:
-    names, needed = _PARTS.get(label, ((label,), (label,)))
+    names = (label, *taxonomy().children(label))
+    needed = taxonomy()[label].parts or (label,)
     if label == "pneumonia":
         names = needed = _PNEUMONIA.get(reading.reader, names)
     states = [reading.states[name] for name in names if name in reading.states]

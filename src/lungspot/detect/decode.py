@@ -14,13 +14,12 @@ from lungspot.detect.card import ModelCard, Platt
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
 from lungspot.detect.thin import thin
-from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
+from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone, taxonomy
 from lungspot.images import Placement
 
 __all__ = ["calibrate", "decode", "place"]
 
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
-_NO_SIDE = frozenset({"cardiomegaly"})
 # Thirds of the lungs' height on an upright film, as fractions of the film's height: apices near .10, bases near .82.
 _UPPER, _MIDDLE = 0.34, 0.58
 _TALL = 0.55  # of the film's height: a box over a whole lung is in no zone
@@ -70,7 +69,7 @@ def calibrate(scores: NDArray[np.floating], platt: Platt | None) -> NDArray[np.f
 
 def place(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]:
     """Return the patient's side and the zone of a box on an upright film."""
-    if label in _NO_SIDE:
+    if not taxonomy()[label].paired:
         return None, None
     x, y = box.center[0] / frame.width, box.center[1] / frame.height
     crosses = box.x0 / frame.width < 0.35 and box.x1 / frame.width > 0.65

@@ -16,7 +16,7 @@ from lungspot.detect import Detector, Raw, calibrate, decode
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.classify import auroc
 from lungspot.evaluate.matched import Pair
-from lungspot.findings import Reading, State
+from lungspot.findings import Reading, State, taxonomy
 from lungspot.images import Pixels, normalise, prepare, read, squash
 
 __all__ = ["CHANGES", "linear_probe", "shortcuts"]
@@ -24,7 +24,6 @@ __all__ = ["CHANGES", "linear_probe", "shortcuts"]
 _CORNER: Final = 0.14  # of a side: where markers and the collimator's edges are
 _COARSE: Final = 96  # pixels
 _RIDGE: Final = 10.0
-_SUSPECTS: Final = ("covid19", "tuberculosis")
 
 
 def shortcuts(
@@ -76,7 +75,7 @@ def shortcuts(
         "probe": {"all": _halves(films, features, np.ones_like(clear)), "normal": _halves(films, features, clear)},
         "changes": {name: _moved(films, labels, np.stack(before), np.stack(rows)) for name, rows in after.items()},
         "other_normals": {
-            label: _on_normals(films, readings, label, detector) for label in _SUSPECTS if label in labels
+            label: _on_normals(films, readings, label, detector) for label in labels if taxonomy()[label].germ
         },
     }
 

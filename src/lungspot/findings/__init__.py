@@ -2,7 +2,7 @@
 
 from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersection_matrix, iou_matrix
 from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
-from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, is_label_id, label_id, taxonomy
+from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, taxonomy
 from lungspot.findings.reading import Finding, Reading, Side, State, Zone
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Frame",
     "Label",
     "LabelSet",
+    "Organ",
     "Reading",
     "Side",
     "State",

@@ -1,4 +1,4 @@
-"""The vocabulary: label ids, names, codes and parents, read from ``taxonomy.json`` and nowhere else.
+"""The vocabulary: every fact about a label (name, codes, organ, colour …), read from ``taxonomy.json`` only.
 
 An id is a stable lower-case word (``effusion``). Class indices exist only inside a model file. Codes carry the way they
 were verified; none is ever taken by keyword (pydicom's ``codes.SCT.Cardiomegaly`` is another disease).
@@ -10,29 +10,28 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from typing import Final
 
 from lungspot.errors import InputError
 
-__all__ = ["DISEASES", "Code", "Label", "LabelSet", "is_label_id", "label_id", "taxonomy"]
-
-# The ten that lungspot exists for, in the order in which tables show them.
-DISEASES: Final[tuple[str, ...]] = (
-    "atelectasis",
-    "cardiomegaly",
-    "covid19",
-    "edema",
-    "effusion",
-    "emphysema",
-    "nodule_mass",
-    "pneumonia",
-    "pneumothorax",
-    "tuberculosis",
-)
+__all__ = ["DISEASES", "Code", "Label", "LabelSet", "Organ", "is_label_id", "label_id", "taxonomy"]
 
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
+_PLAIN: Final = "#d5dbe3"  # the colour of a label that has none of its own
+
+
+class Organ(StrEnum):
+    """Where in the chest a finding lies; ``chest`` where its name does not say."""
+
+    LUNG = "lung"
+    PLEURA = "pleura"
+    HEART = "heart"
+    MEDIASTINUM = "mediastinum"
+    BONE = "bone"
+    CHEST = "chest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,16 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A finding's name: id, words for people, parent's id, codes, and the other names that datasets give it."""
+    """A finding's name and what is known of everything that bears it.
+
+    ``name``: words for people; ``aliases``: the other names that datasets give it; ``parent``: the id of the wider
+    label. ``organ``: where it lies; ``paired``: whether that organ has a left and a right, so that a side can be said.
+    ``disease``: one of the ten that lungspot exists for (:data:`DISEASES`); ``well_boxed``: one of the four of them of
+    which people have boxed enough for a steady AP. ``color``: ``#rrggbb``, bright enough for a dark film.
+    ``urgency``: the worklist's tier, 1 and up. ``look_alike``: the id of the label that names a group which a film
+    cannot tell apart. ``germ``: the cause that the name claims and no film shows. ``parts``: the labels that must all
+    have been looked for to call this one absent, where a dataset knows only them.
+    """
 
     id: str
     name: str
@@ -55,11 +63,30 @@ class Label:
     codes: tuple[Code, ...] = ()
     aliases: tuple[str, ...] = ()
     definition: str = ""
+    organ: Organ = Organ.CHEST
+    paired: bool = True
+    disease: bool = False
+    well_boxed: bool = False
+    color: str = _PLAIN
+    urgency: float = 1.0
+    look_alike: str | None = None
+    germ: str | None = None
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ids that are not lower-case words."""
         if not is_label_id(self.id):
             raise InputError("UNKNOWN_LABEL", None, f"label id {self.id!r} is not a lower-case word")
+
+    @property
+    def in_lungs(self) -> bool:
+        """Whether it lies in a lung or its pleura, and so within the borders of the lungs on a film."""
+        return self.organ in {Organ.LUNG, Organ.PLEURA}
+
+    @property
+    def group(self) -> str:
+        """The id of its look-alike group, or its own: two labels of one group cannot be told apart on a film."""
+        return self.look_alike or self.id
 
     def code(self, scheme: str) -> Code | None:
         """Return the code in one scheme, or None where that scheme has no term for it."""
@@ -78,6 +105,8 @@ class LabelSet:
                     raise InputError("BAD_VALUE", None, f"{name!r} names both {label.id} and {self._names[_key(name)]}")
             if label.parent is not None and label.parent not in self._labels:
                 raise InputError("UNKNOWN_LABEL", None, f"parent {label.parent!r} of {label.id} is not in the set")
+            if label.group not in self._labels:
+                raise InputError("UNKNOWN_LABEL", None, f"group {label.group!r} of {label.id} is not in the set")
 
     def __iter__(self) -> Iterator[Label]:
         """Iterate over the labels in their order."""
@@ -142,6 +171,15 @@ def taxonomy() -> LabelSet:
             codes=tuple(Code(**code) for code in row.get("codes", ())),
             aliases=tuple(row.get("aliases", ())),
             definition=row.get("definition", ""),
+            organ=Organ(row["organ"]),
+            paired=row["paired"],
+            disease=row.get("disease", False),
+            well_boxed=row.get("well_boxed", False),
+            color=row.get("color", _PLAIN),
+            urgency=float(row.get("urgency", 1)),
+            look_alike=row.get("look_alike"),
+            germ=row.get("germ"),
+            parts=tuple(row.get("parts", ())),
         )
         for row in rows["labels"]
     )
@@ -149,3 +187,7 @@ def taxonomy() -> LabelSet:
 
 def _key(name: str) -> str:
     return re.sub(r"[\s_/\-]+", "_", name.strip().lower())
+
+
+# The ten that lungspot exists for, in the order in which tables show them.
+DISEASES: Final[tuple[str, ...]] = tuple(label.id for label in taxonomy() if label.disease)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from lungspot.findings import Side, Zone, taxonomy
+from lungspot.findings import Organ, Side, Zone, taxonomy
 from lungspot.report.words import why
 
 __all__ = [
@@ -70,7 +70,6 @@ TERMS: Final[dict[str, Term]] = {
 }
 
 _LONGEST: Final = 64  # characters of a code meaning (VR LO)
-_HEARTS: Final = frozenset({"cardiomegaly"})
 _QUALITIES: Final = {
     "LATERAL": "positioning",
     "CROPPED": "positioning",
@@ -99,7 +98,7 @@ def label_of(value: str, scheme: str) -> str | None:
 
 def site_term(label: str) -> Term:
     """Return the organ that a finding is in."""
-    return TERMS["heart" if label in _HEARTS else "lung"]
+    return TERMS["heart" if taxonomy()[label].organ is Organ.HEART else "lung"]
 
 
 def side_term(side: Side) -> Term:

@@ -8,23 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lungspot.findings import taxonomy
 from lungspot.images import Radiograph, normalise
 
 __all__ = ["color_of", "film_picture", "glow"]
-
-_COLORS: Final[dict[str, str]] = {
-    "atelectasis": "#4fc3f7",
-    "cardiomegaly": "#ff6b81",
-    "covid19": "#ffb300",
-    "edema": "#2dd4bf",
-    "effusion": "#5b9dff",
-    "emphysema": "#b794ff",
-    "nodule_mass": "#ffe45c",
-    "pneumonia": "#ff8a50",
-    "pneumothorax": "#f472d0",
-    "tuberculosis": "#9be15d",
-}
-_OTHER: Final = "#d5dbe3"
 
 # Anchors of the heat map's colours, cold to hot, perceptually even enough to be read in grey too.
 _HEAT: Final = np.array(
@@ -34,7 +21,7 @@ _HEAT: Final = np.array(
 
 def color_of(label: str) -> str:
     """Return a label's colour as ``#rrggbb``; bright enough for a dark film."""
-    return _COLORS.get(label, _OTHER)
+    return taxonomy()[label].color
 
 
 def film_picture(radiograph: Radiograph, *, smallest: int, largest: int) -> Image.Image:

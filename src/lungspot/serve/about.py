@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lungspot import BANNER, __version__
 from lungspot.detect import OPERATING_POINTS, REASONS
 from lungspot.errors import CODES, RequestError
-from lungspot.findings import DISEASES, taxonomy
+from lungspot.findings import taxonomy
 from lungspot.images.radiograph import WARNINGS
 from lungspot.report import color_of
 from lungspot.serve.app_state import AppState, StateDep
@@ -56,7 +56,7 @@ def model(app: StateDep) -> dict[str, Any]:
         "gate": None if card.gate is None else {"tested_on": _plain(card.gate.tested_on)},
         "reasons": {**CODES, **REASONS},
         "warnings": dict(WARNINGS),
-        "taxonomy": [{"id": each.id, "name": each.name, "disease": each.id in DISEASES} for each in taxonomy()],
+        "taxonomy": [{"id": each.id, "name": each.name, "disease": each.disease} for each in taxonomy()],
         "limits": {
             "upload_bytes": app.settings.upload_bytes,
             "films": app.settings.queue,

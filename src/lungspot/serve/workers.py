@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, SetupError
+from lungspot.findings import taxonomy
 from lungspot.images.identity import Identity, read_identity
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, headline
@@ -25,7 +26,6 @@ from lungspot.serve.store import Store, Task
 __all__ = ["Workers", "urgency"]
 
 _LOG = logging.getLogger("lungspot.serve")
-_TIERS: Final = {"pneumothorax": 3.0, "tuberculosis": 2.0, "edema": 2.0, "pneumonia": 2.0, "covid19": 2.0}
 _POINT: Final = "balanced"
 _PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
@@ -138,7 +138,7 @@ def urgency(scores: list[tuple[str, float, bool]], *, assessed: bool) -> float:
     """Return what the worklist sorts by (docs/reference/http.md): it orders films, it judges nothing."""
     if not assessed:
         return 0.9
-    positive = [_TIERS.get(label, 1.0) + score for label, score, reached in scores if reached]
+    positive = [taxonomy()[label].urgency + score for label, score, reached in scores if reached]
     return max(positive) if positive else 0.8 * max((score for _, score, _ in scores), default=0.0)
 
 

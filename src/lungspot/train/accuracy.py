@@ -13,13 +13,14 @@ from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.evaluate.detection import Judged
 from lungspot.evaluate.resample import by_patient, interval
 from lungspot.evaluate.shortcuts import linear_probe
+from lungspot.findings import taxonomy
 from lungspot.train.calibrate import Fitted
 from lungspot.train.loss import ABSENT, PRESENT, UNKNOWN
 from lungspot.train.validate import STATES, Predictions
 
 __all__ = ["FOUR", "accuracy", "false_positives", "source_probe"]
 
-FOUR: Final = ("effusion", "pneumonia", "covid19", "tuberculosis")
+FOUR: Final = tuple(label.id for label in taxonomy() if label.well_boxed)
 _RESAMPLES: Final = 200
 
 
