@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import load_detector
 from lungspot.detect.decode import decode
 from lungspot.detect.detector import Detector
+from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
 from lungspot.train.accuracy import accuracy
 from lungspot.train.calibrate import Fitted

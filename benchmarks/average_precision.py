@@ -18,13 +18,13 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.datasets.case import Split
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.truth import truth
 from lungspot.detect import decode, load_detector
 from lungspot.evaluate import Limits, Pair, measure, once, tabulate
 from lungspot.findings import State
+from lungspot.formats.case import Split
 from lungspot.images import prepare, read
 
 

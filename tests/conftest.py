@@ -1,6 +1,7 @@
 """What every test may ask for: the real films beside the checkout, and pydicom-data's real chest film."""
 
 import importlib.util
+import json
 import os
 import posix
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
+from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -261,3 +263,29 @@ def write_model(generated_card):
 def model_file(write_model, tmp_path_factory):
     """The generated network in a file."""
     return write_model(tmp_path_factory.mktemp("model") / "generated.onnx")
+
+
+def write_files(root, files):
+    """Write ``files``, path → text, below ``root``, which is returned; a film needs no content to be found."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def download(tmp_path):
+    """A function that writes a small download: path → text or JSON value."""
+
+    def make(files, folder="download"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return write_files(tmp_path / folder, files)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_cases(shared_data):
+    """Every real film with all that is said about it."""
+    return tuple(load_all(shared_data))

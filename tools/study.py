@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load, load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import load_detector
+from lungspot.formats.case import Case, Split
 from lungspot.train.loop import load_checkpoint
 from lungspot.train.study import Seen, ceiling, chances, choose, look, measured
 from lungspot.train.study_gallery import panels

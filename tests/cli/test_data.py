@@ -10,8 +10,8 @@ from lungspot.cli.app import run
 from lungspot.cli.data import Format, How, Look, Place
 from lungspot.cli.data_text import aligned
 from lungspot.datasets.catalog import load
-from lungspot.datasets.formats import FORMATS
-from lungspot.datasets.image_files import Films
+from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.image_files import FilmTransfer
 
 HEADER = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max,width,height\n"
 ROWS = """\
@@ -197,7 +197,7 @@ def test_fuse(data, vindr, options, boxes, source):
 def test_fuse_into_a_format(data, vindr, tmp_path):
     code, _, err = data("fuse", "vindr", vindr, "-o", tmp_path / "coco")
     assert (code, err) == (0, f"lungspot: {tmp_path}/coco: 3 films as coco\n".removeprefix("lungspot: "))
-    cases = FORMATS["coco"].read(tmp_path / "coco")
+    cases = ANNOTATION_FORMATS["coco"].read(tmp_path / "coco")
     assert {finding.source for case in cases for r in case.readings for finding in r.findings} == {
         "R8+R9",
         "R9",
@@ -221,7 +221,7 @@ def test_a_bad_film_does_not_stop_the_rest(data, vindr, tmp_path):
     assert (code, json.loads(out)["films"], json.loads(out)["refused"]) == (1, 2, 1)
     assert err.startswith(says)
     assert len(err.splitlines()) == 1
-    assert [case.id for case in FORMATS["yolo"].read(tmp_path / "out")] == ["a", "c"]
+    assert [case.id for case in ANNOTATION_FORMATS["yolo"].read(tmp_path / "out")] == ["a", "c"]
     (vindr / "labels.csv").write_text("image,Edema\na.png,1\nb.png,1\n")
     (vindr / "train.csv").unlink()
     code, out, err = data("pool", "csv", vindr, "-o", tmp_path / "pool", "--label", "edema", "--json")
@@ -235,7 +235,7 @@ def test_a_bad_film_does_not_stop_the_rest(data, vindr, tmp_path):
 def test_merge(data, vindr, tmp_path):
     code, out, _ = data("merge", "vindr", vindr, "vindr", vindr, "-o", tmp_path / "out", "--json")
     assert (code, json.loads(out)["films"]) == (0, 3)
-    assert len(FORMATS["coco"].read(tmp_path / "out")[0].readings) == 3
+    assert len(ANNOTATION_FORMATS["coco"].read(tmp_path / "out")[0].readings) == 3
     assert data("merge", "vindr", "-o", tmp_path / "2")[0] == 2
 
 
@@ -269,7 +269,7 @@ def test_pool_and_collect(data, vindr, tmp_path):
     assert "none of 1 films is answered" in err
     code, out, _ = data("collect", tmp_path / "pool", "-o", tmp_path / "answers", "--complete", "--json")
     assert (code, json.loads(out)["films"]) == (0, 1)
-    (case,) = FORMATS["coco"].read(tmp_path / "answers")
+    (case,) = ANNOTATION_FORMATS["coco"].read(tmp_path / "answers")
     assert {reading.reader: str(reading.state("edema")) for reading in case.readings} == {
         "labels": "present",
         "annotator": "absent",
@@ -299,8 +299,8 @@ def test_what_is_refused(data, vindr, monkeypatch, arguments, code, says):
 
 
 def test_the_choices_on_the_command_line_are_those_of_the_rooms():
-    assert {str(one) for one in Format} == set(FORMATS)
-    assert {str(one) for one in Place} == {str(one) for one in Films}
+    assert {str(one) for one in Format} == set(ANNOTATION_FORMATS)
+    assert {str(one) for one in Place} == {str(one) for one in FilmTransfer}
     assert [str(one) for one in Look] == ["skip", "open", "compare"]
     assert [str(one) for one in How] == ["wbf", "majority", "union", "one"]
 
@@ -317,4 +317,4 @@ def test_columns_line_up():
 def test_a_real_dataset_through_a_format_keeps_its_counts(data, shared_data, tmp_path):
     folder = shared_data / "tb-extra"
     assert data("convert", "nlm_tb", folder, "-o", tmp_path / "out", "--to", "coco", "--films", "none")[0] == 0
-    assert len(FORMATS["coco"].read(tmp_path / "out")) == len(load("nlm_tb", folder))
+    assert len(ANNOTATION_FORMATS["coco"].read(tmp_path / "out")) == len(load("nlm_tb", folder))

@@ -1,11 +1,10 @@
 """Small downloads in the publishers' exact headers, so that adapters are tested where the real ones are absent."""
 
 import functools
-import json
 
 import pytest
 
-from lungspot.datasets.catalog import DATASETS, load, load_all
+from lungspot.datasets.catalog import DATASETS, load
 
 NIH_2020 = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -28,36 +27,10 @@ NIH_BOXES = (
 )
 
 
-def write(root, files):
-    """Write ``files``, path → text, below ``root``, which is returned; a film needs no content to be found."""
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
-    return root
-
-
-@pytest.fixture(scope="session")
-def real_cases(shared_data):
-    """Every real film with all that is said about it."""
-    return tuple(load_all(shared_data))
-
-
 @pytest.fixture(scope="session")
 def real(shared_data):
     """A function that gives the cases of a real dataset by name; each is read once."""
     return functools.cache(lambda name: tuple(load(name, shared_data / DATASETS[name].folder)))
-
-
-@pytest.fixture
-def download(tmp_path):
-    """A function that writes a small download: path → text or JSON value."""
-
-    def make(files, folder="download"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        return write(tmp_path / folder, files)
-
-    return make
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from lungspot.datasets.agreement import agreement
-from lungspot.datasets.case import Case
 from lungspot.errors import InputError
 from lungspot.findings import Box, Frame, Reading, State
+from lungspot.formats.case import Case
 
 FRAME = Frame(100, 100)
 A = (0, 0, 10, 10)

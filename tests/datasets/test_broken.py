@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load
 from lungspot.datasets.check_rows import check_rows
-from lungspot.datasets.formats import FORMATS
 from lungspot.errors import LungspotError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
+from lungspot.formats.catalog import ANNOTATION_FORMATS
 
 SMALL = {
     "hannover": {"data.csv": "patient_id,image_id,sex,age,projection\np1,a,m,61,ap\np2,b,f,,pa\n"},
@@ -111,7 +111,7 @@ def test_a_broken_download_is_refused_with_its_place(name, fixture, request, dow
     assert refusals(look, root, root) > ROUNDS / 5
 
 
-@pytest.mark.parametrize("tool", FORMATS)
+@pytest.mark.parametrize("tool", ANNOTATION_FORMATS)
 def test_broken_files_of_a_tool_are_refused_with_their_place(tool, tmp_path):
     film = tmp_path / "a.png"
     Image.fromarray(np.zeros((80, 100), np.uint8)).save(film)
@@ -120,6 +120,6 @@ def test_broken_files_of_a_tool_are_refused_with_their_place(tool, tmp_path):
     reading = Reading("R8", findings, states, Frame(100, 80))
     case = Case("a", "mine", "p", (reading,), film, Frame(100, 80), Split.VAL)
     out = tmp_path / "out"
-    FORMATS[tool].write([case], out)
-    assert refusals(lambda: FORMATS[tool].read(out), tmp_path, out) > ROUNDS / 5
-    assert FORMATS[tool].read(out) == [case]
+    ANNOTATION_FORMATS[tool].write([case], out)
+    assert refusals(lambda: ANNOTATION_FORMATS[tool].read(out), tmp_path, out) > ROUNDS / 5
+    assert ANNOTATION_FORMATS[tool].read(out) == [case]

@@ -11,7 +11,6 @@ from PIL import Image
 from lungspot.datasets import check as checking
 from lungspot.datasets import check_films as checking_films
 from lungspot.datasets import check_rows as checking_rows
-from lungspot.datasets.case import Case
 from lungspot.datasets.catalog import DATASETS
 from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases, check_reading
 from lungspot.datasets.check_films import NEAR, check_films
@@ -19,6 +18,7 @@ from lungspot.datasets.check_rows import CHECKED, check_rows
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
 
 ENTRY = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
 HEADER = f"{ENTRY},OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]\n"

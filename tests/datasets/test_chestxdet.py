@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lungspot.datasets import chestxdet as adapter
-from lungspot.datasets.case import Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, State
+from lungspot.formats.case import Split
 
 
 def test_findings_names_and_films_of_nih(chestxdet, nih):

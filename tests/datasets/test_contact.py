@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.case import Case
 from lungspot.datasets.contact import COLOURS, contact_sheet
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
 
 FRAME = Frame(200, 100)
 GAP = 10

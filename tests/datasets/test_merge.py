@@ -3,9 +3,9 @@ import itertools
 from pathlib import Path
 
 from lungspot.datasets import chestxdet, nih, rsna
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.merge import merge
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
 from lungspot.images.radiograph import View
 
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from lungspot.datasets import nih as adapter
-from lungspot.datasets.case import Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame, State
+from lungspot.formats.case import Split
 from lungspot.images.radiograph import Sex, View
 
 

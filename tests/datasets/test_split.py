@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.split import leaks, refuse_leaks, side, split, write_splits
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, InputError
+from lungspot.formats.case import Case, Split
 
 TRAIN, VAL, TEST = Split
 

@@ -2,9 +2,9 @@ import collections
 
 import pytest
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
+from lungspot.formats.case import Case, Split
 
 HEADER = "image,patient,split,stored_px\n"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.stats import PUBLISHED, Sizes, conflicts, count, diseases, sizes
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
 
 FRAME = Frame(200, 100)
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from lungspot.datasets import tbx11k as adapter
-from lungspot.datasets.case import Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame, State
+from lungspot.formats.case import Split
 
 
 def test_xml_boxes_are_in_the_size_that_the_file_says(tbx11k):

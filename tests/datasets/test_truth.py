@@ -3,11 +3,11 @@ import collections
 import pytest
 
 from lungspot.datasets import chestxdet, nih, nlm_tb, rsna, siim_covid, tbx11k
-from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.catalog import load
 from lungspot.datasets.truth import noisy, truth
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, everything_absent
 
 FRAME = Frame(1024, 1024)
 ONE, TWO, THREE = Box(0, 0, 10, 10), Box(20, 20, 40, 40), Box(50, 50, 90, 90)

@@ -5,9 +5,9 @@ import gzip
 import pytest
 
 from lungspot.datasets import vindr as adapter
-from lungspot.datasets.case import Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame, State
+from lungspot.formats.case import Split
 
 
 def test_kaggle_gives_one_reading_a_reader(vindr_kaggle):

@@ -8,7 +8,6 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.datasets.case import Split
 from lungspot.datasets.catalog import load, load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.truth import truth
@@ -17,6 +16,7 @@ from lungspot.evaluate.measure import measure
 from lungspot.evaluate.pairing import people
 from lungspot.evaluate.resample import once
 from lungspot.findings import DISEASES, Box, Finding, Reading, State
+from lungspot.formats.case import Split
 
 from .test_measure import run_coco
 

@@ -1,12 +1,12 @@
 import pytest
 from PIL import Image
 
-from lungspot.datasets.case import Case
 from lungspot.errors import DatasetError
 from lungspot.evaluate.matched import Limits
 from lungspot.evaluate.pairing import exhaustive, groups_of, limits_of, pair_up, people, without
 from lungspot.evaluate.predicted import Predicted
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
 from lungspot.images import Sex, View
 
 NATIVE = Frame(200, 100)

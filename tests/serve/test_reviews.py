@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.formats import FORMATS
 from lungspot.findings import reading_from_json
+from lungspot.formats.catalog import ANNOTATION_FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_exported_and_read_again_reviews_are_equal(server, film, tmp_path, kind,
         zipfile.ZipFile(io.BytesIO(answer.body)).extractall(tmp_path)
     else:
         (tmp_path / "annotations.json").write_bytes(answer.body)
-    case = next(case for case in FORMATS[kind].read(tmp_path) if case.id == film["id"])
+    case = next(case for case in ANNOTATION_FORMATS[kind].read(tmp_path) if case.id == film["id"])
     assert list(case.readings) == [reading_from_json(last["reading"]), reading_from_json(other["reading"])]
     assert (case.image is not None) == (films == "true")
     if case.image is not None:

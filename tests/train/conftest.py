@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lungspot.datasets.case import Split
+from lungspot.formats.case import Split
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Film, Films
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN

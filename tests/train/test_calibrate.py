@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lungspot.datasets.case import Split
 from lungspot.detect import Platt
+from lungspot.formats.case import Split
 from lungspot.train.calibrate import fit, platt
 from lungspot.train.data import Film
 from lungspot.train.loss import ABSENT, BOXED, PRESENT

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, FilmError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
 from lungspot.train.data import fingerprint, known, pack, sampling
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from captum.attr import LayerGradCam
 
-from lungspot.datasets.case import Split
+from lungspot.formats.case import Split
 from lungspot.train.augment import plain
 from lungspot.train.gradcam import GRID, MAPS, _combined, cut, heat_maps, random_map, without_boxes
 from lungspot.train.loop import load_checkpoint, train

@@ -7,9 +7,9 @@ import onnx
 import pytest
 import torch
 
-from lungspot.datasets.case import Split
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError, ModelError
+from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit

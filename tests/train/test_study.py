@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lungspot.datasets.case import Case
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
+from lungspot.formats.case import Case
 from lungspot.train.gradcam import GRID, MAPS
 from lungspot.train.model import Network
 from lungspot.train.study import (

@@ -1,8 +1,8 @@
 import numpy as np
 from PIL import Image
 
-from lungspot.datasets.case import Case
 from lungspot.findings import Box, Frame, Reading
+from lungspot.formats.case import Case
 from lungspot.train.gradcam import GRID
 from lungspot.train.study import Choice, Seen
 from lungspot.train.study_gallery import panels

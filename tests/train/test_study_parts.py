@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungspot.datasets.case import Case
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
+from lungspot.formats.case import Case
 from lungspot.train.gradcam import GRID
 from lungspot.train.study import Choice, Seen
 from lungspot.train.study_parts import agreeing, by_source

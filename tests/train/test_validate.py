@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from lungspot.datasets.case import Split
+from lungspot.formats.case import Split
 from lungspot.train.model import Output
 from lungspot.train.validate import area_under, detect_all, precision, predict
 

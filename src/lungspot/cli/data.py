@@ -177,10 +177,10 @@ def split(
     quiet: Quiet = False,
 ) -> None:
     """Split by patient, the same on every machine; refuses a given split that leaks."""
-    from lungspot.datasets.case import Split as Sides
     from lungspot.datasets.split import split as by_patient
     from lungspot.datasets.split import write_splits
     from lungspot.datasets.splits import read_splits
+    from lungspot.formats.case import Split as Sides
 
     parts = fractions_of(fractions)
     cases = [case for case in cases_of(name, root, merged=True) if case.image is not None]
@@ -344,25 +344,25 @@ def pool(
     quiet: Quiet = False,
 ) -> None:
     """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
-    from lungspot.datasets.image_files import Films
-    from lungspot.datasets.pool import choose, make
     from lungspot.findings import DISEASES
+    from lungspot.formats.image_files import FilmTransfer
+    from lungspot.labelling import choose, make
 
     labels = label_ids(label) or list(DISEASES)
     cases = cases_of(name, root, merged=True)
     chosen = choose(cases, labels, count, seed)
-    whole = set(with_whole_films([pick.case for pick in chosen]))
-    picks = [pick for pick in chosen if pick.case in whole]
+    whole = set(with_whole_films([task.case for task in chosen]))
+    tasks = [task for task in chosen if task.case in whole]
     with writing():
         bar = partial(progress, what="Preparing films", quiet=quiet)
         start = None if model is None else proposer(model)
-        make(picks, out, tool=tool, films=Films(films.value), propose=start, progress=bar)
-    asked = Counter(one for pick in picks for one in pick.asked)
+        make(tasks, out, tool=tool, films=FilmTransfer(films.value), propose=start, progress=bar)
+    asked = Counter(one for task in tasks for one in task.asked)
     if as_json:
-        emit({"out": str(out), "films": len(picks), "labels": dict(asked)})
+        emit({"out": str(out), "films": len(tasks), "labels": dict(asked)})
     elif not quiet:
-        say(printable(f"{out}: {len(picks)} films; " + ", ".join(f"{asked[one]} {one}" for one in labels)))
-    if len(picks) < len(chosen):
+        say(printable(f"{out}: {len(tasks)} films; " + ", ".join(f"{asked[one]} {one}" for one in labels)))
+    if len(tasks) < len(chosen):
         raise typer.Exit(Exit.SOME_REFUSED)
 
 
@@ -379,7 +379,7 @@ def collect(
     quiet: Quiet = False,
 ) -> None:
     """Read the answers to a pool back, with who drew each box, and write them as a dataset."""
-    from lungspot.datasets.pool import collect as read_back
+    from lungspot.labelling import collect as read_back
 
     found = read_back(folder, answers, reader=reader, complete=complete)
     if not found.cases:

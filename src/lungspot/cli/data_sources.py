@@ -14,9 +14,9 @@ from lungspot.cli.console import Exit, emit, print_error, progress, require_one_
 from lungspot.errors import DatasetError, FilmError, SetupError, printable
 
 if TYPE_CHECKING:
-    from lungspot.datasets.case import Case, Split
-    from lungspot.datasets.problems import Problem
     from lungspot.findings import Reading
+    from lungspot.formats.case import Case, Split
+    from lungspot.formats.problems import Problem
 
 __all__ = [
     "cases_of",
@@ -81,13 +81,13 @@ def problems_of(
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
     """Write cases in a tool's format, and say so; ends with 1 where films were refused."""
-    from lungspot.datasets.formats import FORMATS
-    from lungspot.datasets.image_files import Films
+    from lungspot.formats.catalog import ANNOTATION_FORMATS
+    from lungspot.formats.image_files import FilmTransfer
 
     given, cases = len(cases), with_whole_films(cases)
     with writing():
         bar = partial(progress, what="Writing films", quiet=quiet)
-        FORMATS[to].write(cases, out, films=Films(films), progress=bar)
+        ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar)
     if as_json:
         emit({"out": str(out), "format": to, "films": len(cases), "refused": given - len(cases)})
     elif not quiet:
@@ -101,7 +101,7 @@ def with_whole_films(cases: Sequence[Case]) -> list[Case]:
 
     Raises the error of the first where none is left, so that one bad film never stops the rest.
     """
-    from lungspot.datasets.image_files import film_size
+    from lungspot.formats.image_files import film_size
 
     kept: list[Case] = []
     refused: list[DatasetError] = []
@@ -140,7 +140,7 @@ def unsized(name: str, root: Path) -> frozenset[str]:
 
 def fractions_of(text: str) -> dict[Split, float]:
     """Return the fractions that ``0.8,0.1,0.1`` means."""
-    from lungspot.datasets.case import Split
+    from lungspot.formats.case import Split
 
     try:
         return {side: float(word) for side, word in zip(Split, text.split(","), strict=True)}
@@ -191,11 +191,11 @@ def worth_drawing(cases: Sequence[Case], labels: Sequence[str]) -> list[Case]:
 
 def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
     from lungspot.datasets.catalog import DATASETS
-    from lungspot.datasets.formats import FORMATS
+    from lungspot.formats.catalog import ANNOTATION_FORMATS
 
-    if name in DATASETS or name in FORMATS:
+    if name in DATASETS or name in ANNOTATION_FORMATS:
         return [(name, root)]
-    require_one_of(name, (*DATASETS, *FORMATS, ALL), "NAME")
+    require_one_of(name, (*DATASETS, *ANNOTATION_FORMATS, ALL), "NAME")
     here = [(source, root / data.folder) for source, data in DATASETS.items() if (root / data.folder).is_dir()]
     if not here:
         folders = ", ".join(data.folder for data in DATASETS.values())
@@ -229,6 +229,6 @@ def _is_dataset(name: str) -> bool:
 
 def _load(name: str, root: Path) -> list[Case]:
     from lungspot.datasets.catalog import load
-    from lungspot.datasets.formats import FORMATS
+    from lungspot.formats.catalog import ANNOTATION_FORMATS
 
-    return load(name, root) if _is_dataset(name) else FORMATS[name].read(root)
+    return load(name, root) if _is_dataset(name) else ANNOTATION_FORMATS[name].read(root)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lungspot.datasets.agreement import Agreement
-    from lungspot.datasets.problems import Problem
     from lungspot.datasets.stats import Conflict, Count, Sizes
+    from lungspot.formats.problems import Problem
 
 __all__ = ["agreement_lines", "aligned", "count_lines", "problem_lines", "size_lines"]
 

@@ -14,10 +14,10 @@ from lungspot.cli.data_sources import cases_of
 from lungspot.errors import DatasetError, LungspotError, printable
 
 if TYPE_CHECKING:
-    from lungspot.datasets.case import Case
     from lungspot.evaluate.matched import Limits, Pair
     from lungspot.evaluate.pairing import Paired
     from lungspot.findings import Reading
+    from lungspot.formats.case import Case
 
 __all__ = ["evaluate"]
 
@@ -150,8 +150,8 @@ def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, loo
     from lungspot.evaluate.pairing import exhaustive
 
     if name == "coco" and splits is None:
-        from lungspot.datasets import coco
         from lungspot.datasets.merge import merge
+        from lungspot.formats import coco
 
         cases = merge(coco.read(root, need_films=False))  # boxes can be judged where the films are not
     else:

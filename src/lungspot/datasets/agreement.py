@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from lungspot.datasets.case import Case
 from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State
 from lungspot.findings.fuse import weighted
+from lungspot.formats.case import Case
 
 __all__ = ["Agreement", "agreement"]
 

@@ -11,7 +11,6 @@ from lungspot.datasets import (
     chestxdet,
     dadb,
     hannover,
-    image_labels,
     nih,
     nlm_tb,
     rsna,
@@ -21,10 +20,11 @@ from lungspot.datasets import (
     tbx11k,
     vindr,
 )
-from lungspot.datasets.case import Case
-from lungspot.datasets.films import list_films
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
+from lungspot.formats import image_labels
+from lungspot.formats.case import Case
+from lungspot.formats.films import list_films
 
 __all__ = ["DATASETS", "Dataset", "load", "load_all"]
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from lungspot.datasets.case import Case, Split
 from lungspot.datasets.catalog import load
 from lungspot.datasets.check_films import check_films, missing_films
 from lungspot.datasets.check_rows import check_rows
-from lungspot.datasets.problems import PROBLEMS, Problem
 from lungspot.datasets.split import leaks
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
 from lungspot.findings import Box
+from lungspot.formats.case import Case, Split
+from lungspot.formats.problems import PROBLEMS, Problem
 
 __all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.problems import Problem
 from lungspot.errors import SetupError
+from lungspot.formats.case import Case
+from lungspot.formats.problems import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image

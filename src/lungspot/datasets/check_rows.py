@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.datasets import chestxdet, nih, rsna, siim_covid, tbx11k, vindr
-from lungspot.datasets.problems import Problem
 from lungspot.findings import Frame
+from lungspot.formats.problems import Problem
 
 __all__ = ["CHECKED", "check_rows"]
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.films import find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.tables import need, read_list, read_rows, refuse_row, row_box
 from lungspot.findings import Reading
+from lungspot.formats.case import Case, Split
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import need, read_list, read_rows, refuse_row, row_box
 
 __all__ = ["LABELS", "READER", "cases", "nih_names"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from lungspot.datasets.case import Case
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Frame, State, taxonomy
+from lungspot.formats.case import Case
 from lungspot.images import read
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case, everything_absent
-from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import need_folder
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
+from lungspot.formats.case import Case, everything_absent
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import need_folder
 
 __all__ = ["READER", "cases"]
 

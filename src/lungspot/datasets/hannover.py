@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import age_in_years, need, read_rows, sex, view, word
 from lungspot.findings import Finding, Reading, State
+from lungspot.formats.case import Case
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import age_in_years, need, read_rows, sex, view, word
 
 __all__ = ["READER", "cases"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lungspot.datasets.case import Case
 from lungspot.findings import Frame, Reading
+from lungspot.formats.case import Case
 from lungspot.images.radiograph import Sex, View
 
 __all__ = ["merge"]

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import age_in_years, need, number, read_lines, read_rows, refuse_row, row_box, sex, view
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import age_in_years, need, number, read_lines, read_rows, refuse_row, row_box, sex, view
 
 __all__ = ["BOXES", "FRAME", "LABELS", "REPORTS", "cases"]
 

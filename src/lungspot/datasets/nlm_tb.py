@@ -22,11 +22,11 @@ from typing import Any, Final
 
 from PIL import Image
 
-from lungspot.datasets.case import Case, everything_absent
-from lungspot.datasets.films import find_films
-from lungspot.datasets.tables import age_in_years, need_folder, read_object, refuse_row, sex
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, everything_absent
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import age_in_years, need_folder, read_object, refuse_row, sex
 from lungspot.images.radiograph import Sex, View
 
 __all__ = ["FRAME", "MONTGOMERY", "SHENZHEN", "cases"]

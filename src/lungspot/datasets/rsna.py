@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case, everything_absent
 from lungspot.datasets.chestxdet import nih_names
-from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.tables import need, number, read_rows, refuse_row, row_box, word
 from lungspot.findings import Box, Reading
+from lungspot.formats.case import Case, everything_absent
+from lungspot.formats.films import dicom_facts, find_films
+from lungspot.formats.tables import need, number, read_rows, refuse_row, row_box, word
 
 __all__ = ["CLASSES", "READER", "cases"]
 

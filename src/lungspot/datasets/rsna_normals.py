@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lungspot.datasets.case import Case, everything_absent
-from lungspot.datasets.films import find_films
 from lungspot.datasets.rsna import READER
-from lungspot.datasets.tables import need_folder
 from lungspot.errors import DatasetError
+from lungspot.formats.case import Case, everything_absent
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import need_folder
 
 __all__ = ["cases"]
 

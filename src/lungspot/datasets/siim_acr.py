@@ -18,11 +18,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.films import dicom_facts, find_films
 from lungspot.datasets.nih import FRAME
-from lungspot.datasets.tables import need, read_rows, refuse_row, word
 from lungspot.findings import Box, Frame, Reading, enclosing
+from lungspot.formats.case import Case
+from lungspot.formats.films import dicom_facts, find_films
+from lungspot.formats.tables import need, read_rows, refuse_row, word
 
 __all__ = ["READER", "boxes_of", "cases", "runs_of"]
 

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.films import dicom_facts, find_films
-from lungspot.datasets.tables import Row, need, number, read_rows, refuse_row, row_box, row_frame, word
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
+from lungspot.formats.films import dicom_facts, find_films
+from lungspot.formats.tables import Row, need, number, read_rows, refuse_row, row_box, row_frame, word
 
 __all__ = ["CLASSES", "READER", "cases"]
 

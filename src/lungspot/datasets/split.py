@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case, Split
 from lungspot.errors import DatasetError, InputError
+from lungspot.formats.case import Case, Split
 
 __all__ = ["FRACTIONS", "Leak", "leaks", "refuse_leaks", "side", "split", "write_splits"]
 

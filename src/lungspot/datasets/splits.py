@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.tables import read_rows, refuse_row
+from lungspot.formats.case import Case, Split
+from lungspot.formats.tables import read_rows, refuse_row
 
 __all__ = ["apply_splits", "read_splits"]
 

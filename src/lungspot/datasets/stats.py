@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.datasets import chestxdet, nih, rsna
-from lungspot.datasets.case import Case
 from lungspot.datasets.truth import truth
 from lungspot.findings import State
 from lungspot.findings.fuse import union
+from lungspot.formats.case import Case
 
 __all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "sizes"]
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case, Split, everything_absent
-from lungspot.datasets.films import list_films
-from lungspot.datasets.tables import need, need_folder, read_lines, read_object, refuse_row, row_box
-from lungspot.datasets.xml_tree import parse_xml
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.films import list_films
+from lungspot.formats.tables import need, need_folder, read_lines, read_object, refuse_row, row_box
+from lungspot.formats.xml_tree import parse_xml
 
 __all__ = ["LABELS", "NAMES", "READER", "cases"]
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lungspot.datasets import chestxdet, nih, rsna, siim_covid
-from lungspot.datasets.case import Case
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
+from lungspot.formats.case import Case
 
 __all__ = ["TRUTH", "noisy", "truth"]
 

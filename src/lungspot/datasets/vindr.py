@@ -22,9 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.films import dicom_facts, find_films
-from lungspot.datasets.tables import (
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case, Split
+from lungspot.formats.films import dicom_facts, find_films
+from lungspot.formats.tables import (
     Row,
     header_of,
     need_folder,
@@ -35,8 +37,6 @@ from lungspot.datasets.tables import (
     row_frame,
     word,
 )
-from lungspot.errors import DatasetError
-from lungspot.findings import Box, Finding, Frame, Reading, State
 
 __all__ = ["CONSENSUS", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from PIL import Image
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.films import DICOM, dicom_facts
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.predicted import Predicted
 from lungspot.findings import Finding, Frame, Reading, State
+from lungspot.formats.case import Case
+from lungspot.formats.films import DICOM, dicom_facts
 
 __all__ = ["DIVISIONS", "Paired", "exhaustive", "groups_of", "limits_of", "pair_up", "people", "without"]
 

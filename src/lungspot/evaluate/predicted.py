@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lungspot.datasets import coco
-from lungspot.datasets.sheet import Sheet
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import Limits
 from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
+from lungspot.formats import coco
+from lungspot.formats.annotated_image import AnnotatedImage
 
 __all__ = ["Predicted", "read_predicted"]
 
@@ -76,9 +76,9 @@ def _rows(path: Path, truth: Path | None) -> Iterator[Callable[[], Predicted]]:
             raise
         value = None
     if isinstance(value, dict) and "images" in value:
-        return (partial(_of_sheet, sheet) for sheet in _coco(value, path))
+        return (partial(_predicted, annotated) for annotated in _coco(value, path))
     if isinstance(value, list):
-        return (partial(_of_sheet, sheet) for sheet in _results(value, path, truth))
+        return (partial(_predicted, annotated) for annotated in _results(value, path, truth))
     if value is not None:
         return iter([partial(_document, value, str(path))])
     return (partial(_of_text, line, where) for where, line in lines)
@@ -172,22 +172,24 @@ def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str
     return Reading("predicted", tuple(findings), states, frame)
 
 
-def _coco(value: Mapping[str, Any], path: Path) -> Iterator[Sheet]:
-    sheets = coco.sheets_in(value, path)  # first: it says what is wrong with the categories
+def _coco(value: Mapping[str, Any], path: Path) -> Iterator[AnnotatedImage]:
+    annotated_images = coco.annotated_images_in(value, path)  # first: it says what is wrong with the categories
     labels = tuple(coco.labels_of(value, path))
-    yield from (replace(sheet, offered=labels) for sheet in sheets)
+    yield from (replace(annotated, offered=labels) for annotated in annotated_images)
 
 
-def _of_sheet(sheet: Sheet) -> Predicted:
+def _predicted(annotated: AnnotatedImage) -> Predicted:
     try:
-        marks = [Finding(mark.label, mark.box, mark.score) for mark in sheet.marks]
+        marks = [Finding(mark.label, mark.box, mark.score) for mark in annotated.marks]
     except InputError as error:
-        raise DatasetError(error.code, f"{sheet.where} ({sheet.film})", error.reason, advice=error.advice) from error
-    return Predicted(sheet.film, sheet.where, _reading(marks, sheet.size, sheet.offered))
+        raise DatasetError(
+            error.code, f"{annotated.where} ({annotated.film})", error.reason, advice=error.advice
+        ) from error
+    return Predicted(annotated.film, annotated.where, _reading(marks, annotated.size, annotated.offered))
 
 
-def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[Sheet]:
-    """Yield a sheet for each film of the truth from COCO's list of results, films without results among them."""
+def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[AnnotatedImage]:
+    """Yield a annotated for each film of the truth from COCO's list of results, films without results among them."""
     if truth is None:
         advice = "give the truth as the COCO file whose ids these are, or predictions with images and categories"
         raise DatasetError("DATASET_FORMAT", path, "a list of results names its films by numbers only", advice=advice)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lungspot.datasets import Case
-from lungspot.datasets.formats import FORMATS
 from lungspot.findings import Frame, reading_from_json
+from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.images import View
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
@@ -52,7 +52,7 @@ def coco_json(store: Store) -> Any:  # noqa: ANN401 - a JSON value
     """Return COCO's annotations.json."""
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
-        FORMATS["coco"].write(cases_of(store), out, films="none")
+        ANNOTATION_FORMATS["coco"].write(cases_of(store), out, films="none")
         return json.loads((out / "annotations.json").read_bytes())
 
 
@@ -66,7 +66,7 @@ def folder_zip(store: Store, kind: str, *, films: bool) -> BinaryIO:
             if pictures is not None:
                 pictures.mkdir()
             out = Path(place) / "out"
-            FORMATS[kind].write(cases_of(store, pictures), out, films="copy" if films else "none")
+            ANNOTATION_FORMATS[kind].write(cases_of(store, pictures), out, films="copy" if films else "none")
             with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for path in sorted(out.rglob("*")):
                     if path.is_file():

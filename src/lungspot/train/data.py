@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.datasets import truth as reader
-from lungspot.datasets.case import Case, Split
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.findings import State
+from lungspot.formats.case import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 

@@ -24,8 +24,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from numpy.typing import NDArray
 
-from lungspot.datasets.case import Split
 from lungspot.errors import InputError
+from lungspot.formats.case import Split
 from lungspot.train.augment import augment, plain
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, sampling

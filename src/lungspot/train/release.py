@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungspot.datasets.case import Split
 from lungspot.detect.card import GateCard, ModelCard
 from lungspot.detect.modelfile import examine
 from lungspot.detect.session import Session
 from lungspot.errors import DatasetError
+from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungspot.datasets.case import Case
 from lungspot.datasets.truth import truth
 from lungspot.detect import Correction, Detector, decode
 from lungspot.errors import LungspotError
@@ -26,6 +25,7 @@ from lungspot.evaluate.pairing import people
 from lungspot.evaluate.resample import by_patient, interval, once, swaps
 from lungspot.explain import agree_all, cam
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
 from lungspot.images import Radiograph, prepare, read
 from lungspot.train.gradcam import GRID, MAPS, cut, heat_maps, random_map
 from lungspot.train.model import Network

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from lungspot.datasets.formats import FORMATS
+from lungspot.formats.catalog import ANNOTATION_FORMATS
 
 
 def last_review(server, reading, reader):
@@ -85,7 +85,7 @@ def test_what_is_edited_is_exported_and_read_back_equal(look, server, chest, set
     for form, path in (("coco", tmp_path / "annotations.json"), ("labelme", tmp_path / "labelme")):
         boxes = [
             (finding.label, *finding.box.corners)
-            for case in FORMATS[form].read(path)
+            for case in ANNOTATION_FORMATS[form].read(path)
             for reading in case.readings
             if reading.reader == "mouse"
             for finding in reading.findings

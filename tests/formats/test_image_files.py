@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.formats import FORMATS
-from lungspot.datasets.image_files import film_size, new_folder, stems
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
+from lungspot.formats.case import Case
+from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.image_files import film_size, new_folder, stems
 
 
 def of(*identifiers):
@@ -53,7 +53,7 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
     film = tmp_path / "film.png"
     Image.new("L", (4, 4)).save(film)
     good, bad = Case("a", "d", "p", (), film), Case("b", "d", "p", (), tmp_path / "gone.png")
-    for name, form in FORMATS.items():
+    for name, form in ANNOTATION_FORMATS.items():
         with pytest.raises(DatasetError, match=r"gone\.png: DATASET_INCOMPLETE"):
             form.write([good, bad], tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.png"]
@@ -64,13 +64,13 @@ def test_nothing_is_ever_overwritten(tmp_path):
     (tmp_path / "full" / "mine.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "empty").mkdir()
-    for form in FORMATS.values():
+    for form in ANNOTATION_FORMATS.values():
         for name in ("full", "file"):
             with pytest.raises(InputError, match="it is not empty; give a new folder"):
                 form.write(of("a"), tmp_path / name)
-    FORMATS["coco"].write(of("a"), tmp_path / "empty")
+    ANNOTATION_FORMATS["coco"].write(of("a"), tmp_path / "empty")
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
-    assert FORMATS["coco"].read(tmp_path / "empty") == of("a")
+    assert ANNOTATION_FORMATS["coco"].read(tmp_path / "empty") == of("a")
 
 
 def test_a_place_that_is_no_folder_is_refused(tmp_path):
@@ -83,7 +83,7 @@ def test_a_copy_for_every_tool_is_8_bit_and_of_the_same_size(rg1, tmp_path):
     deep = tmp_path / "deep.png"
     Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000).save(deep)
     cases = [Case("a", "d", "p", (), deep), Case("b", "d", "p", (), rg1["UNCR"])]
-    FORMATS["yolo"].write(cases, tmp_path / "out", films="view")
+    ANNOTATION_FORMATS["yolo"].write(cases, tmp_path / "out", films="view")
     for name, size in (("a.png", (4, 3)), ("b.png", (1841, 1955))):
         with Image.open(tmp_path / "out/images/all" / name) as image:
             assert (image.mode, image.size, image.getextrema()) == ("L", size, (0, 255))
@@ -96,7 +96,7 @@ def test_folders_reached_through_links_keep_their_films(tmp_path):
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
     case = Case("a", "d", "p", (), film)
-    for name, form in FORMATS.items():
+    for name, form in ANNOTATION_FORMATS.items():
         form.write([case], tmp_path / "link" / name)
         assert form.read(tmp_path / "link" / name) == [case]
         assert form.read(tmp_path / "deep/er" / name) == [case]

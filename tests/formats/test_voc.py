@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from lungspot.datasets import voc
-from lungspot.datasets.case import Case, Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import voc
+from lungspot.formats.case import Case, Split
 
 OBJECT = (
     "<object><name>{}</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"

@@ -9,9 +9,9 @@ only. Today's tools (LabelImg, CVAT, Roboflow) write plain 0-based corners, and 
 written, for most readers take no others, rounded to the nearest and at least one pixel wide; the exact box is in the
 sidecar, so that a box does not move however often it is read and written.
 States: none; a film without objects keeps its file.
-Extension: ``lungspot.jsonl`` (:mod:`lungspot.datasets.sidecar`), for tools drop elements that they do not know.
+Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`), for tools drop elements that they do not know.
 Known faults of files in the wild: ``filename`` without or with another suffix, ``size`` of the film before it was
-resized, either base, entities (refused; see :mod:`lungspot.datasets.xml_tree`). ``difficult`` and ``truncated`` are
+resized, either base, entities (refused; see :mod:`lungspot.formats.xml_tree`). ``difficult`` and ``truncated`` are
 not read.
 """
 
@@ -22,16 +22,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, label_named, sheet_box, sheet_frame
-from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
-from lungspot.datasets.xml_tree import parse_xml, write_xml
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, label_named, stated_box, stated_size
+from lungspot.formats.case import Case, Split
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
+from lungspot.formats.reconcile import case_of
+from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
+from lungspot.formats.xml_tree import parse_xml, write_xml
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["annotated_images", "draft", "read", "write"]
 
 _FILMS: Final = "JPEGImages"
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
@@ -53,21 +53,25 @@ def read(
     """
     folder = root if root.is_dir() else root.parent
     cases = []
-    for sheet in sheets(root, names, one_based=one_based):
-        beside = Path(sheet.where).parent
+    for annotated in annotated_images(root, names, one_based=one_based):
+        beside = Path(annotated.where).parent
         folders = (
             [films] if films else [beside.parent / _FILMS, beside, beside.parent / "images", beside.parent, folder]
         )
-        film = None if sheet.extension else find_film(sheet.film, sheet.where, folders)
-        cases.append(case_of(sheet, folder, film, looked_for=looked_for, rounding=_whole))
+        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
+        cases.append(case_of(annotated, folder, film, looked_for=looked_for, rounding=_whole))
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
         listed = list(cases)
-        drawn = sheets_of(listed, folder, Films(films), lambda _: _FILMS, by_path=False, progress=progress)
+        drawn = annotated_images_of(
+            listed, folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress
+        )
         draft(drawn, folder)
         for split in Split:
             stems = [PurePosixPath(s.film).stem for s, case in zip(drawn, listed, strict=True) if case.split is split]
@@ -77,19 +81,21 @@ def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progre
                 path.write_text("".join(f"{stem}\n" for stem in stems), encoding="ascii")
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
-    """Write each sheet's XML file and the sidecar into ``folder``, and ``labels`` where there are any."""
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write each annotated image's XML file and the sidecar into ``folder``, and ``labels`` where there are any."""
     (folder / "Annotations").mkdir(parents=True)
-    for sheet in drawn:
-        name = file_key(sheet.film)
-        write_xml(folder / "Annotations" / f"{PurePosixPath(name).stem}.xml", _tree(sheet, name))
+    for annotated in drawn:
+        name = file_key(annotated.film)
+        write_xml(folder / "Annotations" / f"{PurePosixPath(name).stem}.xml", _tree(annotated, name))
     listed = list(labels)
     if listed:
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in listed), encoding="ascii")
     write_sidecar(drawn, folder)
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None, *, one_based: bool = False) -> list[Sheet]:
+def annotated_images(
+    root: Path, names: Mapping[str, str] | None = None, *, one_based: bool = False
+) -> list[AnnotatedImage]:
     """Return what the XML files say: the films of the sidecar in their order, then the others by path."""
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
@@ -97,23 +103,23 @@ def sheets(root: Path, names: Mapping[str, str] | None = None, *, one_based: boo
     sidecar = read_sidecar(folder)
     files = sorted(folder.rglob("*.xml")) if root.is_dir() else [root]
     splits = _splits(folder)
-    found: dict[str, Sheet] = {}
+    found: dict[str, AnnotatedImage] = {}
     others = []
     for path in files:
         tree = parse_xml(path, "annotation")
         film = (tree.findtext("filename") or "").strip() or f"{path.stem}.jpg"
-        extension, size = sidecar.get(file_key(film), (None, None))
-        ours = extension is not None
+        case_json, size = sidecar.get(file_key(film), (None, None))
+        ours = case_json is not None
         marks = tuple(
             _mark(item, f"{path}: object {row}", names, ours=ours, shift=0 if ours or not one_based else 1)
             for row, item in enumerate(tree.iterfind("object"), 1)
         )
         if ours:
-            found[file_key(film)] = Sheet(film, size, marks, extension=extension, where=str(path))
+            found[file_key(film)] = AnnotatedImage(film, size, marks, case_json=case_json, where=str(path))
             continue
-        size = sheet_frame(tree.findtext("size/width"), tree.findtext("size/height"), str(path))
+        size = stated_size(tree.findtext("size/width"), tree.findtext("size/height"), str(path))
         facts: dict[str, Any] = {"id": _id(path, folder), "split": splits.get(path.stem)}
-        others.append(Sheet(film, size, marks, facts=facts, where=str(path)))
+        others.append(AnnotatedImage(film, size, marks, facts=facts, where=str(path)))
     gone = [key for key in sidecar if key not in found]
     if gone and root.is_dir():
         raise DatasetError("DATASET_INCOMPLETE", folder, f"no XML file of {gone[0]!r}, which lungspot.jsonl lists")
@@ -127,16 +133,16 @@ def _whole(box: Box, _: Frame | None) -> Box:
     return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
-def _tree(sheet: Sheet, name: str) -> Element:
+def _tree(annotated: AnnotatedImage, name: str) -> Element:
     tree = Element("annotation")
     for tag, text in (("folder", _FILMS), ("filename", name)):
         SubElement(tree, tag).text = text
     size = SubElement(tree, "size")
-    sides = (0, 0) if sheet.size is None else (sheet.size.width, sheet.size.height)
+    sides = (0, 0) if annotated.size is None else (annotated.size.width, annotated.size.height)
     for tag, side in zip(("width", "height", "depth"), (*sides, 1), strict=True):
         SubElement(size, tag).text = str(side)
     SubElement(tree, "segmented").text = "0"
-    for mark in sheet.marks:
+    for mark in annotated.marks:
         item = SubElement(tree, "object")
         for tag, text in (("name", mark.label), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
             SubElement(item, tag).text = text
@@ -153,7 +159,7 @@ def _mark(item: Element, where: str, names: Mapping[str, str] | None, *, ours: b
         left, top, right, bottom = (float(text or "") for text in texts)
     except ValueError as error:
         raise DatasetError("DATASET_ROW", where, f"bndbox {texts} are not four numbers") from error
-    return Mark(label, sheet_box((left - shift, top - shift, right, bottom), where))
+    return Mark(label, stated_box((left - shift, top - shift, right, bottom), where))
 
 
 def _id(path: Path, folder: Path) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case, Split
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Frame, reading_from_json, reading_to_json
+from lungspot.formats.case import Case, Split
 from lungspot.images.radiograph import Sex, View
 
 __all__ = ["SCHEMA", "case_from_json", "case_to_json", "facts_from_json", "load_json", "relative", "write_json"]
@@ -48,7 +48,7 @@ def case_from_json(value: Mapping[str, Any], folder: Path) -> Case:
     """
     try:
         if value["schema"] != SCHEMA:
-            raise InputError("BAD_VALUE", None, f"an extension of schema {value['schema']!r}, not {SCHEMA!r}")
+            raise InputError("BAD_VALUE", None, f"a case of schema {value['schema']!r}, not {SCHEMA!r}")
         film = value["film"]
         image = None if film is None else Path(os.path.normpath(Path(os.path.realpath(folder)) / film))
         native = value["native"]
@@ -64,7 +64,7 @@ def case_from_json(value: Mapping[str, Any], folder: Path) -> Case:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError("BAD_VALUE", None, f"not lungspot's extension ({type(error).__name__}: {error})") from error
+        raise InputError("BAD_VALUE", None, f"not lungspot's case JSON ({type(error).__name__}: {error})") from error
     if image is not None and not image.is_file():
         raise DatasetError("DATASET_INCOMPLETE", image, f"the film of {case.dataset}/{case.id} is not there")
     return case

@@ -3,11 +3,11 @@
 import pytest
 from PIL import Image
 
-from lungspot.datasets import yolo
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.class_list import class_names
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import yolo
+from lungspot.formats.case import Case, Split
+from lungspot.formats.class_list import class_names
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ Coordinates: a line is class number, centre x, centre y, width, height as fracti
 Trainers refuse values outside 0 to 1, so a box is clipped to the film; the whole box is in the sidecar.
 States: none. **An empty or missing text file is a negative film to every YOLO trainer, also where nobody looked.**
 Choose the cases and labels before writing; lungspot itself reads the states from the sidecar.
-Extension: ``lungspot.jsonl`` (:mod:`lungspot.datasets.sidecar`). Boxes of several readers stand in one file; fuse
+Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`). Boxes of several readers stand in one file; fuse
 first.
 Part: ``train``, ``val``, ``test``, or ``all`` where the case has no split.
 Known faults of files in the wild: corners or pixels instead of centre and fractions, class numbers past the list,
@@ -23,16 +23,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.class_list import class_names, class_yaml
-from lungspot.datasets.image_files import IMAGE_SUFFIXES, Films, Progress, film_size, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, as_shown, label_named, labels_in, sheet_box
-from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, label_named, labels_in, stated_box
+from lungspot.formats.case import Case, Split
+from lungspot.formats.class_list import class_names, class_yaml
+from lungspot.formats.image_files import (
+    IMAGE_SUFFIXES,
+    FilmTransfer,
+    Progress,
+    annotated_images_of,
+    film_size,
+    new_folder,
+)
+from lungspot.formats.reconcile import case_of
+from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["annotated_images", "draft", "read", "write"]
 
 _PARTS: Final = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "test": Split.TEST}
 _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
@@ -48,20 +55,22 @@ def read(
     taxonomy does not know them. ``films``: the image folder, where it is not ``images`` beside ``labels``.
     """
     return [
-        case_of(sheet, root, (films or root) / sheet.film, looked_for=looked_for, rounding=_clipped)
-        for sheet in sheets(root, names, films)
+        case_of(annotated, root, (films or root) / annotated.film, looked_for=looked_for, rounding=_clipped)
+        for annotated in annotated_images(root, names, films)
     ]
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
         listed = list(cases)
         draft(
-            sheets_of(
+            annotated_images_of(
                 listed,
                 folder,
-                Films(films),
+                FilmTransfer(films),
                 lambda case: f"images/{case.split or 'all'}",
                 by_path=False,
                 progress=progress,
@@ -70,24 +79,26 @@ def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progre
         )
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
-    """Write sheets' text files, ``data.yaml`` with ``labels`` first, and the sidecar into ``folder``."""
-    ordered = labels_in((replace(sheet, states=None) for sheet in drawn), labels)
-    for sheet in drawn:
-        path = _text_file(folder, sheet.film)
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write annotated images' text files, ``data.yaml`` with ``labels`` first, and the sidecar into ``folder``."""
+    ordered = labels_in((replace(annotated, states=None) for annotated in drawn), labels)
+    for annotated in drawn:
+        path = _text_file(folder, annotated.film)
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = [
-            _line(ordered.index(mark.label), box, sheet.size)
-            for mark in sheet.marks
-            if sheet.size is not None and (box := _clipped(mark.box, sheet.size)) is not None
+            _line(ordered.index(mark.label), box, annotated.size)
+            for mark in annotated.marks
+            if annotated.size is not None and (box := _clipped(mark.box, annotated.size)) is not None
         ]
         path.write_text("".join(lines), encoding="ascii")
-    parts = sorted({Path(sheet.film).parent.name for sheet in drawn})
+    parts = sorted({Path(annotated.film).parent.name for annotated in drawn})
     (folder / "data.yaml").write_text(class_yaml(ordered, parts), encoding="ascii")
     write_sidecar(drawn, folder)
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None, films: Path | None = None) -> list[Sheet]:
+def annotated_images(
+    root: Path, names: Mapping[str, str] | None = None, films: Path | None = None
+) -> list[AnnotatedImage]:
     """Return what a YOLO folder says, first the films of the sidecar in their order, then the others by path."""
     if not root.is_dir():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such folder")
@@ -96,13 +107,13 @@ def sheets(root: Path, names: Mapping[str, str] | None = None, films: Path | Non
     where = str(root / "data.yaml")
     labels = [label_named(name, where, ours=bool(sidecar), names=names) for name in listed]
     found = []
-    for key, (extension, size) in sidecar.items():
-        part = str(extension.get("split") or "all")
+    for key, (case_json, size) in sidecar.items():
+        part = str(case_json.get("split") or "all")
         film = f"images/{part}/{key}"
         path = _text_file(root, film)
         if not path.is_file():
             raise DatasetError("DATASET_INCOMPLETE", path, "the label file of a film that lungspot.jsonl lists is gone")
-        found.append(Sheet(film, size, _marks(path, labels, size), extension=extension, where=str(path)))
+        found.append(AnnotatedImage(film, size, _marks(path, labels, size), case_json=case_json, where=str(path)))
     folder = films or root
     seen: set[Path] = set()
     for film_path in _films(folder):
@@ -114,8 +125,8 @@ def sheets(root: Path, names: Mapping[str, str] | None = None, films: Path | Non
             continue
         size = film_size(film_path)
         marks = _marks(path, labels, size) if path.is_file() else ()
-        found.append(Sheet(name, size, marks, facts=_facts(name), where=str(path)))
-    _refuse_orphans(root, seen | {Path(sheet.where) for sheet in found})
+        found.append(AnnotatedImage(name, size, marks, facts=_facts(name), where=str(path)))
+    _refuse_orphans(root, seen | {Path(annotated.where) for annotated in found})
     if not found:
         raise DatasetError("DATASET_INCOMPLETE", folder, f"no films ({' '.join(IMAGE_SUFFIXES)})")
     return found
@@ -190,7 +201,7 @@ def _mark(words: Sequence[str], labels: Sequence[str], size: Frame | None, where
         if min(corners) < -_SLACK or max(corners) > 1 + _SLACK:
             reason = "the box leaves the film: are these corners (x0 y0 x1 y1), not centre and size?"
             raise DatasetError("DATASET_ROW", where, reason)
-    box = sheet_box(corners, where).scale(size.width, size.height)
+    box = stated_box(corners, where).scale(size.width, size.height)
     return Mark(label, box, score=values[5] if len(values) == 6 else None)
 
 

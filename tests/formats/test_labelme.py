@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from lungspot.datasets import labelme
-from lungspot.datasets.case import Case
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import labelme
+from lungspot.formats.case import Case
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_json_of_other_programs_is_passed_over(make, tmp_path):
         ([shape([[1, 1], [9, 9]], label="blob")], {}, r"shapes\[0\]: UNKNOWN_LABEL"),
         ([shape([[1, 1], [9, 9]], label=None)], {}, r"shapes\[0\]: UNKNOWN_LABEL"),
         ([shape([[1, 1]], "point")], {}, r"shapes\[0\]: DATASET_ROW: a 'point' has no area; draw a rectangle"),
-        ([], {"lungspot": {"order": {}}}, "DATASET_ROW: not lungspot.s extension"),
+        ([], {"lungspot": {"order": {}}}, "DATASET_ROW: not lungspot.s case JSON"),
         ([shape([[1, 1], [9, 9]], [1])], {}, r"shapes\[0\]: DATASET_ROW: a \[1\] has no area"),
         ([shape([[1, 1]])], {}, r"shapes\[0\]: DATASET_ROW: points .* of a rectangle are not enough x, y pairs"),
         ([shape([[1, 1], [float("nan"), 9]])], {}, r"shapes\[0\]: DATASET_ROW: a box from"),
@@ -148,8 +148,8 @@ def test_a_written_file_is_what_labelme_opens(make, tmp_path):
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert len(names) == len({name.lower() for name in names}) == 4
     value = json.loads(next((tmp_path / "out").glob("a_1-*.json")).read_text())
-    extension = value.pop("lungspot")
-    assert extension["id"] == "a/1"
+    case_json = value.pop("lungspot")
+    assert case_json["id"] == "a/1"
     assert value == {
         "version": "5.5.0",
         "flags": {"absent:mass": True},

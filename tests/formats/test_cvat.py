@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from lungspot.datasets import cvat
-from lungspot.datasets.case import Case
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import cvat
+from lungspot.formats.case import Case
 
 META = "<version>1.1</version><meta><task><labels><label><name>effusion</name></label></labels></task></meta>"
 
@@ -56,8 +56,8 @@ def test_tags_are_states_and_films_are_found_in_their_folders(make):
     (case,) = cvat.read(root)
     assert (case.id, case.image) == ("sub/a", root / "images/sub/a.png")
     assert case.readings == (Reading("annotator", (), {"edema": "absent"}, Frame(200, 100)),)
-    (sheet,) = cvat.sheets(root)
-    assert sheet.done
+    (annotated,) = cvat.annotated_images(root)
+    assert annotated.done
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import pytest
 
-from lungspot.datasets import image_labels as adapter
-from lungspot.datasets.case import Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
+from lungspot.formats import image_labels as adapter
+from lungspot.formats.case import Split
 from lungspot.images.radiograph import Sex, View
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from lungspot.datasets.problems import PROBLEMS
+from lungspot.formats.problems import PROBLEMS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "datasets.md"
 

@@ -1,9 +1,9 @@
 """One film as a labelling tool shows it.
 
-A tool's file describes the image file beside it, so a sheet's marks are in pixels of **that file** (the *shown*
-frame), 0-based, half-open, floats. A case's boxes are in its *native* frame, which may be larger. What a tool cannot
-say (native frame, readers, states, scores, patient, view …) travels in the *extension*, see
-:mod:`lungspot.datasets.extension`.
+A tool's file describes the image file beside it, so the marks of an annotated image are in pixels of **that file**
+(the *shown* frame), 0-based, half-open, floats. A case's boxes are in its *native* frame, which may be larger. What a
+tool cannot say (native frame, readers, states, scores, patient, view …) travels in the *case JSON*, see
+:mod:`lungspot.formats.case_json`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lungspot.findings import Box, Frame, Reading, State, is_label_id, taxonomy
 __all__ = [
     "DONE",
     "READER",
+    "AnnotatedImage",
     "Mark",
-    "Sheet",
     "as_shown",
     "flagged",
     "flags_of",
@@ -27,8 +27,8 @@ __all__ = [
     "labels_in",
     "marks_of",
     "said",
-    "sheet_box",
-    "sheet_frame",
+    "stated_box",
+    "stated_size",
 ]
 
 READER: Final = "annotator"  # who drew a box, where a file does not say
@@ -51,15 +51,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class AnnotatedImage:
     """What a tool's file says about one film.
 
     ``film``: the image file's name as the tool writes it, POSIX, relative to the dataset's folder. ``size``: the
     shown frame, None where nothing says it. ``states``: labels said outright to be ``absent``, or ``present`` and not
     (all) boxed; None where the tool cannot say such things. ``readers``: who answered, also those who drew nothing;
     ``states_by``: what each of them said outright, where the tool keeps it apart. ``done``: somebody says that the
-    film was looked at. ``extension``: the case as JSON, None in a foreign file. ``facts``: fields of a
-    :class:`~lungspot.datasets.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
+    film was looked at. ``case_json``: the case as JSON, None in a foreign file. ``facts``: fields of a
+    :class:`~lungspot.formats.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
     whose states the tool should let people choose.
     """
 
@@ -70,7 +70,7 @@ class Sheet:
     readers: tuple[str, ...] = ()
     states_by: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
     done: bool = False
-    extension: Mapping[str, Any] | None = None
+    case_json: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     offered: tuple[str, ...] = ()
@@ -115,16 +115,20 @@ def said(readings: Iterable[Reading]) -> dict[str, State]:
     return outright
 
 
-def flags_of(sheet: Sheet) -> dict[str, bool]:
-    """Return a sheet's states as the check boxes or tags of a tool: ``done``, ``absent:effusion`` …; on or off."""
-    flags = {DONE: sheet.done} if sheet.offered or sheet.done else {}
-    flags |= {f"{state}:{label}": False for label in sheet.offered for state in (State.ABSENT, State.PRESENT)}
-    return flags | {f"{state}:{label}": True for label, state in (sheet.states or {}).items()}
+def flags_of(annotated: AnnotatedImage) -> dict[str, bool]:
+    """Return the states of a film as a tool's check boxes or tags: ``done``, ``absent:effusion`` …; on or off."""
+    flags = {DONE: annotated.done} if annotated.offered or annotated.done else {}
+    flags |= {f"{state}:{label}": False for label in annotated.offered for state in (State.ABSENT, State.PRESENT)}
+    return flags | {f"{state}:{label}": True for label, state in (annotated.states or {}).items()}
 
 
-def labels_in(sheets: Iterable[Sheet], first: Iterable[str] = ()) -> list[str]:
-    """Return every label of the sheets: ``first``, then those of the taxonomy in its order, then the others."""
-    used = {label for sheet in sheets for label in (*(mark.label for mark in sheet.marks), *(sheet.states or ()))}
+def labels_in(annotated_images: Iterable[AnnotatedImage], first: Iterable[str] = ()) -> list[str]:
+    """Return every label of the films: ``first``, then those of the taxonomy in its order, then the others."""
+    used = {
+        label
+        for annotated in annotated_images
+        for label in (*(mark.label for mark in annotated.marks), *(annotated.states or ()))
+    }
     return list(dict.fromkeys([*first, *(label.id for label in taxonomy() if label.id in used), *sorted(used)]))
 
 
@@ -159,7 +163,7 @@ def label_named(name: object, where: str, *, ours: bool, names: Mapping[str, str
     raise DatasetError("UNKNOWN_LABEL", where, f"no label is called {name!r}")
 
 
-def sheet_box(corners: Sequence[object], where: str) -> Box:
+def stated_box(corners: Sequence[object], where: str) -> Box:
     """Return the box of four corners x0 y0 x1 y1 read from a file; raises :class:`DatasetError` ``DATASET_ROW``."""
     try:
         x0, y0, x1, y1 = (float(corner) for corner in corners)  # type: ignore[arg-type]  # refused below
@@ -170,7 +174,7 @@ def sheet_box(corners: Sequence[object], where: str) -> Box:
         raise DatasetError("DATASET_ROW", where, f"{list(corners)!r} are not four numbers") from error
 
 
-def sheet_frame(width: object, height: object, where: str) -> Frame | None:
+def stated_size(width: object, height: object, where: str) -> Frame | None:
     """Return the size that a file states, None where it states none; raises ``DATASET_ROW`` where it is no size."""
     nothing = (None, "", 0, "0")  # a tuple: a list, which has no hash, may be asked about
     if width in nothing and height in nothing:

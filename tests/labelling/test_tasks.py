@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lungspot.datasets import pool
-from lungspot.datasets.case import Case
-from lungspot.datasets.formats import FORMATS
-from lungspot.datasets.image_files import Films
+from lungspot import labelling
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
+from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.image_files import FilmTransfer
 
 NATIVE = Frame(200, 100)
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,26 +43,26 @@ def test_only_films_that_show_a_label_without_a_box_are_chosen(film):
         case("6", {"emphysema": "present", "edema": "present"}, film),
         case("7", {"fracture": "present"}, film),
     ]
-    assert [(pick.case.id, pick.asked) for pick in pool.choose(cases)] == [
+    assert [(pick.case.id, pick.asked) for pick in labelling.choose(cases)] == [
         ("1", ("edema",)),
         ("6", ("edema", "emphysema")),
     ]
-    assert [pick.case.id for pick in pool.choose(cases, ["fracture"])] == ["7"]
+    assert [pick.case.id for pick in labelling.choose(cases, ["fracture"])] == ["7"]
 
 
 def test_the_choice_spreads_over_datasets_and_patients_and_does_not_depend_on_order(film):
     cases = [case(f"{n}", {"edema": "present"}, film, "big", patient=f"p{n // 10}") for n in range(100)]
     cases += [case(f"s{n}", {"edema": "present"}, film, "small", patient=f"q{n // 3}") for n in range(30)]
-    chosen = [pick.case for pick in pool.choose(cases, ["edema"], 20)]
+    chosen = [pick.case for pick in labelling.choose(cases, ["edema"], 20)]
     for dataset in ("big", "small"):
         assert len({one.patient for one in chosen if one.dataset == dataset}) == 10
-    assert {one.id for one in chosen} == {pick.case.id for pick in pool.choose(cases[::-1], ["edema"], 20)}
-    assert {one.id for one in chosen} != {pick.case.id for pick in pool.choose(cases, ["edema"], 20, seed=1)}
+    assert {one.id for one in chosen} == {pick.case.id for pick in labelling.choose(cases[::-1], ["edema"], 20)}
+    assert {one.id for one in chosen} != {pick.case.id for pick in labelling.choose(cases, ["edema"], 20, seed=1)}
 
 
 def test_a_film_counts_for_every_label_it_is_asked_about(film):
     cases = [case(f"{n}", {"edema": "present", "emphysema": "present"}, film) for n in range(9)]
-    assert len(pool.choose(cases, ["edema", "emphysema"], 4)) == 4
+    assert len(labelling.choose(cases, ["edema", "emphysema"], 4)) == 4
 
 
 MODEL = Reading(
@@ -80,14 +80,14 @@ MODEL = Reading(
 @pytest.fixture
 def picks(film):
     cases = [case(name, {"edema": "present", "effusion": "absent"}, film) for name in ("a/b", "a_b", "c")]
-    return pool.choose([*cases, case("d", {"effusion": "present"}, film)])
+    return labelling.choose([*cases, case("d", {"effusion": "present"}, film)])
 
 
-@pytest.mark.parametrize("tool", pool.TOOLS)
-@pytest.mark.parametrize("films", [Films.VIEW, Films.COPY, Films.LINK])
+@pytest.mark.parametrize("tool", labelling.TOOLS)
+@pytest.mark.parametrize("films", [FilmTransfer.VIEW, FilmTransfer.COPY, FilmTransfer.LINK])
 def test_a_pool_that_nobody_touched_is_pending_and_nothing_is_lost(tool, films, picks, tmp_path):
-    pool.make(picks, tmp_path / "pool", tool=tool, films=films, propose=lambda _: MODEL)
-    answers = pool.collect(tmp_path / "pool")
+    labelling.make(picks, tmp_path / "pool", tool=tool, films=films, propose=lambda _: MODEL)
+    answers = labelling.collect(tmp_path / "pool")
     assert answers.cases == ()
     assert answers.pending == tuple(pick.case for pick in picks)
     assert (tmp_path / "pool" / "GUIDELINES.md").read_text() == (ROOT / "docs/how-to/label.md").read_text()
@@ -96,11 +96,11 @@ def test_a_pool_that_nobody_touched_is_pending_and_nothing_is_lost(tool, films, 
 @pytest.mark.parametrize("tool", ["coco", "cvat", "labelme"])
 def test_a_pool_called_complete_keeps_the_model_s_boxes_as_the_model_s(tool, picks, tmp_path):
     told = []
-    pool.make(
+    labelling.make(
         picks, tmp_path / "pool", tool=tool, propose=lambda _: MODEL, progress=lambda films: told.append(1) or films
     )
     assert told == [1, 1]  # a model's boxes take long, and so may the films
-    answers = pool.collect(tmp_path / "pool", complete=True, reader="dr")
+    answers = labelling.collect(tmp_path / "pool", complete=True, reader="dr")
     assert answers.pending == ()
     for pick, answered in zip(picks, answers.cases, strict=True):
         assert answered.readings[:-1] == pick.case.readings
@@ -126,7 +126,7 @@ def answer_labelme(folder, stem, shapes, flags):
 
 def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
     folder = tmp_path / "pool"
-    pool.make(picks, folder, propose=lambda _: MODEL)
+    labelling.make(picks, folder, propose=lambda _: MODEL)
     files = {
         value["imagePath"]: value
         for value in map(json.loads, map(Path.read_text, folder.glob("*.json")))
@@ -140,7 +140,7 @@ def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
     answer_labelme(folder, "c", shapes, {})
     answer_labelme(folder, "d", [], {"done": True})
     answer_labelme(folder, "a_b", [], {"present:edema": True})
-    answers = pool.collect(folder)
+    answers = labelling.collect(folder)
     found = {one.id: one.readings[-1] for one in answers.cases}
     assert found["c"].findings == (
         Finding("edema", Box(20, 20, 60, 60.123456), 0.7, source="model"),
@@ -164,22 +164,22 @@ def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
 )
 def test_no_box_means_absent_only_on_a_film_that_is_done(film, tmp_path, flags, states):
     folder = tmp_path / "pool"
-    pool.make(pool.choose([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
+    labelling.make(labelling.choose([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
     answer_labelme(folder, "x", [drawn("edema", 1, 1, 9, 9)], flags)
-    assert pool.collect(folder).cases[0].readings[-1].states == states
+    assert labelling.collect(folder).cases[0].readings[-1].states == states
 
 
 def test_a_box_of_another_label_in_the_model_s_place_was_edited(picks, tmp_path):
     folder = tmp_path / "pool"
-    pool.make(picks, folder, propose=lambda _: MODEL)
+    labelling.make(picks, folder, propose=lambda _: MODEL)
     answer_labelme(folder, "c", [drawn("effusion", 10, 10, 30, 30.061728)], {})
-    reading = pool.collect(folder).cases[0].readings[-1]
+    reading = labelling.collect(folder).cases[0].readings[-1]
     assert [(finding.label, finding.source) for finding in reading.findings] == [("effusion", "edited")]
 
 
 def test_label_studio_gives_one_reading_an_annotator_and_keeps_the_model_apart(picks, tmp_path):
     folder = tmp_path / "pool"
-    pool.make(picks, folder, tool="labelstudio", propose=lambda _: MODEL)
+    labelling.make(picks, folder, tool="labelstudio", propose=lambda _: MODEL)
     tasks = json.loads((folder / "tasks.json").read_text())
     assert tasks[0]["annotations"] == []
     assert tasks[0]["predictions"][0]["model_version"] == "model 1"
@@ -198,7 +198,7 @@ def test_label_studio_gives_one_reading_an_annotator_and_keeps_the_model_apart(p
     ]
     export = tmp_path / "export.json"
     export.write_text(json.dumps(tasks))
-    answers = pool.collect(folder, export)
+    answers = labelling.collect(folder, export)
     assert len(answers.pending) == 3
     first, second = answers.cases[0].readings[-2:]
     assert (first.reader, second.reader) == ("r1@example.org", "user 7")
@@ -208,7 +208,7 @@ def test_label_studio_gives_one_reading_an_annotator_and_keeps_the_model_apart(p
 
 def test_cvat_s_tags_and_boxes_are_answers(picks, tmp_path):
     folder = tmp_path / "pool"
-    pool.make(picks, folder, tool="cvat")
+    labelling.make(picks, folder, tool="cvat")
     labels = [(one["name"], one["type"]) for one in json.loads((folder / "labels.json").read_text())]
     assert ("edema", "rectangle") in labels
     assert ("absent:effusion", "tag") in labels
@@ -219,7 +219,7 @@ def test_cvat_s_tags_and_boxes_are_answers(picks, tmp_path):
         '<box label="edema" source="manual" xtl="10.00" ytl="10.00" xbr="30.00" ybr="30.00"/></image>'
         '<image id="6" name="d.png" width="100" height="50"><tag label="done" source="manual"/></image></annotations>'
     )
-    answers = pool.collect(folder, export)
+    answers = labelling.collect(folder, export)
     assert [one.readings[-1].states for one in answers.cases] == [{"edema": "boxed"}, {"effusion": "absent"}]
     assert answers.cases[0].readings[-1].findings == (Finding("edema", Box(20, 20, 60, 60), source="human"),)
     assert len(answers.pending) == 2
@@ -227,7 +227,7 @@ def test_cvat_s_tags_and_boxes_are_answers(picks, tmp_path):
 
 def test_coco_s_lists_are_answers(picks, tmp_path):
     folder = tmp_path / "pool"
-    pool.make(picks, folder, tool="coco")
+    labelling.make(picks, folder, tool="coco")
     path = folder / "annotations.json"
     value = json.loads(path.read_text())
     ids = {category["name"]: category["id"] for category in value["categories"]}
@@ -235,55 +235,55 @@ def test_coco_s_lists_are_answers(picks, tmp_path):
     by_name["images/c.png"]["neg_category_ids"] = [ids["edema"]]
     by_name["images/d.png"]["done"] = True
     path.write_text(json.dumps(value))
-    assert [one.readings[-1].states for one in pool.collect(folder).cases] == [
+    assert [one.readings[-1].states for one in labelling.collect(folder).cases] == [
         {"edema": "absent"},
         {"effusion": "absent"},
     ]
 
 
 def test_a_dicom_film_becomes_a_png_that_every_tool_shows(rg1, tmp_path):
-    picks = pool.choose([case("x", {"edema": "present"}, rg1["UNCR"])])
-    pool.make(picks, tmp_path / "pool")
+    picks = labelling.choose([case("x", {"edema": "present"}, rg1["UNCR"])])
+    labelling.make(picks, tmp_path / "pool")
     with Image.open(tmp_path / "pool" / "x.png") as image:
         assert (image.format, image.mode, image.size) == ("PNG", "L", (1841, 1955))
         low, high = image.getextrema()
     assert (low, high) == (0, 255)
-    assert pool.collect(tmp_path / "pool", complete=True).cases[0].image == rg1["UNCR"]
+    assert labelling.collect(tmp_path / "pool", complete=True).cases[0].image == rg1["UNCR"]
 
 
 def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
     with pytest.raises(InputError, match="no pool for 'yolo'"):
-        pool.make(picks, tmp_path / "pool", tool="yolo")
+        labelling.make(picks, tmp_path / "pool", tool="yolo")
     with pytest.raises(InputError, match="no film shows"):
-        pool.make([], tmp_path / "pool")
+        labelling.make([], tmp_path / "pool")
     with pytest.raises(InputError, match="without its films"):
-        pool.make(picks, tmp_path / "pool", films="none")
+        labelling.make(picks, tmp_path / "pool", films="none")
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
-        pool.collect(tmp_path)
-    pool.make(picks, tmp_path / "pool")
+        labelling.collect(tmp_path)
+    labelling.make(picks, tmp_path / "pool")
     with pytest.raises(InputError, match="not empty"):
-        pool.make(picks, tmp_path / "pool")
+        labelling.make(picks, tmp_path / "pool")
     with pytest.raises(InputError, match="already has a reading of 'r'"):
-        pool.collect(tmp_path / "pool", reader="r", complete=True)
-    other = FORMATS["labelme"]
+        labelling.collect(tmp_path / "pool", reader="r", complete=True)
+    other = ANNOTATION_FORMATS["labelme"]
     other.write([case("stranger", {}, film)], tmp_path / "other")
     with pytest.raises(DatasetError, match=r"no film 'stranger\.png' in"):
-        pool.collect(tmp_path / "pool", tmp_path / "other")
+        labelling.collect(tmp_path / "pool", tmp_path / "other")
     answer_labelme(tmp_path / "pool", "c", [drawn("edema", 1, 1, 9, 9)], {"absent:edema": True})
     with pytest.raises(DatasetError, match=r"c\.json: DATASET_ROW: edema is said to be absent but has a box"):
-        pool.collect(tmp_path / "pool")
+        labelling.collect(tmp_path / "pool")
     value = json.loads((tmp_path / "pool" / "pool.json").read_text())
     value["films"][0]["asked"] = [["edema"]]
     (tmp_path / "pool" / "pool.json").write_text(json.dumps(value))
     with pytest.raises(DatasetError, match=r"films\[0\]: DATASET_FORMAT: asked .* are no labels"):
-        pool.collect(tmp_path / "pool")
+        labelling.collect(tmp_path / "pool")
     (tmp_path / "pool" / "pool.json").write_text("{}")
     with pytest.raises(DatasetError, match="DATASET_FORMAT: not a pool"):
-        pool.collect(tmp_path / "pool")
+        labelling.collect(tmp_path / "pool")
 
 
 def test_the_real_data_have_films_to_label_for_each_disease(real_cases):
-    picks = pool.choose(real_cases, count=20)
+    picks = labelling.choose(real_cases, count=20)
     counts = {label: sum(label in pick.asked for pick in picks) for label in DISEASES}
     assert min(counts.values()) >= 20
     assert len({pick.case.dataset for pick in picks if "tuberculosis" in pick.asked}) == 3

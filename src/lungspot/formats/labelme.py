@@ -20,14 +20,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import load_json, write_json
-from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, flagged, flags_of, label_named, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
+from lungspot.formats.annotated_image import (
+    AnnotatedImage,
+    Mark,
+    flagged,
+    flags_of,
+    label_named,
+    stated_box,
+    stated_size,
+)
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import load_json, write_json
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
+from lungspot.formats.reconcile import case_of
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["annotated_images", "draft", "read", "write"]
 
 _VERSION: Final = "5.5.0"  # of the files' form
 # How many points a shape needs at least; other shapes have no area.
@@ -52,44 +60,50 @@ def read(
     """
     folder = root if root.is_dir() else root.parent
     cases = []
-    for sheet in sheets(root, names):
-        beside = Path(sheet.where).parent
-        film = None if sheet.extension else find_film(sheet.film, sheet.where, [films] if films else [beside])
-        cases.append(case_of(sheet, folder, film, looked_for=looked_for))
+    for annotated in annotated_images(root, names):
+        beside = Path(annotated.where).parent
+        film = (
+            None if annotated.case_json else find_film(annotated.film, annotated.where, [films] if films else [beside])
+        )
+        cases.append(case_of(annotated, folder, film, looked_for=looked_for))
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: "", progress=progress), folder)
+        draft(annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: "", progress=progress), folder)
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
-    """Write each sheet as a file into ``folder``; ``labels`` is what the tool is to offer, in ``labels.txt``."""
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write one file a film into ``folder``; ``labels`` is what the tool is to offer, in ``labels.txt``."""
     taken: set[str] = set()
-    for sheet in drawn:
-        stem = Path(sheet.film).stem
+    for annotated in drawn:
+        stem = Path(annotated.film).stem
         while stem.lower() in taken:  # films of one stem in different folders
             stem += "_"
         taken.add(stem.lower())
         value = {
             "version": _VERSION,
-            "flags": flags_of(sheet),
-            "shapes": [_shape(mark) for mark in sheet.marks],
-            "imagePath": sheet.film,
+            "flags": flags_of(annotated),
+            "shapes": [_shape(mark) for mark in annotated.marks],
+            "imagePath": annotated.film,
             "imageData": None,
-            "imageHeight": None if sheet.size is None else sheet.size.height,
-            "imageWidth": None if sheet.size is None else sheet.size.width,
+            "imageHeight": None if annotated.size is None else annotated.size.height,
+            "imageWidth": None if annotated.size is None else annotated.size.width,
         }
         write_json(
-            folder / f"{stem}.json", value | ({} if sheet.extension is None else {"lungspot": sheet.extension}), 2
+            folder / f"{stem}.json",
+            value | ({} if annotated.case_json is None else {"lungspot": annotated.case_json}),
+            2,
         )
     if labels:
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="ascii")
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
     """Return what each LabelMe file says, in the order in which lungspot wrote them, then by path.
 
     A folder's JSON files without ``shapes`` are passed over; a file named outright must be LabelMe's.
@@ -109,8 +123,8 @@ def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
     return sorted(found, key=_order)
 
 
-def _order(sheet: Sheet) -> float:
-    order = (sheet.extension or {}).get("order")
+def _order(annotated: AnnotatedImage) -> float:
+    order = (annotated.case_json or {}).get("order")
     return order if isinstance(order, int) else math.inf
 
 
@@ -128,21 +142,21 @@ def _shape(mark: Mark) -> dict[str, Any]:
     return shape | {key: value for key, value in extra.items() if value is not None}
 
 
-def _sheet(value: Mapping[str, Any], path: Path, folder: Path, names: Mapping[str, str] | None) -> Sheet:
-    extension = value.get("lungspot")
+def _sheet(value: Mapping[str, Any], path: Path, folder: Path, names: Mapping[str, str] | None) -> AnnotatedImage:
+    case_json = value.get("lungspot")
     film, flags = value.get("imagePath"), value.get("flags") or {}
-    if not isinstance(film, str) or not isinstance(flags, dict) or not isinstance(extension, dict | None):
+    if not isinstance(film, str) or not isinstance(flags, dict) or not isinstance(case_json, dict | None):
         raise DatasetError("DATASET_FORMAT", path, "no imagePath, or flags or lungspot that are not mappings")
-    ours = extension is not None
+    ours = case_json is not None
     marks = tuple(_mark(shape, f"{path}: shapes[{row}]", names, ours=ours) for row, shape in enumerate(value["shapes"]))
     states, done = flagged(flags, f"{path}: flags", ours=ours, names=names)
-    return Sheet(
+    return AnnotatedImage(
         film,
-        sheet_frame(value.get("imageWidth"), value.get("imageHeight"), str(path)),
+        stated_size(value.get("imageWidth"), value.get("imageHeight"), str(path)),
         marks,
         states,
         done=done,
-        extension=extension,
+        case_json=case_json,
         facts={"id": path.relative_to(folder).with_suffix("").as_posix()},
         where=str(path),
     )
@@ -166,7 +180,7 @@ def _mark(shape: object, where: str, names: Mapping[str, str] | None, *, ours: b
     if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
         raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
     label = label_named(shape.get("label"), where, ours=ours, names=names)
-    return Mark(label, sheet_box(corners, where), reader, score)
+    return Mark(label, stated_box(corners, where), reader, score)
 
 
 def _is_point(point: object) -> bool:

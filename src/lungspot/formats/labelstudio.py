@@ -26,27 +26,27 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree.ElementTree import Element, SubElement
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import load_json, write_json
-from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import (
+from lungspot.errors import DatasetError
+from lungspot.findings import Box, Frame, State
+from lungspot.formats.annotated_image import (
     DONE,
     READER,
+    AnnotatedImage,
     Mark,
-    Sheet,
     flagged,
     flags_of,
     label_named,
     labels_in,
-    sheet_box,
-    sheet_frame,
+    stated_box,
+    stated_size,
 )
-from lungspot.datasets.xml_tree import write_xml
-from lungspot.errors import DatasetError
-from lungspot.findings import Box, Frame, State
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import load_json, write_json
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
+from lungspot.formats.reconcile import case_of
+from lungspot.formats.xml_tree import write_xml
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["annotated_images", "draft", "read", "write"]
 
 _FILE: Final = "tasks.json"
 _FILMS: Final = "images"
@@ -67,23 +67,27 @@ def read(
     folder = root if root.is_dir() else root.parent
     folders = [films] if films else [folder, folder / _FILMS]
     cases = []
-    for sheet in sheets(root, names):
-        film = None if sheet.extension else find_film(sheet.film, sheet.where, folders)
-        cases.append(case_of(sheet, folder, film, looked_for=looked_for))
+    for annotated in annotated_images(root, names):
+        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
+        cases.append(case_of(annotated, folder, film, looked_for=looked_for))
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: _FILMS, progress=progress), folder)
+        draft(
+            annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: _FILMS, progress=progress), folder
+        )
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write ``tasks.json`` and ``config.xml``, which offers ``labels`` first, into ``folder``."""
     ordered = labels_in(drawn, labels)
-    flags = list(dict.fromkeys(flag for sheet in drawn for flag in flags_of(sheet) if flag != DONE))
-    write_json(folder / _FILE, [_task(number, sheet) for number, sheet in enumerate(drawn, 1)], 1)
+    flags = list(dict.fromkeys(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE))
+    write_json(folder / _FILE, [_task(number, annotated) for number, annotated in enumerate(drawn, 1)], 1)
     view = Element("View")
     SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true", "brightnessControl": "true"})
     controls = (("RectangleLabels", "label", "Label", ordered), ("Choices", "says", "Choice", flags))
@@ -96,7 +100,7 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
     write_xml(folder / "config.xml", view)
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
     """Return what the tasks say, in their order; raises :class:`DatasetError`."""
     path = root / _FILE if root.is_dir() else root
     value = load_json(path)
@@ -105,37 +109,37 @@ def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
     return [_sheet(task, f"{path}: task {row}", names) for row, task in enumerate(value)]
 
 
-def _task(number: int, sheet: Sheet) -> dict[str, Any]:
-    data: dict[str, Any] = {"image": _LOCAL + sheet.film}
-    if sheet.extension is not None:
-        data["lungspot"] = sheet.extension
-    flags = [flag for flag, on in flags_of(sheet).items() if on and flag != DONE]
+def _task(number: int, annotated: AnnotatedImage) -> dict[str, Any]:
+    data: dict[str, Any] = {"image": _LOCAL + annotated.film}
+    if annotated.case_json is not None:
+        data["lungspot"] = annotated.case_json
+    flags = [flag for flag, on in flags_of(annotated).items() if on and flag != DONE]
     annotations = []
-    for order, reader in enumerate(sheet.readers):
-        said = _results(sheet, reader, order)
+    for order, reader in enumerate(annotated.readers):
+        said = _results(annotated, reader, order)
         if order == 0 and flags:  # what was said outright is the film's, and stands once
             choice = {"id": "says", "type": "choices", "from_name": "says", "to_name": "image"}
             said.append(choice | {"value": {"choices": flags}})
         annotations.append({"was_cancelled": False, "lungspot_reader": reader, "result": said})
-    models = dict.fromkeys(mark.reader for mark in sheet.marks if mark.proposed)
-    predictions = [{"model_version": model, "result": _results(sheet, model, 0)} for model in models]
+    models = dict.fromkeys(mark.reader for mark in annotated.marks if mark.proposed)
+    predictions = [{"model_version": model, "result": _results(annotated, model, 0)} for model in models]
     return {"id": number, "data": data, "annotations": annotations, "predictions": predictions}
 
 
-def _results(sheet: Sheet, reader: str | None, order: int) -> list[dict[str, Any]]:
+def _results(annotated: AnnotatedImage, reader: str | None, order: int) -> list[dict[str, Any]]:
     results = []
-    for number, mark in enumerate(sheet.marks):
-        if mark.reader != reader or sheet.size is None:
+    for number, mark in enumerate(annotated.marks):
+        if mark.reader != reader or annotated.size is None:
             continue
-        x, y, width, height = mark.box.scale(100 / sheet.size.width, 100 / sheet.size.height).xywh
+        x, y, width, height = mark.box.scale(100 / annotated.size.width, 100 / annotated.size.height).xywh
         value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": [mark.label]}
         region: dict[str, Any] = {
             "id": f"r{order}f{number}",
             "type": "rectanglelabels",
             "from_name": "label",
             "to_name": "image",
-            "original_width": sheet.size.width,
-            "original_height": sheet.size.height,
+            "original_width": annotated.size.width,
+            "original_height": annotated.size.height,
             "image_rotation": 0,
             "value": value,
         }
@@ -143,16 +147,16 @@ def _results(sheet: Sheet, reader: str | None, order: int) -> list[dict[str, Any
     return results
 
 
-def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Sheet:
+def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> AnnotatedImage:
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(task, dict) or not isinstance(data, dict):
         raise DatasetError("DATASET_FORMAT", where, "a task without data", advice='export as "JSON", not JSON-MIN')
     link = data.get("image") or next((item for item in data.values() if isinstance(item, str)), None)
-    extension = data.get("lungspot")
-    if not isinstance(link, str) or not isinstance(extension, dict | None):
+    case_json = data.get("lungspot")
+    if not isinstance(link, str) or not isinstance(case_json, dict | None):
         raise DatasetError("DATASET_ROW", where, "data.image names no film, or data.lungspot is not a mapping")
-    film, ours = _film(link), extension is not None
-    readings = _list(extension, "readings", where) if ours else []
+    film, ours = _film(link), case_json is not None
+    readings = _list(case_json, "readings", where) if ours else []
     known = list(dict.fromkeys(str(reading.get("reader")) for reading in readings))
     marks: list[Mark] = []
     readers: list[str] = []
@@ -179,7 +183,7 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Sheet:
     for said in states_by.values():
         for label, state in said.items():
             states[label] = State.PRESENT if State.PRESENT in {state, states.get(label)} else state
-    return Sheet(
+    return AnnotatedImage(
         film,
         next(iter(sizes), None),
         tuple(marks),
@@ -187,7 +191,7 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Sheet:
         tuple(readers),
         states_by,
         done=bool(readers),
-        extension=extension,
+        case_json=case_json,
         where=where,
     )
 
@@ -227,7 +231,7 @@ def _drawn(
         elif kind in _NO_BOX:
             raise DatasetError("DATASET_ROW", place, f"a {kind} has no label or no box", advice="draw a rectangle")
         elif kind in _SHAPES and isinstance(value, dict):
-            size = sheet_frame(result.get("original_width"), result.get("original_height"), place)
+            size = stated_size(result.get("original_width"), result.get("original_height"), place)
             named = value.get(kind)
             if size is None or not isinstance(named, list) or len(named) != 1:
                 raise DatasetError("DATASET_ROW", place, f"no size of the film, or not one label ({named!r})")
@@ -253,7 +257,7 @@ def _box(value: Mapping[str, Any], shape: str, size: Frame, where: str) -> Box:
             else:
                 right, bottom = float(value["radiusX"]) * wide, float(value["radiusY"]) * high
                 left, top = -right, -bottom
-            sheet_box((left, top, right, bottom), where)
+            stated_box((left, top, right, bottom), where)
             points = [(x + a, y + b) for a, b in ((left, top), (right, top), (right, bottom), (left, bottom))]
         if turn:
             sine, cosine = math.sin(turn), math.cos(turn)
@@ -267,7 +271,7 @@ def _box(value: Mapping[str, Any], shape: str, size: Frame, where: str) -> Box:
         xs, ys = zip(*points, strict=True)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError("DATASET_ROW", where, f"not a {shape} ({type(error).__name__}: {error})") from error
-    return sheet_box((min(xs), min(ys), max(xs), max(ys)), where)
+    return stated_box((min(xs), min(ys), max(xs), max(ys)), where)
 
 
 def _film(link: str) -> str:

@@ -26,11 +26,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from lungspot.datasets.case import Case, Split, everything_absent
-from lungspot.datasets.films import dicom_facts, list_films
-from lungspot.datasets.tables import age_in_years, header_of, need_folder, read_rows, refuse_row, sex, view
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State, taxonomy
+from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.films import dicom_facts, list_films
+from lungspot.formats.tables import age_in_years, header_of, need_folder, read_rows, refuse_row, sex, view
 
 __all__ = ["READER", "cases"]
 

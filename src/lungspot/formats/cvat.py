@@ -9,7 +9,7 @@ written as it is.
 States: image tags ``absent:effusion``, ``present:effusion`` (there, not all boxed) and ``done``.
 To label: make a task with ``labels.json`` (Raw) and the files of ``images/``, then upload ``annotations.xml``; export
 as "CVAT for images 1.1".
-Extension: ``lungspot.jsonl`` (:mod:`lungspot.datasets.sidecar`), for CVAT keeps nothing that it does not know.
+Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`), for CVAT keeps nothing that it does not know.
 Known faults of files in the wild: ``name`` with the folder of the server's share; points and skeletons (no area:
 refused); tracks of the video format (refused).
 """
@@ -22,17 +22,27 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import write_json
-from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import DONE, Mark, Sheet, flagged, flags_of, label_named, labels_in, sheet_box, sheet_frame
-from lungspot.datasets.sidecar import file_key, read_sidecar, write_sidecar
-from lungspot.datasets.xml_tree import parse_xml, write_xml
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
+from lungspot.formats.annotated_image import (
+    DONE,
+    AnnotatedImage,
+    Mark,
+    flagged,
+    flags_of,
+    label_named,
+    labels_in,
+    stated_box,
+    stated_size,
+)
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import write_json
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
+from lungspot.formats.reconcile import case_of
+from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
+from lungspot.formats.xml_tree import parse_xml, write_xml
 
-__all__ = ["draft", "read", "sheets", "write"]
+__all__ = ["annotated_images", "draft", "read", "write"]
 
 _FILE: Final = "annotations.xml"
 _FILMS: Final = "images"
@@ -51,43 +61,50 @@ def read(
     folder = root if root.is_dir() else root.parent
     folders = [films] if films else [folder / _FILMS, folder]
     cases = []
-    for sheet in sheets(root, names):
-        film = None if sheet.extension else find_film(sheet.film, sheet.where, folders)
-        cases.append(case_of(sheet, folder, film, looked_for=looked_for, rounding=_rounded))
+    for annotated in annotated_images(root, names):
+        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
+        cases.append(case_of(annotated, folder, film, looked_for=looked_for, rounding=_rounded))
     return cases
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: _FILMS, by_path=False, progress=progress), folder)
+        draft(
+            annotated_images_of(
+                list(cases), folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress
+            ),
+            folder,
+        )
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write ``annotations.xml``, ``labels.json`` with ``labels`` first, and the sidecar into ``folder``."""
     ordered = labels_in(drawn, labels)
-    tags = list(dict.fromkeys([DONE, *(flag for sheet in drawn for flag in flags_of(sheet) if flag != DONE)]))
+    tags = list(dict.fromkeys([DONE, *(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE)]))
     kinds = [(label, "rectangle") for label in ordered] + [(tag, "tag") for tag in tags]
     write_json(folder / "labels.json", [{"name": name, "type": kind, "attributes": []} for name, kind in kinds], 1)
     tree = Element("annotations")
     SubElement(tree, "version").text = "1.1"
-    for number, sheet in enumerate(drawn):
-        image = SubElement(tree, "image", {"id": str(number), "name": file_key(sheet.film)})
-        if sheet.size is not None:
-            image.attrib |= {"width": str(sheet.size.width), "height": str(sheet.size.height)}
-        for mark in sheet.marks:
+    for number, annotated in enumerate(drawn):
+        image = SubElement(tree, "image", {"id": str(number), "name": file_key(annotated.film)})
+        if annotated.size is not None:
+            image.attrib |= {"width": str(annotated.size.width), "height": str(annotated.size.height)}
+        for mark in annotated.marks:
             corners = _rounded(mark.box, None).corners
             values = {side: f"{value:.2f}" for side, value in zip(_SIDES, corners, strict=True)}
             source = "auto" if mark.proposed else "manual"
             SubElement(image, "box", {"label": mark.label, "source": source, "occluded": "0", **values, "z_order": "0"})
-        for tag, on in flags_of(sheet).items():
+        for tag, on in flags_of(annotated).items():
             if on:
                 SubElement(image, "tag", {"label": tag, "source": "manual"})
     write_xml(folder / _FILE, tree)
     write_sidecar(drawn, folder)
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
     """Return what ``annotations.xml`` says, image by image; raises :class:`DatasetError`."""
     path = root / _FILE if root.is_dir() else root
     tree = parse_xml(path, "annotations")
@@ -95,7 +112,7 @@ def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
         raise DatasetError("DATASET_FORMAT", path, "tracks of a video", advice='export as "CVAT for images 1.1"')
     sidecar = read_sidecar(path.parent)
     found = [_sheet(image, f"{path}: image {row}", sidecar, names) for row, image in enumerate(tree.iterfind("image"))]
-    gone = sidecar.keys() - {file_key(sheet.film) for sheet in found}
+    gone = sidecar.keys() - {file_key(annotated.film) for annotated in found}
     if gone:
         raise DatasetError("DATASET_INCOMPLETE", path, f"no image {min(gone)!r}, which lungspot.jsonl lists")
     return found
@@ -111,13 +128,13 @@ def _sheet(
     where: str,
     sidecar: Mapping[str, tuple[Mapping[str, Any], Frame | None]],
     names: Mapping[str, str] | None,
-) -> Sheet:
+) -> AnnotatedImage:
     name = image.get("name")
     if not name:
         raise DatasetError("DATASET_ROW", where, "an image without a name")
-    extension, _ = sidecar.get(file_key(name), (None, None))
-    ours = extension is not None
-    size = sheet_frame(image.get("width"), image.get("height"), where)
+    case_json, _ = sidecar.get(file_key(name), (None, None))
+    ours = case_json is not None
+    size = stated_size(image.get("width"), image.get("height"), where)
     marks, flags = [], {}
     for row, item in enumerate(image, 1):
         place = f"{where}: element {row}"
@@ -126,9 +143,9 @@ def _sheet(
         else:
             label = label_named(item.get("label"), place, ours=ours, names=names)
             proposed = item.get("source") in {"auto", "semi-auto"}
-            marks.append(Mark(label, sheet_box(_corners(item, place), place), proposed=proposed))
+            marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed))
     states, done = flagged(flags, where, ours=ours, names=names)
-    return Sheet(name, size, tuple(marks), states, done=done, extension=extension, where=where)
+    return AnnotatedImage(name, size, tuple(marks), states, done=done, case_json=case_json, where=where)
 
 
 def _corners(item: Element, where: str) -> tuple[float, ...]:
@@ -165,5 +182,5 @@ def _points(item: Element, where: str) -> list[tuple[float, float]]:
     else:
         raise DatasetError("DATASET_ROW", where, f"a {item.tag} has no area", advice="draw a rectangle")
     if x0 >= x1 or y0 >= y1:
-        sheet_box((x0, y0, x1, y1), where)  # refuses
+        stated_box((x0, y0, x1, y1), where)  # refuses
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from lungspot.datasets import coco
-from lungspot.datasets.case import Case, Split
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats import coco
+from lungspot.formats.case import Case, Split
 from lungspot.images.radiograph import Sex, View
 
 

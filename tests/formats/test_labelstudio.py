@@ -6,10 +6,10 @@ import math
 import pytest
 from PIL import Image
 
-from lungspot.datasets import labelstudio
-from lungspot.datasets.case import Case
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import labelstudio
+from lungspot.formats.case import Case
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0, "from_name": "label", "to_name": "image"}
 
@@ -78,12 +78,12 @@ def test_every_annotator_and_every_model_is_a_reader(make):
     ]
     predictions = [{"model_version": "v1", "result": [region("mass") | {"score": 0.25}]}]
     root = make(annotations=annotations, predictions=predictions)
-    (sheet,) = labelstudio.sheets(root)
-    assert sheet.readers == ("a@example.org", "user 5")
-    assert [(mark.reader, mark.proposed, mark.score) for mark in sheet.marks] == [
+    (annotated,) = labelstudio.annotated_images(root)
+    assert annotated.readers == ("a@example.org", "user 5")
+    assert [(mark.reader, mark.proposed, mark.score) for mark in annotated.marks] == [
         ("a@example.org", False, None), ("v1", True, 0.25),
     ]  # fmt: skip
-    assert sheet.states_by == {"a@example.org": {"edema": "absent"}, "user 5": {}}
+    assert annotated.states_by == {"a@example.org": {"edema": "absent"}, "user 5": {}}
     assert [reading.reader for reading in labelstudio.read(root)[0].readings] == ["a@example.org", "user 5", "v1"]
 
 

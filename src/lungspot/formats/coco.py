@@ -22,15 +22,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import SCHEMA, facts_from_json, load_json, write_json
-from lungspot.datasets.image_files import Films, Progress, find_film, new_folder, sheets_of
-from lungspot.datasets.reconcile import case_of
-from lungspot.datasets.sheet import Mark, Sheet, label_named, labels_in, sheet_box, sheet_frame
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, label_named, labels_in, stated_box, stated_size
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import SCHEMA, facts_from_json, load_json, write_json
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
+from lungspot.formats.reconcile import case_of
 
-__all__ = ["draft", "labels_of", "read", "sheets", "sheets_in", "write"]
+__all__ = ["annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
 _FILE: Final = "annotations.json"
 
@@ -54,41 +54,45 @@ def read(
     folders = [films] if films else [folder, folder / "images", folder.parent / "images", folder.parent]
     return [
         case_of(
-            sheet,
+            annotated,
             folder,
-            None if sheet.extension else _film(sheet, folders, need=need_films),
+            None if annotated.case_json else _film(annotated, folders, need=need_films),
             looked_for=looked_for,
         )
-        for sheet in sheets(path, names)
+        for annotated in annotated_images(path, names)
     ]
 
 
-def _film(sheet: Sheet, folders: list[Path], *, need: bool) -> Path | None:
+def _film(annotated: AnnotatedImage, folders: list[Path], *, need: bool) -> Path | None:
     try:
-        return find_film(sheet.film, sheet.where, folders)
+        return find_film(annotated.film, annotated.where, folders)
     except DatasetError:
         if need:
             raise
         return None
 
 
-def write(cases: Iterable[Case], out: Path, *, films: Films = Films.LINK, progress: Progress = iter) -> None:
+def write(
+    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+) -> None:
     """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(sheets_of(list(cases), folder, Films(films), lambda _: "images", progress=progress), folder)
+        draft(
+            annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: "images", progress=progress), folder
+        )
 
 
-def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> None:
-    """Write sheets as ``annotations.json`` into ``folder``; ``labels`` become categories even where nobody drew one."""
+def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
+    """Write ``annotations.json`` into ``folder``; ``labels`` become categories even where nobody drew one."""
     ordered = labels_in(drawn, labels)
     numbers = {label: number for number, label in enumerate(ordered, 1)}
-    shown = Counter(label for sheet in drawn for label in {mark.label for mark in sheet.marks})
+    shown = Counter(label for annotated in drawn for label in {mark.label for mark in annotated.marks})
     categories = [_category(label, numbers[label], shown[label]) for label in ordered]
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, sheet in enumerate(drawn, 1):
-        images.append(_image(sheet, number, numbers))
-        for mark in sheet.marks:
+    for number, annotated in enumerate(drawn, 1):
+        images.append(_image(annotated, number, numbers))
+        for mark in annotated.marks:
             annotation = {
                 "id": len(annotations) + 1,
                 "image_id": number,
@@ -105,10 +109,10 @@ def draft(drawn: Sequence[Sheet], folder: Path, labels: Iterable[str] = ()) -> N
     write_json(folder / _FILE, parts)
 
 
-def sheets(root: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
+def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
     """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
     path = _file(root)
-    return sheets_in(load_json(path), path, names)
+    return annotated_images_in(load_json(path), path, names)
 
 
 def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
@@ -118,8 +122,8 @@ def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
     return list(_labels(value["categories"], path, ours=ours, names=None).values())
 
 
-def sheets_in(value: object, path: Path, names: Mapping[str, str] | None = None) -> list[Sheet]:
-    """Return :func:`sheets` of a COCO file's JSON; ``path`` is for errors."""
+def annotated_images_in(value: object, path: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
+    """Return :func:`annotated_images` of a COCO file's JSON; ``path`` is for errors."""
     if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
         raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")
     annotations = value.get("annotations", [])
@@ -165,19 +169,19 @@ def _category(label: str, number: int, images: int) -> dict[str, Any]:
     return category | {"frequency": frequency, "image_count": images}
 
 
-def _image(sheet: Sheet, number: int, numbers: Mapping[str, int]) -> dict[str, Any]:
-    extension = {key: value for key, value in (sheet.extension or {}).items() if key != "id"}
-    states = sheet.states or {}
+def _image(annotated: AnnotatedImage, number: int, numbers: Mapping[str, int]) -> dict[str, Any]:
+    case_json = {key: value for key, value in (annotated.case_json or {}).items() if key != "id"}
+    states = annotated.states or {}
     return {
         "id": number,
-        "file_name": sheet.film,
-        "width": 0 if sheet.size is None else sheet.size.width,
-        "height": 0 if sheet.size is None else sheet.size.height,
+        "file_name": annotated.film,
+        "width": 0 if annotated.size is None else annotated.size.width,
+        "height": 0 if annotated.size is None else annotated.size.height,
         "neg_category_ids": [numbers[label] for label, state in states.items() if state is State.ABSENT],
         "not_exhaustive_category_ids": [numbers[label] for label, state in states.items() if state is State.PRESENT],
-        **({"done": True} if sheet.done else {}),
-        **({} if sheet.extension is None else {"case_id": sheet.extension["id"]}),
-        **extension,
+        **({"done": True} if annotated.done else {}),
+        **({} if annotated.case_json is None else {"case_id": annotated.case_json["id"]}),
+        **case_json,
     }
 
 
@@ -209,24 +213,26 @@ def _marks(annotations: Sequence[Any], labels: Mapping[int | str, str], path: Pa
         if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
             raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
         x, y, width, height = box
-        mark = Mark(labels[category], sheet_box((x, y, x + width, y + height), where), reader, score)
+        mark = Mark(labels[category], stated_box((x, y, x + width, y + height), where), reader, score)
         marks.setdefault(annotation["image_id"], []).append(mark)
     return marks
 
 
-def _sheet(image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[int | str, str], where: str) -> Sheet:
+def _sheet(
+    image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[int | str, str], where: str
+) -> AnnotatedImage:
     states: dict[str, State] = {}
     for key, state in (("neg_category_ids", State.ABSENT), ("not_exhaustive_category_ids", State.PRESENT)):
         listed = image.get(key, [])
         if not isinstance(listed, list) or not all(_is_id(number) and number in labels for number in listed):
             raise DatasetError("DATASET_ROW", where, f"{key} {listed!r} are not ids of categories")
         states |= {labels[number]: state for number in listed}
-    size = sheet_frame(image.get("width"), image.get("height"), where)
-    extension: dict[str, Any] | None = None
+    size = stated_size(image.get("width"), image.get("height"), where)
+    case_json: dict[str, Any] | None = None
     facts: dict[str, Any] = {}
     if "readings" in image:
-        extension = {key: image.get(key) for key in ("schema", "dataset", "patient_id", "native", "film", "readings")}
-        extension |= {"id": image.get("case_id")} | {key: image.get(key) for key in ("split", "view", "age", "sex")}
+        case_json = {key: image.get(key) for key in ("schema", "dataset", "patient_id", "native", "film", "readings")}
+        case_json |= {"id": image.get("case_id")} | {key: image.get(key) for key in ("split", "view", "age", "sex")}
     else:
         try:
             facts = facts_from_json(image)
@@ -237,7 +243,9 @@ def _sheet(image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[in
             raise DatasetError("DATASET_ROW", where, "case_id, dataset or patient_id is not text")
     said = states if "neg_category_ids" in image or "not_exhaustive_category_ids" in image else None
     done = image.get("done") is True
-    return Sheet(image["file_name"], size, marks, said, done=done, extension=extension, facts=facts, where=where)
+    return AnnotatedImage(
+        image["file_name"], size, marks, said, done=done, case_json=case_json, facts=facts, where=where
+    )
 
 
 def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame | None], path: Path) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
-from lungspot.datasets.films import Facts, dicom_facts, find_films
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
+from lungspot.formats.films import Facts, dicom_facts, find_films
 from lungspot.images.radiograph import Sex, View
 
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lungspot.datasets.case import Case, Split
-from lungspot.datasets.formats import FORMATS
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
+from lungspot.formats.case import Case, Split
+from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.images.radiograph import Sex, View
 
 LABELS = ("effusion", "nodule_mass", "covid19", "house_label")
@@ -84,7 +84,7 @@ def films(tmp_path_factory):
     return paths
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ANNOTATION_FORMATS)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
@@ -92,11 +92,11 @@ def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
     how = data.draw(st.sampled_from(["link", "none", "copy"]))
     out = tmp_path_factory.mktemp("out") / "folder"
     before = pickle.dumps(given)
-    FORMATS[name].write(given, out, films=how)
+    ANNOTATION_FORMATS[name].write(given, out, films=how)
     assert pickle.dumps(given) == before
     if not given:
         return
-    read = FORMATS[name].read(out)
+    read = ANNOTATION_FORMATS[name].read(out)
     if how == "copy":
         assert all(
             case.image is None or case.image.read_bytes() == one.image.read_bytes()
@@ -106,13 +106,13 @@ def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
     assert read == given
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ANNOTATION_FORMATS)
 def test_every_format_says_citation_link_terms_coordinates_and_faults(name):
-    doc = import_module(FORMATS[name].read.__module__).__doc__
+    doc = import_module(ANNOTATION_FORMATS[name].read.__module__).__doc__
     assert [word for word in ("Citation", "Link", "Terms", "Coordinates", "Known faults") if word not in doc] == []
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ANNOTATION_FORMATS)
 def test_writing_tells_how_far_it_is(name, films, tmp_path):
     told = []
 
@@ -121,7 +121,7 @@ def test_writing_tells_how_far_it_is(name, films, tmp_path):
         return iter(items)
 
     cases = [Case(str(number), "mine", "p", (), films[0]) for number in range(3)]
-    FORMATS[name].write(cases, tmp_path / "out", progress=bar)
+    ANNOTATION_FORMATS[name].write(cases, tmp_path / "out", progress=bar)
     assert told == [3]
 
 
@@ -133,12 +133,12 @@ def val(shared_data, real_cases):
     return [case for case in cases if case.split is Split.VAL]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ANNOTATION_FORMATS)
 def test_the_whole_validation_split_comes_back_equal(name, val, tmp_path):
     films = [case.image for case in val]
     before, states = pickle.dumps(val), [(film.stat().st_mtime_ns, film.stat().st_size) for film in films]
-    FORMATS[name].write(val, tmp_path / "out")
-    assert FORMATS[name].read(tmp_path / "out") == val
+    ANNOTATION_FORMATS[name].write(val, tmp_path / "out")
+    assert ANNOTATION_FORMATS[name].read(tmp_path / "out") == val
     assert pickle.dumps(val) == before
     assert [(film.stat().st_mtime_ns, film.stat().st_size) for film in films] == states
     assert len(val) > 1000
@@ -146,7 +146,7 @@ def test_the_whole_validation_split_comes_back_equal(name, val, tmp_path):
 
 
 def test_both_coco_libraries_load_the_validation_split(val, tmp_path):
-    FORMATS["coco"].write(val, tmp_path / "out", films="none")
+    ANNOTATION_FORMATS["coco"].write(val, tmp_path / "out", films="none")
     path = str(tmp_path / "out" / "annotations.json")
     boxes = sum(len(reading.boxes()) for case in val for reading in case.readings)
     with contextlib.redirect_stdout(io.StringIO()):

@@ -2,7 +2,9 @@ import gzip
 
 import pytest
 
-from lungspot.datasets.tables import (
+from lungspot.errors import DatasetError
+from lungspot.findings import Frame
+from lungspot.formats.tables import (
     age_in_years,
     header_of,
     need,
@@ -15,8 +17,6 @@ from lungspot.datasets.tables import (
     view,
     word,
 )
-from lungspot.errors import DatasetError
-from lungspot.findings import Frame
 from lungspot.images.radiograph import Sex, View
 
 

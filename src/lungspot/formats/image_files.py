@@ -18,14 +18,23 @@ import pydicom
 from PIL import Image
 from pydicom.errors import InvalidDicomError
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import case_to_json, relative
-from lungspot.datasets.sheet import Sheet, marks_of, said
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
+from lungspot.formats.annotated_image import AnnotatedImage, marks_of, said
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import case_to_json, relative
 from lungspot.images.read import read
 
-__all__ = ["IMAGE_SUFFIXES", "Films", "Progress", "film_size", "find_film", "new_folder", "sheets_of", "stems"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "FilmTransfer",
+    "Progress",
+    "annotated_images_of",
+    "film_size",
+    "find_film",
+    "new_folder",
+    "stems",
+]
 
 # What a film's file may end in.
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff", ".webp", ".bmp")
@@ -37,7 +46,7 @@ _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
 
-class Films(StrEnum):
+class FilmTransfer(StrEnum):
     """What happens to the image files when annotations are written into a new folder."""
 
     LINK = "link"  # symbolic links, relative
@@ -103,37 +112,37 @@ def stems(cases: Sequence[Case]) -> list[str]:
     return names
 
 
-def sheets_of(  # noqa: PLR0913 - what is written, where to, and how it is told
+def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how it is told
     cases: Sequence[Case],
     folder: Path,
-    films: Films,
+    films: FilmTransfer,
     under: Callable[[Case], str],
     *,
     by_path: bool = True,
     progress: Progress = iter,
-) -> list[Sheet]:
-    """Return one sheet a case, after bringing its image file to ``under(case)`` within ``folder`` as ``films`` says.
+) -> list[AnnotatedImage]:
+    """Return one annotated image a case, its file brought to ``under(case)`` within ``folder`` as ``films`` says.
 
-    ``by_path``: with ``Films.NONE``, sheets name the original's path; otherwise the name that it would have here. The
-    shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
+    ``by_path``: with ``FilmTransfer.NONE``, they name the original's path; otherwise the name that it would have
+    here. The shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
     """
-    sheets = []
+    annotated_images = []
     for order, (case, stem) in enumerate(zip(progress(cases), stems(cases), strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
         film = case.image
-        render = film is not None and films is Films.VIEW and not _is_shown(film)
+        render = film is not None and films is FilmTransfer.VIEW and not _is_shown(film)
         name = f"{under(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
         size = case.frame if film is None else film_size(film)
-        if film is not None and films is not Films.NONE:
+        if film is not None and films is not FilmTransfer.NONE:
             _bring(film, folder / name, films, render=render)
-            film = film if films is Films.LINK else folder / name
+            film = film if films is FilmTransfer.LINK else folder / name
         elif film is not None and by_path:
             name = relative(film, folder)
         marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
-        extension = case_to_json(case, folder, film, order)
+        case_json = case_to_json(case, folder, film, order)
         readers = tuple(dict.fromkeys(reading.reader for reading in case.readings))
-        sheets.append(Sheet(name, size, marks, said(case.readings), readers, extension=extension))
-    return sheets
+        annotated_images.append(AnnotatedImage(name, size, marks, said(case.readings), readers, case_json=case_json))
+    return annotated_images
 
 
 @contextmanager
@@ -170,12 +179,12 @@ def _is_shown(film: Path) -> bool:
         return False
 
 
-def _bring(film: Path, target: Path, films: Films, *, render: bool) -> None:
+def _bring(film: Path, target: Path, films: FilmTransfer, *, render: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if render:
         levels = np.round(read(film).pixels * 255).astype(np.uint8)
         Image.fromarray(levels).save(target, format="PNG")
-    elif films is Films.LINK:
+    elif films is FilmTransfer.LINK:
         target.symlink_to(relative(film, target.parent))
     else:
         shutil.copyfile(film, target)

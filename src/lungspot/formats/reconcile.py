@@ -1,6 +1,6 @@
-"""From a tool's sheet back to a case.
+"""From what a tool says of a film back to a case.
 
-Each mark that still is where it was written stands for the exact finding of the extension, to the last bit; a mark that
+Each mark that still is where it was written stands for the exact finding of the case JSON, to the last bit; a mark that
 moved or is new is the tool's; a mark that is gone is gone. So an untouched file gives back an equal case, and an edited
 one gives the edit and nothing else.
 """
@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from lungspot.datasets.case import Case
-from lungspot.datasets.extension import case_from_json
-from lungspot.datasets.sheet import READER, Mark, Sheet, marks_of, said
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, said
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import case_from_json
 
 __all__ = ["Rounding", "case_of", "nearest"]
 
@@ -27,25 +27,25 @@ _TOLERANCE: Final = 0.02  # shown pixels: CVAT writes two decimals, YOLO nine di
 
 
 def case_of(
-    sheet: Sheet,
+    annotated: AnnotatedImage,
     folder: Path,
     film: Path | None = None,
     *,
     looked_for: Iterable[str] = (),
     rounding: Rounding = lambda box, _: box,
 ) -> Case:
-    """Return the case of a sheet; raises :class:`DatasetError` naming the sheet's place.
+    """Return the case of an annotated image; raises :class:`DatasetError` naming its place.
 
-    ``folder``: the dataset's. ``film``: the image file, used where the sheet carries no extension. ``looked_for``:
+    ``folder``: the dataset's. ``film``: the image file, used where no case JSON is beside it. ``looked_for``:
     labels that the people who drew looked for on every film, so that no box means absent; in a foreign file nothing
     else but an outright statement makes a label absent.
     """
     try:
-        if sheet.extension is None:
-            return _foreign(sheet, folder, film, tuple(looked_for))
-        return _reconciled(sheet, case_from_json(sheet.extension, folder), rounding)
+        if annotated.case_json is None:
+            return _foreign(annotated, folder, film, tuple(looked_for))
+        return _reconciled(annotated, case_from_json(annotated.case_json, folder), rounding)
     except InputError as error:
-        raise DatasetError("DATASET_ROW", sheet.where, error.reason) from error
+        raise DatasetError("DATASET_ROW", annotated.where, error.reason) from error
 
 
 def nearest(mark: Mark, written: Sequence[Mark | None], taken: Iterable[int]) -> int | None:
@@ -60,21 +60,23 @@ def nearest(mark: Mark, written: Sequence[Mark | None], taken: Iterable[int]) ->
     return index
 
 
-def _foreign(sheet: Sheet, folder: Path, film: Path | None, looked_for: tuple[str, ...]) -> Case:
-    readers = list(dict.fromkeys([*sheet.readers, *(mark.reader or READER for mark in sheet.marks)])) or [READER]
+def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_for: tuple[str, ...]) -> Case:
+    readers = list(dict.fromkeys([*annotated.readers, *(mark.reader or READER for mark in annotated.marks)])) or [
+        READER
+    ]
     readings = []
     for reader in readers:
         findings = [
-            Finding(mark.label, mark.box, mark.score) for mark in sheet.marks if (mark.reader or READER) == reader
+            Finding(mark.label, mark.box, mark.score) for mark in annotated.marks if (mark.reader or READER) == reader
         ]
         found = dict.fromkeys((finding.label for finding in findings), State.BOXED)
-        states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(sheet.states or {})
-        readings.append(Reading(reader, tuple(findings), states, sheet.size))
-    facts = dict(sheet.facts)
-    identifier = facts.pop("id", None) or _stem(sheet.film)
+        states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
+        readings.append(Reading(reader, tuple(findings), states, annotated.size))
+    facts = dict(annotated.facts)
+    identifier = facts.pop("id", None) or _stem(annotated.film)
     dataset = facts.pop("dataset", None) or folder.resolve().name
     patient = facts.pop("patient", None) or f"{dataset}_{identifier}"
-    return Case(identifier, dataset, patient, tuple(readings), film, sheet.size, **facts)
+    return Case(identifier, dataset, patient, tuple(readings), film, annotated.size, **facts)
 
 
 def _stem(name: str) -> str:
@@ -83,14 +85,14 @@ def _stem(name: str) -> str:
     return str(path.with_suffix("") if path.name else path)
 
 
-def _reconciled(sheet: Sheet, case: Case, rounding: Rounding) -> Case:
+def _reconciled(annotated: AnnotatedImage, case: Case, rounding: Rounding) -> Case:
     written: list[Mark | None] = []
-    for mark in marks_of(case.readings, case.frame, sheet.size):
-        box = None if mark is None else rounding(mark.box, sheet.size)
+    for mark in marks_of(case.readings, case.frame, annotated.size):
+        box = None if mark is None else rounding(mark.box, annotated.size)
         written.append(None if mark is None or box is None else replace(mark, box=box))
     taken: set[int] = set()
     added: list[Mark] = []
-    for mark in sheet.marks:
+    for mark in annotated.marks:
         index = nearest(mark, written, taken)
         if index is None:
             added.append(mark)
@@ -98,9 +100,9 @@ def _reconciled(sheet: Sheet, case: Case, rounding: Rounding) -> Case:
             taken.add(index)
     gone = {index for index, mark in enumerate(written) if mark is not None and index not in taken}
     before = said(case.readings)
-    after = before if sheet.states is None else sheet.states
+    after = before if annotated.states is None else annotated.states
     changed = {label: after.get(label) for label in {**before, **after} if before.get(label) != after.get(label)}
-    return _edited(case, sheet.size, gone, added, changed) if added or gone or changed else case
+    return _edited(case, annotated.size, gone, added, changed) if added or gone or changed else case
 
 
 def _edited(

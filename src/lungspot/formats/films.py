@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.tables import age_in_years, sex, view
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
+from lungspot.formats.tables import age_in_years, sex, view
 from lungspot.images.radiograph import Sex, View
 
 __all__ = ["EXTENSIONS", "Facts", "dicom_facts", "find_films", "list_films"]

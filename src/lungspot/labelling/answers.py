@@ -1,0 +1,138 @@
+"""Read the answers to labelling tasks back: each case with one more reading an annotator.
+
+A finding's ``source`` says whether a person drew the box (``human``), took the model's as it was (``model``) or
+changed it (``edited``).
+
+An answer says of a label asked for: boxed, where it has boxes; what its flag says, where one is set (``present:``
+there, not all boxed; ``absent:``); and only where the film is flagged ``done`` (Label Studio: handed in) that no box
+means absent. A film that nobody touched is pending, not normal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from lungspot.errors import DatasetError, InputError
+from lungspot.findings import (
+    Finding,
+    Frame,
+    Reading,
+    State,
+)
+from lungspot.formats.annotated_image import READER, AnnotatedImage, marks_of
+from lungspot.formats.case import Case
+from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.reconcile import nearest
+from lungspot.formats.sidecar import file_key
+from lungspot.labelling.tasks import TASKS_FILE, LabellingTask, proposed, read_tasks
+
+__all__ = ["EDITED", "HUMAN", "MODEL", "Answers", "collect"]
+
+HUMAN: Final = "human"
+MODEL: Final = "model"
+EDITED: Final = "edited"
+
+_SAME: Final = 0.5  # IoU from which on a drawn box is the model's box moved
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """``cases``: the films answered, each with one more reading an annotator. ``pending``: the films not answered."""
+
+    cases: tuple[Case, ...]
+    pending: tuple[Case, ...]
+
+
+def collect(folder: Path, answers: Path | None = None, *, reader: str = READER, complete: bool = False) -> Answers:
+    """Return the answers to the pool in ``folder``.
+
+    ``answers``: the tool's export, where it is not in the folder itself. ``reader``: who answered, where the tool
+    does not say. ``complete``: every film was looked at, flagged or not. The cases are those that went in, with their
+    readings and the answer's. Raises :class:`DatasetError`, also for an answer about a film that is not of the pool.
+    """
+    path = folder / TASKS_FILE
+    tool, labels, tasks, sizes = read_tasks(path, folder)
+    names = {label: label for label in labels}
+    annotated_images: dict[str, AnnotatedImage] = {}
+    for annotated in ANNOTATION_FORMATS[tool].annotated_images(folder if answers is None else answers, names):
+        key = file_key(annotated.film)
+        if key not in tasks or key in annotated_images:
+            reason = "two answers for one film" if key in annotated_images else f"no film {key!r} in {path}"
+            raise DatasetError("DATASET_ROW", annotated.where, reason, advice="collect the answers to this pool only")
+        annotated_images[key] = annotated
+    answered, pending = [], []
+    for key, task in tasks.items():
+        found = annotated_images.get(key)
+        try:
+            readings = [] if found is None else _answers(task, found, sizes[key], reader, complete=complete)
+        except InputError as error:
+            raise DatasetError("DATASET_ROW", found.where if found else key, error.reason) from error
+        if not readings:
+            pending.append(task.case)
+            continue
+        taken = {reading.reader for reading in task.case.readings} & {reading.reader for reading in readings}
+        if taken:
+            advice = "name another with `reader`"
+            raise InputError("BAD_VALUE", key, f"the film already has a reading of {min(taken)!r}", advice=advice)
+        frame = task.case.frame or next((reading.frame for reading in readings), None)
+        answered.append(replace(task.case, readings=(*task.case.readings, *readings), frame=frame))
+    return Answers(tuple(answered), tuple(pending))
+
+
+def _answers(
+    task: LabellingTask, annotated: AnnotatedImage, shown: Frame | None, reader: str, *, complete: bool
+) -> list[Reading]:
+    """Return one reading an annotator; none where nobody touched the film."""
+    annotated = replace(annotated, size=annotated.size or shown)
+    if annotated.readers:  # the tool keeps people, and the model, apart
+        readings = []
+        for person in dict.fromkeys(annotated.readers):
+            marks = tuple(mark for mark in annotated.marks if mark.reader == person and not mark.proposed)
+            hers = replace(annotated, marks=marks, states=annotated.states_by.get(person, {}))
+            readings.append(_answer(task, hers, person, done=True))
+        return readings
+    answer = _answer(task, annotated, reader, done=annotated.done or complete)
+    start = () if task.proposal is None else proposed(task.proposal, task.case.frame, annotated.size)
+    untouched = len(answer.findings) == len(start) and all(finding.source == MODEL for finding in answer.findings)
+    return [] if untouched and not annotated.states and not annotated.done and not complete else [answer]
+
+
+def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done: bool) -> Reading:
+    """Return what one annotator says, each box with its provenance, in the case's frame."""
+    size, marks = annotated.size, annotated.marks
+    frame = task.case.frame or size
+    start = [] if task.proposal is None else marks_of([task.proposal], task.proposal.frame or frame, size)
+    start = [None if mark is None else replace(mark, reader=None) for mark in start]
+    boxed = [] if task.proposal is None else [finding for finding in task.proposal.findings if finding.box is not None]
+    findings: list[Finding | None] = [None] * len(marks)
+    taken: set[int] = set()
+    for number, mark in enumerate(marks):
+        index = nearest(replace(mark, reader=None), start, taken)
+        if index is not None and task.proposal is not None and frame is not None:
+            taken.add(index)
+            kept = Reading(reader, (boxed[index],), {mark.label: State.PRESENT}, task.proposal.frame or frame)
+            findings[number] = replace(kept.to_frame(frame).findings[0], source=MODEL)
+    pairs = sorted(
+        (
+            (mark.label != other.label, -mark.box.iou(other.box), number, index)
+            for number, mark in enumerate(marks)
+            for index, other in enumerate(start)
+            if findings[number] is None and other is not None and mark.box.iou(other.box) >= _SAME
+        ),
+    )
+    edited: set[int] = set()
+    for *_, number, index in pairs:
+        if number not in edited and index not in taken:
+            edited.add(number)
+            taken.add(index)
+    for number, mark in enumerate(marks):
+        if findings[number] is None:
+            box = mark.box if size is None or frame is None else mark.box.move(size, frame)
+            findings[number] = Finding(mark.label, box, source=EDITED if number in edited else HUMAN)
+    drawn = tuple(finding for finding in findings if finding is not None)
+    boxes = {finding.label for finding in drawn}
+    states = dict.fromkeys(task.asked, State.ABSENT) if done else {}
+    states |= {label: State.BOXED if label in task.asked else State.PRESENT for label in boxes}
+    return Reading(reader, drawn, states | dict(annotated.states or {}), frame)
