@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import emit, say, writing
+from lungspot.extras import extra
 
 __all__ = ["export"]
 
@@ -30,15 +31,10 @@ def export(
     import hashlib
     import json
 
-    from lungspot.errors import SetupError
-
-    try:
+    with extra("train", "exporting"):
         from lungspot.train.gate import load_gate
         from lungspot.train.release import opened, release
         from lungspot.train.start import gather
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[train]'"
-        raise SetupError("MISSING_EXTRA", None, f"exporting needs {error.name}", advice=advice) from error
     checkpoint = opened(run)
     films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size

@@ -15,6 +15,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import emit, print_bug, require_one_of, say, writing
 from lungspot.errors import printable
+from lungspot.extras import extra
 
 if TYPE_CHECKING:
     from lungspot.node import Settings
@@ -75,13 +76,10 @@ def node(
 
     Runs until SIGTERM or Ctrl-C, then finishes what it has begun. What it acknowledged survives a crash in --spool.
     """
-    from lungspot.errors import InputError, SetupError
+    from lungspot.errors import InputError
 
-    try:
+    with extra("pacs", "the node"):
         import lungspot.node as room
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[pacs]'"
-        raise SetupError("MISSING_EXTRA", None, f"the node needs {error.name}", advice=advice) from error
     if check_audit is not None:
         if not check_audit.is_file():
             raise InputError("BAD_VALUE", check_audit, "there is no such file", advice="give an audit log")

@@ -10,6 +10,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import say, writing
+from lungspot.extras import extra
 
 __all__ = ["serve"]
 
@@ -40,14 +41,9 @@ def serve(
 
     Films are kept without anything about the patient. Stop it with Ctrl-C: films that wait are read at the next start.
     """
-    from lungspot.errors import SetupError
-
-    try:
+    with extra("serve", "serving"):
         from lungspot.serve import Settings
         from lungspot.serve import serve as run
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[serve]'"
-        raise SetupError("MISSING_EXTRA", None, f"serving needs {error.name}", advice=advice) from error
     with writing():
         token = token_file.read_text(encoding="utf-8").strip() if token_file else os.environ.get(_TOKEN)
         settings = Settings(

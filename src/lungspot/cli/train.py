@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import say, writing
+from lungspot.extras import extra
 
 __all__ = ["train"]
 
@@ -34,14 +35,11 @@ def train(
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
     import tomllib
 
-    from lungspot.errors import InputError, SetupError
+    from lungspot.errors import InputError
 
-    try:
+    with extra("train", "training"):
         from lungspot.train.config import TrainConfig
         from lungspot.train.start import run
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[train]'"
-        raise SetupError("MISSING_EXTRA", None, f"training needs {error.name}", advice=advice) from error
     chosen = TrainConfig.from_toml(config) if config else TrainConfig()
     try:
         over = tomllib.loads("\n".join(settings or []))

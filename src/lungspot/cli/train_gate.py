@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import emit, print_error, say
+from lungspot.extras import extra
 
 __all__ = ["train_gate"]
 
@@ -21,11 +22,13 @@ def train_gate(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train the gate that refuses what is no frontal chest film and finds turned and inverted ones."""
-    import torch
-
     from lungspot.images import Pixels, read
-    from lungspot.train.gate import fit_gate, judge_gate, save_gate
-    from lungspot.train.gate_films import pack_gate
+
+    with extra("train", "training a gate"):
+        import torch
+
+        from lungspot.train.gate import fit_gate, judge_gate, save_gate
+        from lungspot.train.gate_films import pack_gate
 
     def pixels(path: Path) -> Pixels:
         return read(path, sandboxed=False).pixels

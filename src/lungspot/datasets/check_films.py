@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.errors import SetupError
+from lungspot.extras import extra
 from lungspot.formats.case import Case
 from lungspot.formats.problems import Problem
 
@@ -94,11 +94,8 @@ def _colour(film: Image) -> str:
 
 
 def _hasher() -> Callable[[Image], Hashes]:
-    try:
-        import imagehash  # noqa: PLC0415 - the extra ``data``
-    except ImportError as error:
-        advice = "install it: pip install 'lungspot[data]', or leave out this check"
-        raise SetupError("MISSING_EXTRA", None, "near-duplicates are found with imagehash", advice=advice) from error
+    with extra("data", "finding near-duplicates", otherwise="leave out this check"):
+        import imagehash  # noqa: PLC0415
 
     def bits(film: Image) -> Hashes:
         return np.packbits(imagehash.phash(film, hash_size=_SIDE).hash).view(np.uint64)

@@ -2,10 +2,14 @@
 
 One film a run, a fixed number of threads, one optimisation level, the CPU: the same bytes come out whether a film is
 read alone or in a folder. Convolutions split their work by output, so the number of threads does not change them.
+
+onnxruntime's Linux wheels keep a database in the user's home and send it to their maker. What stops that before it
+starts is a variable that is read while the package is imported; ``tests/test_network.py`` looks at what it does then.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +26,7 @@ class Session:
     """One network, ready to run; safe to call from several Python threads."""
 
     def __init__(self, file: ModelFile, where: str, threads: int) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import: `disable_telemetry_events()` comes too late
         import onnxruntime  # noqa: PLC0415 - 0.1 s and 30 MB that reading a film alone does not need
 
         options = onnxruntime.SessionOptions()

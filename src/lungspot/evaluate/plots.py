@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lungspot.errors import SetupError
+from lungspot.extras import extra, import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,12 +67,10 @@ def draw_curves(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
     """Return an empty figure of inches and its axes; raises ``MISSING_EXTRA`` without matplotlib."""
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - the extra [eval]; half a second
+    with extra("eval", "a report"):
+        import_matplotlib()  # half a second
+        import matplotlib as mpl  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[eval]'"
-        raise SetupError("MISSING_EXTRA", None, f"a report needs {error.name}", advice=advice) from error
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()

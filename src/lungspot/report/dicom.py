@@ -11,7 +11,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from lungspot.errors import InputError, SetupError
+from lungspot.errors import InputError
+from lungspot.extras import extra
 from lungspot.report.analysis import Analysis, Refusal
 
 if TYPE_CHECKING:
@@ -84,12 +85,9 @@ def require_study(source: Dataset) -> None:
 
 def _makers(sr_class: str) -> dict[str, Callable[[Task], Dataset | None]]:
     """Return by kind what makes it; imports highdicom, the extra ``pacs``."""
-    try:
+    with extra("pacs", "DICOM results"):
         from lungspot.report.capture import make_capture  # noqa: PLC0415
         from lungspot.report.gsps import make_gsps  # noqa: PLC0415
         from lungspot.report.seg import make_seg  # noqa: PLC0415
         from lungspot.report.sr import make_sr  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[pacs]'"
-        raise SetupError("MISSING_EXTRA", None, f"DICOM results need {error.name}", advice=advice) from error
     return {"sr": partial(make_sr, sr_class=sr_class), "gsps": make_gsps, "sc": make_capture, "seg": make_seg}

@@ -65,6 +65,15 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # FastAPI since 0.165 can report requests, and what went wrong in them, by OpenTelemetry; never from here. Older
+        # ones do not know the word and keep it among their extras.
+        telemetry={
+            "auto_configure": False,
+            "logs": False,
+            "metrics": False,
+            "operation_spans": False,
+            "tracing": False,
+        },
         redirect_slashes=False,  # a redirect would be a status that no route documents
     )
     app.state.failure = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from lungspot.extras import import_matplotlib
+
 __all__ = ["draw_curves"]
 
 
@@ -17,7 +19,8 @@ def draw_curves(run: Path) -> Path | None:
     if not log:
         return None
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - 0.5 s that only the end of a run needs
+        import_matplotlib()  # 0.5 s that only the end of a run needs
+        from matplotlib.figure import Figure  # noqa: PLC0415
     except ModuleNotFoundError:
         return None
     figure = Figure(figsize=(11, 4), layout="constrained")
