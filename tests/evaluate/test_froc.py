@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities, voc_precision, wafroc
-from lungspot.evaluate.resample import once
+from lungspot.evaluate.resample import unit_weights
 from lungspot.findings import State
 
 A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (40, 40, 60, 60)
 
 
 def at_rates(matched, *rates):
-    return sensitivities(Ladder(matched, once(len(matched.state))), 0.5, rates)[0].tolist()
+    return sensitivities(Ladder(matched, unit_weights(len(matched.state))), 0.5, rates)[0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_no_true_box_has_no_sensitivity(one_label):
 )
 def test_wafroc_by_hand(one_label, films, expected):
     matched = one_label(films)
-    assert wafroc(matched, once(len(films)), 0.5)[0] == pytest.approx(expected)
+    assert wafroc(matched, unit_weights(len(films)), 0.5)[0] == pytest.approx(expected)
 
 
 def test_wafroc_of_rjafrocs_book(one_label):
@@ -79,21 +79,21 @@ def test_wafroc_of_rjafrocs_book(one_label):
         ([A, B], [(A, 0.8), (B, 0.6)]),
     ]
     at_half = 0.7875 + (0.5 - 0.6) / (0.1 - 0.6) * (0.678125 - 0.7875)
-    assert wafroc(one_label(films), once(8), 0.5)[0] == pytest.approx(at_half, abs=1e-9)
+    assert wafroc(one_label(films), unit_weights(8), 0.5)[0] == pytest.approx(at_half, abs=1e-9)
 
 
 def test_wafroc_leaves_out_what_is_not_sure(one_label):
     films = [([], [(A, 0.5)]), ([A], [(A, 0.8)]), ([B], [], State.PRESENT), ([], [(A, 1.0)], State.NOT_LOOKED_FOR)]
-    assert wafroc(one_label(films), once(4), 0.5)[0] == 1.0
+    assert wafroc(one_label(films), unit_weights(4), 0.5)[0] == 1.0
 
 
 def test_wafroc_needs_both_kinds_of_films(one_label):
-    assert np.isnan(wafroc(one_label([([A], [(A, 0.8)])]), once(1), 0.5)[0])
+    assert np.isnan(wafroc(one_label([([A], [(A, 0.8)])]), unit_weights(1), 0.5)[0])
 
 
 def test_voc_is_the_whole_area_and_coco_101_points_of_it(one_label):
     # Precision 1 to recall 1/3, then (one false box) 2/3 to recall 2/3; the third is missed.
     matched = one_label([([A, B, C], [(A, 0.9), ((70, 70, 80, 80), 0.8), (B, 0.7)])])
-    climb = Ladder(matched, once(1)).climb(0.5)
+    climb = Ladder(matched, unit_weights(1)).climb(0.5)
     assert voc_precision(climb)[0] == pytest.approx(1 / 3 + 2 / 9)
     assert coco_precision(climb)[0] == pytest.approx((34 + 33 * 2 / 3) / 101)

@@ -10,7 +10,7 @@ from pycocotools.cocoeval import COCOeval
 
 from lungspot.evaluate.matched import Limits, tabulate
 from lungspot.evaluate.measure import METRICS, compare, counts, macro, measure, part, quick, values
-from lungspot.evaluate.resample import by_patient, once, swaps
+from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
 from lungspot.findings import Box, State
 
 from .conftest import LABEL, random_pairs
@@ -45,12 +45,12 @@ A, HALF, FAR = (0, 0, 10, 10), (0, 0, 10, 5), (50, 50, 60, 60)
     ],
 )
 def test_by_hand(one_label, films, metric, expected):
-    assert measure(one_label(films), once(len(films)))[metric][0] == pytest.approx(expected)
+    assert measure(one_label(films), unit_weights(len(films)))[metric][0] == pytest.approx(expected)
 
 
 def test_every_metric_has_words():
     matched = tabulate(random_pairs(0), LABEL, Limits())
-    assert list(measure(matched, once(60))) == list(METRICS)
+    assert list(measure(matched, unit_weights(60))) == list(METRICS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -61,7 +61,7 @@ def test_weights_are_repeated_films(seed):
     found = measure(tabulate(pairs, LABEL, Limits()), weights)
     for row in range(3):
         again = [pair for pair, often in zip(pairs, weights[row], strict=True) for _ in range(often)]
-        wanted = measure(tabulate(again, LABEL, Limits()), once(len(again)))
+        wanted = measure(tabulate(again, LABEL, Limits()), unit_weights(len(again)))
         for name in METRICS:
             assert found[name][row] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
@@ -111,7 +111,7 @@ def run_coco(evaluator, dataset_class, dataset, results, **options):
 def test_as_pycocotools(seed):
     pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
     theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
-    mine = measure(tabulate(pairs, LABEL, Limits()), once(len(pairs)))
+    mine = measure(tabulate(pairs, LABEL, Limits()), unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
 
@@ -123,7 +123,7 @@ def test_partly_labelled_as_faster_coco_eval(seed):
     pairs = random_pairs(seed, labels=labels)
     theirs = run_coco(faster_coco_eval.COCOeval_faster, faster_coco_eval.COCO, *as_coco(pairs, labels), lvis_style=True)
     for column, label in enumerate(labels):
-        mine = measure(tabulate(pairs, label, Limits()), once(len(pairs)))
+        mine = measure(tabulate(pairs, label, Limits()), unit_weights(len(pairs)))
         assert mine["ap0.4"][0] == pytest.approx(theirs[0, :, column].mean(), abs=1e-6)
         assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:, :, column].mean(), abs=1e-6)
 
@@ -146,9 +146,9 @@ def test_the_mean_is_over_what_exists():
 def test_a_part_is_what_only_its_films_give():
     pairs = random_pairs(2)
     chosen = np.array([pair.groups["source"] == "two" for pair in pairs])
-    mine = measure(part(tabulate(pairs, LABEL, Limits()), chosen), once(len(pairs)))
+    mine = measure(part(tabulate(pairs, LABEL, Limits()), chosen), unit_weights(len(pairs)))
     some = [pair for pair in pairs if pair.groups["source"] == "two"]
-    wanted = measure(tabulate(some, LABEL, Limits()), once(len(some)))
+    wanted = measure(tabulate(some, LABEL, Limits()), unit_weights(len(some)))
     for name in METRICS:
         assert mine[name][0] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
@@ -181,11 +181,11 @@ def shifted(pairs, worse):
 def test_two_models_on_the_same_films():
     pairs = random_pairs(4, films=80)
     patients = [pair.patient for pair in pairs]
-    weights, swapped = by_patient(patients, 200, 0), swaps(patients, 200, 0)
+    weights, swapped = by_patient(patients, 200, 0), permutation_weights(patients, 200, 0)
     good = {LABEL: tabulate(pairs, LABEL, Limits())}
     bad = {LABEL: tabulate(shifted(pairs, 6), LABEL, Limits())}
     row = compare(good, bad, weights, swapped)[LABEL]
-    expected = measure(good[LABEL], once(80))["ap0.4"][0] - measure(bad[LABEL], once(80))["ap0.4"][0]
+    expected = measure(good[LABEL], unit_weights(80))["ap0.4"][0] - measure(bad[LABEL], unit_weights(80))["ap0.4"][0]
     assert row["ap0.4"]["value"] == pytest.approx(expected, abs=1e-6)
     assert row["ap0.4"]["interval"][0] > 0
     assert row["ap0.4"]["p"] < 0.05

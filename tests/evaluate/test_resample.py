@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lungspot.errors import InputError
-from lungspot.evaluate.resample import by_patient, interval, p_value, swaps
+from lungspot.evaluate.resample import by_patient, interval, p_value, permutation_weights
 
 
 def test_films_of_a_patient_come_together_and_as_many_patients_as_there_are():
@@ -20,7 +20,7 @@ def test_equal_seeds_give_equal_resamples():
 
 
 def test_patients_change_models_whole():
-    swapped = swaps(["a", "b", "a"], 100, 0)
+    swapped = permutation_weights(["a", "b", "a"], 100, 0)
     assert (swapped[:, 0] == swapped[:, 2]).all()
     assert set(np.unique(swapped)) == {0, 1}
 

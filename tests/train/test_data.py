@@ -8,7 +8,7 @@ from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, FilmError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
-from lungspot.train.data import fingerprint, known, pack, sampling
+from lungspot.train.data import fingerprint, known, pack, sampling, without_boxes
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 LABELS = ("effusion", "edema", "covid19", "tuberculosis")
@@ -87,3 +87,12 @@ def test_the_real_films_have_what_their_readme_says(shared_data):
     assert boxes["covid19"] == 598
     assert boxes["edema"] == 0
     assert all((film.states[film.labels] >= PRESENT).all() for film in films)
+
+
+def test_no_box_is_left_and_nothing_else_is_changed(generated_films):
+    stripped = without_boxes(generated_films)
+    assert sum(len(film.boxes) + len(film.labels) for film in stripped.films) == 0
+    for before, after in zip(generated_films.films, stripped.films, strict=True):
+        assert (after.states == np.where(before.states == BOXED, PRESENT, before.states)).all()
+        assert (after.id, after.split, after.patient) == (before.id, before.split, before.patient)
+    assert any((film.states == BOXED).any() for film in generated_films.films)  # the input is as it was

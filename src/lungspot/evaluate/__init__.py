@@ -5,7 +5,7 @@ from lungspot.evaluate.detection import Judged, average_precision, judge
 from lungspot.evaluate.match import match, match_at
 from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
 from lungspot.evaluate.measure import METRICS, Value, compare, measure, values
-from lungspot.evaluate.resample import by_patient, once, swaps
+from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
 
 __all__ = [
     "METRICS",
@@ -22,9 +22,9 @@ __all__ = [
     "match",
     "match_at",
     "measure",
-    "once",
+    "permutation_weights",
     "reliability",
-    "swaps",
     "tabulate",
+    "unit_weights",
     "values",
 ]

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from lungspot.evaluate.classify import area_under
 from lungspot.evaluate.matched import Matched, Pair, level
 from lungspot.evaluate.measure import Value
-from lungspot.evaluate.resample import interval, once
+from lungspot.evaluate.resample import interval, unit_weights
 
-__all__ = ["telling"]
+__all__ = ["agreement_auroc"]
 
 _AT: Final = 0.4
 
 
-def telling(
+def agreement_auroc(
     pairs: Sequence[Pair], matched: Mapping[str, Matched], weights: NDArray[np.integer], ci: float = 95.0
 ) -> dict[str, Any] | None:
     """Return how well low agreement of heat map and box tells wrong shown boxes from right ones: AUROC by measure.
@@ -45,6 +45,9 @@ def telling(
     tell["score"] = np.array([-score for _, _, score, _ in rows], dtype=np.float64)
     found: dict[str, Any] = {"boxes": len(rows), "wrong": int(wrong.sum()), "auroc": {}}
     for name, scores in tell.items():
-        point, spread = area_under(scores, wrong, once(len(rows))), area_under(scores, wrong, weights[:, of_film])
+        point, spread = (
+            area_under(scores, wrong, unit_weights(len(rows))),
+            area_under(scores, wrong, weights[:, of_film]),
+        )
         found["auroc"][name] = Value(float(point[0]), interval(spread, ci)).to_json()
     return found

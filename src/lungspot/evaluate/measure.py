@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lungspot.evaluate.classify import area_under, precision_recall, weighted_shortfall
 from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities, voc_precision, wafroc
 from lungspot.evaluate.matched import ABSENT, PRESENT, UNKNOWN, Matched, level
-from lungspot.evaluate.resample import interval, once, p_value
+from lungspot.evaluate.resample import interval, p_value, unit_weights
 
 __all__ = ["METRICS", "Value", "compare", "counts", "macro", "measure", "part", "quick", "values"]
 
@@ -103,7 +103,7 @@ def values(
     """Yield per label each metric on all films with its interval over the resamples, and last the means as ``mean``."""
     sums: dict[str, list[tuple[Array, Array]]] = {}
     for label, of in matched.items():
-        point, spread = measure(of, once(len(of.state))), measure(of, weights)
+        point, spread = measure(of, unit_weights(len(of.state))), measure(of, weights)
         for name in point:
             sums.setdefault(name, []).append((point[name], spread[name]))
         yield label, {name: Value(float(point[name][0]), interval(spread[name], level)) for name in point}
@@ -138,7 +138,7 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, two kinds of chance, what a
     change models (``swapped``, rows of 0 and 1).
     """
     films = next(iter(one.values())).state.size
-    ones = once(films)
+    ones = unit_weights(films)
     table: dict[str, dict[str, dict[str, Any]]] = {}
     sums: dict[str, list[tuple[Array, ...]]] = {name: [] for name in names}
     for label in (label for label in one if label in other):

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from lungspot.errors import InputError
 
-__all__ = ["by_patient", "interval", "once", "p_value", "swaps"]
+__all__ = ["by_patient", "interval", "p_value", "permutation_weights", "unit_weights"]
 
 Array = NDArray[np.float64]
 Weights = NDArray[np.int32]
 
 
-def once(films: int) -> Weights:
+def unit_weights(films: int) -> Weights:
     """Return the weights of all films, once each, shape (1, F)."""
     return np.ones((1, films), dtype=np.int32)
 
@@ -41,7 +41,7 @@ def by_patient(patients: Sequence[str], resamples: int, seed: int) -> NDArray[np
     return weights
 
 
-def swaps(patients: Sequence[str], permutations: int, seed: int) -> NDArray[np.uint8]:
+def permutation_weights(patients: Sequence[str], permutations: int, seed: int) -> NDArray[np.uint8]:
     """Return for each permutation whether a film's two models change places, 0 or 1, whole patients, shape (R, F)."""
     names, index = np.unique(np.asarray(patients, dtype=np.str_), return_inverse=True)
     rng = np.random.default_rng(seed)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lungspot import __version__
 from lungspot.errors import DatasetError
-from lungspot.evaluate.agreement import telling
+from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
 from lungspot.evaluate.matched import PRESENT, Limits, Matched, Pair, level, tabulate
 from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, part, quick, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
-from lungspot.evaluate.resample import by_patient, interval, once, swaps
+from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.findings import taxonomy
 
 __all__ = ["SCHEMA", "Settings", "Summary", "notes", "summarise"]
@@ -95,7 +95,7 @@ def summarise(
         "by": {name: _by(pairs, matched, weights, name, settings.ci) for name in _divisions(pairs, settings.by)},
         "mistakes": {label: dict(row) for label, row in wrong.table.items()},
         "confusion": {label: dict(row) for label, row in wrong.confusion.items()},
-        "agreement": telling(pairs, matched, weights, settings.ci),
+        "agreement": agreement_auroc(pairs, matched, weights, settings.ci),
         "not_judged": _not_judged(pairs, labels),
         "not_for_clinical_use": True,
     }
@@ -103,7 +103,7 @@ def summarise(
     if other is not None:
         said = {label for pair in other[0] for label in pair.found.states}
         theirs = {label: tabulate(other[0], label, other[1].get(label, Limits())) for label in labels if label in said}
-        swapped = swaps(patients, settings.resamples, settings.seed + 1)
+        swapped = permutation_weights(patients, settings.resamples, settings.seed + 1)
         document["compare"] = compare(matched, theirs, weights, swapped, level=settings.ci) if theirs else {}
         document["not_judged"]["not_compared"] = sorted(set(_order(pairs)) & (said ^ set(labels)))
     return Summary(document, tuple(pairs), wrong)
@@ -197,7 +197,7 @@ def _small_table(
     for label, of in matched.items():
         if not of.known.any():
             continue
-        point, spread = quick(of, once(len(of.state)), names), quick(of, weights, names)
+        point, spread = quick(of, unit_weights(len(of.state)), names), quick(of, weights, names)
         rows[label] = {"counts": counts(of)} | {
             name: Value(float(point[name][0]), interval(spread[name], ci)).to_json() for name in names
         }
@@ -213,7 +213,7 @@ def _small_table(
 
 def _curves(m: Matched) -> dict[str, Any]:
     """Return FROC and precision over recall at IoU .4, and reliability, as lists of rounded numbers."""
-    ladder = Ladder(m, once(len(m.state)))
+    ladder = Ladder(m, unit_weights(len(m.state)))
     _, hits, false = ladder.froc(0.4)
     climb = ladder.climb(0.4)
     known = m.known

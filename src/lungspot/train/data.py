@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from lungspot.formats.case import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
-__all__ = ["Film", "Films", "fingerprint", "known", "pack", "sampling"]
+__all__ = ["Film", "Films", "fingerprint", "known", "pack", "sampling", "without_boxes"]
 
 _CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
@@ -122,6 +122,16 @@ def pack(
     if len(kept) != len(films):
         stored = stored[kept]
     return Films(tuple(films[i] for i in kept), stored), tuple(refused)
+
+
+def without_boxes(films: Films) -> Films:
+    """Return the films as their labels alone tell them: what was boxed is present, and no box is known."""
+
+    def stripped(film: Film) -> Film:
+        states = np.where(film.states == BOXED, PRESENT, film.states)
+        return replace(film, boxes=film.boxes[:0], labels=film.labels[:0], states=states)
+
+    return Films(tuple(map(stripped, films.films)), films.pixels)
 
 
 def fingerprint(films: Films) -> str:

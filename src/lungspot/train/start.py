@@ -18,8 +18,7 @@ from lungspot.errors import LungspotError
 from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
-from lungspot.train.data import Films, fingerprint, pack
-from lungspot.train.gradcam import without_boxes
+from lungspot.train.data import Films, fingerprint, pack, without_boxes
 from lungspot.train.loop import Checkpoint, train
 
 __all__ = ["gather", "run"]
@@ -49,7 +48,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
 ) -> Checkpoint:
     """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``.
 
-    ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.train.gradcam`).
+    ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.study`).
     """
     films, refused = gather(config, data, cache or out / "cache")
     films = films if boxes else without_boxes(films)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,43 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import Detector
-from lungspot.evaluate.agreement import telling
+from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.matched import Limits, Pair, tabulate
-from lungspot.evaluate.measure import Value, macro, quick
-from lungspot.evaluate.resample import by_patient, interval, once
+from lungspot.evaluate.measure import Value, macro, part, quick
+from lungspot.evaluate.resample import by_patient, interval, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
-from lungspot.train.study import WAYS, Choice, Seen, pairs_of
+from lungspot.study.compare import Ways
+from lungspot.study.films import StudyFilm
 
 __all__ = ["agreeing", "by_source"]
 
 _NUMBERS: Final = ("ap0.3", "ap0.5")
 
 
-def by_source(
-    seen: Sequence[Seen],
-    labels: Sequence[str],
-    chosen: Mapping[str, Mapping[str, Choice | None]],
-    resamples: int = 1000,
-) -> dict[str, dict[str, Any]]:
+def by_source(seen: Sequence[StudyFilm], ways: Ways, resamples: int = 1000) -> dict[str, dict[str, Any]]:
     """Return source → films, labels with boxes there, and way → number → JSON value, the mean over those labels.
 
-    ``labels``: the detector's, in its order. ``chosen``: way → label → its map, None for the detector's boxes.
+    ``ways``: of :func:`lungspot.study.compare.locate`, on the films of ``seen``.
     """
     drawn = by_patient([film.case.patient for film in seen], resamples, 0)
-    weights: NDArray[np.int32] = np.concatenate((once(len(seen)), drawn))
+    weights: NDArray[np.int32] = np.concatenate((unit_weights(len(seen)), drawn))
     found: dict[str, dict[str, Any]] = {}
     for source in sorted({film.case.dataset for film in seen}):
         mine = np.array([film.case.dataset == source for film in seen], dtype=np.bool_)
         some = [film for film, here in zip(seen, mine, strict=True) if here]
-        boxed = [label for label in chosen["boxes"] if any(film.true.boxes(label) for film in some)]
+        boxed = [label for label in ways["boxes"] if any(film.true.boxes(label) for film in some)]
         if not boxed:
             continue
         found[source] = {"films": len(some), "labels": boxed}
-        for way in WAYS:
-            rows = []
-            for label in boxed:
-                pairs = pairs_of(some, labels.index(label), label, chosen[way][label])
-                rows.append(quick(tabulate(pairs, label, Limits()), weights[:, mine], _NUMBERS))
+        for way, of_labels in ways.items():
+            rows = [quick(part(of_labels[label].matched, mine), weights, _NUMBERS) for label in boxed]
             means = {name: macro([row[name] for row in rows]) for name in _NUMBERS}
             found[source][way] = {
                 name: Value(float(values[0]), interval(values[1:])).to_json() for name, values in means.items()
@@ -54,16 +47,19 @@ def by_source(
     return found
 
 
-def agreeing(seen: Sequence[Seen], detector: Detector, resamples: int = 1000) -> dict[str, Any] | None:
-    """Return whether low agreement of the detector's own heat map and box tells a wrong box (:func:`telling`)."""
+def agreeing(seen: Sequence[StudyFilm], detector: Detector, resamples: int = 1000) -> dict[str, Any] | None:
+    """Return how well low agreement of the detector's own heat map and box tells a wrong box, as AUROC by measure.
+
+    The document of :func:`lungspot.evaluate.agreement.agreement_auroc`, over the boxes that reach their threshold.
+    """
     card = detector.card
     pairs = [_shown(film, card.labels) for film in seen]
     matched = {label: tabulate(pairs, label, Limits(card.threshold(label).box)) for label in card.labels}
     matched = {label: of for label, of in matched.items() if len(of.true_film)}  # a box of another cannot be right
-    return telling(pairs, matched, by_patient([pair.patient for pair in pairs], resamples, 0))
+    return agreement_auroc(pairs, matched, by_patient([pair.patient for pair in pairs], resamples, 0))
 
 
-def _shown(film: Seen, labels: Sequence[str]) -> Pair:
+def _shown(film: StudyFilm, labels: Sequence[str]) -> Pair:
     frame = film.frame
     rows = [
         (Finding(label, Box(*box).scale(frame.width, frame.height), score), agreement)

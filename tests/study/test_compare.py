@@ -10,21 +10,11 @@ from PIL import Image
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.train.gradcam import GRID, MAPS
+from lungspot.study.choose import _for_choosing, choose, pairs_of
+from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS, ceiling, locate, measured, p_values
+from lungspot.study.films import StudyFilm, look
+from lungspot.study.heat_maps import GRID, MAPS
 from lungspot.train.model import Network
-from lungspot.train.study import (
-    DIFFERENCE,
-    NUMBERS,
-    WAYS,
-    Seen,
-    _for_choosing,
-    ceiling,
-    chances,
-    choose,
-    look,
-    measured,
-    pairs_of,
-)
 
 LABELS = ("effusion", "edema", "nodule_mass")
 FRAME = Frame(100, 100)
@@ -43,7 +33,7 @@ def seen_film(number, *, ill, rng):
     good, bad = bump((x + 12) * GRID / 100, (y + 12) * GRID / 100, 6), bump(2, 2)
     stack = {key: np.stack([good if key == ("gradcam", 16) else bad] * 3) for key in MAPS}
     corners = tuple(side / 100 for side in box.corners)
-    return Seen(
+    return StudyFilm(
         Case(str(number), "set", f"p{number}", (true,), None, FRAME),
         true,
         {key: value.astype(np.float16) for key, value in stack.items()},
@@ -73,7 +63,8 @@ def test_val_chooses_the_map_and_threshold_that_are_best(seen):
 
 def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     detector = load_detector(model_file)
-    table = measured(seen, detector, choose(seen, LABELS), choose(seen, LABELS, control=True), resamples=30)
+    ways = locate(seen, LABELS, choose(seen, LABELS), choose(seen, LABELS, control=True))
+    table = measured(seen, ways, detector, resamples=30)
     assert set(table) == {*WAYS, DIFFERENCE}
     for rows in table.values():
         assert set(rows) == {"effusion", "mean"}
@@ -91,10 +82,9 @@ def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     assert table["heat"]["mean"]["ap0.3"].value == heat["ap0.3"].value
 
 
-def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_large_one(seen, model_file):
-    detector = load_detector(model_file)
+def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_large_one(seen):
     luck = choose(seen, LABELS, control=True)
-    p = chances(seen, detector, luck, permutations=200)
+    p = p_values(seen, locate(seen, LABELS, luck, luck), permutations=200)
     assert set(p) == {"effusion", "mean"}
     assert p["mean"] == p["effusion"] < 0.05
     heat = choose(seen, LABELS)
@@ -103,12 +93,13 @@ def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_lar
         tuple((tuple(side / 100 for side in f.box.corners), f.score) for f in pair.found.findings) for pair in cuts
     ]
     alike = [replace(film, found=(of, (), ())) for film, of in zip(seen, boxes, strict=True)]
-    assert chances(alike, detector, heat, permutations=200)["mean"] == 1.0
+    assert p_values(alike, locate(alike, LABELS, heat, heat), permutations=200)["mean"] == 1.0
 
 
 def test_a_box_below_its_threshold_is_still_the_detectors_best_where_the_label_is_given(seen, model_file):
     unsure = [replace(film, found=((tuple((box, 0.01) for box, _ in film.found[0])), (), ())) for film in seen]
-    table = measured(unsure, load_detector(model_file), choose(seen, LABELS), choose(seen, LABELS), resamples=5)
+    ways = locate(unsure, LABELS, choose(seen, LABELS), choose(seen, LABELS))
+    table = measured(unsure, ways, load_detector(model_file), resamples=5)
     assert table["boxes"]["effusion"]["t_iou0.5"].value == 1.0
 
 

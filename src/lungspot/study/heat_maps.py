@@ -1,7 +1,7 @@
 """Heat maps of an image-level classifier, and the boxes cut from them: what lungspot's boxes are compared with.
 
 The classifier is the detector's own network, with the detector's films, loop and augmentation, from which every box
-was taken away (:func:`without_boxes`): it learns from the films' labels alone. Its maps are
+was taken away (:func:`lungspot.train.data.without_boxes`): it learns from the films' labels alone. Its maps are
 
 - Grad-CAM (Selvaraju et al., ICCV 2017): channels weighted by their mean gradient,
 - Grad-CAM++ (Chattopadhay et al., WACV 2018): by a weighted mean of the positive gradients,
@@ -16,7 +16,6 @@ does not offer; a test holds the first to captum's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any, Final
 
@@ -26,11 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lungspot.explain import standing_out
-from lungspot.train.data import Film, Films
-from lungspot.train.loss import BOXED, PRESENT
 from lungspot.train.model import Network
 
-__all__ = ["GRID", "MAPS", "cut", "heat_maps", "random_map", "without_boxes"]
+__all__ = ["GRID", "MAPS", "cut", "heat_maps", "random_map"]
 
 _LAYERS: Final = (16, 32)  # strides of the activations that are looked at
 # method and stride of every map
@@ -40,16 +37,6 @@ _MOST: Final = 4  # boxes a map
 _SHARE: Final = 0.25  # of the strongest region's activation, that another region needs
 
 Maps = NDArray[np.float32]
-
-
-def without_boxes(films: Films) -> Films:
-    """Return the films as their labels alone tell them: what was boxed is present, and no box is known."""
-
-    def stripped(film: Film) -> Film:
-        states = np.where(film.states == BOXED, PRESENT, film.states)
-        return replace(film, boxes=film.boxes[:0], labels=film.labels[:0], states=states)
-
-    return Films(tuple(map(stripped, films.films)), films.pixels)
 
 
 def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tuple[Mapping[tuple[str, int], Maps], Maps]:

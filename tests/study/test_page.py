@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 from lungspot.evaluate import Value
-from lungspot.train.study import DIFFERENCE, NUMBERS, WAYS
-from lungspot.train.study_page import bars, page, summary_table
+from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS
+from lungspot.study.page import bars, page, summary_table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "boxes-vs-heatmaps.md"
 

@@ -6,9 +6,11 @@ import pytest
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.train.gradcam import GRID
-from lungspot.train.study import Choice, Seen
-from lungspot.train.study_parts import agreeing, by_source
+from lungspot.study.choose import Choice
+from lungspot.study.compare import locate
+from lungspot.study.films import StudyFilm
+from lungspot.study.heat_maps import GRID
+from lungspot.study.parts import agreeing, by_source
 
 FRAME = Frame(100, 100)
 LABELS = ("effusion", "edema", "nodule_mass")
@@ -23,7 +25,7 @@ def film(number, source, found, *, true=True, energy=0.5):
     heat[:, 4:16, 4:16] = 1
     luck[:, 30:, 30:] = 1
     said = ({"energy_in_box": energy, "area": 0.09},)
-    return Seen(
+    return StudyFilm(
         Case(str(number), source, f"p{number}", (reading,), None, FRAME),
         reading,
         {("gradcam", 16): heat},
@@ -39,12 +41,11 @@ def test_each_source_stands_apart():
     right, wrong = BOX, (0.6, 0.6, 0.9, 0.9)
     seen = [film(i, "one", right) for i in range(3)] + [film(i, "two", wrong) for i in range(3, 6)]
     seen.append(replace(seen[0], true=Reading.of_boxes("r", FRAME, [], ["effusion"]), case=Case("x", "none", "q", ())))
-    chosen = {
-        "boxes": {"effusion": None},
-        "heat": {"effusion": Choice("gradcam", 16, 0.5, 0.1)},
-        "random": {"effusion": Choice("random", 0, 0.5, 0.1)},
-    }
-    found = by_source(seen, LABELS, chosen, resamples=10)
+    heat, luck = (
+        {"effusion": Choice("gradcam", 16, 0.5, 0.1)},
+        {"effusion": Choice("random", 0, 0.5, 0.1)},
+    )
+    found = by_source(seen, locate(seen, LABELS, heat, luck), resamples=10)
     assert set(found) == {"one", "two"}  # nobody boxed anything in the third
     assert {source: (of["films"], of["labels"]) for source, of in found.items()} == {
         "one": (3, ["effusion"]),

@@ -4,10 +4,10 @@ import torch
 from captum.attr import LayerGradCam
 
 from lungspot.formats.case import Split
+from lungspot.study.heat_maps import GRID, MAPS, _combined, cut, heat_maps, random_map
 from lungspot.train.augment import plain
-from lungspot.train.gradcam import GRID, MAPS, _combined, cut, heat_maps, random_map, without_boxes
+from lungspot.train.data import without_boxes
 from lungspot.train.loop import load_checkpoint, train
-from lungspot.train.loss import BOXED, PRESENT
 from lungspot.train.model import Network
 
 
@@ -15,15 +15,6 @@ from lungspot.train.model import Network
 def network(tiny):
     torch.manual_seed(0)
     return Network(tiny).eval()
-
-
-def test_no_box_is_left_and_nothing_else_is_changed(generated_films):
-    stripped = without_boxes(generated_films)
-    assert sum(len(film.boxes) + len(film.labels) for film in stripped.films) == 0
-    for before, after in zip(generated_films.films, stripped.films, strict=True):
-        assert (after.states == np.where(before.states == BOXED, PRESENT, before.states)).all()
-        assert (after.id, after.split, after.patient) == (before.id, before.split, before.patient)
-    assert any((film.states == BOXED).any() for film in generated_films.films)  # the input is as it was
 
 
 def test_a_classifier_trains_in_the_same_loop_and_goes_on(generated_films, tiny, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 
 from lungspot.images import normalise, read
 from lungspot.report import color_of, glow
-from lungspot.train.study import Choice, Seen, pairs_of
+from lungspot.study.choose import heat_of
+from lungspot.study.compare import Ways
+from lungspot.study.films import StudyFilm
 
 __all__ = ["panels"]
 
@@ -19,34 +21,38 @@ _SIDE: Final = 320  # pixels of one picture
 _GAP: Final = 6
 
 
-def panels(seen: Sequence[Seen], labels: Sequence[str], chosen: Mapping[str, Choice], out: Path, count: int = 3) -> int:
+def panels(seen: Sequence[StudyFilm], ways: Ways, out: Path, count: int = 3) -> int:
     """Write ``LABEL-best-1.png`` … and ``LABEL-worst-1.png`` … into ``out`` and return how many.
 
     Each shows, side by side: the film, the heat map with the boxes cut from it, the detector's boxes, the truth.
-    Best and worst are by the IoU of the detector's best box of the label with a true one.
+    Best and worst are by the IoU of the detector's best box of the label with a true one. ``ways``: of
+    :func:`lungspot.study.compare.locate`, on the films of ``seen``.
     """
     out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for column, label in enumerate(labels):
-        if label not in chosen:
+    for label, boxes in ways["boxes"].items():
+        heat = ways["heat"][label]
+        choice = heat.choice
+        if choice is None:
             continue
-        mine = pairs_of(seen, column, label, None)
-        theirs = pairs_of(seen, column, label, chosen[label])
         rated = []
-        for number, pair in enumerate(mine):
+        for number, pair in enumerate(boxes.pairs):
             true, found = pair.true.boxes(label), pair.found.boxes(label)
             if true:
-                rated.append((max((found[0].iou(box) for box in true), default=0.0) if found else 0.0, number))
+                rated.append((max(found[0].iou(box) for box in true) if found else 0.0, number))
         ranked = [number for _, number in sorted(rated, key=lambda row: (-row[0], row[1]))]
         for kind, numbers in (("best", ranked[:count]), ("worst", ranked[::-1][:count])):
             for place, number in enumerate(numbers, 1):
-                shown = [[box.corners for box in pair.found.boxes(label)] for pair in (theirs[number], mine[number])]
-                true_boxes = [box.corners for box in mine[number].true.boxes(label)]
-                frame = mine[number].true.frame
+                mine, theirs = boxes.pairs[number], heat.pairs[number]
+                shown = [
+                    [box.corners for box in reading.boxes(label)] for reading in (theirs.found, mine.found, mine.true)
+                ]
+                film_map = heat_of(seen[number], choice.method, choice.stride, heat.column)
+                frame = mine.true.frame
                 size = (1, 1) if frame is None else (frame.width, frame.height)
-                film = seen[number]
-                heat = film.maps[chosen[label].method, chosen[label].stride][column].astype(np.float32)
-                picture = _panel(film.case.image, heat, [shown[0][:4], shown[1][:3], true_boxes], size, color_of(label))
+                picture = _panel(
+                    seen[number].case.image, film_map, [shown[0][:4], shown[1][:3], shown[2]], size, color_of(label)
+                )
                 picture.save(out / f"{label}-{kind}-{place}.png")
                 written += 1
     return written

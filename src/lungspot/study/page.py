@@ -10,7 +10,7 @@ import numpy as np
 
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of
 from lungspot.findings import taxonomy
-from lungspot.train.study import DIFFERENCE, NUMBERS, WAYS
+from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS
 
 _SURE: Final = 0.05
 _SHOWN: Final = ("ap0.3", "ap0.5", "t_iou0.3", "hit", "overlap")  # by label; the others fold away
@@ -20,7 +20,7 @@ __all__ = ["bars", "page", "summary_table"]
 
 def page(results: Mapping[str, Any] | None) -> str:
     """Return the page in Markdown; None: nothing was measured yet, and nothing is claimed."""
-    text = resources.files("lungspot.train").joinpath("study.md").read_text(encoding="utf-8")
+    text = resources.files("lungspot.study").joinpath("page.md").read_text(encoding="utf-8")
     if results is None:
         answer, beside = "**Not measured yet.** `make study` measures it and writes this page anew.", ""
     else:

@@ -1,0 +1,92 @@
+"""The whole study: look at val and test, choose on val, measure on test, and write what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lungspot.datasets.catalog import load, load_all
+from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.detect import Detector
+from lungspot.errors import InputError
+from lungspot.evaluate.measure import Value
+from lungspot.formats.case import Split
+from lungspot.study.choose import choose
+from lungspot.study.compare import ceiling, locate, measured, p_values
+from lungspot.study.films import StudyFilm, look
+from lungspot.study.gallery import panels
+from lungspot.study.page import bars, page
+from lungspot.study.parts import agreeing, by_source
+from lungspot.train.loop import Checkpoint
+
+__all__ = ["run", "write"]
+
+
+def run(  # noqa: PLR0913 - two networks, their films, how many, and where the gallery goes
+    detector: Detector,
+    classifier: Checkpoint,
+    data: Path,
+    *,
+    resamples: int = 1000,
+    films: int = 0,
+    gallery: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Return the study's results as a JSON document, read from the datasets below ``data`` and its ``splits.csv``.
+
+    ``classifier``: the run of a network that saw no box (``lungspot train --no-boxes``). ``films``: only about so many
+    of each split, to try it; 0: all. ``gallery``: a folder for pictures of films, never to be committed. ``say`` is
+    told how far it is. Raises ``BAD_VALUE`` where the two networks know different labels.
+    """
+    labels, size = detector.card.labels, classifier.config.input_size
+    if tuple(classifier.config.labels) != tuple(labels):
+        advice = "train it anew with the detector's labels"
+        raise InputError("BAD_VALUE", None, f"the classifier's labels are {classifier.config.labels}", advice=advice)
+    cases = apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    seen: dict[Split, list[StudyFilm]] = {}
+    for split in (Split.VAL, Split.TEST):
+        some = [case for case in cases if case.split is split]
+        some = some[:: max(1, len(some) // films)] if films else some
+        say(f"{split}: {len(some)} films")
+        seen[split] = look(some, detector, classifier.network, size, say)
+    heat = choose(seen[Split.VAL], labels)
+    control = choose(seen[Split.VAL], labels, control=True)
+    say("chosen on val")
+    test = seen[Split.TEST]
+    ways = locate(test, labels, heat, control)
+    numbers = measured(test, ways, detector, resamples)
+    say("measured on test")
+    vindr = data / "vindr"
+    people = ceiling(load("vindr", vindr), labels, resamples) if vindr.is_dir() else {}
+    if gallery is not None:
+        say(f"{panels(test, ways, gallery)} pictures of films in {gallery}")
+    return {
+        "films": len(test),
+        "patients": len({film.case.patient for film in test}),
+        "labels": list(heat),
+        "ways": {way: {label: _json(row) for label, row in of.items()} for way, of in numbers.items()},
+        "p": p_values(test, ways, resamples),
+        "sources": by_source(test, ways, resamples),
+        "agreement": agreeing(test, detector, resamples),
+        "people": {label: _json(row) for label, row in people.items()},
+        "chosen": {label: asdict(choice) for label, choice in heat.items()},
+        "chosen_random": {label: asdict(choice) for label, choice in control.items()},
+        "detector": {"name": detector.card.name, "version": detector.card.version, "sha256": detector.sha256},
+        "classifier": {"steps": classifier.step, "minutes": round(classifier.seconds / 60, 1), "pixels": size},
+        "not_for_clinical_use": True,
+    }
+
+
+def write(results: Mapping[str, Any], out: Path) -> None:
+    """Write ``results.json``, the page and its picture into the folder ``out``; OSError where that is impossible."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    (out / "boxes-vs-heatmaps.md").write_text(page(results), "utf-8")
+    (out / "boxes-vs-heatmaps.svg").write_bytes(bars(results))
+
+
+def _json(row: Mapping[str, Value]) -> dict[str, Any]:
+    return {name: value.to_json() for name, value in row.items()}
