@@ -19,7 +19,7 @@ from lungspot.cli.app import app
 from lungspot.cli.console import Exit
 from lungspot.detect.gate import REASONS
 from lungspot.errors import CODES
-from lungspot.images.radiograph import WARNINGS
+from lungspot.images import WARNINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "lungspot"

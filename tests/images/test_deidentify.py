@@ -11,8 +11,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box
-from lungspot.images import read
-from lungspot.images.deidentify import Pseudonyms, deidentify
+from lungspot.images import Pseudonyms, read, without_patient
 from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PADDING, TABLES, UIDS, WORDS
 
 PLANTED = "ZZSECRET"
@@ -83,7 +82,7 @@ def test_every_identifier_of_the_table_is_gone(small):
         small.PatientID = PLANTED
         data = as_bytes(small)
         assert data.count(PLANTED.encode()) > 300
-        made = deidentify(data, KEY)
+        made = without_patient(data, KEY)
         result = as_bytes(made)
     for planted in (PLANTED, PLANTED_UID, PLANTED_DATE, PLANTED_TIME, "77.4242", "774242", "077Y"):
         assert planted.encode() not in result, planted
@@ -100,7 +99,7 @@ def test_every_identifier_of_the_table_is_gone(small):
 
 
 def test_nothing_is_kept_that_is_not_named(small):
-    made = deidentify(as_bytes(small), KEY)
+    made = without_patient(as_bytes(small), KEY)
     ours = {"PatientID", "PatientName", "SOPClassUID", "PatientIdentityRemoved", "DeidentificationMethod"}
     ours |= {"DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "PixelData"}
     ours |= {"SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored"}
@@ -121,7 +120,7 @@ def test_no_rule_keeps_what_the_table_removes():
 
 @pytest.mark.parametrize("name", ["UNCR", "J2KR"])
 def test_the_picture_is_the_same_and_valid(rg1, name, dciodvfy, tmp_path):
-    made = deidentify(rg1[name].read_bytes(), KEY)
+    made = without_patient(rg1[name].read_bytes(), KEY)
     (tmp_path / "x.dcm").write_bytes(as_bytes(made))
     before, after = read(rg1[name]), read(tmp_path / "x.dcm")
     assert np.array_equal(before.pixels, after.pixels)
@@ -134,15 +133,15 @@ def test_one_patient_stays_one_patient_and_days_keep_their_distance(small):
     later, other = deepcopy(small), deepcopy(small)
     later.StudyDate, later.SOPInstanceUID, later.PatientName = "20040905", "1.2.3.4", "Married^Now"
     other.PatientID = "someone else"
-    first, second, third = (deidentify(as_bytes(each), KEY) for each in (small, later, other))
+    first, second, third = (without_patient(as_bytes(each), KEY) for each in (small, later, other))
     assert first.PatientID == second.PatientID != third.PatientID
     assert first.StudyInstanceUID == second.StudyInstanceUID
     assert first.SOPInstanceUID != second.SOPInstanceUID
     days = [date.fromisoformat(each.StudyDate) for each in (first, second)]
     assert days[1] - days[0] == date(2004, 9, 5) - date.fromisoformat(small.StudyDate)
     assert days[0] < date.fromisoformat(small.StudyDate)
-    assert as_bytes(deidentify(as_bytes(small), KEY)) == as_bytes(first)
-    elsewhere = deidentify(as_bytes(small), Pseudonyms(b"another secret key"))
+    assert as_bytes(without_patient(as_bytes(small), KEY)) == as_bytes(first)
+    elsewhere = without_patient(as_bytes(small), Pseudonyms(b"another secret key"))
     assert elsewhere.PatientID != first.PatientID
     assert elsewhere.SOPInstanceUID != first.SOPInstanceUID
 
@@ -152,9 +151,9 @@ def test_burned_in_annotation_is_refused_or_masked(small, said):
     with pydicom.config.disable_value_validation():
         small.BurnedInAnnotation = said
     with pytest.raises(FilmError) as refused:
-        deidentify(as_bytes(small), KEY)
+        without_patient(as_bytes(small), KEY)
     assert refused.value.code == "BURNED_IN"
-    made = deidentify(as_bytes(small), KEY, masks=[Box(10.5, 5, 20, 7.2), Box(60, 40, 900, 900)])
+    made = without_patient(as_bytes(small), KEY, masks=[Box(10.5, 5, 20, 7.2), Box(60, 40, 900, 900)])
     before, after = small.pixel_array, made.pixel_array
     black = np.zeros(before.shape, bool)
     black[5:8, 10:20] = black[40:, 60:] = True
@@ -163,17 +162,17 @@ def test_burned_in_annotation_is_refused_or_masked(small, said):
     assert made.BurnedInAnnotation == "NO"
     assert made.ImageType[0] == "DERIVED"
     assert "113101" in [code.CodeValue for code in made.DeidentificationMethodCodeSequence]
-    assert np.array_equal(deidentify(as_bytes(small), KEY, pixels_checked=True).pixel_array, before)
+    assert np.array_equal(without_patient(as_bytes(small), KEY, pixels_checked=True).pixel_array, before)
     with pytest.raises(InputError, match="beside the film"):
-        deidentify(as_bytes(small), KEY, masks=[Box(100, 0, 120, 10)])
+        without_patient(as_bytes(small), KEY, masks=[Box(100, 0, 120, 10)])
 
 
 def test_a_copy_of_a_film_may_show_anything(small):
     small.SOPClassUID = small.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     with pytest.raises(FilmError, match="copy of a film"):
-        deidentify(as_bytes(small), KEY)
+        without_patient(as_bytes(small), KEY)
     small.BurnedInAnnotation = "NO"
-    assert deidentify(as_bytes(small), KEY).BurnedInAnnotation == "NO"
+    assert without_patient(as_bytes(small), KEY).BurnedInAnnotation == "NO"
 
 
 def test_words_and_numbers_are_not_believed(small):
@@ -182,7 +181,7 @@ def test_words_and_numbers_are_not_believed(small):
         small.ImageType = ["ORIGINAL", "PRIMARY", "JOHN SMITH"]
         small.WindowCenter = [15000, 3]
         small.LossyImageCompressionRatio = ["1"] * 9
-        made = deidentify(as_bytes(small), KEY)
+        made = without_patient(as_bytes(small), KEY)
     assert made.BodyPartExamined in {None, ""}
     assert list(made.ImageType) == ["ORIGINAL", "PRIMARY"]
     assert made.ViewPosition == "PA"
@@ -196,7 +195,7 @@ def test_tables_are_kept_without_their_words(small):
     item.add_new("LUTData", "US", [0, 1, 2, 3])
     item.LUTExplanation = PLANTED
     small.VOILUTSequence = [item]
-    made = deidentify(as_bytes(small), KEY)
+    made = without_patient(as_bytes(small), KEY)
     assert PLANTED not in str(made)
     kept = pydicom.dcmread(io.BytesIO(as_bytes(made))).VOILUTSequence[0]
     assert list(kept.LUTDescriptor) == [4, 0, 16]
@@ -211,7 +210,7 @@ def test_tables_are_valid_and_keep_inputs_below_zero(small, dciodvfy, tmp_path):
     small.VOILUTSequence, small.ModalityLUTSequence = [item], [item]
     for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
         small.pop(keyword, None)
-    (tmp_path / "x.dcm").write_bytes(as_bytes(deidentify(as_bytes(small), KEY)))
+    (tmp_path / "x.dcm").write_bytes(as_bytes(without_patient(as_bytes(small), KEY)))
     made = pydicom.dcmread(tmp_path / "x.dcm")
     assert list(made.VOILUTSequence[0].LUTDescriptor) == [4, -2, 16]
     assert made.ModalityLUTSequence[0].ModalityLUTType == "US"  # unspecified
@@ -225,20 +224,20 @@ def test_tables_are_valid_and_keep_inputs_below_zero(small, dciodvfy, tmp_path):
 def test_padding_of_the_wrong_sign_is_put_right(small, signed, given, kept):
     small.PixelRepresentation = signed
     small.add_new("PixelPaddingValue", *given)
-    made = pydicom.dcmread(io.BytesIO(as_bytes(deidentify(as_bytes(small), KEY))))
+    made = pydicom.dcmread(io.BytesIO(as_bytes(without_patient(as_bytes(small), KEY))))
     assert made.PixelPaddingValue == kept
 
 
 def test_what_hides_in_unused_bits_is_gone(small):
     pixels = small.pixel_array.astype(np.uint16)
     small.PixelData = (pixels | 0x8000).tobytes()  # 15 bits are stored; the last may hold an overlay
-    assert np.array_equal(deidentify(as_bytes(small), KEY).pixel_array, pixels)
+    assert np.array_equal(without_patient(as_bytes(small), KEY).pixel_array, pixels)
 
 
 def test_a_film_without_patient_or_uids_gets_both(small):
     for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate"):
         delattr(small, keyword)
-    made = deidentify(as_bytes(small), KEY)
+    made = without_patient(as_bytes(small), KEY)
     assert made.PatientID.startswith("LS")
     assert len({made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID}) == 3
     assert not made.StudyDate
@@ -252,7 +251,7 @@ def test_different_films_never_get_one_uid(small):
             small.SOPInstanceUID = small.SeriesInstanceUID = uid
             small.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
             small.InstanceNumber = number
-            made.append(deidentify(as_bytes(small), KEY))
+            made.append(without_patient(as_bytes(small), KEY))
     assert len({each.SOPInstanceUID for each in made}) == 4
     assert len({each.SeriesInstanceUID for each in made[:3]}) == 3
     assert made[2].SeriesInstanceUID == made[3].SeriesInstanceUID  # of one study
@@ -262,7 +261,7 @@ def test_an_issuer_alone_is_no_patient(small):
     made = []
     for study in ("1.2.3", "1.2.4"):
         small.PatientID, small.IssuerOfPatientID, small.StudyInstanceUID = "", "HOSPITAL", study
-        made.append(deidentify(as_bytes(small), KEY).PatientID)
+        made.append(without_patient(as_bytes(small), KEY).PatientID)
     assert made[0] != made[1]
 
 
@@ -270,7 +269,7 @@ def test_several_frames_and_short_keys_are_refused(small):
     small.NumberOfFrames = 2
     small.PixelData = small.PixelData * 2
     with pytest.raises(FilmError) as refused:
-        deidentify(as_bytes(small), KEY)
+        without_patient(as_bytes(small), KEY)
     assert refused.value.code == "UNSUPPORTED"
     with pytest.raises(InputError):
         Pseudonyms(b"short")

@@ -40,9 +40,7 @@ def deidentify(
     Films go to OUT/PATIENT/UID.dcm under their new names. A film that cannot be made safe is named on stderr and not
     written; docs/reference/dicom-results.md says what this does not do.
     """
-    from lungspot.images.deidentify import Pseudonyms
-    from lungspot.images.deidentify import deidentify as without_patient
-    from lungspot.images.read import dicom_bytes_of
+    from lungspot.images import Pseudonyms, dicom_bytes_of, without_patient
     from lungspot.report import dicom_bytes
 
     masks = [_box(each) for each in mask or ()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -68,7 +68,7 @@ def detect(
     require_one_of(operating_point, _POINTS, "--operating-point")
     require_one_of(sr_class, _SR_CLASSES, "--sr-class")
     from lungspot.detect import load_detector
-    from lungspot.images.nursery import nursery
+    from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
 
     if set(kinds) & set(_DICOM):
@@ -84,7 +84,7 @@ def detect(
     tally = Tally()
     results = analyze_all((film for film, _ in names), detector, point=operating_point, min_score=min_score)
     still = quiet or "table" in kinds
-    with writing(), nursery() if len(names) > _MANY else nullcontext():
+    with writing(), use_fork_server() if len(names) > _MANY else nullcontext():
         for (film, place), result in zip(progress(names, "Reading", quiet=still), results, strict=True):
             missed = None
             if targets is not None:
@@ -105,7 +105,7 @@ def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
     Folders are walked in sorted order, hidden files left out. A member of an archive gets a number: names from inside
     an archive never become paths.
     """
-    from lungspot.images.archive import is_archive, members
+    from lungspot.images import is_archive, members
     from lungspot.pipeline import Film
 
     for name in given:
@@ -117,7 +117,7 @@ def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
             if not files:
                 yield _refused(name, FilmError("NOT_FOUND", name, "a folder without files"))
             for file in files:
-                yield Film(str(file), lambda file=file: file), _place(file.relative_to(path))  # type: ignore[misc]
+                yield Film(str(file), partial(Path, file)), _place(file.relative_to(path))
         elif is_archive(path):
             try:
                 for number, member in enumerate(members(path), 1):
@@ -125,7 +125,7 @@ def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
             except FilmError as error:
                 yield _refused(name, error)
         else:
-            yield Film(name, lambda path=path: path), _place(Path(path.name))  # type: ignore[misc]
+            yield Film(name, partial(Path, path)), _place(Path(path.name))
 
 
 def report_refusal(result: Analysis, name: str) -> None:
@@ -252,10 +252,11 @@ def _hidden(file: Path, folder: Path) -> bool:
 def _refused(name: str, error: FilmError) -> tuple[Film, str]:
     from lungspot.pipeline import Film
 
-    def refuse() -> bytes:
-        raise error
+    return Film(name, partial(_refuse, error)), Path(name).stem
 
-    return Film(name, refuse), Path(name).stem
+
+def _refuse(error: FilmError) -> bytes:
+    raise error
 
 
 def _standard_input() -> bytes:

@@ -127,7 +127,7 @@ def node(
 
 
 def _run(settings: Settings, *, quiet: bool) -> None:
-    from lungspot.images.nursery import nursery
+    from lungspot.images import use_fork_server
     from lungspot.node import serve
 
     stopping = threading.Event()
@@ -138,7 +138,7 @@ def _run(settings: Settings, *, quiet: bool) -> None:
             say(printable(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} lungspot node: {text}"))
 
     log(BANNER)
-    with writing(), nursery():
+    with writing(), use_fork_server():
         serve(settings, log, stopping)
 
 

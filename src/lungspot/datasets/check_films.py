@@ -76,7 +76,7 @@ def _look(path: Path, bits: Callable[[Image], Hashes] | None) -> tuple[str, Hash
     if path.suffix.lower() in {".dcm", ".dicom"}:
         if bits is None:
             return "", None
-        from lungspot.images.read import read  # noqa: PLC0415 - pydicom, for DICOM films only
+        from lungspot.images import read  # noqa: PLC0415 - pydicom, for DICOM films only
 
         return "", bits(images.fromarray((read(path).pixels * 255).astype(np.uint8)))
     with images.open(path) as film:

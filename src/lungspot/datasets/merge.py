@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lungspot.findings import Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = ["merge"]
 

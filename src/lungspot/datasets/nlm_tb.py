@@ -27,7 +27,7 @@ from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, everything_absent
 from lungspot.formats.films import find_films
 from lungspot.formats.tables import age_in_years, need_folder, read_object, refuse_row, sex
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = ["FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lungspot.errors import InputError
 from lungspot.findings import Frame, Reading, State, taxonomy
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = ["Case", "Split", "everything_absent"]
 

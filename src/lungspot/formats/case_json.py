@@ -16,7 +16,7 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Frame, reading_from_json, reading_to_json
 from lungspot.formats.case import Case, Split
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = ["SCHEMA", "case_from_json", "case_to_json", "facts_from_json", "load_json", "relative", "write_json"]
 

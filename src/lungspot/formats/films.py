@@ -11,7 +11,7 @@ from typing import Final
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
 from lungspot.formats.tables import age_in_years, sex, view
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = ["EXTENSIONS", "Facts", "dicom_facts", "find_films", "list_films"]
 

@@ -23,7 +23,7 @@ from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative
-from lungspot.images.read import read
+from lungspot.images import read
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Frame
-from lungspot.images.radiograph import Sex, View
+from lungspot.images import Sex, View
 
 __all__ = [
     "Row",

@@ -1,21 +1,78 @@
-"""From file to pixels: the one way in. Knows films and files, not diseases, models or datasets."""
+"""From file to pixels: the one way in. Knows films and files, not diseases, models or datasets.
 
+What other rooms use is named in ``__all__``. Names that need pydicom are imported when they are first used: who reads
+pictures does not wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lungspot.images.archive import is_archive, members
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
-from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph, Sex, View
-from lungspot.images.read import read, read_header
+from lungspot.images.radiograph import WARNINGS, Notice, Origin, Pixels, Radiograph, Sex, View
+from lungspot.images.read import dicom_bytes_of, read, read_header
+
+if TYPE_CHECKING:
+    from lungspot.images.deidentify import Pseudonyms, without_patient
+    from lungspot.images.dicom_header import SYNTAXES
+    from lungspot.images.dicom_lut import table_of
+    from lungspot.images.dicom_values import is_uid, number_of, numbers_of, text_of, whole_of
+    from lungspot.images.fork_server import use_fork_server
+    from lungspot.images.identity import Identity, read_identity
 
 __all__ = [
+    "SYNTAXES",
+    "WARNINGS",
+    "Identity",
     "Notice",
     "Origin",
     "Pixels",
     "Placement",
     "Prepared",
+    "Pseudonyms",
     "Radiograph",
     "Sex",
     "View",
+    "dicom_bytes_of",
+    "is_archive",
+    "is_uid",
+    "members",
     "normalise",
+    "number_of",
+    "numbers_of",
     "prepare",
     "read",
     "read_header",
+    "read_identity",
     "squash",
+    "table_of",
+    "text_of",
+    "use_fork_server",
+    "whole_of",
+    "without_patient",
 ]
+
+_MODULES: Final = {
+    "Identity": "identity",
+    "Pseudonyms": "deidentify",
+    "SYNTAXES": "dicom_header",
+    "is_uid": "dicom_values",
+    "number_of": "dicom_values",
+    "numbers_of": "dicom_values",
+    "read_identity": "identity",
+    "table_of": "dicom_lut",
+    "text_of": "dicom_values",
+    "use_fork_server": "fork_server",
+    "whole_of": "dicom_values",
+    "without_patient": "deidentify",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name from its module at first use (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - this function is the late import
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

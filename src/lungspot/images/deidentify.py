@@ -30,12 +30,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box, Frame
 from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PADDING, TABLES, UIDS, WORDS
-from lungspot.images.dicom_header import Header, numbers, open_dicom, text, whole
+from lungspot.images.dicom_header import Header, open_dicom
 from lungspot.images.dicom_lut import table_of
 from lungspot.images.dicom_pixels import decode_pixels
+from lungspot.images.dicom_values import numbers_of, text_of, whole_of
 from lungspot.images.sandbox import DEFAULT, run
 
-__all__ = ["Pseudonyms", "deidentify"]
+__all__ = ["Pseudonyms", "without_patient"]
 
 _DAYS: Final = 3650  # dates move back by 1 to this many days
 _SMALLEST_KEY: Final = 16  # bytes
@@ -78,7 +79,7 @@ class Pseudonyms:
         return hmac.digest(self.key, f"{kind}\0{value}".encode(), "sha256")
 
 
-def deidentify(
+def without_patient(
     data: bytes,
     pseudonyms: Pseudonyms,
     *,
@@ -111,14 +112,14 @@ def deidentify(
 
 
 def _require_clean(header: Header, *, masks: bool, pixels_checked: bool) -> None:
-    said = text(header.dataset, "BurnedInAnnotation").upper()
+    said = text_of(header.dataset, "BurnedInAnnotation").upper()
     if header.frames > 1:
         raise FilmError("UNSUPPORTED", header.where, f"{header.frames} frames", advice="give films of one frame")
     if masks or pixels_checked:
         return
     if said == "YES":
         raise FilmError("BURNED_IN", header.where, "the file says that annotation is burned into the pixels")
-    if said != "NO" and text(header.dataset, "SOPClassUID") not in _FILMS:
+    if said != "NO" and text_of(header.dataset, "SOPClassUID") not in _FILMS:
         raise FilmError("BURNED_IN", header.where, "a copy of a film that does not say that nothing is burned in")
 
 
@@ -126,23 +127,23 @@ def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
     """Return what the rules carry over, and what stands for the patient; ``sha256`` is the film's where no UID is."""
     new = Dataset()
     _keep(old, new)
-    study = text(old, "StudyInstanceUID") or sha256
-    issued = "\0".join((text(old, "PatientID"), text(old, "IssuerOfPatientID"))).strip("\0")
-    patient = issued if text(old, "PatientID") else study  # an issuer alone is no patient
+    study = text_of(old, "StudyInstanceUID") or sha256
+    issued = "\0".join((text_of(old, "PatientID"), text_of(old, "IssuerOfPatientID"))).strip("\0")
+    patient = issued if text_of(old, "PatientID") else study  # an issuer alone is no patient
     for keyword in DATES:
         day = _day(old, keyword)
         moved = None if day is None else pseudonyms.day(patient, day)
         if moved is not None:
             setattr(new, keyword, moved.strftime("%Y%m%d"))
     for keyword in UIDS:
-        if value := text(old, keyword):  # valid or not: what differs must not become one
+        if value := text_of(old, keyword):  # valid or not: what differs must not become one
             setattr(new, keyword, pseudonyms.uid(value))
         elif keyword != "FrameOfReferenceUID":  # a film without a UID that it must have gets one, the same each time
             whose = sha256 if keyword == "SOPInstanceUID" else study
             setattr(new, keyword, pseudonyms.uid(f"{keyword} of {whose}"))
     new.PatientID = pseudonyms.patient(patient)
     new.PatientName = f"{new.PatientID}^"
-    new.SOPClassUID = text(old, "SOPClassUID") or _FILMS[0]
+    new.SOPClassUID = text_of(old, "SOPClassUID") or _FILMS[0]
     for keyword in (*EMPTY, *EMPTY_OF.get(new.SOPClassUID, ())):
         if keyword not in new:
             new.add_new(keyword, dictionary_VR(keyword), None)
@@ -157,7 +158,7 @@ def _keep(old: Dataset, new: Dataset) -> None:
         if words := [word for word in _words(old, keyword) if word in accepted]:
             setattr(new, keyword, words if len(words) > 1 else words[0])
     for keyword, (written, most) in NUMBERS.items():
-        values = numbers(old, keyword)
+        values = numbers_of(old, keyword)
         if 0 < len(values) <= most and not ("Spacing" in keyword and min(values) <= 0):
             found = [written(value) for value in values]
             setattr(new, keyword, found if len(found) > 1 else found[0])
@@ -176,7 +177,7 @@ def _words(old: Dataset, keyword: str) -> list[str]:
 
 
 def _day(old: Dataset, keyword: str) -> date | None:
-    value = text(old, keyword).replace(".", "")
+    value = text_of(old, keyword).replace(".", "")
     try:
         return date.fromisoformat(value[:8]) if len(value) >= 8 else None
     except ValueError:
@@ -209,7 +210,7 @@ def _add_pixels(made: Dataset, header: Header, samples: NDArray[np.integer]) -> 
     made.PixelRepresentation = int(signed)
     kind = ("i" if signed else "u") + ("2" if wide else "1")
     for keyword in PADDING:
-        value = whole(header.dataset, keyword)
+        value = whole_of(header.dataset, keyword)
         if grey and value is not None and -0x8000 <= value <= 0xFFFF:  # devices get the sign wrong
             made.add_new(keyword, "SS" if signed else "US", int(np.int64(value).astype("i2" if signed else "u2")))
     pixels = samples.astype(f"<{kind}").tobytes()

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pydicom import config
 
 from lungspot.images import dicom_facts as facts
-from lungspot.images.dicom_header import Header, open_dicom, text
+from lungspot.images.dicom_header import Header, open_dicom
 from lungspot.images.dicom_lut import padding_range, shader
 from lungspot.images.dicom_pixels import decode_pixels
+from lungspot.images.dicom_values import text_of
 from lungspot.images.grey import tabulate
 from lungspot.images.radiograph import Notice, Origin, Radiograph
 
@@ -52,9 +53,9 @@ def _film(header: Header, doubts: list[Notice], origin: Origin) -> Radiograph:
         pixels=pixels,
         origin=replace(
             origin,
-            sop_instance_uid=text(dataset, "SOPInstanceUID") or None,
+            sop_instance_uid=text_of(dataset, "SOPInstanceUID") or None,
             transfer_syntax=header.syntax or None,
-            modality=text(dataset, "Modality").upper() or None,
+            modality=text_of(dataset, "Modality").upper() or None,
         ),
         bits=header.stored,
         pixel_spacing_mm=facts.spacing(dataset),

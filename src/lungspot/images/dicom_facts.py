@@ -8,7 +8,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from lungspot.images.dicom_header import numbers, text
+from lungspot.images.dicom_values import numbers_of, text_of
 from lungspot.images.radiograph import Notice, Sex, View
 
 __all__ = ["age", "body_part", "laterality", "notices", "sex", "spacing", "view"]
@@ -45,11 +45,11 @@ _OLDEST: Final = 130
 
 def view(dataset: Dataset) -> View:
     """Return the view by ViewPosition, else by the view code."""
-    said = text(dataset, "ViewPosition").upper()
+    said = text_of(dataset, "ViewPosition").upper()
     if said in _VIEWS:
         return _VIEWS[said]
     try:
-        codes = [text(item, "CodeValue") for item in dataset.get("ViewCodeSequence") or ()]
+        codes = [text_of(item, "CodeValue") for item in dataset.get("ViewCodeSequence") or ()]
     except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
         codes = []
     return next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), View.UNKNOWN)
@@ -57,13 +57,13 @@ def view(dataset: Dataset) -> View:
 
 def laterality(dataset: Dataset) -> str | None:
     """Return "L", "R", "B" (both) or "U" (unpaired) by ImageLaterality, else Laterality; None where neither says."""
-    found = (text(dataset, keyword).upper() for keyword in ("ImageLaterality", "Laterality"))
+    found = (text_of(dataset, keyword).upper() for keyword in ("ImageLaterality", "Laterality"))
     return next((side for side in found if side in {"L", "R", "B", "U"}), None)
 
 
 def age(dataset: Dataset) -> float | None:
     """Return the patient's age in years, by PatientAge, else from the dates of birth and study."""
-    found = re.fullmatch(r"(\d{1,4})\s*([YMWD]?)", text(dataset, "PatientAge").upper())
+    found = re.fullmatch(r"(\d{1,4})\s*([YMWD]?)", text_of(dataset, "PatientAge").upper())
     if found:
         years = int(found[1]) * _AGE_UNITS[found[2]]
         return round(years, 2) if 0 < years <= _OLDEST else None  # 000Y is how devices say that they do not know
@@ -76,13 +76,13 @@ def age(dataset: Dataset) -> float | None:
 
 def sex(dataset: Dataset) -> Sex:
     """Return the patient's sex by PatientSex."""
-    said = text(dataset, "PatientSex").upper()
+    said = text_of(dataset, "PatientSex").upper()
     return Sex(said) if said in {"F", "M", "O"} else Sex.UNKNOWN
 
 
 def body_part(dataset: Dataset) -> str | None:
     """Return BodyPartExamined in capitals, None where the file does not say."""
-    return text(dataset, "BodyPartExamined").upper() or None
+    return text_of(dataset, "BodyPartExamined").upper() or None
 
 
 def spacing(dataset: Dataset) -> tuple[float, float] | None:
@@ -100,11 +100,11 @@ def notices(dataset: Dataset) -> list[Notice]:
     found = []
     if any((group, element) in dataset for group in range(0x6000, 0x6020, 2) for element in (0x3000, 0x0102)):
         found.append(Notice("OVERLAY_IGNORED", "it has overlay planes"))
-    if text(dataset, "BurnedInAnnotation").upper() == "YES":
+    if text_of(dataset, "BurnedInAnnotation").upper() == "YES":
         found.append(Notice("BURNED_IN", "BurnedInAnnotation is YES"))
-    if text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
+    if text_of(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
         found.append(Notice("RAW", "PresentationIntentType is FOR PROCESSING"))
-    if text(dataset, "SOPClassUID").startswith("1.2.840.10008.5.1.4.1.1.7"):
+    if text_of(dataset, "SOPClassUID").startswith("1.2.840.10008.5.1.4.1.1.7"):
         found.append(Notice("SECONDARY_CAPTURE", "the object is a secondary capture"))
     years = age(dataset)
     if years is not None and years < _ADULT:
@@ -112,15 +112,15 @@ def notices(dataset: Dataset) -> list[Notice]:
     part = body_part(dataset)
     if part is not None and not any(word in part for word in _CHEST):
         found.append(Notice("BODY_PART", f"BodyPartExamined is {part}"))
-    shape = text(dataset, "PresentationLUTShape").upper()
-    photometric = text(dataset, "PhotometricInterpretation").upper()
+    shape = text_of(dataset, "PresentationLUTShape").upper()
+    photometric = text_of(dataset, "PhotometricInterpretation").upper()
     if (shape, photometric) in {("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1")}:
         found.append(Notice("POLARITY", f"{photometric} with PresentationLUTShape {shape}; {photometric} was followed"))
     return found
 
 
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
-    found = numbers(dataset, keyword)
+    found = numbers_of(dataset, keyword)
     if len(found) != 2 or not all(0.001 < millimetres < 20 for millimetres in found):
         return None
     return found[0], found[1]
@@ -128,6 +128,6 @@ def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
 
 def _date(dataset: Dataset, keyword: str) -> date | None:
     try:
-        return date.fromisoformat(text(dataset, keyword)[:8])
+        return date.fromisoformat(text_of(dataset, keyword)[:8])
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""What a DICOM file says before any pixel is decoded, and the gate it must pass first.
+"""What a DICOM file says before any pixel is decoded, and the header check that it must pass first.
 
 Only projection X-rays pass (CR, DX, and secondary captures whose modality says that they are copies of one); anything
 else is refused with its name. Sizes, depths, frames and the transfer syntax are checked against what a film can have.
@@ -6,17 +6,16 @@ else is refused with its name. Sizes, depths, frames and the transfer syntax are
 
 from __future__ import annotations
 
-import math
 import zlib
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pydicom import config, dcmread, uid
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.multival import MultiValue
 
 from lungspot.errors import FilmError
+from lungspot.images.dicom_values import text_of, whole_of
 from lungspot.images.dicom_walk import MAX_ELEMENTS, require_sane
 from lungspot.images.raster import check_size
 
@@ -26,15 +25,9 @@ __all__ = [
     "SYNTAXES",
     "Header",
     "frame_bytes",
-    "is_uid",
-    "number",
-    "numbers",
     "open_dicom",
-    "text",
-    "whole",
 ]
 
-_DIGITS: Final = frozenset("0123456789")
 MAX_FRAMES: Final = 1000
 MAX_INFLATED: Final = 128 * 1024 * 1024  # bytes; the largest film that check_size admits has 100 MB of 16-bit pixels
 _MAX_HEADER: Final = 2 * 1024 * 1024  # bytes of a deflated data set that are inflated to find its header
@@ -111,7 +104,7 @@ _PHOTOMETRIC: Final = {  # photometric interpretation → samples per pixel
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A film's header after the gate: ``body[start:]`` is its pixel data element; ``high`` is HighBit."""
+    """A film's header after the header check: ``body[start:]`` is its pixel data element; ``high`` is HighBit."""
 
     dataset: Dataset
     where: str
@@ -142,7 +135,7 @@ class _Place(NamedTuple):
 
 
 def open_dicom(data: bytes, where: str) -> Header:
-    """Parse the header of a DICOM file and pass it through the gate.
+    """Parse the header of a DICOM file and put it through the header check.
 
     Raises FilmError BAD_HEADER, NOT_A_RADIOGRAPH, NO_PIXELS, UNSUPPORTED, DIMENSIONS, TOO_LARGE or TRUNCATED.
     """
@@ -150,10 +143,10 @@ def open_dicom(data: bytes, where: str) -> Header:
         data = bytes(128) + data
     meta_syntax, meta_end = _scan_meta(data, where)
     if meta_syntax != uid.DeflatedExplicitVRLittleEndian:
-        return _pass_gate(data, "", where)
-    head, whole_head = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the gate has seen the header
+        return _check_header(data, "", where)
+    head, whole_head = _inflate(data[meta_end:], _MAX_HEADER, where)  # no pixels before the header check
     try:
-        header = _pass_gate(head, meta_syntax, where)
+        header = _check_header(head, meta_syntax, where)
     except FilmError as error:
         if whole_head or error.code != "TRUNCATED":
             raise
@@ -173,7 +166,7 @@ def frame_bytes(header: Header) -> int:
     return header.rows * header.columns * samples * (header.allocated // 8)
 
 
-def _pass_gate(body: bytes, syntax: str, where: str) -> Header:
+def _check_header(body: bytes, syntax: str, where: str) -> Header:
     require_sane(body, where)
     source = BytesIO(body)
     try:
@@ -183,7 +176,7 @@ def _pass_gate(body: bytes, syntax: str, where: str) -> Header:
         raise
     except Exception as error:  # pydicom meets damage with many kinds
         raise FilmError("BAD_HEADER", where, f"its header cannot be parsed ({type(error).__name__})") from error
-    syntax = syntax or text(dataset.file_meta, "TransferSyntaxUID")
+    syntax = syntax or text_of(dataset.file_meta, "TransferSyntaxUID")
     _refuse_other_objects(dataset, where)
     start = source.tell()
     if body[start : start + 2] not in _PIXEL_GROUPS:
@@ -231,8 +224,8 @@ def _inflate(packed: bytes, most: int, where: str) -> tuple[bytes, bool]:
 
 def _refuse_other_objects(dataset: FileDataset, where: str) -> None:
     """Let projection X-rays of people through; name anything else."""
-    sop_class = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
-    modality = text(dataset, "Modality").upper()
+    sop_class = text_of(dataset, "SOPClassUID") or text_of(dataset.file_meta, "MediaStorageSOPClassUID")
+    modality = text_of(dataset, "Modality").upper()
     if sop_class in _FILM_CLASSES:
         passes = modality in _FILM_MODALITIES or modality in {"", "OT"}
     else:
@@ -241,7 +234,7 @@ def _refuse_other_objects(dataset: FileDataset, where: str) -> None:
         raise FilmError("NO_PIXELS", where, f"this is {_what(sop_class, modality)}")
     if not passes:
         raise FilmError("NOT_A_RADIOGRAPH", where, f"this is {_what(sop_class, modality)}")
-    species = text(dataset, "PatientSpeciesDescription")
+    species = text_of(dataset, "PatientSpeciesDescription")
     if species and not species.lower().startswith(("human", "homo")):
         raise FilmError("NOT_A_RADIOGRAPH", where, "this is a film of an animal", advice=_PEOPLE_ONLY)
 
@@ -257,21 +250,21 @@ def _what(sop_class: str, modality: str) -> str:
 def _measure(dataset: Dataset, place: _Place) -> Header:
     """Check sizes, depths and frames, and return the header."""
     where = place.where
-    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
     check_size(columns, rows, where)
-    photometric = text(dataset, "PhotometricInterpretation").upper() or "MONOCHROME2"
-    samples = whole(dataset, "SamplesPerPixel") or 1
+    photometric = text_of(dataset, "PhotometricInterpretation").upper() or "MONOCHROME2"
+    samples = whole_of(dataset, "SamplesPerPixel") or 1
     if _PHOTOMETRIC.get(photometric) != samples:
         raise FilmError("DIMENSIONS", where, f"{samples} samples a pixel that are {photometric}")
-    allocated = whole(dataset, "BitsAllocated") or 0
-    stored = whole(dataset, "BitsStored") or allocated
-    high = whole(dataset, "HighBit")
+    allocated = whole_of(dataset, "BitsAllocated") or 0
+    stored = whole_of(dataset, "BitsStored") or allocated
+    high = whole_of(dataset, "HighBit")
     high = stored - 1 if high is None else high
     if allocated not in {8, 16} or not (0 < stored <= high + 1 <= allocated):
         raise FilmError(
             "DIMENSIONS", where, f"{stored} bits up to bit {high} in {allocated} allocated; 8 or 16 are read"
         )
-    frames = whole(dataset, "NumberOfFrames") or 1
+    frames = whole_of(dataset, "NumberOfFrames") or 1
     if not 0 < frames <= MAX_FRAMES:
         raise FilmError("TOO_LARGE", where, f"the header says {frames} frames; at most {MAX_FRAMES} are read")
     return Header(
@@ -288,56 +281,8 @@ def _measure(dataset: Dataset, place: _Place) -> Header:
         allocated=allocated,
         stored=stored,
         high=high,
-        signed=whole(dataset, "PixelRepresentation") == 1,
+        signed=whole_of(dataset, "PixelRepresentation") == 1,
         photometric=photometric,
-        planar=whole(dataset, "PlanarConfiguration") or 0,
+        planar=whole_of(dataset, "PlanarConfiguration") or 0,
         frames=frames,
     )
-
-
-def _first(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM value has any type
-    """Return the first value of an attribute, or None where it is missing, empty or nonsense."""
-    try:
-        value = dataset.get(keyword)
-    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
-        return None
-    if isinstance(value, MultiValue | list | tuple):
-        value = value[0] if len(value) else None
-    return None if value == "" else value
-
-
-def text(dataset: Dataset, keyword: str) -> str:
-    """Return the first value of an attribute as stripped text of 128 characters at most; empty where there is none."""
-    value = _first(dataset, keyword)
-    return "" if value is None else str(value).strip(" \x00")[:128]
-
-
-def is_uid(text: str) -> bool:
-    """Tell whether this is a UID: at most 64 characters, numbers joined by dots (PS3.5 9.1).
-
-    Leading zeros are let through, for devices send them; letters, slashes, control characters and empty parts are not.
-    """
-    return 0 < len(text) <= 64 and all(part and set(part) <= _DIGITS for part in text.split("."))
-
-
-def number(dataset: Dataset, keyword: str) -> float | None:
-    """Return the first value of an attribute as a finite number, or None."""
-    found = numbers(dataset, keyword)
-    return found[0] if found else None
-
-
-def whole(dataset: Dataset, keyword: str) -> int | None:
-    """Return the first value of an attribute as a whole number, or None."""
-    value = number(dataset, keyword)
-    return int(value) if value is not None and value == int(value) else None
-
-
-def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """Return the values of an attribute as finite numbers; none where any is not."""
-    try:
-        value = dataset.get(keyword)
-        values = value if isinstance(value, MultiValue | list | tuple) else [value]
-        found = tuple(float(entry) for entry in values)
-    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
-        return ()
-    return found if all(math.isfinite(entry) for entry in found) else ()

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
-from lungspot.images.dicom_header import Header, number, numbers, text
+from lungspot.images.dicom_header import Header
+from lungspot.images.dicom_values import number_of, numbers_of, text_of
 from lungspot.images.radiograph import Notice
 
 __all__ = ["padding_range", "shader", "table_of"]
@@ -62,10 +63,10 @@ def shader(header: Header, notices: list[Notice]) -> Callable[[Values, NDArray[n
 
 def padding_range(header: Header) -> tuple[int, int] | None:
     """Return the inclusive range of stored values that pad the film (PixelPaddingValue, PixelPaddingRangeLimit)."""
-    value = number(header.dataset, "PixelPaddingValue")
+    value = number_of(header.dataset, "PixelPaddingValue")
     if value is None:
         return None
-    limit = number(header.dataset, "PixelPaddingRangeLimit")
+    limit = number_of(header.dataset, "PixelPaddingRangeLimit")
     ends = sorted(_resigned(header, int(end)) for end in (value, value if limit is None else limit))
     return ends[0], ends[1]
 
@@ -77,7 +78,7 @@ def table_of(dataset: Dataset, keyword: str) -> Dataset | None:
     """
     try:
         item = dataset[keyword].value[0]
-        first = numbers(item, "LUTDescriptor")
+        first = numbers_of(item, "LUTDescriptor")
         packed = _entries(item).astype(np.int64).astype("<u2").tobytes()
     except Exception:  # noqa: BLE001 - no such table, or pydicom meets damaged ones with many kinds
         return None
@@ -89,7 +90,7 @@ def table_of(dataset: Dataset, keyword: str) -> Dataset | None:
     table.add_new("LUTDescriptor", "SS" if below_zero else "US", wrapped.astype("i2" if below_zero else "u2").tolist())
     table.add_new("LUTData", "OW", packed)
     if keyword == "ModalityLUTSequence":
-        kind = text(item, "ModalityLUTType").upper()
+        kind = text_of(item, "ModalityLUTType").upper()
         table.ModalityLUTType = kind if kind in _MODALITY_TYPES else "US"
     return table
 
@@ -108,8 +109,8 @@ def _modality(header: Header) -> Callable[[Values], Values]:
         if table is None:
             raise FilmError("BAD_HEADER", header.where, "its Modality LUT is damaged")
         return table
-    slope = number(header.dataset, "RescaleSlope") or 1.0  # a slope of 0 would erase the film
-    intercept = number(header.dataset, "RescaleIntercept") or 0.0
+    slope = number_of(header.dataset, "RescaleSlope") or 1.0  # a slope of 0 would erase the film
+    intercept = number_of(header.dataset, "RescaleIntercept") or 0.0
     return lambda levels: levels * slope + intercept
 
 
@@ -119,8 +120,8 @@ def _voi(dataset: Dataset) -> list[Callable[[Values], Values]]:
     found: list[Callable[[Values], Values]] = [_scaled(table) for table in tables if table is not None]
     if found:
         return found
-    kind = text(dataset, "VOILUTFunction").upper() or "LINEAR"
-    centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
+    kind = text_of(dataset, "VOILUTFunction").upper() or "LINEAR"
+    centers, widths = numbers_of(dataset, "WindowCenter"), numbers_of(dataset, "WindowWidth")
     return [
         window
         for center, width in zip(centers, widths, strict=False)
@@ -169,7 +170,7 @@ def _table(item: Dataset, header: Header | None) -> _Table | None:
 
     With ``header`` its inputs are stored values, whose sign the first mapped value shares.
     """
-    descriptor = numbers(item, "LUTDescriptor")
+    descriptor = numbers_of(item, "LUTDescriptor")
     if len(descriptor) != 3:
         return None
     count = int(descriptor[0]) & 0xFFFF or 65536

@@ -15,7 +15,8 @@ from rle.utils import decode_pixel_data as rle_decode
 
 from lungspot.errors import FilmError
 from lungspot.images.codestream import Codestream, contradiction, describe, require_complete
-from lungspot.images.dicom_header import Header, frame_bytes, text
+from lungspot.images.dicom_header import Header, frame_bytes
+from lungspot.images.dicom_values import text_of
 from lungspot.images.grey import luma
 from lungspot.images.radiograph import Notice
 
@@ -230,7 +231,7 @@ _DECODERS: Final[dict[str, Callable[[bytes, Header], Samples]]] = {
 
 
 def _is_lossy(header: Header) -> bool:
-    said = text(header.dataset, "LossyImageCompression")
+    said = text_of(header.dataset, "LossyImageCompression")
     return said == "01" or (header.syntax in _LOSSY and said != "00")
 
 

@@ -8,7 +8,8 @@ from datetime import date
 
 from pydicom import config
 
-from lungspot.images.dicom_header import open_dicom, text
+from lungspot.images.dicom_header import open_dicom
+from lungspot.images.dicom_values import text_of
 from lungspot.images.sandbox import DEFAULT, run
 from lungspot.images.sniff import DICOM, sniff
 
@@ -40,8 +41,8 @@ def _identity(data: bytes, where: str) -> Identity:
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
         dataset = open_dicom(data, where).dataset
-        dates = (_date(text(dataset, keyword)) for keyword in ("PatientBirthDate", "StudyDate"))
-        return Identity(text(dataset, "PatientID"), text(dataset, "PatientName"), *dates)
+        dates = (_date(text_of(dataset, keyword)) for keyword in ("PatientBirthDate", "StudyDate"))
+        return Identity(text_of(dataset, "PatientID"), text_of(dataset, "PatientName"), *dates)
 
 
 def _date(said: str) -> str:

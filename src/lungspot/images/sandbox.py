@@ -14,7 +14,7 @@ It is a fence against crashes, hangs and greed, not against code that takes over
 The value comes back through anonymous shared memory: arrays are used where the child left them, without a copy. Only
 plain data, numpy arrays and lungspot's own values can come back.
 
-A process that has grown large forks slowly: :func:`lungspot.images.nursery.nursery` has a small one do it.
+A process that has grown large forks slowly: :func:`lungspot.images.fork_server.use_fork_server` has a small one do it.
 
 A caller with threads (a server) may call :func:`run` from any of them. Import what the function needs **before** the
 call: an import that another thread has half done at the moment of the fork can never finish in the child.
@@ -45,12 +45,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 
 from lungspot.errors import FilmError, LungspotError, SetupError
-from lungspot.images.crossing import lay, load, pack
+from lungspot.images.result_transfer import copy_parts, pack, unpack
 
 if sys.platform != "win32":
     import resource
 
-__all__ = ["DEFAULT", "Limits", "run"]
+__all__ = ["DEFAULT", "ForkBackend", "Limits", "no_process", "run", "run_child", "set_fork_backend"]
 
 T = TypeVar("T")
 
@@ -76,11 +76,23 @@ class Limits:
 
 DEFAULT = Limits()
 
-# What forks in this process's place, if anything does (:mod:`lungspot.images.nursery`): given a function, its
+# What forks in this process's place, if anything does (:mod:`lungspot.images.fork_server`): given a function, its
 # arguments, limits and the film's name, it returns what the child said, how it ended, and the area; None where it is
 # gone.
-Fork = Callable[[Callable[..., object], Sequence[object], Limits, object], tuple[bytes, int | None, mmap.mmap] | None]
-elsewhere: Fork | None = None
+ForkBackend = Callable[
+    [Callable[..., object], Sequence[object], Limits, object], tuple[bytes, int | None, mmap.mmap] | None
+]
+_backend: ForkBackend | None = None
+
+
+def set_fork_backend(backend: ForkBackend | None) -> ForkBackend | None:
+    """Have ``backend`` start the children of :func:`run` from now on (None: this process does); return the one before.
+
+    It holds for the whole process, all threads.
+    """
+    global _backend
+    before, _backend = _backend, backend
+    return before
 
 
 def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAULT, where: object = None) -> T:
@@ -94,7 +106,8 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
         return _run_here(function, args, where)
     if not hasattr(os, "fork"):
         raise SetupError("NO_SANDBOX", where, f"{sys.platform} cannot fork")
-    if elsewhere is not None and (found := elsewhere(function, args, limits, where)) is not None:
+    backend = _backend
+    if backend is not None and (found := backend(function, args, limits, where)) is not None:
         said, status, area = found
         return cast("T", _receive(said, status, area, limits, where))
     deadline = time.monotonic() + limits.wall
@@ -104,7 +117,7 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
     try:
         child = _fork(where)
         if child == 0:
-            serve(function, args, limits, sink, area)
+            run_child(function, args, limits, sink, area)
         os.close(sink)
         sink = -1
         outcome, status = _await(child, source, deadline)
@@ -214,7 +227,7 @@ def _receive(said: bytes, status: int | None, area: mmap.mmap, limits: Limits, w
     view = memoryview(area)
     views = [view[offset : offset + length] for offset, length in parts]
     try:
-        value = load(views)
+        value = unpack(views)
     except (pickle.UnpicklingError, ValueError, EOFError, AttributeError, ImportError, IndexError) as error:
         raise FilmError("CRASHED", where, f"the decoder's answer makes no sense ({type(error).__name__})") from None
     if kind == _VALUE:
@@ -264,7 +277,7 @@ def _run_here(function: Callable[..., T], args: Sequence[object], where: object)
 # ----------------------------------------------------------------------------------------------------------- the child
 
 
-def serve(
+def run_child(
     function: Callable[..., object], args: Sequence[object], limits: Limits, sink: int, area: mmap.mmap
 ) -> NoReturn:
     """Run the function in the child, lay its value into ``area``, say where, and end."""
@@ -349,7 +362,7 @@ def _answer(function: Callable[..., object], args: Sequence[object], sink: int, 
             raise
         except BaseException as error:  # noqa: BLE001 - a Rust panic is not an Exception
             parts, kind = pack((type(error).__name__, traceback.format_exc(limit=-20))), _OTHER
-        table = lay(parts, area)
+        table = copy_parts(parts, area)
         said = _HEADER.pack(kind if table else _TOO_MUCH, len(table)) + b"".join(_PART.pack(*part) for part in table)
     except MemoryError:
         said = _HEADER.pack(_MEMORY, 0)

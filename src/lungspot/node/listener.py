@@ -23,8 +23,7 @@ from pynetdicom.events import EventHandlerType
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from lungspot.errors import FilmError
-from lungspot.images import read_header
-from lungspot.images.dicom_header import SYNTAXES, is_uid
+from lungspot.images import SYNTAXES, is_uid, read_header
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
 from lungspot.node.guard import GuardedDimse

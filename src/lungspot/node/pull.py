@@ -14,7 +14,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmwrite
 
 from lungspot.errors import FilmError, InputError
-from lungspot.images.dicom_header import is_uid
+from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.desk import Desk
 from lungspot.node.listener import FILM_CLASSES, film_facts

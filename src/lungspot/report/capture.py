@@ -7,7 +7,7 @@ from highdicom import sc
 from pydicom.dataset import Dataset
 
 from lungspot import BANNER
-from lungspot.images.dicom_header import text
+from lungspot.images import text_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.overlay import overlay
 from lungspot.report.source import Task, finish
@@ -34,7 +34,7 @@ def make_capture(task: Task) -> Dataset | None:
     made.PatientOrientation = list(source.get("PatientOrientation", []))
     made.BurnedInAnnotation = "YES"
     made.DerivationDescription = f"Boxes and names drawn by lungspot. {BANNER}"
-    if text(task.header, "LossyImageCompression") == "01":
+    if text_of(task.header, "LossyImageCompression") == "01":
         made.LossyImageCompression = "01"
     film = Dataset()
     film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID

@@ -16,8 +16,7 @@ from pydicom.dataset import Dataset
 
 from lungspot import BANNER
 from lungspot.findings import Box, Finding, Frame
-from lungspot.images.dicom_header import number, numbers, text
-from lungspot.images.dicom_lut import table_of
+from lungspot.images import number_of, numbers_of, table_of, text_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.source import Task, finish
 from lungspot.report.words import name_of
@@ -116,19 +115,19 @@ def _text(words: str, corners: tuple[float, float, float, float]) -> pr.TextObje
 
 def _show_as_the_film(made: Dataset, header: Dataset, *, window: bool) -> None:
     """Take over the film's modality LUT and, with ``window``, its first VOI LUT or window."""
-    slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
+    slope, intercept = number_of(header, "RescaleSlope"), number_of(header, "RescaleIntercept")
     if modality := table_of(header, "ModalityLUTSequence"):
         made.ModalityLUTSequence = [modality]
     elif slope and intercept is not None:
         made.RescaleSlope, made.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
-        made.RescaleType = text(header, "RescaleType") or "US"
+        made.RescaleType = text_of(header, "RescaleType") or "US"
     shown = Dataset()
-    centers, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    centers, widths = numbers_of(header, "WindowCenter"), numbers_of(header, "WindowWidth")
     if voi := table_of(header, "VOILUTSequence"):
         shown.VOILUTSequence = [voi]
     elif centers and widths and widths[0] >= 1:
         shown.WindowCenter, shown.WindowWidth = f"{centers[0]:.10g}", f"{widths[0]:.10g}"
-        if (function := text(header, "VOILUTFunction").upper()) in _FUNCTIONS:
+        if (function := text_of(header, "VOILUTFunction").upper()) in _FUNCTIONS:
             shown.VOILUTFunction = function
     if len(shown) and window:
         made.SoftcopyVOILUTSequence = [shown]

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lungspot import BANNER, __version__
 from lungspot.findings import Box, Frame
-from lungspot.images.radiograph import WARNINGS
+from lungspot.images import WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.style import color_of, film_picture, glow
 from lungspot.report.words import headline, name_of

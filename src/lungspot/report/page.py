@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from lungspot import BANNER, __version__
-from lungspot.images.radiograph import WARNINGS
+from lungspot.images import WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
 from lungspot.report.style import color_of, film_picture, glow

@@ -22,7 +22,7 @@ from pydicom.valuerep import DA, TM
 
 from lungspot import __version__
 from lungspot.errors import FilmError, InputError
-from lungspot.images.dicom_header import is_uid, numbers, text, whole
+from lungspot.images import is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
 
 __all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "source_of", "task_of", "threshold_set"]
@@ -105,7 +105,7 @@ def source_of(header: Dataset) -> Dataset:
 def _source(header: Dataset) -> Dataset:
     source = Dataset()
     for keyword in _UIDS:
-        value = text(header, keyword)
+        value = text_of(header, keyword)
         if not is_uid(value):
             raise FilmError("NO_STUDY", None, f"{keyword} is missing or is not a UID")
         setattr(source, keyword, value)
@@ -115,26 +115,26 @@ def _source(header: Dataset) -> Dataset:
         parts = value if isinstance(value, MultiValue | list) else [] if value is None else [value]
         words = "\\".join(map(str, parts)).encode("utf-8", "replace").decode()
         setattr(source, keyword, "" if len(words) > _LONGEST.get(keyword, len(words)) else words)
-    if issuer := text(header, "IssuerOfPatientID"):
+    if issuer := text_of(header, "IssuerOfPatientID"):
         source.IssuerOfPatientID = issuer
     source.PatientBirthDate = _date(header, "PatientBirthDate")
-    source.PatientSex = sex if (sex := text(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
+    source.PatientSex = sex if (sex := text_of(header, "PatientSex").upper()) in {"F", "M", "O"} else ""
     source.StudyDate = _date(header, "StudyDate")
     source.StudyTime = _time(header, "StudyTime")
-    source.Modality = text(header, "Modality").upper()
-    source.Rows, source.Columns = whole(header, "Rows") or 1, whole(header, "Columns") or 1
-    source.PhotometricInterpretation = text(header, "PhotometricInterpretation").upper() or "MONOCHROME2"
+    source.Modality = text_of(header, "Modality").upper()
+    source.Rows, source.Columns = whole_of(header, "Rows") or 1, whole_of(header, "Columns") or 1
+    source.PhotometricInterpretation = text_of(header, "PhotometricInterpretation").upper() or "MONOCHROME2"
     if (orientation := _orientation(header)) is not None:
         source.PatientOrientation = orientation
-    frames = whole(header, "NumberOfFrames") or 1
+    frames = whole_of(header, "NumberOfFrames") or 1
     if frames > 1 or source.SOPClassUID.startswith(_MULTIFRAME):
         source.NumberOfFrames = frames
-    frame = text(header, "FrameOfReferenceUID")
+    frame = text_of(header, "FrameOfReferenceUID")
     if is_uid(frame):
         source.FrameOfReferenceUID = frame
-        source.PositionReferenceIndicator = text(header, "PositionReferenceIndicator")
+        source.PositionReferenceIndicator = text_of(header, "PositionReferenceIndicator")
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        spacing = numbers(header, keyword)
+        spacing = numbers_of(header, keyword)
         if len(spacing) == 2 and min(spacing) > 0:
             setattr(source, keyword, [f"{each:.10g}" for each in spacing])
     return source
@@ -221,7 +221,7 @@ def _orientation(header: Dataset) -> list[str] | None:
 
 
 def _date(header: Dataset, keyword: str) -> str:
-    value = text(header, keyword)
+    value = text_of(header, keyword)
     try:
         return value if len(value) == 8 and DA(value) else ""
     except ValueError:
@@ -229,7 +229,7 @@ def _date(header: Dataset, keyword: str) -> str:
 
 
 def _time(header: Dataset, keyword: str) -> str:
-    value = text(header, keyword)
+    value = text_of(header, keyword)
     try:
         return value if TM(value) is not None and value.replace(".", "").isdigit() else ""
     except (ValueError, TypeError):

@@ -12,7 +12,7 @@ from lungspot import BANNER, __version__
 from lungspot.detect import OPERATING_POINTS, REASONS
 from lungspot.errors import CODES, RequestError
 from lungspot.findings import taxonomy
-from lungspot.images.radiograph import WARNINGS
+from lungspot.images import WARNINGS
 from lungspot.report import color_of
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from lungspot import BANNER, __version__
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
-from lungspot.images.nursery import nursery
+from lungspot.images import use_fork_server
 from lungspot.serve import about, page_files, review_routes, routes
 from lungspot.serve.app_state import AppState
 from lungspot.serve.metrics import Metrics
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
             server = AppState(settings, store, detector, metrics)
-            with nursery():
+            with use_fork_server():
                 workers = Workers(store, detector, settings.workers, server.film_done)
                 app.state.server = server
                 app.state.workers = workers

@@ -22,7 +22,7 @@ from python_multipart.multipart import parse_options_header
 
 from lungspot.durable import sync_path
 from lungspot.errors import FilmError, LungspotError, RequestError
-from lungspot.images.archive import is_archive, members
+from lungspot.images import is_archive, members
 from lungspot.serve.store import Arrived
 
 __all__ = ["MOST_PARTS", "Upload", "receive"]

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.errors import CODES, FilmError, LungspotError
 from lungspot.findings import Reading, State, reading_from_json, reading_to_json
-from lungspot.images import Notice, Origin, Radiograph, View
-from lungspot.images.radiograph import WARNINGS
+from lungspot.images import WARNINGS, Notice, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document
 
 __all__ = ["at_point", "candidates", "floor_of", "from_record", "headline_of", "pixels_of", "save_arrays", "to_record"]

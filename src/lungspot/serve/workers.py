@@ -17,7 +17,7 @@ from typing import Any, Final
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, SetupError
 from lungspot.findings import taxonomy
-from lungspot.images.identity import Identity, read_identity
+from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, headline
 from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from lungspot import errors
 
-__all__ = ["lay", "load", "pack"]
+__all__ = ["copy_parts", "pack", "unpack"]
 
 _MOST_PARTS: Final = 4096
 _ALIGN: Final = 64  # bytes; numpy is fastest on arrays that begin at a multiple of this
@@ -38,7 +38,7 @@ class _Pickler(pickle.Pickler):
         return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
 
 
-def lay(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
+def copy_parts(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
     """Copy the parts into the shared memory, one after the other; return where they lie, nothing if too big."""
     table = []
     end = 0
@@ -55,7 +55,7 @@ def lay(parts: Sequence[memoryview], area: mmap.mmap) -> list[tuple[int, int]]:
     return table
 
 
-def load(views: Sequence[memoryview]) -> Any:  # noqa: ANN401 - any value
+def unpack(views: Sequence[memoryview]) -> Any:  # noqa: ANN401 - any value
     """Return the value of a pickle (the first view) and its buffers, or raise what ``pickle`` raises at nonsense."""
     return _Unpickler(io.BytesIO(views[0]), buffers=views[1:]).load()
 

@@ -1,13 +1,13 @@
 """A small process that forks the sandbox's children, so that a large one need not.
 
 A fork copies the page tables of its process, and each page that it then writes to while the child lives: 5 to 20 ms a
-film for a server that holds a network. :func:`nursery` starts another Python that holds the decoders alone; within it
-:func:`lungspot.images.sandbox.run` has its children forked there. Limits, errors and values are the same.
+film for a server that holds a network. :func:`use_fork_server` starts another Python that holds the decoders alone;
+within it :func:`lungspot.images.sandbox.run` has its children forked there. Limits, errors and values are the same.
 
 The two speak over Unix sockets that keep messages apart. A request brings three descriptors: the film (pickled
-arguments), the area for the value, and a socket of its own, on which the child writes its outcome and the nursery how
-it ended. A request whose socket the caller closes is over: its child is killed. When the caller is gone, the nursery
-and all children go too; when the nursery is gone, :func:`run` forks as it does without.
+arguments), the area for the value, and a socket of its own, on which the child writes its outcome and the fork server
+how it ended. A request whose socket the caller closes is over: its child is killed. When the caller is gone, the fork
+server and all children go too; when the fork server is gone, :func:`run` forks as it does without.
 
 Linux only; elsewhere, or where it cannot start, everything is as without it. The bytes that come back are judged as any
 child's: nothing that a film could say is trusted here.
@@ -35,9 +35,9 @@ from typing import Final, NoReturn
 
 from lungspot.images import sandbox
 
-__all__ = ["nursery"]
+__all__ = ["use_fork_server"]
 
-_ENDED, _NO_CHILD = 255, 254  # first bytes of what the nursery itself says; a child's outcome begins with less
+_ENDED, _NO_CHILD = 255, 254  # first bytes of what the fork server itself says; a child's outcome begins with less
 _SAID: Final = struct.Struct("<Bi")  # one of these, and a wait status or an errno
 _GRACE: Final = 1.0  # seconds that a child may take to end once its caller is content, or gone
 _LONGEST: Final = 1 << 17  # bytes of one message
@@ -45,7 +45,7 @@ _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextlib.contextmanager
-def nursery() -> Iterator[bool]:
+def use_fork_server() -> Iterator[bool]:
     """Have the sandbox's children forked by a small process meanwhile; give whether that could be started.
 
     Not for use by several threads at once; the films within may be read by any.
@@ -55,11 +55,11 @@ def nursery() -> Iterator[bool]:
         yield False
         return
     process, control = started
-    before, sandbox.elsewhere = sandbox.elsewhere, _Caller(control)
+    before = sandbox.set_fork_backend(_Backend(control))
     try:
         yield True
     finally:
-        sandbox.elsewhere = before
+        sandbox.set_fork_backend(before)
         control.close()
         process.wait()
 
@@ -69,7 +69,7 @@ def _start() -> tuple[subprocess.Popen[bytes], socket.socket] | None:
         return None
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     alone = "-I" if sys.flags.isolated else "-P"  # the current folder may hold anything, modules too
-    command = [sys.executable, alone, "-m", "lungspot.images.nursery", str(theirs.fileno())]
+    command = [sys.executable, alone, "-m", "lungspot.images.fork_server", str(theirs.fileno())]
     few = os.environ | dict.fromkeys(_THREADS, "1")
     with theirs:
         try:
@@ -84,22 +84,22 @@ def _start() -> tuple[subprocess.Popen[bytes], socket.socket] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Caller:
-    """What :func:`sandbox.run` calls in place of its own fork."""
+class _Backend:
+    """The fork backend: what :func:`sandbox.run` calls in place of its own fork. ``control``: socket to the server."""
 
     control: socket.socket
 
     def __call__(
         self, function: Callable[..., object], args: Sequence[object], limits: sandbox.Limits, where: object
     ) -> tuple[bytes, int | None, mmap.mmap] | None:
-        """Return outcome, wait status (None: not known) and area of one child; None where the nursery is gone."""
+        """Return outcome, wait status (None: not known) and area of one child; None where the fork server is gone."""
         deadline = time.monotonic() + limits.wall
         with contextlib.ExitStack() as left:
             try:
                 mine, area = self._ask(left, function, args, limits)
             except (OSError, pickle.PicklingError, AttributeError, TypeError):
-                return None  # no memory, no nursery, or a function that has no name there
-            outcome = _listen(mine, deadline, where)
+                return None  # no memory, no fork server, or a function that has no name there
+            outcome = _await_outcome(mine, deadline, where)
             return None if outcome is None else (*outcome, area)
 
     def _ask(
@@ -129,8 +129,8 @@ def _memory(left: contextlib.ExitStack, name: str) -> int:
     return descriptor
 
 
-def _listen(mine: socket.socket, deadline: float, where: object) -> tuple[bytes, int | None] | None:
-    """Return what the child said, or how it ended without a word; None where the nursery is gone."""
+def _await_outcome(mine: socket.socket, deadline: float, where: object) -> tuple[bytes, int | None] | None:
+    """Return what the child said, or how it ended without a word; None where the fork server is gone."""
     mine.settimeout(max(deadline - time.monotonic(), 1e-3))
     try:
         message = mine.recv(_LONGEST)
@@ -146,7 +146,7 @@ def _listen(mine: socket.socket, deadline: float, where: object) -> tuple[bytes,
     return (b"", number) if kind == _ENDED else (message, None)
 
 
-# --------------------------------------------------------------------------------------------------------- the nursery
+# ----------------------------------------------------------------------------------------------------- the fork server
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ class _Child:
     until: float = math.inf
 
 
-class _Nursery:
+class _ForkServer:
     """The loop of the small process, until the other end of ``control`` is closed."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -176,9 +176,9 @@ class _Nursery:
                 if number == self._control.fileno():
                     asked = self._accept()
                 elif number in self._children:
-                    self._bury(self._children.pop(number))
+                    self._reap(self._children.pop(number))
                 elif event & (select.POLLHUP | select.POLLERR):
-                    self._abandon(number)
+                    self._orphan(number)
             self._kill_late(math.inf if not asked else time.monotonic())
 
     def _events(self) -> list[tuple[int, int]]:
@@ -207,7 +207,7 @@ class _Nursery:
             caller.close()  # the caller forks by itself
         else:
             if pid == 0:
-                _live(function, film, area, caller, limits)
+                _become_child(function, film, area, caller, limits)
             child = _Child(pid, os.pidfd_open(pid), caller)
             self._children[child.death] = child
             self._poll.register(child.death, select.POLLIN)
@@ -216,7 +216,8 @@ class _Nursery:
         os.close(area)
         return True
 
-    def _bury(self, child: _Child) -> None:
+    def _reap(self, child: _Child) -> None:
+        """Collect a child that has ended, tell its caller how, and close what belongs to it."""
         _, status = os.waitpid(child.pid, 0)
         self._poll.unregister(child.death)
         os.close(child.death)
@@ -226,7 +227,8 @@ class _Nursery:
             self._poll.unregister(child.caller)
         child.caller.close()
 
-    def _abandon(self, number: int) -> None:
+    def _orphan(self, number: int) -> None:
+        """Give the child whose caller hung up a moment to end; ``number`` is the descriptor of the caller's socket."""
         with contextlib.suppress(KeyError):
             self._poll.unregister(number)
         for child in self._children.values():
@@ -240,15 +242,15 @@ class _Nursery:
                 child.until = math.inf
 
 
-def _live(
+def _become_child(
     function: Callable[..., object], film: int, area: int, caller: socket.socket, limits: sandbox.Limits
 ) -> NoReturn:
-    """Be the child."""
+    """Read the arguments and run the function in this process, a child of the fork server."""
     try:
         with open(film, "rb", closefd=False) as file:
             args = pickle.load(file)  # noqa: S301 - from our caller: the arguments, not the film's format
         mapped = mmap.mmap(area, os.fstat(area).st_size)
-        sandbox.serve(function, args, limits, caller.fileno(), mapped)
+        sandbox.run_child(function, args, limits, caller.fileno(), mapped)
     finally:
         os._exit(1)
 
@@ -256,12 +258,12 @@ def _live(
 def _main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the caller decides when this ends
         signal.signal(number, signal.SIG_IGN)
-    import lungspot.images.read  # noqa: F401, PLC0415 - here, not where :func:`nursery` is imported from
+    import lungspot.images.read  # noqa: F401, PLC0415 - the decoders, for the children alone
 
     gc.collect()
     gc.freeze()  # else a collection would write to every page that the children share
     with socket.socket(fileno=descriptor) as control:
-        _Nursery(control).run()
+        _ForkServer(control).run()
 
 
 if __name__ == "__main__":
