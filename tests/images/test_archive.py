@@ -1,4 +1,5 @@
 import io
+import pickle
 import struct
 import zipfile
 
@@ -103,3 +104,14 @@ def test_a_damaged_archive_or_member_is_one_refusal(tmp_path):
     (tmp_path / "cut.zip").write_bytes(data[:50])
     with pytest.raises(FilmError, match="ARCHIVE"):
         list(members(tmp_path / "cut.zip"))
+
+
+def test_a_member_can_be_pickled_and_opens_its_archive_again(tmp_path):
+    path = pack(tmp_path / "f.zip", {"same.dcm": b"one" * 99, "other.dcm": b"two" * 99})
+    first, second = (pickle.loads(pickle.dumps(member)) for member in members(path))  # noqa: S301 - our own bytes
+    assert (first.name, first.read()) == (f"{path}/same.dcm", b"one" * 99)
+    assert (second.name, second.read()) == (f"{path}/other.dcm", b"two" * 99)
+    lost = pickle.dumps(next(members(pack(tmp_path / "gone.zip", {"a.dcm": FILM}))))
+    (tmp_path / "gone.zip").unlink()
+    with pytest.raises(FilmError, match="ARCHIVE"):
+        pickle.loads(lost)  # noqa: S301 - our own bytes

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,16 @@ def test_a_notice_has_a_documented_code(code):
 def test_an_undocumented_notice_is_refused():
     with pytest.raises(InputError, match="NO_SUCH_CODE"):
         Notice("NO_SUCH_CODE", "why")
+
+
+def test_a_film_can_be_pickled_and_is_checked_where_it_arrives():
+    pixels = np.linspace(0, 1, 15, dtype=np.float32).reshape(3, 5)
+    film = Radiograph(pixels, ORIGIN, 12, (0.14, 0.15), View.PA, age_years=61.0, notices=(Notice("LOSSY", "why"),))
+    again = pickle.loads(pickle.dumps(film, protocol=5))  # noqa: S301 - our own bytes
+    assert again.pixels.tobytes() == film.pixels.tobytes()
+    assert not again.pixels.flags.writeable
+    for each in ("origin", "bits", "pixel_spacing_mm", "view", "age_years", "sex", "notices", "frame"):
+        assert getattr(again, each) == getattr(film, each), each
+    make, values = film.__reduce__()
+    with pytest.raises(InputError, match="outside 0 to 1"):
+        make(pixels + 1, *values[1:])

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,17 @@ _BROKEN = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedEr
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file in an opened archive, and the name to show for it: ``films.zip/inner/name.dcm``."""
+    """One file in an opened archive, and the name to show for it: ``films.zip/inner/name.dcm``.
+
+    It can be pickled; another process opens the archive again, at the path that was given.
+    """
 
     name: str
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _member_at, (self.name, str(self.archive.filename), self.info.header_offset)
 
     def read(self) -> bytes:
         """Return the member's bytes; raises :class:`~lungspot.errors.FilmError`."""
@@ -50,6 +57,21 @@ class Member:
         if data.startswith(_MAGIC):
             raise FilmError("NOT_AN_IMAGE", self.name, "an archive in an archive", advice="unpack the inner archive")
         return data
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
+    archive = zipfile.ZipFile(path)  # stays open for its members
+    return archive, {info.header_offset: info for info in archive.infolist()}
+
+
+def _member_at(name: str, path: str, offset: int) -> Member:
+    """Return a member again in another process; raises FilmError ``ARCHIVE`` where the archive is no longer there."""
+    try:
+        archive, infos = _opened(path)
+        return Member(name, archive, infos[offset])
+    except (*_BROKEN, KeyError) as error:
+        raise FilmError("ARCHIVE", path, f"cannot be opened again ({type(error).__name__})") from error
 
 
 def is_archive(path: Path) -> bool:

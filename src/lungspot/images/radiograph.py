@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
@@ -113,6 +113,9 @@ class Radiograph:
         if not (pixels.min() >= 0 and pixels.max() <= 1):  # neither holds where there is a NaN
             raise InputError("BAD_VALUE", self.origin.path, "pixels outside 0 to 1")
         pixels.flags.writeable = False
+
+    def __reduce__(self) -> tuple[object, ...]:  # made anew where it arrives: checked again, read-only again
+        return type(self), tuple(getattr(self, each.name) for each in fields(self))
 
     @property
     def frame(self) -> Frame:
