@@ -86,6 +86,7 @@ CODES: Final[dict[str, str]] = {
     "NO_TOKEN": "send Authorization: Bearer TOKEN, or sign in with POST /v1/session",
     "TOO_SLOW": "send again over a faster connection",
     "WRONG_HOST": "use localhost or an IP address, or start the server with --allow-host NAME",
+    "WRONG_RANGE": "ask for bytes within the size that Content-Range names",
     "WRONG_METHOD": "use a method that Allow names",
     "WRONG_ORIGIN": "use the server's own page",
 }

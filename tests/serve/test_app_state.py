@@ -8,6 +8,7 @@ from lungspot.serve.app_state import AppState
 from lungspot.serve.exports import bytes_of
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.review_routes import reviews_coco
+from lungspot.serve.routes import raw16
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Arrived, Store
 
@@ -39,8 +40,11 @@ def test_a_picture_of_a_film_that_was_deleted_meanwhile_is_no_bug(store, model_f
         try:
             with pytest.raises(RequestError, match="NO_READING"):
                 await app.drawn(lambda: store.pixels("x").read_bytes())
+            with store.writing() as db:
+                row = "INSERT INTO readings (id, sha256, state, created, width, height) VALUES"
+                db.execute(f"{row} ('x', 's', 'done', '', 40, 50)")
             with pytest.raises(RequestError, match="NO_READING"):
-                app.open_pixels("x")
+                raw16(app, "x")
         finally:
             app.close()
 

@@ -80,6 +80,42 @@ def test_a_token_gives_access(locked, path, headers, status):
         assert (answer.code, answer.headers["WWW-Authenticate"]) == ("NO_TOKEN", "Bearer")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/openapi.json", "/docs", "/redoc", "/v1", "/v1/", "/v1/session/", "/v1/sessions", "/metrics/", "/healthz/"),
+        *("/viewer", "/viewerx/main.js", "/index.html", "//", "//v1/readings", "/./v1/readings", "/V1/readings"),
+        *("/%76%31/readings", "/v1/readings%2f", "/v2/readings", "/anything", "/favicon.ico"),
+    ],
+)
+def test_what_is_not_listed_as_public_wants_the_token(locked, method, path):
+    assert locked.ask(method, path).code == "NO_TOKEN"
+
+
+def test_only_these_routes_are_public(locked):
+    described = locked.get("/openapi.json", Authorization=f"Bearer {TOKEN}").json["paths"]
+    asked = {(path, method): locked.ask(method.upper(), path.replace("{", "").replace("}", ""))
+             for path, methods in described.items() for method in methods}  # fmt: skip
+    public = {each for each, answer in asked.items() if answer.status != 401 or answer.code != "NO_TOKEN"}
+    signing = {("/v1/session", "post"), ("/v1/session", "delete")}
+    assert public == {("/healthz", "get"), ("/readyz", "get"), *signing}
+    assert len(asked) >= 20
+
+
+@pytest.mark.parametrize("path", ["/", "/viewer/main.js", "/viewer/theme.css", "/healthz", "/readyz"])
+def test_what_is_public_needs_no_token(locked, path):
+    assert locked.get(path).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/viewer/../v1/readings", "/viewer/..%2fv1/readings", "/viewer/%2e%2e/%2e%2e/settings.py", "/viewer//v1/model"],
+)
+def test_the_public_folder_holds_the_viewer_alone(locked, path):
+    assert locked.get(path).code == "NO_ROUTE"
+
+
 def test_a_browser_signs_in_for_a_cookie(locked):
     assert locked.ask("POST", "/v1/session", {"token": "guess"}).code == "NO_TOKEN"
     cookie = locked.ask("POST", "/v1/session", {"token": TOKEN}).headers["Set-Cookie"]

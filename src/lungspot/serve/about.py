@@ -14,6 +14,7 @@ from lungspot.errors import CODES, RequestError
 from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
 from lungspot.report import color_of
+from lungspot.serve.answers import Health, ModelAnswer
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS
 from lungspot.serve.problems import ERRORS
@@ -32,7 +33,7 @@ class Session(BaseModel):
     token: Annotated[str, Field(max_length=1024)]
 
 
-@router.get("/v1/model")
+@router.get("/v1/model", response_model=ModelAnswer)
 def model(app: StateDep) -> dict[str, Any]:
     """Return the model's card, in the words that a page needs."""
     detector = app.detector
@@ -89,13 +90,13 @@ async def sign_out() -> Response:
     return answer
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=Health)
 async def healthz() -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Health)
 async def readyz(request: Request, app: StateDep) -> dict[str, str]:
     """Say whether films are accepted."""
     if why := app.full() or (None if request.app.state.workers.alive else "no film is read any more"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Annotated, BinaryIO, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request
 
@@ -22,7 +22,7 @@ from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.worklist import row_of
 
-__all__ = ["AppState", "StateDep", "state_of"]
+__all__ = ["AppState", "StateDep", "state_of", "unless_deleted"]
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class AppState:
 
     async def drawn(self, picture: Callable[[], T]) -> T:
         """Run ``picture`` in one of two drawing threads and return its value; two, because a film takes much memory."""
-        with _unless_deleted():
+        with unless_deleted():
             return await self._loop.run_in_executor(self._drawing, picture)
 
     def full(self, size: int = 0) -> str | None:
@@ -103,11 +103,6 @@ class AppState:
             raise RequestError("NO_PICTURE", identifier, "the film could not be read")
         return result
 
-    def open_pixels(self, identifier: str) -> BinaryIO:
-        """Return the open file of a film's pixels; raises ``NO_READING`` where it was deleted meanwhile."""
-        with _unless_deleted(identifier):
-            return self.store.pixels(identifier).open("rb")
-
     def done(self, identifier: str) -> sqlite3.Row:
         """Return the row of a film that is done; raises ``NO_READING`` or ``NOT_DONE``."""
         row = row_of(self.store, identifier)
@@ -132,7 +127,8 @@ StateDep = Annotated[AppState, Depends(state_of)]
 
 
 @contextmanager
-def _unless_deleted(identifier: str | None = None) -> Iterator[None]:
+def unless_deleted(identifier: str | None = None) -> Iterator[None]:
+    """Turn FileNotFoundError into ``NO_READING``: a film's files are there unless it was deleted meanwhile."""
     try:
         yield
     except FileNotFoundError:

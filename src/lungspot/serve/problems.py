@@ -28,6 +28,7 @@ _STATUS: Final = {
     "TOO_SLOW": 408,
     "NOT_DONE": 409,
     "TOO_LARGE": 413,
+    "WRONG_RANGE": 416,
     "WRONG_HOST": 421,
     "BUG": 500,
     "BUSY": 503,
@@ -52,7 +53,7 @@ def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 # What any route may answer besides its own; 421 and 403 come from the request guard.
-ERRORS: Final[dict[int | str, dict[str, Any]]] = _documented(400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 503)
+ERRORS: Final[dict[int | str, dict[str, Any]]] = _documented(400, 401, 403, 404, 405, 408, 409, 413, 416, 421, 422, 503)
 
 
 def problem(error: LungspotError) -> dict[str, Any]:

@@ -30,6 +30,9 @@ __all__ = ["COOKIE", "RequestGuard", "session_of"]
 _LOG = logging.getLogger("lungspot.serve")
 
 COOKIE: Final = "lungspot"
+# All that is answered without the token; every other path, known or not, wants it.
+_PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
+_PUBLIC_FOLDER: Final = "/viewer/"
 UPLOAD: Final = "/v1/readings"
 _MOST_JSON: Final = 1 << 20
 _SILENCE: Final = 10.0  # seconds without a byte
@@ -104,9 +107,8 @@ class RequestGuard:
         opening = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in {"GET", "HEAD"}
         if foreign or (site not in {"same-origin", "none"} and not opening):
             raise RequestError("WRONG_ORIGIN", "Origin", "the request comes from a page of another site")
-        path = scope["path"]
-        guarded = (path.startswith("/v1/") and path != "/v1/session") or path == "/metrics"
-        if guarded and self._settings.token is not None and not _shows(headers, self._settings.token):
+        token = self._settings.token
+        if token is not None and not _is_public(scope["path"]) and not _shows_token(headers, token):
             raise RequestError("NO_TOKEN", "Authorization", "no token, or not the right one")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise RequestError("BAD_REQUEST", "Content-Encoding", "bodies are taken as they are, never unpacked")
@@ -162,12 +164,17 @@ def session_of(token: str) -> str:
     return hmac.new(token.encode(), b"lungspot session", "sha256").hexdigest()
 
 
+def _is_public(path: str) -> bool:
+    """Say whether a path is answered without the token: the viewer's files, health, and where the token is given."""
+    return path in _PUBLIC or path.startswith(_PUBLIC_FOLDER)
+
+
 def _with_head_as_get(scope: Scope) -> Scope:
     """Return the request with HEAD as GET; uvicorn, which knows better, keeps the body back."""
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def _shows(headers: Headers, token: str) -> bool:
+def _shows_token(headers: Headers, token: str) -> bool:
     scheme, _, shown = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
         return True

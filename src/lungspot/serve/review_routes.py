@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from lungspot.errors import RequestError
 from lungspot.report import Analysis
+from lungspot.serve.answers import ReviewAnswer, ReviewsAnswer
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip
 from lungspot.serve.pictures import pieces
@@ -26,7 +27,12 @@ router = APIRouter(prefix="/v1", responses=ERRORS)
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
-@router.post("/readings/{identifier}/review", status_code=201)
+@router.post(
+    "/readings/{identifier}/review",
+    status_code=201,
+    response_model=ReviewAnswer,
+    response_model_exclude_unset=True,
+)
 def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, Any]:
     """Keep what a reader says about a film."""
     row = app.done(identifier)
@@ -39,7 +45,7 @@ def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, A
     return add_review(app.store, row, review, Offered(candidates(result), model, labels))
 
 
-@router.get("/readings/{identifier}/reviews")
+@router.get("/readings/{identifier}/reviews", response_model=ReviewsAnswer, response_model_exclude_unset=True)
 def reviews(app: StateDep, identifier: Identifier) -> dict[str, Any]:
     """List the reviews of a film, oldest first."""
     return {"reviews": reviews_of(app.store, row_of(app.store, identifier)), "not_for_clinical_use": True}

@@ -9,16 +9,18 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, overlay, page
-from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.answers import ReadingAnswer, UploadAnswer, WorklistAnswer
+from lungspot.serve.app_state import AppState, StateDep, unless_deleted
+from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
-from lungspot.serve.pictures import draw, film_png, heat_png, pieces
-from lungspot.serve.problems import ERRORS, answer, problem
+from lungspot.serve.pictures import draw, film_png, heat_png
+from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, floor_of, pixels_of
 from lungspot.serve.reviews import reviews_of, truth_of
 from lungspot.serve.worklist import WorklistQuery, page_of, row_of, row_to_json
@@ -38,6 +40,7 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}
 @router.post(
     "/readings",
     status_code=202,
+    response_model=UploadAnswer,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -53,7 +56,7 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}
         }
     },
 )
-async def upload(request: Request, app: StateDep, name: Annotated[str, Query(max_length=255)] = "") -> JSONResponse:
+async def upload(request: Request, app: StateDep, name: Annotated[str, Query(max_length=255)] = "") -> dict[str, Any]:
     """Accept films: they are on disk and in the database before the answer goes out."""
     size = request.headers.get("content-length", "0")
     try:
@@ -70,13 +73,13 @@ async def upload(request: Request, app: StateDep, name: Annotated[str, Query(max
         app.metrics.refused.labels(error.code).inc()
         raise
     if not accepted and arrived.refused:
-        return answer(arrived.refused[0][1])
+        raise arrived.refused[0][1]
     app.metrics.accepted.inc(sum(not each.duplicate for each in accepted))
     app.metrics.duplicates.inc(sum(each.duplicate for each in accepted))
     request.app.state.workers.wake()
     films = [{"id": a.id, "name": a.name, "state": a.state, "duplicate": a.duplicate} for a in accepted]
     refused = [{"name": given, "error": problem(error)} for given, error in arrived.refused]
-    return JSONResponse({"readings": films, "refused": refused, "not_for_clinical_use": True}, 202)
+    return {"readings": films, "refused": refused, "not_for_clinical_use": True}
 
 
 async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of bytes
@@ -84,7 +87,7 @@ async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of
         yield chunk
 
 
-@router.get("/readings")
+@router.get("/readings", response_model=WorklistAnswer)
 def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
     app: StateDep,
     sort: Literal["urgency", "newest", "oldest", "score"] = "urgency",
@@ -105,7 +108,7 @@ def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
     return page_of(app.store, query)
 
 
-@router.get("/readings/{identifier}")
+@router.get("/readings/{identifier}", response_model=ReadingAnswer, response_model_exclude_unset=True)
 async def reading(
     app: StateDep,
     identifier: Identifier,
@@ -199,16 +202,14 @@ async def image(
 @router.get(
     "/readings/{identifier}/image.raw16",
     response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": _BINARY}, "description": "Pixels"}},
+    responses={200: {"content": {"application/octet-stream": _BINARY}, "description": "Pixels"}, **FILE_ANSWERS},
 )
-def raw16(app: StateDep, identifier: Identifier) -> StreamingResponse:
-    """Return the film's pixels, 16 bits each, little-endian, row by row."""
+def raw16(app: StateDep, identifier: Identifier) -> StoredFile:
+    """Return the film's pixels, 16 bits each, little-endian, row by row; byte ranges may be asked for."""
     row = _pictured(app, identifier)
-    width, height = row["width"], row["height"]
-    headers = {"X-Image-Width": str(width), "X-Image-Height": str(height), "Content-Length": str(2 * width * height)}
-    return StreamingResponse(
-        pieces(app.open_pixels(identifier)), media_type="application/octet-stream", headers=headers
-    )
+    size = {"X-Image-Width": str(row["width"]), "X-Image-Height": str(row["height"])}
+    with unless_deleted(identifier):
+        return StoredFile(app.store.pixels(identifier), "application/octet-stream", headers=size)
 
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)

@@ -1,0 +1,339 @@
+"""The JSON of every answer as pydantic models, from which the OpenAPI description is made (docs/reference/http.md).
+
+Keys that are not named here pass through unchanged: a later version may add some. Boxes are ``[x0, y0, x1, y1]`` in
+pixels of the film as its file stores it; times are RFC 3339 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from lungspot.report import schema
+
+__all__ = [
+    "Accepted",
+    "Health",
+    "ModelAnswer",
+    "ReadingAnswer",
+    "ReviewAnswer",
+    "ReviewsAnswer",
+    "Row",
+    "UploadAnswer",
+    "WorklistAnswer",
+]
+
+Box = tuple[float, float, float, float]
+Point = Literal["sensitive", "balanced", "specific"]
+State = Literal["queued", "reading", "done"]
+Status = Literal["assessed", "not_assessed"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+ByPoint = dict[Point, Probability]
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a JSON Schema's parts
+    """Return a JSON Schema without ``$ref``, which could not be resolved inside the OpenAPI document."""
+    if isinstance(part, dict):
+        target = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
+        merged = {**target, **{key: value for key, value in part.items() if key not in {"$ref", "$defs"}}}
+        return {key: _inlined(value, definitions) for key, value in merged.items() if key not in {"$schema", "$id"}}
+    return [_inlined(each, definitions) for each in part] if isinstance(part, list) else part
+
+
+Result = Annotated[dict[str, Any], WithJsonSchema(_inlined(schema(), schema()["$defs"]))]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class _Marked(_Answer):
+    not_for_clinical_use: Literal[True]
+
+
+class Health(_Answer):
+    """``/healthz`` and ``/readyz``."""
+
+    status: Literal["ok", "ready"]
+
+
+class ErrorParts(_Answer):
+    """What was refused: branch on ``code``; ``where`` is a parameter, a header, a part of the upload, or null."""
+
+    code: str
+    where: str | None
+    reason: str
+    advice: str
+
+
+class Accepted(_Answer):
+    """One film of an upload; ``duplicate``: the same bytes were here before."""
+
+    id: str
+    name: str
+    state: State
+    duplicate: bool
+
+
+class RefusedFile(_Answer):
+    """One file of an upload that is no film, and why."""
+
+    name: str
+    error: ErrorParts
+
+
+class UploadAnswer(_Marked):
+    """``POST /v1/readings``: films in the order of the upload."""
+
+    readings: list[Accepted]
+    refused: list[RefusedFile]
+
+
+class Top(_Answer):
+    """The likeliest label of a film, positive or not."""
+
+    label: str
+    name: str
+    score: Probability
+
+
+class Row(_Answer):
+    """One film in the worklist; what a reading says is null until ``state`` is ``done``."""
+
+    id: str
+    number: int
+    name: str
+    state: State
+    status: Status | None
+    reasons: list[str]
+    created: str
+    finished: str | None
+    headline: str | None
+    labels: list[str]
+    top: Top | None
+    urgency: float
+    reviewed: bool
+    width: int | None
+    height: int | None
+    view: str | None
+    patient: str | None
+
+
+class Counts(_Answer):
+    """How many films are in each state."""
+
+    queued: int
+    reading: int
+    done: int
+
+
+class WorklistAnswer(_Marked):
+    """``GET /v1/readings``: one page of the worklist."""
+
+    readings: list[Row]
+    total: int
+    page: int
+    per_page: int
+    counts: Counts
+
+
+class Agreement(_Answer):
+    """How a box and the heat map of its label agree (docs/reference/json.md)."""
+
+    energy_in_box: Probability
+    peak_in_box: bool
+    iou: Probability
+    area: Probability
+
+
+class Candidate(_Answer):
+    """One box from the lowest score that a page may show; positive at a point where ``score >= thresholds[point]``."""
+
+    label: str
+    name: str
+    score: Probability
+    box: Box
+    side: str | None
+    zone: str | None
+    codes: dict[str, str]
+    thresholds: ByPoint
+    agreement: Agreement | None = None
+
+
+class Identity(_Answer):
+    """The patient, with ``--keep-identifiers``."""
+
+    patient_name: str | None
+    patient_id: str | None
+    birth_date: str | None
+    study_date: str | None
+
+
+class Prior(_Answer):
+    """Another film of the same patient; ``days_earlier`` is negative for a later one and null where unknown."""
+
+    id: str
+    number: int
+    name: str
+    created: str
+    days_earlier: int | None
+    status: Status | None
+    headline: str | None
+
+
+class Offered(_Answer):
+    """The candidate that a verdict speaks of, as the reader saw it."""
+
+    label: str
+    box: Box | None
+    score: float | None
+
+
+class VerdictAnswer(_Answer):
+    """One verdict as it was kept: with label and box, and what the model had offered."""
+
+    action: Literal["accept", "reject", "edit", "add"]
+    candidate: int | None = None
+    offered: Offered | None = None
+    label: str
+    box: Box | None
+
+
+class ModelName(_Answer):
+    """Which model's boxes a reader saw."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class FindingAnswer(_Answer):
+    """One finding of a reading in the project's own form (``lungspot.findings.reading_to_json``)."""
+
+    label: str
+    box: Box | None = None
+    score: float | None = None
+    side: str | None = None
+    zone: str | None = None
+    source: str | None = None
+
+
+class ReadingValue(_Answer):
+    """A reader's findings, and what the reader looked for, in the project's own form."""
+
+    reader: str
+    frame: tuple[int, int] | None = None
+    states: dict[str, Literal["boxed", "present", "absent"]]
+    findings: list[FindingAnswer]
+
+
+class ReviewAnswer(_Answer):
+    """A review as it was kept; it is never changed."""
+
+    id: int
+    reading_id: str
+    created: str
+    reader: str
+    note: str
+    complete: bool
+    verdicts: list[VerdictAnswer]
+    absent: list[str]
+    model: ModelName | None
+    reading: ReadingValue
+
+
+class ReviewsAnswer(_Marked):
+    """``GET /v1/readings/{id}/reviews``: oldest first."""
+
+    reviews: list[ReviewAnswer]
+
+
+class ReadingAnswer(Row, _Marked):
+    """``GET /v1/readings/{id}``: everything about one film; ``result`` is the document of docs/reference/json.md."""
+
+    result: Result | None
+    floor: Probability
+    candidates: list[Candidate]
+    heatmaps: list[str]
+    image_thresholds: dict[str, ByPoint]
+    identity: Identity | None
+    priors: list[Prior]
+    reviews: list[ReviewAnswer]
+    truth: ReadingValue | None
+
+
+class Software(_Answer):
+    """The versions that read films."""
+
+    lungspot: str
+    onnxruntime: str
+
+
+class PointThresholds(_Answer):
+    """What a box and a whole film must reach to be positive at one operating point."""
+
+    box: Probability
+    image: Probability
+
+
+class LabelAnswer(_Answer):
+    """One label that the model looks for."""
+
+    id: str
+    name: str
+    color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+    codes: dict[str, str]
+    thresholds: dict[Point, PointThresholds]
+    reliability: dict[str, Any]
+
+
+class Word(_Answer):
+    """One label of the taxonomy, which a reader may use whether the model knows it or not."""
+
+    id: str
+    name: str
+    disease: bool
+
+
+class Limits(_Answer):
+    """What one upload may bring, and how many films may wait."""
+
+    upload_bytes: int
+    films: int
+    parts: int
+    queue: int
+
+
+class GateAnswer(_Answer):
+    """On which films the gate was tested."""
+
+    tested_on: dict[str, Any]
+
+
+class ModelAnswer(_Marked):
+    """``GET /v1/model``: the model's card, limits of the server, and what codes mean in words."""
+
+    name: str
+    version: str
+    sha256: str
+    card_sha256: str
+    software: Software
+    labels: list[LabelAnswer]
+    operating_points: list[Point]
+    default_point: Point
+    floor: Probability
+    training_data: list[str]
+    licence: str
+    terms: str
+    intended_use: str
+    notes: list[str]
+    metrics: dict[str, Any]
+    gate: GateAnswer | None
+    reasons: dict[str, str]
+    warnings: dict[str, str]
+    taxonomy: list[Word]
+    limits: Limits
+    keeps_identifiers: bool
+    banner: str
