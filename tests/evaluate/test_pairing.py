@@ -2,8 +2,18 @@ import pytest
 from PIL import Image
 
 from lungspot.errors import DatasetError
-from lungspot.evaluate.matched import Limits
-from lungspot.evaluate.pairing import exhaustive, groups_of, limits_of, pair_up, people, without
+from lungspot.evaluate.matched import Limits, Pair
+from lungspot.evaluate.pairing import (
+    Paired,
+    common_films,
+    exhaustive,
+    groups_of,
+    limits_of,
+    only_labels,
+    pair_up,
+    people,
+    without,
+)
 from lungspot.evaluate.predicted import Predicted
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case
@@ -133,4 +143,31 @@ def test_exhaustive_readers_call_absent_what_they_did_not_box():
         {"edema": "absent", "effusion": "boxed"},
         {"edema": "boxed", "effusion": "absent"},
         {"edema": "absent", "effusion": "absent"},
+    ]
+
+
+def test_a_label_takes_its_boxes_and_their_agreements_with_it():
+    looked = {"effusion": State.PRESENT, "edema": State.PRESENT}
+    marks = (
+        Finding("edema", Box(0, 0, 5, 5), 0.9),
+        Finding("effusion", score=0.4),
+        Finding("effusion", Box(1, 1, 9, 9), 0.8),
+    )
+    both = Reading("m", marks, looked, NATIVE)
+    pair = Pair("a", "p", truth((1, 1, 9, 9)), both, agreement=({"iou": 0.1}, {"iou": 0.7}))
+    (one,) = only_labels([pair], ["effusion"])
+    assert one.agreement == ({"iou": 0.7},)
+    assert set(one.found.states) == set(one.true.states) == {"effusion"}
+    assert only_labels([pair], ["gout"])[0].found.findings == ()
+
+
+def test_two_models_are_compared_on_the_films_that_both_read():
+    def read(*names):
+        return Paired(tuple(Pair(name, "p", truth(), truth()) for name in names), ())
+
+    theirs, mine = common_films(read("a", "b", "c"), read("d", "c", "a"), "other.json")
+    assert [pair.film for pair in mine.pairs] == [pair.film for pair in theirs] == ["a", "c"]
+    assert [str(error).split(": ")[2] for error in mine.refused] == [
+        "b was judged for one of the two models only",
+        "d was judged for one of the two models only",
     ]

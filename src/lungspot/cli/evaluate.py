@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say, writing
-from lungspot.cli.data_sources import cases_of
+from lungspot.cli.data_sources import cases_of, label_ids
 from lungspot.errors import DatasetError, LungspotError, printable
 
 if TYPE_CHECKING:
     from lungspot.evaluate.matched import Limits, Pair
-    from lungspot.evaluate.pairing import Paired
-    from lungspot.findings import Reading
     from lungspot.formats.case import Case
 
 __all__ = ["evaluate"]
@@ -73,7 +72,9 @@ def evaluate(
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
     from lungspot.evaluate.folder import write_folder
+    from lungspot.evaluate.pairing import Paired, common_films, only_labels, pair_files, people
     from lungspot.evaluate.summary import Settings, notes, summarise
+    from lungspot.evaluate.truths import truths
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
     if unknown := set(divisions) - set(_DIVISIONS):
@@ -86,22 +87,19 @@ def evaluate(
     if persons and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
     against: tuple[Sequence[Pair], dict[str, Limits]] | None = None
-    problems: list[LungspotError] = []
+    limits: dict[str, Limits] = {}
+    wanted = label_ids(label)
     if persons:
-        from lungspot.evaluate.pairing import people
-
-        pairs: Sequence[Pair] = _labelled(people(cases, predicted.partition(":")[2] or None, divisions), label)
-        limits: dict[str, Limits] = {}
+        paired = Paired(people(cases, predicted.partition(":")[2] or None, divisions), ())
     else:
-        readings = _truths(name, cases, certain=certain)
-        coco = root if name == "coco" and root.is_file() else None
-        paired, limits = _paired(readings, Path(predicted), coco, divisions, threshold)
-        pairs, problems = _labelled(paired.pairs, label), list(paired.refused)
+        readings = truths(cases, name, certain=certain)
+        pair = partial(pair_files, readings, coco=root if name == "coco" and root.is_file() else None)
+        paired, limits = pair(Path(predicted), by=divisions, threshold=threshold)
         if other is not None:
-            second, their_limits = _paired(readings, Path(other), coco, divisions, threshold)
-            problems += second.refused
-            pairs, their_pairs = _common(pairs, _labelled(second.pairs, label), problems, other)
-            against = (their_pairs, their_limits)
+            second, their_limits = pair(Path(other), by=divisions, threshold=threshold)
+            theirs, paired = common_films(replace(paired, refused=(*paired.refused, *second.refused)), second, other)
+            against = (only_labels(theirs, wanted) if wanted else theirs, their_limits)
+    pairs, problems = only_labels(paired.pairs, wanted) if wanted else paired.pairs, paired.refused
     _say_problems(problems, quiet=quiet)
     if not pairs:
         advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
@@ -162,76 +160,6 @@ def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, loo
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film to judge on", advice="give another --split or --splits")
     return exhaustive(cases) if looked_for_all else cases
-
-
-def _truths(name: str, cases: Sequence[Case], *, certain: bool) -> list[tuple[Case, Reading]]:
-    """Return each case with the reading that counts: by the rule of the ten diseases, its only one, or the majority."""
-    from lungspot.datasets import chestxdet, nih, rsna, siim_covid, tbx11k
-    from lungspot.datasets.catalog import DATASETS
-    from lungspot.datasets.truth import noisy, truth
-    from lungspot.evaluate.pairing import without
-    from lungspot.findings.fuse import majority
-
-    # readers whose labels mean another disease by the rule of datasets/truth.py, wherever they were written to
-    ruled = {nih.REPORTS, nih.BOXES, rsna.READER, chestxdet.READER, siim_covid.READER, tbx11k.READER}
-    everywhere = name != "vindr" and (name in DATASETS or name == "all")
-    found = []
-    for case in cases:
-        if everywhere or ruled & {reading.reader for reading in case.readings}:
-            found.append((case, without(truth(case), noisy(case) if certain else ())))
-        else:
-            found.append((case, case.readings[0] if len(case.readings) == 1 else majority(case.readings)))
-    return found
-
-
-def _paired(
-    readings: Sequence[tuple[Case, Reading]],
-    path: Path,
-    coco: Path | None,
-    divisions: Sequence[str],
-    threshold: float | None,
-) -> tuple[Paired, dict[str, Limits]]:
-    from dataclasses import replace
-
-    from lungspot.evaluate.pairing import limits_of, pair_up
-    from lungspot.evaluate.predicted import read_predicted
-
-    predictions, refused = read_predicted(path, coco)
-    paired = pair_up(readings, predictions, divisions)
-    limits = limits_of(predictions, threshold)
-    return replace(paired, refused=(*refused, *paired.refused)), limits
-
-
-def _labelled(pairs: Sequence[Pair], labels: Sequence[str] | None) -> Sequence[Pair]:
-    """Return the films with ``labels`` only; heat maps' agreements go with the boxes that they are of."""
-    from dataclasses import replace
-
-    from lungspot.findings import label_id
-
-    if not labels:
-        return pairs
-    wanted = [label_id(name) for name in labels]
-    found = []
-    for pair in pairs:
-        boxed = [finding for finding in pair.found.findings if finding.box is not None]
-        kept = zip(boxed, pair.agreement, strict=True) if pair.agreement else ()
-        agreement = tuple(row for finding, row in kept if finding.label in wanted)
-        found.append(replace(pair, true=pair.true.only(wanted), found=pair.found.only(wanted), agreement=agreement))
-    return found
-
-
-def _common(
-    one: Sequence[Pair], other: Sequence[Pair], problems: list[LungspotError], where: str
-) -> tuple[list[Pair], list[Pair]]:
-    """Return the films that both models read, in one order; name the others."""
-    theirs = {pair.film: pair for pair in other}
-    mine = {pair.film for pair in one}
-    alone = sorted({*mine, *theirs} - (mine & set(theirs)))
-    problems += [
-        DatasetError("DATASET_INCOMPLETE", where, f"{name} was judged for one of the two models only") for name in alone
-    ]
-    shared = [pair for pair in one if pair.film in theirs]
-    return shared, [theirs[pair.film] for pair in shared]
 
 
 def _say_problems(problems: Sequence[LungspotError], *, quiet: bool) -> None:

@@ -14,12 +14,24 @@ from PIL import Image
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Limits, Pair
-from lungspot.evaluate.predicted import Predicted
+from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
 from lungspot.formats.case import Case
 from lungspot.formats.films import DICOM, dicom_facts
 
-__all__ = ["DIVISIONS", "Paired", "exhaustive", "groups_of", "limits_of", "pair_up", "people", "without"]
+__all__ = [
+    "DIVISIONS",
+    "Paired",
+    "common_films",
+    "exhaustive",
+    "groups_of",
+    "limits_of",
+    "only_labels",
+    "pair_files",
+    "pair_up",
+    "people",
+    "without",
+]
 
 DIVISIONS: Final = ("source", "view", "sex", "age", "stored")
 _AGES: Final = ((40.0, "under 40"), (60.0, "40 to 59"), (float("inf"), "60 and over"))
@@ -86,6 +98,52 @@ def people(cases: Iterable[Case], reader: str | None, by: Sequence[str] = ()) ->
     if not pairs:
         raise DatasetError("DATASET_INCOMPLETE", None, f"no film was read by {reader or 'two people'} and another")
     return tuple(pairs)
+
+
+def only_labels(pairs: Sequence[Pair], labels: Iterable[str]) -> tuple[Pair, ...]:
+    """Return the films with ``labels`` (ids) alone; agreements of heat maps go with the boxes that they are of."""
+    wanted = list(labels)
+    found = []
+    for pair in pairs:
+        boxed = [finding for finding in pair.found.findings if finding.box is not None]
+        kept = zip(boxed, pair.agreement, strict=True) if pair.agreement else ()
+        agreement = tuple(row for finding, row in kept if finding.label in wanted)
+        found.append(replace(pair, true=pair.true.only(wanted), found=pair.found.only(wanted), agreement=agreement))
+    return tuple(found)
+
+
+def common_films(one: Paired, other: Paired, where: str) -> tuple[tuple[Pair, ...], Paired]:
+    """Return the other model's films in the order of the first's, and the first's: those that both read.
+
+    The refusals are the first's, and one more, at ``where``, for each film that only one of the two has.
+    """
+    theirs = {pair.film: pair for pair in other.pairs}
+    shared = tuple(pair for pair in one.pairs if pair.film in theirs)
+    alone = sorted({pair.film for pair in one.pairs} ^ theirs.keys())
+    refused = [
+        DatasetError("DATASET_INCOMPLETE", where, f"{film} was judged for one of the two models only") for film in alone
+    ]
+    return tuple(theirs[pair.film] for pair in shared), Paired(shared, (*one.refused, *refused))
+
+
+def pair_files(
+    truths: Iterable[tuple[Case, Reading]],
+    predictions: Path,
+    *,
+    coco: Path | None = None,
+    by: Sequence[str] = (),
+    threshold: float | None = None,
+) -> tuple[Paired, dict[str, Limits]]:
+    """Return the films of the truth with what a file or folder of predictions says of them, and the limits by label.
+
+    ``coco``: the COCO file of the truth, whose ids a bare list of COCO results uses. ``by``: the divisions of the films
+    that are wanted. ``threshold``: in place of the limits that the predictions name. Raises
+    :class:`~lungspot.errors.DatasetError` where the predictions as a whole cannot be read, or name two limits for one
+    label; what is wrong with one film is a refusal of :class:`Paired`.
+    """
+    found, refused = read_predicted(predictions, coco)
+    paired = pair_up(truths, found, by)
+    return replace(paired, refused=(*refused, *paired.refused)), limits_of(found, threshold)
 
 
 def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[str, Limits]:
