@@ -299,7 +299,7 @@ def disk(options: argparse.Namespace) -> dict[str, object]:
 
 
 def siege(options: argparse.Namespace) -> dict[str, object]:
-    """Serve an honest sender while liars and silent ones stand at the door."""
+    """Serve an honest sender while liars and silent ones open connections."""
     with scene("siege", options) as part:
         part.archive.start()
         part.node.start()

@@ -35,7 +35,7 @@ class PatientFilter(logging.Filter):
     keeps its places but no message. Text is made safe for terminals (:func:`~lungspot.errors.printable`).
     """
 
-    def __init__(self, others: int = logging.ERROR) -> None:
+    def __init__(self, others: int = logging.CRITICAL) -> None:
         super().__init__()
         self._others = others
 
@@ -89,7 +89,8 @@ def service_log(
 ) -> Iterator[None]:
     """Write what is logged from ``level`` on to ``stream`` (stderr) while the block runs; None: write nothing.
 
-    Of other libraries only errors are noted, with ``debug`` warnings too. Afterwards all is as it was.
+    That another library warned or failed is noted with ``debug`` only: what comes of it, our own lines say. Afterwards
+    all is as it was.
     """
     root, ours = logging.getLogger(), logging.getLogger(_OURS)
     before = (root.level, ours.level)
@@ -98,7 +99,7 @@ def service_log(
     if level is not None and where is not None:  # a caller may have closed stderr: 2>&-
         handler = _Stderr(where)
         handler.setFormatter(_Json() if json_lines else _Lines())
-        handler.addFilter(PatientFilter(logging.WARNING if level == "debug" else logging.ERROR))
+        handler.addFilter(PatientFilter(logging.WARNING if level == "debug" else logging.CRITICAL))
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     ours.setLevel((level or "error").upper())

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ def test_what_is_refused_before_anything_starts(command, says, model_file, tmp_p
         ("--format", "sr, gsps, sc, seg"),
         ("--sr-class", "comprehensive3d"),
         ("--operating-point", "balanced"),
+        ("--log-level", "debug, info, warning, error"),
     ],
 )
 def test_an_unknown_word_is_a_wrong_command(capsys, option, says):
@@ -51,7 +53,7 @@ def test_an_unknown_word_is_a_wrong_command(capsys, option, says):
 
 
 def test_a_port_that_is_taken_is_said(model_file, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("lungspot.cli.node._hush", lambda _: None)
+    monkeypatch.setattr("lungspot.cli.node._become_service", lambda _: None)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -76,7 +78,8 @@ def test_an_audit_log_is_checked(tmp_path, capsys):
 CANARY = "ZZSECRET"
 
 
-def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, program, rg1, tmp_path):
+@pytest.mark.parametrize("form", [[], ["--log-json", "--log-level", "debug"]])
+def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, program, rg1, tmp_path, form):
     film = dcmread(rg1["UNCR"])
     pixels = film.pixel_array[::8, ::8]
     film.Rows, film.Columns, film.PixelData = *pixels.shape, pixels.tobytes()
@@ -87,13 +90,13 @@ def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, 
         film.add_new(0x00091001, "LO", CANARY)
         film.save_as(tmp_path / f"{CANARY}.dcm")
     words = ["node", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--port", "0", "--model", str(model_file)]
-    command = [sys.executable, "-m", "lungspot", *words, "--spool", str(tmp_path / "spool"), "--keep-free", "0"]
+    command = [sys.executable, "-m", "lungspot", *words, "--spool", str(tmp_path / "spool"), "--keep-free", "0", *form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         lines = []
         for line in process.stdout:
             lines.append(line)
             if "listens at" in line:
-                port = line.strip().rpartition(":")[2]
+                port = re.search(r"listens at [0-9.]+:(\d+)", line)[1]
                 storescu = [program("storescu", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", port]
                 subprocess.run([*storescu, tmp_path / f"{CANARY}.dcm"], check=True)
             if "cannot be reached" in line or "tried again" in line:
@@ -102,5 +105,9 @@ def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, 
     assert "Research use only" in lines[0]
     assert [line for line in lines if "read, 1 result" in line], lines
     assert "stopped; 0 films wait to be read, 1 to be sent" in lines[-1]
-    assert all(line.count("lungspot node: ") == 1 for line in lines)
+    if form:
+        ours = [line for line in map(json.loads, lines) if line["logger"] == "lungspot.node"]
+        assert {line["level"] for line in ours} == {"info", "warning"}
+    else:
+        assert [line for line in lines if line.count("lungspot node: ") != 1] == []
     assert CANARY not in "".join(lines) + (tmp_path / "spool" / "audit.jsonl").read_text()

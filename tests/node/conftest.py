@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import socket
 import subprocess
 import threading
@@ -18,8 +19,9 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from lungspot.detect import load_detector
-from lungspot.node import Asked, Limits, Settings, parse_peer, parse_rule, serve
+from lungspot.node import NetworkLimits, NodeSettings, ResultOptions, parse_peer, parse_rule, serve
 
+LOG = logging.getLogger("lungspot.node")
 PATIENCE = 60  # seconds; a bound for a test that has gone wrong, not a measure
 
 
@@ -78,6 +80,24 @@ def film(number=0, **tags):
     return data
 
 
+@pytest.fixture(autouse=True)
+def _every_level():
+    """Log from `info` on, as the command does unless told otherwise."""
+    before = LOG.level
+    LOG.setLevel(logging.INFO)
+    yield
+    LOG.setLevel(before)
+
+
+@pytest.fixture
+def lines():
+    """What the node's log says during a test."""
+    collector = Collector([])
+    LOG.addHandler(collector)
+    yield collector._lines
+    LOG.removeHandler(collector)
+
+
 @pytest.fixture(scope="session")
 def wait_until():
     """A function that waits until another returns something true, and returns it."""
@@ -90,11 +110,24 @@ def make_film():
     return film
 
 
+class Collector(logging.Handler):
+    """Keeps what is logged, as text."""
+
+    def __init__(self, lines):
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record):
+        self._lines.append(record.getMessage())
+
+
 class Node:
     """A node in a thread of this process."""
 
     def __init__(self, settings):
         self.lines, self.stopping, self.end = [], threading.Event(), None
+        self._log = Collector(self.lines)
+        LOG.addHandler(self._log)
         self.spool = settings.spool
         self._thread = threading.Thread(target=self._run, args=(settings,))
         self._thread.start()
@@ -103,7 +136,7 @@ class Node:
 
     def _run(self, settings):
         try:
-            self.end = serve(settings, self.lines.append, self.stopping)
+            self.end = serve(settings, self.stopping)
         except Exception as error:  # noqa: BLE001 - the test that asks for it looks at it
             self.end = error
 
@@ -121,6 +154,7 @@ class Node:
     def wait(self):
         """Wait for the end and return the films by state, or what went wrong."""
         self._thread.join(PATIENCE)
+        LOG.removeHandler(self._log)
         assert not self._thread.is_alive()
         return self.end
 
@@ -139,10 +173,10 @@ def make_settings(tmp_path, model_file):
             "address": ("127.0.0.1", 0),
             "rules": (parse_rule("*@127.0.0.1"),),
             "send_to": parse_peer("NOBODY@127.0.0.1:1"),
-            "asked": Asked(detector=load_detector(model_file, threads=1)),
+            "results": ResultOptions(detector=load_detector(model_file, threads=1)),
             "reserve": 0,
         }
-        return Settings(**{**given, **changes})
+        return NodeSettings(**{**given, **changes})
 
     return settings
 
@@ -300,6 +334,6 @@ def limits():
     """A function that returns small limits, so that tests reach them soon."""
 
     def small(**changes):
-        return Limits(**{"hello_seconds": 30.0, "idle_seconds": 30.0, **changes})
+        return NetworkLimits(**{"request_seconds": 30.0, "idle_seconds": 30.0, **changes})
 
     return small

@@ -7,7 +7,7 @@ from pydicom import dcmread
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from lungspot.node import Asked, Certificates, parse_peer
+from lungspot.node import Certificates, ResultOptions, parse_peer
 
 
 @pytest.fixture
@@ -58,8 +58,10 @@ def test_many_films_by_one_association_each_has_its_report(start_node, archive, 
 
 def test_all_kinds_of_result_go_to_the_archive(start_node, archive, program, write_film, wait_until, make_settings):
     port, folder = archive
-    detector = make_settings().asked.detector
-    node = start_node(send_to=target(port), asked=Asked(("sr", "gsps", "sc", "seg"), detector=detector, min_score=0.01))
+    detector = make_settings().results.detector
+    node = start_node(
+        send_to=target(port), results=ResultOptions(("sr", "gsps", "sc", "seg"), detector=detector, min_score=0.01)
+    )
     send(node, program, write_film(5))
     wait_until(lambda: node.says("results sent"))
     assert {dcmread(path).Modality for path in folder.iterdir()} >= {"SR", "PR", "SEG"}

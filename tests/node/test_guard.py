@@ -11,7 +11,7 @@ from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 from pynetdicom.sop_class import ComputedRadiographyImageStorage
 
-from lungspot.node.guard import Budget
+from lungspot.node.guard import MemoryBudget
 
 ABORT = 7
 MIB = 1 << 20
@@ -182,7 +182,7 @@ def test_damaged_messages_are_aborted(start_node, echo, associated, data):
 
 
 def test_a_budget_gives_all_or_nothing():
-    budget = Budget(10)
+    budget = MemoryBudget(10)
     assert budget.take(6)
     assert not budget.take(5)
     assert budget.take(4)

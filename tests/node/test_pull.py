@@ -8,13 +8,13 @@ import pytest
 
 from lungspot.errors import InputError
 from lungspot.node import AuditLog, Spool
-from lungspot.node.desk import Desk
+from lungspot.node.context import NodeContext
 from lungspot.node.dicomweb import open_client
-from lungspot.node.pull import Question, pull
+from lungspot.node.pull import QidoQuery, pull
 
 
 def test_every_value_is_a_query_of_its_own():
-    question = Question.parse(["StationName=A,B", "Modality=CR,DX"], "2026-01-31")
+    question = QidoQuery.parse(["StationName=A,B", "Modality=CR,DX"], "2026-01-31")
     assert list(question.queries()) == [
         {"StationName": station, "Modality": modality, "StudyDate": "20260131-"}
         for station in "AB"
@@ -23,11 +23,11 @@ def test_every_value_is_a_query_of_its_own():
 
 
 def test_films_are_asked_for_where_nothing_is_said():
-    assert [query["Modality"] for query in Question.parse([], "1d").queries()] == ["CR", "DX"]
+    assert [query["Modality"] for query in QidoQuery.parse([], "1d").queries()] == ["CR", "DX"]
 
 
 def test_days_count_back_from_today():
-    question = Question.parse([], "7d")
+    question = QidoQuery.parse([], "7d")
     assert question.since == timedelta(days=7)
     first = date.today() - timedelta(days=7)  # noqa: DTZ011 - DICOM dates are local
     assert next(question.queries())["StudyDate"] in {f"{first:%Y%m%d}-", f"{first + timedelta(days=1):%Y%m%d}-"}
@@ -39,7 +39,7 @@ def test_days_count_back_from_today():
 )
 def test_what_is_no_question(texts, since):
     with pytest.raises(InputError):
-        Question.parse(texts, since)
+        QidoQuery.parse(texts, since)
 
 
 @pytest.fixture
@@ -83,20 +83,21 @@ def archive(make_film):
 
 
 @pytest.fixture
-def fetch(archive, tmp_path, monkeypatch):
+def fetch(archive, tmp_path, monkeypatch, lines):
     """A function that asks once; returns the films by state, what the log says, and the audit log's text."""
     monkeypatch.setattr("lungspot.node.pull.back_off", lambda _: 0.0)
 
     def once(*filters):
-        lines, spool = [], Spool(tmp_path / "spool")
+        lines.clear()
+        spool = Spool(tmp_path / "spool")
         audit = AuditLog(tmp_path / "audit.jsonl", source="LUNGSPOT")
         client = open_client(f"http://127.0.0.1:{archive.server_port}", "--from-dicomweb")
-        question = Question.parse(["Modality=CR", *filters], "1d")
-        pull(Desk(spool, audit, lines.append, threading.Event()), client, question, every=1, once=True)
+        question = QidoQuery.parse(["Modality=CR", *filters], "1d")
+        pull(NodeContext(spool, audit, threading.Event()), client, question, every=1, once=True)
         counts = spool.counts()
         spool.close()
         audit.close()
-        return counts, lines, (tmp_path / "audit.jsonl").read_text()
+        return counts, list(lines), (tmp_path / "audit.jsonl").read_text()
 
     return once
 

@@ -5,43 +5,37 @@ import threading
 import pytest
 
 from lungspot.node import AuditLog, Spool
-from lungspot.node.desk import Desk
+from lungspot.node.context import NodeContext
 from lungspot.node.sender import Unreachable, send
 
 
 @pytest.fixture
-def lines():
-    """What the ordinary log says."""
-    return []
-
-
-@pytest.fixture
-def desk(tmp_path, lines, make_film):
-    """A desk with the results of three films, the second one's damaged."""
+def context(tmp_path, make_film):
+    """A context with the results of three films, the second one's damaged."""
     spool = Spool(tmp_path / "spool")
     audit = AuditLog(tmp_path / "spool" / "audit.jsonl", source="LUNGSPOT")
     for number in range(3):
         spool.admit([bytes([number])], instance=f"1.{number}", study="1", source="CR1")
         make_film(number).save_as(tmp_path / "result.dcm", enforce_file_format=True)
         spool.keep_results(spool.take(), [b"damaged" if number == 1 else (tmp_path / "result.dcm").read_bytes()])
-    yield Desk(spool, audit, lines.append, threading.Event())
+    yield NodeContext(spool, audit, threading.Event())
     spool.close()
     audit.close()
 
 
 @pytest.fixture
-def run(desk, monkeypatch):
+def run(context, monkeypatch):
     """A function that sends until nothing is due, by a delivery that is given."""
 
     def until_idle(deliver):
-        monkeypatch.setattr(Spool, "pause", lambda *_: desk.closed.set())
+        monkeypatch.setattr(Spool, "pause", lambda *_: context.closed.set())
         monkeypatch.setattr("lungspot.node.sender.back_off", lambda _: 0.0)
-        send(desk, deliver, "ARCHIVE")
+        send(context, deliver, "ARCHIVE")
 
     return until_idle
 
 
-def test_damaged_results_do_not_hold_up_the_others(desk, lines, run):
+def test_damaged_results_do_not_hold_up_the_others(context, lines, run):
     offered = []
 
     def deliver(batch):
@@ -51,11 +45,11 @@ def test_damaged_results_do_not_hold_up_the_others(desk, lines, run):
 
     run(deliver)
     assert offered == [("1.0", 1), ("1.2", 1)]
-    assert desk.spool.counts() == {"received": 0, "analysed": 1, "sent": 2, "failed": 0}
+    assert context.spool.counts() == {"received": 0, "analysed": 1, "sent": 2, "failed": 0}
     assert "cannot be read" in lines[0]
 
 
-def test_what_was_delivered_before_the_archive_went_away_stays_delivered(desk, run):
+def test_what_was_delivered_before_the_archive_went_away_stays_delivered(context, run):
     calls = []
 
     def deliver(batch):
@@ -66,10 +60,10 @@ def test_what_was_delivered_before_the_archive_went_away_stays_delivered(desk, r
 
     run(deliver)
     assert calls == [["1.0", "1.2"], ["1.2"]]
-    assert desk.spool.counts()["sent"] == 2
+    assert context.spool.counts()["sent"] == 2
 
 
-def test_results_at_which_the_archive_goes_away_do_not_hold_up_the_others(desk, run):
+def test_results_at_which_the_archive_goes_away_do_not_hold_up_the_others(context, run):
     """An archive that falls over one object each time it is offered."""
     offered = []
 
@@ -82,18 +76,18 @@ def test_results_at_which_the_archive_goes_away_do_not_hold_up_the_others(desk, 
 
     run(deliver)
     assert offered[:3] == ["1.0", "1.2", "1.0"]
-    assert desk.spool.counts()["sent"] == 2
-    assert desk.spool.counts()["failed"] == 0
+    assert context.spool.counts()["sent"] == 2
+    assert context.spool.counts()["failed"] == 0
 
 
-def test_a_bug_in_a_library_does_not_end_the_sender(desk, lines, run):
+def test_a_bug_in_a_library_does_not_end_the_sender(context, lines, run):
     def deliver(batch):
         yield batch[0][0], None
         raise ZeroDivisionError
 
     run(deliver)
-    assert desk.spool.counts()["sent"] == 1
-    assert desk.spool.counts()["analysed"] == 2  # to be offered again
+    assert context.spool.counts()["sent"] == 1
+    assert context.spool.counts()["analysed"] == 2  # to be offered again
     assert "ZeroDivisionError" in lines[-1]
 
 

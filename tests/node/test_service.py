@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from lungspot.errors import InputError, SetupError
-from lungspot.node import Question, parse_peer, service
+from lungspot.node import QidoQuery, parse_peer, service
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_spool_has_one_node(start_node):
 
 @pytest.mark.parametrize(("since", "days"), [("1d", 30), ("400d", 401), ("2020-01-01", 2000)])
 def test_what_was_sent_is_remembered_as_long_as_it_may_be_asked_for(make_settings, since, days):
-    asked = make_settings(question=Question.parse([], since))
+    asked = make_settings(query=QidoQuery.parse([], since))
     assert service._memory(asked) >= days * 86400
     assert service._memory(make_settings()) == 30 * 86400
 

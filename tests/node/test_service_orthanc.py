@@ -6,7 +6,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage
 
-from lungspot.node import Question, parse_peer
+from lungspot.node import QidoQuery, parse_peer
 
 SYNTAXES = {  # what storescu proposes, and the DCMTK program that writes it
     "1.2.840.10008.1.2": ("-xi", ["dcmconv", "+ti"]),
@@ -82,7 +82,7 @@ def test_films_are_fetched_from_a_dicomweb_archive_once(start_node, write_film, 
         "rules": (),
         "send_to": None,
         "source": orthanc.dicomweb,
-        "question": Question.parse(["PatientID=PULL"], "2026-05-01"),
+        "query": QidoQuery.parse(["PatientID=PULL"], "2026-05-01"),
         "once": True,
     }
     for again in (False, True):

@@ -6,19 +6,19 @@ import logging
 import signal
 import threading
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import emit, print_bug, require_one_of, say, writing
-from lungspot.errors import printable
+from lungspot.cli.console import emit, require_one_of, writing
+from lungspot.cli.service_options import LogJson, LogLevel
 from lungspot.extras import extra
+from lungspot.logs import service_log
 
 if TYPE_CHECKING:
-    from lungspot.node import Settings
+    from lungspot.node import NodeSettings
 
 __all__ = ["node"]
 
@@ -70,6 +70,8 @@ def node(
     check_audit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check the chain of an audit log, and do nothing else.")
     ] = None,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No log on stderr.")] = False,
 ) -> None:
     """Be a DICOM node: take CR and DX films from senders, read them, give the results to the archive.
@@ -100,7 +102,7 @@ def node(
 
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
     require_one_of(sr_class, SR_CLASSES, "--sr-class")
-    settings = room.Settings(
+    settings = room.NodeSettings(
         spool=spool,
         title=room.peers.require_ae_title(ae, "--ae"),
         address=(host, port),
@@ -108,14 +110,14 @@ def node(
         send_to=None if send_to is None else room.parse_peer(send_to),
         stow=stow,
         source=from_dicomweb,
-        question=None if from_dicomweb is None else room.Question.parse(query or (), since),
+        query=None if from_dicomweb is None else room.QidoQuery.parse(query or (), since),
         every=every,
         once=once,
-        asked=room.Asked(_kinds(formats), sr_class, operating_point, min_score, load_detector(model)),
-        limits=room.Limits(
+        results=room.ResultOptions(_kinds(formats), sr_class, operating_point, min_score, load_detector(model)),
+        limits=room.NetworkLimits(
             associations=max_associations,
             data_set=max_mib * MIB,
-            in_memory=max(room.Limits().in_memory, max_mib * MIB),
+            in_memory=max(room.NetworkLimits().in_memory, max_mib * MIB),
             idle_seconds=idle,
         ),
         reserve=keep_free * MIB,
@@ -123,33 +125,31 @@ def node(
         tls_out=tls_out,
         retry_failed=retry_failed,
     )
-    _run(settings, quiet=quiet)
+    _run(settings, log_level, json_lines=log_json, quiet=quiet)
 
 
-def _run(settings: Settings, *, quiet: bool) -> None:
+def _run(settings: NodeSettings, level: str, *, json_lines: bool, quiet: bool) -> None:
     from lungspot.images import use_fork_server
     from lungspot.node import serve
 
     stopping = threading.Event()
-    _hush(stopping)
-
-    def log(text: str) -> None:
-        if not quiet:
-            say(printable(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} lungspot node: {text}"))
-
-    log(BANNER)
-    with writing(), use_fork_server():
-        serve(settings, log, stopping)
+    _become_service(stopping)
+    with service_log(None if quiet else level, json_lines=json_lines):
+        logging.getLogger("lungspot.node").info(BANNER)
+        with writing(), use_fork_server():
+            serve(settings, stopping)
 
 
-def _hush(stopping: threading.Event) -> None:
-    """Make this process a service: signals end it in good order, and no library speaks to the log.
+def _become_service(stopping: threading.Event) -> None:
+    """Make this process a service: signals end it in good order, and no library writes to stderr.
 
     Libraries quote what they read in warnings and messages, and what they read may name a patient.
     """
     warnings.simplefilter("ignore")
     logging.lastResort = None
-    threading.excepthook = lambda bug: print_bug(bug.exc_value or RuntimeError(bug.exc_type.__name__))
+    threading.excepthook = lambda bug: logging.getLogger("lungspot.node").error(
+        "bug in thread %s: %s", bug.thread and bug.thread.name, bug.exc_value, exc_info=bug.exc_value
+    )
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
 

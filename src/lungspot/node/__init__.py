@@ -2,27 +2,27 @@
 
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome, verify
 from lungspot.node.certificates import Certificates
-from lungspot.node.guard import Limits
+from lungspot.node.guard import NetworkLimits
 from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
-from lungspot.node.pull import Question
-from lungspot.node.service import Settings, serve
+from lungspot.node.pull import QidoQuery
+from lungspot.node.service import NodeSettings, serve
 from lungspot.node.spool import Job, Spool
 from lungspot.node.status import Rejection, Status
-from lungspot.node.worker import Asked
+from lungspot.node.worker import ResultOptions
 
 __all__ = [
-    "Asked",
     "AuditEvent",
     "AuditLog",
     "Certificates",
     "Job",
-    "Limits",
+    "NetworkLimits",
+    "NodeSettings",
     "Outcome",
     "Peer",
-    "Question",
+    "QidoQuery",
     "Rejection",
+    "ResultOptions",
     "Rule",
-    "Settings",
     "Spool",
     "Status",
     "parse_peer",

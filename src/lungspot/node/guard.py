@@ -18,7 +18,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
 
-__all__ = ["Budget", "GuardedDimse", "GuardedSocket", "Limits"]
+__all__ = ["GuardedDimse", "GuardedSocket", "MemoryBudget", "NetworkLimits"]
 
 _ABORT: Final = bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, 6))  # A-ABORT by the provider: invalid PDU parameter value
 _CHUNK: Final = 64 * 1024
@@ -27,20 +27,20 @@ _UNRECOGNISED: Final = "Evt19"  # pynetdicom's state machine: abort the associat
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is taken: associations at once, connections that have not said who they are, bytes, and seconds."""
+class NetworkLimits:
+    """How much is taken: associations at once, connections whose association request is incomplete, bytes, seconds."""
 
     associations: int = 16
-    waiting: int = 256
+    pending: int = 256
     pdu: int = 128 * 1024
     data_set: int = 128 * 1024 * 1024
     in_memory: int = 512 * 1024 * 1024
-    hello_seconds: float = 10.0  # DICOM's ARTIM timer: until a whole association request is there
+    request_seconds: float = 10.0  # DICOM's ARTIM timer: until a whole association request is there
     idle_seconds: float = 30.0
     message_seconds: float = 300.0
 
 
-class Budget:
+class MemoryBudget:
     """Bytes that all associations together may hold in memory."""
 
     def __init__(self, most: int) -> None:
@@ -62,45 +62,45 @@ class Budget:
 
 
 class GuardedSocket(AssociationSocket):
-    """A peer's connection; ``heard`` is what was read of it before pynetdicom came."""
+    """A peer's connection; ``received`` is what was read of it at admission, and is read again first."""
 
-    def __init__(self, assoc: Association, client: socket.socket, heard: bytes, limits: Limits) -> None:
+    def __init__(self, assoc: Association, client: socket.socket, received: bytes, limits: NetworkLimits) -> None:
         super().__init__(assoc, client_socket=client)
-        self._heard = bytearray(heard)
+        self._received = bytearray(received)
         self._limits = limits
         client.settimeout(limits.idle_seconds)
 
     @property
     def ready(self) -> bool:
         """Whether there is something to read."""
-        return bool(self._heard) or super().ready
+        return bool(self._received) or super().ready
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Return so many bytes, or fewer where the peer has closed; OSError where it is too much or takes too long."""
-        line = self.socket
-        if line is None:
+        sock = self.socket
+        if sock is None:
             raise OSError("the connection is closed")
         if nr_bytes > self._limits.pdu:
             self.send(_ABORT)
             raise OSError("a PDU longer than agreed")
-        found, self._heard = self._heard[:nr_bytes], self._heard[nr_bytes:]
+        found, self._received = self._received[:nr_bytes], self._received[nr_bytes:]
         end = time.monotonic() + self._limits.idle_seconds
         try:
             while len(found) < nr_bytes:
-                line.settimeout(max(0.001, end - time.monotonic()))
-                part = line.recv(min(_CHUNK, nr_bytes - len(found)))
+                sock.settimeout(max(0.001, end - time.monotonic()))
+                part = sock.recv(min(_CHUNK, nr_bytes - len(found)))
                 if not part:
                     break
                 found += part
         finally:
-            line.settimeout(self._limits.idle_seconds)  # for what is sent
+            sock.settimeout(self._limits.idle_seconds)  # for what is sent
         return found
 
 
 class GuardedDimse(DIMSEServiceProvider):
     """The messages of one association, none larger or slower than the limits allow."""
 
-    def __init__(self, assoc: Association, limits: Limits, budget: Budget) -> None:
+    def __init__(self, assoc: Association, limits: NetworkLimits, budget: MemoryBudget) -> None:
         super().__init__(assoc)
         self._limits, self._budget = limits, budget
         self._command = self._data = self._held = 0
@@ -121,7 +121,7 @@ class GuardedDimse(DIMSEServiceProvider):
             self.message = None
             self.dul.event_queue.put(_UNRECOGNISED)
 
-    def settle(self) -> None:
+    def release_handled(self) -> None:
         """Give back the bytes of the messages that are done with."""
         if self.message is None and self.msg_queue.empty():
             held, self._held = self._held, 0

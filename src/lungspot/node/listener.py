@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -25,7 +26,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from lungspot.errors import FilmError
 from lungspot.images import SYNTAXES, is_uid, read_header
 from lungspot.node.audit import AuditEvent, Outcome
-from lungspot.node.desk import Desk
+from lungspot.node.context import NodeContext
 from lungspot.node.guard import GuardedDimse
 from lungspot.node.status import Status, status_of
 
@@ -39,6 +40,7 @@ FILM_CLASSES: Final = (
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
 )
+_LOG = logging.getLogger("lungspot.node")
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 _COMMENT: Final = 64  # characters of an Error Comment (LO)
 
@@ -79,7 +81,7 @@ def film_facts(data: bytes | memoryview, sop_class: str | None = None, instance:
 class Listener:
     """The handlers of pynetdicom's events."""
 
-    desk: Desk
+    context: NodeContext
 
     def handlers(self) -> list[EventHandlerType]:
         """Return the pairs of event and function that pynetdicom binds."""
@@ -96,7 +98,7 @@ class Listener:
         finally:
             dimse = event.assoc.dimse
             if isinstance(dimse, GuardedDimse):
-                dimse.settle()
+                dimse.release_handled()
         answer = Dataset()
         answer.Status = int(status)
         if comment:
@@ -110,7 +112,7 @@ class Listener:
             return self._refuse(who, Status.SOP_CLASS_NOT_SUPPORTED, "not the class of this presentation context")
         if not is_uid(instance):
             return self._refuse(who, Status.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
-        if self.desk.stopping.is_set():
+        if self.context.stopping.is_set():
             return self._refuse(who, Status.OUT_OF_RESOURCES, "the node is being stopped")
         data = event.encoded_dataset()  # a whole file: zero preamble, file meta, data set
         try:
@@ -119,17 +121,17 @@ class Listener:
             return self._refuse(who, status_of(error), error.code, instance)
         study = str(facts.StudyInstanceUID)
         try:
-            new = self.desk.spool.admit([data], instance=instance, study=study, source=who["ae"])
+            new = self.context.spool.admit([data], instance=instance, study=study, source=who["ae"])
             what = {"sop_class": sop_class, "sop_instance": instance, "study": study, "new": new}
-            self.desk.audit.record(AuditEvent.RECEIVED, who=who, what=what)
+            self.context.audit.record(AuditEvent.RECEIVED, who=who, what=what)
         except (OSError, sqlite3.Error) as error:
             return self._refuse(who, Status.OUT_OF_RESOURCES, getattr(error, "strerror", None) or "journal", instance)
         return Status.SUCCESS, ""
 
     def _refuse(self, who: dict[str, str], status: Status, why: str, instance: str = "") -> tuple[Status, str]:
-        self.desk.say(f"refused a film from {who['ae']}: {status.name} ({status:04X}H): {why}")
+        _LOG.warning("refused a film from %s: %s (%04XH): %s", who["ae"], status.name, status, why)
         what = {"status": f"{status:04X}", "reason": why} | ({"sop_instance": instance} if instance else {})
-        self.desk.note(AuditEvent.RECEIVED, Outcome.SERIOUS_FAILURE, who, what)
+        self.context.note(AuditEvent.RECEIVED, Outcome.SERIOUS_FAILURE, who, what)
         return status, why
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,12 +17,13 @@ from pydicom import dcmwrite
 from lungspot.errors import FilmError, InputError
 from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
-from lungspot.node.desk import Desk
+from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES, film_facts
 from lungspot.node.spool import back_off
 
-__all__ = ["Question", "parse_since", "pull"]
+__all__ = ["QidoQuery", "parse_since", "pull"]
 
+_LOG = logging.getLogger("lungspot.node")
 _SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
 _DEFAULT: Final = ("Modality=CR,DX",)
 _SAID: Final = frozenset({"Modality", "StudyDate"})  # keys whose values the audit log holds
@@ -29,15 +31,15 @@ _ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QidoQuery:
     """Which films are asked for: filters of the query, and the first study date as a date or as a number of days."""
 
     filters: tuple[tuple[str, tuple[str, ...]], ...]
     since: date | timedelta
 
     @classmethod
-    def parse(cls, texts: Sequence[str], since: str) -> Question:
-        """Return the question of ``KEY=VALUE[,VALUE…]`` texts; CR and DX where none names the modality."""
+    def parse(cls, texts: Sequence[str], since: str) -> QidoQuery:
+        """Return the query of ``KEY=VALUE[,VALUE…]`` texts; CR and DX where none names the modality."""
         given = [*texts, *(() if any(text.startswith("Modality=") for text in texts) else _DEFAULT)]
         filters = []
         for text in given:
@@ -68,7 +70,7 @@ def parse_since(text: str) -> date | timedelta:
         raise InputError("BAD_VALUE", "--since", f"{text!r} is no date", advice=advice) from error
 
 
-def pull(desk: Desk, client: DICOMwebClient, question: Question, *, every: float, once: bool = False) -> None:
+def pull(context: NodeContext, client: DICOMwebClient, query: QidoQuery, *, every: float, once: bool = False) -> None:
     """Fetch what is new, every so many seconds until the node stops, or ``once``.
 
     An archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds. Films that the
@@ -77,47 +79,47 @@ def pull(desk: Desk, client: DICOMwebClient, question: Question, *, every: float
     """
     failures = 0
     refused: set[str] = set()  # instances that are no films after all; not asked for again in this run
-    while not desk.stopping.is_set():
+    while not context.stopping.is_set():
         try:
-            missed = _round(desk, client, question, refused)
+            missed = _round(context, client, query, refused)
         except Exception as error:  # noqa: BLE001 - archives answer with anything, and the next answer may be better
             failures += 1
-            desk.say(f"{client.base_url}: {_words(error)}; next attempt in {back_off(failures):.0f} s")
-            desk.stopping.wait(back_off(failures))
+            _LOG.warning("%s: %s; next attempt in %.0f s", client.base_url, _words(error), back_off(failures))
+            context.stopping.wait(back_off(failures))
             continue
         failures = failures + 1 if missed else 0
         if once and (not missed or failures >= _ROUNDS):
             return
-        desk.stopping.wait(back_off(failures) if once else every)
+        context.stopping.wait(back_off(failures) if once else every)
 
 
-def _round(desk: Desk, client: DICOMwebClient, question: Question, refused: set[str]) -> int:
+def _round(context: NodeContext, client: DICOMwebClient, query: QidoQuery, refused: set[str]) -> int:
     """Fetch what is new once; return how many films the archive could not give."""
     missed = 0
-    for filters in question.queries():
+    for filters in query.queries():
         found = client.search_for_series(search_filters=filters, get_remaining=True)
         asked = {key: value if key in _SAID else "…" for key, value in filters.items()}  # others may name a patient
-        desk.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": asked})
+        context.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": asked})
         for series in found:
             study_uid, series_uid = _value(series, _STUDY), _value(series, _SERIES)
             if not (is_uid(study_uid) and is_uid(series_uid)):
                 continue
             for instance in client.search_for_instances(study_uid, series_uid, get_remaining=True):
-                if desk.stopping.is_set():
+                if context.stopping.is_set():
                     return missed
                 uid = _value(instance, _INSTANCE)
                 film = is_uid(uid) and _value(instance, _CLASS) in {*FILM_CLASSES, ""}
-                if not film or uid in refused or desk.spool.holds(uid):
+                if not film or uid in refused or context.spool.holds(uid):
                     continue
-                data = _fetch(desk, client, (study_uid, series_uid, uid))
+                data = _fetch(context, client, (study_uid, series_uid, uid))
                 if data is None:
                     missed += 1
-                elif not _take(desk, client, data, (study_uid, uid)):
+                elif not _take(context, client, data, (study_uid, uid)):
                     refused.add(uid)
     return missed
 
 
-def _fetch(desk: Desk, client: DICOMwebClient, uids: tuple[str, str, str]) -> bytes | None:
+def _fetch(context: NodeContext, client: DICOMwebClient, uids: tuple[str, str, str]) -> bytes | None:
     """Return one instance as a file, or None where the archive cannot give it; raises where nobody is there."""
     try:
         found = client.retrieve_instance(*uids)
@@ -127,25 +129,25 @@ def _fetch(desk: Desk, client: DICOMwebClient, uids: tuple[str, str, str]) -> by
     except (requests.ConnectionError, requests.Timeout):
         raise
     except Exception as error:  # noqa: BLE001 - HTTP errors, damaged answers, and what pydicom meets in damaged films
-        desk.say(f"{client.base_url}: a film cannot be fetched: {_words(error)}")
+        _LOG.warning("%s: a film cannot be fetched: %s", client.base_url, _words(error))
         what = {"sop_instance": uids[2], "study": uids[0], "reason": _words(error)}
-        desk.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, {"archive": client.base_url}, what)
+        context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, {"archive": client.base_url}, what)
         return None
     return buffer.getvalue()
 
 
-def _take(desk: Desk, client: DICOMwebClient, data: bytes, uids: tuple[str, str]) -> bool:
+def _take(context: NodeContext, client: DICOMwebClient, data: bytes, uids: tuple[str, str]) -> bool:
     """Take one instance into the spool; tell whether it was a film."""
     study, instance = uids
     who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
     try:
         film_facts(data, instance=instance)
     except FilmError as error:
-        desk.say(f"refused a film of {client.base_url}: {error.code}")
-        desk.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
+        _LOG.warning("refused a film of %s: %s", client.base_url, error.code)
+        context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
         return False
-    new = desk.spool.admit([data], instance=instance, study=study, source=client.base_url)
-    desk.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
+    new = context.spool.admit([data], instance=instance, study=study, source=client.base_url)
+    context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,29 +15,30 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.errors import InputError, SetupError
+from lungspot.node.admission import AdmissionServer
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
 from lungspot.node.certificates import Certificates
-from lungspot.node.desk import Desk
+from lungspot.node.context import NodeContext
 from lungspot.node.dicomweb import open_client, stow_to
 from lungspot.node.dimse import store_to
-from lungspot.node.door import Door
-from lungspot.node.guard import Limits
+from lungspot.node.guard import NetworkLimits
 from lungspot.node.listener import Listener, application_entity
 from lungspot.node.peers import Peer, Rule
-from lungspot.node.pull import Question, pull
+from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
 from lungspot.node.spool import KEEP_SECONDS, Spool
-from lungspot.node.worker import Asked, work
+from lungspot.node.worker import ResultOptions, work
 
-__all__ = ["Settings", "serve"]
+__all__ = ["NodeSettings", "serve"]
 
+_LOG = logging.getLogger("lungspot.node")
 _DRAIN_SECONDS: Final = 8.0  # for associations that stand when the node is stopped
 _ALERTS_A_MINUTE: Final = 60
 _TICK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class NodeSettings:
     """Everything that the node is told at its start.
 
     It listens where there are ``rules``, and asks an archive where there is a ``source``. Results go to ``send_to`` by
@@ -50,11 +52,11 @@ class Settings:
     send_to: Peer | None = None
     stow: str | None = None
     source: str | None = None
-    question: Question | None = None
+    query: QidoQuery | None = None
     every: float = 60.0
     once: bool = False
-    asked: Asked = field(default_factory=Asked)
-    limits: Limits = field(default_factory=Limits)
+    results: ResultOptions = field(default_factory=ResultOptions)
+    limits: NetworkLimits = field(default_factory=NetworkLimits)
     reserve: int = 512 * 1024 * 1024
     certificates: Certificates | None = None
     tls_out: bool = False
@@ -66,7 +68,7 @@ class Settings:
         return self.certificates if self.tls_out else None
 
 
-def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Event) -> dict[str, int]:
+def serve(settings: NodeSettings, stopping: threading.Event) -> dict[str, int]:
     """Run the node until ``stopping`` is set, or ``once`` everything asked for is done; return the films by state.
 
     Raises LungspotError before anything runs: a port that is taken, a spool in use, certificates that cannot be read.
@@ -78,77 +80,77 @@ def serve(settings: Settings, say: Callable[[str], None], stopping: threading.Ev
         audit = AuditLog(settings.spool / "audit.jsonl", source=settings.title)
         stack.callback(audit.close)
         if settings.retry_failed:
-            say(f"{spool.retry_failed()} films that were set aside are tried again")
+            _LOG.info("%d films that were set aside are tried again", spool.retry_failed())
         counts, words = spool.counts(), {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
         if any(counts[state] for state in words):
-            say("in the spool: " + ", ".join(f"{counts[state]} {word}" for state, word in words.items()))
-        desk = Desk(spool, audit, say, stopping)
-        door = _door(settings, desk) if settings.rules else None
+            _LOG.info("in the spool: %s", ", ".join(f"{counts[state]} {word}" for state, word in words.items()))
+        context = NodeContext(spool, audit, stopping)
+        admission = _admission(settings, context) if settings.rules else None
         parts: dict[str, Callable[[], object]] = {
-            "worker": partial(work, desk, settings.asked),
-            "sender": partial(send, desk, deliver, target),
+            "worker": partial(work, context, settings.results),
+            "sender": partial(send, context, deliver, target),
         }
-        if door is not None:
-            parts["door"] = door.watch
+        if admission is not None:
+            parts["admission"] = admission.run
         if settings.source is not None:
             client = open_client(settings.source, "--from-dicomweb", settings.shown)
-            question = settings.question or Question.parse((), "1d")
-            parts["puller"] = partial(pull, desk, client, question, every=settings.every, once=settings.once)
+            query = settings.query or QidoQuery.parse((), "1d")
+            parts["puller"] = partial(pull, context, client, query, every=settings.every, once=settings.once)
         threads = {
             name: threading.Thread(target=part, name=f"lungspot-{name}", daemon=True) for name, part in parts.items()
         }
         audit.record(AuditEvent.START, what={"results_to": target})
         for thread in threads.values():
             thread.start()
-        if door is not None:
-            say(f"{settings.title} listens at {door.server_address[0]}:{door.server_address[1]}")
-        ended = _watch(desk, threads, once=settings.once)
-        say("stopping")
-        _stop(desk, door, threads)
+        if admission is not None:
+            _LOG.info("%s listens at %s:%d", settings.title, *admission.server_address[:2])
+        ended = _watch(context, threads, once=settings.once)
+        _LOG.info("stopping")
+        _stop(context, admission, threads)
         counts = spool.counts()
-        desk.note(AuditEvent.STOP, Outcome.SERIOUS_FAILURE if ended else Outcome.SUCCESS, None, counts)
+        context.note(AuditEvent.STOP, Outcome.SERIOUS_FAILURE if ended else Outcome.SUCCESS, None, counts)
     if ended:
         raise RuntimeError(f"the {ended} ended")
-    say(f"stopped; {counts['received']} films wait to be read, {counts['analysed']} to be sent")
+    _LOG.info("stopped; %d films wait to be read, %d to be sent", counts["received"], counts["analysed"])
     return counts
 
 
-def _memory(settings: Settings) -> float:
-    """Return for how many seconds sent films must be remembered, so that none in the question's dates comes twice."""
-    asked = 0 if settings.question is None else (date.today() - settings.question.first).days + 1  # noqa: DTZ011
+def _memory(settings: NodeSettings) -> float:
+    """Return for how many seconds sent films must be remembered, so that none in the query's dates comes twice."""
+    asked = 0 if settings.query is None else (date.today() - settings.query.first).days + 1  # noqa: DTZ011
     return max(KEEP_SECONDS, asked * 86400)
 
 
-def _watch(desk: Desk, threads: dict[str, threading.Thread], *, once: bool) -> str:
+def _watch(context: NodeContext, threads: dict[str, threading.Thread], *, once: bool) -> str:
     """Wait for the end; return the name of a thread that ended and should not have."""
-    while not desk.stopping.wait(_TICK_SECONDS):
+    while not context.stopping.wait(_TICK_SECONDS):
         for name, thread in threads.items():
             if not thread.is_alive() and not (once and name == "puller"):
                 return name
         if once and not threads["puller"].is_alive():
-            counts = desk.spool.counts()
+            counts = context.spool.counts()
             if not counts["received"] and not counts["analysed"]:
                 break
     return ""
 
 
-def _stop(desk: Desk, door: Door | None, threads: dict[str, threading.Thread]) -> None:
-    """Let nobody in, let those who are in finish, then let worker and sender finish what they hold."""
-    desk.stopping.set()
-    if door is not None:
-        door.stop()
+def _stop(context: NodeContext, admission: AdmissionServer | None, threads: dict[str, threading.Thread]) -> None:
+    """Admit nobody, let the associations that stand finish, then let worker and sender finish what they hold."""
+    context.stopping.set()
+    if admission is not None:
+        admission.stop()
         end = time.monotonic() + _DRAIN_SECONDS
-        while door.serving() and time.monotonic() < end:
+        while admission.active() and time.monotonic() < end:
             time.sleep(0.05)
-        for association in door.serving():
+        for association in admission.active():
             association.abort()
-    desk.closed.set()
-    desk.spool.wake()
+    context.closed.set()
+    context.spool.wake()
     for thread in threads.values():
         thread.join(_DRAIN_SECONDS)
 
 
-def _delivery(settings: Settings) -> tuple[Deliver, str]:
+def _delivery(settings: NodeSettings) -> tuple[Deliver, str]:
     if settings.send_to is not None:
         tls = None if settings.shown is None else settings.shown.context(server=False)
         return store_to(settings.send_to, settings.title, tls), str(settings.send_to)
@@ -159,17 +161,17 @@ def _delivery(settings: Settings) -> tuple[Deliver, str]:
     return stow_to(client), f"{client.protocol}://{client.host}:{client.port}{client.url_prefix}"
 
 
-def _door(settings: Settings, desk: Desk) -> Door:
+def _admission(settings: NodeSettings, context: NodeContext) -> AdmissionServer:
     tls = settings.certificates.context(server=True) if settings.certificates else None
     try:
-        return Door(
+        return AdmissionServer(
             application_entity(settings.title),
             settings.address,
             rules=settings.rules,
             limits=settings.limits,
-            turned_away=_alarm(desk),
+            on_refused=_refusal_log(context),
             tls=tls,
-            handlers=Listener(desk).handlers(),
+            handlers=Listener(context).handlers(),
         )
     except OSError as error:
         where = f"{settings.address[0]}:{settings.address[1]}"
@@ -178,11 +180,11 @@ def _door(settings: Settings, desk: Desk) -> Door:
         raise
 
 
-def _alarm(desk: Desk) -> Callable[[str, str, str], None]:
-    """Return what writes down who was turned away: so many a minute, and how many were left out."""
+def _refusal_log(context: NodeContext) -> Callable[[str, str, str], None]:
+    """Return what writes down who was refused: so many a minute, and how many were left out."""
     state = {"minute": 0, "written": 0, "left_out": 0}
 
-    def turned_away(host: str, ae: str, why: str) -> None:
+    def on_refused(host: str, ae: str, why: str) -> None:
         minute = int(time.monotonic() // 60)
         if state["minute"] != minute:
             state.update(minute=minute, written=0)
@@ -190,9 +192,9 @@ def _alarm(desk: Desk) -> Callable[[str, str, str], None]:
             state["left_out"] += 1
             return
         state["written"] += 1
-        desk.say(f"turned away {f'{ae}@' if ae else ''}{host}: {why}")
+        _LOG.warning("rejected %s%s: %s", f"{ae}@" if ae else "", host, why)
         what = {"reason": why} | ({"left_out": state["left_out"]} if state["left_out"] else {})
         state["left_out"] = 0
-        desk.note(AuditEvent.STRANGER, Outcome.MINOR_FAILURE, {"ae": ae, "host": host}, what)
+        context.note(AuditEvent.STRANGER, Outcome.MINOR_FAILURE, {"ae": ae, "host": host}, what)
 
-    return turned_away
+    return on_refused

@@ -1,9 +1,10 @@
-"""What all parts of the node share: the spool, the audit log, the ordinary log, and whether it is time to stop."""
+"""What all parts of the node share: the spool, the audit log, and whether it is time to stop."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,20 +12,21 @@ from typing import Any
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
 from lungspot.node.spool import Spool
 
-__all__ = ["Desk"]
+__all__ = ["NodeContext"]
+
+_LOG = logging.getLogger("lungspot.node")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """One node's shared things.
+class NodeContext:
+    """What the threads of one node share.
 
-    ``say`` takes a line for people; it names films by their hash and senders by their AE title, never a patient.
+    The ordinary log (``lungspot.node``) names films by their hash and senders by their AE title, never a patient.
     ``stopping``: nothing new is taken. ``closed``: after that, what is read and sent stops too.
     """
 
     spool: Spool
     audit: AuditLog
-    say: Callable[[str], None]
     stopping: threading.Event
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -33,4 +35,4 @@ class Desk:
         with suppress(OSError):
             self.audit.record(event, outcome, who=who, what=what)
             return
-        self.say("the audit log cannot be written")
+        _LOG.error("the audit log cannot be written")

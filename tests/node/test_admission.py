@@ -1,4 +1,4 @@
-"""Strangers, liars and the silent at the door; honest senders come through."""
+"""Strangers, liars and the silent are not admitted; honest senders are."""
 
 import contextlib
 import socket
@@ -72,13 +72,13 @@ def test_the_silent_take_no_place_and_no_thread(start_node, echo, connect, limit
 
 
 def test_the_silent_are_dismissed_in_time(start_node, echo, connect, limits):
-    node = start_node(limits=limits(hello_seconds=0.3))
+    node = start_node(limits=limits(request_seconds=0.3))
     assert connect(node, b"\1\0").recv(1) == b""
     assert echo(node) == 0
 
 
 def test_of_too_many_the_one_that_is_silent_longest_goes(start_node, echo, connect, limits):
-    node = start_node(limits=limits(waiting=3))
+    node = start_node(limits=limits(pending=3))
     lines = [connect(node) for _ in range(3)]
     assert echo(node) == 0
     assert lines[0].recv(1) == b""
@@ -97,7 +97,7 @@ def test_what_is_no_association_request_ends_the_connection(start_node, echo, co
     node = start_node()
     assert connect(node, data).recv(1) == b""
     assert echo(node) == 0
-    assert node.says("turned away")
+    assert node.says("rejected ")
 
 
 def test_one_association_more_than_agreed_is_rejected(start_node, limits, rejection):
@@ -118,10 +118,10 @@ def test_alerts_are_bounded(start_node, connect, monkeypatch):
     node = start_node(rules=(parse_rule("CR1@192.0.2.7"),))
     for _ in range(80):
         assert connect(node).recv(1) == b""
-    assert len(node.says("turned away")) == 60
+    assert len(node.says("rejected ")) == 60
     now[0] += 60  # the next minute
     assert connect(node).recv(1) == b""
-    assert len(node.says("turned away")) == 61
+    assert len(node.says("rejected ")) == 61
     assert node.audit()[-1]["what"]["left_out"] == 20
 
 
