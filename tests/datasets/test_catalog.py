@@ -53,7 +53,14 @@ def test_a_folder_without_datasets_is_refused(tmp_path):
 
 def test_all_real_films_load(shared_data, real_cases):
     folders = ("nih/images", "siim-covid/train", "tbx11k/imgs/tb", "tb-extra/shenzhen", "tb-extra/montgomery")
-    folders += ("tb-extra/dadb", "hannover/png", "rsna-normals/images")
+    folders += (
+        "tb-extra/dadb",
+        "hannover/png",
+        "rsna-normals/images",
+        "jsrt/images",
+        "wingspan/images",
+        "lidc-drr/images",
+    )
     films = {path for folder in folders for path in (shared_data / folder).iterdir()}
     assert {case.image for case in real_cases} == films
-    assert len(real_cases) == len(films) == 14306
+    assert len(real_cases) == len(films) == 16850

@@ -86,7 +86,7 @@ def test_counts_equal_the_raw_files(shared_data, real):
     cases = real("nih")
     readings = [reading for case in cases for reading in case.readings]
     mined = [reading for reading in readings if reading.reader == adapter.REPORTS]
-    assert len(mined) == len(lines) == 6777
+    assert len(mined) == len(lines) == 8389
     for name, label in adapter.LABELS.items():
         assert sum(reading.state(label) is State.PRESENT for reading in mined) == entries[name]
         assert sum(reading.state(label) is State.ABSENT for reading in mined) == len(lines) - entries[name]

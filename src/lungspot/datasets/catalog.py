@@ -11,6 +11,8 @@ from lungspot.datasets import (
     chestxdet,
     dadb,
     hannover,
+    jsrt,
+    lidc_drr,
     nih,
     nlm_tb,
     rsna,
@@ -19,6 +21,7 @@ from lungspot.datasets import (
     siim_covid,
     tbx11k,
     vindr,
+    wingspan,
 )
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
@@ -49,6 +52,9 @@ DATASETS: Final[dict[str, Dataset]] = {
     "dadb": Dataset(dadb.cases, "tb-extra/dadb"),
     "hannover": Dataset(hannover.cases, "hannover"),
     "rsna_normals": Dataset(rsna_normals.cases, "rsna-normals"),
+    "jsrt": Dataset(jsrt.cases, "jsrt"),
+    "wingspan": Dataset(wingspan.cases, "wingspan"),
+    "lidc_drr": Dataset(lidc_drr.cases, "lidc-drr"),
     "vindr": Dataset(vindr.cases, "vindr"),
     "siim_acr": Dataset(siim_acr.cases, "siim-acr"),
     "csv": Dataset(image_labels.cases, "csv"),

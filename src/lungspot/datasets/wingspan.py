@@ -1,0 +1,66 @@
+"""Wingspan: 234 chest films with outlines of heart and lungs, and the cardiothoracic ratio of 200 of them.
+
+Citation: Dong N, Kampffmeyer M, Liang X, et al. Unsupervised domain adaptation for automatic estimation of
+cardiothoracic ratio. MICCAI 2018.
+Link: https://arxiv.org/abs/1807.03434 (the paper; the films come with a cardiothoracic-ratio data set under MIT)
+Terms: MIT; cite the paper.
+Boxes: the extent of the heart's mask, in pixels of the 512 x 512 film, where the ratio is above 0.55. Masks of heart
+and lungs: :mod:`.anatomy`.
+Known faults: cardiomegaly is a ratio here, nobody read the films: above 0.55 it is boxed, up to 0.50 absent, between
+them nobody looked. A film without a ratio takes that of its masks (200 films: mean error 0.001, largest 0.006). The
+films' native size is not known, and may have been squashed. Whether PA or AP is not said; an AP film shows the heart
+larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from lungspot.datasets.anatomy import anatomy_of
+from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats.case import Case
+from lungspot.formats.films import find_films
+from lungspot.formats.tables import need, number, read_rows, refuse_row, word
+
+__all__ = ["FRAME", "LARGE", "NORMAL", "READER", "cases", "mask_ratio"]
+
+READER: Final = "wingspan"
+FRAME: Final = Frame(512, 512)
+LARGE: Final = 0.55  # the ratio above which a heart is called large
+NORMAL: Final = 0.50  # the ratio up to which it is not
+
+
+def cases(root: Path) -> Iterator[Case]:
+    """Yield a case for each film of ``ctr_ground_truth.csv``, then for the other films in ``images``, by name."""
+    path = need(root, "ctr_ground_truth.csv")
+    films = find_films([root / "images"])
+    ratios: dict[str, float] = {}
+    for line, row in read_rows(path, ("id", "ctr")):
+        name, ratio = word(path, line, row, "id").removesuffix(".png"), number(path, line, row, "ctr")
+        if not 0 < ratio < 1:
+            raise refuse_row(path, line, f"ctr is {row['ctr']}, not between 0 and 1")
+        ratios[name] = ratio
+    for name in (*ratios, *sorted(films.keys() - ratios.keys())):
+        case = Case(name, "wingspan", f"wingspan_{name}", (), films.get(name), FRAME)
+        organs = anatomy_of(case)
+        yield replace(case, readings=(_reading(ratios.get(name, mask_ratio(organs)), organs.get("heart")),))
+
+
+def mask_ratio(organs: Mapping[str, Box]) -> float | None:
+    """Return the heart's width over the chest's, from the left lung's outer edge to the right lung's; or None."""
+    if not {"heart", "left_lung", "right_lung"} <= organs.keys():
+        return None
+    left, right = organs["left_lung"], organs["right_lung"]
+    return organs["heart"].width / (max(left.x1, right.x1) - min(left.x0, right.x0))
+
+
+def _reading(ratio: float | None, heart: Box | None) -> Reading:
+    if ratio is None or NORMAL < ratio <= LARGE:
+        return Reading(READER, (), {}, FRAME)
+    if ratio <= NORMAL:
+        return Reading(READER, (), {"cardiomegaly": State.ABSENT}, FRAME)
+    state = State.PRESENT if heart is None else State.BOXED
+    return Reading(READER, (Finding("cardiomegaly", heart),), {"cardiomegaly": state}, FRAME)
