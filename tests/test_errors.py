@@ -59,7 +59,7 @@ def test_printable(text, shown):
 @pytest.mark.parametrize("kind", [kind for kind, _ in TREE])
 def test_an_error_crosses_a_pipe_whole(kind):
     error = kind("BAD_VALUE", "x.png row 3", "reason", advice="advice")
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert (copy.code, copy.where, copy.reason, copy.advice) == ("BAD_VALUE", "x.png row 3", "reason", "advice")
     assert str(copy) == str(error)

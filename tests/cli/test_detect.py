@@ -252,7 +252,7 @@ def test_every_film_that_is_found_can_be_pickled_but_standard_input(films, tmp_p
     found = [film for film, _ in films_in(given)]
     assert len(found) > len(given)
     for film in found:
-        again = pickle.loads(pickle.dumps(film))  # noqa: S301 - our own bytes
+        again = pickle.loads(pickle.dumps(film))
         assert again.name == film.name
         if film.name.endswith("empty"):
             with pytest.raises(FilmError, match="NOT_FOUND"):

@@ -1,9 +1,10 @@
 import dataclasses
 import json
+import pickle
 
 import pytest
 
-from lungspot.detect import GateCard, ModelCard, Platt, Thresholds
+from lungspot.detect import OPERATING_POINTS, GateCard, ModelCard, PlaceRule, Platt, Standing, Thresholds
 from lungspot.errors import InputError, ModelError
 
 CARD = ModelCard(
@@ -16,6 +17,8 @@ CARD = ModelCard(
     image_calibration={"edema": Platt(0.9, 0.1)},
     thresholds={"balanced": {"effusion": Thresholds(0.3, 0.4)}},
     box_from_map={"edema": 0.5},
+    standing={"edema": "experimental"},
+    place_rule=PlaceRule(0.6, 0.7),
     gate=GateCard(("what:frontal", "what:lateral"), {"frontal": 0.5}, {"ood test": {"lateral": [16, 16]}}),
     reliability={"effusion": [{"score": 0.5, "observed": 0.4, "count": 10}]},
     training_data=("NIH",),
@@ -28,6 +31,27 @@ def test_a_card_survives_json_and_equal_cards_are_equal_bytes():
     assert again == CARD
     assert again.to_json() == CARD.to_json()
     assert again.sha256 == CARD.sha256
+
+
+def test_a_card_can_be_sent_to_another_process():
+    again = pickle.loads(pickle.dumps(CARD))
+    assert again == CARD
+    with pytest.raises(TypeError):
+        again.box_fusion["effusion"] = 2.0
+    assert pickle.loads(pickle.dumps(CARD.gate)) == CARD.gate
+
+
+def test_a_card_from_before_standings_and_places_still_loads():
+    old = {key: value for key, value in json.loads(CARD.to_json()).items() if key not in {"standing", "place_rule"}}
+    card = ModelCard.from_json(json.dumps(old))
+    assert card.is_reported("edema")
+    assert card.place_rule == PlaceRule()
+
+
+def test_a_label_is_reported_unless_the_card_says_otherwise():
+    assert CARD.standing == {"edema": Standing.EXPERIMENTAL}
+    assert CARD.is_reported("effusion")
+    assert not CARD.is_reported("edema")
 
 
 def test_a_card_cannot_be_changed_through_its_mappings():
@@ -59,11 +83,43 @@ def test_thresholds_have_a_neutral_value(label, point, expected):
         {"box_fusion": {"effusion": -1.0}},
         {"box_from_map": {"edema": float("nan")}},
         {"thresholds": {"guess": {}}},
+        {"standing": {"effusion": "famous"}},
+        {"standing": {"mass": "reported"}},
     ],
 )
 def test_a_card_that_contradicts_itself_is_refused(change):
     with pytest.raises(InputError):
         dataclasses.replace(CARD, **change)
+
+
+LOW, HIGH = Thresholds(0.2, 0.3), Thresholds(0.4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"), [("sensitive", "balanced"), ("balanced", "specific"), ("sensitive", "specific")]
+)
+@pytest.mark.parametrize("high", [HIGH, Thresholds(0.1, 0.5), Thresholds(0.4, 0.1), Thresholds(0.2, 0.3)])
+def test_a_card_whose_points_are_not_in_order_is_refused(lower, upper, high):
+    thresholds = {lower: {"effusion": LOW}, upper: {"effusion": high}}
+    if high in {HIGH, LOW}:
+        assert dataclasses.replace(CARD, thresholds=thresholds).threshold("effusion", upper) == high
+        return
+    with pytest.raises(InputError, match=f"effusion: the {lower} thresholds .* are not at or below the {upper}"):
+        dataclasses.replace(CARD, thresholds=thresholds)
+    text = json.loads(CARD.to_json())
+    text["thresholds"] = {p: {k: dataclasses.asdict(v) for k, v in of.items()} for p, of in thresholds.items()}
+    with pytest.raises(ModelError, match="MODEL_FORMAT"):
+        ModelCard.from_json(json.dumps(text))
+
+
+@pytest.mark.parametrize("given", ["sensitive", "balanced", "specific"])
+@pytest.mark.parametrize("limits", [Thresholds(0.2, 0.8), Thresholds(0.8, 0.2)])
+def test_a_point_that_a_card_lacks_keeps_the_order(given, limits):
+    card = dataclasses.replace(CARD, thresholds={given: {"effusion": limits}})
+    found = [card.threshold("effusion", point) for point in OPERATING_POINTS]
+    assert card.threshold("effusion", given) == limits
+    assert [each.box for each in found] == sorted(each.box for each in found)
+    assert [each.image for each in found] == sorted(each.image for each in found)
 
 
 @pytest.mark.parametrize(

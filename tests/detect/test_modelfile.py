@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -6,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lungspot.detect import ModelCard, examine, is_sealed, load_detector, seal_model
+from lungspot.detect import ModelCard, examine, is_sealed, load_detector, seal_model, with_card
 from lungspot.errors import ModelError
 
 
@@ -24,6 +25,28 @@ def test_examine_gives_card_and_hash(model_file, generated_card):
     assert found.card == generated_card
     assert found.sha256 == hashlib.sha256(data).hexdigest()
     assert found.outputs == {"boxes", "scores", "image_scores", "maps", "features", "gate"}
+
+
+def test_another_card_changes_no_byte_of_the_network(model_file, generated_card):
+    data = model_file.read_bytes()
+    assert with_card(data, generated_card) == data
+    other = dataclasses.replace(generated_card, version="2", notes=("longer " * 50,))
+    changed = with_card(data, other)
+    assert examine(changed, "x").card == other
+    before, after = onnx.load_from_string(data), onnx.load_from_string(changed)
+    assert before.graph.SerializeToString() == after.graph.SerializeToString()
+    del before.metadata_props[:], after.metadata_props[:]
+    assert before == after
+    assert with_card(changed, generated_card) == data
+
+
+def test_a_card_is_not_put_into_a_file_that_was_changed(model_file, generated_card):
+    bad = bytearray(model_file.read_bytes())
+    bad[len(bad) // 2] ^= 1
+    with pytest.raises(ModelError, match="MODEL_HASH"):
+        with_card(bytes(bad), generated_card)
+    with pytest.raises(ModelError, match="MODEL_FORMAT"):  # a card that the network does not fit
+        with_card(model_file.read_bytes(), dataclasses.replace(generated_card, input_size=320))
 
 
 def test_a_thousand_corruptions_are_a_thousand_refusals(model_file):

@@ -57,6 +57,7 @@ findings = st.builds(
     side=optional(st.sampled_from(Side)),
     zone=optional(st.sampled_from(Zone)),
     source=optional(st.text(max_size=5)),
+    judged=st.booleans(),
 )
 
 

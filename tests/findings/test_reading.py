@@ -138,4 +138,4 @@ def test_a_reading_cannot_be_changed_and_can_be_a_key():
 
 def test_a_reading_can_be_pickled():
     reading = Reading.of_boxes("R1", FRAME, [("effusion", BOX)], ["mass"])
-    assert pickle.loads(pickle.dumps(reading)) == reading  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(reading)) == reading

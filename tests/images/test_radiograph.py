@@ -51,7 +51,7 @@ def test_an_undocumented_notice_is_refused():
 def test_a_film_can_be_pickled_and_is_checked_where_it_arrives():
     pixels = np.linspace(0, 1, 15, dtype=np.float32).reshape(3, 5)
     film = Radiograph(pixels, ORIGIN, 12, (0.14, 0.15), View.PA, age_years=61.0, notices=(Notice("LOSSY", "why"),))
-    again = pickle.loads(pickle.dumps(film, protocol=5))  # noqa: S301 - our own bytes
+    again = pickle.loads(pickle.dumps(film, protocol=5))
     assert again.pixels.tobytes() == film.pixels.tobytes()
     assert not again.pixels.flags.writeable
     for each in ("origin", "bits", "pixel_spacing_mm", "view", "age_years", "sex", "notices", "frame"):

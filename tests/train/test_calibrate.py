@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lungspot.detect import Platt
+from lungspot.detect import OPERATING_POINTS, ModelCard, Platt
 from lungspot.formats.case import Split
-from lungspot.train.calibrate import fit, platt
+from lungspot.train.calibrate import _film_thresholds, _ordered, fit, platt
 from lungspot.train.data import Film
 from lungspot.train.loss import ABSENT, BOXED, PRESENT
 from lungspot.train.validate import Found, Predictions
@@ -51,6 +53,29 @@ def predictions(fused):
         found.append((scores, Found(np.zeros((0, 4)), np.zeros(0))))
         image.append([0.9 if there and fused else 0.3, 0.8 if there else 0.1])
     return Predictions(tuple(films), tuple(found), np.array(image), np.zeros((20, 3), np.float32))
+
+
+def test_fitted_points_are_in_order_whatever_the_scores():
+    rng = np.random.default_rng(0)
+    turned = 0
+    for _ in range(300):
+        positive = rng.random(40) < 0.2
+        positive[:2] = True, False
+        raw = _film_thresholds(rng.random(40).round(2), positive)
+        found = _ordered(raw)
+        turned += found != raw
+        assert found["sensitive"] <= found["balanced"] == raw["balanced"] <= found["specific"]
+    assert turned > 20
+
+
+def test_a_card_of_fitted_thresholds_is_in_order():
+    mixed = predictions(fused=True)
+    image = mixed.image.copy()
+    image[:, 1] = [0.9] * 6 + [0.01] * 4 + [0.3] * 10  # edema: nine of ten only below the films without it
+    fitted = fit(dataclasses.replace(mixed, image=image), ("effusion", "edema"))
+    ModelCard("m", "1", ("effusion", "edema"), 64, thresholds=fitted.thresholds)
+    points = [fitted.thresholds[point]["edema"].image for point in OPERATING_POINTS]
+    assert points == sorted(points)
 
 
 def test_fit_multiplies_by_the_film_where_that_helps():

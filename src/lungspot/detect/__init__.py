@@ -1,11 +1,21 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
-from lungspot.detect.card import METADATA_KEY, OPERATING_POINTS, GateCard, ModelCard, Platt, Thresholds
+from lungspot.detect.card import (
+    METADATA_KEY,
+    OPERATING_POINTS,
+    GateCard,
+    ModelCard,
+    PlaceRule,
+    Platt,
+    Standing,
+    Thresholds,
+)
 from lungspot.detect.correction import Correction
 from lungspot.detect.decode import calibrate, decode
 from lungspot.detect.detector import Detector, Raw, load_detector
 from lungspot.detect.gate import REASONS, Sight, see
-from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model
+from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model, with_card
+from lungspot.detect.places import Names, Place, find_places
 
 __all__ = [
     "METADATA_KEY",
@@ -16,15 +26,21 @@ __all__ = [
     "GateCard",
     "ModelCard",
     "ModelFile",
+    "Names",
+    "Place",
+    "PlaceRule",
     "Platt",
     "Raw",
     "Sight",
+    "Standing",
     "Thresholds",
     "calibrate",
     "decode",
     "examine",
+    "find_places",
     "is_sealed",
     "load_detector",
     "seal_model",
     "see",
+    "with_card",
 ]

@@ -11,6 +11,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -18,10 +20,17 @@ from lungspot import BANNER
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
-__all__ = ["METADATA_KEY", "OPERATING_POINTS", "GateCard", "ModelCard", "Platt", "Thresholds"]
+__all__ = ["METADATA_KEY", "OPERATING_POINTS", "GateCard", "ModelCard", "PlaceRule", "Platt", "Standing", "Thresholds"]
 
 METADATA_KEY = "lungspot.card"
-OPERATING_POINTS = ("sensitive", "balanced", "specific")
+OPERATING_POINTS = ("sensitive", "balanced", "specific")  # each line is drawn at or above the one before
+
+
+class Standing(StrEnum):
+    """Whether a label is good enough to be said in every result, or is only shown to those who ask for it."""
+
+    REPORTED = "reported"
+    EXPERIMENTAL = "experimental"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,23 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceRule:
+    """When two boxes show one place (:mod:`lungspot.detect.places`).
+
+    They do where their intersection over union is at least ``iou``; those of look-alikes, and of one label, also where
+    the smaller lies in the larger by at least ``cover``.
+    """
+
+    iou: float = 0.5
+    cover: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse shares outside 0 (excluded) to 1."""
+        if not (0 < self.iou <= 1 and 0 < self.cover <= 1):
+            raise InputError("BAD_VALUE", None, f"a place from an overlap of {self.iou} or a cover of {self.cover}")
+
+
+@dataclass(frozen=True, slots=True)
 class GateCard:
     """What the model's ``gate`` output means.
 
@@ -70,6 +96,9 @@ class GateCard:
         if len(set(self.classes)) != len(self.classes) or any(":" not in name for name in self.classes):
             raise InputError("BAD_VALUE", "gate", f"classes {self.classes}")
 
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
+        return type(self), (self.classes, dict(self.thresholds), dict(self.tested_on))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -81,9 +110,10 @@ class ModelCard:
     point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped; ``vote_iou``:
     boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.thin`; 1: none but
     itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
-    peak. ``reliability``: per
-    label, how often a score came true (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``,
-    ``notes``: for people.
+    peak. ``standing``: whether
+    a label is reported or experimental (docs/explanation/standing.md; reported where the card does not say).
+    ``place_rule``: which boxes show one place. ``reliability``: per label, how often a score came true (bins of
+    ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people.
     """
 
     name: str
@@ -97,6 +127,8 @@ class ModelCard:
     nms_iou: float = 0.4
     vote_iou: float = 1.0
     box_from_map: Mapping[str, float] = field(default_factory=dict)
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    place_rule: PlaceRule = field(default_factory=PlaceRule)
     gate: GateCard | None = None
     reliability: Mapping[str, Any] = field(default_factory=dict)
     training_data: tuple[str, ...] = ()
@@ -112,7 +144,8 @@ class ModelCard:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         thresholds = {point: MappingProxyType(dict(of)) for point, of in self.thresholds.items()}
         object.__setattr__(self, "thresholds", thresholds)
-        per_label = ("box_fusion", "box_calibration", "image_calibration", "box_from_map", "reliability")
+        per_label = ("box_fusion", "box_calibration", "image_calibration", "box_from_map", "standing", "reliability")
+        object.__setattr__(self, "standing", {label: _standing(each) for label, each in self.standing.items()})
         _freeze(self, *per_label, "thresholds", "metrics")
         if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_label_id, self.labels)):
             raise InputError("BAD_VALUE", "card", f"labels {self.labels}")
@@ -126,6 +159,18 @@ class ModelCard:
         numbers = [*self.box_fusion.values(), *self.box_from_map.values()]
         if not all(math.isfinite(number) and number >= 0 for number in numbers):
             raise InputError("BAD_VALUE", "card", "a fusion or map fraction that is not a number from 0")
+        for label in self.labels:
+            self._check_order(label)
+
+    def _check_order(self, label: str) -> None:
+        given = [(point, of[label]) for point in OPERATING_POINTS if label in (of := self.thresholds.get(point, {}))]
+        for (low, below), (high, above) in pairwise(given):
+            if below.box > above.box or below.image > above.image:
+                reason = f"{label}: the {low} thresholds {below} are not at or below the {high} ones {above}"
+                raise InputError("BAD_VALUE", "card", reason)
+
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
+        return type(self).from_json, (self.to_json(),)
 
     @property
     def sha256(self) -> str:
@@ -133,8 +178,20 @@ class ModelCard:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def threshold(self, label: str, point: str = "balanced") -> Thresholds:
-        """Return the thresholds of one label at an operating point; 0.5 where the card has none."""
-        return self.thresholds.get(point, {}).get(label, Thresholds(0.5, 0.5))
+        """Return the thresholds of one label at an operating point; where the card has none 0.5, kept in order."""
+        if (own := self.thresholds.get(point, {}).get(label)) is not None:
+            return own
+        at = OPERATING_POINTS.index(point)
+        lower, upper = (
+            [of[label] for each in part if label in (of := self.thresholds.get(each, {}))]
+            for part in (OPERATING_POINTS[:at], OPERATING_POINTS[at + 1 :])
+        )
+        box, image = max([0.5, *(each.box for each in lower)]), max([0.5, *(each.image for each in lower)])
+        return Thresholds(min([box, *(each.box for each in upper)]), min([image, *(each.image for each in upper)]))
+
+    def is_reported(self, label: str) -> bool:
+        """Say whether a label is said in every result; experimental ones are shown only to those who ask for them."""
+        return self.standing.get(label, Standing.REPORTED) is Standing.REPORTED
 
     def to_json(self) -> str:
         """Return the card as JSON text: sorted keys, so that equal cards are equal bytes."""
@@ -153,9 +210,18 @@ class ModelCard:
                 point: {label: Thresholds(**each) for label, each in of.items()}
                 for point, of in value.get("thresholds", {}).items()
             }
+            if "place_rule" in value:
+                value["place_rule"] = PlaceRule(**value["place_rule"])
             return cls(**value)
         except (LungspotError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError("MODEL_FORMAT", "card", f"the model card is not one ({error})") from error
+
+
+def _standing(value: str) -> Standing:
+    try:
+        return Standing(value)
+    except ValueError:
+        raise InputError("BAD_VALUE", "card", f"a standing of {value!r}") from None
 
 
 def _freeze(target: object, *names: str) -> None:
@@ -166,7 +232,7 @@ def _freeze(target: object, *names: str) -> None:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
     if isinstance(value, ModelCard | GateCard):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Platt | Thresholds):
+    if isinstance(value, Platt | Thresholds | PlaceRule):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -31,7 +31,8 @@ def decode(
     """Return the reading, in the frame of the film that was prepared.
 
     Findings with a box come first, best score first: those from the operating ``point``'s threshold, or from
-    ``min_score`` where given. Then follows, for every label of the card, one finding without a box whose score is the
+    ``min_score`` where given. Boxes out of a label's activation map bear the film's probability and are not ``judged``
+    one by one. Then follows, for every label of the card, one finding without a box whose score is the
     probability that the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the
     film's probability reaches its threshold, else ``absent``.
     """
@@ -50,7 +51,12 @@ def decode(
             scored = [(box, probability) for box in boxes]
         else:
             scored = _suppressed(raw, corners, column, card, floor)
-        found = [finding for box, score in scored if (finding := _placed(label, box, score, placement)) is not None]
+        judged = fraction is None
+        found = [
+            finding
+            for box, score in scored
+            if (finding := _placed(label, box, score, placement, judged=judged)) is not None
+        ]
         boxed += found
         positive = probability >= limits.image
         states[label] = State.BOXED if found else State.PRESENT if positive else State.ABSENT
@@ -79,7 +85,7 @@ def place(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]
     return side, Zone.UPPER if y < _UPPER else Zone.MIDDLE if y < _MIDDLE else Zone.LOWER
 
 
-def _placed(label: str, box: Box, score: float, placement: Placement) -> Finding | None:
+def _placed(label: str, box: Box, score: float, placement: Placement, *, judged: bool) -> Finding | None:
     """Return the finding in pixels of the original film, or None where nothing of it lies on the film."""
     inside = box.clip(placement.target)
     if inside is None:
@@ -87,7 +93,7 @@ def _placed(label: str, box: Box, score: float, placement: Placement) -> Finding
     original = placement.to_original(inside)
     if min(original.width, original.height) < _SMALLEST:
         return None
-    return Finding(label, original, score, *place(original, placement.source, label))
+    return Finding(label, original, score, *place(original, placement.source, label), judged=judged)
 
 
 def _suppressed(

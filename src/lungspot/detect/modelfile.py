@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lungspot.detect.card import METADATA_KEY, ModelCard
-from lungspot.detect.protobuf import fields, integer, message, text
+from lungspot.detect.protobuf import encode, fields, integer, message, text
 from lungspot.errors import ModelError
 
-__all__ = ["INPUT", "OPTIONAL_OUTPUTS", "OUTPUTS", "ModelFile", "examine", "is_sealed", "seal_model"]
+__all__ = ["INPUT", "OPTIONAL_OUTPUTS", "OUTPUTS", "ModelFile", "examine", "is_sealed", "seal_model", "with_card"]
 
 INPUT = "image"
 OUTPUTS = frozenset({"boxes", "scores", "image_scores", "maps", "features"})
@@ -28,7 +28,6 @@ OPTIONAL_OUTPUTS = frozenset({"gate"})
 
 _DOMAINS = frozenset({"", "ai.onnx"})
 _SEAL_KEY = b"lungspot.seal"
-_SEAL_VALUE = 64  # hexadecimal digits of a SHA-256
 _DEPTH = 8  # graphs within graphs
 _FLOAT = 1  # TensorProto.DataType.FLOAT
 
@@ -62,6 +61,30 @@ def is_sealed(data: bytes) -> bool:
     return len(data) > size and data[-size:] == _seal(data[:-size])
 
 
+def with_card(data: bytes, card: ModelCard) -> bytes:
+    """Return a model file's bytes with another card and a fresh seal; every byte of the network stays.
+
+    Raises what :func:`examine` raises, for the file as it was (but its old card may be one that is refused) and as it
+    comes out.
+    """
+    if not is_sealed(data):
+        raise ModelError("MODEL_HASH", None, "the seal at its end does not match")
+    entry = _entry(METADATA_KEY.encode(), card.to_json().encode())
+    body = bytearray()
+    for number, value in _known(memoryview(data), _MODEL, "model"):
+        if number == 14:
+            key = text(dict(fields(message(value))).get(1, memoryview(b"")))
+            if key == _SEAL_KEY.decode():
+                continue
+            if key == METADATA_KEY:
+                body += entry
+                continue
+        body += encode(number, value)
+    sealed = seal_model(bytes(body))
+    examine(sealed, "card")
+    return sealed
+
+
 def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
     """Return the file's bytes as judged and its card.
 
@@ -82,9 +105,12 @@ def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
 
 
 def _seal(body: bytes) -> bytes:
-    value = hashlib.sha256(body).hexdigest().encode()
-    entry = b"\x0a" + bytes([len(_SEAL_KEY)]) + _SEAL_KEY + b"\x12" + bytes([_SEAL_VALUE]) + value
-    return b"\x72" + bytes([len(entry)]) + entry  # field 14 of ModelProto, metadata_props
+    return _entry(_SEAL_KEY, hashlib.sha256(body).hexdigest().encode())
+
+
+def _entry(key: bytes, value: bytes) -> bytes:
+    """Return one entry of ModelProto's metadata_props (field 14), a StringStringEntryProto."""
+    return encode(14, encode(1, key) + encode(2, value))
 
 
 def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, read only, and only as much as judging a model file needs.
+"""The wire format of protocol buffers, only as much as judging a model file and giving it another card need.
 
 Every length is checked against the bytes that are there; groups (wire types 3 and 4) are refused. Source: the encoding
 chapter of the Protocol Buffers documentation.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lungspot.errors import ModelError
 
-__all__ = ["fields", "integer", "message", "text"]
+__all__ = ["encode", "fields", "integer", "message", "text"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -39,6 +39,13 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += size
 
 
+def encode(number: int, value: int | bytes | memoryview) -> bytes:
+    """Return one field: an int (not negative) as a varint, bytes with their length; fixed-width fields are not made."""
+    if isinstance(value, int):
+        return _as_varint(number << 3 | _VARINT) + _as_varint(value)
+    return _as_varint(number << 3 | _BYTES) + _as_varint(len(value)) + bytes(value)
+
+
 def integer(value: int | memoryview) -> int:
     """Return a field's value that must be a varint."""
     if isinstance(value, memoryview):
@@ -59,6 +66,15 @@ def text(value: int | memoryview) -> str:
         return str(message(value), "utf-8")
     except UnicodeDecodeError as error:
         raise _broken("text that is not UTF-8") from error
+
+
+def _as_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -25,6 +25,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "side": finding.side,
         "zone": finding.zone,
         "source": finding.source,
+        "judged": None if finding.judged else False,
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -39,6 +40,7 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
             side=Side(value["side"]) if "side" in value else None,
             zone=Zone(value["zone"]) if "zone" in value else None,
             source=_text(value["source"]) if "source" in value else None,
+            judged=_truth(value["judged"]) if "judged" in value else True,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed("finding", error) from error
@@ -76,6 +78,12 @@ def _number(value: object) -> float:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
     return value
 
 

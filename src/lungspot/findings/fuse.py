@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lungspot.errors import InputError
@@ -47,11 +47,7 @@ def union(readings: Sequence[Reading], *, name: str = "union") -> Reading:
     somebody looked for it.
     """
     readings = _distinct(readings)
-    findings = tuple(
-        Finding(f.label, f.box, f.score, f.side, f.zone, f.source or reading.reader)
-        for reading in readings
-        for f in reading.findings
-    )
+    findings = tuple(replace(f, source=f.source or reading.reader) for reading in readings for f in reading.findings)
     states = {}
     for label in _labels(readings):
         said = {reading.state(label) for reading in readings}

@@ -64,7 +64,8 @@ class Finding:
     """One thing seen: a label id, perhaps where, perhaps how surely (0 to 1), and who says so.
 
     ``box`` is in the frame of the :class:`Reading` that holds the finding. ``source`` names the reader when it differs
-    from the reading's (a fused reading keeps who agreed, joined by ``+``).
+    from the reading's (a fused reading keeps who agreed, joined by ``+``). ``judged``: False where nobody judged this
+    box by itself, so that its score is the film's, not the box's.
     """
 
     label: str
@@ -73,6 +74,7 @@ class Finding:
     side: Side | None = None
     zone: Zone | None = None
     source: str | None = None
+    judged: bool = True
 
     def __post_init__(self) -> None:
         """Refuse ids that are not lower-case words and scores outside [0, 1]."""

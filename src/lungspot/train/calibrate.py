@@ -47,7 +47,8 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     is fitted without doubtful films. Calibration: Platt's, of fused box scores against being right at IoU 0.4, and of
     film probabilities against the film's state. Box thresholds: the best F-score with beta 2, 1 and 0.5, but no box
     that is right less often than 3, 10 and 20 times in a hundred. Film thresholds: sensitivity of at least 0.9,
-    Youden's best, specificity of at least 0.95; all on calibrated values.
+    Youden's best, specificity of at least 0.95; all on calibrated values. Where these come out of order, the sensitive
+    threshold is lowered and the specific one raised to the balanced one.
     """
     fusion: dict[str, float] = {}
     boxes: dict[str, Platt] = {}
@@ -77,6 +78,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
         else:
             maps[label] = MAP_FRACTION
+        by_box, by_image = _ordered(by_box), _ordered(by_image)
         for point in _BETA:
             thresholds[point][label] = Thresholds(round(by_box[point], 4), round(by_image[point], 4))
     return Fitted(fusion, boxes, images, thresholds, maps, bins)
@@ -146,6 +148,16 @@ def _film_thresholds(probability: Array, positive: NDArray[np.bool_]) -> dict[st
         "sensitive": float(steps[np.flatnonzero(sensitivity >= _SENSITIVITY)[-1]]),
         "balanced": float(steps[int(np.argmax(sensitivity + specificity))]),
         "specific": float(steps[next(iter(np.flatnonzero(specificity >= _SPECIFICITY)), len(steps) - 1)]),
+    }
+
+
+def _ordered(limits: Mapping[str, float]) -> dict[str, float]:
+    """Return thresholds with sensitive at or below balanced and specific at or above it; balanced stays."""
+    balanced = limits["balanced"]
+    return {
+        "sensitive": min(limits["sensitive"], balanced),
+        "balanced": balanced,
+        "specific": max(limits["specific"], balanced),
     }
 
 
