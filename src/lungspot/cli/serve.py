@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,9 @@ from typing import Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import say, writing
+from lungspot.cli.console import require_one_of, say, writing
 from lungspot.extras import extra
+from lungspot.logs import LEVELS, service_log
 
 __all__ = ["serve"]
 
@@ -36,6 +38,10 @@ def serve(
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help="What the log (stderr) holds: debug, info, warning or error.")
+    ] = "info",
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as one JSON document a line.")] = False,
 ) -> None:
     """Serve the viewer and the HTTP interface to this machine, or with a token to others.
 
@@ -44,7 +50,8 @@ def serve(
     with extra("serve", "serving"):
         from lungspot.serve import Settings
         from lungspot.serve import serve as run
-    with writing():
+    require_one_of(log_level, LEVELS, "--log-level")
+    with writing(), service_log(log_level, json_lines=log_json):
         token = token_file.read_text(encoding="utf-8").strip() if token_file else os.environ.get(_TOKEN)
         settings = Settings(
             data=data,
@@ -58,5 +65,6 @@ def serve(
             queue=queue,
             upload_bytes=max_upload << 20,
         )
-        say(f"lungspot: {BANNER}")
-        run(settings, lambda address: say(f"lungspot: serving {address} (data in {data}); stop with Ctrl-C"))
+        tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
+        tell(BANNER)
+        run(settings, lambda address: tell(f"serving {address} (data in {data}); stop with Ctrl-C"))

@@ -79,6 +79,8 @@ class RequestGuard:
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/v1/") else "no-cache")
                 self._metrics.answered(scope, message["status"])
+                route = getattr(scope.get("route"), "path", "?")  # its pattern: no id, no query
+                _LOG.debug("%s %s: %d", scope["method"], route, message["status"])
             await send(message)
 
         try:

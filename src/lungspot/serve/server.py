@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import resource
 import signal
 import socket
@@ -75,7 +74,6 @@ def serve(settings: Settings, ready: Callable[[str], Any] | None = None) -> None
     Raises SetupError ``PORT`` or ``IN_USE`` where the port or the folder is taken, and what loading the model raises.
     """
     _allow_many_connections()
-    logging.getLogger("lungspot.serve").setLevel(logging.INFO)
     app = create_app(settings)
     listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(

@@ -87,7 +87,9 @@ class Workers:
         except Exception as error:
             self._give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.OperationalError))
             raise
-        self._done(task.id, status, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        _LOG.debug("film %d: %s in %.1f s", task.number, status, seconds)
+        self._done(task.id, status, seconds)
 
     def _give_back(self, task: Task, *, innocent: bool) -> None:
         """Put a film back into the queue as soon as the disk lets us; where it never does, the next start will."""
