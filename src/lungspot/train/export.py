@@ -75,7 +75,7 @@ def build(served: Served, card: ModelCard) -> bytes:
     """Return the bytes of the sealed model file."""
     size = card.input_size
     names = OUTPUTS[: 5 if served.gate is None else 6]
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         # The tracing exporter is enough for a network without branches, and needs no further package.
         warnings.simplefilter("ignore")
         torch.onnx.export(

@@ -8,36 +8,41 @@ had not been stopped. ``accelerate launch`` spreads the same run over more proce
 
 from __future__ import annotations
 
-import copy
 import csv
 import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from lungspot.errors import InputError
 from lungspot.formats.case import Split
 from lungspot.train.augment import augment, plain
+from lungspot.train.backbones import begin_backbone
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
-from lungspot.train.released import SUFFIX, awaken, read_released, restore
+from lungspot.train.released import SUFFIX, WEIGHTS, awaken, read_released, read_weights, restore
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
 
 LOG_EVERY = 25
 _FIRST = 50  # losses written one by one
+_MEASURED = 512  # films that the normalisations of a backbone measure
+_MEASURED_SIZE = 192  # pixels: more would not fit in memory at once
 _AWAKE = 128  # films that the normalisations of a model file measure
 
 
@@ -64,7 +69,7 @@ class _Run:
     say: Callable[[str], None]
     accelerator: Accelerator
     network: torch.nn.Module
-    average: Network
+    average: AveragedModel
     optimiser: Any
     indices: NDArray[np.int64]
     chance: NDArray[np.float64]
@@ -79,6 +84,11 @@ class _Run:
     def bare(self) -> Network:
         network: Network = self.accelerator.unwrap_model(self.network)
         return network
+
+    @property
+    def averaged(self) -> Network:
+        """The network whose weights follow the trained one's (an exponential moving average)."""
+        return cast("Network", self.average.module)
 
     @property
     def seconds(self) -> float:
@@ -121,11 +131,11 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
     begin with.
     """
     run = _start(config, films, folder, dict(facts or {}), say)
-    if begin is not None:
-        _begin(run, begin)
     if resume:
         _resume(run)
-    elif run.accelerator.is_main_process:
+    else:
+        _begin(run, begin)
+    if not resume and run.accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
         (folder / "run.json").write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
@@ -136,7 +146,7 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         parts = _step(run, done)
         if not run.accelerator.is_main_process:
             continue
-        _follow(run.average, run.bare, min(config.ema, (1 + run.step) / (10 + run.step)))
+        run.average.update_parameters(run.bare)
         _log(run, parts, done)
         now = time.monotonic()
         if now - run.saved > 60 * config.checkpoint_minutes:
@@ -150,7 +160,7 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         _save(run, 1.0)
         _look(run, config.input_size)
     run.accelerator.wait_for_everyone()
-    return Checkpoint(config, run.average, run.step, run.seconds, 1.0, run.data)
+    return Checkpoint(config, run.averaged, run.step, run.seconds, 1.0, run.data)
 
 
 def _start(
@@ -160,8 +170,9 @@ def _start(
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval().to(accelerator.device)
-    groups = _groups(network, config.weight_decay)
+    average = AveragedModel(network, accelerator.device, multi_avg_fn=partial(_follow, config.ema), use_buffers=True)
+    average.eval()
+    groups = _groups(network, config)
     optimiser = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
     network, optimiser = accelerator.prepare(network, optimiser)
     indices = films.of(Split.TRAIN)
@@ -175,23 +186,30 @@ def _start(
     return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance)
 
 
-def _begin(run: _Run, begin: Path) -> None:
-    if begin.suffix == SUFFIX:
+def _begin(run: _Run, begin: Path | None) -> None:
+    """Give the network, and its average, what the run begins with."""
+    if begin is None:
+        begin_backbone(run.config.backbone, run.bare.backbone, _some(run, _MEASURED), imagenet=run.config.imagenet)
+    elif begin.suffix == SUFFIX:
         card, weights = read_released(begin)
         if card.labels != run.config.labels:
             raise InputError("BAD_VALUE", begin, f"the model file has the labels {card.labels}")
         restore(run.bare, weights)
-        first = run.films.of(Split.TRAIN)
-        some = first[np.linspace(0, len(first) - 1, min(_AWAKE, len(first))).astype(int)]
-        awaken(run.bare, plain(run.films.pixels[some], run.config.size_at(0)).to(run.accelerator.device))
-        run.average.load_state_dict(run.bare.state_dict())
-        return
-    network = load_checkpoint(begin).network
-    try:
-        run.bare.load_state_dict(network.state_dict())
-        run.average.load_state_dict(network.state_dict())
-    except RuntimeError as error:
-        raise InputError("BAD_VALUE", run.folder, "the run to begin with has a network of another shape") from error
+        awaken(run.bare, _some(run, _AWAKE))
+    else:
+        weights = read_weights(begin) if begin.suffix == WEIGHTS else load_checkpoint(begin).network.state_dict()
+        try:
+            run.bare.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError("BAD_VALUE", begin, "the network to begin with has another shape") from error
+    run.averaged.load_state_dict(run.bare.state_dict())
+
+
+def _some(run: _Run, most: int) -> Tensor:
+    """Return some films to measure with, (N, 1, S, S), evenly drawn from train."""
+    train = run.films.of(Split.TRAIN)
+    chosen = train[np.linspace(0, len(train) - 1, min(most, len(train))).astype(int)]
+    return plain(run.films.pixels[chosen], min(run.config.size_at(0), _MEASURED_SIZE)).to(run.accelerator.device)
 
 
 def _resume(run: _Run) -> None:
@@ -199,7 +217,8 @@ def _resume(run: _Run) -> None:
     if TrainConfig.from_dict(state["config"]) != run.config or state["data"] != run.data:
         raise InputError("BAD_VALUE", run.folder, "the run to resume has another config or other data")
     run.bare.load_state_dict(state["network"])
-    run.average.load_state_dict(state["average"])
+    run.averaged.load_state_dict(state["average"])
+    run.average.n_averaged.fill_(state["step"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.step = state["step"]
     run.began = time.monotonic() - state["seconds"]
@@ -209,7 +228,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     """Take one step and return the parts of its loss; a step whose gradient is not finite is left out."""
     config, size = run.config, run.config.size_at(done)
     for group in run.optimiser.param_groups:
-        group["lr"] = _rate(config, run.step, done)
+        group["lr"] = _rate(config, run.step, done) * group["share"]
     rng = np.random.default_rng((config.seed, run.step, run.accelerator.process_index))
     share = max(1, config.batch // run.accelerator.num_processes)
     drawn = run.indices[rng.choice(len(run.indices), share, p=run.chance)]
@@ -253,7 +272,7 @@ def _look(run: _Run, size: int) -> None:
         val = val[:: max(1, len(val) // run.config.evaluate_films)]
     if not len(val):
         return
-    found = detect_all(predict(run.average, run.films, val, size), run.config.labels)
+    found = detect_all(predict(run.averaged, run.films, val, size), run.config.labels)
     _append(run.folder / "val.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
     each = " ".join(f"{k[3:9]} {v:.2f}" for k, v in found.items() if k.startswith("ap/") and math.isfinite(v))
     run.say(f"val at step {run.step}: mAP@0.4 {found['map']:.3f}, AUROC {found['auroc']:.3f} ({each})")
@@ -267,7 +286,7 @@ def _save(run: _Run, done: float) -> None:
         "seconds": run.seconds,
         "progress": done,
         "network": run.bare.state_dict(),
-        "average": run.average.state_dict(),
+        "average": run.averaged.state_dict(),
         "optimiser": run.optimiser.state_dict(),
     }
     torch.save(state, run.folder / "last.tmp")
@@ -281,10 +300,20 @@ def _load(path: Path) -> dict[str, Any]:
     return state
 
 
-def _groups(network: Network, decay: float) -> list[dict[str, Any]]:
-    matrices = [value for value in network.parameters() if value.ndim > 1]
-    others = [value for value in network.parameters() if value.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+def _groups(network: Network, config: TrainConfig) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: the backbone learns at a ``share`` of the rate, and matrices decay."""
+    parts: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, value in network.named_parameters():
+        if value.requires_grad:
+            parts.setdefault((name.startswith("backbone."), value.ndim > 1), []).append(value)
+    return [
+        {
+            "params": values,
+            "share": config.backbone_rate if backbone else 1.0,
+            "weight_decay": config.weight_decay if matrix else 0.0,
+        }
+        for (backbone, matrix), values in parts.items()
+    ]
 
 
 def _rate(config: TrainConfig, step: int, done: float) -> float:
@@ -292,11 +321,13 @@ def _rate(config: TrainConfig, step: int, done: float) -> float:
     return warm * (config.final_rate + (config.rate - config.final_rate) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _follow(average: Network, network: Network, keep: float) -> None:
-    mine, theirs = list(average.state_dict().values()), list(network.state_dict().values())
-    floats = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.dtype.is_floating_point]
-    with torch.no_grad():
-        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - keep)
+def _follow(ema: float, mine: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
+    """Move the averaged values towards the network's, faster while the average is young (``count`` updates old)."""
+    keep = min(ema, (1 + float(count)) / (10 + float(count)))
+    if mine[0].dtype.is_floating_point:
+        torch._foreach_lerp_(mine, theirs, 1 - keep)
+    else:
+        torch._foreach_copy_(mine, theirs)
 
 
 def _append(path: Path, row: Mapping[str, float | str]) -> None:

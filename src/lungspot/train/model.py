@@ -1,7 +1,6 @@
-"""The detector, whole: a convolutional backbone, a feature pyramid, one box head, and a head for the film.
+"""The detector, whole: a backbone (:mod:`.backbones`), a feature pyramid, one box head, and a head for the film.
 
-Dense 3 x 3 and 1 x 1 convolutions with channels in multiples of 32, for that is what a CPU's matrix units do best. The
-film's head pools one activation map per label, so the maps that explain a film come for free.
+The film's head pools one activation map per label, so the maps that explain a film come for free.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lungspot.errors import InputError
+from lungspot.train.backbones import BACKBONES, ConvNorm
 from lungspot.train.config import TrainConfig
 
 __all__ = ["STRIDES", "Mirrored", "Network", "Output", "points"]
@@ -50,41 +51,6 @@ def points(height: int, width: int) -> tuple[Tensor, Tensor]:
     return torch.cat(centres), torch.cat(strides)
 
 
-class _Conv(nn.Sequential):
-    def __init__(self, before: int, after: int, kernel: int = 3, stride: int = 1, *, active: bool = True) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(after, momentum=0.03),
-        ]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if active else []))
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = _Conv(channels, channels)
-        self.second = _Conv(channels, channels, active=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.second(self.first(x)))
-
-
-class _Split(nn.Module):
-    """A cross-stage-partial block: half the channels pass ``depth`` residuals, half pass by."""
-
-    def __init__(self, channels: int, depth: int) -> None:
-        super().__init__()
-        half = channels // 2
-        self.inside = _Conv(channels, half, 1)
-        self.beside = _Conv(channels, half, 1)
-        self.blocks = nn.Sequential(*[_Residual(half) for _ in range(depth)])
-        self.join = _Conv(channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        joined: Tensor = self.join(torch.cat((self.blocks(self.inside(x)), self.beside(x)), 1))
-        return joined
-
-
 class _Context(nn.Module):
     """Adds to every place what the whole film looks like."""
 
@@ -105,34 +71,33 @@ class Network(nn.Module):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
-        labels, widths, neck = len(config.labels), config.widths, config.neck
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), _Conv(16, widths[0]), _Split(widths[0], config.depths[0]))
-        self.stages = nn.ModuleList(
-            nn.Sequential(_Conv(widths[i], widths[i + 1], stride=2), _Split(widths[i + 1], config.depths[i + 1]))
-            for i in range(3)
-        )
-        self.context = _Context(widths[3])
+        labels, neck = len(config.labels), config.neck
+        if config.backbone not in BACKBONES:
+            raise InputError("BAD_VALUE", "backbone", f"{config.backbone!r} is none of {', '.join(BACKBONES)}")
+        self.backbone = BACKBONES[config.backbone](config)
+        widths: tuple[int, int, int] = self.backbone.widths  # type: ignore[assignment]
+        self.middle = nn.Identity()  # what the backbone sees at stride 16, for hooks
+        self.context = _Context(widths[2])
         # Four more channels say where on the film a place is: a heart is not at the apex.
-        self.lateral = nn.ModuleList(_Conv(width + 4, neck, 1) for width in widths[1:])
-        self.smooth = nn.ModuleList(_Conv(neck, neck) for _ in range(3))
-        self.down = nn.ModuleList(_Conv(neck, neck, stride=2) for _ in range(2))
-        self.tower = _Conv(neck, neck)
-        self.classify = nn.Sequential(_Conv(neck, neck), nn.Conv2d(neck, labels, 1))
-        self.regress = nn.Sequential(_Conv(neck, neck), nn.Conv2d(neck, 4, 1))
+        self.lateral = nn.ModuleList(ConvNorm(width + 4, neck, 1) for width in widths)
+        self.smooth = nn.ModuleList(ConvNorm(neck, neck) for _ in range(3))
+        self.down = nn.ModuleList(ConvNorm(neck, neck, stride=2) for _ in range(2))
+        self.tower = ConvNorm(neck, neck)
+        self.classify = nn.Sequential(ConvNorm(neck, neck), nn.Conv2d(neck, labels, 1))
+        self.regress = nn.Sequential(ConvNorm(neck, neck), nn.Conv2d(neck, 4, 1))
         self.reach = nn.Parameter(torch.ones(3))
-        self.film = nn.Sequential(_Conv(widths[2] + neck, 128, 1), nn.Conv2d(128, labels, 1))
-        self.whole = nn.Linear(widths[3] + 9 * _REDUCED, labels)
-        self.reduce = _Conv(widths[3], _REDUCED, 1)
+        self.film = nn.Sequential(ConvNorm(widths[1] + neck, 128, 1), nn.Conv2d(128, labels, 1))
+        self.whole = nn.Linear(widths[2] + 9 * _REDUCED, labels)
+        self.reduce = ConvNorm(widths[2], _REDUCED, 1)
         self._start()
 
     def _start(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            if isinstance(module, _Residual) and isinstance(module.second[1].weight, Tensor):
-                nn.init.zeros_(module.second[1].weight)
+        for name, part in self.named_children():
+            for module in part.modules():
+                if isinstance(module, nn.Conv2d) and name != "backbone":  # which begins in its own way
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
         for head in (self.classify[1], self.regress[1], self.film[1]):
             nn.init.normal_(head.weight, std=0.01)  # type: ignore[arg-type]
         nn.init.constant_(self.classify[1].bias, -math.log((1 - _PRIOR) / _PRIOR))  # type: ignore[arg-type]
@@ -143,11 +108,8 @@ class Network(nn.Module):
 
     def forward(self, image: Tensor) -> Output:
         """Return what the network says about the films."""
-        x = self.stem(image * 4 - 2)
-        levels = []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
+        levels = self.backbone(image)
+        levels[1] = self.middle(levels[1])
         levels[2] = deep = self.context(levels[2])
         pyramid = [lateral(_placed(level)) for lateral, level in zip(self.lateral, levels, strict=True)]
         for i in (1, 0):

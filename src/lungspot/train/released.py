@@ -21,11 +21,15 @@ from torch import Tensor, nn
 from lungspot.detect.card import ModelCard
 from lungspot.detect.modelfile import examine
 from lungspot.errors import InputError
+from lungspot.train.backbones import BACKBONES
+from lungspot.train.config import TrainConfig
 
-__all__ = ["SUFFIX", "awaken", "read_released", "restore", "shape_of"]
+__all__ = ["SUFFIX", "WEIGHTS", "awaken", "read_released", "read_weights", "restore", "shape_of"]
 
 SUFFIX: Final = ".onnx"
+WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
 _NETWORK: Final = "network."
+_BACKBONE: Final = "backbone."
 _HALF: Final = ".half"
 
 
@@ -44,20 +48,44 @@ def read_released(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         name = tensor.name.removesuffix(_HALF)
         while name.startswith(_NETWORK):  # one more where the file looks at the mirrored film too
             name = name.removeprefix(_NETWORK)
+        if name.startswith(("stem.", "stages.")):  # files before version 2 had one backbone, and no name for it
+            name = f"backbone.{name}"
         found[name] = torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor), dtype=np.float32))
     return file.card, found
 
 
-def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the settings of a ``TrainConfig`` that make a network of these weights: widths, depths and neck."""
-    entries = ["stem.1.0.weight", *(f"stages.{i}.0.0.weight" for i in range(3))]
-    blocks = ["stem.2.blocks.", *(f"stages.{i}.1.blocks." for i in range(3))]
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the bare weights of a ``.npz`` file, floats as float32; raises ``NOT_FOUND`` and ``BAD_VALUE``."""
     try:
-        widths, neck = tuple(len(weights[name]) for name in entries), len(weights["smooth.0.0.weight"])
-    except KeyError as error:
-        raise InputError("BAD_VALUE", error.args[0], "the model file's network is not one of ours") from error
-    depths = tuple(len({name.split(start)[1].split(".")[0] for name in weights if start in name}) for start in blocks)
-    return {"widths": widths, "depths": depths, "neck": neck}
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: torch.from_numpy(np.array(file[name])) for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError("NOT_FOUND", path, "no weights here") from error
+    except (OSError, ValueError) as error:
+        raise InputError("BAD_VALUE", path, f"not a file of weights ({error})") from error
+    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
+
+
+def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the settings of a ``TrainConfig`` that make a network of these weights: backbone, widths, depths, neck.
+
+    Raises ``BAD_VALUE`` where no backbone has weights of these names and shapes.
+    """
+    shapes = {
+        name.removeprefix(_BACKBONE): value.shape for name, value in weights.items() if name.startswith(_BACKBONE)
+    }
+    entries = ["stem.1.0.weight", *(f"stages.{i}.0.0.weight" for i in range(3))]
+    neck = {"neck": len(weights["smooth.0.0.weight"])} if "smooth.0.0.weight" in weights else {}
+    if neck and all(name in shapes for name in entries):
+        blocks = ["stem.2.blocks.", *(f"stages.{i}.1.blocks." for i in range(3))]
+        depths = tuple(
+            len({name.split(start)[1].split(".")[0] for name in shapes if start in name}) for start in blocks
+        )
+        return {"backbone": "csp", "widths": tuple(shapes[name][0] for name in entries), "depths": depths, **neck}
+    for name, make in BACKBONES.items():
+        if neck and shapes == {key: value.shape for key, value in make(TrainConfig()).state_dict().items()}:
+            return {"backbone": name, **neck}
+    raise InputError("BAD_VALUE", "network", "the model file's network is not one of ours")
 
 
 def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
