@@ -167,7 +167,7 @@ def test_two_models_are_compared_on_the_films_that_both_read():
 
     theirs, mine = common_films(read("a", "b", "c"), read("d", "c", "a"), "other.json")
     assert [pair.film for pair in mine.pairs] == [pair.film for pair in theirs] == ["a", "c"]
-    assert [str(error).split(": ")[2] for error in mine.refused] == [
+    assert [error.reason for error in mine.refused] == [
         "b was judged for one of the two models only",
         "d was judged for one of the two models only",
     ]
