@@ -8,12 +8,12 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.evaluate.matched import Limits, tabulate
+from lungspot.evaluate.matched import Limits, Pair, tabulate
 from lungspot.evaluate.measure import METRICS, compare, counts, macro, measure, part, quick, values
 from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
-from lungspot.findings import Box, State
+from lungspot.findings import Box, Finding, Reading, State
 
-from .conftest import LABEL, random_pairs
+from .conftest import FRAME, LABEL, pair_of, random_pairs
 
 A, HALF, FAR = (0, 0, 10, 10), (0, 0, 10, 5), (50, 50, 60, 60)
 
@@ -84,7 +84,7 @@ def as_coco(pairs, labels):
             for finding in reading.findings:
                 if finding.box is not None:
                     row = {"image_id": number, "category_id": labels.index(finding.label) + 1}
-                    row |= {"bbox": list(finding.box.xywh), "area": finding.box.area, "iscrowd": 0}
+                    row |= {"bbox": list(finding.box.xywh), "area": finding.box.area, "iscrowd": int(finding.crowd)}
                     rows.append(
                         row | {"id": len(rows) + 1} | ({} if finding.score is None else {"score": finding.score})
                     )
@@ -114,6 +114,58 @@ def test_as_pycocotools(seed):
     mine = measure(tabulate(pairs, LABEL, Limits()), unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
+
+
+def crowded(pairs, rng):
+    """Return films where a third of the true boxes, grown, are said to hold several instances."""
+
+    def grown(finding):
+        x0, y0, x1, y1 = finding.box.corners
+        more = rng.uniform(0, 30)
+        return replace(finding, box=Box(x0 - more, y0 - more, x1 + more, y1 + more), crowd=True)
+
+    return [
+        replace(
+            p, true=replace(p.true, findings=tuple(grown(f) if rng.random() < 0.35 else f for f in p.true.findings))
+        )
+        for p in pairs
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_crowds_as_pycocotools(seed):
+    """A crowd is no box to find; a box that lies in it, by the threshold of its own area, is no mistake."""
+    pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
+    plain = measure(tabulate(pairs, LABEL, Limits()), unit_weights(len(pairs)))
+    pairs = crowded(pairs, np.random.default_rng(seed))
+    theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
+    matched = tabulate(pairs, LABEL, Limits())
+    mine = measure(matched, unit_weights(len(pairs)))
+    assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
+    assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
+    assert mine["ap0.4"][0] != plain["ap0.4"][0]
+    halves = [part(matched, np.arange(len(pairs)) % 2 == side) for side in (0, 1)]
+    assert sum(len(half.crowd) for half in halves) == len(matched.crowd)
+
+
+def test_what_a_crowd_alone_says():
+    """A film with a crowd shows the label; in it nothing is wrong, outside it a box is; there is nothing to miss."""
+    crowd = Reading("t", (Finding(LABEL, Box(0, 0, 50, 50), crowd=True),), {LABEL: State.BOXED}, FRAME)
+    inside, outside = Finding(LABEL, Box(10, 10, 40, 40), 0.9), Finding(LABEL, Box(60, 60, 90, 90), 0.8)
+    films = [([A], [(A, 0.95)]), ([], [])]
+    pairs = [pair_of(i, *film) for i, film in enumerate(films)]
+
+    def measured(*found):
+        said = Reading("m", found, {LABEL: State.PRESENT}, FRAME)
+        every = [*pairs, Pair("crowd", "p", crowd, said)]
+        return {name: value[0] for name, value in measure(tabulate(every, LABEL, Limits()), unit_weights(3)).items()}
+
+    quiet, right, wrong = measured(), measured(inside), measured(inside, outside)
+    for name in ("ap0.4", "cpm", "wafroc", "t_iou0.4", "afp_iou0.4", "rsna", "brier_box", "voc0.4"):
+        assert right[name] == pytest.approx(quiet[name]), name
+    assert wrong["rsna"] < right["rsna"]
+    assert wrong["brier_box"] > right["brier_box"]
+    assert right["auroc"] == 1.0 > quiet["auroc"]  # the film does show the label
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ findings = st.builds(
     zone=optional(st.sampled_from(Zone)),
     source=optional(st.text(max_size=5)),
     judged=st.booleans(),
-)
+).flatmap(lambda f: st.just(f) if f.box is None else st.booleans().map(lambda crowd: replace(f, crowd=crowd)))
 
 
 @st.composite

@@ -61,6 +61,21 @@ def test_a_stranger_s_file_says_no_more_than_it_says(foreign):
     assert third.readings[0].findings == (Finding("nodule_mass", Box(300, 150, 350, 190), 0.5),)
 
 
+def test_a_crowd_stays_a_crowd(foreign, tmp_path):
+    def change(value):
+        value["annotations"][1] |= {"iscrowd": 1, "segmentation": {"counts": [0, 20000], "size": [100, 200]}}
+
+    case = coco.read(foreign(change))[0]
+    (reading,) = case.readings
+    assert [finding.crowd for finding in reading.findings] == [False, True]
+    assert reading.boxes("effusion") == (Box(10, 20, 40.5, 60),)
+    assert reading.crowds("effusion") == (Box(100, 20, 250, 60),)
+    coco.write([case], tmp_path / "again")
+    written = json.loads((tmp_path / "again" / "annotations.json").read_text())
+    assert [annotation["iscrowd"] for annotation in written["annotations"]] == [0, 1]
+    assert coco.read(tmp_path / "again")[0].readings == case.readings
+
+
 def test_the_caller_may_say_what_was_looked_for(foreign):
     _, second, third = coco.read(foreign(), looked_for=["effusion"])
     assert second.readings[0].states == {"effusion": "absent"}

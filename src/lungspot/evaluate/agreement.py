@@ -30,7 +30,7 @@ def agreement_auroc(
     rows: list[tuple[int, bool, float, Mapping[str, float]]] = []
     for of in matched.values():
         right = of.right[level(_AT)]
-        for k in np.flatnonzero((of.score >= of.limits.box) & of.sure[of.film]):
+        for k in np.flatnonzero((of.score >= of.limits.box) & of.judged(_AT)):
             film = int(of.film[k])
             if pairs[film].agreement:
                 rows.append((film, bool(right[k]), float(of.score[k]), pairs[film].agreement[int(of.order[k])]))

@@ -35,27 +35,44 @@ class Climb:
     true: Array
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Boxes that are right or wrong for sure, (K,); how many down to and with each box; sums of their weights."""
+
+    sure: NDArray[np.bool_]
+    rank: NDArray[np.int64]
+    sums: NDArray[np.int32]
+
+
 class Ladder:
     """One label's boxes under R rows of weights, (R, F); the sums that all thresholds share are made once."""
 
     def __init__(self, matched: Matched, weights: Integers) -> None:
         self.matched = matched
         self.weights = weights
-        sure = matched.sure[matched.film]
         self.films = weights[:, matched.sure].sum(1, dtype=np.float64)
         self.true = weights[:, matched.true_film].sum(1, dtype=np.float64)
-        self._sure = sure
-        self._rank = np.cumsum(sure)  # how many sure boxes there are down to and with each box
-        sums = np.cumsum(weights[:, matched.film[sure]], axis=1, dtype=np.int32)
-        self._sums = np.concatenate((np.zeros((len(weights), 1), dtype=np.int32), sums), axis=1)
+        self._crowded = bool((matched.crowd > 0).any())
+        self._made: dict[float, _Judged] = {}
+
+    def _judged(self, iou: float) -> _Judged:
+        """Return the boxes that count at a threshold, and their sums; without a crowd all thresholds share them."""
+        key = iou if self._crowded else 0.0
+        if key not in self._made:
+            sure = self.matched.judged(iou)
+            sums = np.cumsum(self.weights[:, self.matched.film[sure]], axis=1, dtype=np.int32)
+            none = np.zeros((len(self.weights), 1), dtype=np.int32)
+            self._made[key] = _Judged(sure, np.cumsum(sure), np.concatenate((none, sums), axis=1))
+        return self._made[key]
 
     def climb(self, iou: float) -> Climb:
         """Return the counts at each right box, as the order of the boxes stands (COCO's rule for equal scores)."""
         at = np.flatnonzero(self.matched.right[level(iou)])
         mine = self.weights[:, self.matched.film[at]]
-        unsure = np.cumsum(mine * ~self._sure[at], axis=1, dtype=np.float64)
+        of = self._judged(iou)
+        unsure = np.cumsum(mine * ~of.sure[at], axis=1, dtype=np.float64)
         hits = np.cumsum(mine, axis=1, dtype=np.float64)
-        return Climb(hits, self._sums[:, self._rank[at]] + unsure, self.true)
+        return Climb(hits, of.sums[:, of.rank[at]] + unsure, self.true)
 
     def froc(self, iou: float) -> tuple[Array, Array, Array]:
         """Return thresholds (G,), true and false positives (R, G) where boxes from each threshold on are counted.
@@ -66,10 +83,11 @@ class Ladder:
         at = np.flatnonzero(self.matched.right[level(iou)])
         mine = self.weights[:, self.matched.film[at]]
         hits = np.cumsum(mine, axis=1, dtype=np.float64)
-        sure_hits = np.cumsum(mine * self._sure[at], axis=1, dtype=np.float64)
+        of = self._judged(iou)
+        sure_hits = np.cumsum(mine * of.sure[at], axis=1, dtype=np.float64)
         last = np.flatnonzero(np.append(score[at][1:] != score[at][:-1], True)) if len(at) else at
         end = np.searchsorted(-score, -score[at[last]], side="right") - 1
-        false = self._sums[:, self._rank[end]] - sure_hits[:, last]
+        false = of.sums[:, of.rank[end]] - sure_hits[:, last]
         return score[at[last]], hits[:, last], false
 
 
@@ -126,7 +144,8 @@ def wafroc(matched: Matched, weights: Integers, iou: float) -> Array:
     np.maximum.at(highest, matched.film, matched.score)
     normal = np.flatnonzero(matched.state == ABSENT)
     normal = normal[np.argsort(highest[normal], kind="stable")]
-    diseased = matched.state == BOXED
+    lesions = np.bincount(matched.true_film, minlength=len(matched.state))
+    diseased = (matched.state == BOXED) & (lesions > 0)  # a crowd alone is no lesion to rate
     lesion = np.flatnonzero(diseased[matched.true_film])
     film = matched.true_film[lesion]
     taker = matched.taken_by[t, lesion]

@@ -66,8 +66,9 @@ class Matched:
     and equal scores in the order of the films: ``film`` and ``score`` (K,), ``right`` (T, K), ``iou`` and ``iobb``
     (K,): the largest overlap with a true box of its film, over the union and over the found box's own area;
     ``centred`` (K,): its centre is in a true box; ``area`` (K,): its part of the film; ``order`` (K,): which finding
-    of its film it is. True boxes: ``true_film`` and ``true_area`` (M,), ``taken_by`` (T, M) the found box or -1,
-    ``true_iou`` and ``true_iobb`` (M,): the largest overlap with a found box that reaches the limit.
+    of its film it is; ``crowd`` (K,): its largest part inside a crowd of its film. True boxes: ``true_film`` and
+    ``true_area`` (M,), ``taken_by`` (T, M) the found box or -1, ``true_iou`` and ``true_iobb`` (M,): the largest
+    overlap with a found box that reaches the limit.
     """
 
     label: str
@@ -82,6 +83,7 @@ class Matched:
     centred: NDArray[np.bool_]
     area: Array
     order: NDArray[np.int64]
+    crowd: Array
     true_film: NDArray[np.int64]
     true_area: Array
     taken_by: NDArray[np.int64]
@@ -92,6 +94,14 @@ class Matched:
     def sure(self) -> NDArray[np.bool_]:
         """(F,) whether a box that hits nothing is wrong there: the label is absent, or boxed exhaustively."""
         return np.asarray((self.state == ABSENT) | (self.state == BOXED), dtype=np.bool_)
+
+    def judged(self, iou: float) -> NDArray[np.bool_]:
+        """Return (K,) whether a box on a :attr:`sure` film is right or wrong at a threshold of :data:`IOUS`.
+
+        As COCO has it, a box that hits nothing and lies in a crowd, by ``iou`` of its own area, is neither.
+        """
+        inside = ~self.right[level(iou)] & (self.crowd >= iou)
+        return np.asarray(self.sure[self.film] & ~inside, dtype=np.bool_)
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -141,6 +151,7 @@ def tabulate(pairs: Sequence[Pair], label: str, limits: Limits) -> Matched:
         centred=joined("centred", (0,)).astype(np.bool_)[best_first],
         area=joined("area", (0,)).astype(np.float64)[best_first],
         order=joined("order", (0,)).astype(np.int64)[best_first],
+        crowd=joined("crowd", (0,)).astype(np.float64)[best_first],
         true_film=joined("true_film", (0,)).astype(np.int64),
         true_area=joined("true_area", (0,)).astype(np.float64),
         taken_by=place[joined("taken_by", (count, 0), 1).astype(np.int64)],
@@ -161,6 +172,7 @@ class _Part:
     centred: NDArray[np.bool_]
     area: Array
     order: NDArray[np.int64]
+    crowd: Array
     true_film: NDArray[np.int64]
     true_area: Array
     taken_by: NDArray[np.int64]
@@ -189,6 +201,7 @@ def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Pa
     else:
         overlap = over_own = np.zeros((len(found), len(true)))
         inside = np.zeros((len(found), len(true)), dtype=np.bool_)
+    crowds = as_array(pair.true.crowds(label))
     shown = score >= limit
     return _Part(
         film=np.full(len(found), number),
@@ -199,12 +212,21 @@ def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Pa
         centred=np.asarray(inside.any(axis=1), dtype=np.bool_),
         area=np.prod(found[:, 2:] - found[:, :2], axis=1) / whole,
         order=np.array([i for i, _ in mine], dtype=np.int64),
+        crowd=_share_inside(found, crowds),
         true_film=np.full(len(true), number),
         true_area=np.prod(true[:, 2:] - true[:, :2], axis=1) / whole,
         taken_by=taken_by,
         true_iou=overlap[shown].max(0, initial=0.0),
         true_iobb=over_own[shown].max(0, initial=0.0),
     )
+
+
+def _share_inside(found: Array, crowds: Array) -> Array:
+    """Return the largest part of each found box, (P,), that lies inside one of the crowds."""
+    if not len(found) or not len(crowds):
+        return np.zeros(len(found))
+    own = np.prod(found[:, 2:] - found[:, :2], axis=1)
+    return np.asarray((intersection_matrix(found, crowds) / own[:, None]).max(1), dtype=np.float64)
 
 
 def _probability(found: Reading, label: str) -> float:

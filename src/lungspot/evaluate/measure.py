@@ -173,6 +173,7 @@ def part(matched: Matched, films: NDArray[np.bool_]) -> Matched:
         centred=matched.centred[mine],
         area=matched.area[mine],
         order=matched.order[mine],
+        crowd=matched.crowd[mine],
         true_film=matched.true_film[theirs],
         true_area=matched.true_area[theirs],
         taken_by=place[matched.taken_by[:, theirs]],
@@ -214,7 +215,7 @@ def _measure(m: Matched, weights: Integers) -> dict[str, Array]:
     sums = weights.astype(np.float64) @ np.stack([side for share in shares.values() for side in share], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         found |= {name: sums[:, 2 * i] / sums[:, 2 * i + 1] for i, name in enumerate(shares)}
-    sure = m.sure[m.film]
+    sure = m.judged(_IOU)
     found["ece_box"] = weighted_shortfall(m.score[sure], m.right[level(_IOU)][sure], weights[:, m.film[sure]])
     return {name: found[name] for name in METRICS}
 
@@ -234,7 +235,8 @@ def _shares(m: Matched) -> dict[str, tuple[Array, Array]]:
     for kind, reached, mine in (("iou", m.true_iou, m.iou), ("iobb", m.true_iobb, m.iobb)):
         for limit in _WANG:
             found[f"t_{kind}{limit}"] = each(m.true_film[reached >= limit]), true
-            found[f"afp_{kind}{limit}"] = each(m.film[shown & (mine < limit)]) * with_truth, with_truth
+            false = shown & (mine < limit) & (m.crowd < limit)
+            found[f"afp_{kind}{limit}"] = each(m.film[false]) * with_truth, with_truth
     best = np.zeros(films)
     best[m.film[::-1]] = m.centred[::-1]  # the last written, the best, stays
     found["hit_rate"] = best * with_truth, with_truth
@@ -243,7 +245,7 @@ def _shares(m: Matched) -> dict[str, tuple[Array, Array]]:
     found["sensitivity"] = called * positive, positive
     found["specificity"] = (1 - called) * absent, absent
     found["brier_film"] = (m.probability - positive) ** 2 * known, known
-    sure = m.sure[m.film]
+    sure = m.judged(_IOU)
     gap = (m.score - m.right[level(_IOU)]) ** 2
     found["brier_box"] = each(m.film[sure], gap[sure]), each(m.film[sure])
     return found
@@ -253,11 +255,12 @@ def _rsna(m: Matched) -> tuple[Array, Array]:
     """Return per film the mean over IoUs of TP / (TP + FP + FN), and whether it counts: it shows or is given a box."""
     films = len(m.state)
     shown = m.score >= m.limits.box
-    given = np.bincount(m.film[shown], minlength=films)
     true = np.bincount(m.true_film, minlength=films)
-    counted = m.sure & (given + true > 0)
+    said = np.bincount(m.film[shown & m.judged(_RSNA[0])], minlength=films)
+    counted = m.sure & (said + true > 0)
     total = np.zeros(films)
     for iou in _RSNA:
+        given = np.bincount(m.film[shown & m.judged(iou)], minlength=films)
         hits = np.bincount(m.film[shown & m.right[level(iou)]], minlength=films)
         total += hits / np.maximum(given + true - hits, 1)
     return np.where(counted, total / len(_RSNA), 0.0), counted.astype(np.float64)
@@ -288,6 +291,7 @@ def _both(one: Matched, other: Matched) -> Matched:
         centred=joined("centred")[order],
         area=joined("area")[order],
         order=joined("order")[order],
+        crowd=joined("crowd")[order],
         true_film=np.concatenate((one.true_film, other.true_film + films)),
         true_area=joined("true_area"),
         taken_by=place[taken],

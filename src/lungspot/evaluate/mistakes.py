@@ -53,7 +53,7 @@ def mistakes(pairs: Sequence[Pair], matched: Mapping[str, Matched]) -> Mistakes:
     true = {label: [as_array(pair.true.boxes(label)) for pair in pairs] for label in labels}
     for label, of in matched.items():
         right = of.right[level(_AT)]
-        for k in np.flatnonzero((of.score >= of.limits.box) & of.sure[of.film]):
+        for k in np.flatnonzero((of.score >= of.limits.box) & of.judged(_AT)):
             film = int(of.film[k])
             box = [f for f in pairs[film].found.findings if f.box is not None][int(of.order[k])].box
             corners = as_array([] if box is None else [box])

@@ -179,7 +179,7 @@ def _of_size(m: Matched, least: float, most: float) -> Matched:
     wrong = ~m.right[t] & (m.area >= least) & (m.area < most)
     kept = hits | wrong
     place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-    names = ("film", "score", "iou", "iobb", "centred", "area", "order")
+    names = ("film", "score", "iou", "iobb", "centred", "area", "order", "crowd")
     return replace(
         m,
         **{name: getattr(m, name)[kept] for name in names},
@@ -218,7 +218,7 @@ def _curves(m: Matched) -> dict[str, Any]:
     climb = ladder.climb(0.4)
     known = m.known
     probability, positive = m.probability[known], m.state[known] >= PRESENT
-    sure = m.sure[m.film]
+    sure = m.judged(0.4)
     true, films = max(float(ladder.true[0]), 1.0), max(float(ladder.films[0]), 1.0)
     precision = climb.hits[0] / np.maximum(climb.found[0], 1)
     return {

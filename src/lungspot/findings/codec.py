@@ -26,6 +26,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "zone": finding.zone,
         "source": finding.source,
         "judged": None if finding.judged else False,
+        "crowd": finding.crowd or None,
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -41,6 +42,7 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
             zone=Zone(value["zone"]) if "zone" in value else None,
             source=_text(value["source"]) if "source" in value else None,
             judged=_truth(value["judged"]) if "judged" in value else True,
+            crowd=_truth(value["crowd"]) if "crowd" in value else False,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed("finding", error) from error

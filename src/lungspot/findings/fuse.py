@@ -133,7 +133,7 @@ def _spots(label: str, readings: Sequence[Reading], iou: float) -> list[_Spot]:
         (finding.box.corners, 1.0 if finding.score is None else finding.score, index, finding)
         for index, reading in enumerate(readings)
         for finding in reading.of(label)
-        if finding.box is not None and finding.score != 0
+        if finding.box is not None and finding.score != 0 and not finding.crowd
     ]
     spots: list[_Spot] = []
     for member in sorted(queue, key=lambda member: (-member[1], member[2], member[0])):

@@ -7,6 +7,7 @@ The state of a label says what the absence of a box means (docs/conventions.md, 
 state            what the reader says                                        boxes of the label
 ===============  ==========================================================  ==================
 ``boxed``        it is there, and every instance has its box                 at least one
+                 or is in a box of a crowd
 ``present``      it is there, and not (all) boxed                            any number
 ``absent``       it was looked for and is not there                          none
 not looked for   nothing                                                     none
@@ -65,7 +66,8 @@ class Finding:
 
     ``box`` is in the frame of the :class:`Reading` that holds the finding. ``source`` names the reader when it differs
     from the reading's (a fused reading keeps who agreed, joined by ``+``). ``judged``: False where nobody judged this
-    box by itself, so that its score is the film's, not the box's.
+    box by itself, so that its score is the film's, not the box's. ``crowd``: the box is around several instances that
+    nobody boxed one by one (COCO's ``iscrowd``): no box to find, and what is found in it is not wrong.
     """
 
     label: str
@@ -75,9 +77,12 @@ class Finding:
     zone: Zone | None = None
     source: str | None = None
     judged: bool = True
+    crowd: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse ids that are not lower-case words and scores outside [0, 1]."""
+        """Refuse ids that are not lower-case words, scores outside [0, 1], and a crowd without a box."""
+        if self.crowd and self.box is None:
+            raise InputError("BAD_VALUE", None, f"a crowd of {self.label} without a box")
         if not is_label_id(self.label):
             raise InputError("UNKNOWN_LABEL", None, f"label id {self.label!r} is not a lower-case word")
         if self.score is not None and not (math.isfinite(self.score) and 0 <= self.score <= 1):
@@ -147,8 +152,12 @@ class Reading:
         return tuple(finding for finding in self.findings if finding.label == label)
 
     def boxes(self, label: str | None = None) -> tuple[Box, ...]:
-        """Return the boxes of one label, or of all, in their order."""
-        return tuple(f.box for f in self.findings if f.box is not None and label in {None, f.label})
+        """Return the boxes of single instances of one label, or of all, in their order."""
+        return tuple(f.box for f in self.findings if f.box is not None and not f.crowd and label in {None, f.label})
+
+    def crowds(self, label: str) -> tuple[Box, ...]:
+        """Return the boxes around several instances of one label, in their order."""
+        return tuple(f.box for f in self.findings if f.box is not None and f.crowd and f.label == label)
 
     def to_frame(self, target: Frame) -> Reading:
         """Return the same reading on the same picture at another size."""

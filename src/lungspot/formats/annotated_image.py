@@ -41,6 +41,7 @@ class Mark:
     """One box of one label, in pixels of the shown film.
 
     ``reader`` and ``score`` where the tool says them; ``proposed``: the tool keeps it apart from what people drew.
+    ``crowd``: it is around several instances that nobody boxed one by one.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Mark:
     reader: str | None = None
     score: float | None = None
     proposed: bool = False
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def marks_of(readings: Iterable[Reading], native: Frame | None, size: Frame | No
                 shown = as_shown(box)
             except InputError:  # too thin to survive the scaling
                 shown = None
-            marks.append(None if shown is None else Mark(finding.label, shown, reading.reader, finding.score))
+            who, crowd = reading.reader, finding.crowd
+            marks.append(None if shown is None else Mark(finding.label, shown, who, finding.score, crowd=crowd))
     return marks
 
 

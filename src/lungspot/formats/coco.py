@@ -7,6 +7,7 @@ Coordinates: ``bbox`` is x, y, width, height in pixels of the image file, 0-base
 are the file's. A box outside the film is written as it is. ``area`` is the box's.
 States: an image's ``neg_category_ids`` are labels looked for and absent; ``not_exhaustive_category_ids`` are there
 but not (all) boxed; a category with boxes and in neither list is boxed exhaustively; the others were not looked for.
+An annotation with ``iscrowd`` is a box around several instances: nothing to find, and no mistake inside it.
 Where readers disagree, present wins over boxed, and boxed over absent; what each said is in the image's ``readings``.
 Extra keys: image ``case_id``, ``dataset``, ``patient_id``, ``view``, ``age``, ``sex``, ``split``, ``native``,
 ``readings``; annotation ``reader``, ``score``.
@@ -99,7 +100,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
                 "category_id": numbers[mark.label],
                 "bbox": list(mark.box.xywh),
                 "area": mark.box.area,
-                "iscrowd": 0,
+                "iscrowd": int(mark.crowd),
                 "reader": mark.reader,
                 "score": mark.score,
             }
@@ -213,7 +214,8 @@ def _marks(annotations: Sequence[Any], labels: Mapping[int | str, str], path: Pa
         if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
             raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
         x, y, width, height = box
-        mark = Mark(labels[category], stated_box((x, y, x + width, y + height), where), reader, score)
+        shown = stated_box((x, y, x + width, y + height), where)
+        mark = Mark(labels[category], shown, reader, score, crowd=bool(annotation.get("iscrowd")))
         marks.setdefault(annotation["image_id"], []).append(mark)
     return marks
 

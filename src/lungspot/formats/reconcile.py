@@ -67,7 +67,9 @@ def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_
     readings = []
     for reader in readers:
         findings = [
-            Finding(mark.label, mark.box, mark.score) for mark in annotated.marks if (mark.reader or READER) == reader
+            Finding(mark.label, mark.box, mark.score, crowd=mark.crowd)
+            for mark in annotated.marks
+            if (mark.reader or READER) == reader
         ]
         found = dict.fromkeys((finding.label for finding in findings), State.BOXED)
         states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
@@ -124,7 +126,7 @@ def _edited(
     frame = case.frame or size
     for mark in added:
         box = mark.box if size is None or frame is None else mark.box.move(size, frame)
-        findings.setdefault(mark.reader or editor, []).append(Finding(mark.label, box, mark.score))
+        findings.setdefault(mark.reader or editor, []).append(Finding(mark.label, box, mark.score, crowd=mark.crowd))
     for label, state in changed.items():
         if state is None:  # nothing is said outright any more
             for of_reader in states.values():

@@ -67,7 +67,7 @@ def known(case: Case, labels: Sequence[str]) -> Film:
     reading, doubtful = reader.truth(case), reader.noisy(case)
     boxes, owners = [], []
     for finding in reading.findings:
-        if finding.box is not None and finding.label in labels and case.frame is not None:
+        if finding.box is not None and not finding.crowd and finding.label in labels and case.frame is not None:
             size = (case.frame.width, case.frame.height) * 2
             boxes.append([value / length for value, length in zip(finding.box.corners, size, strict=True)])
             owners.append(labels.index(finding.label))
