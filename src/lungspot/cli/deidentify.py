@@ -74,7 +74,9 @@ def deidentify(
 def _files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source]
-    found = sorted(file for file in source.rglob("*") if file.is_file())
+    from lungspot.images import walk
+
+    found = list(walk(source))
     if not found:
         raise FilmError("NOT_FOUND", source, "a folder without files")
     return found

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lungspot.extras import extra
 from lungspot.formats.case import Case
 from lungspot.formats.problems import Problem
+from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +74,7 @@ def _look(path: Path, bits: Callable[[Image], Hashes] | None) -> tuple[str, Hash
     """Return what colour the film has ("" for grey), and its hash."""
     from PIL import Image as images  # noqa: N813, PLC0415 - 0.1 s that only a check pays
 
-    if path.suffix.lower() in {".dcm", ".dicom"}:
+    if has_suffix(path, DICOM_SUFFIXES):
         if bits is None:
             return "", None
         from lungspot.images import read  # noqa: PLC0415 - pydicom, for DICOM films only

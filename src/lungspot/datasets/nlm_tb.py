@@ -27,7 +27,7 @@ from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, everything_absent
 from lungspot.formats.films import find_films
 from lungspot.formats.tables import age_in_years, need_folder, read_object, refuse_row, sex
-from lungspot.images import Sex, View
+from lungspot.images import Sex, View, walk
 
 __all__ = ["FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 
@@ -49,7 +49,7 @@ def cases(root: Path) -> Iterator[Case]:
     films = {stem: path for stem, path in find_films([root]).items() if _NAME.match(stem)}
     if not films:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called CHNCXR_0001_0 or MCUCXR_0001_0 below it")
-    clinical = {path.stem: path for path in root.rglob("*.txt") if _NAME.match(path.stem)}
+    clinical = {path.stem: path for path in walk(root, (".txt",)) if _NAME.match(path.stem)}
     for stem, path in sorted(films.items()):
         reader, ill = _READERS[stem[:6]], stem.endswith("_1")
         frame = _frame(path) or (FRAME if reader == SHENZHEN else None)

@@ -37,6 +37,7 @@ from lungspot.formats.tables import (
     row_frame,
     word,
 )
+from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = ["CONSENSUS", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]
 
@@ -129,7 +130,7 @@ def sizes_known(root: Path) -> bool:
     if tables and "width" in header_of(tables[0]):
         return True
     return (root / "train_meta.csv").is_file() or any(
-        path.suffix.lower() in {".dcm", ".dicom"} for path in find_films([root]).values()
+        has_suffix(path, DICOM_SUFFIXES) for path in find_films([root]).values()
     )
 
 

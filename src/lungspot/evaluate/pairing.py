@@ -17,7 +17,8 @@ from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
 from lungspot.formats.case import Case
-from lungspot.formats.films import DICOM, dicom_facts
+from lungspot.formats.films import dicom_facts
+from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = [
     "DIVISIONS",
@@ -270,7 +271,7 @@ def _stored(path: Path | None) -> Frame | None:
     if path is None:
         return None
     try:
-        if path.suffix.lower() in DICOM:
+        if has_suffix(path, DICOM_SUFFIXES):
             return dicom_facts(path).frame
         with Image.open(path) as picture:
             return Frame(*picture.size)

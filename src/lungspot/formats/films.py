@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
 from lungspot.formats.tables import age_in_years, sex, view
-from lungspot.images import Sex, View
+from lungspot.images import DICOM_SUFFIXES, IMAGE_SUFFIXES, Sex, View, has_suffix, walk
 
-__all__ = ["EXTENSIONS", "Facts", "dicom_facts", "find_films", "list_films"]
+__all__ = ["Facts", "dicom_facts", "find_films", "list_films"]
 
-DICOM: Final[frozenset[str]] = frozenset({".dcm", ".dicom"})
-EXTENSIONS: Final[frozenset[str]] = DICOM | {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _TAGS = ["Rows", "Columns", "PatientID", "PatientAge", "PatientSex", "ViewPosition"]
 
 
@@ -44,21 +40,16 @@ def find_films(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def list_films(folder: Path) -> Iterator[Path]:
-    """Yield every film below ``folder`` in sorted order, by its extension; hidden files are none."""
-    for parent, children, names in os.walk(folder):
-        children.sort()
-        for name in sorted(names):
-            stem, dot, extension = name.rpartition(".")
-            if dot and f".{extension.lower()}" in EXTENSIONS and not stem.startswith("."):
-                yield Path(parent, name)
+    """Yield every film below ``folder`` in sorted order, by its suffix; hidden files are none."""
+    return walk(folder, IMAGE_SUFFIXES)
 
 
 def dicom_facts(path: Path | None) -> Facts:
     """Return what the header of a DICOM film says; nothing for other films or None. No pixel is read.
 
-    Raises :class:`DatasetError` where a file called ``.dcm`` or ``.dicom`` has no readable header.
+    Raises :class:`DatasetError` where a file called ``.dcm``, ``.dicom`` or ``.dic`` has no readable header.
     """
-    if path is None or path.suffix.lower() not in DICOM:
+    if path is None or not has_suffix(path, DICOM_SUFFIXES):
         return Facts()
     from pydicom import dcmread  # noqa: PLC0415 - 0.2 s that only a download of DICOM films pays
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pydicom
@@ -23,10 +22,9 @@ from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative
-from lungspot.images import read
+from lungspot.images import IMAGE_SUFFIXES, read
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "FilmTransfer",
     "Progress",
     "annotated_images_of",
@@ -35,9 +33,6 @@ __all__ = [
     "new_folder",
     "stems",
 ]
-
-# What a film's file may end in.
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff", ".webp", ".bmp")
 
 # Gives the cases one by one, to draw a bar; the plain ``iter`` draws none.
 Progress = Callable[[Sequence[Case]], Iterable[Case]]

@@ -34,6 +34,7 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
 from lungspot.formats.reconcile import case_of
+from lungspot.images import walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -110,7 +111,7 @@ def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list
     """
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
-    files = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    files = list(walk(root, (".json",))) if root.is_dir() else [root]
     found = []
     for path in files:
         value = load_json(path)

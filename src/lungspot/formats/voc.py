@@ -30,6 +30,7 @@ from lungspot.formats.image_files import FilmTransfer, Progress, annotated_image
 from lungspot.formats.reconcile import case_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
+from lungspot.images import walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -101,7 +102,7 @@ def annotated_images(
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
     folder = root if root.is_dir() else root.parent
     sidecar = read_sidecar(folder)
-    files = sorted(folder.rglob("*.xml")) if root.is_dir() else [root]
+    files = list(walk(folder, (".xml",))) if root.is_dir() else [root]
     splits = _splits(folder)
     found: dict[str, AnnotatedImage] = {}
     others = []

@@ -29,7 +29,6 @@ from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, lab
 from lungspot.formats.case import Case, Split
 from lungspot.formats.class_list import class_names, class_yaml
 from lungspot.formats.image_files import (
-    IMAGE_SUFFIXES,
     FilmTransfer,
     Progress,
     annotated_images_of,
@@ -38,6 +37,7 @@ from lungspot.formats.image_files import (
 )
 from lungspot.formats.reconcile import case_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
+from lungspot.images import IMAGE_SUFFIXES, walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -153,7 +153,7 @@ def _text_file(root: Path, film: str) -> Path:
 
 
 def _films(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return walk(folder, IMAGE_SUFFIXES)
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -206,6 +206,6 @@ def _mark(words: Sequence[str], labels: Sequence[str], size: Frame | None, where
 
 
 def _refuse_orphans(root: Path, known: set[Path]) -> None:
-    for path in sorted(root.rglob("*.txt")):
+    for path in walk(root, (".txt",)):
         if path not in known and "labels" in path.relative_to(root).parts and path.name not in _NOT_LABELS:
             raise DatasetError("DATASET_INCOMPLETE", path, "no film has this label file")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lungspot.images.archive import is_archive, members
+from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Notice, Origin, Pixels, Radiograph, Sex, View
 from lungspot.images.read import dicom_bytes_of, read, read_header
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lungspot.images.identity import Identity, read_identity
 
 __all__ = [
+    "DICOM_SUFFIXES",
+    "IMAGE_SUFFIXES",
     "SYNTAXES",
     "WARNINGS",
     "Identity",
@@ -35,6 +38,7 @@ __all__ = [
     "Sex",
     "View",
     "dicom_bytes_of",
+    "has_suffix",
     "is_archive",
     "is_uid",
     "members",
@@ -49,6 +53,7 @@ __all__ = [
     "table_of",
     "text_of",
     "use_fork_server",
+    "walk",
     "whole_of",
     "without_patient",
 ]

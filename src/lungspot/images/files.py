@@ -1,0 +1,38 @@
+"""Which files are films, by their names, and what a folder holds: written once for every room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+__all__ = ["DICOM_SUFFIXES", "IMAGE_SUFFIXES", "has_suffix", "walk"]
+
+DICOM_SUFFIXES: Final = (".dcm", ".dicom", ".dic")
+# What a film's file may end in, in the order in which one is preferred to another of the same stem.
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", *DICOM_SUFFIXES, ".tif", ".tiff", ".webp", ".bmp")
+
+
+def has_suffix(path: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
+    """Say whether a file's name ends in one of ``suffixes`` (lower case, with the dot), whatever its letters' case."""
+    return path.suffix.lower() in suffixes
+
+
+def walk(folder: Path, suffixes: Collection[str] | None = None) -> Iterator[Path]:
+    """Yield every file below ``folder``, sorted by the names along its path; only those with ``suffixes``, if given.
+
+    Hidden files and what is in hidden folders (a name that begins with a dot) are left out, unless ``folder`` itself is
+    hidden. Links to files count as files, links to folders are not followed. A folder that is not there or may not be
+    read holds nothing.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(Path(entry.path), suffixes)
+        elif entry.is_file() and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
+            yield Path(entry.path)
