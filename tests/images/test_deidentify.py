@@ -277,3 +277,23 @@ def test_several_frames_and_short_keys_are_refused(small):
 
 def test_a_day_before_the_calendar_is_left_out():
     assert KEY.day("x", date(1, 1, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["R", "F"], ["R", "F"]),
+        (["la", "fp"], ["LA", "FP"]),
+        ("R", ["R", ""]),
+        (["L", "ZZSECRET"], None),
+        (["ZZSECRET", "F"], None),
+        (["L", "R"], None),
+        (["L", "F", "ZZSECRET"], None),
+    ],
+)
+def test_the_orientation_is_kept_whole_or_not_at_all(given, kept, small):
+    with pydicom.config.disable_value_validation():
+        small.PatientOrientation = given
+        made = without_patient(as_bytes(small), KEY)
+    assert (made.PatientOrientation or None) == kept
+    assert read(as_bytes(made)).orientation == read(as_bytes(small)).orientation

@@ -32,19 +32,19 @@ FILMS = {
     ),
     "not_a_chest_tibia_JLSL.dcm": (
         *(1760, 1760, 10, "CR", True, "AP", "R", "EXTREMITY", None, 25.39, "F"),
-        "BODY_PART",
+        "BODY_PART MIRRORED",
     ),
     "not_a_chest_tibia_JPLL.dcm": (
         *(1760, 1760, 10, "CR", True, "AP", "R", "EXTREMITY", None, 25.39, "F"),
-        "BODY_PART",
+        "BODY_PART MIRRORED",
     ),
     "not_a_chest_tibia_JPLY.dcm": (
         *(1760, 1760, 10, "CR", True, "AP", "R", "EXTREMITY", None, 25.39, "F"),
-        "BODY_PART LOSSY",
+        "BODY_PART MIRRORED LOSSY",
     ),
     "not_a_chest_tibia_RLE.dcm": (
         *(1760, 1760, 10, "CR", True, "AP", "R", "EXTREMITY", None, 24.67, "F"),
-        "PREAMBLE BODY_PART",
+        "PREAMBLE BODY_PART MIRRORED",
     ),
 }
 # (row, column, height, width) as parts of the film where the reader knows what is dense and what is air

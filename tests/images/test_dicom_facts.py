@@ -83,6 +83,18 @@ def test_the_laterality_is_one_of_four(dataset, side):
         (said(PatientBirthDate="19600101", StudyDate="19500101"), None),
         (said(PatientBirthDate="1960", StudyDate="20200101"), None),
         (said(PatientBirthDate="19600101"), None),
+        (said(PatientAge="000Y", PatientBirthDate="20240101", StudyDate="20240108"), 0.02),
+        (said(PatientAge="000D", PatientBirthDate="20240101", StudyDate="20240101"), 0),
+        (said(PatientAge="999Y", PatientBirthDate="19600101", StudyDate="20200101"), 60),
+        (said(PatientAge="adult", PatientBirthDate="1960.01.01", StudyDate="2020.01.01"), 60),
+        (said(PatientAge="063Y", PatientBirthDate="19600101", StudyDate="20200101"), 63),
+        (said(PatientAge=["", "063Y"]), 63),
+        (said(PatientAge=["063Y", ""]), 63),
+        (said(PatientAge="63,5Y"), 63.5),
+        (said(PatientAge="063 Y"), 63),
+        (said(PatientAge="063,Y"), 63),
+        (said(PatientBirthDate="19600101", StudyDate="", AcquisitionDate="20200101"), 60),
+        (said(PatientBirthDate="19600101", StudyDate="0000", ContentDate="20200101"), 60),
     ],
 )
 def test_the_age_is_in_years(dataset, years):
@@ -109,10 +121,39 @@ def test_the_sex_is_what_the_file_says(value, sex):
         (said(PixelSpacing="0.2"), None),
         (said(PixelSpacing=["-1", "1"]), None),
         (said(PixelSpacing=["200", "200"]), None),
+        (said(PixelSpacing=["0.2", "0.1", ""]), (0.2, 0.1)),
+        (said(PixelSpacing=["0.2", "0.2", "0.2"]), None),
+        (said(PixelSpacing=["0.2", ""]), (0.2, 0.2)),
+        (said(PixelSpacing=["", "0.2"]), (0.2, 0.2)),
+        (said(PixelSpacing=["0.2", ""], ImagerPixelSpacing=["0.3", "0.1"]), (0.3, 0.1)),
+        (said(PixelSpacing=["", ""]), None),
+        (said(PixelSpacing=["200", ""]), None),
     ],
 )
 def test_the_spacing_is_calibrated_where_the_file_is(dataset, spacing):
     assert facts.spacing(dataset) == spacing
+
+
+@pytest.mark.parametrize(
+    ("dataset", "aspect"),
+    [
+        (said(), (1, 1)),
+        (said(PixelAspectRatio=["2", "1"]), (2, 1)),
+        (said(PixelAspectRatio=["4", "2"]), (2, 1)),
+        (said(PixelAspectRatio=["1000", "1200"]), (5, 6)),
+        (said(PixelAspectRatio=["0", "1"]), (1, 1)),
+        (said(PixelAspectRatio="2"), (1, 1)),
+        (said(PixelAspectRatio=["2", ""]), (1, 1)),
+        (said(ImagerPixelSpacing=["0.2", "0.1"]), (2, 1)),
+        (said(ImagerPixelSpacing=["0.143", "0.143"]), (1, 1)),
+        (said(PixelSpacing=["0.15", "0.1"], ImagerPixelSpacing=["0.1", "0.1"]), (3, 2)),
+        (said(PixelSpacing=["0.1", "0.1"], PixelAspectRatio=["2", "1"]), (1, 1)),
+        (said(PixelSpacing=["0", "0"], PixelAspectRatio=["2", "1"]), (2, 1)),
+        (said(NominalScannedPixelSpacing=["0.1", "0.3"]), (1, 3)),
+    ],
+)
+def test_a_pixel_may_be_higher_than_wide(dataset, aspect):
+    assert facts.aspect(dataset) == aspect
 
 
 @pytest.mark.parametrize(
@@ -135,6 +176,9 @@ def test_the_spacing_is_calibrated_where_the_file_is(dataset, spacing):
         ({"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "IDENTITY"}, ["POLARITY"]),
         ({"PhotometricInterpretation": "MONOCHROME2", "PresentationLUTShape": "INVERSE"}, ["POLARITY"]),
         ({"OverlayData": b"\0\0"}, ["OVERLAY_IGNORED"]),
+        ({"PixelSpacing": ["0.2", ""]}, ["SPACING"]),
+        ({"PixelSpacing": ["0.2", ""], "ImagerPixelSpacing": ["0.3", "0.3"]}, []),
+        ({"PatientAge": "000Y", "PatientBirthDate": "20240101", "StudyDate": "20240108"}, ["CHILD"]),
     ],
 )
 def test_what_is_worth_knowing_becomes_a_notice(elements, codes):

@@ -94,6 +94,13 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
         "bits": film.bits,
         "inverted": film.inverted,
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
+        "pixel_aspect": list(film.pixel_aspect),
+        "edges": {
+            "left": film.orientation.left,
+            "right": film.orientation.right,
+            "top": film.orientation.top,
+            "bottom": film.orientation.bottom,
+        },
         "view": film.view.value,
         "laterality": film.laterality,
         "body_part": film.body_part,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from lungspot.images.archive import is_archive, members
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
+from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Notice, Origin, Pixels, Radiograph, Sex, View
 from lungspot.images.read import dicom_bytes_of, read, read_header
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
     from lungspot.images.deidentify import Pseudonyms, without_patient
     from lungspot.images.dicom_header import SYNTAXES
     from lungspot.images.dicom_lut import table_of
-    from lungspot.images.dicom_values import is_uid, number_of, numbers_of, text_of, whole_of
+    from lungspot.images.dicom_values import (
+        date_of,
+        is_uid,
+        number_of,
+        numbers_of,
+        text_of,
+        values_of,
+        whole_of,
+        words_of,
+    )
     from lungspot.images.fork_server import use_fork_server
     from lungspot.images.identity import Identity, read_identity
 
@@ -26,9 +36,11 @@ __all__ = [
     "DICOM_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SYNTAXES",
+    "UNKNOWN_ORIENTATION",
     "WARNINGS",
     "Identity",
     "Notice",
+    "Orientation",
     "Origin",
     "Pixels",
     "Placement",
@@ -37,6 +49,7 @@ __all__ = [
     "Radiograph",
     "Sex",
     "View",
+    "date_of",
     "dicom_bytes_of",
     "has_suffix",
     "is_archive",
@@ -53,15 +66,18 @@ __all__ = [
     "table_of",
     "text_of",
     "use_fork_server",
+    "values_of",
     "walk",
     "whole_of",
     "without_patient",
+    "words_of",
 ]
 
 _MODULES: Final = {
     "Identity": "identity",
     "Pseudonyms": "deidentify",
     "SYNTAXES": "dicom_header",
+    "date_of": "dicom_values",
     "is_uid": "dicom_values",
     "number_of": "dicom_values",
     "numbers_of": "dicom_values",
@@ -69,7 +85,9 @@ _MODULES: Final = {
     "table_of": "dicom_lut",
     "text_of": "dicom_values",
     "use_fork_server": "fork_server",
+    "values_of": "dicom_values",
     "whole_of": "dicom_values",
+    "words_of": "dicom_values",
     "without_patient": "deidentify",
 }
 

@@ -33,7 +33,8 @@ from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PA
 from lungspot.images.dicom_header import Header, open_dicom
 from lungspot.images.dicom_lut import table_of
 from lungspot.images.dicom_pixels import decode_pixels
-from lungspot.images.dicom_values import numbers_of, text_of, whole_of
+from lungspot.images.dicom_values import date_of, text_of, values_of, whole_of, words_of
+from lungspot.images.orientation import Orientation
 from lungspot.images.sandbox import DEFAULT, run
 
 __all__ = ["Pseudonyms", "without_patient"]
@@ -131,7 +132,7 @@ def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
     issued = "\0".join((text_of(old, "PatientID"), text_of(old, "IssuerOfPatientID"))).strip("\0")
     patient = issued if text_of(old, "PatientID") else study  # an issuer alone is no patient
     for keyword in DATES:
-        day = _day(old, keyword)
+        day = date_of(old, keyword)
         moved = None if day is None else pseudonyms.day(patient, day)
         if moved is not None:
             setattr(new, keyword, moved.strftime("%Y%m%d"))
@@ -155,33 +156,20 @@ def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
 def _keep(old: Dataset, new: Dataset) -> None:
     """Carry over words out of closed lists, numbers, and look-up tables."""
     for keyword, accepted in WORDS.items():
-        if words := [word for word in _words(old, keyword) if word in accepted]:
+        if words := [word for word in words_of(old, keyword) if word in accepted]:
             setattr(new, keyword, words if len(words) > 1 else words[0])
+    row, column, *more = (*words_of(old, "PatientOrientation"), "", "")
+    if not any(more) and Orientation.of_words(row, column):  # whole, or not at all: half would say something else
+        new.PatientOrientation = [row, column]
     for keyword, (written, most) in NUMBERS.items():
-        values = numbers_of(old, keyword)
-        if 0 < len(values) <= most and not ("Spacing" in keyword and min(values) <= 0):
-            found = [written(value) for value in values]
+        values = values_of(old, keyword)
+        numbers = [value for value in values if value is not None]
+        if numbers and len(values) <= most + (values[-1] is None) and not ("Spacing" in keyword and min(numbers) <= 0):
+            found = ["" if value is None else written(value) for value in values[:most]]  # each in its place
             setattr(new, keyword, found if len(found) > 1 else found[0])
     for keyword in TABLES:
         if (table := table_of(old, keyword)) is not None:
             setattr(new, keyword, [table])
-
-
-def _words(old: Dataset, keyword: str) -> list[str]:
-    try:
-        value = old.get(keyword)
-    except Exception:  # noqa: BLE001 - pydicom meets damaged values with many kinds
-        return []
-    values = [] if value is None else [value] if isinstance(value, str) else list(value)
-    return [str(each).strip(" \0").upper() for each in values]
-
-
-def _day(old: Dataset, keyword: str) -> date | None:
-    value = text_of(old, keyword).replace(".", "")
-    try:
-        return date.fromisoformat(value[:8]) if len(value) >= 8 else None
-    except ValueError:
-        return None
 
 
 def _masked(samples: NDArray[np.integer], header: Header, masks: Sequence[Box]) -> NDArray[np.integer]:

@@ -27,7 +27,6 @@ WORDS: Final[dict[str, frozenset[str]]] = {
     ),
     "Laterality": frozenset("LRBU"),
     "ImageLaterality": frozenset("LRBU"),
-    "PatientOrientation": frozenset({"L", "R", "A", "P", "H", "F", "LF", "RF", "LH", "RH", "AF", "PF", "AH", "PH"}),
     "PresentationLUTShape": frozenset({"IDENTITY", "INVERSE"}),
     "VOILUTFunction": frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"}),
     "RescaleType": frozenset({"US", "OD", "HU"}),

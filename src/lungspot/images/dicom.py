@@ -65,6 +65,8 @@ def _film(header: Header, doubts: list[Notice], origin: Origin) -> Radiograph:
         age_years=facts.age(dataset),
         sex=facts.sex(dataset),
         inverted=inverted,
+        orientation=facts.orientation(dataset)[0],
+        pixel_aspect=facts.aspect(dataset),
         notices=tuple(doubts),
     )
 

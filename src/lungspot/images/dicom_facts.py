@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Callable
+from dataclasses import astuple
+from fractions import Fraction
 from typing import Final
 
 from pydicom.dataset import Dataset
 
-from lungspot.images.dicom_values import numbers_of, text_of
+from lungspot.images.dicom_values import date_of, numbers_of, text_of, values_of, words_of
+from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.radiograph import Notice, Sex, View
 
-__all__ = ["age", "body_part", "laterality", "notices", "sex", "spacing", "view"]
+__all__ = ["age", "aspect", "body_part", "laterality", "notices", "orientation", "sex", "spacing", "view"]
 
 _VIEWS: Final = {
     "PA": View.PA,
@@ -41,6 +44,12 @@ _AGE_UNITS: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, ""
 _CHEST: Final = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "TORSO", "TRUNK", "BODY")
 _ADULT: Final = 16  # years
 _OLDEST: Final = 130
+_TAKEN: Final = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+_SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_SMALLEST, _LARGEST = 0.001, 20.0  # millimetres a pixel
+_MOST_ASPECT: Final = 10_000.0  # PixelAspectRatio is of whole numbers
+_FINEST: Final = 1000
+_NEARLY_AN_AXIS: Final = 0.8  # of a direction cosine: less is an oblique that no side can be told from
 
 
 def view(dataset: Dataset) -> View:
@@ -62,12 +71,14 @@ def laterality(dataset: Dataset) -> str | None:
 
 
 def age(dataset: Dataset) -> float | None:
-    """Return the patient's age in years, by PatientAge, else from the dates of birth and study."""
-    found = re.fullmatch(r"(\d{1,4})\s*([YMWD]?)", text_of(dataset, "PatientAge").upper())
-    if found:
-        years = int(found[1]) * _AGE_UNITS[found[2]]
-        return round(years, 2) if 0 < years <= _OLDEST else None  # 000Y is how devices say that they do not know
-    born, taken = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
+    """Return the patient's age in years, by PatientAge, else from the dates of birth and of the film."""
+    for said in words_of(dataset, "PatientAge"):
+        found = re.fullmatch(r"(\d{1,4}(?:[.,]\d{1,3})?)[\s,.]*([YMWD]?)", said)
+        years = float(found[1].replace(",", ".")) * _AGE_UNITS[found[2]] if found else 0.0
+        if 0 < years <= _OLDEST:  # 000Y is how devices say that they do not know
+            return round(years, 2)
+    born = date_of(dataset, "PatientBirthDate")
+    taken = next((day for keyword in _TAKEN if (day := date_of(dataset, keyword))), None)
     if born is None or taken is None:
         return None
     years = (taken - born).days / 365.25
@@ -89,10 +100,53 @@ def spacing(dataset: Dataset) -> tuple[float, float] | None:
     """Return (row, column) millimetres a pixel: in the patient where calibrated, else at the detector (PS3.3 10.7.1.1).
 
     PixelSpacing is a calibration where the file says so, where it differs from the detector's ImagerPixelSpacing, or
-    where it is all there is.
+    where it is all there is. Where no attribute has two values, one of which only one can be read means square pixels.
     """
-    calibrated = _pair(dataset, "PixelSpacing")
-    return calibrated or _pair(dataset, "ImagerPixelSpacing") or _pair(dataset, "NominalScannedPixelSpacing")
+    return _first_of(_pair, dataset) or _first_of(_square, dataset)
+
+
+def aspect(dataset: Dataset) -> tuple[int, int]:
+    """Return how high to how wide a pixel is, in the smallest whole numbers; (1, 1) where the file does not say.
+
+    By the spacing where there is one, else by PixelAspectRatio (PS3.3 C.7.6.3.1.7).
+    """
+    pair = spacing(dataset) or _pair(dataset, "PixelAspectRatio", most=_MOST_ASPECT)
+    if pair is None:
+        return 1, 1
+    ratio = Fraction(pair[0] / pair[1]).limit_denominator(_FINEST)
+    return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
+
+
+def orientation(dataset: Dataset) -> tuple[Orientation, str]:
+    """Return which side of the patient lies at which edge, and what is wrong with what the file says (else "").
+
+    By PatientOrientation, else by ImageOrientationPatient (CR and DX films seldom have it). Where the two contradict
+    each other, or the first makes no sense, nothing is known. View and flips of the field of view have no say: the
+    orientation describes the picture as it is stored (PS3.3 C.7.6.1.1.1).
+    """
+    row, column, *more = (*words_of(dataset, "PatientOrientation"), "", "")
+    by_words = None if any(more) else Orientation.of_words(row, column)
+    cosines = _by_cosines(numbers_of(dataset, "ImageOrientationPatient"))
+    if by_words is None:
+        return UNKNOWN_ORIENTATION, "PatientOrientation makes no sense"
+    if not by_words:
+        return cosines, ""
+    if cosines and any(a and b and a != b for a, b in zip(astuple(by_words), astuple(cosines), strict=True)):
+        return UNKNOWN_ORIENTATION, "PatientOrientation and ImageOrientationPatient contradict each other"
+    return by_words, ""
+
+
+def _by_cosines(cosines: tuple[float, ...]) -> Orientation:
+    """Return the orientation that ImageOrientationPatient means: x leads to the left, y to the back, z to the head."""
+    if len(cosines) != 6:
+        return UNKNOWN_ORIENTATION
+    words = []
+    for vector in (cosines[:3], cosines[3:]):
+        axis = max(range(3), key=lambda i: abs(vector[i]))
+        if not _NEARLY_AN_AXIS < abs(vector[axis]) <= 1.01:
+            return UNKNOWN_ORIENTATION
+        words.append(("RL", "AP", "FH")[axis][vector[axis] > 0])
+    return Orientation.of_words(*words) or UNKNOWN_ORIENTATION
 
 
 def notices(dataset: Dataset) -> list[Notice]:
@@ -116,18 +170,40 @@ def notices(dataset: Dataset) -> list[Notice]:
     photometric = text_of(dataset, "PhotometricInterpretation").upper()
     if (shape, photometric) in {("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1")}:
         found.append(Notice("POLARITY", f"{photometric} with PresentationLUTShape {shape}; {photometric} was followed"))
+    return [*found, *_geometry_notices(dataset)]
+
+
+def _geometry_notices(dataset: Dataset) -> list[Notice]:
+    found = []
+    if _first_of(_pair, dataset) is None and (square := _first_of(_square, dataset)) is not None:
+        found.append(Notice("SPACING", f"{square[0]:g} mm in one direction, nothing in the other"))
+    sides, problem = orientation(dataset)
+    if problem:
+        found.append(Notice("ORIENTATION", problem))
+    if sides.mirrored:
+        found.append(Notice("MIRRORED", "PatientOrientation says so"))
     return found
 
 
-def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
-    found = numbers_of(dataset, keyword)
-    if len(found) != 2 or not all(0.001 < millimetres < 20 for millimetres in found):
-        return None
-    return found[0], found[1]
+def _first_of(
+    read: Callable[[Dataset, str], tuple[float, float] | None], dataset: Dataset
+) -> tuple[float, float] | None:
+    return next((pair for keyword in _SPACINGS if (pair := read(dataset, keyword)) is not None), None)
 
 
-def _date(dataset: Dataset, keyword: str) -> date | None:
-    try:
-        return date.fromisoformat(text_of(dataset, keyword)[:8])
-    except ValueError:
+def _pair(dataset: Dataset, keyword: str, most: float = _LARGEST) -> tuple[float, float] | None:
+    """Return the two values of an attribute; None where there are more or fewer, or one is out of bounds."""
+    values = values_of(dataset, keyword)
+    numbers = tuple(value for value in values if value is not None and _SMALLEST < value < most)
+    if len(numbers) != 2 or values[:2] != numbers or any(value is not None for value in values[2:]):
         return None
+    return numbers[0], numbers[1]
+
+
+def _square(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Return the one number of an attribute of two values, the other of which is empty or nonsense, for both."""
+    values = values_of(dataset, keyword)
+    numbers = [value for value in values if value is not None]
+    if len(values) != 2 or len(numbers) != 1 or not _SMALLEST < numbers[0] < _LARGEST:
+        return None
+    return numbers[0], numbers[0]

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
 from lungspot.images.dicom_header import Header
-from lungspot.images.dicom_values import number_of, numbers_of, text_of
+from lungspot.images.dicom_values import number_of, numbers_of, text_of, values_of
 from lungspot.images.radiograph import Notice
 
 __all__ = ["padding_range", "shader", "table_of"]
@@ -121,11 +121,11 @@ def _voi(dataset: Dataset) -> list[Callable[[Values], Values]]:
     if found:
         return found
     kind = text_of(dataset, "VOILUTFunction").upper() or "LINEAR"
-    centers, widths = numbers_of(dataset, "WindowCenter"), numbers_of(dataset, "WindowWidth")
+    centers, widths = values_of(dataset, "WindowCenter"), values_of(dataset, "WindowWidth")
     return [
         window
         for center, width in zip(centers, widths, strict=False)
-        if (window := _window(kind, center, width)) is not None
+        if center is not None and width is not None and (window := _window(kind, center, width)) is not None
     ]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from datetime import date
 
 from pydicom import config
 
 from lungspot.images.dicom_header import open_dicom
-from lungspot.images.dicom_values import text_of
+from lungspot.images.dicom_values import date_of, text_of
 from lungspot.images.sandbox import DEFAULT, run
 from lungspot.images.sniff import DICOM, sniff
 
@@ -41,12 +40,6 @@ def _identity(data: bytes, where: str) -> Identity:
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
         dataset = open_dicom(data, where).dataset
-        dates = (_date(text_of(dataset, keyword)) for keyword in ("PatientBirthDate", "StudyDate"))
-        return Identity(text_of(dataset, "PatientID"), text_of(dataset, "PatientName"), *dates)
-
-
-def _date(said: str) -> str:
-    try:
-        return date.fromisoformat(said[:8]).isoformat()
-    except ValueError:
-        return ""
+        dates = (date_of(dataset, keyword) for keyword in ("PatientBirthDate", "StudyDate"))
+        said = ("" if day is None else day.isoformat() for day in dates)
+        return Identity(text_of(dataset, "PatientID"), text_of(dataset, "PatientName"), *said)

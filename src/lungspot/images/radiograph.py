@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lungspot.errors import InputError
 from lungspot.findings import Frame
+from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 
 __all__ = ["WARNINGS", "Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]
 
@@ -36,6 +37,9 @@ WARNINGS: dict[str, str] = {
     "SECONDARY_CAPTURE": "the object is a copy of the film (secondary capture), not the film",
     "BODY_PART": "the file says that it shows another part of the body",
     "TURNED": "the film does not stand upright in its file; it was turned for reading",
+    "MIRRORED": "the file says that the film is mirrored: the patient's left is at the left of the picture",
+    "ORIENTATION": "what the file says about the patient's sides makes no sense or contradicts itself; it is not used",
+    "SPACING": "the file gives the size of a pixel in one direction only; the pixels were taken as square",
     "GREYS_SWAPPED": "the film's greys are swapped in its file; they were set right for reading",
     "NO_GATE": "the model cannot tell whether this is a frontal chest film",
 }
@@ -90,7 +94,9 @@ class Radiograph:
 
     ``pixels``: float32, shape (height, width), 0 to 1, white (1) is dense, read-only, upright as the file says.
     ``pixel_spacing_mm``: (row, column) millimetres per pixel at the detector or, where calibrated, in the patient; None
-    when the file does not say. ``inverted``: the file stored dense as dark (MONOCHROME1, PresentationLUTShape INVERSE).
+    when the file does not say. ``pixel_aspect``: how high to how wide a pixel is, in whole numbers; (1, 1) where the
+    file does not say. ``orientation``: which side of the patient lies at which edge, as the file says; rasters cannot
+    say. ``inverted``: the file stored dense as dark (MONOCHROME1, a TIFF whose zero is white).
     """
 
     pixels: Pixels
@@ -103,6 +109,8 @@ class Radiograph:
     age_years: float | None = None
     sex: Sex = Sex.UNKNOWN
     inverted: bool = False
+    orientation: Orientation = UNKNOWN_ORIENTATION
+    pixel_aspect: tuple[int, int] = (1, 1)
     notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,6 +120,8 @@ class Radiograph:
             raise InputError("BAD_VALUE", self.origin.path, f"pixels of shape {pixels.shape}, {pixels.dtype}")
         if not (pixels.min() >= 0 and pixels.max() <= 1):  # neither holds where there is a NaN
             raise InputError("BAD_VALUE", self.origin.path, "pixels outside 0 to 1")
+        if min(self.pixel_aspect) < 1:
+            raise InputError("BAD_VALUE", self.origin.path, f"pixels of the aspect {self.pixel_aspect}")
         pixels.flags.writeable = False
 
     def __reduce__(self) -> tuple[object, ...]:  # made anew where it arrives: checked again, read-only again

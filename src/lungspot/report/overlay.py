@@ -17,7 +17,9 @@ __all__ = ["overlay"]
 
 _SMALLEST, _LARGEST = 1024, 2048  # long side of the picture; a phone photo and a 3000-pixel film read alike
 _MOST = 40  # boxes drawn, best first
-_SHOWN = frozenset({"BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "NO_GATE", "TURNED"})  # for any reader
+_SHOWN = frozenset(  # for any reader
+    {"BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "MIRRORED", "NO_GATE", "TURNED"}
+)
 _INK = (12, 16, 22)
 _PAPER = (236, 240, 245)
 _MUTED = (150, 160, 172)

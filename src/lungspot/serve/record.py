@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.errors import CODES, FilmError, LungspotError
 from lungspot.findings import Reading, State, reading_from_json, reading_to_json
-from lungspot.images import WARNINGS, Notice, Origin, Radiograph, View
+from lungspot.images import WARNINGS, Notice, Orientation, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document
 
 __all__ = ["at_point", "candidates", "floor_of", "from_record", "headline_of", "pixels_of", "save_arrays", "to_record"]
@@ -53,6 +53,8 @@ def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str
             "height": film.frame.height,
             "bits": film.bits,
             "pixel_spacing_mm": film.pixel_spacing_mm,
+            "pixel_aspect": film.pixel_aspect,
+            "orientation": (film.orientation.right, film.orientation.bottom),
             "view": film.view,
             "notices": notices,
         },
@@ -96,13 +98,15 @@ def from_record(
     film = record["film"]
     width, height = film["width"], film["height"]
     grey = _flat(height, width) if pixels is None else pixels_of(pixels, width, height).astype(np.float32) / _WHITE
-    spacing = film["pixel_spacing_mm"]
+    spacing, aspect = film["pixel_spacing_mm"], film.get("pixel_aspect", (1, 1))
     radiograph = Radiograph(
         grey,
         Origin(name, film["sha256"], film["kind"], film["sop_instance_uid"]),
         film["bits"],
         None if spacing is None else (spacing[0], spacing[1]),
         View(film["view"]),
+        orientation=Orientation(*film.get("orientation", ())),  # records of 0.1 have none
+        pixel_aspect=(aspect[0], aspect[1]),
         notices=tuple(Notice(*each) for each in film["notices"]),
     )
     reading = None if record["reading"] is None else reading_from_json(record["reading"])
