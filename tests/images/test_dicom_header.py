@@ -6,8 +6,8 @@ from pydicom import config, uid
 from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
-from lungspot.images import dicom_header
-from lungspot.images.dicom_header import is_uid, number, numbers, open_dicom, text, whole
+from lungspot.images import dicom_header, is_uid, number_of, numbers_of, text_of, whole_of
+from lungspot.images.dicom_header import open_dicom
 
 
 def refusal(data):
@@ -252,24 +252,24 @@ def test_a_header_of_countless_elements_is_refused(make_dicom, gradient, element
         ("DS", "", "", ()),
         ("LO", " x \0", "x", ()),
         ("LO", "nan", "nan", ()),
-        ("DS", ["1", "inf"], "1", ()),
+        ("DS", ["1", "inf"], "1", (1.0,)),
     ],
 )
 def test_values_are_taken_with_care(vr, value, said, numeric):
     dataset = Dataset()
     with config.disable_value_validation():
         dataset.add_new(0x00181164, vr, value)  # ImagerPixelSpacing
-    assert text(dataset, "ImagerPixelSpacing") == said
-    assert numbers(dataset, "ImagerPixelSpacing") == numeric
-    assert number(dataset, "ImagerPixelSpacing") == (numeric[0] if numeric else None)
+    assert text_of(dataset, "ImagerPixelSpacing") == said
+    assert numbers_of(dataset, "ImagerPixelSpacing") == numeric
+    assert number_of(dataset, "ImagerPixelSpacing") == (numeric[0] if numeric else None)
 
 
 def test_a_missing_or_broken_value_is_none():
     dataset = Dataset()
-    assert text(dataset, "Rows") == ""
-    assert whole(dataset, "Rows") is None
+    assert text_of(dataset, "Rows") == ""
+    assert whole_of(dataset, "Rows") is None
     dataset.add_new(0x00280030, "DS", "1.5")
-    assert whole(dataset, "PixelSpacing") is None
+    assert whole_of(dataset, "PixelSpacing") is None
 
 
 def test_a_value_that_cannot_be_converted_is_none(make_dicom, gradient):
@@ -278,8 +278,8 @@ def test_a_value_that_cannot_be_converted_is_none(make_dicom, gradient):
     assert slope in data
     for broken in (b"\x28\x00\x53\x10DS\x02\x00x,", b"\x28\x00\x53\x10FD\x02\x00x,"):
         header = open_dicom(data.replace(slope, broken), "film.dcm")
-        assert number(header.dataset, "RescaleSlope") is None
-    assert text(header.dataset, "RescaleSlope") == ""
+        assert number_of(header.dataset, "RescaleSlope") is None
+    assert text_of(header.dataset, "RescaleSlope") == ""
 
 
 @pytest.mark.parametrize(
