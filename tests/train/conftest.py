@@ -5,10 +5,13 @@ import pytest
 
 from lungspot.formats.case import Split
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import Film, Films
+from lungspot.train.data import OUTLINE, Film, Films
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 SMALL = 64
+OUTLINES = np.zeros((3, OUTLINE, OUTLINE), np.uint8)
+OUTLINES[0, 64:96, 56:88] = OUTLINES[1, 16:112, 8:56] = OUTLINES[2, 16:112, 80:120] = 255
+OUTLINES.flags.writeable = False
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +32,10 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def generated_films():
-    """Return 40 films: bright squares are effusions with boxes; a bright film shows edema, which nobody boxes."""
+    """Return 40 films: bright squares are effusions with boxes; a bright film shows edema, which nobody boxes.
+
+    Every fourth has outlines: a heart right of the middle, and the picture's halves as lungs.
+    """
     rng = np.random.default_rng(7)
     films, pixels = [], []
     for i in range(40):
@@ -52,6 +58,7 @@ def generated_films():
                 labels=np.zeros(len(boxes), np.int64),
                 states=np.array([BOXED if len(boxes) else ABSENT, edema]),
                 noisy=np.array([False, i % 5 == 0]),
+                outlines=OUTLINES if i % 4 == 0 else None,
             )
         )
         pixels.append(picture)

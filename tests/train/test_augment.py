@@ -86,3 +86,19 @@ def test_training_and_serving_resize_alike():
     rng = np.random.default_rng(0)
     film = rng.integers(0, 256, (96, 96)).astype(np.uint8)
     np.testing.assert_allclose(plain(film[None], 64)[0, 0], squash(film.astype(np.float32) / 255, 64), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("flip", "heart", "left"),
+    [(0.0, (56, 88), (8, 56)), (1.0, (40, 72), (8, 48))],  # columns of 128; a mirror swaps the lungs' sides
+)
+def test_organs_go_where_the_film_goes(generated_films, flip, heart, left):
+    config = replace(STILL, flip=flip)
+    _, known = augment(generated_films.pixels[:6], generated_films.films[:6], 64, config, np.random.default_rng(0))
+    assert known.outlined.tolist() == [True, False, False, False, True, False]
+    assert known.mirrored.tolist() == [flip] * 6
+    assert known.organs.shape == (6, 3, 8, 8)
+    assert not known.organs[1].any()
+    for organ, (low, high) in ((0, heart), (1, left)):
+        columns = known.organs[0, organ].amax(0)
+        assert torch.nonzero(columns > 0.4)[[0, -1], 0].tolist() == [low // 16, (high - 1) // 16]

@@ -7,6 +7,7 @@ import torch
 from lungspot.errors import InputError
 from lungspot.train import loop
 from lungspot.train.curves import draw_curves
+from lungspot.train.data import Films
 from lungspot.train.loop import load_checkpoint, train
 
 
@@ -99,3 +100,17 @@ def test_a_run_may_begin_with_another(tiny, generated_films, tmp_path):
         torch.testing.assert_close(second.network.get_parameter(name), value, atol=1e-6, rtol=0)
     with pytest.raises(InputError, match="another shape"):
         train(replace(still, neck=64), generated_films, tmp_path / "third", begin=tmp_path / "first")
+
+
+def test_only_what_is_to_learn_learns(tiny, generated_films, tmp_path):
+    first = train(replace(tiny, anatomy=False), generated_films, tmp_path / "first")
+    config = replace(tiny, learn=("anatomy",), outlined_share=0.5, steps=30, rate=1e-2)
+    end = train(config, generated_films, tmp_path / "second", begin=tmp_path / "first")
+    before, after = first.network.state_dict(), end.network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    rows_ = rows(tmp_path / "second" / "losses.csv")
+    assert float(rows_[-1]["loss"]) < float(rows_[0]["loss"])
+    for wrong, match in (({"learn": ("nose",)}, "no part"), ({"outlined_share": 0.5}, "no film of train has outlines")):
+        bare = Films(tuple(replace(film, outlines=None) for film in generated_films.films), generated_films.pixels)
+        with pytest.raises(InputError, match=match):
+            train(replace(tiny, **wrong), bare, tmp_path / "third")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -18,6 +20,9 @@ def target(states, boxes=(), labels=(), weight=1.0):
         real=torch.ones(1, count, dtype=torch.bool),
         states=torch.tensor([states]),
         weight=torch.full((1, 2), float(weight)),
+        organs=torch.zeros(1, 3, 8, 8),
+        outlined=torch.zeros(1, dtype=torch.bool),
+        mirrored=torch.zeros(1),
     )
 
 
@@ -124,3 +129,18 @@ def test_assign_without_boxes():
 def test_generalised_iou(a, b, value):
     found = generalised_iou(torch.tensor(a, dtype=torch.float32), torch.tensor(b, dtype=torch.float32))
     assert float(found) == pytest.approx(value, abs=1e-5)
+
+
+def test_only_outlined_films_teach_organs_and_all_teach_mirrors():
+    organs, mirrored = torch.zeros(1, 3, 8, 8, requires_grad=True), torch.zeros(1, requires_grad=True)
+    said = replace(output(), organs=organs, mirrored=mirrored)
+    known = target([UNKNOWN, UNKNOWN])
+    parts = losses(said, known, CONFIG, SIZE)
+    assert float(parts["organ"].detach()) == 0
+    known.organs[0, 0, 2:5, 2:5] = 1
+    parts = losses(said, replace(known, outlined=torch.ones(1, dtype=torch.bool)), CONFIG, SIZE)
+    (parts["organ"] + parts["mirror"]).backward()
+    assert (organs.grad[0, 0, 2:5, 2:5] < 0).all()
+    assert (organs.grad[0, 1:] > 0).all()
+    assert float(mirrored.grad) > 0
+    assert set(losses(output(), known, CONFIG, SIZE)) == {"score", "box", "image", "mil"}

@@ -27,7 +27,9 @@ class Raw:
     """What the network said about one film, in the frame of its square input; read-only float32.
 
     ``boxes``: (P, 4), x0 y0 x1 y1 in input pixels. ``scores``: (P, C), 0 to 1. ``image_scores``: (C,), 0 to 1.
-    ``maps``: (C, h, w), 0 to 1. ``features``: (D,). ``gate``: (G,), 0 to 1, or None. C are the card's labels.
+    ``maps``: (C, h, w), 0 to 1. ``features``: (D,). ``gate``: (G,), 0 to 1, or None. ``organs``: (3, h, w), 0 to 1,
+    how likely each place is heart, lung at the picture's left, lung at its right, and ``mirrored``: (1,), 0 to 1, how
+    likely the picture is a mirror image; None where the network knows no anatomy. C are the card's labels.
     """
 
     boxes: Array
@@ -36,6 +38,8 @@ class Raw:
     maps: Array
     features: Array
     gate: Array | None = None
+    organs: Array | None = None
+    mirrored: Array | None = None
 
 
 class Detector:
@@ -65,6 +69,12 @@ class Detector:
         labels, places = len(self.card.labels), len(raw.boxes)
         if found != ((places, 4), (places, labels), (labels,), (labels,), 1) or raw.maps.ndim != 3:
             raise ModelError("MODEL_FORMAT", self._where, f"outputs of shapes {found}")
+        anatomy = (
+            None if raw.organs is None else raw.organs.shape[:1],
+            None if raw.mirrored is None else raw.mirrored.shape,
+        )
+        if anatomy not in {(None, None), ((3,), (1,))}:
+            raise ModelError("MODEL_FORMAT", self._where, f"an anatomy of shapes {anatomy}")
         if self.card.gate is not None and (raw.gate is None or raw.gate.shape != (len(self.card.gate.classes),)):
             raise ModelError("MODEL_FORMAT", self._where, "a gate output that its card does not describe")
         return raw

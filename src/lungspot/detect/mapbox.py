@@ -8,7 +8,7 @@ from PIL import Image
 
 from lungspot.findings import Box, Frame
 
-__all__ = ["boxes_from_map"]
+__all__ = ["boxes_from_map", "regions"]
 
 _FINER = 4  # the map is interpolated to this many times its cells, so that a box may end within a cell
 _SHARE = 0.25  # of the strongest region's activation, that another region needs
@@ -25,17 +25,17 @@ def boxes_from_map(heat: NDArray[np.float32], fraction: float, frame: Frame) -> 
     if fine.max() <= 0:
         return ()
     hot = fine >= fraction * fine.max()
-    regions = sorted(_regions(hot), key=lambda cells: -float(fine[cells].sum()))
-    strongest = float(fine[regions[0]].sum())
+    found = sorted(regions(hot), key=lambda cells: -float(fine[cells].sum()))
+    strongest = float(fine[found[0]].sum())
     scale_x, scale_y = frame.width / width, frame.height / height
     return tuple(
         Box(xs.min() * scale_x, ys.min() * scale_y, (xs.max() + 1) * scale_x, (ys.max() + 1) * scale_y)
-        for ys, xs in regions[:_MOST]
+        for ys, xs in found[:_MOST]
         if float(fine[ys, xs].sum()) >= _SHARE * strongest
     )
 
 
-def _regions(hot: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def regions(hot: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return the (rows, columns) of each region of neighbouring (4-connected) cells."""
     wide = hot.shape[1] + 1  # a cell's number leaves one empty column, so that no row runs into the next
     rows, columns = np.nonzero(hot)

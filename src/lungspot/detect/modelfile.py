@@ -24,7 +24,7 @@ __all__ = ["INPUT", "OPTIONAL_OUTPUTS", "OUTPUTS", "ModelFile", "examine", "is_s
 
 INPUT = "image"
 OUTPUTS = frozenset({"boxes", "scores", "image_scores", "maps", "features"})
-OPTIONAL_OUTPUTS = frozenset({"gate"})
+OPTIONAL_OUTPUTS = frozenset({"gate", "organs", "mirrored"})
 
 _DOMAINS = frozenset({"", "ai.onnx"})
 _SEAL_KEY = b"lungspot.seal"

@@ -18,6 +18,7 @@ from torch.nn import functional
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Film
 from lungspot.train.loss import BOXED, PRESENT, Target
+from lungspot.train.model import STRIDES
 
 __all__ = ["augment", "plain", "target"]
 
@@ -33,8 +34,17 @@ def plain(pixels: NDArray[np.uint8], size: int) -> Tensor:
     return films
 
 
-def target(films: Sequence[Film], boxes: Sequence[NDArray[np.float32]], size: int, noisy_weight: float) -> Target:
-    """Return what is known about a batch; ``boxes`` per film (M, 4) as fractions, NaN where a box left the picture."""
+def target(
+    films: Sequence[Film],
+    boxes: Sequence[NDArray[np.float32]],
+    size: int,
+    noisy_weight: float,
+    matrices: Sequence[NDArray[np.float64]] | None = None,
+) -> Target:
+    """Return what is known about a batch; ``boxes`` per film (M, 4) as fractions, NaN where a box left the picture.
+
+    ``matrices``: per film the 2 x 3 map from the picture's coordinates (-1 to 1) to the film's; as it is if None.
+    """
     most = max((len(film.labels) for film in films), default=0)
     count = len(films)
     corners = np.zeros((count, most, 4), dtype=np.float32)
@@ -49,16 +59,43 @@ def target(films: Sequence[Film], boxes: Sequence[NDArray[np.float32]], size: in
         corners[i, : len(found)] = np.nan_to_num(found) * size
         labels[i, : len(found)] = film.labels
         real[i, : len(found)] = kept & (states[i, film.labels] >= PRESENT) & (states[i, film.labels] <= BOXED)
-    return Target(*(torch.from_numpy(value) for value in (corners, labels, real, states, weight)))
+    matrices = matrices if matrices is not None else [np.eye(2, 3)] * count
+    organs = [_organs(film, matrix, size // STRIDES[0]) for film, matrix in zip(films, matrices, strict=True)]
+    return Target(
+        boxes=torch.from_numpy(corners),
+        labels=torch.from_numpy(labels),
+        real=torch.from_numpy(real),
+        states=torch.from_numpy(states),
+        weight=torch.from_numpy(weight),
+        organs=torch.cat(organs),
+        outlined=torch.tensor([film.outlines is not None for film in films]),
+        mirrored=torch.tensor([float(_mirrors(matrix)) for matrix in matrices]),
+    )
+
+
+def _organs(film: Film, matrix: NDArray[np.float64], cells: int) -> Tensor:
+    """Return heart, lung at the picture's left and at its right, as the picture shows them, (1, 3, cells, cells)."""
+    if film.outlines is None:
+        return torch.zeros((1, 3, cells, cells))
+    grid = functional.affine_grid(_float(matrix)[None], [1, 3, 2 * cells, 2 * cells], align_corners=False)
+    outlines = torch.from_numpy(film.outlines.astype(np.float32))[None] / 255
+    fine = functional.grid_sample(outlines, grid, mode="bilinear", align_corners=False)
+    shown = functional.avg_pool2d(fine, 2)
+    return shown[:, [0, 2, 1]] if _mirrors(matrix) else shown
+
+
+def _mirrors(matrix: NDArray[np.float64]) -> bool:
+    return bool(np.linalg.det(matrix[:, :2]) < 0)
 
 
 def augment(
     pixels: NDArray[np.uint8], films: Sequence[Film], size: int, config: TrainConfig, rng: np.random.Generator
 ) -> tuple[Tensor, Target]:
     """Return a batch: images float32 (N, 1, size, size) in 0 to 1, and what is known about them."""
-    pictures, boxes = [], []
+    pictures, boxes, matrices = [], [], []
     for film, picture in zip(films, pixels, strict=True):
         matrix = _matrix(config, rng)
+        matrices.append(matrix)
         pictures.append(_see(picture, matrix, size, config, rng))
         boxes.append(_move(film.boxes, matrix))
     images = torch.cat(pictures)
@@ -74,7 +111,7 @@ def augment(
     for i in range(count):
         if rng.random() < config.cutout:
             _hide(images[i, 0], size, rng)
-    return images, target(films, boxes, size, config.noisy_weight)
+    return images, target(films, boxes, size, config.noisy_weight, matrices)
 
 
 def _float(values: NDArray[np.float64]) -> Tensor:

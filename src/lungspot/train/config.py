@@ -37,6 +37,7 @@ class TrainConfig:
     widths: tuple[int, int, int, int] = (32, 64, 192, 384)
     depths: tuple[int, int, int, int] = (1, 1, 3, 2)
     neck: int = 64
+    anatomy: bool = True  # it also outlines heart and lungs, and knows a mirror image
     # the optimiser: AdamW, linear warm-up in steps, cosine down to `final_rate`
     rate: float = 2e-3
     backbone_rate: float = 1.0  # of the rate, for the backbone
@@ -49,12 +50,16 @@ class TrainConfig:
     box_gain: float = 2.0
     image_gain: float = 0.5
     mil_gain: float = 0.1
+    organ_gain: float = 1.0
+    mirror_gain: float = 0.2
     noisy_weight: float = 0.3
     candidates: int = 10
+    learn: tuple[str, ...] = ()  # the parts of the network that learn (`anatomy`, …); all where none is named
     # the films: a film is drawn in proportion to its source's share and to how rare its rarest boxed label is
     cache_size: int = 384
     rare_share: float = 0.1
     label_only_share: float = 0.5
+    outlined_share: float = 0.0  # of a batch, drawn from the films whose heart and lungs are outlined
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08
@@ -74,7 +79,7 @@ class TrainConfig:
         """Refuse a run that cannot be (``BAD_VALUE``)."""
         sizes = tuple((float(start), int(size)) for start, size in self.sizes)
         object.__setattr__(self, "sizes", sizes)
-        for name in ("labels", "widths", "depths"):
+        for name in ("labels", "widths", "depths", "learn"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         starts = [start for start, _ in sizes]
         if not sizes or starts != sorted(starts) or starts[0] != 0 or any(size % 32 or size < 64 for _, size in sizes):

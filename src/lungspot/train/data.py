@@ -11,16 +11,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lungspot.datasets import truth as reader
+from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.findings import State
 from lungspot.formats.case import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
-__all__ = ["Film", "Films", "fingerprint", "known", "pack", "sampling", "without_boxes"]
+__all__ = ["OUTLINE", "Film", "Films", "fingerprint", "known", "pack", "sampling", "without_boxes"]
 
+OUTLINE = 128  # cells each way of a film's outlines
+_OUTLINED = ("heart", "right_lung", "left_lung")  # in the order in which a film shows them: the patient faces us
 _CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
 
@@ -29,7 +33,9 @@ class Film:
     """What is known about one film.
 
     ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
-    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful.
+    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``outlines``: uint8
+    (3, OUTLINE, OUTLINE), 0 to 255, how much of each place is heart, patient's right lung, patient's left lung; None
+    where nobody outlined them.
     """
 
     id: str
@@ -40,6 +46,7 @@ class Film:
     labels: NDArray[np.int64]
     states: NDArray[np.int64]
     noisy: NDArray[np.bool_]
+    outlines: NDArray[np.uint8] | None = None
 
     @property
     def label_only(self) -> bool:
@@ -80,7 +87,24 @@ def known(case: Case, labels: Sequence[str]) -> Film:
         labels=np.array(owners, dtype=np.int64),
         states=np.array([_CODES.get(reading.state(label), UNKNOWN) for label in labels], dtype=np.int64),
         noisy=np.array([label in doubtful for label in labels], dtype=np.bool_),
+        outlines=_outlines(case),
     )
+
+
+def _outlines(case: Case) -> NDArray[np.uint8] | None:
+    """Return the masks of a film that has all three, brought to one size."""
+    masks = anatomy_masks(case)
+    if not masks.keys() >= set(_OUTLINED):
+        return None
+    layers = []
+    for organ in _OUTLINED:
+        with Image.open(masks[organ]) as mask:
+            layers.append(np.asarray(mask.convert("L").point(_full).resize((OUTLINE, OUTLINE), Image.Resampling.BOX)))
+    return np.stack(layers)
+
+
+def _full(value: int) -> int:
+    return 255 if value else 0
 
 
 def pack(
@@ -141,6 +165,7 @@ def fingerprint(films: Films) -> str:
         digest.update(f"{film.id} {film.split} {film.patient}".encode())
         for values in (film.boxes, film.labels, film.states, film.noisy, pixels):
             digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(b"" if film.outlines is None else film.outlines.tobytes())
     return digest.hexdigest()
 
 

@@ -29,7 +29,7 @@ from lungspot.errors import ModelError
 
 __all__ = ["OUTPUTS", "Served", "agreement", "build", "serving"]
 
-OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "gate")
+OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
 TOLERANCE: Final = 1e-4
 _OPSET = 17
 _LARGE = 512  # values: smaller tensors stay in single precision
@@ -46,8 +46,17 @@ class Served(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of docs/reference/model-format.md, in the order of :data:`OUTPUTS`."""
         said = self.network(image)
-        found = (said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.maps.sigmoid(), said.features)
-        return found if self.gate is None else (*found, self.gate(image))
+        found = [said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.maps.sigmoid(), said.features]
+        if said.organs is not None:
+            found += [said.organs.sigmoid(), said.mirrored.sigmoid()[:, None]]
+        return (*found,) if self.gate is None else (*found, self.gate(image))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what it gives, in order."""
+        inner = getattr(self.network, "network", self.network)  # the one that also looks at the mirrored film holds it
+        missing = {"organs", "mirrored"} if getattr(inner, "anatomy", None) is None else set()
+        return tuple(name for name in OUTPUTS if name not in missing | ({"gate"} if self.gate is None else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ def serving(network: nn.Module, gate: nn.Module | None = None) -> Served:
 def build(served: Served, card: ModelCard) -> bytes:
     """Return the bytes of the sealed model file."""
     size = card.input_size
-    names = OUTPUTS[: 5 if served.gate is None else 6]
+    names = served.outputs
     with warnings.catch_warnings(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         # The tracing exporter is enough for a network without branches, and needs no further package.
         warnings.simplefilter("ignore")
@@ -104,7 +113,7 @@ def agreement(served: Served, data: bytes, films: NDArray[np.float32]) -> Agreem
     for film in films:
         image = np.ascontiguousarray(film[None])
         with torch.inference_mode():
-            mine = dict(zip(OUTPUTS, served(torch.from_numpy(image)), strict=False))
+            mine = dict(zip(served.outputs, served(torch.from_numpy(image)), strict=True))
         for name, values in session.run(image).items():
             scale = image.shape[2] if name == "boxes" else max(1.0, float(mine[name].abs().max()))
             gap = float(np.abs(values - mine[name].numpy()).max()) / scale

@@ -12,7 +12,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
-from lungspot.train.released import SUFFIX, WEIGHTS, awaken, read_released, read_weights, restore
+from lungspot.train.released import ANATOMY, SUFFIX, WEIGHTS, awaken, read_released, read_weights, restore
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
@@ -73,6 +73,7 @@ class _Run:
     optimiser: Any
     indices: NDArray[np.int64]
     chance: NDArray[np.float64]
+    outlined: NDArray[np.int64]
     began: float = field(default_factory=time.monotonic)
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
@@ -172,6 +173,7 @@ def _start(
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(network, accelerator.device, multi_avg_fn=partial(_follow, config.ema), use_buffers=True)
     average.eval()
+    _teach(network, config.learn)
     groups = _groups(network, config)
     optimiser = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
     network, optimiser = accelerator.prepare(network, optimiser)
@@ -182,8 +184,23 @@ def _start(
         rare=config.rare_share,
         label_only=config.label_only_share,
     )
+    outlined = np.array([i for i in indices if films.films[i].outlines is not None], dtype=np.int64)
+    if config.outlined_share and not len(outlined):
+        raise InputError("BAD_VALUE", "outlined_share", "no film of train has outlines of heart and lungs")
     data = str(facts.get("data", ""))
-    return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance)
+    return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
+
+
+def _teach(network: Network, parts: Sequence[str]) -> None:
+    """Put the network in training mode; where ``parts`` are named, everything else stays as it is."""
+    network.train()
+    if unknown := set(parts) - {name for name, _ in network.named_children()}:
+        raise InputError("BAD_VALUE", "learn", f"the network has no part {sorted(unknown)}")
+    for name, child in network.named_children():
+        if parts and name not in parts:
+            child.eval().requires_grad_(False)  # noqa: FBT003 - torch's own form
+    if parts:
+        network.reach.requires_grad_(False)  # noqa: FBT003 - likewise
 
 
 def _begin(run: _Run, begin: Path | None) -> None:
@@ -198,6 +215,9 @@ def _begin(run: _Run, begin: Path | None) -> None:
         awaken(run.bare, _some(run, _AWAKE))
     else:
         weights = read_weights(begin) if begin.suffix == WEIGHTS else load_checkpoint(begin).network.state_dict()
+        mine = run.bare.state_dict()
+        if not any(name.startswith(ANATOMY) for name in weights):  # it was not taught anatomy, and this one may be
+            weights = {**{name: value for name, value in mine.items() if name.startswith(ANATOMY)}, **weights}
         try:
             run.bare.load_state_dict(weights)
         except RuntimeError as error:
@@ -232,8 +252,10 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     rng = np.random.default_rng((config.seed, run.step, run.accelerator.process_index))
     share = max(1, config.batch // run.accelerator.num_processes)
     drawn = run.indices[rng.choice(len(run.indices), share, p=run.chance)]
+    if outlined := round(share * config.outlined_share):
+        drawn[:outlined] = rng.choice(run.outlined, outlined)
     images, target = augment(run.films.pixels[drawn], [run.films.films[i] for i in drawn], size, config, rng)
-    run.network.train()
+    _teach(run.bare, config.learn)
     with run.accelerator.autocast():
         output = run.network(images.to(run.accelerator.device, memory_format=torch.channels_last))
     parts = losses(output, target.to(run.accelerator.device), config, size)

@@ -17,7 +17,7 @@ What is doubtful (``weight`` below 1) pushes and pulls less.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -39,6 +39,8 @@ class Target:
 
     ``boxes``: (N, M, 4) in input pixels. ``labels``: (N, M) indices. ``real``: (N, M), False where there is no box.
     ``states``: (N, C), one of UNKNOWN, ABSENT, PRESENT, BOXED. ``weight``: (N, C), 0 to 1, how much to believe it.
+    ``organs``: (N, 3, h, w), 0 to 1, heart, lung at the picture's left, lung at its right, of the films that are
+    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror.
     """
 
     boxes: Tensor
@@ -46,10 +48,13 @@ class Target:
     real: Tensor
     states: Tensor
     weight: Tensor
+    organs: Tensor
+    outlined: Tensor
+    mirrored: Tensor
 
     def to(self, device: torch.device) -> Target:
         """Return the target on a device."""
-        return Target(*(value.to(device) for value in (self.boxes, self.labels, self.real, self.states, self.weight)))
+        return Target(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
     """Return the named parts of the loss; their sum is what is minimised.
 
     ``score`` (quality focal loss), ``box`` (GIoU), ``image`` (film's cross-entropy), ``mil`` (best points of a present
-    label without boxes).
+    label without boxes), ``organ`` (cross-entropy and Dice of heart and lungs, where they are outlined), ``mirror``.
     """
     with torch.no_grad():
         found = assign(output.boxes, output.scores.sigmoid(), target, size, config.candidates)
@@ -130,12 +135,26 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
     boxless = there & ~_has_box(target)
     best = output.scores.topk(min(_MIL_POINTS, places), dim=1).values.mean(1)
     mil = (functional.softplus(-best) * boxless * target.weight).sum() / films
-    return {
+    parts = {
         "score": score,
         "box": box * config.box_gain,
         "image": image * config.image_gain,
         "mil": mil * config.mil_gain,
     }
+    if output.organs is not None and output.mirrored is not None:
+        mirror = functional.binary_cross_entropy_with_logits(output.mirrored, target.mirrored)
+        parts |= {"organ": _outlined(output.organs, target) * config.organ_gain, "mirror": mirror * config.mirror_gain}
+    return parts
+
+
+def _outlined(organs: Tensor, target: Target) -> Tensor:
+    """Return the mean cross-entropy, plus one less the Dice coefficient, of the organs that somebody outlined."""
+    if not bool(target.outlined.any()):
+        return organs.sum() * 0
+    said, true = organs[target.outlined], target.organs[target.outlined]
+    cross = functional.binary_cross_entropy_with_logits(said, true)
+    shared, total = (said.sigmoid() * true).sum((2, 3)), (said.sigmoid() + true).sum((2, 3))
+    return cross + (1 - (2 * shared + 1) / (total + 1)).mean()
 
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ The film's head pools one activation map per label, so the maps that explain a f
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ STRIDES = (8, 16, 32)
 _SHARPNESS = 4.0  # of the pooling between mean (0) and maximum (infinite)
 _PRIOR = 0.01  # the probability that an untrained head gives
 _REDUCED = 32  # channels of the coarse 3 x 3 picture among the features
+_SEEN = 6  # cells each way of the picture by which a mirror image is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class Output:
     """What the network says about N films, before any sigmoid.
 
     ``boxes``: (N, P, 4), x0 y0 x1 y1 in input pixels. ``scores``: (N, P, C) logits. ``image``: (N, C) logits.
-    ``maps``: (N, C, h, w) logits at stride 16. ``features``: (N, D).
+    ``maps``: (N, C, h, w) logits at stride 16. ``features``: (N, D). ``organs``: (N, 3, h, w) logits at stride 8 of
+    heart, lung at the picture's left, lung at its right. ``mirrored``: (N,) logits that the picture is a mirror image,
+    so that the patient's right lung is at the picture's right; both None where the network was not taught anatomy.
     """
 
     boxes: Tensor
@@ -37,6 +41,8 @@ class Output:
     image: Tensor
     maps: Tensor
     features: Tensor
+    organs: Tensor | None = None
+    mirrored: Tensor | None = None
 
 
 def points(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -66,6 +72,22 @@ class _Context(nn.Module):
         return functional.relu(x + whole[:, :, None, None])
 
 
+class _Anatomy(nn.Module):
+    """Where heart and lungs are, and whether the film is shown in a mirror (the heart points to the patient's left)."""
+
+    def __init__(self, neck: int, deep: int) -> None:
+        super().__init__()
+        self.outline = nn.Sequential(ConvNorm(neck + 4, 64), ConvNorm(64, 32), nn.Conv2d(32, 3, 1))
+        self.reduce = ConvNorm(deep, _REDUCED, 1)
+        self.mirror = nn.Sequential(nn.Linear((_REDUCED + 3) * _SEEN**2, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    def forward(self, fine: Tensor, deep: Tensor) -> tuple[Tensor, Tensor]:
+        organs = self.outline(_placed(fine)).float()
+        seen = torch.cat((self.reduce(deep).float(), _sized(organs.detach().sigmoid(), deep.shape[2:])), 1)
+        mirrored: Tensor = self.mirror(_sized(seen, (_SEEN, _SEEN)).flatten(1))
+        return organs, mirrored[:, 0].float()
+
+
 class Network(nn.Module):
     """The detector; ``forward`` takes float (N, 1, S, S) in 0 to 1, S a multiple of 32, and gives :class:`Output`."""
 
@@ -89,6 +111,7 @@ class Network(nn.Module):
         self.film = nn.Sequential(ConvNorm(widths[1] + neck, 128, 1), nn.Conv2d(128, labels, 1))
         self.whole = nn.Linear(widths[2] + 9 * _REDUCED, labels)
         self.reduce = ConvNorm(widths[2], _REDUCED, 1)
+        self.anatomy = _Anatomy(neck, widths[2]) if config.anatomy else None
         self._start()
 
     def _start(self) -> None:
@@ -98,7 +121,8 @@ class Network(nn.Module):
                     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
-        for head in (self.classify[1], self.regress[1], self.film[1]):
+        heads = [self.classify[1], self.regress[1], self.film[1], *([self.anatomy.outline[2]] if self.anatomy else [])]
+        for head in heads:
             nn.init.normal_(head.weight, std=0.01)  # type: ignore[arg-type]
         nn.init.constant_(self.classify[1].bias, -math.log((1 - _PRIOR) / _PRIOR))  # type: ignore[arg-type]
         nn.init.constant_(self.regress[1].bias, 1.4)  # type: ignore[arg-type]
@@ -126,12 +150,12 @@ class Network(nn.Module):
         sides = torch.cat(boxes, 1)
         corners = torch.cat((centre - sides[..., :2], centre + sides[..., 2:]), -1)
         maps = self.film(torch.cat((levels[1], pyramid[1]), 1)).float()
-        coarse = functional.interpolate(self.reduce(deep), size=(6, 6), mode="bilinear", align_corners=False)
+        coarse = _sized(self.reduce(deep), (6, 6))
         features = torch.cat((deep.mean((2, 3)), functional.avg_pool2d(coarse, 2).flatten(1)), 1)
         sharp = _SHARPNESS * maps.flatten(2)
         film = (torch.logsumexp(sharp, 2) - math.log(sharp.shape[2])) / _SHARPNESS + self.whole(features).float()
-        features = features.float()
-        return Output(corners, torch.cat(scores, 1).float(), film, maps, features)
+        anatomy = self.anatomy(pyramid[0], deep) if self.anatomy is not None else ()
+        return Output(corners, torch.cat(scores, 1).float(), film, maps, features.float(), *anatomy)
 
 
 class Mirrored(nn.Module):
@@ -161,7 +185,13 @@ class Mirrored(nn.Module):
             (one.image + two.image) / 2,
             (one.maps + two.maps.flip(3)) / 2,
             one.features,
+            None if one.organs is None else (one.organs + two.organs.flip(3)[:, [0, 2, 1]]) / 2,
+            None if one.mirrored is None else (one.mirrored - two.mirrored) / 2,
         )
+
+
+def _sized(x: Tensor, size: Sequence[int]) -> Tensor:
+    return functional.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _flat(x: Tensor) -> Tensor:

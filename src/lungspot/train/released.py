@@ -24,10 +24,11 @@ from lungspot.errors import InputError
 from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig
 
-__all__ = ["SUFFIX", "WEIGHTS", "awaken", "read_released", "read_weights", "restore", "shape_of"]
+__all__ = ["ANATOMY", "SUFFIX", "WEIGHTS", "awaken", "read_released", "read_weights", "restore", "shape_of"]
 
 SUFFIX: Final = ".onnx"
 WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
+ANATOMY: Final = "anatomy."  # the part of the network that older files do not have
 _NETWORK: Final = "network."
 _BACKBONE: Final = "backbone."
 _HALF: Final = ".half"
@@ -67,7 +68,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the settings of a ``TrainConfig`` that make a network of these weights: backbone, widths, depths, neck.
+    """Return the settings of a ``TrainConfig`` that make a network of these weights: backbone, widths, neck and so on.
 
     Raises ``BAD_VALUE`` where no backbone has weights of these names and shapes.
     """
@@ -75,7 +76,9 @@ def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         name.removeprefix(_BACKBONE): value.shape for name, value in weights.items() if name.startswith(_BACKBONE)
     }
     entries = ["stem.1.0.weight", *(f"stages.{i}.0.0.weight" for i in range(3))]
-    neck = {"neck": len(weights["smooth.0.0.weight"])} if "smooth.0.0.weight" in weights else {}
+    neck: dict[str, Any] = {}
+    if "smooth.0.0.weight" in weights:
+        neck = {"neck": len(weights["smooth.0.0.weight"]), "anatomy": any(n.startswith(ANATOMY) for n in weights)}
     if neck and all(name in shapes for name in entries):
         blocks = ["stem.2.blocks.", *(f"stages.{i}.1.blocks." for i in range(3))]
         depths = tuple(
@@ -91,9 +94,13 @@ def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load folded weights into a module with normalisations, in place: in evaluation it says what the file says.
 
+    Where the file knows no anatomy, that part of the module stays as it is.
+
     Raises ``BAD_VALUE`` where the module has another shape.
     """
     state = module.state_dict()
+    if not any(name.startswith(ANATOMY) for name in weights):
+        state = {name: value for name, value in state.items() if not name.startswith(ANATOMY)}
     norms = _normalised(module)
     for name, value in state.items():
         owner, _, part = name.rpartition(".")

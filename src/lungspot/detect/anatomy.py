@@ -1,0 +1,110 @@
+"""Heart and lungs of a film, their proportion, and on which side the heart lies.
+
+The network says of each place how likely it is heart, lung at the picture's left or lung at its right, and how likely
+the picture is a mirror image. An upright film shows the patient's right lung at its left; a mirror image does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect.detector import Raw
+from lungspot.detect.mapbox import regions
+from lungspot.findings import Box, Frame
+from lungspot.images import Placement
+
+__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "organ_box"]
+
+_HALF = 0.5  # an organ is where it is likelier than not
+_LEAST = 0.005  # of the film's area that an organ must have
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Where heart and lungs are on one film, in pixels of the original; left and right are the patient's.
+
+    An organ that was not seen is None. ``cardiothoracic_ratio``: the heart's width over the chest's, from the outer
+    edge of one lung to that of the other; None where one of the three was not seen. ``mirrored``: whether the film
+    shows the patient in a mirror (True: the heart points to the picture's left); None where that is not sure. Left and
+    right of an unsure film are those of a film that is not mirrored.
+    """
+
+    heart: Box | None
+    left_lung: Box | None
+    right_lung: Box | None
+    cardiothoracic_ratio: float | None
+    mirrored: bool | None
+
+    @property
+    def lungs(self) -> tuple[Box, ...]:
+        """The lungs that were seen, the one at the picture's left first."""
+        return tuple(
+            sorted((box for box in (self.left_lung, self.right_lung) if box is not None), key=lambda box: box.x0)
+        )
+
+
+def anatomy(raw: Raw, placement: Placement, sure: float) -> Anatomy | None:
+    """Return the anatomy of a film, in its own frame; None where the network knows none.
+
+    ``sure``: from which probability on the film counts as mirrored; up to 1 less it as not mirrored.
+    """
+    if raw.organs is None or raw.mirrored is None:
+        return None
+    heart, first, second = (_original(organ_box(each, placement.target), placement) for each in raw.organs)
+    likely = float(raw.mirrored[0])
+    mirrored = True if likely >= sure else False if likely <= 1 - sure else None
+    left, right = (first, second) if mirrored else (second, first)
+    return Anatomy(heart, left, right, cardiothoracic_ratio(heart, first, second), mirrored)
+
+
+def organ_box(likely: NDArray[np.float32], frame: Frame) -> Box | None:
+    """Return the box around an organ's largest region, in pixels of ``frame``; None where there is none.
+
+    ``likely`` covers the frame, (h, w), 0 to 1. The region is where it is at least a half; each edge lies where the
+    largest value of a column or row, on a straight line from one centre to the next, crosses a half.
+    """
+    height, width = likely.shape
+    hot = likely >= _HALF
+    if hot.sum() < _LEAST * hot.size:
+        return None
+    rows, columns = max(regions(hot), key=lambda cells: len(cells[0]))
+    if len(rows) < _LEAST * hot.size:
+        return None
+    own = np.zeros_like(hot)
+    own[rows, columns] = True
+    near = np.pad(own, 1)
+    for axis in (0, 1):  # the cells around the region, where its edge is
+        near |= np.roll(near, 1, axis) | np.roll(near, -1, axis)
+    values = np.where(near[1:-1, 1:-1] & (own | ~hot), likely, 0)
+    x0, x1 = _crossings(values.max(0))
+    y0, y1 = _crossings(values.max(1))
+    return Box(
+        x0 * frame.width / width, y0 * frame.height / height, x1 * frame.width / width, y1 * frame.height / height
+    )
+
+
+def cardiothoracic_ratio(heart: Box | None, one: Box | None, other: Box | None) -> float | None:
+    """Return the heart's width over that from one lung's outer edge to the other's; None where one is not known."""
+    if heart is None or one is None or other is None:
+        return None
+    return heart.width / (max(one.x1, other.x1) - min(one.x0, other.x0))
+
+
+def _crossings(profile: NDArray[np.float32]) -> tuple[float, float]:
+    """Return where a profile first rises over a half and last falls below, in cells from its begin."""
+    inside = np.flatnonzero(profile >= _HALF)
+    first, last = int(inside[0]), int(inside[-1])
+    low = 0.0 if first == 0 else first + 0.5 - _share(profile[first], profile[first - 1])
+    high = float(len(profile)) if last == len(profile) - 1 else last + 0.5 + _share(profile[last], profile[last + 1])
+    return low, high
+
+
+def _share(inside: float, outside: float) -> float:
+    return float((inside - _HALF) / (inside - outside))
+
+
+def _original(box: Box | None, placement: Placement) -> Box | None:
+    return None if box is None else placement.to_original(box)
