@@ -65,7 +65,7 @@ def test_sides_are_the_patient_s(probability, mirrored, right_lung):
 
 def test_a_network_without_anatomy_says_none():
     assert anatomy(raw(None, None), Placement(SQUARE, 80), 0.95) is None
-    empty = anatomy(raw(np.zeros((3, 10, 10), np.float32), 0.1), Placement(SQUARE, 80), 0.95)
+    empty = anatomy(raw(np.zeros((3, 10, 10), np.float32), 0.02), Placement(SQUARE, 80), 0.95)
     assert empty == Anatomy(None, None, None, None, mirrored=False)
     assert empty.lungs == ()
 
