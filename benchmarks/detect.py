@@ -221,6 +221,7 @@ def rivals(transformers: object) -> dict[str, object]:
 
 def rival(config: object, torch: object, transformers: object) -> float:
     """Return milliseconds a run of one configuration in onnxruntime on two threads."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as lungspot does, and as early
     import onnxruntime  # noqa: PLC0415 - beside the other optional packages
 
     kinds = {"rt_detr_v2": "RTDetrV2ForObjectDetection", "d_fine": "DFineForObjectDetection"}

@@ -133,6 +133,18 @@ def test_nothing_heavy_is_loaded_by(statement, unwelcome):
     assert not loaded(statement) & unwelcome
 
 
+def test_onnxruntime_has_one_importer():
+    importers = [
+        path
+        for path in [*MODULES, *SCRIPTS]
+        if re.search(r"^\s*(import|from) onnxruntime", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert names(importers) == ["src/lungspot/detect/session.py", "benchmarks/detect.py"]  # a rival's network, not ours
+    for path in importers:  # telemetry is turned off before it is on
+        text = path.read_text(encoding="utf-8")
+        assert text.index('os.environ["ORT_DISABLE_TELEMETRY"] = "1"') < text.index("import onnxruntime  #")
+
+
 def base_distributions():
     """Return the names of the distributions that `pip install lungspot` brings, without any extra."""
     found, waiting = set(), ["lungspot"]

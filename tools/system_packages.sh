@@ -1,6 +1,8 @@
 #!/bin/sh
 # Install the Debian packages that tests compare with or start. Quick and silent where they are there already.
 # Elsewhere (not Debian, not root) it names what is missing, and those tests skip; on CI a missing package is an error.
+# Where another program holds apt's locks (a machine that has just started updates itself), it waits: LUNGSPOT_APT_WAIT
+# seconds, 600 if not given.
 set -eu
 
 missing=""
@@ -12,6 +14,7 @@ want dcmdjpeg dcmtk # reference decoders: tests/images compares every lossless s
 want dciodvfy dicom3tools # tests/report: every DICOM object that we write passes its checks
 [ -x /usr/sbin/Orthanc ] || want Orthanc orthanc # tests/node: the archive that sends films and takes results
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc-dicomweb" # its DICOMweb
+want strace strace # tests/test_network.py: what every verb asks the system for
 want chromium chromium # the browser of tests/serve/viewer
 
 [ -n "$missing" ] || exit 0
@@ -26,13 +29,25 @@ command -v apt-get >/dev/null 2>&1 || fail "please install$missing; the tests th
 [ "$(id -u)" = 0 ] || fail "please run: sudo apt-get install$missing; the tests that need them are skipped"
 
 export DEBIAN_FRONTEND=noninteractive
+patience=${LUNGSPOT_APT_WAIT:-600}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+
+apt() { # apt-get, once nobody else is at it: dpkg's lock waits by option, those of the lists and the cache do not
+    until apt-get -o DPkg::Lock::Timeout="$patience" "$@" >"$log" 2>&1; do
+        grep -q 'Could not get lock\|Unable to lock' "$log" && [ "$patience" -gt 0 ] || return 1
+        echo "system packages: another program holds apt's lock; waiting" >&2
+        sleep 5
+        patience=$((patience - 5))
+    done
+}
+
+echo "system packages: installing$missing" >&2
 # The package lists may be old or absent; they are fetched only when an installation without them fails.
 for attempt in with-lists after-update; do
-    [ "$attempt" = with-lists ] || apt-get update -q >>"$log" 2>&1 || true
+    [ "$attempt" = with-lists ] || apt update -q || true
     # shellcheck disable=SC2086 # a list of words
-    apt-get install -y -q --no-install-recommends $missing >>"$log" 2>&1 && exit 0
+    apt install -y -q --no-install-recommends $missing && exit 0
 done
 tail -n 20 "$log" >&2
 fail "could not install$missing"
