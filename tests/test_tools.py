@@ -50,7 +50,7 @@ def test_licences_that_are_not_taken(package, refused):
 )
 def test_missing_system_packages_are_named(user, environment, code, says, tmp_path):
     """On a machine of stand-ins: an apt-get that always fails, or none, and a user with or without rights."""
-    for program in ("mktemp", "tail", "rm", "sh"):
+    for program in ("mktemp", "tail", "rm", "sh", "grep"):
         (tmp_path / program).symlink_to(shutil.which(program))
     if user is not None:
         (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
@@ -66,6 +66,31 @@ def test_missing_system_packages_are_named(user, environment, code, says, tmp_pa
     )
     assert done.returncode == code, done.stderr
     assert says in done.stderr
+
+
+def test_a_lock_of_apt_is_waited_for(tmp_path):
+    """On a machine of stand-ins: an apt-get that finds the lock held twice, in its own words, then installs."""
+    for program in ("mktemp", "tail", "rm", "sh", "grep", "cat"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    held = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)"
+    times = (
+        f'echo x >>{tmp_path}/tried; [ "$(cat {tmp_path}/tried)" = "x\nx\nx" ] || {{ echo "{held}" >&2; exit 100; }}'
+    )
+    for name, text in (("id", "echo 0"), ("sleep", ":"), ("apt-get", times.replace("\\n", "\n"))):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    command = ["sh", TOOLS / "system_packages.sh"]
+    done = subprocess.run(
+        command, env={"PATH": str(tmp_path), "CI": "true"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "system packages: installing dcmtk" in done.stderr
+    assert done.stderr.count("another program holds apt's lock; waiting") == 2
+    (tmp_path / "apt-get").write_text(f"#!/bin/sh\necho '{held}' >&2\nexit 100\n")
+    short = {"PATH": str(tmp_path), "CI": "true", "LUNGSPOT_APT_WAIT": "10"}
+    done = subprocess.run(command, env=short, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert held in done.stderr
 
 
 def test_a_room_below_its_floor_is_named(tmp_path, monkeypatch, capsys):
