@@ -35,6 +35,7 @@ HEAVY = {
         "accelerate",
         "imagecodecs",
         "imagehash",
+        "jinja2",
         "jpeg_ls",
         "matplotlib",
         "numpy",
