@@ -144,6 +144,12 @@ def test_a_trainer_finds_numbers_within_0_and_1_and_lungspot_the_whole_box(make,
         ("# names: [x]\nnames: [a]", ["a"]),
         ("names: [C# code]", ["C# code"]),
         ("names: []", []),
+        ("names:\nnc: 0", []),
+        ("names: [No, off, 1, null, ~]", ["No", "off", "1", "null", "~"]),
+        ("names: &all\n  - a\nmore: *all", ["a"]),
+        ("names:\n  0: >-\n    two\n    words", ["two words"]),
+        ("%YAML 1.2\n---\nnames: [a]\n...", ["a"]),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\nnames: [é]", ["é"]),
     ],
 )
 def test_class_names_in_the_forms_that_exporters_write(tmp_path, text, names):
@@ -156,12 +162,16 @@ def test_class_names_in_the_forms_that_exporters_write(tmp_path, text, names):
     [
         ("nc: 3", r"data\.yaml: DATASET_FORMAT: it has no names"),
         ("names: mass", "data.yaml:1: DATASET_FORMAT: names is 'mass', not a list"),
-        ("a: 1\nnames: [a, b", "data.yaml:2: DATASET_FORMAT: names has no closing ]"),
-        ("names: ['a, b]", "DATASET_FORMAT: a quote in names is not closed"),
-        ("names: [*anchor]", "is not a plain or quoted name"),
+        ("a: 1\nnames: [a, b", "data.yaml:2: DATASET_FORMAT: not YAML .expected .,. or .]."),
+        ("names: ['a, b]", "data.yaml:1: DATASET_FORMAT: not YAML .found unexpected end of stream"),
+        ("names: [*anchor]", "data.yaml:1: DATASET_FORMAT: not YAML .found undefined alias"),
         ("names:\n  0: a\n  0: b", "data.yaml:3: DATASET_FORMAT: two classes have the number 0"),
         ("names:\n  0: a\n  2: b", r"numbers \[0, 2\] have holes"),
-        ("names:\n  a", "neither `- name` nor `0: name`"),
+        ("names:\n  a", "data.yaml:2: DATASET_FORMAT: names is .a., not a list"),
+        ("names:\n  a: 0", "data.yaml:2: DATASET_FORMAT: a class has the number .a."),
+        ("names:\n- [a, b]", "data.yaml:2: DATASET_FORMAT: a list or a mapping where a name"),
+        ("names: [a]\n" + "[" * 5000, "DATASET_FORMAT: not YAML"),
+        ("- names", "it has no names"),
     ],
 )
 def test_other_yaml_is_refused_with_its_line(tmp_path, text, line):

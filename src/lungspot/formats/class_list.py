@@ -1,43 +1,47 @@
-"""YOLO's class names: ``names`` of ``data.yaml`` in the forms that exporters write, or ``classes.txt``.
+"""YOLO's class names: ``names`` of ``data.yaml`` in any form that YAML has for a list or a mapping, or ``classes.txt``.
 
-Only ``names`` is read, as ``[a, 'b', "c"]`` (over several lines too), ``{0: a, 1: b}``, ``- a`` lines or ``0: a``
-lines; other keys are passed over. Anything else of YAML (anchors, tags, folded text) is refused, naming the line.
+The file is read by PyYAML into nodes (its safe loader; nothing is constructed), so that a class called ``No`` stays a
+word and an error names its line. Other keys than ``names`` and ``kpt_shape`` are passed over.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from lungspot.errors import DatasetError
 
-__all__ = ["class_names", "class_yaml"]
+__all__ = ["class_names", "class_yaml", "keypoint_shape"]
 
 _FILES: Final = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")
-_KEY: Final = re.compile(r"(\d+)\s*:\s+(.*)\Z|(\d+)\s*:\Z")
-# One scalar: 'it''s', "a\tb" or plain text up to a comma or bracket.
-_SCALAR: Final = re.compile(r"""'((?:[^']|'')*)'|("(?:[^"\\]|\\.)*")|([^\s'"\[\]{},#&*!|>%@`][^\[\]{},]*)""")
 
 
 def class_names(root: Path) -> list[str]:
     """Return the class names of a YOLO folder (or of the file given) by index; raises :class:`DatasetError`."""
-    path = root if root.is_file() else next((root / name for name in _FILES if (root / name).is_file()), None)
+    path = _file(root)
     if path is None:
         raise DatasetError("DATASET_NOT_FOUND", root, f"no class names: none of {', '.join(_FILES)}")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError("NOT_READABLE", path, str(error)) from error
     if path.suffix == ".txt":
-        return [line.strip() for line in lines if line.strip()]
-    for number, line in enumerate(lines):
-        match = re.match(r"names\s*:(?:\s+(.*))?\Z", line)
-        if match is not None:
-            return _names(match.group(1) or "", lines, number, path)
-    raise DatasetError("DATASET_FORMAT", path, "it has no names")
+        return [line.strip() for line in _text(path).splitlines() if line.strip()]
+    names = _value(path, "names")
+    if names is None:
+        raise DatasetError("DATASET_FORMAT", path, "it has no names")
+    return _names(names, path)
+
+
+def keypoint_shape(root: Path) -> tuple[int, int] | None:
+    """Return ``kpt_shape`` of ``data.yaml``: the key points of a pose and their numbers (2 or 3); None without it."""
+    path = _file(root)
+    value = None if path is None or path.suffix == ".txt" else _value(path, "kpt_shape")
+    if path is None or value is None:
+        return None
+    texts = [_scalar(item, path) for item in value.value] if isinstance(value, yaml.SequenceNode) else []
+    if len(texts) != 2 or not all(text.isdecimal() for text in texts):
+        raise DatasetError("DATASET_FORMAT", _where(value, path), "kpt_shape is not two whole numbers")
+    return int(texts[0]), int(texts[1])
 
 
 def class_yaml(labels: Sequence[str], parts: Sequence[str]) -> str:
@@ -48,76 +52,56 @@ def class_yaml(labels: Sequence[str], parts: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _names(first: str, lines: Sequence[str], number: int, path: Path) -> list[str]:
-    first = _uncommented(first)
-    following = next((row for row in range(number + 1, len(lines)) if _uncommented(lines[row])), None)
-    if not first and following is not None and lines[following].strip()[0] in "[{":
-        first, number = _uncommented(lines[following]), following
-    if first[:1] in {"[", "{"}:
-        closing = "]" if first[0] == "[" else "}"
-        text, last = first, number
-        while not text.endswith(closing):
-            last += 1
-            if last == len(lines):
-                raise DatasetError("DATASET_FORMAT", f"{path}:{number + 1}", f"names has no closing {closing}")
-            text = f"{text} {_uncommented(lines[last])}".strip()
-        items = _split(text[1:-1], f"{path}:{number + 1}")
-        entries = [(f"- {item}" if closing == "]" else item, number) for item in items]
-    elif first:
-        raise DatasetError("DATASET_FORMAT", f"{path}:{number + 1}", f"names is {first!r}, not a list")
-    else:
-        entries = []
-        for row in range(number + 1, len(lines)):
-            line = _uncommented(lines[row])
-            if line and not line.startswith("-") and not lines[row][:1].isspace():
-                break  # the next key
-            if line:
-                entries.append((line, row))
-    return _indexed(entries, path)
+def _file(root: Path) -> Path | None:
+    return root if root.is_file() else next((root / name for name in _FILES if (root / name).is_file()), None)
 
 
-def _indexed(entries: Sequence[tuple[str, int]], path: Path) -> list[str]:
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DatasetError("NOT_READABLE", path, str(error)) from error
+
+
+def _value(path: Path, key: str) -> yaml.Node | None:
+    """Return what stands under a key of the outermost mapping, or None; raises ``DATASET_FORMAT`` for other text."""
+    try:
+        tree = yaml.compose(_text(path), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise DatasetError("DATASET_FORMAT", f"{path}{line}", f"not YAML ({error.problem})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DatasetError("DATASET_FORMAT", path, f"not YAML ({' '.join(str(error).split())[:120]})") from error
+    if not isinstance(tree, yaml.MappingNode):
+        return None
+    return next((value for name, value in tree.value if name.value == key), None)
+
+
+def _names(node: yaml.Node, path: Path) -> list[str]:
+    if isinstance(node, yaml.ScalarNode) and not node.value:
+        return []
+    if isinstance(node, yaml.SequenceNode):
+        return [_scalar(item, path) for item in node.value]
+    if not isinstance(node, yaml.MappingNode):
+        raise DatasetError("DATASET_FORMAT", _where(node, path), f"names is {node.value!r}, not a list")
     found: dict[int, str] = {}
-    for text, row in entries:
-        where = f"{path}:{row + 1}"
-        key = _KEY.match(text)
-        if text.startswith("-"):
-            index, value = len(found), text[1:].strip()
-        elif key is not None:
-            index, value = int(key.group(1) or key.group(3)), (key.group(2) or "").strip()
-        else:
-            raise DatasetError("DATASET_FORMAT", where, f"{text!r} is neither `- name` nor `0: name`")
-        if index in found:
-            raise DatasetError("DATASET_FORMAT", where, f"two classes have the number {index}")
-        found[index] = _scalar(value, where)
+    for key, value in node.value:
+        number = _scalar(key, path)
+        if not number.isdecimal():
+            raise DatasetError("DATASET_FORMAT", _where(key, path), f"a class has the number {number[:40]!r}")
+        if int(number) in found:
+            raise DatasetError("DATASET_FORMAT", _where(key, path), f"two classes have the number {int(number)}")
+        found[int(number)] = _scalar(value, path)
     if sorted(found) != list(range(len(found))):
-        raise DatasetError("DATASET_FORMAT", path, f"the classes' numbers {sorted(found)} have holes")
+        raise DatasetError("DATASET_FORMAT", path, f"the classes' numbers {sorted(found)[:20]} have holes")
     return [found[index] for index in range(len(found))]
 
 
-def _scalar(text: str, where: str) -> str:
-    match = _SCALAR.fullmatch(text)
-    if match is None:
-        raise DatasetError("DATASET_FORMAT", where, f"{text!r} is not a plain or quoted name")
-    single, double, plain = match.groups()
-    if double is not None:
-        try:
-            return str(json.loads(double))
-        except ValueError as error:
-            raise DatasetError("DATASET_FORMAT", where, f"{text} has an escape that is not read") from error
-    return plain.strip() if single is None else single.replace("''", "'")
+def _scalar(node: yaml.Node, path: Path) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise DatasetError("DATASET_FORMAT", _where(node, path), "a list or a mapping where a name is expected")
+    return str(node.value)
 
 
-def _split(text: str, where: str) -> list[str]:
-    """Split at the commas outside quotes; a comma at the end is allowed."""
-    items = re.findall(r"""(?:[^,'"]|'(?:[^']|'')*'|"(?:[^"\\]|\\.)*")+""", text)
-    if re.search("['\"]", re.sub(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""", "", text)):
-        raise DatasetError("DATASET_FORMAT", where, "a quote in names is not closed")
-    return [item.strip() for item in items if item.strip()]
-
-
-def _uncommented(line: str) -> str:
-    r"""Return a line without its comment: ``#`` at the start or after a blank, outside quotes."""
-    match = re.match(r"""(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|(?<=\S)#|[^#])*""", line)
-    text = line if match is None else match.group(0)
-    return text.strip()
+def _where(node: yaml.Node, path: Path) -> str:
+    return f"{path}:{node.start_mark.line + 1}"
