@@ -88,3 +88,37 @@ def test_short_keys_and_empty_folders_are_refused(rg1, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run(["deidentify", str(tmp_path / "empty"), str(tmp_path / "out")]) == 3
     assert "NOT_FOUND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "extra"),
+    [
+        ("films/a.dcm", "films/a.dcm", []),
+        ("films/a.dcm", "films/../films/a.dcm", []),
+        ("films/a.dcm", "link.dcm", []),
+        ("films/a.dcm", "hard.dcm", []),
+        ("link.dcm", "films/a.dcm", []),
+        ("films/a", "films/a", []),
+        ("films", "films", []),
+        ("films", "films/out", []),
+        ("films", "folder link/out", []),
+        ("films", "films/a.dcm", []),
+        ("films", "notes.txt", []),
+        ("films/a.dcm", "key.dcm", ["--key", "key.dcm"]),
+        ("films/a.dcm", "out", ["--key", "films/a.dcm"]),
+    ],
+)
+def test_no_input_is_ever_replaced(rg1, tmp_path, monkeypatch, capsys, source, out, extra):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    for name in ("films/a.dcm", "films/a"):
+        shutil.copy(rg1["J2KR"], name)
+    (tmp_path / "link.dcm").symlink_to("films/a.dcm")
+    (tmp_path / "folder link").symlink_to("films")
+    (tmp_path / "hard.dcm").hardlink_to("films/a.dcm")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "key.dcm").write_bytes(b"k" * 32)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert run(["deidentify", source, out, *extra, "--pixels-checked"]) == 2
+    assert "OUT" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -297,3 +297,41 @@ def test_the_orientation_is_kept_whole_or_not_at_all(given, kept, small):
         made = without_patient(as_bytes(small), KEY)
     assert (made.PatientOrientation or None) == kept
     assert read(as_bytes(made)).orientation == read(as_bytes(small)).orientation
+
+
+def test_another_picture_under_one_uid_gets_another_uid(small):
+    first = without_patient(as_bytes(small), KEY)
+    masked = without_patient(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)])
+    elsewhere = without_patient(as_bytes(small), KEY, masks=[Box(10, 10, 14, 14)])
+    checked = without_patient(as_bytes(small), KEY, pixels_checked=True)
+    corrected, mirrored, renamed = deepcopy(small), deepcopy(small), deepcopy(small)
+    pixels = corrected.pixel_array.copy()
+    pixels[20, 20] ^= 1
+    corrected.PixelData = pixels.tobytes()
+    mirrored.PatientOrientation = ["R", "F"]
+    renamed.PatientName = "Other^Name"
+    others = [without_patient(as_bytes(each), KEY) for each in (corrected, mirrored)]
+    uids = [each.SOPInstanceUID for each in (first, masked, elsewhere, *others)]
+    assert len(set(uids)) == 5
+    assert all(each.StudyInstanceUID == first.StudyInstanceUID for each in (masked, elsewhere, *others))
+    assert all(each.file_meta.MediaStorageSOPInstanceUID == each.SOPInstanceUID for each in (first, masked, *others))
+    again = [without_patient(as_bytes(each), KEY) for each in (small, renamed)]
+    assert {each.SOPInstanceUID for each in (*again, checked)} == {first.SOPInstanceUID}
+
+
+def test_a_mask_over_what_is_black_already_is_another_picture(small):
+    black = small.pixel_array.copy()
+    black[:4, :4] = black.max()  # MONOCHROME1
+    small.PixelData = black.tobytes()
+    plain, masked = (
+        without_patient(as_bytes(small), KEY),
+        without_patient(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)]),
+    )
+    assert plain.PixelData == masked.PixelData
+    assert plain.SOPInstanceUID != masked.SOPInstanceUID
+
+
+def test_the_transfer_syntax_does_not_matter(rg1):
+    raw, packed = (without_patient(rg1[name].read_bytes(), KEY) for name in ("UNCR", "J2KR"))
+    pairs = [pydicom.dcmread(rg1[name], stop_before_pixels=True).SOPInstanceUID for name in ("UNCR", "J2KR")]
+    assert (raw.SOPInstanceUID == packed.SOPInstanceUID) is (pairs[0] == pairs[1])

@@ -44,7 +44,9 @@ def deidentify(
     from lungspot.report import dicom_bytes
 
     masks = [_box(each) for each in mask or ()]
+    one = source.is_file() and out.suffix.lower() == ".dcm" and not out.is_dir()
     files = _files(source)
+    _require_apart(source, files, out, key, one=one)
     with writing():
         pseudonyms = Pseudonyms(os.urandom(_KEY_BYTES) if key is None else _key(key))
     if key is None and not quiet:
@@ -54,7 +56,6 @@ def deidentify(
         try:
             data, where = dicom_bytes_of(path)
             made = without_patient(data, pseudonyms, where=where, masks=masks, pixels_checked=pixels_checked)
-            one = source.is_file() and out.suffix.lower() == ".dcm"
             target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
             whole = dicom_bytes(made)
         except (FilmError, InputError) as error:
@@ -80,6 +81,26 @@ def _files(source: Path) -> list[Path]:
     if not found:
         raise FilmError("NOT_FOUND", source, "a folder without files")
     return found
+
+
+def _require_apart(source: Path, files: list[Path], out: Path, key: Path | None, *, one: bool) -> None:
+    """Refuse an output that is an input, lies where the inputs are read from, or is the key."""
+    reason = ""
+    if out.is_file() and not one:
+        reason = "a file; give a folder, or for one film a file that ends in .dcm"
+    elif one and any(_is_same(out, file) for file in files):
+        reason = "the output is the film itself"
+    elif source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        reason = "it lies in the folder of the films; the next run would read it as films"
+    elif key is not None and (out.resolve() == key.resolve() or any(_is_same(key, file) for file in files)):
+        reason = "the key must be a file of its own"
+    if reason:
+        raise typer.BadParameter(printable(f"{out}: {reason}"), param_hint="OUT")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths name one file, by whatever link."""
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _write(data: bytes, target: Path) -> None:

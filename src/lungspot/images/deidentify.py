@@ -100,8 +100,10 @@ def without_patient(
         header = open_dicom(data, where)
         _require_clean(header, masks=bool(masks), pixels_checked=pixels_checked)
         samples, notices = run(decode_pixels, header, limits=DEFAULT, where=where)
-        made = _made_anew(header.dataset, pseudonyms, hashlib.sha256(data).hexdigest())
-        _add_pixels(made, header, _masked(samples, header, masks))
+        samples = _masked(samples, header, masks)
+        picture = _digest(header, samples, masked=bool(masks))
+        made = _made_anew(header.dataset, pseudonyms, hashlib.sha256(data).hexdigest(), picture)
+        _add_pixels(made, header, samples)
         if masks or pixels_checked:
             made.BurnedInAnnotation = "NO"
         if any(notice.code == "LOSSY" for notice in notices):
@@ -124,8 +126,22 @@ def _require_clean(header: Header, *, masks: bool, pixels_checked: bool) -> None
         raise FilmError("BURNED_IN", header.where, "a copy of a film that does not say that nothing is burned in")
 
 
-def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
-    """Return what the rules carry over, and what stands for the patient; ``sha256`` is the film's where no UID is."""
+def _digest(header: Header, samples: NDArray[np.integer], *, masked: bool) -> str:
+    """Return what names the picture that is written: its grey values, their polarity and sides, masked or not.
+
+    Equal whatever the film's transfer syntax. One SOP Instance UID can stand for several pictures (a film is corrected
+    and sent again, a mask is added), and they must not become one.
+    """
+    sides = "\\".join(words_of(header.dataset, "PatientOrientation"))
+    said = f"{samples.shape} {header.photometric} {sides} {masked}"
+    return hashlib.sha256(said.encode("utf-8", "replace") + samples.astype("<i4").tobytes()).hexdigest()
+
+
+def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str, picture: str) -> Dataset:
+    """Return what the rules carry over, and what stands for the patient.
+
+    ``sha256`` is the film's, for one without UIDs; ``picture`` names what is written (:func:`_digest`).
+    """
     new = Dataset()
     _keep(old, new)
     study = text_of(old, "StudyInstanceUID") or sha256
@@ -137,11 +153,13 @@ def _made_anew(old: Dataset, pseudonyms: Pseudonyms, sha256: str) -> Dataset:
         if moved is not None:
             setattr(new, keyword, moved.strftime("%Y%m%d"))
     for keyword in UIDS:
-        if value := text_of(old, keyword):  # valid or not: what differs must not become one
+        value = text_of(old, keyword)  # valid or not: what differs must not become one
+        if keyword == "SOPInstanceUID":
+            new.SOPInstanceUID = pseudonyms.uid(f"{value or sha256} {picture}")
+        elif value:
             setattr(new, keyword, pseudonyms.uid(value))
         elif keyword != "FrameOfReferenceUID":  # a film without a UID that it must have gets one, the same each time
-            whose = sha256 if keyword == "SOPInstanceUID" else study
-            setattr(new, keyword, pseudonyms.uid(f"{keyword} of {whose}"))
+            setattr(new, keyword, pseudonyms.uid(f"{keyword} of {study}"))
     new.PatientID = pseudonyms.patient(patient)
     new.PatientName = f"{new.PatientID}^"
     new.SOPClassUID = text_of(old, "SOPClassUID") or _FILMS[0]
