@@ -23,7 +23,7 @@ fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images
 
 drill: .venv/dev
-	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 $(BIN)/python -m pytest -m drill tests/serve
+	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 $(BIN)/python -m pytest -m drill tests/queue tests/serve tests/node
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py

@@ -18,15 +18,24 @@ def finished(status="assessed", readable=1):
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "data", queue=3)
-    yield store
-    store.close()
+def open_store(tmp_path):
+    """A function that opens the folder as the next process would: what was open lets go, nothing is put in order."""
+    opened = []
+
+    def again(**options):
+        while opened:
+            opened.pop().close()
+        opened.append(Store(tmp_path / "data", **{"queue": 3, **options}))
+        return opened[-1]
+
+    yield again
+    while opened:
+        opened.pop().close()
 
 
-def reopen(store):
-    store.close()
-    store.__init__(store.folder, queue=3)
+@pytest.fixture
+def store(open_store):
+    return open_store()
 
 
 def test_a_film_lives_from_acceptance_to_its_end(store):
@@ -69,29 +78,25 @@ def test_all_of_an_upload_or_nothing(store):
     assert store.waiting == 3
 
 
-def test_what_was_being_read_is_read_again_after_a_crash(store):
+def test_what_was_being_read_is_read_again_after_a_crash(store, open_store):
     store.accept([arrive(store, "a"), arrive(store, "b")])
     task = store.claim()
-    reopen(store)
-    assert store.waiting == 2
-    assert store.claim().id == task.id
+    again = open_store()
+    assert again is not store
+    assert again.waiting == 2
+    claimed = again.claim()
+    assert (claimed.id, claimed.attempts, claimed.path.read_bytes()) == (task.id, 1, b"a")
 
 
-def test_a_film_that_ends_the_server_each_time_is_given_up(store):
+def test_a_film_that_ends_the_server_each_time_is_given_up(store, open_store):
     store.accept([arrive(store, "a")])
-    hopeless = []
-    for _ in range(13):
-        hopeless.append(store.claim().hopeless)
-        reopen(store)
+    hopeless = [open_store().claim().hopeless for _ in range(13)]
     assert hopeless == [False] * 12 + [True]
 
 
-def test_a_film_that_ends_the_server_lets_others_go_first(store):
+def test_a_film_that_ends_the_server_lets_others_go_first(store, open_store):
     store.accept([arrive(store, "a"), arrive(store, "b")])
-    begun = []
-    for _ in range(12):
-        begun.append(store.claim().number)
-        reopen(store)
+    begun = [open_store().claim().number for _ in range(12)]
     assert begun == [1, 1, 1, 2, 2, 2] * 2
 
 
@@ -103,20 +108,20 @@ def test_a_failure_of_the_machine_is_no_attempt(store):
         store.give_back(task, innocent=True)
 
 
-def test_leftovers_of_a_crash_are_removed(store):
+def test_leftovers_of_a_crash_are_removed(store, open_store):
     (accepted,) = store.accept([arrive(store, "a")])
     task = store.claim()
     store.pixels(task.id).write_bytes(b"half")  # written, and not yet in the row
     store.spooled("stranger").write_bytes(b"renamed, and the row never committed")
     arrive(store, "half")
     (store.folder / "incoming" / "export").mkdir()
-    reopen(store)
+    store = open_store()
     assert not list((store.folder / "incoming").iterdir())
     assert [path.name for path in (store.folder / "spool").iterdir()] == [accepted.id]
     assert not list((store.folder / "films").iterdir())
     store.finish(store.claim(), finished(), [])
     store.spooled(accepted.id).write_bytes(b"done, and not yet removed")
-    reopen(store)
+    store = open_store()
     assert not list((store.folder / "spool").iterdir())
 
 

@@ -121,7 +121,7 @@ class Listener:
             return self._refuse(who, status_of(error), error.code, instance)
         study = str(facts.StudyInstanceUID)
         try:
-            new = self.context.spool.admit([data], instance=instance, study=study, source=who["ae"])
+            new = self.context.spool.accept([data], instance=instance, study=study, source=who["ae"])
             what = {"sop_class": sop_class, "sop_instance": instance, "study": study, "new": new}
             self.context.audit.record(AuditEvent.RECEIVED, who=who, what=what)
         except (OSError, sqlite3.Error) as error:

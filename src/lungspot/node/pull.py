@@ -19,7 +19,7 @@ from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES, film_facts
-from lungspot.node.spool import back_off
+from lungspot.queue import back_off
 
 __all__ = ["QidoQuery", "parse_since", "pull"]
 
@@ -146,7 +146,7 @@ def _take(context: NodeContext, client: DICOMwebClient, data: bytes, uids: tuple
         _LOG.warning("refused a film of %s: %s", client.base_url, error.code)
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
         return False
-    new = context.spool.admit([data], instance=instance, study=study, source=client.base_url)
+    new = context.spool.accept([data], instance=instance, study=study, source=client.base_url)
     context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
     return True
 

@@ -13,7 +13,8 @@ from pydicom.dataset import FileDataset
 
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
-from lungspot.node.spool import Job, back_off
+from lungspot.node.spool import Job
+from lungspot.queue import back_off
 
 __all__ = ["Batch", "Deliver", "Unreachable", "send"]
 
@@ -75,7 +76,7 @@ def _read(context: NodeContext, jobs: Sequence[Job]) -> list[tuple[Job, list[Fil
         try:
             found.append((job, [dcmread(path) for path in context.spool.results(job)]))
         except Exception as error:  # noqa: BLE001 - a damaged disk gives anything
-            again = context.spool.postpone(job, type(error).__name__, count=True)
+            again = context.spool.postpone(job, type(error).__name__)
             after = "trying again" if again else "set aside, it stays in the spool"
             _LOG.error("%s: its results cannot be read (%s); %s", job.name, type(error).__name__, after)
     return found
@@ -90,7 +91,7 @@ def _settle(context: NodeContext, job: Job, refused: str | None, target: str) ->
         context.note(AuditEvent.SENT, Outcome.SUCCESS, who, what)
         _LOG.info("%s: results sent", job.name)
         return
-    again = context.spool.postpone(job, refused, count=True)
+    again = context.spool.postpone(job, refused)
     context.note(AuditEvent.SENT, Outcome.SERIOUS_FAILURE, who, {**what, "reason": refused})
     after = "it is offered again" if again else "set aside, it stays in the spool"
     _LOG.warning("%s: %s refused its results: %s; %s", job.name, target, refused, after)

@@ -1,23 +1,21 @@
 """The spool: films that were acknowledged and results that wait to be sent, so that no crash loses or doubles one.
 
-    films/SHA256.dcm        a film, whole (written aside, flushed, then moved here)
+    films/SHA256.dcm        a film, whole (lungspot.queue says how it comes and goes)
     results/SHA256/NN.dcm   its results
-    journal.sqlite          one row a film: received → analysed → sent, or failed
+    journal.sqlite          one row a film: received → reading → analysed → sent, or failed
 
-A film is its bytes: sent twice, it is one film. Its row is committed after its file is on the disk and before the
-sender hears "success"; it is removed, files first forgotten, only after the archive has said that it holds the results.
+A film is its bytes: sent twice, it is one film. Its row is removed from the queue, files first forgotten, only after
+the archive has said that it holds the results.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,36 +23,19 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.durable import sync_path
-from lungspot.errors import SetupError
+from lungspot.node.migrations import MIGRATIONS
+from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off
 
-__all__ = ["ATTEMPTS", "Job", "Spool", "back_off"]
+__all__ = ["KEEP_SECONDS", "Job", "Spool"]
 
-ATTEMPTS: Final = 12  # then a film is set aside as failed; a crash in the midst of one counts
-_IN_A_ROW: Final = 3  # of them, then others come first: a film that ends the node must not hold them up
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
-_LONGEST_WAIT: Final = 300.0
-_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE film (
-    number INTEGER PRIMARY KEY,
-    sha256 TEXT NOT NULL UNIQUE,
-    instance TEXT NOT NULL,
-    study TEXT NOT NULL,
-    source TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('received', 'analysed', 'sent', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT '',
-    changed REAL NOT NULL
-) STRICT;
-CREATE INDEX film_by_state ON film (state, due, number);
-CREATE INDEX film_by_instance ON film (instance);
-"""
+_WITH_FILM: Final = frozenset({"received", "reading", "analysed", "failed"})
+_WITH_RESULTS: Final = frozenset({"analysed", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One film in the spool: the hash of its file, its UIDs, who sent it, and how often it was tried."""
+    """One film in the spool: the hash of its file, its UIDs, who sent it, and how often it was tried before."""
 
     sha256: str
     instance: str
@@ -68,11 +49,6 @@ class Job:
         return f"film {self.sha256[:12]}"
 
 
-def back_off(attempts: int) -> float:
-    """Return how many seconds to wait after so many attempts: 1, 2, 4, … 300."""
-    return min(_LONGEST_WAIT, 2.0 ** min(attempts - 1, 30)) if attempts > 0 else 0.0
-
-
 class Spool:
     """An open spool folder; threads may share it, other processes may not."""
 
@@ -80,36 +56,39 @@ class Spool:
         """Open or make the spool, and put right what a crash left half done.
 
         ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished.
-        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError IN_USE, or OSError.
+        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError (IN_USE, NOT_READABLE) as
+        :class:`~lungspot.queue.QueueFolder` does, or OSError.
         """
         self.folder, self.reserve, self._keep_seconds = folder, reserve, keep_seconds
-        self._films, self._results, self._incoming = (folder / name for name in ("films", "results", "incoming"))
-        for path in (folder, self._films, self._results, self._incoming):
-            path.mkdir(mode=0o700, parents=path is folder, exist_ok=True)
-        self._held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._results = folder / "results"
+        self._journal = QueueFolder(
+            folder, "journal.sqlite", MIGRATIONS, folders=("films", "results"), owner="node", option="--spool"
+        )
         try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._held)
-            raise SetupError("IN_USE", folder, "another node works in this folder") from error
-        self._lock = threading.RLock()
-        self._changed = threading.Condition()
-        self._journal = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
-        self._journal.execute("PRAGMA journal_mode = WAL")
-        self._journal.execute("PRAGMA synchronous = FULL")
-        if self._journal.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-            self._journal.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        self._recover()
+            self._queue = FilmQueue(
+                self._journal,
+                "films",
+                table="film",
+                key="sha256",
+                waiting="received",
+                working="reading",
+                suffix=".dcm",
+            )
+            self._recover()
+        except sqlite3.DatabaseError as error:
+            self._journal.close()
+            raise self._journal.unreadable(error) from error
+        except BaseException:
+            self._journal.close()
+            raise
 
     def close(self) -> None:
         """Close the journal and let go of the folder."""
-        with self._lock:
-            self._journal.close()
-            os.close(self._held)
+        self._journal.close()
 
     # --- films come in ----------------------------------------------------------------------------------------------
 
-    def admit(self, data: Sequence[bytes | memoryview], *, instance: str, study: str, source: str) -> bool:
+    def accept(self, data: Sequence[bytes | memoryview], *, instance: str, study: str, source: str) -> bool:
         """Keep a film, given as the parts of its file, for good; tell whether it is new.
 
         When this returns, the film is on the disk. OSError or sqlite3.Error: it is not, and nothing of it is left.
@@ -123,7 +102,7 @@ class Spool:
             return False
         if self.free() < sum(len(part) for part in data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
-        handle, name = tempfile.mkstemp(dir=self._incoming)
+        handle, name = tempfile.mkstemp(dir=self._journal.incoming)
         try:
             with os.fdopen(handle, "wb") as file:
                 for part in data:
@@ -136,68 +115,56 @@ class Spool:
 
     def free(self) -> int:
         """Return how many bytes may still be used for films."""
-        return shutil.disk_usage(self.folder).free - self.reserve
+        return self._journal.free() - self.reserve
 
     def holds(self, instance: str) -> bool:
         """Tell whether a film with this SOP Instance UID was ever taken, as far as the journal remembers."""
-        with self._lock:
-            return self._journal.execute("SELECT 1 FROM film WHERE instance = ?", (instance,)).fetchone() is not None
+        return bool(self._journal.all("SELECT 1 FROM film WHERE instance = ? LIMIT 1", (instance,)))
 
     def _enter(self, file: Path, sha256: str, instance: str, study: str, source: str) -> bool:
-        with self._lock:
+        with self._journal.lock:
             if self._is_known(sha256):  # the same film came by another association meanwhile
                 return False
-            target = self.film(sha256)
-            file.replace(target)
-            try:
-                sync_path(self._films)
-                self._write(
+            with self._queue.entering({sha256: file}) as db:
+                db.execute(
                     "INSERT INTO film (sha256, instance, study, source, state, changed)"
                     " VALUES (?, ?, ?, ?, 'received', ?)",
                     (sha256, instance, study, source, time.time()),
                 )
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
-        self.wake()
         return True
 
     def _is_known(self, sha256: str) -> bool:
-        with self._lock:
-            row = self._journal.execute("SELECT state FROM film WHERE sha256 = ?", (sha256,)).fetchone()
-            if row is None:
+        with self._journal.lock:
+            rows = self._journal.all("SELECT state FROM film WHERE sha256 = ?", (sha256,))
+            if not rows:
                 return False
-            if row[0] != "sent" and not self.film(sha256).exists():  # its row was written as the disk failed
-                self._write("DELETE FROM film WHERE sha256 = ?", (sha256,))
+            state = rows[0]["state"]
+            if state != "sent" and not self.film(sha256).exists():  # its row was written as the disk failed
+                self._queue.remove(sha256)
                 return False
-            if row[0] == "failed":
+            if state == "failed":
                 self._move(sha256, "received", reason="sent again")
-        self.wake()
         return True
 
     # --- films are read ---------------------------------------------------------------------------------------------
 
     def film(self, sha256: str) -> Path:
         """Return where a film lies."""
-        return self._films / f"{sha256}.dcm"
+        return self._queue.path(sha256)
 
-    def take(self) -> Job | None:
-        """Return the next film to be read, or None; its attempt is counted before it begins.
-
-        The oldest comes first, until it was tried three times; then those that were tried less.
-        """
-        with self._lock:
-            while (job := self._oldest("received")) is not None:
-                if job.attempts < ATTEMPTS:
-                    self._write("UPDATE film SET attempts = attempts + 1 WHERE sha256 = ?", (job.sha256,))
-                    return job
-                self.fail(job, "the node stopped each time it read this film")
-            return None
+    def claim(self) -> Job | None:
+        """Return the next film to be read, or None (:meth:`FilmQueue.claim`); those tried too often are set aside."""
+        while (claim := self._queue.claim()) is not None:
+            job = _job(claim.row, claim.attempts)
+            if not claim.exhausted:
+                return job
+            self.fail(job, "the node stopped each time it read this film")
+        return None
 
     def keep_results(self, job: Job, files: Sequence[bytes]) -> None:
         """Keep the results of a film, ready to be sent; OSError where the disk is full, and then nothing is kept."""
         folder = self._results / job.sha256
-        aside = Path(tempfile.mkdtemp(dir=self._incoming))
+        aside = Path(tempfile.mkdtemp(dir=self._journal.incoming))
         try:
             for number, data in enumerate(files):
                 with (aside / f"{number:02d}.dcm").open("wb") as file:
@@ -211,19 +178,17 @@ class Spool:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         self._move(job.sha256, "analysed")
-        self.wake()
 
     # --- results go out ---------------------------------------------------------------------------------------------
 
     def ready(self, most: int) -> list[Job]:
         """Return at most so many films whose results wait to be sent: those not tried yet, then those longest due."""
-        with self._lock:
-            rows = self._journal.execute(
-                "SELECT sha256, instance, study, source, attempts FROM film"
-                " WHERE state = 'analysed' AND due <= ? ORDER BY due, number LIMIT ?",
-                (time.time(), most),
-            ).fetchall()
-        return [Job(*row) for row in rows]
+        now = time.time()
+        rows = self._journal.all(
+            "SELECT * FROM film WHERE state = 'analysed' AND (due <= ? OR due > ?) ORDER BY due, number LIMIT ?",
+            (now, self._queue.clock_was_set_back(now), most),
+        )
+        return [_job(row, row["attempts"]) for row in rows]
 
     def results(self, job: Job) -> list[Path]:
         """Return the files of a film's results."""
@@ -232,31 +197,23 @@ class Spool:
     def sent(self, job: Job) -> None:
         """Note that the archive holds a film's results, then let go of film and results."""
         self._move(job.sha256, "sent")
-        self._forget(job.sha256)
+        self.film(job.sha256).unlink(missing_ok=True)
+        shutil.rmtree(self._results / job.sha256, ignore_errors=True)
 
     # --- what went wrong --------------------------------------------------------------------------------------------
 
-    def postpone(self, job: Job, reason: str, *, count: bool = False) -> bool:
-        """Try again later, or set the film aside where this was its last attempt; tell whether it is tried again.
-
-        ``count``: this attempt was not counted when it began.
-        """
+    def postpone(self, job: Job, reason: str) -> bool:
+        """Try again later, or set the film aside where this was its last attempt; tell whether it is tried again."""
         attempts = job.attempts + 1
         if attempts >= ATTEMPTS:
             self.fail(job, reason)
             return False
-        self._write(
-            "UPDATE film SET due = ?, reason = ?, attempts = attempts + ? WHERE sha256 = ?",
-            (time.time() + back_off(attempts), reason, int(count), job.sha256),
-        )
+        self._again(job, reason, attempts, back_off(attempts))
         return True
 
     def wait(self, job: Job, reason: str, seconds: float) -> None:
         """Try again later through no fault of the film's: this attempt does not count."""
-        self._write(
-            "UPDATE film SET due = ?, reason = ?, attempts = ? WHERE sha256 = ?",
-            (time.time() + seconds, reason, job.attempts, job.sha256),
-        )
+        self._again(job, reason, job.attempts, seconds)
 
     def fail(self, job: Job, reason: str) -> None:
         """Set a film aside; its files stay in the spool until it is sent again."""
@@ -264,66 +221,57 @@ class Spool:
 
     def retry_failed(self) -> int:
         """Give all films that were set aside another chance: to be sent where they have results, else to be read."""
-        with self._lock:
-            rows = self._journal.execute("SELECT sha256 FROM film WHERE state = 'failed'").fetchall()
-            for (sha256,) in rows:
-                self._move(sha256, "analysed" if (self._results / sha256).is_dir() else "received")
+        with self._journal.lock:
+            rows = self._journal.all("SELECT sha256 FROM film WHERE state = 'failed'")
+            for row in rows:
+                has_results = (self._results / row["sha256"]).is_dir()
+                self._move(row["sha256"], "analysed" if has_results else "received")
         return len(rows)
 
     def pause(self, seconds: float) -> None:
         """Wait until something changes here, or so long."""
-        with self._changed:
-            self._changed.wait(seconds)
+        self._queue.pause(seconds)
 
     def wake(self) -> None:
         """End every :meth:`pause`."""
-        with self._changed:
-            self._changed.notify_all()
+        self._queue.wake()
 
     def counts(self) -> dict[str, int]:
-        """Return how many films are in each state."""
-        with self._lock:
-            found = dict(self._journal.execute("SELECT state, COUNT(*) FROM film GROUP BY state").fetchall())
+        """Return how many films are in each state; those that are being read count as received."""
+        rows = self._journal.all("SELECT state, COUNT(*) FROM film GROUP BY state")
+        found = {row[0]: row[1] for row in rows}
+        found["received"] = found.get("received", 0) + found.pop("reading", 0)
         return {state: found.get(state, 0) for state in ("received", "analysed", "sent", "failed")}
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _oldest(self, state: str) -> Job | None:
-        row = self._journal.execute(
-            "SELECT sha256, instance, study, source, attempts FROM film"
-            " WHERE state = ? AND due <= ? ORDER BY attempts / ?, number LIMIT 1",
-            (state, time.time(), _IN_A_ROW),
-        ).fetchone()
-        return None if row is None else Job(*row)
+    def _again(self, job: Job, reason: str, attempts: int, seconds: float) -> None:
+        """Put a film back to where it was: to be read, or its results to be sent."""
+        for states in (("reading", "received"), ("analysed", "analysed")):
+            values = {"reason": reason}
+            if self._queue.release(job.sha256, attempts=attempts, seconds=seconds, values=values, states=states):
+                return
 
     def _move(self, sha256: str, state: str, *, reason: str = "") -> None:
-        self._write(
-            "UPDATE film SET state = ?, attempts = 0, due = 0, reason = ?, changed = ? WHERE sha256 = ?",
-            (state, reason, time.time(), sha256),
-        )
-
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        with self._lock:
-            self._journal.execute(statement, values)
-
-    def _forget(self, sha256: str) -> None:
-        self.film(sha256).unlink(missing_ok=True)
-        shutil.rmtree(self._results / sha256, ignore_errors=True)
+        self._queue.move(sha256, state, {"attempts": 0, "due": 0.0, "reason": reason, "changed": time.time()})
 
     def _recover(self) -> None:
         """Remove what no row speaks of (never acknowledged, or sent already), and rows older than the memory."""
-        shutil.rmtree(self._incoming)
-        self._incoming.mkdir(mode=0o700)
-        self._write("DELETE FROM film WHERE state = 'sent' AND changed < ?", (time.time() - self._keep_seconds,))
-        kept = dict(self._journal.execute("SELECT sha256, state FROM film WHERE state != 'sent'").fetchall())
-        for sha256, state in kept.items():
-            if not self.film(sha256).exists():  # its row was written as the disk failed; the sender heard of no success
-                self._write("DELETE FROM film WHERE sha256 = ?", (sha256,))
-            elif state == "analysed" and not (self._results / sha256).is_dir():
-                self._move(sha256, "received")
-        for path in self._films.iterdir():
-            if path.stem not in kept:
-                path.unlink()
+        with self._journal.writing() as db:
+            long_ago = time.time() - self._keep_seconds
+            db.execute("DELETE FROM film WHERE state = 'sent' AND changed < ?", (long_ago,))
+        for sha256 in self._queue.missing(_WITH_FILM):  # the sender heard of no success
+            self._queue.remove(sha256)
+        for path, _ in self._queue.strays(_WITH_FILM):
+            path.unlink()
+        states = {row["sha256"]: row["state"] for row in self._journal.all("SELECT sha256, state FROM film")}
         for path in self._results.iterdir():
-            if kept.get(path.name) not in {"analysed", "failed"}:
+            if states.get(path.name) not in _WITH_RESULTS:
                 shutil.rmtree(path)
+        for sha256, state in states.items():
+            if state == "analysed" and not (self._results / sha256).is_dir():
+                self._move(sha256, "received")
+
+
+def _job(row: sqlite3.Row, attempts: int) -> Job:
+    return Job(row["sha256"], row["instance"], row["study"], row["source"], attempts)

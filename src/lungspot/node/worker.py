@@ -39,8 +39,9 @@ class ResultOptions:
 def work(context: NodeContext, options: ResultOptions) -> None:
     """Read films until the context is closed; no film and no full disk ends this."""
     while not context.closed.is_set():
+        job = None
         try:
-            job = context.spool.take()
+            job = context.spool.claim()
             if job is None:
                 context.spool.pause(_PAUSE_SECONDS)
                 continue
@@ -48,6 +49,18 @@ def work(context: NodeContext, options: ResultOptions) -> None:
         except (OSError, sqlite3.Error) as error:
             _LOG.error("the spool cannot be written (%s); trying again", type(error).__name__)
             context.closed.wait(_NO_ROOM_SECONDS)
+            if job is not None:
+                _put_back(context, job)
+
+
+def _put_back(context: NodeContext, job: Job) -> None:
+    """Put a film back, its attempt not counted, as soon as the disk lets us; else the next start will."""
+    while True:
+        try:
+            return context.spool.wait(job, "the spool could not be written", 0)
+        except sqlite3.Error:
+            if context.closed.wait(_NO_ROOM_SECONDS):
+                return None
 
 
 def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
@@ -65,11 +78,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         spool.sent(job)
         _LOG.info("%s: read, no result of the kinds that were asked for", job.name)
         return
-    try:
-        spool.keep_results(job, files)
-    except (OSError, sqlite3.Error):
-        spool.wait(job, "no room for its results", _NO_ROOM_SECONDS)
-        raise
+    spool.keep_results(job, files)
     _LOG.info("%s: read, %d result%s", job.name, len(files), "s" * (len(files) != 1))
 
 

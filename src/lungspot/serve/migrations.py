@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable
 from typing import Final
 
-from lungspot.errors import SetupError
+from lungspot.queue import MigrationStep
 
-__all__ = ["MIGRATIONS", "migrate"]
+__all__ = ["MIGRATIONS"]
 
 
 def _readings(connection: sqlite3.Connection) -> None:
@@ -77,21 +76,9 @@ def _reviews(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_readings, _reviews)
+def _due(connection: sqlite3.Connection) -> None:
+    """Say from when on a film may be claimed, as lungspot.queue asks."""
+    connection.execute("ALTER TABLE readings ADD COLUMN due REAL NOT NULL DEFAULT 0")
 
 
-def migrate(connection: sqlite3.Connection, where: object) -> None:
-    """Bring a database to this version's tables; raises SetupError where a newer lungspot wrote it."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        reason = f"its tables are of version {version}; this lungspot knows {len(MIGRATIONS)}"
-        raise SetupError("IN_USE", where, reason, advice="use the newer lungspot, or give another --data")
-    for number, step in enumerate(MIGRATIONS[version:], version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            step(connection)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due)

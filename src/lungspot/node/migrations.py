@@ -1,0 +1,60 @@
+"""The journal's table, as numbered steps: the spool of an earlier version goes on where it was.
+
+Step N brings ``PRAGMA user_version`` from N - 1 to N, in one transaction. A released step is never changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from lungspot.queue import MigrationStep
+
+__all__ = ["MIGRATIONS"]
+
+
+def _films(connection: sqlite3.Connection) -> None:
+    """Make room for one row a film."""
+    connection.execute(
+        """CREATE TABLE film (
+            number INTEGER PRIMARY KEY,
+            sha256 TEXT NOT NULL UNIQUE,
+            instance TEXT NOT NULL,
+            study TEXT NOT NULL,
+            source TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('received', 'analysed', 'sent', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due REAL NOT NULL DEFAULT 0,
+            reason TEXT NOT NULL DEFAULT '',
+            changed REAL NOT NULL
+        ) STRICT"""
+    )
+    connection.execute("CREATE INDEX film_by_state ON film (state, due, number)")
+    connection.execute("CREATE INDEX film_by_instance ON film (instance)")
+
+
+def _claims(connection: sqlite3.Connection) -> None:
+    """Tell a film that is being read from one that waits; SQLite alters no CHECK, so the rows move to a new table."""
+    connection.execute(
+        """CREATE TABLE film_2 (
+            number INTEGER PRIMARY KEY,
+            sha256 TEXT NOT NULL UNIQUE,
+            instance TEXT NOT NULL,
+            study TEXT NOT NULL,
+            source TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('received', 'reading', 'analysed', 'sent', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due REAL NOT NULL DEFAULT 0,
+            reason TEXT NOT NULL DEFAULT '',
+            changed REAL NOT NULL
+        ) STRICT"""
+    )
+    columns = "number, sha256, instance, study, source, state, attempts, due, reason, changed"
+    connection.execute(f"INSERT INTO film_2 ({columns}) SELECT {columns} FROM film")  # noqa: S608 - our own names
+    connection.execute("DROP TABLE film")
+    connection.execute("ALTER TABLE film_2 RENAME TO film")
+    connection.execute("CREATE INDEX film_by_state ON film (state, due, number)")
+    connection.execute("CREATE INDEX film_by_instance ON film (instance)")
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims)

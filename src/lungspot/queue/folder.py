@@ -1,0 +1,138 @@
+"""The folder of a queue: held by one process, with a SQLite database whose every commit reaches the disk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from lungspot.durable import sync_path
+from lungspot.errors import SetupError
+
+__all__ = ["MigrationStep", "QueueFolder"]
+
+# Step N brings `PRAGMA user_version` from N - 1 to N, within one transaction. A released step is never changed.
+MigrationStep = Callable[[sqlite3.Connection], None]
+
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+
+
+class QueueFolder:
+    """An open folder; its threads may share it, other processes may not.
+
+    ::
+
+        lock        held (flock) while the folder is open; the kernel lets go of it when the process ends
+        DATABASE    WAL, synchronous FULL
+        incoming/   files that are still being written; emptied when the folder is opened
+        NAME/       other folders, as the owner asks
+    """
+
+    def __init__(  # noqa: PLR0913 - what an owner says of its folder
+        self,
+        folder: Path,
+        database: str,
+        steps: Sequence[MigrationStep],
+        *,
+        folders: Sequence[str],
+        owner: str,
+        option: str,
+    ) -> None:
+        """Open or make the folder and bring its database up to the last of ``steps``.
+
+        ``owner`` (server, node) and ``option`` (--data, --spool) stand in errors: SetupError ``IN_USE`` where another
+        process holds the folder, or a newer lungspot wrote it; ``NOT_READABLE`` where the database is damaged; OSError.
+        """
+        self.folder, self.incoming = folder, folder / "incoming"
+        self.lock = threading.RLock()
+        self._database, self._steps, self._option = folder / database, steps, option
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("incoming", *folders):
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
+        self._held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._held)
+            raise SetupError("IN_USE", folder, f"another {owner} uses this folder") from None
+        try:
+            self._db = self._open()
+            shutil.rmtree(self.incoming)  # what an earlier process was writing was never accepted
+            self.incoming.mkdir(mode=0o700)
+            sync_path(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database and let go of the folder."""
+        with self.lock:
+            if hasattr(self, "_db"):
+                self._db.close()
+            os.close(self._held)
+
+    def all(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        with self.lock:
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for one transaction: all of it is on the disk afterwards, or nothing."""
+        with self.lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have ended it
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def unreadable(self, error: sqlite3.DatabaseError) -> SetupError:
+        """Return what to raise where the database turns out to be damaged."""
+        advice = f"restore it from a backup, or give another {self._option}"
+        return SetupError("NOT_READABLE", self._database, str(error), advice=advice)
+
+    def free(self) -> int:
+        """Return how many bytes the disk still takes."""
+        return shutil.disk_usage(self.folder).free
+
+    def _open(self) -> sqlite3.Connection:
+        self._database.touch(mode=0o600)
+        connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            self._migrate(connection)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise self.unreadable(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(self._steps):
+            reason = f"its tables are of version {version}; this lungspot knows {len(self._steps)}"
+            advice = f"use the newer lungspot, or give another {self._option}"
+            raise SetupError("IN_USE", self.folder, reason, advice=advice)
+        for number, step in enumerate(self._steps[version:], version + 1):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                step(connection)
+                connection.execute(f"PRAGMA user_version = {number}")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
