@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lungspot.train.config import TrainConfig
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target, assign, generalised_iou, losses
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target, _believed, assign, generalised_iou, losses
 from lungspot.train.model import Output, points
 
 SIZE = 64
@@ -23,6 +23,7 @@ def target(states, boxes=(), labels=(), weight=1.0):
         organs=torch.zeros(1, 3, 8, 8),
         outlined=torch.zeros(1, dtype=torch.bool),
         mirrored=torch.zeros(1),
+        soft=torch.full((1, 2), torch.nan),
     )
 
 
@@ -144,3 +145,21 @@ def test_only_outlined_films_teach_organs_and_all_teach_mirrors():
     assert (organs.grad[0, 1:] > 0).all()
     assert float(mirrored.grad) > 0
     assert set(losses(output(), known, CONFIG, SIZE)) == {"score", "box", "image", "mil"}
+
+
+@pytest.mark.parametrize(
+    ("state", "weight", "soft", "wanted", "believed"),
+    [
+        (ABSENT, 1.0, 0.8, 0.0, 1.0),  # certain: no teacher is heard
+        (ABSENT, 0.3, torch.nan, 0.0, 0.3),
+        (ABSENT, 0.3, 0.8, 0.8 * 0.49, 0.3),  # doubtful: .7 of .7
+        (UNKNOWN, 1.0, 0.8, 0.8, 0.1),
+        (UNKNOWN, 1.0, torch.nan, 0.0, 0.0),
+        (PRESENT, 1.0, 0.2, 1.0, 1.0),
+    ],
+)
+def test_how_much_a_teacher_is_heard(state, weight, soft, wanted, believed):
+    known = replace(target([state, state], weight=weight), soft=torch.full((1, 2), soft))
+    found, weighs = _believed(known, CONFIG)
+    assert found[0].tolist() == pytest.approx([wanted] * 2, abs=1e-6)
+    assert weighs[0].tolist() == pytest.approx([believed] * 2, abs=1e-6)

@@ -30,6 +30,10 @@ def train(
     no_boxes: Annotated[
         bool, typer.Option("--no-boxes", help="Learn from the films' labels alone, for the study of heat maps.")
     ] = False,
+    teachers: Annotated[
+        list[Path] | None,
+        typer.Option("--teacher", help="A run or model file that is asked about the films first; may be repeated."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
@@ -48,5 +52,13 @@ def train(
     chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
     tell = (lambda _: None) if quiet else say
     with writing():
-        end = run(chosen, data, out, cache=cache, resume=resume, begin=begin, boxes=not no_boxes, say=tell)
+        end = run(
+            *(chosen, data, out),
+            cache=cache,
+            resume=resume,
+            begin=begin,
+            boxes=not no_boxes,
+            teachers=teachers or (),
+            say=tell,
+        )
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")

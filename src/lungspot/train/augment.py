@@ -59,6 +59,7 @@ def target(
         corners[i, : len(found)] = np.nan_to_num(found) * size
         labels[i, : len(found)] = film.labels
         real[i, : len(found)] = kept & (states[i, film.labels] >= PRESENT) & (states[i, film.labels] <= BOXED)
+    unasked = np.full(states.shape[1], np.nan, dtype=np.float32)
     matrices = matrices if matrices is not None else [np.eye(2, 3)] * count
     organs = [_organs(film, matrix, size // STRIDES[0]) for film, matrix in zip(films, matrices, strict=True)]
     return Target(
@@ -70,6 +71,7 @@ def target(
         organs=torch.cat(organs),
         outlined=torch.tensor([film.outlines is not None for film in films]),
         mirrored=torch.tensor([float(_mirrors(matrix)) for matrix in matrices]),
+        soft=torch.from_numpy(np.stack([film.soft if film.soft is not None else unasked for film in films])),
     )
 
 

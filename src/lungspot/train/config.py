@@ -54,6 +54,9 @@ class TrainConfig:
     mirror_gain: float = 0.2
     noisy_weight: float = 0.3
     candidates: int = 10
+    # what a teacher says (teacher.py): its share of a doubtful film's target, the weight of what it alone knows
+    soft_share: float = 0.7
+    soft_unknown: float = 0.1
     learn: tuple[str, ...] = ()  # the parts of the network that learn (`anatomy`, …); all where none is named
     # the films: a film is drawn in proportion to its source's share and to how rare its rarest boxed label is
     cache_size: int = 384

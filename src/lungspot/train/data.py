@@ -35,7 +35,8 @@ class Film:
     ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
     codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``outlines``: uint8
     (3, OUTLINE, OUTLINE), 0 to 255, how much of each place is heart, patient's right lung, patient's left lung; None
-    where nobody outlined them.
+    where nobody outlined them. ``soft``: float32 (C,), how likely a teacher finds each label, NaN where it was not
+    asked (:mod:`lungspot.train.teacher`).
     """
 
     id: str
@@ -47,6 +48,7 @@ class Film:
     states: NDArray[np.int64]
     noisy: NDArray[np.bool_]
     outlines: NDArray[np.uint8] | None = None
+    soft: NDArray[np.float32] | None = None
 
     @property
     def label_only(self) -> bool:
@@ -165,7 +167,8 @@ def fingerprint(films: Films) -> str:
         digest.update(f"{film.id} {film.split} {film.patient}".encode())
         for values in (film.boxes, film.labels, film.states, film.noisy, pixels):
             digest.update(np.ascontiguousarray(values).tobytes())
-        digest.update(b"" if film.outlines is None else film.outlines.tobytes())
+        for maybe in (film.outlines, film.soft):
+            digest.update(b"" if maybe is None else maybe.tobytes())
     return digest.hexdigest()
 
 

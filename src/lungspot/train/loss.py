@@ -40,7 +40,8 @@ class Target:
     ``boxes``: (N, M, 4) in input pixels. ``labels``: (N, M) indices. ``real``: (N, M), False where there is no box.
     ``states``: (N, C), one of UNKNOWN, ABSENT, PRESENT, BOXED. ``weight``: (N, C), 0 to 1, how much to believe it.
     ``organs``: (N, 3, h, w), 0 to 1, heart, lung at the picture's left, lung at its right, of the films that are
-    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror.
+    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror. ``soft``: (N, C), how likely
+    a teacher finds each label, NaN where it was not asked.
     """
 
     boxes: Tensor
@@ -51,6 +52,7 @@ class Target:
     organs: Tensor
     outlined: Tensor
     mirrored: Tensor
+    soft: Tensor
 
     def to(self, device: torch.device) -> Target:
         """Return the target on a device."""
@@ -129,8 +131,8 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
     cross = functional.binary_cross_entropy_with_logits(output.scores, wanted, reduction="none")
     score = (cross * (output.scores.sigmoid() - wanted).square() * weight).sum() / total
     there = target.states >= PRESENT
-    believed = (target.states != UNKNOWN) * target.weight
-    cross = functional.binary_cross_entropy_with_logits(output.image, there.float(), reduction="none")
+    wanted_image, believed = _believed(target, config)
+    cross = functional.binary_cross_entropy_with_logits(output.image, wanted_image, reduction="none")
     image = (cross * believed).sum() / films
     boxless = there & ~_has_box(target)
     best = output.scores.topk(min(_MIL_POINTS, places), dim=1).values.mean(1)
@@ -145,6 +147,16 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
         mirror = functional.binary_cross_entropy_with_logits(output.mirrored, target.mirrored)
         parts |= {"organ": _outlined(output.organs, target) * config.organ_gain, "mirror": mirror * config.mirror_gain}
     return parts
+
+
+def _believed(target: Target, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Return what the film's probabilities should be and how much that weighs, (N, C); a teacher may have a say."""
+    there = (target.states >= PRESENT).float()
+    known = target.states != UNKNOWN
+    asked = target.soft.isfinite()
+    share = torch.where(known, (1 - target.weight) * config.soft_share, torch.ones_like(there)) * asked
+    wanted = torch.where(asked, there * (1 - share) + target.soft.nan_to_num() * share, there)
+    return wanted, torch.where(known, target.weight, config.soft_unknown * asked.float())
 
 
 def _outlined(organs: Tensor, target: Target) -> Tensor:

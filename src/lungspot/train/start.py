@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.errors import LungspotError
+from lungspot.errors import InputError, LungspotError
 from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films, fingerprint, pack, without_boxes
 from lungspot.train.loop import Checkpoint, train
+from lungspot.train.model import Mirrored
+from lungspot.train.release import opened
+from lungspot.train.teacher import Answers, Committee, ask, teach
 
 __all__ = ["gather", "run"]
 
@@ -44,14 +51,18 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     resume: bool = False,
     begin: Path | None = None,
     boxes: bool = True,
+    teachers: Sequence[Path] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``.
 
-    ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.study`).
+    ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.study`). ``teachers``: runs
+    or model files that are asked about the films of train first (:mod:`lungspot.train.teacher`).
     """
     films, refused = gather(config, data, cache or out / "cache")
     films = films if boxes else without_boxes(films)
+    if teachers:
+        films = _taught(films, config, teachers, cache or out / "cache")
     state = PartialState()
     if state.is_main_process:
         for error in refused:
@@ -62,6 +73,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
         "boxes": boxes,
         "git": git_state(),
         "begin": str(begin or ""),
+        "teachers": [str(path) for path in teachers],
         "machine": platform.platform(),
         "processes": state.num_processes,
         "torch": torch.__version__,
@@ -70,6 +82,29 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     if state.is_main_process:
         draw_curves(out)
     return end
+
+
+def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: Path) -> Films:
+    """Return the films with what the teachers add; their answers are kept in ``cache``, one process asks."""
+    opened_ = [opened(path) for path in teachers]
+    for path, one in zip(teachers, opened_, strict=True):
+        if one.config.labels != config.labels:
+            raise InputError("BAD_VALUE", path, f"the teacher has the labels {one.config.labels}")
+    digest = hashlib.sha256(fingerprint(films).encode())
+    for one in opened_:
+        for value in one.network.state_dict().values():
+            digest.update(value.numpy().tobytes())
+    path = cache / f"taught-{config.input_size}-{digest.hexdigest()[:16]}.npz"
+    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+        if not path.exists():
+            size = config.input_size
+            committee = Committee([Mirrored(one.network, size) for one in opened_])
+            answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
+            with tempfile.NamedTemporaryFile(dir=cache, suffix=".npz", delete=False) as file:
+                np.savez(file, **asdict(answers))
+            Path(file.name).replace(path)
+    with np.load(path, allow_pickle=False) as stored:
+        return teach(films, Answers(**{name: stored[name] for name in stored.files}))
 
 
 def git_state() -> str:

@@ -1,0 +1,103 @@
+"""What other networks say of the films that this one is to learn from: self-training and distillation.
+
+Two things are taken from a committee of teachers, each of whom also looks at the film's mirror image:
+
+- **boxes** of a label that is known to be on a film and that nobody boxed (self-training; Sohn et al. 2020): those that
+  score at least :data:`LEAST`, and half of the best. The label stays ``present``, so that a place without a box is not
+  pushed down for it;
+- the **film's probability** of every label (distillation; Hinton et al. 2015), with which doubtful and unknown states
+  are taught (``soft_share`` and ``soft_unknown`` of the config), but for :data:`SOURCED`.
+
+Only films of train are asked about: no teacher tells anything about val or test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lungspot.formats.case import Split
+from lungspot.train.data import Films
+from lungspot.train.loss import PRESENT
+from lungspot.train.model import Output
+from lungspot.train.validate import Found, predict
+
+__all__ = ["LEAST", "SOURCED", "Answers", "Committee", "ask", "teach"]
+
+LEAST: Final = 0.15  # of a box's score times the film's probability
+# Here the source is the label (no negatives of TBX11K, no NIH film of 2020): a teacher would teach the source.
+SOURCED: Final = frozenset({"tuberculosis", "covid19"})
+_MOST: Final = 3  # boxes a label and film
+
+
+class Committee(nn.Module):
+    """Several networks as one: all of their boxes, the mean of the films' probabilities; the rest is the first's."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image: Tensor) -> Output:
+        """Return what the committee says about films (N, 1, S, S)."""
+        said: list[Output] = [member(image) for member in self.members]
+        mean = torch.stack([one.image.sigmoid() for one in said]).mean(0)
+        boxes, scores = torch.cat([one.boxes for one in said], 1), torch.cat([one.scores for one in said], 1)
+        return replace(said[0], boxes=boxes, scores=scores, image=mean.logit(eps=1e-6))
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a teacher adds to N films. ``soft``: float32 (N, C), NaN where it was not asked.
+
+    K boxes, float32 (K, 4), as fractions of the film that ``film`` (K,) numbers, of ``label`` (K,).
+    """
+
+    soft: NDArray[np.float32]
+    boxes: NDArray[np.float32]
+    film: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+
+def ask(teacher: nn.Module, films: Films, labels: Sequence[str], size: int) -> Answers:
+    """Return what the teacher, looking at ``size`` pixels, says of the films of train."""
+    train = films.of(Split.TRAIN)
+    said = predict(teacher, films, train, size)
+    soft = np.full((len(films), len(labels)), np.nan, dtype=np.float32)
+    soft[train] = np.where([label in SOURCED for label in labels], np.nan, said.image)
+    boxable = {int(label) for film in films.films for label in film.labels}
+    found = []
+    for row, index in enumerate(train):
+        film = films.films[index]
+        for label in boxable:
+            if film.states[label] == PRESENT and not (film.labels == label).any():
+                boxes = _best(said.found[row][label], float(said.image[row, label]))
+                found += [(box, index, label) for box in boxes]
+    corners, owners, names = zip(*found, strict=True) if found else ((), (), ())
+    boxes = np.array(corners, dtype=np.float32).reshape(-1, 4)
+    return Answers(soft, boxes, np.array(owners, dtype=np.int64), np.array(names, dtype=np.int64))
+
+
+def teach(films: Films, answers: Answers) -> Films:
+    """Return the films with what the teacher added to each."""
+    known = []
+    for number, film in enumerate(films.films):
+        mine = answers.film == number
+        boxes = np.concatenate((film.boxes, answers.boxes[mine]))
+        owners = np.concatenate((film.labels, answers.label[mine]))
+        soft = answers.soft[number]
+        known.append(replace(film, boxes=boxes, labels=owners, soft=soft if np.isfinite(soft).any() else None))
+    return Films(tuple(known), films.pixels)
+
+
+def _best(found: Found, probability: float) -> NDArray[np.float32]:
+    scores = found.scores * probability
+    if not len(scores) or scores.max() < LEAST:
+        return np.zeros((0, 4), np.float32)
+    chosen = scores >= max(LEAST, scores.max() / 2)
+    return np.asarray(found.boxes[chosen][:_MOST], dtype=np.float32)
