@@ -16,6 +16,7 @@ from lungspot.detect.detector import Detector, Raw, load_detector
 from lungspot.detect.gate import REASONS, Sight, see
 from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.places import Names, Place, find_places
+from lungspot.detect.points import at_point, limit_of, reaches
 
 __all__ = [
     "METADATA_KEY",
@@ -34,12 +35,15 @@ __all__ = [
     "Sight",
     "Standing",
     "Thresholds",
+    "at_point",
     "calibrate",
     "decode",
     "examine",
     "find_places",
     "is_sealed",
+    "limit_of",
     "load_detector",
+    "reaches",
     "seal_model",
     "see",
     "with_card",

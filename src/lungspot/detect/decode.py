@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lungspot.detect.card import ModelCard, Platt
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
+from lungspot.detect.points import states_of
 from lungspot.detect.thin import thin
-from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone, taxonomy
+from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, taxonomy
 from lungspot.images import Placement
 
 __all__ = ["calibrate", "decode", "place"]
@@ -38,11 +39,9 @@ def decode(
     """
     boxed: list[Finding] = []
     whole: list[Finding] = []
-    states: dict[str, State] = {}
     corners = np.clip(raw.boxes, 0, card.input_size)
     for column, label in enumerate(card.labels):
-        limits = card.threshold(label, point)
-        floor = limits.box if min_score is None else min_score
+        floor = card.threshold(label, point).box if min_score is None else min_score
         seen = float(raw.image_scores[column])
         probability = float(calibrate(np.array([seen]), card.image_calibration.get(label))[0])
         whole.append(Finding(label, score=probability))
@@ -58,9 +57,8 @@ def decode(
             if (finding := _placed(label, box, score, placement, judged=judged)) is not None
         ]
         boxed += found
-        positive = probability >= limits.image
-        states[label] = State.BOXED if found else State.PRESENT if positive else State.ABSENT
     boxed.sort(key=lambda finding: -(finding.score or 0.0))  # stable: equal scores keep the card's order
+    states = states_of(card, boxed, whole, point)
     return Reading(f"{card.name} {card.version}", (*boxed, *whole), states, placement.source)
 
 

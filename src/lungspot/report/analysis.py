@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import ModelCard
+from lungspot.detect import ModelCard, reaches
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Finding, Reading
 from lungspot.images import Notice, Radiograph
@@ -95,8 +95,7 @@ class Analysis:
 
     def is_positive(self, finding: Finding) -> bool:
         """Say whether a finding reaches its threshold at the operating point (of boxes, or of whole films)."""
-        limits = self.model.card.threshold(finding.label, self.point)
-        return (finding.score or 0.0) >= (limits.image if finding.box is None else limits.box)
+        return reaches(self.model.card, finding, self.point)
 
 
 @dataclass(frozen=True, slots=True)

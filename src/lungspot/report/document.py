@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from lungspot import __version__
+from lungspot.detect import limit_of
 from lungspot.findings import Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
 
@@ -66,7 +67,7 @@ def _finding(result: Analysis, index: int) -> dict[str, Any]:
         "label": finding.label,
         "name": label.name,
         "score": round(finding.score or 0.0, 4),
-        "threshold": round(result.model.card.threshold(finding.label, result.point).box, 4),
+        "threshold": round(limit_of(result.model.card, finding, result.point), 4),
         "positive": result.is_positive(finding),
         "box": None if box is None else [round(corner, 2) for corner in box.corners],
         "side": None if finding.side is None else str(finding.side),
@@ -84,7 +85,7 @@ def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
     return {
         "label": finding.label,
         "probability": round(finding.score or 0.0, 4),
-        "threshold": round(result.model.card.threshold(finding.label, result.point).image, 4),
+        "threshold": round(limit_of(result.model.card, finding, result.point), 4),
         "positive": result.is_positive(finding),
     }
 

@@ -18,6 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from lungspot import BANNER
+from lungspot.detect import limit_of
 from lungspot.findings import Box, Finding, State
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
@@ -114,7 +115,7 @@ def _boxes(task: Task, known: list[str]) -> Iterator[Group]:
     for number, finding in enumerate(result.boxed, 1):
         if finding.box is None:
             continue
-        limit = result.model.card.threshold(finding.label, result.point).box
+        limit = limit_of(result.model.card, finding, result.point)
         said = _CODES["present" if result.is_positive(finding) else "undetermined"]
         name = Code(*term_of(finding.label))
         yield sr.PlanarROIMeasurementsAndQualitativeEvaluations(

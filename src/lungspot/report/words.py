@@ -46,10 +46,8 @@ def headline(result: Analysis) -> str:
     names = list(dict.fromkeys(name_of(finding.label) for finding in positive))
     if names:
         return ", ".join(names)
-    limits = result.model.card
-    unboxed = [
-        name_of(label) for label, p in result.probabilities.items() if p >= limits.threshold(label, result.point).image
-    ]
+    whole = () if result.reading is None else result.reading.findings
+    unboxed = [name_of(finding.label) for finding in whole if finding.box is None and result.is_positive(finding)]
     if unboxed:
         return ", ".join(unboxed) + " (no box)"
     return f"No finding at the {result.point} operating point"

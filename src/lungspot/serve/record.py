@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import OPERATING_POINTS, ModelCard
+from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import CODES, FilmError, LungspotError
-from lungspot.findings import Reading, State, reading_from_json, reading_to_json
+from lungspot.findings import reading_from_json, reading_to_json
 from lungspot.images import WARNINGS, Notice, Orientation, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document
 
@@ -129,22 +130,9 @@ def at_point(result: Analysis, point: str) -> Analysis:
     """Return the result as reading the film at an operating point gives it: the boxes from its thresholds."""
     if result.reading is None:
         return replace(result, point=point)
-    card = result.model.card
-    kept = [(f.score or 0.0) >= card.threshold(f.label, point).box for f in result.boxed]
-    boxed = [finding for finding, keep in zip(result.boxed, kept, strict=True) if keep]
-    agreement = [each for each, keep in zip(result.agreement, kept, strict=True) if keep]
-    whole = [finding for finding in result.reading.findings if finding.box is None]
-    shown = {finding.label for finding in boxed}
-    states = {
-        finding.label: State.BOXED
-        if finding.label in shown
-        else State.PRESENT
-        if (finding.score or 0.0) >= card.threshold(finding.label, point).image
-        else State.ABSENT
-        for finding in whole
-    }
-    reading = Reading(result.reading.reader, (*boxed, *whole), states, result.reading.frame)
-    return replace(result, reading=reading, agreement=tuple(agreement), point=point)
+    reading, kept = reading_at_point(result.model.card, result.reading, point)
+    agreement = tuple(each for each, keep in zip(result.agreement, kept, strict=True) if keep)
+    return replace(result, reading=reading, agreement=agreement, point=point)
 
 
 def candidates(result: Analysis | Refusal) -> list[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""Operating points: which threshold a finding is held to, whether it reaches it, and what a film then shows.
+
+Written once, here: a decoded film, a served one that is looked at again, and every form of a result agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from lungspot.detect.card import ModelCard
+from lungspot.findings import Finding, Reading, State
+
+__all__ = ["at_point", "limit_of", "reaches", "states_of"]
+
+
+def limit_of(card: ModelCard, finding: Finding, point: str) -> float:
+    """Return the threshold, 0 to 1, of a box, or of the whole film where the finding has none."""
+    limits = card.threshold(finding.label, point)
+    return limits.image if finding.box is None else limits.box
+
+
+def reaches(card: ModelCard, finding: Finding, point: str) -> bool:
+    """Say whether a finding's score is at or above its threshold; a finding without a score is not."""
+    return (finding.score or 0.0) >= limit_of(card, finding, point)
+
+
+def states_of(card: ModelCard, boxed: Iterable[Finding], whole: Iterable[Finding], point: str) -> dict[str, State]:
+    """Return the state of each label of ``whole``, the findings about whole films, in their order.
+
+    ``boxed`` where a box of the label is among those shown, ``present`` where only the film reaches its threshold,
+    else ``absent``.
+    """
+    shown = {finding.label for finding in boxed}
+    return {
+        finding.label: State.BOXED
+        if finding.label in shown
+        else State.PRESENT
+        if reaches(card, finding, point)
+        else State.ABSENT
+        for finding in whole
+    }
+
+
+def at_point(card: ModelCard, reading: Reading, point: str) -> tuple[Reading, tuple[bool, ...]]:
+    """Return a model's reading as an operating point has it, and for each of its boxed findings whether it is shown.
+
+    ``reading``: of a film that was decoded down to a score at or below the point's thresholds.
+    """
+    boxed = [finding for finding in reading.findings if finding.box is not None]
+    whole = [finding for finding in reading.findings if finding.box is None]
+    kept = tuple(reaches(card, finding, point) for finding in boxed)
+    shown = [finding for finding, keep in zip(boxed, kept, strict=True) if keep]
+    states = states_of(card, shown, whole, point)
+    return replace(reading, findings=(*shown, *whole), states=states), kept
