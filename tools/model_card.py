@@ -15,6 +15,10 @@ from matplotlib.figure import Figure
 from lungspot.detect import ModelCard, load_detector
 
 ROOT = Path(__file__).resolve().parent.parent
+_STANDING = (
+    "Which labels are said in every result, and which only where they are asked for; "
+    "[the rule](explanation/standing.md) came before the numbers.\nAt the balanced operating point, on val.\n"
+)
 PAGE = ROOT / "docs" / "model-card.md"
 PICTURE = ROOT / "docs" / "images" / "calibration.png"
 
@@ -98,6 +102,8 @@ def page(card: ModelCard, sha256: str) -> str:
         *[thresholds(card, label) for label in card.labels],
         "",
     ]
+    if card.standing:
+        parts += ["## Standing\n", _STANDING, *standings(card), "", places(card)]
     if card.gate is not None:
         parts += ["## Gate\n", "What it was tested on, and how it did:\n", *nested(card.gate.tested_on, 0), ""]
     return "\n".join(parts)
@@ -144,6 +150,35 @@ def thresholds(card: ModelCard, label: str) -> str:
     """Return one label's thresholds."""
     points = [card.threshold(label, point) for point in ("sensitive", "balanced", "specific")]
     return f"| {label} | {', '.join(f'{p.box:.3f}' for p in points)} | {', '.join(f'{p.image:.3f}' for p in points)} |"
+
+
+def standings(card: ModelCard) -> list[str]:
+    """Return the table of standings with the numbers that they were judged by."""
+    lines = [
+        "| label | standing | judged on | films that show it | AUROC, sure films | called | right | boxes right |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for label, standing in card.standing.items():
+        of = card.metrics["standing"][label]
+        cells = [label, f"**{standing}**" if card.is_reported(label) else str(standing)]
+        cells += [str(of["source"] or "no source"), plain(of["positive"]), number(of["auroc"]), plain(of["called"])]
+        cells += [number(of["calls_right"]), number(of["boxes_right"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def places(card: ModelCard) -> str:
+    """Return what the card says of places."""
+    rule = card.place_rule
+    return (
+        f"Boxes show one place where their intersection over union is at least {rule.iou:g}; those of look-alikes also "
+        f"where the\nsmaller lies in the larger by at least {rule.cover:g} (chosen on val).\n"
+    )
+
+
+def plain(value: int | None) -> str:
+    """Return a count, or nothing."""
+    return "" if value is None else str(value)
 
 
 def nested(facts: Mapping[str, Any], depth: int) -> list[str]:

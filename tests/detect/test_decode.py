@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lungspot.detect import ModelCard, Platt, Raw, Thresholds, calibrate, decode
-from lungspot.detect.decode import place
+from lungspot.detect import ModelCard, Platt, Positions, Raw, Thresholds, calibrate, decode
+from lungspot.detect.decode import side_and_zone
 from lungspot.detect.mapbox import boxes_from_map
 from lungspot.findings import Box, Frame, Side, State, Zone
 from lungspot.images import Placement
@@ -111,6 +111,42 @@ def test_a_map_of_two_regions_gives_two_boxes_and_weak_ones_do_not_count():
     assert boxes_from_map(np.zeros((8, 8), np.float32), 0.5, Frame(80, 80)) == ()
 
 
+BASES = Positions.of(np.array([[0, 0], [1, 1]], bool))  # the lower half
+
+
+def test_no_box_of_a_lung_finding_is_reported_where_no_lung_is():
+    card = dataclasses.replace(CARD, positions={"effusion": BASES})
+    boxes = [[10, 10, 30, 40], [50, 40, 60, 70], [10, 60, 30, 90]]
+    found = raw(boxes, [[0.9, 0.0], [0.8, 0.0], [0.7, 0.0]], image=(1, 0))
+    assert boxed(decode(found, PLACEMENT, card)) == [
+        ("effusion", (100, 200, 120, 280), 0.8),  # its part below the middle
+        ("effusion", (20, 240, 60, 360), 0.7),
+    ]
+    lungs = [Box(20, 40, 60, 160)]
+    assert boxed(decode(found, PLACEMENT, card, lungs=lungs)) == [("effusion", (20, 40, 60, 160), 0.9)]
+    nowhere = decode(found, PLACEMENT, card, lungs=[])
+    assert boxed(nowhere) == []
+    assert nowhere.states["effusion"] is State.PRESENT  # the film still shows it, though nobody knows where
+
+
+def test_a_heart_may_lie_where_no_lung_is():
+    card = ModelCard("m", "1", ("cardiomegaly", "edema"), 100)
+    found = raw([[10, 10, 30, 40]], [[0.9, 0.0]], image=(1, 0))
+    assert len(boxed(decode(found, PLACEMENT, card, lungs=[]))) == 1
+
+
+def test_boxes_out_of_a_map_are_kept_to_the_lungs_too_and_are_not_judged():
+    card = dataclasses.replace(CARD, box_from_map={"edema": 0.5}, positions={"edema": BASES})
+    maps = np.zeros((2, 4, 4))
+    maps[1, 1:4, 0:2] = 1
+    (finding,) = [f for f in decode(raw([], [], image=(0, 0.9), maps=maps), PLACEMENT, card).findings if f.box]
+    assert finding.box.y0 == 200
+    assert not finding.judged
+    maps[1, 2:] = 0
+    maps[1, 0] = 1
+    assert boxed(decode(raw([], [], image=(0, 0.9), maps=maps), PLACEMENT, card)) == []
+
+
 @pytest.mark.parametrize(
     ("corners", "label", "expected"),
     [
@@ -123,4 +159,4 @@ def test_a_map_of_two_regions_gives_two_boxes_and_weak_ones_do_not_count():
     ],
 )
 def test_the_left_of_the_picture_is_the_right_of_the_patient(corners, label, expected):
-    assert place(Box(*corners), Frame(100, 100), label) == expected
+    assert side_and_zone(Box(*corners), Frame(100, 100), label) == expected

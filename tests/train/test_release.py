@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from lungspot.detect import load_detector
+from lungspot.detect import Standing, load_detector
 from lungspot.errors import DatasetError, ModelError
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
@@ -43,10 +43,20 @@ def test_the_file_is_what_detect_reads(made, generated_films, tmp_path):
 
 
 def test_the_card_says_how_good(made):
-    assert set(made.card.metrics) == {"val", "test", "false_positives_per_100_normals", "source_probe"}
+    assert set(made.card.metrics) == {"val", "test", "false_positives_per_100_normals", "source_probe", "standing"}
     assert made.card.metrics["test"]["labels"]["effusion"]["boxes"] == 5
     assert made.card.box_from_map.keys() == {"edema"}
     assert any("nih" in line for line in made.card.training_data)
+
+
+def test_the_card_says_which_labels_are_good_enough(made):
+    assert made.card.standing.keys() == {
+        "effusion",
+        "edema",
+    }  # by the rule: a few generated films earn no label a voice
+    assert set(made.card.standing.values()) == {Standing.EXPERIMENTAL}
+    assert made.card.metrics["standing"]["effusion"]["source"] is None
+    assert made.card.positions == {}  # too few boxes to say where lungs are
 
 
 def test_large_weights_are_stored_in_half_precision(made):

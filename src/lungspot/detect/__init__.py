@@ -17,6 +17,7 @@ from lungspot.detect.gate import REASONS, Sight, see
 from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
+from lungspot.detect.positions import Positions
 
 __all__ = [
     "METADATA_KEY",
@@ -31,6 +32,7 @@ __all__ = [
     "Place",
     "PlaceRule",
     "Platt",
+    "Positions",
     "Raw",
     "Sight",
     "Standing",

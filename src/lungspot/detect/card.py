@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lungspot import BANNER
+from lungspot.detect.positions import Positions
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
@@ -110,9 +111,9 @@ class ModelCard:
     point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped; ``vote_iou``:
     boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.thin`; 1: none but
     itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
-    peak. ``standing``: whether
-    a label is reported or experimental (docs/explanation/standing.md; reported where the card does not say).
-    ``place_rule``: which boxes show one place. ``reliability``: per label, how often a score came true (bins of
+    peak. ``standing``: whether a label is reported or experimental (docs/explanation/standing.md; reported where the
+    card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may
+    lie; those of a label without may lie anywhere. ``reliability``: per label, how often a score came true (bins of
     ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people.
     """
 
@@ -129,6 +130,7 @@ class ModelCard:
     box_from_map: Mapping[str, float] = field(default_factory=dict)
     standing: Mapping[str, Standing] = field(default_factory=dict)
     place_rule: PlaceRule = field(default_factory=PlaceRule)
+    positions: Mapping[str, Positions] = field(default_factory=dict)
     gate: GateCard | None = None
     reliability: Mapping[str, Any] = field(default_factory=dict)
     training_data: tuple[str, ...] = ()
@@ -144,7 +146,15 @@ class ModelCard:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         thresholds = {point: MappingProxyType(dict(of)) for point, of in self.thresholds.items()}
         object.__setattr__(self, "thresholds", thresholds)
-        per_label = ("box_fusion", "box_calibration", "image_calibration", "box_from_map", "standing", "reliability")
+        per_label = (
+            "box_fusion",
+            "box_calibration",
+            "image_calibration",
+            "box_from_map",
+            "standing",
+            "positions",
+            "reliability",
+        )
         object.__setattr__(self, "standing", {label: _standing(each) for label, each in self.standing.items()})
         _freeze(self, *per_label, "thresholds", "metrics")
         if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_label_id, self.labels)):
@@ -212,6 +222,7 @@ class ModelCard:
             }
             if "place_rule" in value:
                 value["place_rule"] = PlaceRule(**value["place_rule"])
+            value["positions"] = {label: Positions(**of) for label, of in value.get("positions", {}).items()}
             return cls(**value)
         except (LungspotError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError("MODEL_FORMAT", "card", f"the model card is not one ({error})") from error
@@ -232,7 +243,7 @@ def _freeze(target: object, *names: str) -> None:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
     if isinstance(value, ModelCard | GateCard):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Platt | Thresholds | PlaceRule):
+    if isinstance(value, Platt | Thresholds | PlaceRule | Positions):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -2,10 +2,13 @@
 
 A box's score is its class score times the film's probability to a power that the card gives per label; both this and
 the film's probability are then calibrated (Platt). Sides are the patient's: the left of the picture is the patient's
-right. Side and zone follow from a box's centre on the film, since no lung borders are known; a heart has neither.
+right. Side and zone follow from a box's centre on the film, since no lung borders are known; a heart has neither. A box
+of a lung finding is cut to where lungs are, and dropped where it mostly lies elsewhere (:mod:`.positions`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +17,12 @@ from lungspot.detect.card import ModelCard, Platt
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
 from lungspot.detect.points import states_of
+from lungspot.detect.positions import confine
 from lungspot.detect.thin import thin
 from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, taxonomy
 from lungspot.images import Placement
 
-__all__ = ["calibrate", "decode", "place"]
+__all__ = ["calibrate", "decode", "side_and_zone"]
 
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
 # Thirds of the lungs' height on an upright film, as fractions of the film's height: apices near .10, bases near .82.
@@ -26,16 +30,25 @@ _UPPER, _MIDDLE = 0.34, 0.58
 _TALL = 0.55  # of the film's height: a box over a whole lung is in no zone
 
 
-def decode(
-    raw: Raw, placement: Placement, card: ModelCard, *, point: str = "balanced", min_score: float | None = None
+def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
+    raw: Raw,
+    placement: Placement,
+    card: ModelCard,
+    *,
+    point: str = "balanced",
+    min_score: float | None = None,
+    lungs: Sequence[Box] | None = None,
 ) -> Reading:
     """Return the reading, in the frame of the film that was prepared.
 
     Findings with a box come first, best score first: those from the operating ``point``'s threshold, or from
     ``min_score`` where given. Boxes out of a label's activation map bear the film's probability and are not ``judged``
-    one by one. Then follows, for every label of the card, one finding without a box whose score is the
-    probability that the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the
-    film's probability reaches its threshold, else ``absent``.
+    one by one. Then follows, for every label of the card, one finding without a box whose score is the probability that
+    the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
+    reaches its threshold, else ``absent``.
+
+    ``lungs``: boxes around the lungs of this film, in its frame, where they are known: they then say where boxes of
+    lung findings may lie, instead of the card's ``positions``.
     """
     boxed: list[Finding] = []
     whole: list[Finding] = []
@@ -52,9 +65,10 @@ def decode(
             scored = _suppressed(raw, corners, column, card, floor)
         judged = fraction is None
         found = [
-            finding
+            Finding(label, where, score, *side_and_zone(where, placement.source, label), judged=judged)
             for box, score in scored
-            if (finding := _placed(label, box, score, placement, judged=judged)) is not None
+            if (where := _on_the_film(box, placement)) is not None
+            and (where := _in_the_lungs(where, label, placement.source, card, lungs)) is not None
         ]
         boxed += found
     boxed.sort(key=lambda finding: -(finding.score or 0.0))  # stable: equal scores keep the card's order
@@ -71,7 +85,7 @@ def calibrate(scores: NDArray[np.floating], platt: Platt | None) -> NDArray[np.f
     return np.asarray(1 / (1 + np.exp(-(platt.a * np.log(inner / (1 - inner)) + platt.b))), dtype=np.float64)
 
 
-def place(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]:
+def side_and_zone(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]:
     """Return the patient's side and the zone of a box on an upright film."""
     if not taxonomy()[label].paired:
         return None, None
@@ -83,15 +97,22 @@ def place(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]
     return side, Zone.UPPER if y < _UPPER else Zone.MIDDLE if y < _MIDDLE else Zone.LOWER
 
 
-def _placed(label: str, box: Box, score: float, placement: Placement, *, judged: bool) -> Finding | None:
-    """Return the finding in pixels of the original film, or None where nothing of it lies on the film."""
+def _on_the_film(box: Box, placement: Placement) -> Box | None:
+    """Return a box of the network's input in pixels of the original film, or None where nothing of it lies there."""
     inside = box.clip(placement.target)
-    if inside is None:
-        return None
-    original = placement.to_original(inside)
-    if min(original.width, original.height) < _SMALLEST:
-        return None
-    return Finding(label, original, score, *place(original, placement.source, label), judged=judged)
+    return None if inside is None else _solid(placement.to_original(inside))
+
+
+def _in_the_lungs(box: Box, label: str, frame: Frame, card: ModelCard, lungs: Sequence[Box] | None) -> Box | None:
+    """Return what of a box may be reported: of a lung finding, its part where lungs are."""
+    if not taxonomy()[label].in_lungs:
+        return box
+    inside = confine(box, frame, card.positions.get(label), lungs)
+    return None if inside is None else _solid(inside)
+
+
+def _solid(box: Box) -> Box | None:
+    return box if min(box.width, box.height) >= _SMALLEST else None
 
 
 def _suppressed(

@@ -24,7 +24,10 @@ from lungspot.train.data import Films
 from lungspot.train.export import agreement, build, serving
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
+from lungspot.train.places import place_rule
+from lungspot.train.positions import positions
 from lungspot.train.released import SUFFIX, read_released, restore, shape_of
+from lungspot.train.standing import standing
 from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, collect
 
 __all__ = ["Release", "opened", "release"]
@@ -121,6 +124,13 @@ def release(  # noqa: PLR0913 - what makes one file another
         licence=_LICENCE,
         terms=_TERMS,
         notes=_NOTES,
+    )
+    standings, metrics["standing"] = standing(seen, card)
+    card = replace(
+        card,
+        standing=standings,
+        place_rule=place_rule(seen, card),
+        positions=positions((films.films[i] for i in films.of(Split.TRAIN)), labels),
         metrics=metrics,
     )
     data = build(served, card)

@@ -1,0 +1,106 @@
+"""Where on a film a finding of the lungs can lie: no box is reported where no lung is.
+
+While a network does not know where the lungs of a film are, the boxes that people drew on the training films say where
+lungs lie on films in general: cells of a net over the upright film (:class:`Positions`, one a label, in the card). If
+the lungs of the film itself are known, their boxes take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.errors import InputError
+from lungspot.findings import Box, Frame, as_array
+
+__all__ = ["LEAST_INSIDE", "Positions", "confine"]
+
+LEAST_INSIDE = 0.5  # of a box's area that must lie where lungs are
+
+Cells = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """The cells of a ``grid`` x ``grid`` net over an upright film in which boxes of a label may lie.
+
+    ``cells``: hexadecimal digits, the bits of the cells row by row from the top left, first bit highest; the last byte
+    is filled up with zeros.
+    """
+
+    grid: int
+    cells: str
+
+    def __post_init__(self) -> None:
+        """Refuse nets that are not whole, and those without a cell."""
+        try:
+            bits = bytes.fromhex(self.cells)
+        except (TypeError, ValueError):
+            bits = b""
+        if not (1 <= self.grid <= 256) or len(bits) != (self.grid**2 + 7) // 8 or not any(bits):
+            raise InputError("BAD_VALUE", "card", f"positions on a grid of {self.grid}, {len(bits)} bytes")
+
+    @classmethod
+    def of(cls, cells: Cells) -> Self:
+        """Return the value of a square bool array, True where boxes may lie."""
+        return cls(len(cells), np.packbits(cells).tobytes().hex())
+
+    @property
+    def array(self) -> Cells:
+        """The cells, bool, shape (grid, grid), read-only."""
+        return _cells(self.grid, self.cells)
+
+
+def confine(box: Box, frame: Frame, positions: Positions | None, lungs: Sequence[Box] | None = None) -> Box | None:
+    """Return the part of a box that lies where lungs are, or None where less than half of it does.
+
+    ``box`` and ``lungs`` are in pixels of the upright film, ``frame`` is its size. ``lungs``: the boxes of the film's
+    own lungs; where they are None ``positions`` says where lungs are, and where that is None too the box stays as it
+    is. What is cut off are the margins of the box beyond the outermost lung in it.
+    """
+    if lungs is not None:
+        parts = [part for lung in lungs if (part := _overlap(box, lung)) is not None]
+        share = min(sum(part.area for part in parts) / box.area, 1.0)
+        corners = as_array(parts)
+    elif positions is not None:
+        down, across = _cover(box, frame, positions.grid)
+        weight = np.outer(down, across)
+        cells = positions.array & (weight > 0)
+        share = float(weight[cells].sum() / max(weight.sum(), 1e-12))
+        rows, columns = np.nonzero(cells)
+        steps = np.array([frame.width, frame.height, frame.width, frame.height]) / positions.grid
+        corners = np.stack([columns, rows, columns + 1, rows + 1], axis=1) * steps
+    else:
+        return box
+    if share < LEAST_INSIDE or not len(corners):
+        return None
+    x0, y0 = corners[:, :2].min(axis=0)
+    x1, y1 = corners[:, 2:].max(axis=0)
+    return Box(max(box.x0, x0), max(box.y0, y0), min(box.x1, x1), min(box.y1, y1))
+
+
+def _cover(box: Box, frame: Frame, grid: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how much of each row and of each column of the net a box covers, in cells."""
+    edges = np.arange(grid + 1)
+    rows, columns = edges * frame.height / grid, edges * frame.width / grid
+    down = np.clip(np.minimum(rows[1:], box.y1) - np.maximum(rows[:-1], box.y0), 0, None)
+    across = np.clip(np.minimum(columns[1:], box.x1) - np.maximum(columns[:-1], box.x0), 0, None)
+    return down * grid / frame.height, across * grid / frame.width
+
+
+def _overlap(box: Box, other: Box) -> Box | None:
+    x0, y0, x1, y1 = max(box.x0, other.x0), max(box.y0, other.y0), min(box.x1, other.x1), min(box.y1, other.y1)
+    return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+@lru_cache(maxsize=64)
+def _cells(grid: int, cells: str) -> Cells:
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(cells), dtype=np.uint8))[: grid * grid]
+    found = bits.reshape(grid, grid).astype(np.bool_)
+    found.flags.writeable = False
+    return found
