@@ -46,6 +46,20 @@ def test_train_leaves_a_run_that_resume_finds_done(trained, films, capsys):
     assert "2 steps" in capsys.readouterr().err
 
 
+def test_a_teacher_is_asked_once_about_the_films(trained, films, tmp_path, capsys):
+    words = [word for setting in SETTINGS for word in ("-s", setting)]
+    command = ["train", "--data", str(films), "--cache", str(tmp_path / "cache"), "--teacher", str(trained), *words]
+    assert run([*command, "-o", str(tmp_path / "a")]) == 0
+    assert run([*command, "-o", str(tmp_path / "b")]) == 0
+    assert len(list((tmp_path / "cache").glob("taught-64-*.npz"))) == 1
+    facts = [json.loads((tmp_path / name / "run.json").read_text()) for name in "ab"]
+    assert facts[0]["teachers"] == [str(trained)]
+    assert facts[0]["data"] == facts[1]["data"] != json.loads((trained / "run.json").read_text())["data"]
+    other = [word.replace("'edema'", "'covid19'") for word in words]
+    assert run(["train", "--data", str(films), "--teacher", str(trained), "-o", str(tmp_path / "c"), *other]) == 3
+    assert "the teacher has the labels" in capsys.readouterr().err
+
+
 def test_export_makes_a_file_that_detect_reads(trained, films, tmp_path, capsys):
     model = tmp_path / "weights" / "model.onnx"
     assert run(["export", str(trained), "-o", str(model), "--data", str(films), "--pin"]) == 0
