@@ -10,7 +10,7 @@ from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 SMALL = 64
 OUTLINES = np.zeros((3, OUTLINE, OUTLINE), np.uint8)
-OUTLINES[0, 64:96, 56:88] = OUTLINES[1, 16:112, 8:56] = OUTLINES[2, 16:112, 80:120] = 255
+OUTLINES[0, 64:96, 48:96] = OUTLINES[1, 16:112, 16:64] = OUTLINES[2, 16:112, 80:112] = 255
 OUTLINES.flags.writeable = False
 
 

@@ -90,7 +90,7 @@ def test_training_and_serving_resize_alike():
 
 @pytest.mark.parametrize(
     ("flip", "heart", "left"),
-    [(0.0, (56, 88), (8, 56)), (1.0, (40, 72), (8, 48))],  # columns of 128; a mirror swaps the lungs' sides
+    [(0.0, (48, 96), (16, 64)), (1.0, (32, 80), (16, 48))],  # columns of 128; a mirror swaps the lungs' sides
 )
 def test_organs_go_where_the_film_goes(generated_films, flip, heart, left):
     config = replace(STILL, flip=flip)

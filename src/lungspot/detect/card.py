@@ -21,7 +21,17 @@ from lungspot.detect.positions import Positions
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
-__all__ = ["METADATA_KEY", "OPERATING_POINTS", "GateCard", "ModelCard", "PlaceRule", "Platt", "Standing", "Thresholds"]
+__all__ = [
+    "METADATA_KEY",
+    "OPERATING_POINTS",
+    "AnatomyCard",
+    "GateCard",
+    "ModelCard",
+    "PlaceRule",
+    "Platt",
+    "Standing",
+    "Thresholds",
+]
 
 METADATA_KEY = "lungspot.card"
 OPERATING_POINTS = ("sensitive", "balanced", "specific")  # each line is drawn at or above the one before
@@ -75,6 +85,27 @@ class PlaceRule:
         """Refuse shares outside 0 (excluded) to 1."""
         if not (0 < self.iou <= 1 and 0 < self.cover <= 1):
             raise InputError("BAD_VALUE", None, f"a place from an overlap of {self.iou} or a cover of {self.cover}")
+
+
+@dataclass(frozen=True, slots=True)
+class AnatomyCard:
+    """What the model's ``organs`` and ``mirrored`` outputs are worth.
+
+    ``sure``: from which probability a film counts as a mirror image, and up to 1 less it as none. ``tested_on``: how
+    the outlines and the mirror images of films were found that it had not learnt from.
+    """
+
+    sure: float
+    tested_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a probability that both or neither could reach; make the mapping read-only."""
+        _freeze(self, "tested_on")
+        if not 0.5 <= self.sure <= 1:
+            raise InputError("BAD_VALUE", "anatomy", f"sure from {self.sure}")
+
+    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
+        return type(self), (self.sure, dict(self.tested_on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +163,7 @@ class ModelCard:
     place_rule: PlaceRule = field(default_factory=PlaceRule)
     positions: Mapping[str, Positions] = field(default_factory=dict)
     gate: GateCard | None = None
+    anatomy: AnatomyCard | None = None
     reliability: Mapping[str, Any] = field(default_factory=dict)
     training_data: tuple[str, ...] = ()
     licence: str = ""
@@ -214,6 +246,8 @@ class ModelCard:
             value = json.loads(text)
             if (gate := value.get("gate")) is not None:
                 value["gate"] = GateCard(**gate)
+            if (anatomy := value.get("anatomy")) is not None:
+                value["anatomy"] = AnatomyCard(**anatomy)
             for name in ("box_calibration", "image_calibration"):
                 value[name] = {label: Platt(**of) for label, of in value.get(name, {}).items()}
             value["thresholds"] = {
@@ -241,7 +275,7 @@ def _freeze(target: object, *names: str) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
-    if isinstance(value, ModelCard | GateCard):
+    if isinstance(value, ModelCard | GateCard | AnatomyCard):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Platt | Thresholds | PlaceRule | Positions):
         return asdict(value)

@@ -135,6 +135,8 @@ def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:
         raise _refuse(f"outputs {sorted(names)}; expected {sorted(OUTPUTS)}, perhaps {sorted(OPTIONAL_OUTPUTS)}")
     if card.gate is not None and "gate" not in given:
         raise _refuse("the card describes a gate that the network does not have")
+    if (card.anatomy is not None) != ({"organs", "mirrored"} <= given) or len({"organs", "mirrored"} & given) == 1:
+        raise _refuse("organs, mirrored and the card's anatomy belong together")
     return card, given
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungspot.detect.card import GateCard, ModelCard
+from lungspot.detect.card import AnatomyCard, GateCard, ModelCard
 from lungspot.detect.modelfile import examine
 from lungspot.detect.session import Session
 from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
+from lungspot.train.anatomy import judge_anatomy, look, sure_from
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.config import TrainConfig
@@ -98,8 +99,16 @@ def release(  # noqa: PLR0913 - what makes one file another
         raise DatasetError("DATASET_INCOMPLETE", None, "no film of the val split: nothing to calibrate on")
     network: nn.Module = Mirrored(checkpoint.network, pixels) if mirror else checkpoint.network
     served = serving(network, gate[0] if gate else None)
-    draft = ModelCard(name=name, version=version, labels=labels, input_size=pixels, gate=gate[1] if gate else None)
-    answer = _answers(build(served, draft))
+    draft = ModelCard(
+        name=name,
+        version=version,
+        labels=labels,
+        input_size=pixels,
+        gate=gate[1] if gate else None,
+        anatomy=AnatomyCard(1.0) if "organs" in served.outputs else None,
+    )
+    session = _session(build(served, draft))
+    answer = _answers(session)
     seen = collect(answer, films, val, pixels)
     fitted = fit(seen, labels)
     metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
@@ -132,6 +141,7 @@ def release(  # noqa: PLR0913 - what makes one file another
         place_rule=place_rule(seen, card),
         positions=positions((films.films[i] for i in films.of(Split.TRAIN)), labels),
         metrics=metrics,
+        anatomy=_anatomy(session, films, pixels) if draft.anatomy else None,
     )
     data = build(served, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
@@ -139,9 +149,18 @@ def release(  # noqa: PLR0913 - what makes one file another
     return Release(data, card, largest)
 
 
-def _answers(data: bytes) -> Callable[[Tensor], Answer]:
-    """Return the model file's answers: the numbers in a card are those of the file that holds it."""
-    session = Session(examine(data, "export"), "export", torch.get_num_threads())
+def _session(data: bytes) -> Session:
+    """Return the model file made ready: the numbers in a card are those of the file that holds it."""
+    return Session(examine(data, "export"), "export", torch.get_num_threads())
+
+
+def _anatomy(session: Session, films: Films, size: int) -> AnatomyCard:
+    """Return from when on a film is called mirrored, chosen on val, and how films of test were outlined and turned."""
+    sure = sure_from(look(session.run, films, films.of(Split.VAL), size))
+    return AnatomyCard(sure, judge_anatomy(look(session.run, films, films.of(Split.TEST), size), sure))
+
+
+def _answers(session: Session) -> Callable[[Tensor], Answer]:
 
     def answer(pictures: Tensor) -> Answer:
         said = [session.run(picture[None]) for picture in pictures.numpy()]

@@ -1,0 +1,99 @@
+"""How well a network outlines heart and lungs, and how surely it knows a mirror image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.detect.anatomy import cardiothoracic_ratio, organ_box
+from lungspot.findings import Box, Frame, iou_matrix
+from lungspot.train.augment import plain
+from lungspot.train.data import Film, Films
+
+__all__ = ["FALSE_ALARMS", "Seen", "judge_anatomy", "look", "sure_from"]
+
+FALSE_ALARMS: Final = 0.002  # of films that are no mirror images, called one on val at most
+_ORGANS: Final = ("heart", "right_lung", "left_lung")  # in the order of a film's outlines
+_UNIT: Final = Frame(1000, 1000)  # boxes are compared in thousandths of the film
+
+Outputs = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a network said of N films.
+
+    ``plain`` and ``turned``: (N,), how likely each film is a mirror image as it is, and after it was mirrored.
+    ``organs``: by the film's number, (3, h, w), of those with outlines.
+    """
+
+    films: tuple[Film, ...]
+    plain: NDArray[np.float64]
+    turned: NDArray[np.float64]
+    organs: Mapping[int, NDArray[np.float32]]
+
+
+def look(run: Outputs, films: Films, indices: Iterable[int], size: int) -> Seen:
+    """Return what a network says of films both ways round; ``run``: (1, 1, size, size) → its outputs by name."""
+    chosen = list(indices)
+    both: list[tuple[float, float]] = []
+    organs: dict[int, NDArray[np.float32]] = {}
+    for number, index in enumerate(chosen):
+        picture = plain(films.pixels[index : index + 1], size).numpy()
+        said, turned = run(picture), run(np.ascontiguousarray(picture[..., ::-1]))
+        both.append((float(said["mirrored"][0, 0]), float(turned["mirrored"][0, 0])))
+        if films.films[index].outlines is not None:
+            organs[number] = said["organs"][0]
+    table = np.array(both, dtype=np.float64).reshape(-1, 2)
+    return Seen(tuple(films.films[i] for i in chosen), table[:, 0], table[:, 1], organs)
+
+
+def sure_from(seen: Seen) -> float:
+    """Return from which probability, .5 or more, at most :data:`FALSE_ALARMS` of the films are called mirrored."""
+    allowed = int(FALSE_ALARMS * len(seen.plain))
+    worst = np.sort(seen.plain)[::-1][allowed] if len(seen.plain) > allowed else 0.5
+    return round(float(np.clip(np.nextafter(worst, 1) + 1e-3, 0.5, 0.999)), 3)
+
+
+def judge_anatomy(seen: Seen, sure: float) -> dict[str, Any]:
+    """Return the numbers of a card: median IoU an organ, error of the cardiothoracic ratio, mirror images found.
+
+    An organ that was not found counts as an IoU of 0; a ratio without its organs counts apart.
+    """
+    overlaps: dict[str, list[float]] = {organ: [] for organ in _ORGANS}
+    errors: list[float] = []
+    for number, likely in seen.organs.items():
+        outlines = seen.films[number].outlines
+        assert outlines is not None  # noqa: S101 - look() keeps only such films
+        mine = [organ_box(each, _UNIT) for each in likely]
+        true = [organ_box(each.astype(np.float32) / 255, _UNIT) for each in outlines]
+        for organ, said, wanted in zip(_ORGANS, mine, true, strict=True):
+            if wanted is not None:
+                overlaps[organ].append(_overlap(said, wanted))
+        ratio, wanted_ratio = cardiothoracic_ratio(*mine), cardiothoracic_ratio(*true)
+        if ratio is not None and wanted_ratio is not None:
+            errors.append(abs(ratio - wanted_ratio))
+    return {
+        "outlined_films": len(seen.organs),
+        "median_iou": {organ: _round(np.median(values)) for organ, values in overlaps.items() if values},
+        "ratio_mean_absolute_error": _round(np.mean(errors)) if errors else None,
+        "ratio_films": len(errors),
+        "films": len(seen.films),
+        "mirrored_found": _round(np.mean(seen.turned >= sure)),
+        "mirrored_false_alarms": _round(np.mean(seen.plain >= sure)),
+        "mirrored_unsure": _round(np.mean((seen.plain > 1 - sure) & (seen.plain < sure))),
+    }
+
+
+def _overlap(said: Box | None, wanted: Box) -> float:
+    if said is None:
+        return 0.0
+    return float(iou_matrix(np.array([said.corners]), np.array([wanted.corners]))[0, 0])
+
+
+def _round(value: Any) -> float:  # noqa: ANN401 - one of NumPy's many floats
+    return round(float(value), 4)

@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lungspot.train.anatomy import Seen, judge_anatomy, look, sure_from
+from lungspot.train.data import Films
+
+SIZE = 64
+
+
+def cells(outlines):
+    """The outlines at stride 8, as a network that makes no mistake would say them."""
+    return outlines.reshape(3, 8, 16, 8, 16).mean((2, 4)).astype(np.float32) / 255
+
+
+def test_a_perfect_network_has_no_errors(generated_films):
+    outlines = {film.id: film.outlines for film in generated_films.films}
+    told = iter(range(10**6))
+
+    def run(picture):
+        assert picture.shape == (1, 1, SIZE, SIZE)
+        number = next(told)
+        film = generated_films.films[number // 2]
+        organs = np.zeros((3, 8, 8), np.float32) if film.outlines is None else cells(outlines[film.id])
+        return {"organs": organs[None], "mirrored": np.array([[0.99 if number % 2 else 0.01]], np.float32)}
+
+    seen = look(run, generated_films, range(len(generated_films)), SIZE)
+    found = judge_anatomy(seen, 0.9)
+    assert found["outlined_films"] == found["ratio_films"] == 10
+    assert min(found["median_iou"].values()) > 0.99
+    assert found["ratio_mean_absolute_error"] < 0.01
+    assert (found["mirrored_found"], found["mirrored_false_alarms"], found["mirrored_unsure"]) == (1, 0, 0)
+
+
+def test_what_is_missed_counts(generated_films):
+    film = generated_films.films[0]
+    none = np.zeros((3, 8, 8), np.float32)
+    shifted = np.roll(cells(film.outlines), 1, axis=2)
+    seen = Seen((film, film), np.array([0.95, 0.5]), np.array([0.2, 0.95]), {0: none, 1: shifted})
+    found = judge_anatomy(seen, 0.9)
+    assert found["ratio_films"] == 1  # without organs there is no ratio
+    assert found["median_iou"]["heart"] == pytest.approx(0.25)  # between 0 and a half
+    assert (found["mirrored_found"], found["mirrored_false_alarms"], found["mirrored_unsure"]) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "sure"),
+    [
+        (np.full(1000, 0.1), 0.5),
+        (np.r_[np.full(998, 0.1), 0.9, 0.97], 0.5),  # two of a thousand are allowed
+        (np.r_[np.full(997, 0.1), 0.8, 0.9, 0.97], 0.801),
+        (np.full(10, 0.7), 0.701),
+    ],
+)
+def test_sure_from(said, sure, generated_films):
+    assert sure_from(Seen(generated_films.films[:1] * len(said), said, 1 - said, {})) == pytest.approx(sure, abs=1e-3)
+
+
+def test_films_without_outlines_are_judged_by_their_mirrors_alone(generated_films):
+    bare = Films(tuple(replace(film, outlines=None) for film in generated_films.films), generated_films.pixels)
+
+    def run(_):
+        return {"organs": np.zeros((1, 3, 8, 8), np.float32), "mirrored": np.array([[0.5]], np.float32)}
+
+    found = judge_anatomy(look(run, bare, range(4), SIZE), 0.9)
+    assert (found["films"], found["outlined_films"], found["ratio_mean_absolute_error"]) == (4, 0, None)
+    assert found["median_iou"] == {}
