@@ -79,6 +79,7 @@ CODES: Final[dict[str, str]] = {
     "BAD_REQUEST": "send what docs/reference/http.md asks for",
     "BUG": "please report it, with what was asked",
     "BUSY": "try again after the seconds that Retry-After names",
+    "NOT_ASSESSED": "leave complete and absent away, or send a film that can be read",
     "NOT_DONE": "ask again when the film has been read (?wait=30)",
     "NO_PICTURE": "ask for films that were read, and for the maps listed in heatmaps",
     "NO_READING": "list the readings with GET /v1/readings",

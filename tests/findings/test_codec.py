@@ -71,7 +71,9 @@ def readings(draw):
         possible = [State.PRESENT, State.BOXED] if label in boxed else [State.PRESENT, State.ABSENT]
         states[label] = draw(st.sampled_from(possible))
     size = st.builds(Frame, st.integers(1, 9999), st.integers(1, 9999))
-    return Reading(draw(st.text(min_size=1, max_size=5)), tuple(found), states, draw(size if boxed else optional(size)))
+    rejected = tuple(each for each in draw(st.lists(findings, max_size=2)) if each.box)
+    frame = draw(size if boxed or rejected else optional(size))
+    return Reading(draw(st.text(min_size=1, max_size=5)), tuple(found), states, frame, rejected)
 
 
 @given(readings())

@@ -63,6 +63,10 @@ def test_a_score_is_a_plain_float():
             {"states": {"effusion": State.NOT_LOOKED_FOR}, "findings": [EFFUSION], "frame": FRAME},
             "effusion was found but is not among the labels looked for",
         ),
+        ({"rejected": [EFFUSION], "frame": FRAME}, None),
+        ({"states": {"effusion": State.ABSENT}, "rejected": [EFFUSION], "frame": FRAME}, None),
+        ({"rejected": [EFFUSION]}, "boxes without the frame they are in"),
+        ({"rejected": [Finding("effusion")], "frame": FRAME}, "a rejected finding has no box"),
     ],
 )
 def test_a_reading_refuses_to_contradict_itself(values, reason):
@@ -139,3 +143,15 @@ def test_a_reading_cannot_be_changed_and_can_be_a_key():
 def test_a_reading_can_be_pickled():
     reading = Reading.of_boxes("R1", FRAME, [("effusion", BOX)], ["mass"])
     assert pickle.loads(pickle.dumps(reading)) == reading
+
+
+def test_rejected_boxes_are_no_findings_and_move_with_the_frame():
+    reading = Reading("R1", (), {"mass": State.ABSENT}, FRAME, (EFFUSION, Finding("mass", EFFUSION.box)))
+    assert reading.boxes() == ()
+    assert reading.state("effusion") is State.NOT_LOOKED_FOR
+    doubled = reading.to_frame(Frame(2 * FRAME.width, 2 * FRAME.height))
+    assert doubled.rejected[0].box.corners == tuple(2 * corner for corner in EFFUSION.box.corners)
+    assert [finding.label for finding in reading.only(["mass"]).rejected] == ["mass"]
+    assert reading != Reading("R1", (), {"mass": State.ABSENT}, FRAME)
+    assert pickle.loads(pickle.dumps(reading)) == reading
+    assert len({reading, pickle.loads(pickle.dumps(reading))}) == 1

@@ -20,6 +20,7 @@ from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.images.radiograph import Sex, View
 
 LABELS = ("effusion", "nodule_mass", "covid19", "house_label")
+SOURCES = ("film.dcm", "FILM.png", "a.zip/x/film.dcm", "..\\up.png", "/etc/x.png", ".hidden", "a/", "\n", "é" * 150)
 NAMES = ("film.png", "film.jpg", "odd näme 'x' & <y>.png", "deep/film.png", "no_suffix")
 
 sides = st.floats(1e-4, 900, allow_nan=False) | st.integers(1, 900)
@@ -47,11 +48,14 @@ def readings(draw, frame, reader):
             findings.append(Finding(label, draw(boxes()), score, side, zone, draw(st.sampled_from([None, "R1+R2"]))))
         if draw(st.booleans()):
             findings.append(Finding(label, None, draw(st.none() | st.floats(0, 1))))
+    wrong = st.builds(Finding, st.sampled_from(LABELS), boxes(), st.none() | st.floats(0, 1))
+    rejected = draw(st.lists(wrong, max_size=2)) if frame is not None else []
     return Reading(
         reader,
         tuple(draw(st.permutations(findings))),
         states,
-        draw(st.sampled_from([frame, frame, None])) if not any(f.box for f in findings) else frame,
+        draw(st.sampled_from([frame, frame, None])) if not any(f.box for f in (*findings, *rejected)) else frame,
+        tuple(rejected),
     )
 
 
@@ -70,6 +74,8 @@ def cases(draw, films):
         view=draw(st.sampled_from(list(View))),
         age_years=draw(st.none() | st.floats(0, 120)),
         sex=draw(st.sampled_from(list(Sex))),
+        source_name=draw(st.none() | st.text(max_size=12) | st.sampled_from(SOURCES)),
+        source_sha256=draw(st.none() | st.just("ab" * 32)),
     )
 
 

@@ -8,7 +8,7 @@ from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
-from lungspot.formats.image_files import film_size, new_folder, stems
+from lungspot.formats.image_files import FilmTransfer, annotated_images_of, film_size, new_folder, stems
 
 
 def of(*identifiers):
@@ -100,3 +100,23 @@ def test_folders_reached_through_links_keep_their_films(tmp_path):
         form.write([case], tmp_path / "link" / name)
         assert form.read(tmp_path / "link" / name) == [case]
         assert form.read(tmp_path / "deep/er" / name) == [case]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (["film.dcm", "b.png"], ["film.dcm", "b.png"]),
+        (["a.zip/x/film.dcm", r"C:\films\b.png"], ["film.dcm", "b.png"]),
+        (["one/film.dcm", "two/film.dcm"], ["1.png", "2.png"]),  # a name of two films would say neither
+        (["film.dcm", "FILM.png"], ["1.png", "2.png"]),
+        (["2.dcm", None], ["1.png", "2.png"]),
+        (["../..", ""], ["1.png", "2.png"]),
+        ([".hidden.png", " x.png"], ["1.png", "2.png"]),
+        (["new\nline.png", "\u202egnp.png"], ["1.png", "2.png"]),
+        (["é" * 101, "é" * 90], ["1.png", "é" * 90]),
+    ],
+)
+def test_a_film_that_is_elsewhere_is_named_as_its_owner_names_it(tmp_path, names, written):
+    cases = [Case(str(number), "d", "p", (), source_name=name) for number, name in enumerate(names, 1)]
+    annotated = annotated_images_of(cases, tmp_path, FilmTransfer.NONE, lambda _: "", own_names=True)
+    assert [each.film for each in annotated] == written

@@ -49,12 +49,14 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:
-    """Return a reading as JSON values."""
+    """Return a reading as JSON values; ``rejected`` only where boxes were."""
     value: dict[str, Any] = {"reader": reading.reader}
     if reading.frame is not None:
         value["frame"] = [reading.frame.width, reading.frame.height]
     value["states"] = {label: str(state) for label, state in reading.states.items()}
     value["findings"] = [finding_to_json(finding) for finding in reading.findings]
+    if reading.rejected:
+        value["rejected"] = [finding_to_json(finding) for finding in reading.rejected]
     return value
 
 
@@ -66,6 +68,7 @@ def reading_from_json(value: Mapping[str, Any]) -> Reading:
             findings=tuple(finding_from_json(item) for item in value["findings"]),
             states={label: State(state) for label, state in value["states"].items()},
             frame=Frame(*value["frame"]) if "frame" in value else None,
+            rejected=tuple(finding_from_json(item) for item in value.get("rejected", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _malformed("reading", error) from error

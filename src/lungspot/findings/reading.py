@@ -96,22 +96,28 @@ class Reading:
     """One reader's findings on one film, with what was looked for.
 
     ``frame`` is the size of the original film that the boxes are in; None only where there are no boxes. ``states``
-    holds the labels that were looked for; :meth:`state` answers ``not_looked_for`` for every other one.
+    holds the labels that were looked for; :meth:`state` answers ``not_looked_for`` for every other one. ``rejected``:
+    boxes that this reader was shown (by ``source``) and calls wrong; they are no findings, and they do not say that
+    their label is absent.
     """
 
     reader: str
     findings: tuple[Finding, ...] = ()
     states: Mapping[str, State] = field(default_factory=dict)
     frame: Frame | None = None
+    rejected: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse readings that contradict themselves (``BAD_VALUE``)."""
         states = {label: State(state) for label, state in self.states.items() if state != State.NOT_LOOKED_FOR}
         object.__setattr__(self, "findings", tuple(self.findings))
+        object.__setattr__(self, "rejected", tuple(self.rejected))
         object.__setattr__(self, "states", MappingProxyType(states))
         if not self.reader:
             self._refuse("no reader is named")
-        if self.frame is None and any(finding.box for finding in self.findings):
+        if any(finding.box is None for finding in self.rejected):
+            self._refuse("a rejected finding has no box")
+        if self.frame is None and any(finding.box for finding in (*self.findings, *self.rejected)):
             self._refuse("boxes without the frame they are in")
         boxed = {finding.label for finding in self.findings if finding.box}
         for label, state in states.items():
@@ -129,11 +135,11 @@ class Reading:
         raise InputError("BAD_VALUE", f"reading of {self.reader!r}", reason)
 
     def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
-        return type(self), (self.reader, self.findings, dict(self.states), self.frame)
+        return type(self), (self.reader, self.findings, dict(self.states), self.frame, self.rejected)
 
     def __hash__(self) -> int:
         """Equal readings hash alike (the states are a mapping, which cannot hash itself)."""
-        return hash((self.reader, self.findings, frozenset(self.states.items()), self.frame))
+        return hash((self.reader, self.findings, frozenset(self.states.items()), self.frame, self.rejected))
 
     @classmethod
     def of_boxes(cls, reader: str, frame: Frame, boxes: Iterable[tuple[str, Box]], looked_for: Iterable[str]) -> Self:
@@ -164,11 +170,17 @@ class Reading:
         if self.frame is None or self.frame == target:
             return replace(self, frame=target)
         source = self.frame
-        findings = tuple(f if f.box is None else replace(f, box=f.box.move(source, target)) for f in self.findings)
-        return replace(self, findings=findings, frame=target)
+        findings, rejected = (
+            tuple(f if f.box is None else replace(f, box=f.box.move(source, target)) for f in found)
+            for found in (self.findings, self.rejected)
+        )
+        return replace(self, findings=findings, frame=target, rejected=rejected)
 
     def only(self, labels: Iterable[str]) -> Reading:
         """Return the part of the reading that is about ``labels``."""
         kept = set(labels)
-        findings = tuple(finding for finding in self.findings if finding.label in kept)
-        return replace(self, findings=findings, states={k: v for k, v in self.states.items() if k in kept})
+        findings, rejected = (
+            tuple(finding for finding in found if finding.label in kept) for found in (self.findings, self.rejected)
+        )
+        states = {label: state for label, state in self.states.items() if label in kept}
+        return replace(self, findings=findings, states=states, rejected=rejected)

@@ -26,6 +26,7 @@ __all__ = [
     "label_named",
     "labels_in",
     "marks_of",
+    "rejected_marks_of",
     "said",
     "stated_box",
     "stated_size",
@@ -42,6 +43,7 @@ class Mark:
 
     ``reader`` and ``score`` where the tool says them; ``proposed``: the tool keeps it apart from what people drew.
     ``crowd``: it is around several instances that nobody boxed one by one.
+    ``source``: who drew it, of a box that ``reader`` rejected.
     """
 
     label: str
@@ -50,6 +52,7 @@ class Mark:
     score: float | None = None
     proposed: bool = False
     crowd: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class AnnotatedImage:
     ``states_by``: what each of them said outright, where the tool keeps it apart. ``done``: somebody says that the
     film was looked at. ``case_json``: the case as JSON, None in a foreign file. ``facts``: fields of a
     :class:`~lungspot.formats.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
-    whose states the tool should let people choose.
+    whose states the tool should let people choose. ``rejected``: boxes that readers were shown and call wrong; they
+    are written beside the marks, never among them.
     """
 
     film: str
@@ -76,6 +80,7 @@ class AnnotatedImage:
     facts: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     offered: tuple[str, ...] = ()
+    rejected: tuple[Mark, ...] = ()
 
 
 def as_shown(box: Box) -> Box | None:
@@ -91,16 +96,29 @@ def marks_of(readings: Iterable[Reading], native: Frame | None, size: Frame | No
         for finding in reading.findings:
             if finding.box is None:
                 continue
-            try:
-                box = (
-                    finding.box if native is None or size is None or size == native else finding.box.move(native, size)
-                )
-                shown = as_shown(box)
-            except InputError:  # too thin to survive the scaling
-                shown = None
+            shown = _shown(finding.box, native, size)
             who, crowd = reading.reader, finding.crowd
             marks.append(None if shown is None else Mark(finding.label, shown, who, finding.score, crowd=crowd))
     return marks
+
+
+def rejected_marks_of(readings: Iterable[Reading], native: Frame | None, size: Frame | None) -> list[Mark]:
+    """Return one mark a rejected box, in pixels of the shown film; those that it cannot say are left out."""
+    marks = []
+    for reading in readings:
+        for finding in reading.rejected:
+            shown = None if finding.box is None else _shown(finding.box, native, size)
+            if shown is not None:
+                mark = Mark(finding.label, shown, reading.reader, finding.score, source=finding.source)
+                marks.append(mark)
+    return marks
+
+
+def _shown(box: Box, native: Frame | None, size: Frame | None) -> Box | None:
+    try:
+        return as_shown(box if native is None or size is None or size == native else box.move(native, size))
+    except InputError:  # too thin to survive the scaling
+        return None
 
 
 def said(readings: Iterable[Reading]) -> dict[str, State]:

@@ -28,7 +28,8 @@ class Case:
     ``image``: the file, or None where the download holds the annotations only. ``frame``: the native size that the
     boxes of all ``readings`` are in; the file may be stored at another size (scale with ``reading.to_frame``).
     ``patient`` is unique over all datasets (``nih_00000001``), and equal for films of one person in sets that share
-    films. ``split``: the publisher's, if any.
+    films. ``split``: the publisher's, if any. ``source_name``, ``source_sha256``: name and digest of the film's own
+    file, where a service read it and ``image`` is none or another file.
     """
 
     id: str
@@ -41,6 +42,8 @@ class Case:
     view: View = View.UNKNOWN
     age_years: float | None = None
     sex: Sex = Sex.UNKNOWN
+    source_name: str | None = None
+    source_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse readings in another frame than the case's."""

@@ -2,7 +2,8 @@
 
 {"schema": "lungspot-case/1", "order": 0, "id": "00000001_000", "dataset": "nih", "patient_id": "nih_00000001",
 "native": [1024, 1024], "film": "../nih/images/00000001_000.png", "split": "val", "view": "PA", "age": 58.0, "sex": "M",
-"readings": [...]}; readings as in :mod:`lungspot.findings.codec`; ``film`` relative to the dataset's folder.
+"readings": [...]}; readings as in :mod:`lungspot.findings.codec`; ``film`` relative to the dataset's folder;
+``source_name`` and ``source_sha256`` where known.
 """
 
 from __future__ import annotations
@@ -18,9 +19,19 @@ from lungspot.findings import Frame, reading_from_json, reading_to_json
 from lungspot.formats.case import Case, Split
 from lungspot.images import Sex, View
 
-__all__ = ["SCHEMA", "case_from_json", "case_to_json", "facts_from_json", "load_json", "relative", "write_json"]
+__all__ = [
+    "SCHEMA",
+    "SOURCE",
+    "case_from_json",
+    "case_to_json",
+    "facts_from_json",
+    "load_json",
+    "relative",
+    "write_json",
+]
 
 SCHEMA: Final = "lungspot-case/1"
+SOURCE: Final = ("source_name", "source_sha256")
 
 
 def case_to_json(case: Case, folder: Path, film: Path | None, order: int) -> dict[str, Any]:
@@ -38,6 +49,7 @@ def case_to_json(case: Case, folder: Path, film: Path | None, order: int) -> dic
         "age": case.age_years,
         "sex": str(case.sex),
         "readings": [reading_to_json(reading) for reading in case.readings],
+        **{key: getattr(case, key) for key in SOURCE if getattr(case, key) is not None},
     }
 
 
@@ -59,6 +71,8 @@ def case_from_json(value: Mapping[str, Any], folder: Path) -> Case:
             readings=tuple(reading_from_json(reading) for reading in value["readings"]),
             image=image,
             frame=None if native is None else Frame(*native),
+            source_name=_optional_text(value.get("source_name")),
+            source_sha256=_optional_text(value.get("source_sha256")),
             **facts_from_json(value),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -108,3 +122,7 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise InputError("BAD_VALUE", None, f"{value!r} is not text")
     return value
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)

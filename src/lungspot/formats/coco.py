@@ -10,7 +10,8 @@ but not (all) boxed; a category with boxes and in neither list is boxed exhausti
 An annotation with ``iscrowd`` is a box around several instances: nothing to find, and no mistake inside it.
 Where readers disagree, present wins over boxed, and boxed over absent; what each said is in the image's ``readings``.
 Extra keys: image ``case_id``, ``dataset``, ``patient_id``, ``view``, ``age``, ``sex``, ``split``, ``native``,
-``readings``; annotation ``reader``, ``score``.
+``readings``, ``source_name``, ``source_sha256``; annotation ``reader``, ``score``. Boxes that a reader rejected are
+no annotations: they stand in ``readings``, and as annotations of their own in the file's list ``rejected``.
 Known faults of files in the wild: corners in ``bbox``, NaN, category ids that no category has, films renamed or left
 behind, images without objects dropped by the writer, no LVIS lists: then a category without a box says nothing
 here, unless the caller names it in ``looked_for``. RLE masks are not read; ``bbox`` counts.
@@ -27,7 +28,7 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
 from lungspot.formats.annotated_image import AnnotatedImage, Mark, label_named, labels_in, stated_box, stated_size
 from lungspot.formats.case import Case
-from lungspot.formats.case_json import SCHEMA, facts_from_json, load_json, write_json
+from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
 from lungspot.formats.reconcile import case_of
 
@@ -78,9 +79,10 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(
-            annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: "images", progress=progress), folder
+        drawn = annotated_images_of(
+            list(cases), folder, FilmTransfer(films), lambda _: "images", own_names=True, progress=progress
         )
+        draft(drawn, folder)
 
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
@@ -105,9 +107,10 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
                 "score": mark.score,
             }
             annotations.append({key: value for key, value in annotation.items() if value is not None})
+    rejected = [wrong for number, annotated in enumerate(drawn, 1) for wrong in _rejected(annotated, number)]
     info = {"description": "Written by lungspot; see docs/reference/formats.md", "extension": SCHEMA}
     parts = {"info": info, "licenses": [], "categories": categories, "images": images, "annotations": annotations}
-    write_json(folder / _FILE, parts)
+    write_json(folder / _FILE, parts | ({"rejected": rejected} if rejected else {}))
 
 
 def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
@@ -186,6 +189,15 @@ def _image(annotated: AnnotatedImage, number: int, numbers: Mapping[str, int]) -
     }
 
 
+def _rejected(annotated: AnnotatedImage, number: int) -> list[dict[str, Any]]:
+    """Return the boxes of one film that readers called wrong, with who drew them, in a form like annotations'."""
+    return [
+        {"image_id": number, "label": mark.label, "bbox": list(mark.box.xywh), "area": mark.box.area}
+        | {"reader": mark.reader, "score": mark.score, "drawn_by": mark.source}
+        for mark in annotated.rejected
+    ]
+
+
 def _labels(
     categories: Sequence[Any], path: Path, *, ours: bool, names: Mapping[str, str] | None
 ) -> dict[int | str, str]:
@@ -235,6 +247,7 @@ def _sheet(
     if "readings" in image:
         case_json = {key: image.get(key) for key in ("schema", "dataset", "patient_id", "native", "film", "readings")}
         case_json |= {"id": image.get("case_id")} | {key: image.get(key) for key in ("split", "view", "age", "sex")}
+        case_json |= {key: image.get(key) for key in SOURCE}
     else:
         try:
             facts = facts_from_json(image)

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -19,7 +20,7 @@ from pydicom.errors import InvalidDicomError
 
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Frame
-from lungspot.formats.annotated_image import AnnotatedImage, marks_of, said
+from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative
 from lungspot.images import IMAGE_SUFFIXES, read
@@ -37,6 +38,7 @@ __all__ = [
 # Gives the cases one by one, to draw a bar; the plain ``iter`` draws none.
 Progress = Callable[[Sequence[Case]], Iterable[Case]]
 
+_LONGEST = 200  # bytes of a film's own name; longer ones leave no room for an ending of ours
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
@@ -114,19 +116,24 @@ def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how i
     under: Callable[[Case], str],
     *,
     by_path: bool = True,
+    own_names: bool = False,
     progress: Progress = iter,
 ) -> list[AnnotatedImage]:
     """Return one annotated image a case, its file brought to ``under(case)`` within ``folder`` as ``films`` says.
 
     ``by_path``: with ``FilmTransfer.NONE``, they name the original's path; otherwise the name that it would have
-    here. The shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
+    here. ``own_names``: a film without a file is named as its owner names it, where that name is safe and of one film.
+    The shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
     """
     annotated_images = []
+    own = _source_names(cases) if own_names else {}
     for order, (case, stem) in enumerate(zip(progress(cases), stems(cases), strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
         film = case.image
         render = film is not None and films is FilmTransfer.VIEW and not _is_shown(film)
         name = f"{under(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
+        if film is None and case.source_name in own:
+            name = f"{under(case)}/{own[case.source_name]}".lstrip("/")
         size = case.frame if film is None else film_size(film)
         if film is not None and films is not FilmTransfer.NONE:
             _bring(film, folder / name, films, render=render)
@@ -136,8 +143,24 @@ def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how i
         marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
         case_json = case_to_json(case, folder, film, order)
         readers = tuple(dict.fromkeys(reading.reader for reading in case.readings))
-        annotated_images.append(AnnotatedImage(name, size, marks, said(case.readings), readers, case_json=case_json))
+        wrong = tuple(rejected_marks_of(case.readings, case.frame, size))
+        annotated_images.append(
+            AnnotatedImage(name, size, marks, said(case.readings), readers, case_json=case_json, rejected=wrong)
+        )
     return annotated_images
+
+
+def _source_names(cases: Sequence[Case]) -> dict[str | None, str]:
+    """Return the file names that films without a file are written under: those that are safe and of one film only."""
+    last = {case.source_name: re.split(r"[\\/]", case.source_name)[-1] for case in cases if case.source_name}
+    sharing = Counter(Path(last[case.source_name]).stem.lower() for case in cases if case.source_name)
+    sharing.update(case.id.lower() for case in cases)
+    safe = {source: name for source, name in last.items() if name.isprintable() and not name.startswith((".", " "))}
+    return {
+        source: name
+        for source, name in safe.items()
+        if name and sharing[Path(name).stem.lower()] == 1 and len(name.encode()) <= _LONGEST
+    }
 
 
 @contextmanager

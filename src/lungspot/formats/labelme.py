@@ -75,7 +75,10 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
     with new_folder(out) as folder:
-        draft(annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: "", progress=progress), folder)
+        drawn = annotated_images_of(
+            list(cases), folder, FilmTransfer(films), lambda _: "", own_names=True, progress=progress
+        )
+        draft(drawn, folder)
 
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:

@@ -134,7 +134,11 @@ def _edited(
         else:
             states.setdefault(editor, {})[label] = state
             findings.setdefault(editor, [])
-    readings = [_reading(reader, found, states.get(reader, {}), frame) for reader, found in findings.items()]
+    rejected = {reading.reader: reading.rejected for reading in case.readings}
+    readings = [
+        replace(_reading(reader, found, states.get(reader, {}), frame), rejected=rejected.get(reader, ()))
+        for reader, found in findings.items()
+    ]
     return replace(case, readings=tuple(readings), frame=frame)
 
 

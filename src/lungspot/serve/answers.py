@@ -218,6 +218,7 @@ class FindingAnswer(_Answer):
     side: str | None = None
     zone: str | None = None
     source: str | None = None
+    crowd: bool = False
 
 
 class ReadingValue(_Answer):
@@ -227,6 +228,7 @@ class ReadingValue(_Answer):
     frame: tuple[int, int] | None = None
     states: dict[str, Literal["boxed", "present", "absent"]]
     findings: list[FindingAnswer]
+    rejected: list[FindingAnswer] = []
 
 
 class ReviewAnswer(_Answer):

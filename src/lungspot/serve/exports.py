@@ -8,13 +8,14 @@ import json
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lungspot.datasets import Case
-from lungspot.findings import Frame, reading_from_json
+from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.images import View
 from lungspot.serve.pictures import film_png
@@ -31,15 +32,19 @@ _LAST: Final = """SELECT v.number AS review, v.created AS said, v.reader, v.body
 _COLUMNS: Final = (
     *("reading_id", "film_sha256", "patient", "review_id", "reader", "created", "complete", "action", "label"),
     *("x0", "y0", "x1", "y1", "offered_label", "offered_score", "model", "model_version", "model_sha256", "note"),
+    "film_name",
 )
 
 
-def cases_of(store: Store, films: Path | None = None) -> list[Case]:
-    """Return one case a film with each reader's last reading; with ``films``, its picture is written there too."""
+def cases_of(store: Store, names: Mapping[str, str], films: Path | None = None) -> list[Case]:
+    """Return one case a film with each reader's last reading; with ``films``, its picture is written there too.
+
+    ``names``: by reading id, file names that the store does not keep and the caller knows.
+    """
     by_film: dict[str, list[sqlite3.Row]] = {}
     for row in store.all(_LAST):
         by_film.setdefault(row["id"], []).append(row)
-    return [_case(store, rows, films) for rows in by_film.values()]
+    return [_case(store, rows, names, films) for rows in by_film.values()]
 
 
 def bytes_of(store: Store) -> int:
@@ -48,15 +53,15 @@ def bytes_of(store: Store) -> int:
     return 3 * int(store.one(query)[0] or 0)
 
 
-def coco_json(store: Store) -> Any:  # noqa: ANN401 - a JSON value
-    """Return COCO's annotations.json."""
+def coco_json(store: Store, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - a JSON value
+    """Return COCO's annotations.json; ``names`` as in :func:`cases_of`."""
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
-        ANNOTATION_FORMATS["coco"].write(cases_of(store), out, films="none")
+        ANNOTATION_FORMATS["coco"].write(cases_of(store, names), out, films="none")
         return json.loads((out / "annotations.json").read_bytes())
 
 
-def folder_zip(store: Store, kind: str, *, films: bool) -> BinaryIO:
+def folder_zip(store: Store, kind: str, names: Mapping[str, str], *, films: bool) -> BinaryIO:
     """Return an open zip of the folder that a format is, with the films' pictures where asked for."""
     here = store.folder / "incoming"  # whose disk is watched; /tmp may be small
     sink: BinaryIO = tempfile.TemporaryFile(dir=here)  # noqa: SIM115 - closed by the answer that reads it
@@ -66,7 +71,7 @@ def folder_zip(store: Store, kind: str, *, films: bool) -> BinaryIO:
             if pictures is not None:
                 pictures.mkdir()
             out = Path(place) / "out"
-            ANNOTATION_FORMATS[kind].write(cases_of(store, pictures), out, films="copy" if films else "none")
+            ANNOTATION_FORMATS[kind].write(cases_of(store, names, pictures), out, films="copy" if films else "none")
             with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for path in sorted(out.rglob("*")):
                     if path.is_file():
@@ -78,7 +83,7 @@ def folder_zip(store: Store, kind: str, *, films: bool) -> BinaryIO:
     return sink
 
 
-def csv_text(store: Store) -> str:
+def csv_text(store: Store, names: Mapping[str, str]) -> str:
     """Return one row a verdict, and one a label said to be absent."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
@@ -98,6 +103,7 @@ def csv_text(store: Store) -> str:
             "model_version": model.get("version"),
             "model_sha256": model.get("sha256"),
             "note": escape_formula(body["note"]),
+            "film_name": escape_formula(_name_of(row, names) or ""),
         }
         for verdict in [*body["verdicts"], *({"action": "absent", "label": label} for label in body["absent"])]:
             offered = verdict.get("offered") or {}
@@ -111,7 +117,7 @@ def csv_text(store: Store) -> str:
     return text.getvalue()
 
 
-def _case(store: Store, rows: Sequence[sqlite3.Row], films: Path | None) -> Case:
+def _case(store: Store, rows: Sequence[sqlite3.Row], names: Mapping[str, str], films: Path | None) -> Case:
     first = rows[0]
     frame = None if first["width"] is None else Frame(first["width"], first["height"])
     image = None
@@ -124,11 +130,37 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], films: Path | None) -> Case
         id=first["id"],
         dataset=_DATASET,
         patient=f"{_DATASET}_{first['patient'] or first['id']}",
-        readings=tuple(reading_from_json(json.loads(row["body"])["reading"]) for row in rows),
+        readings=tuple(_reading_of(row) for row in rows),
+        source_name=_name_of(first, names),
+        source_sha256=first["sha256"],
         image=image,
         frame=frame,
         view=View(first["view"] or "UNKNOWN"),
     )
+
+
+def _name_of(row: sqlite3.Row, names: Mapping[str, str]) -> str | None:
+    name: str | None = row["name"] or names.get(row["id"])
+    return name
+
+
+def _reading_of(row: sqlite3.Row) -> Reading:
+    """Return a review's reading, mended where an earlier version kept it.
+
+    Of a film that was not assessed, only what was called absent by name is absent, and nothing where it could not even
+    be read. Rejected boxes are those of the verdicts.
+    """
+    body = json.loads(row["body"])
+    reading = reading_from_json(body["reading"])
+    states = reading.states
+    if row["status"] != "assessed":
+        named = () if row["width"] is None else body["absent"]
+        states = {label: s for label, s in states.items() if s is not State.ABSENT or label in named}
+    wrong = [v["offered"] for v in body["verdicts"] if v["action"] == "reject" and v["offered"]["box"]]
+    model = body["model"] or {}
+    source = f"{model['name']} {model['version']}" if model else None
+    rejected = tuple(Finding(each["label"], Box(*each["box"]), each["score"], source=source) for each in wrong)
+    return replace(reading, states=states, rejected=rejected)
 
 
 def escape_formula(text: str) -> str:

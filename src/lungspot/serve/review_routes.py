@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -16,7 +17,7 @@ from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
-from lungspot.serve.reviews import Offered, Review, Truth, add_review, reviews_of, set_truth
+from lungspot.serve.reviews import FilmNames, Offered, Review, Truth, add_review, reviews_of, set_truth
 from lungspot.serve.routes import Identifier
 from lungspot.serve.worklist import row_of
 
@@ -38,11 +39,12 @@ def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, A
     row = app.done(identifier)
     result = app.result(row, pictures=False)
     model, labels = None, list(app.detector.card.labels)
+    assessed = isinstance(result, Analysis) and result.assessed
     if isinstance(result, Analysis):
         card = result.model.card
         labels = list(card.labels)
         model = {"name": card.name, "version": card.version, "sha256": result.model.sha256}
-    return add_review(app.store, row, review, Offered(candidates(result), model, labels))
+    return add_review(app.store, row, review, Offered(candidates(result), model, labels, assessed))
 
 
 @router.get("/readings/{identifier}/reviews", response_model=ReviewsAnswer, response_model_exclude_unset=True)
@@ -70,44 +72,67 @@ def truth(app: StateDep, identifier: Identifier, truth: Truth) -> Response:
     return Response(status_code=204)
 
 
-@router.get(
-    "/reviews.coco",
-    response_class=Response,
-    responses={200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}},
-)
+_COCO: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}
+}
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}
+}
+
+
+@router.get("/reviews.coco", response_class=Response, responses=_COCO)
 def reviews_coco(app: StateDep, *, films: bool = False) -> Response:
     """Return the last review of each reader and film as COCO JSON, or with films as a zip."""
-    if films:
-        return _folder(app, "coco", films=True)
-    return Response(
-        json.dumps(coco_json(app.store)), media_type="application/json", headers=_saved("reviews.coco.json")
-    )
+    return _coco(app, {}, films=films)
 
 
-@router.get(
-    "/reviews.labelme",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}},
-)
+@router.post("/reviews.coco", response_class=Response, responses=_COCO)
+def reviews_coco_named(app: StateDep, names: FilmNames, *, films: bool = False) -> Response:
+    """Return the same with the file names that the caller knows; the server keeps none of them."""
+    return _coco(app, names.names, films=films)
+
+
+@router.get("/reviews.labelme", response_class=StreamingResponse, responses=_ZIP)
 def reviews_labelme(app: StateDep, *, films: bool = False) -> StreamingResponse:
-    """Return the same as a zip of LabelMe files."""
-    return _folder(app, "labelme", films=films)
+    """Return the last review of each reader and film as a zip of LabelMe files."""
+    return _folder(app, "labelme", {}, films=films)
 
 
-@router.get(
-    "/reviews.csv",
-    response_class=Response,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}},
-)
+@router.post("/reviews.labelme", response_class=StreamingResponse, responses=_ZIP)
+def reviews_labelme_named(app: StateDep, names: FilmNames, *, films: bool = False) -> StreamingResponse:
+    """Return the same with the file names that the caller knows; the server keeps none of them."""
+    return _folder(app, "labelme", names.names, films=films)
+
+
+@router.get("/reviews.csv", response_class=Response, responses=_CSV)
 def reviews_csv(app: StateDep) -> Response:
     """Return one row a verdict."""
-    return Response(csv_text(app.store), media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
+    return _csv(app, {})
 
 
-def _folder(app: AppState, kind: str, *, films: bool) -> StreamingResponse:
+@router.post("/reviews.csv", response_class=Response, responses=_CSV)
+def reviews_csv_named(app: StateDep, names: FilmNames) -> Response:
+    """Return the same with the file names that the caller knows; the server keeps none of them."""
+    return _csv(app, names.names)
+
+
+def _coco(app: AppState, names: Mapping[str, str], *, films: bool) -> Response:
+    if films:
+        return _folder(app, "coco", names, films=True)
+    text = json.dumps(coco_json(app.store, names))
+    return Response(text, media_type="application/json", headers=_saved("reviews.coco.json"))
+
+
+def _csv(app: AppState, names: Mapping[str, str]) -> Response:
+    text = csv_text(app.store, names)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
+
+
+def _folder(app: AppState, kind: str, names: Mapping[str, str], *, films: bool) -> StreamingResponse:
     if films and app.disk_nearly_full(bytes_of(app.store)):
         raise RequestError("BUSY", None, "the disk has no room to pack the films", advice="free disk space first")
-    content = pieces(folder_zip(app.store, kind, films=films))
+    content = pieces(folder_zip(app.store, kind, names, films=films))
     return StreamingResponse(content, media_type="application/zip", headers=_saved(f"reviews-{kind}.zip"))
 
 

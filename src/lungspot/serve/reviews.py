@@ -18,7 +18,7 @@ from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
 from lungspot.serve.store import Store, now
 
-__all__ = ["Offered", "Review", "Truth", "Verdict", "add_review", "reviews_of", "set_truth", "truth_of"]
+__all__ = ["FilmNames", "Offered", "Review", "Truth", "Verdict", "add_review", "reviews_of", "set_truth", "truth_of"]
 
 Corners = tuple[float, float, float, float]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
@@ -47,6 +47,12 @@ class Review(_Strict):
     absent: list[Name] = Field(default_factory=list, max_length=100)
 
 
+class FilmNames(_Strict):
+    """File names of films, by reading id, for one export: the server keeps none, the page that sent the films does."""
+
+    names: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]]
+
+
 class TruthFinding(_Strict):
     """One finding that a dataset has."""
 
@@ -64,11 +70,15 @@ class Truth(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a reader was shown: boxes as in ``candidates``, whose they are, and what the model looks for."""
+    """What a reader was shown: boxes as in ``candidates``, whose they are, and what the model looks for.
+
+    ``assessed``: whether the film was read and judged at all.
+    """
 
     candidates: Sequence[Mapping[str, Any]]
     model: Mapping[str, str] | None
     labels: Sequence[str]
+    assessed: bool
 
     @property
     def reader(self) -> str:
@@ -79,9 +89,14 @@ class Offered:
 def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered) -> dict[str, Any]:
     """Keep a review of a film that is done, and return it as JSON values.
 
-    Raises InputError ``BAD_VALUE``, ``BAD_BOX`` or ``UNKNOWN_LABEL`` where it cannot be meant.
+    Raises InputError ``BAD_VALUE``, ``BAD_BOX`` or ``UNKNOWN_LABEL`` where it cannot be meant, and RequestError
+    ``NOT_ASSESSED`` where it would call labels absent on a film that was not read.
     """
     frame = None if row["width"] is None else Frame(row["width"], row["height"])
+    if review.complete and not offered.assessed:
+        raise RequestError("NOT_ASSESSED", "complete", "nobody looked for everything on a film that was not assessed")
+    if review.absent and frame is None:
+        raise RequestError("NOT_ASSESSED", "absent", "nothing is known to be absent on a film that could not be read")
     model = offered.model
     verdicts = _settled(review, offered.candidates, frame)
     absent = [_label(label, "absent") for label in dict.fromkeys(review.absent)]
@@ -172,9 +187,12 @@ def _reading(
     review: Review, verdicts: Sequence[Mapping[str, Any]], absent: Sequence[str], frame: Frame | None, offered: Offered
 ) -> Reading:
     """Return what the reader said, with careful states: nothing is called absent or exhaustive that was not said so."""
-    findings = []
+    findings, rejected = [], []
     for verdict in verdicts:
-        if verdict["action"] != "reject":
+        if verdict["action"] == "reject":
+            wrong = verdict["offered"]
+            rejected.append(Finding(wrong["label"], Box(*wrong["box"]), wrong["score"], source=offered.reader or None))
+        else:
             both = f"{review.reader}+{offered.reader}" if verdict["action"] == "accept" else None
             box = None if verdict["box"] is None else Box(*verdict["box"])
             findings.append(Finding(verdict["label"], box, source=both))
@@ -186,7 +204,7 @@ def _reading(
         states[finding.label] = State.BOXED if whole else State.PRESENT
     if contradicted := {finding.label for finding in findings} & set(absent):
         raise InputError("BAD_VALUE", "absent", f"{', '.join(sorted(contradicted))} is marked, and said to be absent")
-    return Reading(review.reader, tuple(findings), states, frame)
+    return Reading(review.reader, tuple(findings), states, frame, tuple(rejected))
 
 
 def _label(label: str, where: str) -> str:

@@ -89,6 +89,9 @@ export async function heat(id, label) {
   return createImageBitmap(await (await ask(`${of(id)}/heatmap/${encodeURIComponent(label)}`)).blob());
 }
 
+/** An export of reviews as a blob, with the films' names as this page knows them. */
+export const exported = async (path, names) => (await post(path, { names: Object.fromEntries(names) })).blob();
+
 export const review = async (id, body) => (await post(`${of(id)}/review`, body)).json();
 
 /** Send one file; `progress` hears of the part sent, 0 to 1. Resolves to the server's answer. */

@@ -6,13 +6,14 @@ import { comparison } from "./compare.js";
 import { askToken, help } from "./dialogs.js";
 import { one, say } from "./dom.js";
 import { drawing } from "./drawing.js";
+import { exportLinks } from "./exporting.js";
 import { findings } from "./findings.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
 import { forget, open as openFilm, unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
 import { POINTS, headline, marks, verdicts } from "./scene.js";
-import { keep, kept } from "./settings.js";
+import { keep, keepNames, kept, keptNames } from "./settings.js";
 import { side } from "./side.js";
 import { stage } from "./stage.js";
 import { store as makeStore } from "./store.js";
@@ -31,7 +32,7 @@ const store = makeStore({
   total: null,
   ended: true,
   filter: "all",
-  names: new Map(),
+  names: keptNames(),
   id: null,
   problem: "",
   reading: null,
@@ -88,7 +89,11 @@ const then = stage(one("prior"), redraw);
 
 const picture = pictureActs(store, [now, then]);
 const finding = findingActs(store, {
-  form: () => ({ reader: state.reader, note: one("note").value, complete: one("complete").checked }),
+  form: () => ({
+    reader: state.reader,
+    note: one("note").value,
+    complete: one("complete").checked && state.reading?.status === "assessed",
+  }),
   after: {
     stage: () => now,
     saved: () => list.refresh(),
@@ -260,6 +265,8 @@ one("open").addEventListener("click", acts.open);
 one("theme").addEventListener("click", acts.theme);
 one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
+store.listen(["names"], ({ names }) => keepNames(names));
+exportLinks(store);
 change({});
 addEventListener("beforeunload", (event) => unsaved(state) && event.preventDefault());
 

@@ -1,4 +1,5 @@
-// What the page remembers between visits, in this browser only: theme, reader's name, sensitivity. Nothing of a film.
+// What the page remembers in this browser only. Between visits: theme, reader's name, sensitivity, nothing of a film.
+// Until its tab is closed: the names of the films that it sent, which the server does not keep.
 
 const KEY = "lungspot";
 const DEFAULTS = { theme: "dark", reader: "", point: "balanced", singleKeys: true, worklist: true };
@@ -15,6 +16,26 @@ export function kept() {
 export function keep(settings) {
   try {
     localStorage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // A browser that keeps nothing still reads films.
+  }
+}
+
+const NAMES = "lungspot-names";
+const MOST_NAMES = 10000;
+
+/** The names of films that this tab has sent, by reading id. */
+export function keptNames() {
+  try {
+    return new Map(JSON.parse(sessionStorage.getItem(NAMES) ?? "[]"));
+  } catch {
+    return new Map();
+  }
+}
+
+export function keepNames(names) {
+  try {
+    sessionStorage.setItem(NAMES, JSON.stringify([...names].slice(-MOST_NAMES)));
   } catch {
     // A browser that keeps nothing still reads films.
   }

@@ -93,7 +93,7 @@ function form(acts) {
       "label",
       { class: "line" },
       make("input", { id: "complete", type: "checkbox", onchange: () => acts.touched() }),
-      "Looked for everything: the rest is absent",
+      make("span", { id: "complete-words" }, "Looked for everything: the rest is absent"),
     ),
     make(
       "div",
@@ -120,6 +120,12 @@ function formState(state) {
   one("new").disabled = !state.film;
   one("redo").disabled = !held?.future.length;
   one("save").disabled = state.saving;
+  const judged = state.reading?.status === "assessed";
+  one("complete").disabled = !judged; // nobody looks for everything on a film that was not read
+  if (!judged) one("complete").checked = false;
+  one("complete-words").textContent = judged
+    ? "Looked for everything: the rest is absent"
+    : "Not assessed: nothing can be called absent";
   one("saved").textContent = state.saving ? "saving…" : state.saved;
 }
 

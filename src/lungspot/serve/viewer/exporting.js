@@ -1,0 +1,20 @@
+// Reviews out as training data: by plain links, and with the file names of films where only this page knows them.
+
+import * as api from "./api.js";
+import { make, one, say } from "./dom.js";
+
+/** Let the links under the worklist bring the names that this tab knows; the server keeps none of them. */
+export function exportLinks({ state }) {
+  for (const link of one("exports").querySelectorAll("a"))
+    link.addEventListener("click", async (event) => {
+      if (!state.names.size) return;
+      event.preventDefault();
+      try {
+        const content = URL.createObjectURL(await api.exported(link.getAttribute("href"), state.names));
+        make("a", { href: content, download: link.download }).click();
+        setTimeout(() => URL.revokeObjectURL(content), 60000);
+      } catch (error) {
+        say(error.message);
+      }
+    });
+}
