@@ -17,7 +17,20 @@ from lungspot.errors import InputError
 from lungspot.evaluate.match import match_at
 from lungspot.findings import Reading, State, as_array, intersection_matrix, iou_matrix
 
-__all__ = ["ABSENT", "BOXED", "IOUS", "PRESENT", "UNKNOWN", "Limits", "Matched", "Pair", "level", "tabulate"]
+__all__ = [
+    "ABSENT",
+    "BOXED",
+    "IOUS",
+    "PRESENT",
+    "UNKNOWN",
+    "FilmBoxes",
+    "Limits",
+    "Matched",
+    "Pair",
+    "level",
+    "tabulate",
+    "tabulate_arrays",
+]
 
 Array = NDArray[np.float64]
 
@@ -117,15 +130,39 @@ def level(iou: float) -> int:
     return found[0]
 
 
+@dataclass(frozen=True, slots=True)
+class FilmBoxes:
+    """One label on one film as arrays, all boxes in one frame.
+
+    ``state``: what the truth says of the label. ``true`` (M, 4) and ``found`` (P, 4): x0 y0 x1 y1; ``scores`` (P,);
+    ``order`` (P,): which boxed finding of the film each is. ``probability``: of the film. ``crowds``: (C, 4).
+    ``whole``: the film's area in that frame.
+    """
+
+    state: State
+    true: Array
+    found: Array
+    scores: Array
+    probability: float
+    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    crowds: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    whole: float = 1.0
+
+
 def tabulate(pairs: Sequence[Pair], label: str, limits: Limits) -> Matched:
     """Match one label on every film, at every threshold. Films where nobody looked for it bring no boxes."""
-    state = np.array([_CODES[pair.true.state(label)] for pair in pairs], dtype=np.int8)
-    probability = np.array([_probability(pair.found, label) for pair in pairs], dtype=np.float64)
+    return tabulate_arrays([_film_boxes(pair, label) for pair in pairs], label, limits)
+
+
+def tabulate_arrays(films: Sequence[FilmBoxes], label: str, limits: Limits) -> Matched:
+    """Return :func:`tabulate` of films that are arrays already; an ``order`` that is empty becomes 0, 1, 2, …."""
+    state = np.array([_CODES[film.state] for film in films], dtype=np.int8)
+    probability = np.array([film.probability for film in films], dtype=np.float64)
     parts: list[_Part] = []
     found_before = 0
-    for number, pair in enumerate(pairs):
+    for number, film in enumerate(films):
         if state[number] != UNKNOWN:
-            part = _part(number, pair, label, limits.box, found_before)
+            part = _part(number, film, limits.box, found_before)
             found_before += len(part.score)
             parts.append(part)
 
@@ -180,14 +217,24 @@ class _Part:
     true_iobb: Array
 
 
-def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Part:
+def _film_boxes(pair: Pair, label: str) -> FilmBoxes:
     boxed = [finding for finding in pair.found.findings if finding.box is not None]
-    mine = [(i, f) for i, f in enumerate(boxed) if f.label == label and f.box is not None]
-    found = as_array(f.box for _, f in mine if f.box is not None)
-    true = as_array(pair.true.boxes(label))
-    score = np.array([1.0 if f.score is None else f.score for _, f in mine], dtype=np.float64)
+    mine = [(i, f) for i, f in enumerate(boxed) if f.label == label]
     frame = pair.true.frame or pair.found.frame
-    whole = 1.0 if frame is None else float(frame.width * frame.height)
+    return FilmBoxes(
+        pair.true.state(label),
+        as_array(pair.true.boxes(label)),
+        as_array(f.box for _, f in mine if f.box is not None),
+        np.array([1.0 if f.score is None else f.score for _, f in mine], dtype=np.float64),
+        _probability(pair.found, label),
+        np.array([i for i, _ in mine], dtype=np.int64),
+        as_array(pair.true.crowds(label)),
+        1.0 if frame is None else float(frame.width * frame.height),
+    )
+
+
+def _part(number: int, film: FilmBoxes, limit: float, before: int) -> _Part:
+    found, true, score = film.found, film.true, film.scores
     taken = match_at(found, score, true, IOUS)
     taken_by = np.full((len(IOUS), len(true)), -1, dtype=np.int64)
     rows, places = np.nonzero(taken >= 0)
@@ -201,7 +248,6 @@ def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Pa
     else:
         overlap = over_own = np.zeros((len(found), len(true)))
         inside = np.zeros((len(found), len(true)), dtype=np.bool_)
-    crowds = as_array(pair.true.crowds(label))
     shown = score >= limit
     return _Part(
         film=np.full(len(found), number),
@@ -210,11 +256,11 @@ def _part(number: int, pair: Pair, label: str, limit: float, before: int) -> _Pa
         iou=overlap.max(1, initial=0.0),
         iobb=over_own.max(1, initial=0.0),
         centred=np.asarray(inside.any(axis=1), dtype=np.bool_),
-        area=np.prod(found[:, 2:] - found[:, :2], axis=1) / whole,
-        order=np.array([i for i, _ in mine], dtype=np.int64),
-        crowd=_share_inside(found, crowds),
+        area=np.prod(found[:, 2:] - found[:, :2], axis=1) / film.whole,
+        order=film.order if len(film.order) == len(found) else np.arange(len(found)),
+        crowd=_share_inside(found, film.crowds),
         true_film=np.full(len(true), number),
-        true_area=np.prod(true[:, 2:] - true[:, :2], axis=1) / whole,
+        true_area=np.prod(true[:, 2:] - true[:, :2], axis=1) / film.whole,
         taken_by=taken_by,
         true_iou=overlap[shown].max(0, initial=0.0),
         true_iobb=over_own[shown].max(0, initial=0.0),

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungspot.detect.decode import calibrate
-from lungspot.evaluate import auroc, average_precision, judge
-from lungspot.evaluate.detection import Judged
-from lungspot.evaluate.resample import by_patient, interval
+from lungspot.evaluate.matched import FilmBoxes, Limits, Matched, tabulate_arrays
+from lungspot.evaluate.measure import counts, part, quick
+from lungspot.evaluate.resample import by_patient, interval, unit_weights
 from lungspot.evaluate.shortcuts import linear_probe
 from lungspot.findings import taxonomy
 from lungspot.train.calibrate import Fitted
-from lungspot.train.loss import ABSENT, PRESENT, UNKNOWN
+from lungspot.train.loss import ABSENT, PRESENT
 from lungspot.train.validate import STATES, Predictions
 
 __all__ = ["FOUR", "accuracy", "false_positives", "source_probe"]
@@ -30,33 +31,27 @@ def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[
     A label's doubtful films (:func:`lungspot.datasets.truth.noisy`) are in; ``certain`` leaves them out. ``ci95``: the
     2.5th and 97.5th percentile over 200 resamples of patients.
     """
+    weights = by_patient([film.patient for film in found.films], _RESAMPLES, 0)
+    of_source = np.array([film.source for film in found.films])
     table: dict[str, Any] = {}
     for column, label in enumerate(labels):
-        exponent = fitted.box_fusion.get(label, 1.0)
-        row: dict[str, Any] = {**_counts(found, column)}
-        for iou in (0.3, 0.4, 0.5):
-            row[f"ap{iou}"] = _round(average_precision([j for j in _judged(found, column, exponent, iou) if j]))
-        row["auroc"] = _round(_area(found, column))
-        certain = _only(found, lambda i, c=column: not found.films[i].noisy[c])  # type: ignore[misc]
-        row["certain"] = {
-            "ap0.4": _round(average_precision([j for j in _judged(certain, column, exponent, 0.4) if j])),
-            "auroc": _round(_area(certain, column)),
-        }
-        row["ci95"] = _intervals(found, column, exponent)
-        row["source"] = {}
-        for source in sorted({film.source for film in found.films}):
-            part = _only(found, lambda i, s=source: found.films[i].source == s)  # type: ignore[misc]
-            judged = [j for j in _judged(part, column, exponent, 0.4) if j]
-            values = {"ap0.4": _round(average_precision(judged)), "auroc": _round(_area(part, column))}
+        matched = _matched(found, column, label, fitted.box_fusion.get(label, 1.0))
+        sure = part(matched, np.array([not film.noisy[column] for film in found.films], dtype=np.bool_))
+        row: dict[str, Any] = _counts(matched) | _numbers(matched, ("ap0.3", "ap0.4", "ap0.5", "auroc"))
+        spread = quick(matched, weights)
+        row |= {"certain": _numbers(sure), "ci95": {name: _interval(spread[name]) for name in spread}, "source": {}}
+        for source in sorted(set(of_source.tolist())):
+            mine = part(matched, of_source == source)
+            values = _numbers(mine)
             if any(value is not None for value in values.values()):
-                row["source"][source] = {**_counts(part, column), **values}
+                row["source"][source] = _counts(mine) | values
         table[label] = row
-    sure = {label: row["certain"] for label, row in table.items()}
+    certain = {label: row["certain"] for label, row in table.items()}
     return {
         "certain": {
-            "map0.4": _mean(sure, "ap0.4"),
-            "map0.4_four": _mean({label: sure[label] for label in FOUR if label in sure}, "ap0.4"),
-            "auroc": _mean(sure, "auroc"),
+            "map0.4": _mean(certain, "ap0.4"),
+            "map0.4_four": _mean({label: certain[label] for label in FOUR if label in certain}, "ap0.4"),
+            "auroc": _mean(certain, "auroc"),
         },
         "map0.3": _mean(table, "ap0.3"),
         "map0.4": _mean(table, "ap0.4"),
@@ -113,45 +108,35 @@ def _probe(learn: Predictions, test: Predictions) -> dict[str, float | int] | No
     return linear_probe(learn.features, names, test.features, true)
 
 
-def _judged(found: Predictions, column: int, exponent: float, iou: float) -> list[Judged | None]:
-    judged = []
-    for film, boxes, image in zip(found.films, found.found, found.image, strict=True):
-        true = film.boxes[film.labels == column].astype(np.float64)
-        mine = boxes[column]
-        scores = mine.scores * image[column] ** exponent
-        judged.append(judge(mine.boxes, scores, true, STATES[int(film.states[column])], iou))
-    return judged
+def _matched(found: Predictions, column: int, label: str, exponent: float) -> Matched:
+    """Match one label on every film; a box's score is multiplied by the film's probability to ``exponent``."""
+    films = [
+        FilmBoxes(
+            STATES[int(film.states[column])],
+            film.boxes[film.labels == column].astype(np.float64),
+            boxes[column].boxes,
+            boxes[column].scores * image[column] ** exponent,
+            float(image[column]),
+        )
+        for film, boxes, image in zip(found.films, found.found, found.image, strict=True)
+    ]
+    return tabulate_arrays(films, label, Limits())
 
 
-def _area(found: Predictions, column: int) -> float:
-    known = np.array([film.states[column] != UNKNOWN for film in found.films], dtype=np.bool_)
-    positive = np.array([film.states[column] >= PRESENT for film in found.films], dtype=np.bool_)
-    return auroc(found.image[known, column], positive[known])
+def _numbers(matched: Matched, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, float | None]:
+    return {
+        name: _round(float(value[0])) for name, value in quick(matched, unit_weights(len(matched.state)), names).items()
+    }
 
 
-def _intervals(found: Predictions, column: int, exponent: float) -> dict[str, list[float] | None]:
-    judged = _judged(found, column, exponent, 0.4)
-    known = np.array([film.states[column] != UNKNOWN for film in found.films], dtype=np.bool_)
-    positive = np.array([film.states[column] >= PRESENT for film in found.films], dtype=np.bool_)
-    weights = by_patient([film.patient for film in found.films], _RESAMPLES, 0)
-    aps, areas = [], []
-    for row in weights:
-        chosen = np.repeat(np.arange(len(row)), row)
-        aps.append(average_precision([j for i in chosen if (j := judged[i]) is not None]))
-        kept = chosen[known[chosen]]
-        areas.append(auroc(found.image[kept, column], positive[kept]))
-    return {"ap0.4": _interval(aps), "auroc": _interval(areas)}
+def _counts(matched: Matched) -> dict[str, int]:
+    of = counts(matched)
+    return {name: of[name] for name in ("positive", "negative", "boxes")}
 
 
-def _interval(values: Sequence[float]) -> list[float] | None:
-    sides = interval(np.array(values))
+def _interval(values: NDArray[np.float64]) -> list[float] | None:
+    sides = interval(values)
     return None if sides is None else [round(side, 3) for side in sides]
-
-
-def _counts(found: Predictions, column: int) -> dict[str, int]:
-    states = np.array([film.states[column] for film in found.films])
-    boxes = sum(int((film.labels == column).sum()) for film in found.films)
-    return {"positive": int((states >= PRESENT).sum()), "negative": int((states == ABSENT).sum()), "boxes": boxes}
 
 
 def _only(found: Predictions, keep: Callable[[int], bool]) -> Predictions:
