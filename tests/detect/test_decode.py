@@ -160,3 +160,19 @@ def test_boxes_out_of_a_map_are_kept_to_the_lungs_too_and_are_not_judged():
 )
 def test_the_left_of_the_picture_is_the_right_of_the_patient(corners, label, expected):
     assert side_and_zone(Box(*corners), Frame(100, 100), label) == expected
+
+
+@pytest.mark.parametrize(
+    ("corners", "expected"),
+    [
+        # lungs from 10 to 50 and from 60 to 90 across, 20 to 80 down: the middle is at 55, thirds end at 40 and 60
+        ((40, 25, 50, 35), (Side.RIGHT, Zone.UPPER)),
+        ((52, 30, 60, 52), (Side.LEFT, Zone.MIDDLE)),
+        ((70, 62, 80, 70), (Side.LEFT, Zone.LOWER)),
+        ((20, 45, 80, 55), (Side.BILATERAL, Zone.MIDDLE)),
+        ((60, 22, 90, 78), (Side.LEFT, None)),
+    ],
+)
+def test_where_the_lungs_are_known_they_say_side_and_zone(corners, expected):
+    lungs = (Box(10, 20, 50, 80), Box(60, 30, 90, 80))
+    assert side_and_zone(Box(*corners), Frame(100, 100), "effusion", lungs) == expected

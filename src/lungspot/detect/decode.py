@@ -2,8 +2,9 @@
 
 A box's score is its class score times the film's probability to a power that the card gives per label; both this and
 the film's probability are then calibrated (Platt). Sides are the patient's: the left of the picture is the patient's
-right. Side and zone follow from a box's centre on the film, since no lung borders are known; a heart has neither. A box
-of a lung finding is cut to where lungs are, and dropped where it mostly lies elsewhere (:mod:`.positions`).
+right. Side and zone follow from where a box's centre lies among the lungs, or on the film where its lungs are not
+known; a heart has neither. A box of a lung finding is cut to where lungs are, and dropped where it mostly lies
+elsewhere (:mod:`.positions`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from lungspot.detect.mapbox import boxes_from_map
 from lungspot.detect.points import states_of
 from lungspot.detect.positions import confine
 from lungspot.detect.thin import thin
-from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, taxonomy
+from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, enclosing, taxonomy
 from lungspot.images import Placement
 
 __all__ = ["calibrate", "decode", "side_and_zone"]
 
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
-# Thirds of the lungs' height on an upright film, as fractions of the film's height: apices near .10, bases near .82.
-_UPPER, _MIDDLE = 0.34, 0.58
-_TALL = 0.55  # of the film's height: a box over a whole lung is in no zone
+_TOP, _BASE = 0.10, 0.82  # where apices and bases lie on an upright film, as fractions of its height
+_TALL = 0.764  # of the lungs' height: a box over a whole lung is in no zone
+_BOTH = 0.15  # of the lungs' width, that a box reaches past the middle each way to be on both sides
 
 
 def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
@@ -47,8 +48,9 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
     reaches its threshold, else ``absent``.
 
-    ``lungs``: boxes around the lungs of this film, in its frame, where they are known: they then say where boxes of
-    lung findings may lie, instead of the card's ``positions``.
+    ``lungs``: boxes around both lungs of this film, in its frame, the one at the picture's left first, where they are
+    known: they then say where boxes of lung findings may lie, instead of the card's ``positions``, and which side and
+    zone a box is in.
     """
     boxed: list[Finding] = []
     whole: list[Finding] = []
@@ -65,7 +67,7 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
             scored = _suppressed(raw, corners, column, card, floor)
         judged = fraction is None
         found = [
-            Finding(label, where, score, *side_and_zone(where, placement.source, label), judged=judged)
+            Finding(label, where, score, *side_and_zone(where, placement.source, label, lungs), judged=judged)
             for box, score in scored
             if (where := _on_the_film(box, placement)) is not None
             and (where := _in_the_lungs(where, label, placement.source, card, lungs)) is not None
@@ -85,16 +87,29 @@ def calibrate(scores: NDArray[np.floating], platt: Platt | None) -> NDArray[np.f
     return np.asarray(1 / (1 + np.exp(-(platt.a * np.log(inner / (1 - inner)) + platt.b))), dtype=np.float64)
 
 
-def side_and_zone(box: Box, frame: Frame, label: str) -> tuple[Side | None, Zone | None]:
-    """Return the patient's side and the zone of a box on an upright film."""
+def side_and_zone(
+    box: Box, frame: Frame, label: str, lungs: Sequence[Box] | None = None
+) -> tuple[Side | None, Zone | None]:
+    """Return the patient's side and the zone (third of the lungs' height) of a box on an upright film.
+
+    ``lungs``: both, the one at the picture's left first; where they are not known the film's own halves and thirds are
+    taken. A box that reaches well into both lungs is on both sides; one about as high as a lung is in no zone.
+    """
     if not taxonomy()[label].paired:
         return None, None
-    x, y = box.center[0] / frame.width, box.center[1] / frame.height
-    crosses = box.x0 / frame.width < 0.35 and box.x1 / frame.width > 0.65
-    side = Side.BILATERAL if crosses else Side.RIGHT if x < 0.5 else Side.LEFT
-    if box.height > _TALL * frame.height:
+    if lungs is None:
+        within = Box(0.0, _TOP * frame.height, float(frame.width), _BASE * frame.height)
+        middle = frame.width / 2
+    else:
+        within = enclosing(lungs)
+        middle = (lungs[0].x1 + lungs[1].x0) / 2
+    reach = _BOTH * within.width
+    crosses = box.x0 < middle - reach and box.x1 > middle + reach
+    side = Side.BILATERAL if crosses else Side.RIGHT if box.center[0] < middle else Side.LEFT
+    if box.height > _TALL * within.height:
         return side, None
-    return side, Zone.UPPER if y < _UPPER else Zone.MIDDLE if y < _MIDDLE else Zone.LOWER
+    third = (box.center[1] - within.y0) / within.height * 3
+    return side, Zone.UPPER if third < 1 else Zone.MIDDLE if third < 2 else Zone.LOWER
 
 
 def _on_the_film(box: Box, placement: Placement) -> Box | None:
