@@ -48,7 +48,7 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
     reaches its threshold, else ``absent``.
 
-    ``lungs``: boxes around both lungs of this film, in its frame, the one at the picture's left first, where they are
+    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first, where they are
     known: they then say where boxes of lung findings may lie, instead of the card's ``positions``, and which side and
     zone a box is in.
     """
@@ -92,17 +92,14 @@ def side_and_zone(
 ) -> tuple[Side | None, Zone | None]:
     """Return the patient's side and the zone (third of the lungs' height) of a box on an upright film.
 
-    ``lungs``: both, the one at the picture's left first; where they are not known the film's own halves and thirds are
+    ``lungs``: both, the one at the picture's left first; where not both are known, the film's own halves and thirds are
     taken. A box that reaches well into both lungs is on both sides; one about as high as a lung is in no zone.
     """
     if not taxonomy()[label].paired:
         return None, None
-    if lungs is None:
-        within = Box(0.0, _TOP * frame.height, float(frame.width), _BASE * frame.height)
-        middle = frame.width / 2
-    else:
-        within = enclosing(lungs)
-        middle = (lungs[0].x1 + lungs[1].x0) / 2
+    within, middle = Box(0.0, _TOP * frame.height, float(frame.width), _BASE * frame.height), frame.width / 2
+    if lungs is not None and len(lungs) == 2:
+        within, middle = enclosing(lungs), (lungs[0].x1 + lungs[1].x0) / 2
     reach = _BOTH * within.width
     crosses = box.x0 < middle - reach and box.x1 > middle + reach
     side = Side.BILATERAL if crosses else Side.RIGHT if box.center[0] < middle else Side.LEFT
