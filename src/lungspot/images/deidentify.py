@@ -188,6 +188,10 @@ def _keep(old: Dataset, new: Dataset) -> None:
     for keyword in TABLES:
         if (table := table_of(old, keyword)) is not None:
             setattr(new, keyword, [table])
+        elif keyword == "ModalityLUTSequence" and old.get(keyword):
+            raise FilmError(
+                "BAD_HEADER", None, "its Modality LUT is damaged"
+            )  # without it the values mean other things
 
 
 def _masked(samples: NDArray[np.integer], header: Header, masks: Sequence[Box]) -> NDArray[np.integer]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from lungspot.images.dicom_values import date_of, numbers_of, text_of, values_of, words_of
+from lungspot.images.dicom_values import date_of, items_of, numbers_of, text_of, values_of, words_of
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.radiograph import Notice, Sex, View
 
@@ -57,10 +57,7 @@ def view(dataset: Dataset) -> View:
     said = text_of(dataset, "ViewPosition").upper()
     if said in _VIEWS:
         return _VIEWS[said]
-    try:
-        codes = [text_of(item, "CodeValue") for item in dataset.get("ViewCodeSequence") or ()]
-    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
-        codes = []
+    codes = [text_of(item, "CodeValue") for item in items_of(dataset, "ViewCodeSequence")]
     return next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), View.UNKNOWN)
 
 

@@ -6,7 +6,6 @@ A film has at most 65536 levels, so each transformation runs over its table of l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,8 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
 from lungspot.images.dicom_header import Header
-from lungspot.images.dicom_values import number_of, numbers_of, text_of, values_of
+from lungspot.images.dicom_table import Table, table_in
+from lungspot.images.dicom_values import items_of, number_of, text_of, values_of, whole_of
 from lungspot.images.radiograph import Notice
 
 __all__ = ["padding_range", "shader", "table_of"]
@@ -25,28 +25,16 @@ _MODALITY_TYPES: Final = frozenset({"HU", "OD", "US"})
 _KEPT: Final = 0.5  # of the pixels between the darkest and the brightest level; a window that shows fewer is not used
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A lookup table of the file: ``values`` for the inputs from ``first`` on."""
-
-    first: int
-    values: Values
-
-    def __call__(self, inputs: Values) -> Values:
-        index = np.clip(np.floor(inputs + 0.5).astype(np.int64) - self.first, 0, len(self.values) - 1)
-        return self.values[index]
-
-
 def shader(header: Header, notices: list[Notice]) -> Callable[[Values, NDArray[np.int64]], Values]:
     """Return the function from stored levels (and how many pixels have each) to shown values.
 
-    It appends to ``notices`` what it chose or left out. Raises FilmError BAD_HEADER for a Modality LUT that is damaged:
-    without it the values mean something else.
+    It appends to ``notices`` what it chose, mended or left out. Raises FilmError BAD_HEADER for a Modality LUT that is
+    damaged: without it the values mean something else.
     """
 
     def shade(levels: Values, weights: NDArray[np.int64]) -> Values:
-        values = _modality(header)(levels)
-        choices = _voi(header.dataset)
+        values = _modality(header, levels, notices)(levels)
+        choices = _voi(header.dataset, values, notices)
         if not choices:
             notices.append(Notice("NO_WINDOW", "neither a window nor a VOI LUT; the full range is used"))
             return values
@@ -72,27 +60,49 @@ def padding_range(header: Header) -> tuple[int, int] | None:
 
 
 def table_of(dataset: Dataset, keyword: str) -> Dataset | None:
-    """Return the first look-up table of a sequence made anew, without words of people; None where there is none.
+    """Return the first usable look-up table of a sequence made anew, without words of people; None where there is none.
 
     ``keyword``: ``ModalityLUTSequence`` (its type is kept where it is known, else unspecified) or ``VOILUTSequence``.
+    The descriptor counts the entries that there are, and its VR is that of its sign.
     """
-    try:
-        item = dataset[keyword].value[0]
-        first = numbers_of(item, "LUTDescriptor")
-        packed = _entries(item).astype(np.int64).astype("<u2").tobytes()
-    except Exception:  # noqa: BLE001 - no such table, or pydicom meets damaged ones with many kinds
-        return None
-    if len(first) != 3:
-        return None
-    table = Dataset()
-    wrapped = np.asarray(first, dtype=np.int64).astype(np.uint16)
-    below_zero = first[1] < 0  # inputs of a VOI LUT are rescaled values
-    table.add_new("LUTDescriptor", "SS" if below_zero else "US", wrapped.astype("i2" if below_zero else "u2").tolist())
-    table.add_new("LUTData", "OW", packed)
-    if keyword == "ModalityLUTSequence":
-        kind = text_of(item, "ModalityLUTType").upper()
-        table.ModalityLUTType = kind if kind in _MODALITY_TYPES else "US"
-    return table
+    span = _stored_span(dataset)
+    if keyword == "VOILUTSequence":
+        span = _modality_span(dataset, span)
+    for item in items_of(dataset, keyword):
+        table = table_in(item, span)
+        if table is None:
+            if keyword == "ModalityLUTSequence":
+                return None
+            continue
+        made = Dataset()
+        below_zero = table.first < 0
+        bits = table.bits if 8 <= table.bits <= 16 else 16
+        said = np.asarray([len(table.values), table.first, bits], dtype=np.int64).astype(np.uint16)
+        made.add_new("LUTDescriptor", *(("SS", said.astype("i2").tolist()) if below_zero else ("US", said.tolist())))
+        entries = table.values.astype("u1" if table.packed else "<u2").tobytes()
+        made.add_new("LUTData", "OW", entries + bytes(len(entries) % 2))
+        if keyword == "ModalityLUTSequence":
+            kind = text_of(item, "ModalityLUTType").upper()
+            made.ModalityLUTType = kind if kind in _MODALITY_TYPES else "US"
+        return made
+    return None
+
+
+def _stored_span(dataset: Dataset) -> tuple[float, float]:
+    """Return the least and the greatest stored value that the header admits."""
+    bits = whole_of(dataset, "BitsStored") or whole_of(dataset, "BitsAllocated") or 16
+    levels = float(1 << min(max(bits, 1), 16))
+    signed = whole_of(dataset, "PixelRepresentation") == 1
+    return (-levels / 2, levels / 2 - 1) if signed else (0.0, levels - 1)
+
+
+def _modality_span(dataset: Dataset, stored: tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the greatest value that stored ones can mean."""
+    items = items_of(dataset, "ModalityLUTSequence")
+    table = table_in(items[0], stored) if items else None
+    ends = np.asarray(stored)
+    values = table.values if table is not None else _rescale(dataset)(ends)
+    return float(values.min()), float(values.max())
 
 
 def _resigned(header: Header, value: int) -> int:
@@ -102,24 +112,33 @@ def _resigned(header: Header, value: int) -> int:
     return value + 65536 if not header.signed and value < 0 else value
 
 
-def _modality(header: Header) -> Callable[[Values], Values]:
-    items = _items(header.dataset, "ModalityLUTSequence")
-    if items:
-        table = _table(items[0], header)
-        if table is None:
-            raise FilmError("BAD_HEADER", header.where, "its Modality LUT is damaged")
-        return table
-    slope = number_of(header.dataset, "RescaleSlope") or 1.0  # a slope of 0 would erase the film
-    intercept = number_of(header.dataset, "RescaleIntercept") or 0.0
+def _modality(header: Header, levels: Values, notices: list[Notice]) -> Callable[[Values], Values]:
+    items = items_of(header.dataset, "ModalityLUTSequence")
+    if not items:
+        return _rescale(header.dataset)
+    table = table_in(items[0], (float(levels[0]), float(levels[-1])))
+    if table is None:
+        raise FilmError("BAD_HEADER", header.where, "its Modality LUT is damaged")
+    _note_length(table, "Modality LUT", notices)
+    return table
+
+
+def _rescale(dataset: Dataset) -> Callable[[Values], Values]:
+    slope = number_of(dataset, "RescaleSlope") or 1.0  # a slope of 0 would erase the film
+    intercept = number_of(dataset, "RescaleIntercept") or 0.0
     return lambda levels: levels * slope + intercept
 
 
-def _voi(dataset: Dataset) -> list[Callable[[Values], Values]]:
+def _voi(dataset: Dataset, values: Values, notices: list[Notice]) -> list[Callable[[Values], Values]]:
     """Return every way of showing the film that the file offers, VOI LUTs first; each returns 0 to 1."""
-    tables = [_table(item, None) for item in _items(dataset, "VOILUTSequence")]
-    found: list[Callable[[Values], Values]] = [_scaled(table) for table in tables if table is not None]
-    if found:
-        return found
+    span = float(values.min()), float(values.max())
+    tables = [table_in(item, span) for item in items_of(dataset, "VOILUTSequence")]
+    usable = [table for table in tables if table is not None]
+    if len(usable) < len(tables):
+        notices.append(Notice("LUT_IGNORED", f"{len(tables) - len(usable)} of {len(tables)} VOI LUTs"))
+    if usable:
+        _note_length(usable[0], "VOI LUT", notices)
+        return [_scaled(table) for table in usable]
     kind = text_of(dataset, "VOILUTFunction").upper() or "LINEAR"
     centers, widths = values_of(dataset, "WindowCenter"), values_of(dataset, "WindowWidth")
     return [
@@ -129,7 +148,13 @@ def _voi(dataset: Dataset) -> list[Callable[[Values], Values]]:
     ]
 
 
-def _scaled(table: _Table) -> Callable[[Values], Values]:
+def _note_length(table: Table, name: str, notices: list[Notice]) -> None:
+    if not table.is_as_announced:
+        said = f"{name}: {len(table.values)} entries where {table.announced} are announced"
+        notices.append(Notice("LUT_LENGTH", said))
+
+
+def _scaled(table: Table) -> Callable[[Values], Values]:
     low, high = table.values.min(), table.values.max()
     return lambda inputs: (table(inputs) - low) / max(high - low, 1.0)
 
@@ -156,41 +181,3 @@ def _shows_the_film(shown: Values, weights: NDArray[np.int64]) -> bool:
     total = int(weights[inner].sum())
     kept = int(weights[inner & (shown > 1e-6) & (shown < 1 - 1e-6)].sum())
     return kept >= _KEPT * total and bool(np.ptp(shown[present]) > 0)
-
-
-def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    try:
-        return list(dataset.get(keyword) or ())
-    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
-        return []
-
-
-def _table(item: Dataset, header: Header | None) -> _Table | None:
-    """Return the lookup table of one sequence item; None where it is damaged.
-
-    With ``header`` its inputs are stored values, whose sign the first mapped value shares.
-    """
-    descriptor = numbers_of(item, "LUTDescriptor")
-    if len(descriptor) != 3:
-        return None
-    count = int(descriptor[0]) & 0xFFFF or 65536
-    try:
-        data, raw = item.get("LUTData"), _entries(item)
-        if len(raw) < count and isinstance(data, bytes) and len(data) >= count:  # 8-bit entries, two in a word
-            raw = raw.astype("<u2").view(np.uint8)
-        values = raw[:count].astype(np.float64)
-    except (KeyError, TypeError, ValueError):
-        return None
-    if len(values) != count:
-        return None
-    first = int(descriptor[1])
-    return _Table(first if header is None else _resigned(header, first), values)
-
-
-def _entries(item: Dataset) -> NDArray[np.generic]:
-    """Return the words of a table's data; pydicom leaves bytes (VR OW) in the order of the file."""
-    data = item["LUTData"].value
-    if not isinstance(data, bytes):
-        return np.atleast_1d(np.asarray(data))
-    big_endian = item.original_encoding[1] is False
-    return np.frombuffer(data, dtype=">u2" if big_endian else "<u2")

@@ -16,6 +16,7 @@ from rle.utils import decode_pixel_data as rle_decode
 from lungspot.errors import FilmError
 from lungspot.images.codestream import Codestream, contradiction, describe, require_complete
 from lungspot.images.dicom_header import Header, frame_bytes
+from lungspot.images.dicom_table import table_in
 from lungspot.images.dicom_values import text_of
 from lungspot.images.grey import luma
 from lungspot.images.radiograph import Notice
@@ -263,13 +264,34 @@ def _has_embedded_overlay(header: Header) -> bool:
     return any((group, 0x0102) in header.dataset and (group, 0x3000) not in header.dataset for group in groups)
 
 
+def _palette(header: Header, indices: Samples, notices: list[Notice]) -> Samples:
+    """Return the colours, shape (rows, columns, 3), that palette indices stand for."""
+    if "SegmentedRedPaletteColorLookupTableData" in header.dataset:
+        try:
+            return np.asarray(apply_color_lut(indices, header.dataset))
+        except Exception as error:  # pydicom meets damaged palettes with many kinds
+            raise FilmError("NOT_DECODABLE", header.where, "its colour palette is damaged") from error
+    low, high = int(indices.min()), int(indices.max())
+    names = [f"{color}PaletteColorLookupTable" for color in ("Red", "Green", "Blue")]
+    tables = [
+        table_in(header.dataset, (low, high), descriptor=f"{name}Descriptor", data=f"{name}Data") for name in names
+    ]
+    usable = [table for table in tables if table is not None]
+    if len(usable) < 3:
+        raise FilmError("NOT_DECODABLE", header.where, "its colour palette is damaged")
+    short = [table for table in usable if not table.is_as_announced]
+    if short:
+        said = f"palette: {len(short[0].values)} entries where {short[0].announced} are announced"
+        notices.append(Notice("LUT_LENGTH", said))
+    levels = np.arange(low, high + 1, dtype=np.float64)
+    colors = np.stack([table(levels) for table in usable], axis=-1).astype(np.uint16)
+    return np.asarray(colors[indices - low])
+
+
 def _grey(header: Header, samples: Samples, notices: list[Notice]) -> Samples:
     """Return colour samples as grey ones."""
     if header.photometric == "PALETTE COLOR":
-        try:
-            samples = apply_color_lut(samples, header.dataset)
-        except Exception as error:  # pydicom meets damaged palettes with many kinds
-            raise FilmError("NOT_DECODABLE", header.where, "its colour palette is damaged") from error
+        samples = _palette(header, samples, notices)
     elif header.photometric in {"YBR_FULL", "YBR_FULL_422"} and header.encoding != "jpeg":
         notices.append(Notice("COLOR_CONVERTED", "the brightness of the colours was taken"))
         return samples[..., 0]

@@ -16,7 +16,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-__all__ = ["date_of", "is_uid", "number_of", "numbers_of", "text_of", "values_of", "whole_of", "words_of"]
+__all__ = ["date_of", "is_uid", "items_of", "number_of", "numbers_of", "text_of", "values_of", "whole_of", "words_of"]
 
 _DIGITS: Final = frozenset("0123456789")
 _NUMBER: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")  # some devices write a decimal comma
@@ -79,6 +79,14 @@ def date_of(dataset: Dataset, keyword: str) -> date | None:
             except ValueError:
                 continue
     return None
+
+
+def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where there is no such sequence, or it cannot be read."""
+    try:
+        return list(dataset.get(keyword) or ())
+    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
+        return []
 
 
 def _entries(dataset: Dataset, keyword: str) -> list[Any]:

@@ -34,6 +34,8 @@ WARNINGS: dict[str, str] = {
     "WINDOW_CHOSEN": "the file offers several windows or VOI LUTs; the first was used",
     "WINDOW_IGNORED": "the file's window or VOI LUT hides most of the film; its full range is used",
     "POLARITY": "the header contradicts itself about which values are white",
+    "LUT_LENGTH": "a look-up table has not as many entries as its header says; the last one stands for what is missing",
+    "LUT_IGNORED": "a look-up table of the file makes no sense; it was left out",
     "SECONDARY_CAPTURE": "the object is a copy of the film (secondary capture), not the film",
     "BODY_PART": "the file says that it shows another part of the body",
     "TURNED": "the film does not stand upright in its file; it was turned for reading",
