@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lungspot.datasets.catalog import load
-from lungspot.datasets.check_rows import check_rows
+from lungspot.datasets.check import check_tables
 from lungspot.errors import LungspotError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
@@ -104,7 +104,7 @@ def test_a_broken_download_is_refused_with_its_place(name, fixture, request, dow
     root = request.getfixturevalue(fixture) if fixture else download(SMALL[name])
 
     def look():
-        list(check_rows(name, root))  # gives problems, never an error
+        list(check_tables(name, root))  # gives problems, never an error
         load(name, root)
 
     assert load(name, root)

@@ -10,14 +10,13 @@ from PIL import Image
 
 from lungspot.datasets import check as checking
 from lungspot.datasets import check_films as checking_films
-from lungspot.datasets import check_rows as checking_rows
 from lungspot.datasets.catalog import DATASETS
-from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases, check_reading
+from lungspot.datasets.check import PROBLEMS, Problem, check, check_cases, check_tables
 from lungspot.datasets.check_films import NEAR, check_films
-from lungspot.datasets.check_rows import CHECKED, check_rows
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, InputError, SetupError
 from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats import coco
 from lungspot.formats.case import Case
 
 ENTRY = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
@@ -86,17 +85,18 @@ def again(root):
 
 # code · how to plant it · what the line says · the function that finds it
 FAULTS = [
-    ("BOX_DEGENERATE", box("Mass,10,20,0,30"), "BBox_List_2017.csv:3", (checking_rows, "check_box")),
-    ("BOX_INVERTED", box("Mass,10,20,5,-30"), "(10, 20) to (15, -10)", (checking_rows, "check_box")),
-    ("BOX_NOT_A_NUMBER", box("Mass,10,,5,30"), "BBox_List_2017.csv:3", (checking_rows, "check_box")),
-    ("BOX_OUTSIDE", box("Mass,1000,20,50,30"), "a film of 1024 x 1024", (checking_rows, "check_box")),
-    ("LABEL_UNKNOWN", box("Masss,10,20,5,30"), "'Masss'", (checking_rows, "_check_cells")),
-    ("LABEL_UNKNOWN", entry("|Mass", "|Mas"), "Data_Entry_2017_v2020.csv:2", (checking_rows, "_check_cells")),
-    ("ROW_DUPLICATED", box("Effusion,100,200,50.5,60"), "as in row 2", (checking_rows, "_check_cells")),
-    ("ROW_DUPLICATED", entry(NAMES[1], NAMES[0]), "Data_Entry_2017_v2020.csv:3", (checking_rows, "_check_cells")),
+    ("BOX_DEGENERATE", box("Mass,10,20,0,30"), "BBox_List_2017.csv:3", None),
+    ("BOX_INVERTED", box("Mass,10,20,5,-30"), "(10, 20) to (15, -10)", None),
+    ("BOX_NOT_A_NUMBER", box("Mass,10,,5,30"), "BBox_List_2017.csv:3", None),
+    ("BOX_OUTSIDE", box("Mass,1000,20,50,30"), "a film of 1024 x 1024", None),
+    ("LABEL_UNKNOWN", box("Masss,10,20,5,30"), "'Masss'", None),
+    ("LABEL_UNKNOWN", entry("|Mass", "|Mas"), "Data_Entry_2017_v2020.csv:2", None),
+    ("ROW_DUPLICATED", box("Effusion,100,200,50.5,60"), "as in row 2", None),
+    ("ROW_DUPLICATED", entry(NAMES[1], NAMES[0]), "Data_Entry_2017_v2020.csv:3", None),
+    ("ROW_VALUE", entry(NAMES[1], "x"), "'x.png' is no NIH film", None),
     ("ROW_SHORT", entry(",PA,2992,2991,0.143,0.143", ""), "6 values where the header has 11", None),
-    ("HEADER_DRIFT", entry("Patient Age", "Age"), "no column Patient Age", (checking_rows, "_drift")),
-    ("HEADER_DRIFT", entry("Follow-up #", "Follow-up #,Hospital"), "new column Hospital", (checking_rows, "_drift")),
+    ("HEADER_DRIFT", entry("Patient Age", "Age"), "no column Patient Age", None),
+    ("HEADER_DRIFT", entry("Follow-up #", "Follow-up #,Hospital"), "new column Hospital", None),
     (
         "FILM_MISSING",
         lambda root: (root / "images" / f"{NAMES[1]}.png").unlink(),
@@ -139,7 +139,7 @@ def test_each_fault_is_found_and_by_its_own_check(sound, monkeypatch, fault):
     assert len(found) == 1
     assert says in f"{found[0].where}: {found[0].text}"
     if finder is not None:  # without its check, the fault would pass
-        empty = ("", True) if finder[1] == "_drift" else "" if finder[1] == "_colour" else ()
+        empty = "" if finder[1] == "_colour" else ()
         monkeypatch.setattr(*finder, lambda *_, **__: empty)
         for again in ("check_boxes", "check_repeats"):  # see boxes outside, and repeats, in any dataset once more
             monkeypatch.setattr(checking, again, lambda _: ())
@@ -158,8 +158,8 @@ def test_faults_cover_every_problem():
     assert {fault[0] for fault in FAULTS} | {"ROW_CONTRADICTS"} == set(PROBLEMS)  # the last is RSNA's, below
 
 
-XML = """<a><size><width>9</width><height>9</height></size><object><name>TB</name>
-<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>10</xmax><ymax>2</ymax></bndbox></object></a>"""
+XML = """<annotation><size><width>9</width><height>9</height></size><object><name>TB</name>
+<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>10</xmax><ymax>2</ymax></bndbox></object></annotation>"""
 
 # what else the other datasets' tables can hold: file · its text · codes
 TABLES = [
@@ -217,7 +217,7 @@ TABLES = [
         ["LABEL_UNKNOWN", "BOX_OUTSIDE"],
     ),
     ("tbx11k", "annotations/xml/tb1.xml", XML.replace(">TB<", ">PulmonaryTuberculosis<"), ["BOX_OUTSIDE"]),
-    ("tbx11k", "annotations/xml/tb1.xml", "<a><size>", []),  # the adapter says so
+    ("tbx11k", "annotations/xml/tb1.xml", "<annotation><size>", []),  # the adapter says so
     ("rsna", "nih_names.csv", "patientId,nih_image\na,1.png\na,2.png\n", ["ROW_DUPLICATED"]),
     ("siim_covid", "train_meta.csv", "patientid,imageid\np,a\n", ["HEADER_DRIFT"]),
     ("hannover", "data.csv", "patient_id,image_id,sex,age\np,a,m,61\n", ["HEADER_DRIFT"]),
@@ -230,7 +230,7 @@ TABLES = [
 def test_tables(tmp_path, name, file, text, codes):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
-    assert sorted({problem.code for problem in check_rows(name, tmp_path)}) == sorted(set(codes))
+    assert sorted({problem.code for problem in check_tables(name, tmp_path)}) == sorted(set(codes))
 
 
 MINE = "image,Effusion\na.png,1\nb.png,0\n"
@@ -239,20 +239,28 @@ DRAWN = [Finding("effusion", Box(1, 2, 30, 40)), Finding("effusion", Box(5, 6, 1
 
 # datasets without a table of their own, and folders in a tool's format, have their cases looked at
 @pytest.mark.parametrize(
-    ("findings", "films", "says"),
+    ("findings", "says"),
     [
-        (DRAWN[:1], 1, []),
-        (DRAWN, 1, [("BOX_OUTSIDE", "effusion of me at 5, 6, 130, 40, on a film of 100 x 80")]),
-        (DRAWN[:1] * 2, 1, [("ROW_DUPLICATED", "effusion of me at 1, 2, 30, 40, 2 times")]),
-        (DRAWN[:1], 2, [("ROW_DUPLICATED", "the film is there twice")]),
+        (DRAWN[:1], []),
+        (DRAWN, [("BOX_OUTSIDE", "effusion of me at 5, 6, 130, 40, on a film of 100 x 80")]),
+        (DRAWN[:1] * 2, [("ROW_DUPLICATED", "effusion of me at 1, 2, 30, 40, 2 times")]),
     ],
 )
-def test_cases_of_any_source(findings, films, says):
+def test_cases_in_a_tool_s_format(findings, says, tmp_path):
     reading = Reading("me", tuple(findings), {"effusion": State.BOXED}, Frame(100, 80))
-    cases = [Case("a", "mine", "p", (reading,), frame=Frame(100, 80))] * films
-    found = check_reading(lambda: cases)
+    picture(0, 80).resize((100, 80)).save(tmp_path / "a.png")
+    coco.write([Case("a", "mine", "p", (reading,), tmp_path / "a.png", Frame(100, 80))], tmp_path / "set")
+    found = check("coco", tmp_path / "set")
     assert [(problem.code, problem.text) for problem in found] == says
     assert {problem.where for problem in found} <= {"mine/a"}
+
+
+def test_all_datasets_are_checked_together(sound):
+    assert check("all", sound.parent, splits=sound.parent / "splits.csv") == ()
+    box("Mass,1000,20,50,30")(sound)
+    assert [problem.code for problem in check("all", sound.parent)] == ["BOX_OUTSIDE"]
+    with pytest.raises(DatasetError, match="none of the folders nih"):
+        check("all", sound)
 
 
 def test_a_film_of_ones_own_that_is_there_twice(tmp_path):
@@ -291,7 +299,7 @@ def test_without_imagehash_only_the_comparison_is_refused(sound, monkeypatch):
 
 def test_tables_of_the_real_data_have_two_faults(shared_data):
     """A ChestX-Det fracture is there twice; a SIIM box begins 3.6 pixels left of its film."""
-    found = [problem for name in CHECKED for problem in check_rows(name, shared_data / DATASETS[name].folder)]
+    found = [problem for name in DATASETS for problem in check_tables(name, shared_data / DATASETS[name].folder)]
     assert [(problem.code, problem.where.rpartition("/")[2]) for problem in found] == [
         ("ROW_DUPLICATED", "ChestX_Det_train.json:57467.png"),
         ("BOX_OUTSIDE", "train_image_level.csv:2476"),

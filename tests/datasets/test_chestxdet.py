@@ -32,7 +32,7 @@ def test_without_nih_names_every_film_keeps_its_own(chestxdet):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"Nodule"', '"Knot"', "ChestX_Det_train.json:0: DATASET_ROW: no film with"),
+        ('"Nodule"', '"Knot"', "ChestX_Det_train.json:36204.png: DATASET_ROW: unknown label 'Knot'"),
         ("[5, 6, 7, 8]", "[5, 6, 5, 8]", "ChestX_Det_train.json:36204.png: DATASET_ROW: a box from"),
         ("[5, 6, 7, 8]", "[5, 6, 7]", "ChestX_Det_train.json:36204.png: DATASET_ROW"),
         (", [5, 6, 7, 8]]", "]", "ChestX_Det_train.json:0: DATASET_ROW: no film with"),

@@ -45,7 +45,7 @@ def test_version_2017_gives_the_same_but_for_its_ages(nih, nih_2017):
 @pytest.mark.parametrize(
     ("file", "change", "code", "words"),
     [
-        ("Data_Entry_2017_v2020.csv", ("Mass", "Masss"), "DATASET_ROW", ":4: DATASET_ROW: unknown label Masss"),
+        ("Data_Entry_2017_v2020.csv", ("Mass", "Masss"), "DATASET_ROW", ":4: DATASET_ROW: unknown label 'Masss'"),
         ("Data_Entry_2017_v2020.csv", ("Finding Labels", "Labels"), "DATASET_COLUMNS", "no column Finding Labels"),
         ("Data_Entry_2017_v2020.csv", ("00000002_000.png", "2.png"), "DATASET_ROW", "is no NIH film"),
         (
@@ -56,7 +56,7 @@ def test_version_2017_gives_the_same_but_for_its_ages(nih, nih_2017):
         ),
         ("BBox_List_2017.csv", ("100.5", "abc"), "DATASET_ROW", ":2: DATASET_ROW: x is 'abc'"),
         ("BBox_List_2017.csv", ("300,250", "-300,250"), "DATASET_ROW", ":2: DATASET_ROW: a box from"),
-        ("BBox_List_2017.csv", ("Infiltrate", "Spot"), "DATASET_ROW", ":3: DATASET_ROW: unknown label Spot"),
+        ("BBox_List_2017.csv", ("Infiltrate", "Spot"), "DATASET_ROW", ":3: DATASET_ROW: unknown label 'Spot'"),
         ("BBox_List_2017.csv", ("Finding Label", "Label"), "DATASET_COLUMNS", "no column Finding Label"),
     ],
 )

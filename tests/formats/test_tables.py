@@ -3,7 +3,6 @@ import gzip
 import pytest
 
 from lungspot.errors import DatasetError
-from lungspot.findings import Frame
 from lungspot.formats.tables import (
     age_in_years,
     header_of,
@@ -12,10 +11,8 @@ from lungspot.formats.tables import (
     read_list,
     read_object,
     read_rows,
-    row_frame,
     sex,
     view,
-    word,
 )
 from lungspot.images.radiograph import Sex, View
 
@@ -94,19 +91,6 @@ def test_half_a_gzip_file_is_said_to_be_half(tmp_path):
     path.write_bytes(gzip.compress(b"image\n" + b"\n".join(str(i).encode() for i in range(9999)))[:-500])
     with pytest.raises(DatasetError, match="DATASET_INCOMPLETE"):
         list(read_rows(path, ("image",)))
-
-
-ROW = {"name": " a ", "none": " ", "wide": "12.0", "high": "7", "flat": "0", "far": "1e999"}
-
-
-def test_words_and_sizes_of_a_row(tmp_path):
-    assert word(tmp_path, 3, ROW, "name") == "a"
-    assert row_frame(tmp_path, 3, ROW, "wide", "high") == Frame(12, 7)
-    for call in (lambda: word(tmp_path, 3, ROW, "none"), lambda: row_frame(tmp_path, 3, ROW, "wide", "flat")):
-        with pytest.raises(DatasetError, match=f"{tmp_path}:3: DATASET_ROW"):
-            call()
-    with pytest.raises(DatasetError, match="far is '1e999', not a number"):
-        row_frame(tmp_path, 3, ROW, "far", "high")
 
 
 def test_lines_of_a_list(tmp_path):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -33,23 +33,13 @@ __all__ = [
     "write",
 ]
 
-ALL: Final = "all"  # every dataset whose folder is below ROOT
-
 
 def cases_of(name: str, root: Path, splits: Path | None = None, *, merged: bool = False) -> list[Case]:
-    """Return the cases of a dataset, of a folder in a tool's format, or of ``all`` datasets below ``root``.
+    """Return :func:`lungspot.datasets.sources.cases_of`; a name that is none is a usage error."""
+    from lungspot.datasets import sources
 
-    ``splits``: only the films that this CSV names, with its patients and splits. ``merged``: one case a film.
-    """
-    from lungspot.datasets.merge import merge
-    from lungspot.datasets.splits import read_splits
-
-    if splits is not None and splits.is_absolute() != root.is_absolute():
-        splits, root = splits.absolute(), root.absolute()
-    cases = [case for source, folder in _sources(name, root) for case in _load(source, folder)]
-    if splits is not None:
-        cases, _ = _in_split(cases, read_splits(splits), splits, root)
-    return merge(cases) if merged else cases
+    require_one_of(name, sources.NAMES, "NAME")
+    return sources.cases_of(name, root, splits, merged=merged)
 
 
 def problems_of(
@@ -59,24 +49,12 @@ def problems_of(
     films: Literal["skip", "open", "compare"],
     progress: Callable[[Sequence[Path]], Iterable[Path]],
 ) -> tuple[Problem, ...]:
-    """Return the problems of a dataset or of a folder in a tool's format; of ``all``, also the pairs across them."""
-    from lungspot.datasets.check import check_cases, check_reading, films_of_split
-    from lungspot.datasets.check_rows import check_rows
-    from lungspot.datasets.splits import read_splits
+    """Return :func:`lungspot.datasets.check.check`; a name that is none is a usage error."""
+    from lungspot.datasets import sources
+    from lungspot.datasets.check import check
 
-    if splits is not None and splits.is_absolute() != root.is_absolute():
-        splits, root = splits.absolute(), root.absolute()
-    cases: list[Case] = []
-    found: list[Problem] = []
-    for source, folder in _sources(name, root):
-        found += check_reading(partial(_kept, cases, source, folder), check_rows(source, folder))
-    if any(problem.code == "NOT_LOADED" for problem in found):
-        return tuple(found)
-    if splits is not None:
-        given = read_splits(splits)
-        cases, base = _in_split(cases, given, splits, root)
-        found += films_of_split(given, base, root)
-    return (*found, *check_cases(cases, films=films, progress=progress))
+    require_one_of(name, sources.NAMES, "NAME")
+    return check(name, root, splits=splits, films=films, progress=progress)
 
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
@@ -133,8 +111,10 @@ def show(lines: Iterable[str]) -> None:
 def unsized(name: str, root: Path) -> frozenset[str]:
     """Return the datasets among them whose films' true sizes are not known."""
     from lungspot.datasets import vindr
+    from lungspot.datasets.sources import sources_of
 
-    unknown = (source for source, folder in _sources(name, root) if source == "vindr" and not vindr.sizes_known(folder))
+    found = sources_of(name, root)
+    unknown = (source for source, folder in found if source == "vindr" and not vindr.sizes_known(folder))
     return frozenset(unknown)
 
 
@@ -187,48 +167,3 @@ def worth_drawing(cases: Sequence[Case], labels: Sequence[str]) -> list[Case]:
     ]
     some = boxed or ([] if labels else list(cases))
     return [case for case in some if case.image is not None] or some
-
-
-def _sources(name: str, root: Path) -> list[tuple[str, Path]]:
-    from lungspot.datasets.catalog import DATASETS
-    from lungspot.formats.catalog import ANNOTATION_FORMATS
-
-    if name in DATASETS or name in ANNOTATION_FORMATS:
-        return [(name, root)]
-    require_one_of(name, (*DATASETS, *ANNOTATION_FORMATS, ALL), "NAME")
-    here = [(source, root / data.folder) for source, data in DATASETS.items() if (root / data.folder).is_dir()]
-    if not here:
-        folders = ", ".join(data.folder for data in DATASETS.values())
-        raise DatasetError("DATASET_NOT_FOUND", root, f"none of the folders {folders} here")
-    return here
-
-
-def _in_split(cases: list[Case], given: Mapping[str, Any], splits: Path, root: Path) -> tuple[list[Case], Path]:
-    """Return the cases that a split names, with its patients and splits, and the folder that its paths start from."""
-    from lungspot.datasets.splits import apply_splits
-
-    named = {base: apply_splits(cases, given, base) for base in (splits.parent, root, root.parent)}
-    base = max(named, key=lambda base: len(named[base]))
-    if not named[base]:
-        raise DatasetError("DATASET_INCOMPLETE", splits, f"no film of {root} is named in it")
-    return named[base], base
-
-
-def _kept(cases: list[Case], source: str, folder: Path) -> list[Case]:
-    """Return the cases of one source, and add them to ``cases``, so that nothing is read twice."""
-    found = _load(source, folder)
-    cases += found
-    return found
-
-
-def _is_dataset(name: str) -> bool:
-    from lungspot.datasets.catalog import DATASETS
-
-    return name in DATASETS
-
-
-def _load(name: str, root: Path) -> list[Case]:
-    from lungspot.datasets.catalog import load
-    from lungspot.formats.catalog import ANNOTATION_FORMATS
-
-    return load(name, root) if _is_dataset(name) else ANNOTATION_FORMATS[name].read(root)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from lungspot.datasets import (
     lidc_drr,
     nih,
     nlm_tb,
+    own_films,
     rsna,
     rsna_normals,
     siim_acr,
@@ -23,50 +23,56 @@ from lungspot.datasets import (
     vindr,
     wingspan,
 )
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
-from lungspot.formats import image_labels
 from lungspot.formats.case import Case
 from lungspot.formats.films import list_films
 
-__all__ = ["DATASETS", "Dataset", "load", "load_all"]
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """An adapter, and the folder below a common data folder where its download lies."""
-
-    cases: Callable[[Path], Iterator[Case]]
-    folder: str
-    films_elsewhere: bool = False  # its films may lie in the folder of the NIH's
+__all__ = ["DATASETS", "SOURCES", "Dataset", "load", "load_all", "terms_of"]
 
 
 # Films' own datasets stand before those that only read them: merge() takes its facts from the first.
 DATASETS: Final[dict[str, Dataset]] = {
-    "nih": Dataset(nih.cases, "nih"),
-    "chestxdet": Dataset(chestxdet.cases, "chestx-det", films_elsewhere=True),
-    "rsna": Dataset(rsna.cases, "rsna", films_elsewhere=True),
-    "siim_covid": Dataset(siim_covid.cases, "siim-covid"),
-    "tbx11k": Dataset(tbx11k.cases, "tbx11k"),
-    "nlm_tb": Dataset(nlm_tb.cases, "tb-extra"),
-    "dadb": Dataset(dadb.cases, "tb-extra/dadb"),
-    "hannover": Dataset(hannover.cases, "hannover"),
-    "rsna_normals": Dataset(rsna_normals.cases, "rsna-normals"),
-    "jsrt": Dataset(jsrt.cases, "jsrt"),
-    "wingspan": Dataset(wingspan.cases, "wingspan"),
-    "lidc_drr": Dataset(lidc_drr.cases, "lidc-drr"),
-    "vindr": Dataset(vindr.cases, "vindr"),
-    "siim_acr": Dataset(siim_acr.cases, "siim-acr"),
-    "csv": Dataset(image_labels.cases, "csv"),
+    module.DATASET.name: module.DATASET
+    for module in (
+        nih,
+        chestxdet,
+        rsna,
+        siim_covid,
+        tbx11k,
+        nlm_tb,
+        dadb,
+        hannover,
+        rsna_normals,
+        jsrt,
+        wingspan,
+        lidc_drr,
+        vindr,
+        siim_acr,
+        own_films,
+    )
 }
+
+# Every reader of a dataset, and how what it says counts as truth.
+SOURCES: Final[dict[str, Source]] = {source.reader: source for data in DATASETS.values() for source in data.sources}
+
+
+def terms_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return one line a dataset, in the catalogue's order: what it is, its terms and its link; each name once.
+
+    A model trained on datasets carries these. Names that are no dataset's raise :class:`DatasetError`.
+    """
+    wanted = set(names)
+    if unknown := sorted(wanted - DATASETS.keys()):
+        raise _unknown(unknown[0])
+    return tuple(f"{data.title}: {data.terms} {data.link}" for name, data in DATASETS.items() if name in wanted)
 
 
 def load(name: str, root: Path) -> list[Case]:
     """Return the cases of one dataset; raises :class:`DatasetError`."""
     if name not in DATASETS:
-        raise DatasetError(
-            "DATASET_NOT_FOUND", None, f"no dataset is called {name!r}", advice=f"use one of {', '.join(DATASETS)}"
-        )
+        raise _unknown(name)
     return list(DATASETS[name].cases(root))
 
 
@@ -83,3 +89,8 @@ def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
         here = [data for data in here if data.films_elsewhere or any(list_films(data_root / data.folder))]
     cases = (case for data in here for case in data.cases(data_root / data.folder))
     return merge(case for case in cases if case.image is not None or not with_film)
+
+
+def _unknown(name: str) -> DatasetError:
+    advice = f"use one of {', '.join(DATASETS)}"
+    return DatasetError("DATASET_NOT_FOUND", None, f"no dataset is called {name!r}", advice=advice)

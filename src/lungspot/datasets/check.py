@@ -1,30 +1,31 @@
 """Check a dataset before anything is trained on it: name every problem, with its file and row.
 
-Four looks, each of which can be had alone: the publisher's tables row by row (:mod:`.check_rows`), what the adapter
-makes of them (a box that leaves its film, a film that is missing), patients on both sides of a split, and the films
-themselves (:mod:`.check_films`).
+Four looks: the publisher's tables row by row (each dataset's own readers, which keep every fault instead of raising the
+first: :mod:`lungspot.formats.faults`), what the adapter makes of them (a box that leaves its film, a film that is
+missing), patients on both sides of a split, and the films themselves (:mod:`.check_films`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from lungspot.datasets.catalog import load
+from lungspot.datasets.catalog import DATASETS
 from lungspot.datasets.check_films import check_films, missing_films
-from lungspot.datasets.check_rows import check_rows
+from lungspot.datasets.sources import in_split, load_source, same_kind, sources_of
 from lungspot.datasets.split import leaks
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets.splits import read_splits
 from lungspot.errors import DatasetError
 from lungspot.findings import Box
 from lungspot.formats.case import Case, Split
+from lungspot.formats.faults import Faults
 from lungspot.formats.problems import PROBLEMS, Problem
 
-__all__ = ["PROBLEMS", "Films", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
+__all__ = ["PROBLEMS", "FilmLook", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
 
-Films = Literal["skip", "open", "compare"]
+FilmLook = Literal["skip", "open", "compare"]
 
 
 def check(
@@ -32,62 +33,74 @@ def check(
     root: Path,
     *,
     splits: Path | None = None,
-    films: Films = "compare",
+    films: FilmLook = "compare",
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> tuple[Problem, ...]:
-    """Return every problem of one dataset; none means that it can be trained on.
+    """Return every problem of a dataset, or of a folder in a tool's format; none means that it can be trained on.
 
-    ``splits``: a CSV of image, patient, split, which counts instead of the publisher's split. ``films``: ``skip``
-    them, ``open`` each, or ``compare`` them too, to find those that show the same picture (needs the extra ``data``).
-    ``progress``: draws a bar.
+    ``name``: of a dataset or a format, or ``all``: every dataset whose folder is below ``root``, and the pairs of films
+    across them. ``splits``: a CSV of image, patient, split, which counts instead of the publisher's split. ``films``:
+    ``skip`` them, ``open`` each, or ``compare`` them too, to find those that show the same picture (needs the extra
+    ``data``). ``progress``: draws a bar.
     Raises ``DATASET_NOT_FOUND`` for a name or folder that is none, ``MISSING_EXTRA``.
     """
+    splits, root = same_kind(splits, root)
     cases: list[Case] = []
-
-    def read() -> Sequence[Case]:
-        cases.extend(load(name, root))
-        return cases
-
-    found = check_reading(read, check_rows(name, root))
+    found: list[Problem] = []
+    for source, folder in sources_of(name, root):
+        loaded, problems = check_reading(source, folder)
+        cases += loaded
+        found += problems
     if any(problem.code == "NOT_LOADED" for problem in found):
-        return found
+        return tuple(found)
     if splits is not None:
         given = read_splits(splits)
-        cases = apply_splits(cases, given, splits.parent)
-        found = (*found, *films_of_split(given, splits.parent, root))
+        cases, base = in_split(cases, given, splits, root)
+        found += films_of_split(given, base, root)
     return (*found, *check_cases(cases, films=films, progress=progress))
 
 
-def check_tables(name: str, root: Path) -> tuple[Problem, ...]:
-    """Return what is wrong with the tables of one dataset, and whether its adapter refuses them (``NOT_LOADED``)."""
-    return check_reading(lambda: load(name, root), check_rows(name, root))
+def check_tables(name: str, root: Path) -> list[Problem]:
+    """Return what is wrong with the tables of one dataset, in the order of its readers and of their rows.
 
-
-def check_reading(read: Callable[[], Sequence[Case]], rows: Iterable[Problem] = ()) -> tuple[Problem, ...]:
-    """Return ``rows``, what was found in the tables, and what is wrong with the cases that ``read`` makes of them.
-
-    It serves folders in a tool's format too, which have no such tables. What the rows tell already is not said twice.
-    Raises ``DATASET_NOT_FOUND``; whatever else ``read`` refuses is the problem ``NOT_LOADED``.
+    A table that is not there, or is no table, is left to the adapter, which says so.
     """
-    found = list(rows)
+    kept: list[Problem] = []
+    for read in DATASETS[name].tables if name in DATASETS else ():
+        try:
+            rows = read(root, Faults(kept))
+            if isinstance(rows, Iterator):
+                deque(rows, maxlen=0)
+        except DatasetError:
+            continue
+    return kept
+
+
+def check_reading(name: str, root: Path) -> tuple[list[Case], list[Problem]]:
+    """Return the cases of one dataset or one folder in a tool's format, and what is wrong with tables and cases.
+
+    What the tables tell already is not said twice. Raises ``DATASET_NOT_FOUND``; whatever else the adapter refuses is
+    the problem ``NOT_LOADED``, and there are no cases.
+    """
+    found = check_tables(name, root)
     try:
-        cases = read()
+        cases = load_source(name, root)
     except DatasetError as error:
         if error.code == "DATASET_NOT_FOUND":
             raise
-        return (*found, Problem.of("NOT_LOADED", error))
+        return [], [*found, Problem.of("NOT_LOADED", error)]
     told = {problem.code for problem in found}
     if not any(code.startswith("BOX_") for code in told):
         found += check_boxes(cases)
     if "ROW_DUPLICATED" not in told:
         found += check_repeats(cases)
-    return tuple(found)
+    return cases, found
 
 
 def check_cases(
     cases: Sequence[Case],
     *,
-    films: Films = "compare",
+    films: FilmLook = "compare",
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> tuple[Problem, ...]:
     """Return the problems that any cases can have, of one dataset or of several together: films, patients, splits."""

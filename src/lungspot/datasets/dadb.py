@@ -1,9 +1,5 @@
 """DA and DB: 156 and 150 films of the National Institute of Tuberculosis, New Delhi: tuberculosis or normal.
 
-Citation: Chauhan A, Chauhan D, Rout C. Role of gist and PHOG features in computer-aided diagnosis of tuberculosis
-without segmentation. PLoS One 2014;9(11):e112980.
-Link: https://sourceforge.net/projects/chestxrayhimachal/
-Terms: academic use.
 Boxes: none.
 Known faults: the class is the first letter of a file's name: ``p`` tuberculosis (``px7``), ``n`` normal (``nx24``).
 """
@@ -15,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, everything_absent
 from lungspot.formats.films import find_films
 from lungspot.formats.tables import need_folder
 
-__all__ = ["READER", "cases"]
+__all__ = ["DATASET", "READER", "cases"]
 
 READER: Final = "dadb"
 _NAME = re.compile(r"([pn])x?\d+\Z")
@@ -37,3 +34,19 @@ def cases(root: Path) -> Iterator[Case]:
     for stem, path in sorted(films.items()):
         reading = positive if stem.startswith("p") else normal
         yield Case(id=stem, dataset="dadb", patient=f"tbe_{stem}", readings=(reading,), image=path)
+
+
+DATASET: Final = Dataset(
+    name="dadb",
+    folder="tb-extra/dadb",
+    title="DA and DB, tuberculosis",
+    boxed="none",
+    citation=(
+        "Chauhan A, Chauhan D, Rout C. Role of gist and PHOG features in computer-aided diagnosis of tuberculosis "
+        "without segmentation. PLoS One 2014;9(11):e112980."
+    ),
+    link="https://sourceforge.net/projects/chestxrayhimachal/",
+    terms="academic use.",
+    cases=cases,
+    sources=(Source(READER),),
+)

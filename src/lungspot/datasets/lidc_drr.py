@@ -1,9 +1,5 @@
 """LIDC-IDRI projections: 486 synthetic frontal films made from CT, each with one to 23 boxed nodules.
 
-Citation: Armato SG, McLennan G, Bidaut L, et al. The Lung Image Database Consortium (LIDC) and Image Database Resource
-Initiative (IDRI): a completed reference database of lung nodules on CT scans. Medical Physics 2011;38:915-931.
-Link: https://www.cancerimagingarchive.net/collection/lidc-idri/
-Terms: CC BY 3.0.
 Boxes: x0, y0, x1, y1 in pixels of the projection before it was made square; its size is in each row. A box is the
 shadow of a nodule that was outlined in the CT.
 Known faults: these are no radiographs: arms up, lying, no scatter, and much is boxed that no radiograph shows. For
@@ -13,43 +9,74 @@ training only, and only where that is shown to help; every film's split is ``tra
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case, Split
+from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import find_films
-from lungspot.formats.tables import need, number, read_rows, refuse_row, row_box, row_frame, word
+from lungspot.formats.tables import need_folder
 
-__all__ = ["READER", "cases"]
+__all__ = ["DATASET", "READER", "cases"]
 
 READER: Final = "lidc"
 _SECOND: Final = re.compile(r"_\d+\Z")  # LIDC-IDRI-0315_2: another CT of one patient
 _CORNERS: Final = ("x0", "y0", "x1", "y1")
+NODULES: Final = Table(
+    names=("nodules.csv",),
+    headers=("image,native_width,native_height,x0,y0,x1,y1",),
+    needs=("image", "native_width", "native_height", *_CORNERS),
+    film="image",
+)
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of ``nodules.csv``, with its film if that is there."""
-    path = need(root, "nodules.csv")
-    films = find_films([root / "images"])
-    boxes: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
-    frames: dict[str, Frame] = {}
-    for line, row in read_rows(path, ("image", "native_width", "native_height", *_CORNERS)):
-        name = word(path, line, row, "image").rpartition(".")[0]
-        frame = row_frame(path, line, row, "native_width", "native_height")
-        if frames.setdefault(name, frame) != frame:
-            raise refuse_row(path, line, f"{name} has two sizes")
-        corners = [number(path, line, row, column) for column in _CORNERS]
-        boxes[name].append(("nodule_mass", row_box(path, line, corners)))
-    for name, found in boxes.items():
+    films = find_films([need_folder(root) / "images"])
+    for name, (frame, boxes) in _films(root).items():
         yield Case(
             id=name,
             dataset="lidc_drr",
             patient=f"lidc_{_SECOND.sub('', name)}",
-            readings=(Reading.of_boxes(READER, frames[name], found, ("nodule_mass",)),),
+            readings=(Reading.of_boxes(READER, frame, boxes, ("nodule_mass",)),),
             image=films.get(name),
-            frame=frames[name],
+            frame=frame,
             split=Split.TRAIN,
         )
+
+
+def _films(root: Path, faults: Faults = STRICT) -> dict[str, tuple[Frame, list[tuple[str, Box]]]]:
+    found: dict[str, tuple[Frame, list[tuple[str, Box]]]] = {}
+    for where, row in faults.rows(NODULES, root):
+        image, frame = faults.word(where, row, "image"), faults.frame(where, row, "native_width", "native_height")
+        box = faults.box(where, f"{image}: nodule", faults.numbers(where, row, _CORNERS), frame)
+        if image is None or frame is None or box is None:
+            continue
+        name = image.rpartition(".")[0]
+        size, boxes = found.setdefault(name, (frame, []))
+        if size != frame:
+            faults.refuse("ROW_CONTRADICTS", where, f"{name} has two sizes")
+            continue
+        boxes.append(("nodule_mass", box))
+    return found
+
+
+DATASET: Final = Dataset(
+    name="lidc_drr",
+    folder="lidc-drr",
+    title="projections of LIDC-IDRI's CTs: synthetic, for training only",
+    boxed="nodules",
+    citation=(
+        "Armato SG, McLennan G, Bidaut L, et al. The Lung Image Database Consortium (LIDC) and Image Database "
+        "Resource Initiative (IDRI): a completed reference database of lung nodules on CT scans. Medical Physics "
+        "2011;38:915-931."
+    ),
+    link="https://www.cancerimagingarchive.net/collection/lidc-idri/",
+    terms="CC BY 3.0.",
+    cases=cases,
+    sources=(Source(READER),),
+    tables=(_films,),
+)

@@ -1,9 +1,5 @@
 """NIH ChestX-ray14: 112,120 frontal films of 30,805 patients, 14 text-mined labels, 984 boxes on 880 films.
 
-Citation: Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM. ChestX-ray8: Hospital-scale chest X-ray database and
-benchmarks. CVPR 2017.
-Link: https://nihcc.app.box.com/v/ChestXray-NIHCC
-Terms: free use; link to the source, cite the paper, acknowledge the NIH Clinical Center.
 Boxes: x, y, width, height, in pixels of the published 1024 x 1024 PNG, from the top-left corner.
 Known faults: labels were mined from reports, so their absence is noisy. A boxed film has one box a class, and 594 of
 880 have another positive label without a box: an unboxed label is not absent, a boxed one not exhaustively boxed.
@@ -19,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.declaration import Dataset, Source, Standing
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
+from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import find_films
-from lungspot.formats.tables import age_in_years, need, number, read_lines, read_rows, refuse_row, row_box, sex, view
+from lungspot.formats.tables import Row, age_in_years, need, need_folder, read_lines, sex, view
 
-__all__ = ["BOXES", "FRAME", "LABELS", "REPORTS", "cases"]
+__all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases"]
 
 REPORTS: Final = "nih"  # the reader of the text-mined labels
 BOXES: Final = "nih-boxes"  # the reader of BBox_List_2017.csv
@@ -46,25 +44,35 @@ LABELS: Final[dict[str, str]] = {
     "Pneumothorax": "pneumothorax",
 }
 _NO_FINDING = "No Finding"
-_BOX_COLUMNS = ("image", "label", "x", "y", "w", "h")
+_BOX: Final = ("Bbox [x", "y", "w", "h]")
 _FILE = re.compile(r"(\d{8})_\d{3}\.\w+\Z")
+_FACTS: Final = ("Patient ID", "Patient Age", "Patient Gender", "View Position")
+_ENTRY: Final = ("Image Index", "Finding Labels", "Follow-up #", *_FACTS)
+ENTRIES: Final = Table(
+    names=("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv"),
+    headers=(",".join((*_ENTRY, "OriginalImage[Width,Height]", "OriginalImagePixelSpacing[x,y]")),),
+    needs=("Image Index", "Finding Labels", *_FACTS),
+    film="Image Index",
+    once=("Image Index",),
+)
+BOX_LIST: Final = Table(
+    names=("BBox_List_2017.csv",),
+    headers=("Image Index,Finding Label,Bbox [x,y,w,h],,,",),
+    needs=("Image Index", "Finding Label", *_BOX),
+    film="Image Index",
+)
 _LISTS = {"train_val_list.txt": Split.TRAIN, "test_list.txt": Split.TEST}
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of the entries or the box list under ``root``, with the film if it is there."""
-    entries = need(root, "Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
-    films = find_films([root])
+    films = find_films([need_folder(root)])
+    need(root, *ENTRIES.names)
     boxed = {name: (_boxed(found),) for name, found in _boxes(root).items()}
     splits = _official(root)
-    columns = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
-    for line, row in read_rows(entries, columns):
-        name = _stem(entries, line, row["Image Index"])
-        positive = set(row["Finding Labels"].split("|")) - {_NO_FINDING}
-        if unknown := positive - LABELS.keys():
-            raise refuse_row(entries, line, f"unknown label {', '.join(sorted(unknown))}")
-        states = {label: State.PRESENT if key in positive else State.ABSENT for key, label in LABELS.items()}
-        findings = tuple(Finding(label) for key, label in LABELS.items() if key in positive)
+    for name, row, positive in _entries(root):
+        states = {label: State.PRESENT if label in positive else State.ABSENT for label in LABELS.values()}
+        findings = tuple(Finding(label) for label in LABELS.values() if label in positive)
         readings = (Reading(REPORTS, findings, states, FRAME), *boxed.pop(name, ()))
         yield Case(
             id=name,
@@ -95,23 +103,35 @@ def _boxed(boxes: list[tuple[str, Box]]) -> Reading:
     return Reading(BOXES, findings, {finding.label: State.PRESENT for finding in findings}, FRAME)
 
 
-def _boxes(root: Path) -> dict[str, list[tuple[str, Box]]]:
-    path = need(root, "BBox_List_2017.csv")
-    labels = LABELS | {"Infiltrate": "infiltration"}
+def _entries(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, Row, set[str]]]:
+    """Yield film, row and labels of each entry."""
+    for where, row in faults.rows(ENTRIES, root):
+        name = _stem(where, row["Image Index"], faults)
+        positive = set(row["Finding Labels"].split("|")) - {_NO_FINDING}
+        found = {faults.label(where, word, LABELS) for word in sorted(positive)}
+        if name is not None:
+            yield name, row, {label for label in found if label is not None}
+
+
+def _boxes(root: Path, faults: Faults = STRICT) -> dict[str, list[tuple[str, Box]]]:
     found: defaultdict[str, list[tuple[str, Box]]] = defaultdict(list)
-    for line, row in read_rows(path, ("Image Index", "Finding Label"), _BOX_COLUMNS):
-        if row["label"] not in labels:
-            raise refuse_row(path, line, f"unknown label {row['label']}")
-        x, y, width, height = (number(path, line, row, column) for column in "xywh")
-        box = row_box(path, line, (x, y, x + width, y + height))
-        found[_stem(path, line, row["image"])].append((labels[row["label"]], box))
+    for where, row in faults.rows(BOX_LIST, root):
+        name, text = _stem(where, row["Image Index"], faults), row["Finding Label"]
+        label = faults.label(where, text, LABELS | {"Infiltrate": "infiltration"})
+        cells = dict(zip("xywh", (row[column] for column in _BOX), strict=True))
+        four = faults.numbers(where, cells, cells)
+        corners = None if four is None else (four[0], four[1], four[0] + four[2], four[1] + four[3])
+        box = faults.box(where, f"{row['Image Index']}: {text}", corners, FRAME)
+        if name is not None and label is not None and box is not None:
+            found[name].append((label, box))
     return found
 
 
-def _stem(path: Path, line: int, file: str) -> str:
-    if not _FILE.match(file):
-        raise refuse_row(path, line, f"{file!r} is no NIH film (00000001_000.png)")
-    return file.rpartition(".")[0]
+def _stem(where: str, file: str, faults: Faults) -> str | None:
+    if _FILE.match(file):
+        return file.rpartition(".")[0]
+    faults.refuse("ROW_VALUE", where, f"{file!r} is no NIH film (00000001_000.png)")
+    return None
 
 
 def _official(root: Path) -> dict[str, Split]:
@@ -120,3 +140,24 @@ def _official(root: Path) -> dict[str, Split]:
         if (root / name).is_file():
             splits |= {line.rpartition(".")[0]: split for line in read_lines(root / name)}
     return splits
+
+
+DATASET: Final = Dataset(
+    name="nih",
+    folder="nih",
+    title="NIH ChestX-ray14, labels mined from reports",
+    boxed="984, not exhaustive",
+    citation=(
+        "Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM. ChestX-ray8: Hospital-scale chest X-ray database and "
+        "benchmarks. CVPR 2017."
+    ),
+    link="https://nihcc.app.box.com/v/ChestXray-NIHCC",
+    terms="free use; link to the source, cite the paper, acknowledge the NIH Clinical Center.",
+    cases=cases,
+    sources=(
+        Source(REPORTS, Standing.MINED, shares=True, ruled=True),
+        Source(BOXES, Standing.LIST, shares=True, ruled=True),
+    ),
+    labels=LABELS,
+    tables=(_entries, _boxes),
+)

@@ -1,11 +1,5 @@
 """NLM's Shenzhen and Montgomery County films: tuberculosis or normal, and polygons of the Shenzhen abnormalities.
 
-Citation: Jaeger S, Candemir S, Antani S, et al. Two public chest X-ray datasets for computer-aided screening of
-pulmonary diseases. Quant Imaging Med Surg 2014;4(6):475-477. Polygons: Yang F, Lu PX, Deng M, et al. Annotations of
-lung abnormalities in the Shenzhen chest X-ray dataset for computer-aided screening of pulmonary diseases. Data
-2022;7:95.
-Link: https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/
-Terms: cite the papers and acknowledge NLM.
 Boxes: around VIA polygons, in pixels of the published PNG, about 3000 x 2950; the polygon file does not say the size.
 Known faults: without the published PNG the size is a guess, and positions are right to a few per cent. The regions are
 of 19 kinds (infiltrates, nodules, effusion, thickening …) and all count as tuberculosis. Regions that are single
@@ -22,6 +16,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, everything_absent
@@ -29,7 +24,7 @@ from lungspot.formats.films import find_films
 from lungspot.formats.tables import age_in_years, need_folder, read_object, refuse_row, sex
 from lungspot.images import Sex, View, walk
 
-__all__ = ["FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
+__all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 
 SHENZHEN: Final = "shenzhen"
 MONTGOMERY: Final = "montgomery"
@@ -114,3 +109,21 @@ def _box(shape: Mapping[str, Any]) -> Box | None:
     if min(xs) == max(xs) or min(ys) == max(ys):
         return None
     return Box.from_points(zip(xs, ys, strict=True))
+
+
+DATASET: Final = Dataset(
+    name="nlm_tb",
+    folder="tb-extra",
+    title="NLM Shenzhen and Montgomery",
+    boxed="Shenzhen regions",
+    citation=(
+        "Jaeger S, Candemir S, Antani S, et al. Two public chest X-ray datasets for computer-aided screening of "
+        "pulmonary diseases. Quant Imaging Med Surg 2014;4(6):475-477. Polygons: Yang F, Lu PX, Deng M, et al. "
+        "Annotations of lung abnormalities in the Shenzhen chest X-ray dataset for computer-aided screening of "
+        "pulmonary diseases. Data 2022;7:95."
+    ),
+    link="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/",
+    terms="cite the papers and acknowledge NLM.",
+    cases=cases,
+    sources=(Source(SHENZHEN), Source(MONTGOMERY)),
+)

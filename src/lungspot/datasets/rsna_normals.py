@@ -1,6 +1,5 @@
 """Films that the RSNA challenge's radiologists read as Normal, as a folder of images.
 
-Citation, link, terms: as :mod:`lungspot.datasets.rsna`.
 Boxes: none.
 Known faults: the file names (``rsna_Normal-10016``) are neither NIH's nor RSNA's, so a film may be in ``nih`` too.
 """
@@ -9,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+from lungspot.datasets.declaration import Dataset
 from lungspot.datasets.rsna import READER
 from lungspot.errors import DatasetError
 from lungspot.formats.case import Case, everything_absent
 from lungspot.formats.films import find_films
 from lungspot.formats.tables import need_folder
 
-__all__ = ["cases"]
+__all__ = ["DATASET", "cases"]
 
 
 def cases(root: Path) -> Iterator[Case]:
@@ -27,3 +28,16 @@ def cases(root: Path) -> Iterator[Case]:
     reading = everything_absent(READER)
     for stem, path in sorted(films.items()):
         yield Case(id=stem, dataset="rsna_normals", patient=f"rsna_{stem}", readings=(reading,), image=path)
+
+
+DATASET: Final = Dataset(
+    name="rsna_normals",
+    folder="rsna-normals",
+    title="films that RSNA's readers call normal",
+    boxed="none",
+    citation="as rsna's",
+    link="https://www.kaggle.com/c/rsna-pneumonia-detection-challenge",
+    terms="research, non-commercial; do not share the files.",
+    cases=cases,
+    sources=(),
+)

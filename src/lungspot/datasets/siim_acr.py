@@ -1,9 +1,5 @@
 """SIIM-ACR Pneumothorax Segmentation 2019: 12,047 NIH films, masks of pneumothorax on 2,669.
 
-Citation: Filice RW, Stein A, Wu CC, et al. Crowdsourcing pneumothorax annotations using machine learning annotations on
-the NIH chest X-ray dataset. J Digit Imaging 2020;33:490-496.
-Link: https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation
-Terms: research, non-commercial; do not share the files.
 Boxes: around each connected part (8 neighbours) of a film's masks together, in pixels of the 1024 x 1024 DICOM. Masks
 are run-length codes, ``-1`` where there is none: pairs of offset from the end of the run before (0-based) and length,
 running down the columns.
@@ -18,30 +14,27 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Frame, Reading, enclosing
 from lungspot.formats.case import Case
+from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import need, read_rows, refuse_row, word
+from lungspot.formats.tables import need_folder
 
-__all__ = ["READER", "boxes_of", "cases", "runs_of"]
+__all__ = ["DATASET", "READER", "boxes_of", "cases", "runs_of"]
 
 READER: Final = "siim-acr"
+MASKS: Final = Table(
+    ("train-rle.csv", "stage_2_train.csv"), ("ImageId,EncodedPixels",), ("ImageId", "EncodedPixels"), "ImageId"
+)
 Run = tuple[int, int]  # from, up to (not including), counted down the columns from 0
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each ImageId of ``train-rle.csv`` (or ``stage_2_train.csv``), with its film if that is there."""
-    path = need(root, "train-rle.csv", "stage_2_train.csv")
-    films = find_films([root])
-    masks: dict[str, list[Run]] = {}
-    for line, row in read_rows(path, ("ImageId", "EncodedPixels")):
-        runs = masks.setdefault(word(path, line, row, "ImageId"), [])
-        try:
-            runs.extend(runs_of(row["EncodedPixels"], FRAME))
-        except ValueError as error:
-            raise refuse_row(path, line, f"EncodedPixels: {error}") from error
-    for name, runs in masks.items():
+    films = find_films([need_folder(root)])
+    for name, runs in _masks(root).items():
         image = films.get(name)
         facts = dicom_facts(image)
         boxes = [("pneumothorax", box) for box in boxes_of(runs, FRAME)]
@@ -56,6 +49,20 @@ def cases(root: Path) -> Iterator[Case]:
             age_years=facts.age_years,
             sex=facts.sex,
         )
+
+
+def _masks(root: Path, faults: Faults = STRICT) -> dict[str, list[Run]]:
+    masks: dict[str, list[Run]] = {}
+    for where, row in faults.rows(MASKS, root):
+        name = faults.word(where, row, "ImageId")
+        try:
+            runs = runs_of(row["EncodedPixels"], FRAME)
+        except ValueError as error:
+            faults.refuse("ROW_VALUE", where, f"EncodedPixels: {error}")
+            continue
+        if name is not None:
+            masks.setdefault(name, []).extend(runs)
+    return masks
 
 
 def runs_of(code: str, frame: Frame) -> list[Run]:
@@ -113,3 +120,20 @@ def _pieces(runs: Iterable[Run], height: int) -> Iterator[tuple[int, int, int]]:
         for column in range(start // height, (stop - 1) // height + 1):
             edge = column * height
             yield column, max(start - edge, 0), min(stop - edge, height)
+
+
+DATASET: Final = Dataset(
+    name="siim_acr",
+    folder="siim-acr",
+    title="SIIM-ACR Pneumothorax 2019",
+    boxed="around masks",
+    citation=(
+        "Filice RW, Stein A, Wu CC, et al. Crowdsourcing pneumothorax annotations using machine learning annotations "
+        "on the NIH chest X-ray dataset. J Digit Imaging 2020;33:490-496."
+    ),
+    link="https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation",
+    terms="research, non-commercial; do not share the files.",
+    cases=cases,
+    sources=(Source(READER),),
+    tables=(_masks,),
+)

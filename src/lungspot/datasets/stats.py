@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.datasets import chestxdet, nih, rsna
+from lungspot.datasets.catalog import SOURCES
 from lungspot.datasets.truth import truth
 from lungspot.findings import State
 from lungspot.findings.fuse import union
@@ -27,7 +27,7 @@ __all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "dis
 FIT: Final = 0.4
 SHIFT: Final = 0.2  # of the film's height: the median centres of one label lie further apart than a lung zone
 FEWEST: Final = 20  # boxes; medians of fewer say nothing
-_NIH_FILM: Final = frozenset({nih.REPORTS, nih.BOXES, chestxdet.READER, rsna.READER})  # whom truth() knows apart
+_SHARED: Final = frozenset(reader for reader, source in SOURCES.items() if source.shares)  # truth() knows them apart
 _STRENGTH: Final = {State.BOXED: 3, State.PRESENT: 2, State.ABSENT: 1}
 
 
@@ -113,7 +113,7 @@ def diseases(cases: Iterable[Case]) -> Iterator[Case]:
     Several readers of one dataset (VinDr) are united first: a disease that any of them saw counts as seen.
     """
     for case in cases:
-        several = len(case.readings) > 1 and _NIH_FILM.isdisjoint(reading.reader for reading in case.readings)
+        several = len(case.readings) > 1 and _SHARED.isdisjoint(reading.reader for reading in case.readings)
         one = replace(case, readings=(union(case.readings),)) if several else case
         yield replace(one, readings=(truth(one),))
 

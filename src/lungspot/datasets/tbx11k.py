@@ -1,8 +1,5 @@
 """TBX11K: 11,200 films (healthy, sick without TB, TB), boxes of active and obsolete tuberculosis.
 
-Citation: Liu Y, Wu YH, Ban Y, Wang H, Cheng MM. Rethinking computer-aided tuberculosis diagnosis. CVPR 2020.
-Link: https://mmcheng.net/tb/
-Terms: research, non-commercial.
 Boxes: Pascal VOC x0, y0, x1, y1, in pixels of the film before it was made 512 x 512: the XML file's ``size`` says
 which (2840 x 2827 and others). The COCO files give x, y, width, height in pixels of the 512 x 512 film.
 Known faults: ``imgs/tb/tb1199`` has no annotation. ``imgs/extra`` holds Montgomery, Shenzhen and DA/DB.
@@ -11,18 +8,20 @@ Known faults: ``imgs/tb/tb1199`` has no annotation. ``imgs/extra`` holds Montgom
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.faults import STRICT, Faults
 from lungspot.formats.films import list_films
-from lungspot.formats.tables import need, need_folder, read_lines, read_object, refuse_row, row_box
+from lungspot.formats.tables import need, need_folder, read_lines, read_object
 from lungspot.formats.xml_tree import parse_xml
 
-__all__ = ["LABELS", "NAMES", "READER", "cases"]
+__all__ = ["DATASET", "LABELS", "NAMES", "READER", "cases"]
 
 READER: Final = "tbx11k"
 LABELS: Final[dict[str, str]] = {
@@ -70,22 +69,26 @@ def _reading(name: str, frame: Frame | None, boxes: list[tuple[str, Box]]) -> Re
     return Reading(READER, (Finding("tuberculosis"),), {"tuberculosis": State.PRESENT}, frame)
 
 
-def _all_xml(root: Path) -> Iterator[tuple[str, _Annotation]]:
+def _all_xml(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, _Annotation]]:
     for path in sorted((root / "annotations" / "xml").glob("*.xml")):
         tree = parse_xml(path, "annotation")
         try:
             frame = Frame(int(tree.findtext("size/width", "")), int(tree.findtext("size/height", "")))
-            found = [
-                (item.findtext("name", ""), [float(item.findtext(f"bndbox/{key}", "")) for key in _CORNERS])
-                for item in tree.iter("object")
-            ]
         except ValueError as error:
             reason = error.reason if isinstance(error, InputError) else str(error)
-            raise DatasetError("DATASET_ROW", path, f"no size or bndbox of numbers ({reason})") from error
-        yield path.stem, (frame, [_boxed(path, name, name, corners) for name, corners in found])
+            faults.refuse("ROW_VALUE", str(path), f"no size or bndbox of numbers ({reason})")
+            continue
+        items = [
+            (item.findtext("name", ""), {key: item.findtext(f"bndbox/{key}", "") for key in _CORNERS})
+            for item in tree.iter("object")
+        ]
+        boxes = [
+            _boxed(str(path), name, faults.numbers(str(path), row, _CORNERS), frame, faults) for name, row in items
+        ]
+        yield path.stem, (frame, [box for box in boxes if box is not None])
 
 
-def _all_json(root: Path) -> Iterator[tuple[str, _Annotation]]:
+def _all_json(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, _Annotation]]:
     folder = root / "annotations" / "json"
     for name in next((names for names in _JSON if (folder / names[0]).is_file()), ()):
         path = need(folder, name)
@@ -93,21 +96,25 @@ def _all_json(root: Path) -> Iterator[tuple[str, _Annotation]]:
         found: defaultdict[Any, list[tuple[str, Box]]] = defaultdict(list)
         try:
             names = {item["id"]: item["name"] for item in content["categories"]}
+            frames = {image["id"]: Frame(image["width"], image["height"]) for image in content["images"]}
             for item in content["annotations"]:
                 x, y, width, height = item["bbox"]
                 corners = (x, y, x + width, y + height)
-                found[item["image_id"]].append(_boxed(path, item["id"], names[item["category_id"]], corners))
+                where, label = f"{path}:{item['id']}", names[item["category_id"]]
+                box = _boxed(where, label, corners, frames.get(item["image_id"]), faults)
+                found[item["image_id"]] += [] if box is None else [box]
             for image in content["images"]:
-                yield Path(image["file_name"]).stem, (Frame(image["width"], image["height"]), found[image["id"]])
+                yield Path(image["file_name"]).stem, (frames[image["id"]], found[image["id"]])
         except (KeyError, TypeError, ValueError) as error:
             reason = f"no COCO annotations with images, annotations and categories ({type(error).__name__}: {error})"
             raise DatasetError("DATASET_COLUMNS", path, reason) from error
 
 
-def _boxed(path: Path, row: str | int, name: str, corners: Iterable[float]) -> tuple[str, Box]:
-    if name not in NAMES:
-        raise refuse_row(path, row, f"unknown label {name!r}")
-    return NAMES[name], row_box(path, row, corners)
+def _boxed(
+    where: str, name: str, corners: Sequence[object] | None, frame: Frame | None, faults: Faults
+) -> tuple[str, Box] | None:
+    label, box = faults.label(where, name, NAMES), faults.box(where, name, corners, frame)
+    return None if label is None or box is None else (label, box)
 
 
 def _names(path: Path) -> list[str]:
@@ -129,3 +136,18 @@ def _official(root: Path) -> dict[str, Split]:
         elif coco.is_file():
             found |= {Path(name).stem: split for name in _names(coco)}
     return found
+
+
+DATASET: Final = Dataset(
+    name="tbx11k",
+    folder="tbx11k",
+    title="TBX11K, tuberculosis",
+    boxed="active and obsolete TB",
+    citation="Liu Y, Wu YH, Ban Y, Wang H, Cheng MM. Rethinking computer-aided tuberculosis diagnosis. CVPR 2020.",
+    link="https://mmcheng.net/tb/",
+    terms="research, non-commercial.",
+    cases=cases,
+    sources=(Source(READER, ruled=True),),
+    labels=NAMES,
+    tables=(_all_xml,),
+)

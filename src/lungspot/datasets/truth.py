@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lungspot.datasets import chestxdet, nih, rsna, siim_covid
+from lungspot.datasets.catalog import SOURCES
+from lungspot.datasets.declaration import Source, Standing
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
 from lungspot.formats.case import Case
@@ -31,12 +32,7 @@ __all__ = ["TRUTH", "noisy", "truth"]
 
 TRUTH: Final = "truth"  # the reader of the result
 
-# What these readers call the opacity that counts as pneumonia.
-_PNEUMONIA: Final[dict[str, tuple[str, ...]]] = {
-    rsna.READER: ("opacity",),
-    chestxdet.READER: ("consolidation",),
-    siim_covid.READER: ("pneumonia", "opacity"),
-}
+_STRANGER: Final = Source("")  # a reader that no dataset declares: a person, by the names of the taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +76,22 @@ def _verdicts(case: Case) -> dict[str, _Verdict]:
     readings = {reading.reader: reading for reading in case.readings}
     if len(readings) != len(case.readings):
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "two readings of one reader; fuse or choose first")
-    others = [reading for reader, reading in readings.items() if reader not in {nih.REPORTS, nih.BOXES}]
-    if len({reading.reader for reading in others} - {chestxdet.READER, rsna.READER}) > 1:
+    standing = {reader: SOURCES.get(reader, _STRANGER).standing for reader in readings}
+    others = [reading for reader, reading in readings.items() if standing[reader] is Standing.PERSON]
+    if sum(not SOURCES.get(reading.reader, _STRANGER).shares for reading in others) > 1:
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "several readers; fuse or choose one first")
     found: dict[str, _Verdict] = {}
     for label in DISEASES:
         people = [claim for reading in others if (claim := _claim(reading, label)) is not None]
-        if label == "pneumonia" and rsna.READER in readings:
-            people = [claim for claim in [_claim(readings[rsna.READER], label)] if claim is not None]
-        listed = _claim(readings[nih.BOXES], label) if nih.BOXES in readings else None
-        mined = _claim(readings[nih.REPORTS], label) if nih.REPORTS in readings else None
-        verdict = _decide(people, listed, mined)
+        settling = [reading for reading in others if label in SOURCES.get(reading.reader, _STRANGER).settles]
+        if settling:
+            people = [claim for reading in settling if (claim := _claim(reading, label)) is not None]
+        by_rank: dict[Standing, _Claim] = {}
+        for reader, reading in readings.items():
+            claim = None if standing[reader] is Standing.PERSON else _claim(reading, label)
+            if claim is not None:
+                by_rank.setdefault(standing[reader], claim)
+        verdict = _decide(people, by_rank.get(Standing.LIST), by_rank.get(Standing.MINED))
         if verdict is not None:
             found[label] = verdict
     return found
@@ -111,8 +112,9 @@ def _decide(people: list[_Claim], listed: _Claim | None, mined: _Claim | None) -
 def _claim(reading: Reading, label: str) -> _Claim | None:
     names = (label, *taxonomy().children(label))
     needed = taxonomy()[label].parts or (label,)
-    if label == "pneumonia":
-        names = needed = _PNEUMONIA.get(reading.reader, names)
+    means = SOURCES.get(reading.reader, _STRANGER).means
+    if label in means:
+        names = needed = means[label]
     states = [reading.states[name] for name in names if name in reading.states]
     positive = [state for state in states if state.is_positive]
     if positive:

@@ -1,10 +1,5 @@
 """VinDr-CXR: 18,000 films, 22 findings boxed and 6 called by image, by true readers; VinBigData (Kaggle) is a part.
 
-Citation: Nguyen HQ, Lam K, Le LT, et al. VinDr-CXR: an open dataset of chest X-rays with radiologist's annotations. Sci
-Data 2022;9:429.
-Link: https://physionet.org/content/vindr-cxr/1.0.0/ and
-https://www.kaggle.com/c/vinbigdata-chest-xray-abnormalities-detection
-Terms: research; do not share the files (PhysioNet: credentialed).
 Boxes: x0, y0, x1, y1, in pixels of the DICOM film. No CSV of the publisher says its size; it comes from, in this order,
 columns ``width`` and ``height`` (of a copy), a file ``train_meta.csv`` (dim0 height, dim1 width; of the usual copies),
 the header of the DICOM. Where none is here, the frame is the smallest that holds all boxes of the film: good for
@@ -17,29 +12,21 @@ disease``. Pneumonia and tuberculosis have no boxes. The test films' boxes are a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.declaration import Dataset
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
+from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import (
-    Row,
-    header_of,
-    need_folder,
-    number,
-    read_rows,
-    refuse_row,
-    row_box,
-    row_frame,
-    word,
-)
+from lungspot.formats.tables import Row, header_of, need_folder
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
-__all__ = ["CONSENSUS", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]
+__all__ = ["CONSENSUS", "DATASET", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]
 
 CONSENSUS: Final = "consensus"
 KAGGLE: Final[dict[str, str]] = {
@@ -78,6 +65,26 @@ GLOBAL: Final[dict[str, str]] = {
 }
 NO_FINDING: Final = "No finding"
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
+_KAGGLE_HEADER: Final = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"
+KAGGLE_BOXES: Final = Table(
+    names=("train.csv", "train.csv.gz"),
+    headers=(_KAGGLE_HEADER, f"{_KAGGLE_HEADER},width,height"),
+    needs=("image_id", "class_name", "rad_id", *_CORNERS),
+    film="image_id",
+)
+TRAIN_BOXES: Final = Table(
+    names=("annotations/annotations_train.csv",),
+    headers=("image_id,rad_id,class_name,x_min,y_min,x_max,y_max",),
+    needs=("image_id", "class_name", *_CORNERS),
+    film="image_id",
+)
+TEST_BOXES: Final = Table(
+    names=("annotations/annotations_test.csv",),
+    headers=("image_id,class_name,x_min,y_min,x_max,y_max",),
+    needs=("image_id", "class_name", *_CORNERS),
+    film="image_id",
+)
+SIZES: Final = Table(("train_meta.csv",), ("image_id,dim0,dim1",), ("image_id", "dim0", "dim1"), "image_id")
 
 
 @dataclass(slots=True)
@@ -94,14 +101,14 @@ def cases(root: Path) -> Iterator[Case]:
 
     Each has one :class:`Reading` a reader, in the order of the file.
     """
-    kaggle = [path for name in ("train.csv", "train.csv.gz") if (path := need_folder(root) / name).is_file()]
-    found = [(Split.TRAIN, kaggle[0], None)] if kaggle else _physionet(root)
+    need_folder(root)
+    found = [(Split.TRAIN, KAGGLE_BOXES, None)] if _kaggle(root) else _physionet(root)
     if not found:
         reason = "no train.csv, train.csv.gz or annotations/annotations_train.csv here"
         raise DatasetError("DATASET_INCOMPLETE", root, reason)
     films, frames = find_films([root]), _frames(root)
     for split, boxes, image_labels in found:
-        read = _read(boxes, image_labels)
+        read = _read(boxes, image_labels, root)
         for name, film in read.items():
             image = films.get(name)
             facts = dicom_facts(image)
@@ -124,68 +131,93 @@ def cases(root: Path) -> Iterator[Case]:
             )
 
 
+def _kaggle(root: Path) -> Path | None:
+    return next((root / name for name in KAGGLE_BOXES.names if (root / name).is_file()), None)
+
+
 def sizes_known(root: Path) -> bool:
     """Say whether the films' sizes are known here, so that box sizes relative to the film mean something."""
-    tables = [path for name in ("train.csv", "train.csv.gz") if (path := root / name).is_file()]
-    if tables and "width" in header_of(tables[0]):
+    table = _kaggle(root)
+    if table is not None and "width" in header_of(table):
         return True
     return (root / "train_meta.csv").is_file() or any(
         has_suffix(path, DICOM_SUFFIXES) for path in find_films([root]).values()
     )
 
 
-def _physionet(root: Path) -> list[tuple[Split, Path, Path | None]]:
-    found: list[tuple[Split, Path, Path | None]] = []
-    for split in (Split.TRAIN, Split.TEST):
-        boxes = root / "annotations" / f"annotations_{split}.csv"
-        labels = root / "annotations" / f"image_labels_{split}.csv"
+def _physionet(root: Path) -> list[tuple[Split, Table, Table | None]]:
+    found: list[tuple[Split, Table, Table | None]] = []
+    for split, table in ((Split.TRAIN, TRAIN_BOXES), (Split.TEST, TEST_BOXES)):
+        boxes, labels = root / table.names[0], root / f"annotations/image_labels_{split}.csv"
         if boxes.is_file() and not labels.is_file():
             raise DatasetError("DATASET_INCOMPLETE", root, f"annotations/{boxes.name} is here, {labels.name} is not")
         if boxes.is_file():
-            found.append((split, boxes, labels))
+            found.append((split, table, _image_labels(root, split)))
     return found
 
 
-def _read(path: Path, image_labels: Path | None) -> dict[str, _Film]:
+def _read(table: Table, image_labels: Table | None, root: Path, faults: Faults = STRICT) -> dict[str, _Film]:
     """Read the boxes, and PhysioNet's labels by image."""
     films: dict[str, _Film] = {}
-    header = header_of(path)
-    by_reader, sized = "rad_id" in header, {"width", "height"} <= set(header)
-    columns = ("image_id", "class_name", *_CORNERS, *(("rad_id",) if image_labels is None else ()))
-    for line, row in read_rows(path, columns):
-        film = films.setdefault(word(path, line, row, "image_id"), _Film())
-        marked = film.boxes.setdefault(word(path, line, row, "rad_id") if by_reader else CONSENSUS, [])
-        if sized and film.frame is None and row["width"]:
-            film.frame = row_frame(path, line, row, "width", "height")
-        if row["class_name"] == NO_FINDING or (row["class_name"] in GLOBAL and not row["x_min"]):
+    for where, row in faults.rows(table, root):
+        image = faults.word(where, row, "image_id")
+        reader = faults.word(where, row, "rad_id") if "rad_id" in row else CONSENSUS
+        if image is None or reader is None:
             continue
-        if row["class_name"] not in LOCAL:
-            raise refuse_row(path, line, f"unknown class_name {row['class_name']!r}")
-        corners = (number(path, line, row, column) for column in _CORNERS)
-        marked.append((LOCAL[row["class_name"]], row_box(path, line, corners)))
+        film = films.setdefault(image, _Film())
+        marked = film.boxes.setdefault(reader, [])
+        if film.frame is None and row.get("width") and row.get("height"):
+            film.frame = faults.frame(where, row, "width", "height")
+        text = row["class_name"]
+        if text == NO_FINDING or (text in GLOBAL and not row["x_min"]):
+            continue
+        label = faults.label(where, text, LOCAL, "class_name")
+        box = faults.box(where, f"{image}: {text}", faults.numbers(where, row, _CORNERS), film.frame)
+        if label is not None and box is not None:
+            marked.append((label, box))
     if image_labels is not None:
-        _add_image_labels(films, image_labels)
+        _add_image_labels(films, image_labels, root, faults)
     return films
 
 
-def _add_image_labels(films: dict[str, _Film], path: Path) -> None:
-    header = header_of(path)
-    by_reader = "rad_id" in header
-    columns = {name: label for name, label in (LOCAL | GLOBAL).items() if name in header}
-    missing = (set(LOCAL.values()) | set(GLOBAL.values())) - set(columns.values())
-    needed = [name for name, label in (LOCAL | GLOBAL).items() if label in missing]
-    for line, row in read_rows(path, ("image_id", *columns, *needed)):
-        film = films.setdefault(word(path, line, row, "image_id"), _Film())
-        reader = word(path, line, row, "rad_id") if by_reader else CONSENSUS
+def _add_image_labels(films: dict[str, _Film], table: Table, root: Path, faults: Faults) -> None:
+    for where, row in faults.rows(table, root):
+        image = faults.word(where, row, "image_id")
+        reader = faults.word(where, row, "rad_id") if "rad_id" in row else CONSENSUS
+        if image is None or reader is None:
+            continue
+        film = films.setdefault(image, _Film())
         film.boxes.setdefault(reader, [])
-        film.globals[reader] = {label: _state(path, line, row, name) for name, label in columns.items()}
+        said = {label: _state(where, row, name, faults) for name, label in (LOCAL | GLOBAL).items() if name in row}
+        film.globals[reader] = {label: state for label, state in said.items() if state is not None}
 
 
-def _state(path: Path, line: int, row: Row, column: str) -> State:
-    value = number(path, line, row, column)
-    if value not in {0, 1}:
-        raise refuse_row(path, line, f"{column} is {row[column]!r}, neither 0 nor 1")
-    return State.PRESENT if value else State.ABSENT
+def _state(where: str, row: Row, column: str, faults: Faults) -> State | None:
+    value = faults.number(where, row, column)
+    if value is not None and value not in {0, 1}:
+        faults.refuse("ROW_VALUE", where, f"{column} is {row[column]!r}, neither 0 nor 1")
+        return None
+    return None if value is None else State.PRESENT if value else State.ABSENT
+
+
+def _image_labels(root: Path, split: Split) -> Table:
+    """Return PhysioNet's table of labels by image; ``Other disease`` and ``Other diseases`` are one column."""
+    name = f"annotations/image_labels_{split}.csv"
+    header = header_of(root / name) if (root / name).is_file() else ()
+    others = [column for column in ("Other diseases", "Other disease") if column in header]
+    needs = [column for column in (LOCAL | GLOBAL) if not column.startswith("Other disease")]
+    reader = ("rad_id",) if split is Split.TRAIN else ()
+    columns = ("image_id", *reader, *needs, *(others or ["Other diseases"]))
+    return Table((name,), (",".join((*columns, NO_FINDING)),), columns, "image_id", once=("image_id", *reader))
+
+
+def _checked(table: Table) -> Callable[[Path, Faults], object]:
+    """Return what reads one of the tables of boxes for ``data check``, where it is there."""
+
+    def read(root: Path, faults: Faults) -> object:
+        return _read(table, None, root, faults)
+
+    return read
 
 
 def _reading(
@@ -203,14 +235,11 @@ def _reading(
     return Reading(reader, findings, states, frame)
 
 
-def _frames(root: Path) -> dict[str, Frame]:
-    path = root / "train_meta.csv"
-    if not path.is_file():
+def _frames(root: Path, faults: Faults = STRICT) -> dict[str, Frame]:
+    if not (root / "train_meta.csv").is_file():
         return {}
-    return {
-        row["image_id"]: row_frame(path, line, row, "dim1", "dim0")
-        for line, row in read_rows(path, ("image_id", "dim0", "dim1"))
-    }
+    found = {row["image_id"]: faults.frame(where, row, "dim1", "dim0") for where, row in faults.rows(SIZES, root)}
+    return {name: frame for name, frame in found.items() if frame is not None}
 
 
 def _holding(film: _Film) -> Frame | None:
@@ -218,3 +247,24 @@ def _holding(film: _Film) -> Frame | None:
     if not boxes:
         return None
     return Frame(math.ceil(max(box.x1 for box in boxes)), math.ceil(max(box.y1 for box in boxes)))
+
+
+DATASET: Final = Dataset(
+    name="vindr",
+    folder="vindr",
+    title="VinDr-CXR (PhysioNet), VinBigData (Kaggle)",
+    boxed="each reader's",
+    citation=(
+        "Nguyen HQ, Lam K, Le LT, et al. VinDr-CXR: an open dataset of chest X-rays with radiologist's annotations. "
+        "Sci Data 2022;9:429."
+    ),
+    link=(
+        "https://physionet.org/content/vindr-cxr/1.0.0/ and https://www.kaggle.com/c/vinbigdata-chest-xray-"
+        "abnormalities-detection"
+    ),
+    terms="research; do not share the files (PhysioNet: credentialed).",
+    cases=cases,
+    sources=(),
+    labels=LOCAL | GLOBAL,
+    tables=(_checked(KAGGLE_BOXES), _checked(TRAIN_BOXES), _checked(TEST_BOXES), _frames),
+)

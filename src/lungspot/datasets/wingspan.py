@@ -1,9 +1,5 @@
 """Wingspan: 234 chest films with outlines of heart and lungs, and the cardiothoracic ratio of 200 of them.
 
-Citation: Dong N, Kampffmeyer M, Liang X, et al. Unsupervised domain adaptation for automatic estimation of
-cardiothoracic ratio. MICCAI 2018.
-Link: https://arxiv.org/abs/1807.03434 (the paper; the films come with a cardiothoracic-ratio data set under MIT)
-Terms: MIT; cite the paper.
 Boxes: the extent of the heart's mask, in pixels of the 512 x 512 film, where the ratio is above 0.55. Masks of heart
 and lungs: :mod:`.anatomy`.
 Known faults: cardiomegaly is a ratio here, nobody read the films: above 0.55 it is boxed, up to 0.50 absent, between
@@ -20,29 +16,26 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.anatomy import anatomy_of
+from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case
+from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import find_films
-from lungspot.formats.tables import need, number, read_rows, refuse_row, word
+from lungspot.formats.tables import need_folder
 
-__all__ = ["FRAME", "LARGE", "NORMAL", "READER", "cases", "mask_ratio"]
+__all__ = ["DATASET", "FRAME", "LARGE", "NORMAL", "READER", "cases", "mask_ratio"]
 
 READER: Final = "wingspan"
 FRAME: Final = Frame(512, 512)
 LARGE: Final = 0.55  # the ratio above which a heart is called large
 NORMAL: Final = 0.50  # the ratio up to which it is not
+RATIOS: Final = Table(("ctr_ground_truth.csv",), ("id,ctr",), ("id", "ctr"), "id", once=("id",))
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of ``ctr_ground_truth.csv``, then for the other films in ``images``, by name."""
-    path = need(root, "ctr_ground_truth.csv")
-    films = find_films([root / "images"])
-    ratios: dict[str, float] = {}
-    for line, row in read_rows(path, ("id", "ctr")):
-        name, ratio = word(path, line, row, "id").removesuffix(".png"), number(path, line, row, "ctr")
-        if not 0 < ratio < 1:
-            raise refuse_row(path, line, f"ctr is {row['ctr']}, not between 0 and 1")
-        ratios[name] = ratio
+    films = find_films([need_folder(root) / "images"])
+    ratios = _ratios(root)
     for name in (*ratios, *sorted(films.keys() - ratios.keys())):
         case = Case(name, "wingspan", f"wingspan_{name}", (), films.get(name), FRAME)
         organs = anatomy_of(case)
@@ -57,6 +50,17 @@ def mask_ratio(organs: Mapping[str, Box]) -> float | None:
     return organs["heart"].width / (max(left.x1, right.x1) - min(left.x0, right.x0))
 
 
+def _ratios(root: Path, faults: Faults = STRICT) -> dict[str, float]:
+    ratios: dict[str, float] = {}
+    for where, row in faults.rows(RATIOS, root):
+        name, ratio = faults.word(where, row, "id"), faults.number(where, row, "ctr")
+        if ratio is not None and not 0 < ratio < 1:
+            faults.refuse("ROW_VALUE", where, f"ctr is {row['ctr']}, not between 0 and 1")
+        elif name is not None and ratio is not None:
+            ratios[name.removesuffix(".png")] = ratio
+    return ratios
+
+
 def _reading(ratio: float | None, heart: Box | None) -> Reading:
     if ratio is None or NORMAL < ratio <= LARGE:
         return Reading(READER, (), {}, FRAME)
@@ -64,3 +68,20 @@ def _reading(ratio: float | None, heart: Box | None) -> Reading:
         return Reading(READER, (), {"cardiomegaly": State.ABSENT}, FRAME)
     state = State.PRESENT if heart is None else State.BOXED
     return Reading(READER, (Finding("cardiomegaly", heart),), {"cardiomegaly": state}, FRAME)
+
+
+DATASET: Final = Dataset(
+    name="wingspan",
+    folder="wingspan",
+    title="Wingspan, cardiothoracic ratios; masks of heart and lungs",
+    boxed="large hearts",
+    citation=(
+        "Dong N, Kampffmeyer M, Liang X, et al. Unsupervised domain adaptation for automatic estimation of "
+        "cardiothoracic ratio. MICCAI 2018."
+    ),
+    link="https://arxiv.org/abs/1807.03434 (the paper; the films come with a cardiothoracic-ratio data set under MIT)",
+    terms="MIT; cite the paper.",
+    cases=cases,
+    sources=(Source(READER),),
+    tables=(_ratios,),
+)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lungspot.datasets import chestxdet, nih, rsna, siim_covid, tbx11k
-from lungspot.datasets.catalog import DATASETS
+from lungspot.datasets.catalog import DATASETS, SOURCES
 from lungspot.datasets.truth import noisy, truth
 from lungspot.evaluate.pairing import without
 from lungspot.findings import Reading
@@ -15,7 +14,7 @@ from lungspot.formats.case import Case
 __all__ = ["truths"]
 
 # readers whose labels mean another disease by the rule of the ten diseases, wherever they were written to
-_RULED = frozenset({nih.REPORTS, nih.BOXES, rsna.READER, chestxdet.READER, siim_covid.READER, tbx11k.READER})
+_RULED = frozenset(reader for reader, source in SOURCES.items() if source.ruled)
 
 
 def truths(cases: Iterable[Case], name: str, *, certain: bool = False) -> list[tuple[Case, Reading]]:

@@ -26,6 +26,7 @@ PROBLEMS: Final[dict[str, str]] = {
     "ROW_CONTRADICTS": "two rows that say different things about one film",
     "ROW_DUPLICATED": "a row that is there twice",
     "ROW_SHORT": "a row with fewer values than the header has columns",
+    "ROW_VALUE": "a value that its column cannot have",
 }
 
 

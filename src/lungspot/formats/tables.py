@@ -6,15 +6,13 @@ import csv
 import gzip
 import io
 import json
-import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from lungspot.errors import DatasetError, InputError
-from lungspot.findings import Box, Frame
+from lungspot.errors import DatasetError
 from lungspot.images import Sex, View
 
 __all__ = [
@@ -23,17 +21,14 @@ __all__ = [
     "header_of",
     "need",
     "need_folder",
-    "number",
+    "open_text",
     "read_lines",
     "read_list",
     "read_object",
     "read_rows",
     "refuse_row",
-    "row_box",
-    "row_frame",
     "sex",
     "view",
-    "word",
 ]
 
 Row = Mapping[str, str]
@@ -68,7 +63,7 @@ def read_rows(path: Path, columns: Iterable[str], names: Sequence[str] = ()) -> 
     not whole.
     """
     try:
-        with _open_text(path) as file:
+        with open_text(path) as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in header]:
@@ -90,7 +85,7 @@ def read_rows(path: Path, columns: Iterable[str], names: Sequence[str] = ()) -> 
 def header_of(path: Path) -> tuple[str, ...]:
     """Return the column names of a CSV file; raises :class:`DatasetError`."""
     try:
-        with _open_text(path) as file:
+        with open_text(path) as file:
             return tuple(name.strip() for name in next(csv.reader(file), []))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
@@ -125,42 +120,6 @@ def refuse_row(path: Path, line: int | str, reason: str) -> DatasetError:
     return DatasetError("DATASET_ROW", f"{path}:{line}", reason)
 
 
-def number(path: Path, line: int | str, row: Row, column: str) -> float:
-    """Return the finite number in a column; raises :class:`DatasetError`."""
-    try:
-        value = float(row[column])
-    except (ValueError, TypeError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise refuse_row(path, line, f"{column} is {row[column]!r}, not a number")
-    return value
-
-
-def word(path: Path, line: int | str, row: Row, column: str) -> str:
-    """Return the text in a column that must not be empty; raises :class:`DatasetError`."""
-    text = row[column].strip()
-    if not text:
-        raise refuse_row(path, line, f"{column} is empty")
-    return text
-
-
-def row_frame(path: Path, line: int | str, row: Row, width: str, height: str) -> Frame:
-    """Return the size in two columns; raises :class:`DatasetError` where they make none."""
-    sides = [number(path, line, row, column) for column in (width, height)]
-    try:
-        return Frame(int(sides[0]), int(sides[1]))
-    except InputError as error:
-        raise refuse_row(path, line, f"{width}, {height}: {error.reason}") from error
-
-
-def row_box(path: Path, line: int | str, corners: Iterable[float]) -> Box:
-    """Return the box of x0, y0, x1, y1; raises :class:`DatasetError` where they make none."""
-    try:
-        return Box(*corners)
-    except (InputError, TypeError, ValueError) as error:
-        raise refuse_row(path, line, error.reason if isinstance(error, InputError) else str(error)) from error
-
-
 def age_in_years(text: str) -> float | None:
     """Return years of ``058Y``, ``013M``, ``005D`` or ``58``; None where empty, or older than 120 (NIH has a 411)."""
     match = _AGE.match(text.strip())
@@ -181,14 +140,15 @@ def view(text: str) -> View:
     return View(word) if word in {"PA", "AP"} else View.UNKNOWN
 
 
+def open_text(path: Path) -> IO[str]:
+    """Open a CSV file for reading, ``.gz`` too; a byte-order mark is passed over."""
+    if path.suffix == ".gz":
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
 def _read_json(path: Path) -> Any:  # noqa: ANN401
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not whole JSON ({error})") from error
-
-
-def _open_text(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")

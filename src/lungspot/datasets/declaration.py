@@ -1,0 +1,71 @@
+"""What a dataset's module declares once; the catalogue, the checks, truth, docs and terms are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from lungspot.errors import InputError
+from lungspot.formats.case import Case
+from lungspot.formats.faults import Faults
+
+__all__ = ["Dataset", "Source", "Standing"]
+
+
+class Standing(StrEnum):
+    """How what a reader says counts as truth (:mod:`.truth`)."""
+
+    PERSON = "person"  # read the film: counts first
+    LIST = "list"  # boxed one instance a label at most: counts where no person boxed the label
+    MINED = "mined"  # labels mined from reports: count last, and their absence is noisy
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One reader of a dataset, and how its readings count as truth.
+
+    ``means``: disease → the labels of this reader that mean it, where they are other than those of the taxonomy.
+    ``settles``: diseases about which nobody else is asked where this reader read the film. ``shares``: other datasets
+    hold readings of the same films, so that several such readers may read one film. ``ruled``: its labels mean a
+    disease by the rule of truth wherever they were written to, so that a converted dataset is judged as the dataset is.
+    """
+
+    reader: str
+    standing: Standing = Standing.PERSON
+    means: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settles: frozenset[str] = frozenset()
+    shares: bool = False
+    ruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One public dataset.
+
+    ``folder``: where its download lies below a common data folder. ``title``, ``boxed``: what it is and what its boxes
+    are, for the table of docs/reference/datasets.md. ``citation``, ``link``, ``terms``: as its publisher wishes.
+    ``labels``: the publisher's names → label ids. ``cases``: reads it, raising at the first fault. ``tables``: what
+    reads each of its tables, raising or keeping faults; ``data check`` calls them. ``sources``: its readers.
+    ``films_elsewhere``: its films may lie in the NIH's folder.
+    """
+
+    name: str
+    folder: str
+    title: str
+    boxed: str
+    citation: str
+    link: str
+    terms: str
+    cases: Callable[[Path], Iterator[Case]]
+    sources: tuple[Source, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[Callable[[Path, Faults], object], ...] = ()
+    films_elsewhere: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that leaves out what every user must know."""
+        for name in ("name", "folder", "title", "citation", "link", "terms"):
+            if not getattr(self, name):
+                raise InputError("BAD_VALUE", self.name or None, f"a dataset without {name}")

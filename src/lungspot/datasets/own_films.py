@@ -1,0 +1,26 @@
+"""A folder of films with a CSV of image labels: one's own, or any download in this form (:mod:`.image_labels`).
+
+Boxes: none.
+Known faults: labels without a place; without a patient every film is someone else's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lungspot.datasets.declaration import Dataset, Source
+from lungspot.formats import image_labels
+
+__all__ = ["DATASET"]
+
+DATASET: Final = Dataset(
+    name="csv",
+    folder="csv",
+    title="a folder of films with a CSV of image labels",
+    boxed="none",
+    citation="the publisher's",
+    link="docs/reference/datasets.md",
+    terms="the publisher's",
+    cases=image_labels.cases,
+    sources=(Source(image_labels.READER),),
+)
