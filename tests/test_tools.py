@@ -4,6 +4,7 @@ import os
 import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,22 +94,36 @@ def test_a_lock_of_apt_is_waited_for(tmp_path):
     assert held in done.stderr
 
 
-def test_a_room_below_its_floor_is_named(tmp_path, monkeypatch, capsys):
-    tool = runpy.run_path(str(TOOLS / "coverage_floor.py"))
-    monkeypatch.chdir(tmp_path)
-    main = tool["main"]
-    totals = {
-        "covered_lines": 9,
-        "num_statements": 10,
-        "covered_branches": 1,
-        "num_branches": 2,
-        "percent_covered": 83.3,
-    }
-    monkeypatch.setitem(
-        main.__globals__, "covered", lambda _data, room: totals | {"percent_covered": 83.3 if room == "images" else 99}
-    )
-    monkeypatch.setattr("coverage.Coverage.load", lambda _: None)
-    assert main() == 1
-    said = capsys.readouterr()
-    assert "below its floor in: images\n" in said.err
-    assert "9/10" in said.out
+@pytest.fixture
+def covered_rooms(tmp_path):
+    """A function that runs part of a small room of each name under coverage, and then the tool."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
+
+    def run(**calls):
+        for room, asked in calls.items():
+            folder = tmp_path / "lungspot" / room
+            folder.mkdir(parents=True)
+            (tmp_path / "lungspot" / "__init__.py").touch()  # or the real one would be found
+            (folder / "__init__.py").touch()
+            (folder / "one.py").write_text("def f(x):\n    if x:\n        return 1\n    return 2\n")
+            (tmp_path / f"use_{room}.py").write_text(f"from lungspot.{room}.one import f\n" + "".join(asked))
+        (tmp_path / "use.py").write_text("".join(f"import use_{room}\n" for room in calls))
+        command = [sys.executable, "-m", "coverage", "run", "--branch", "--source", "lungspot", "use.py"]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+        tool = [sys.executable, TOOLS / "coverage_floor.py"]
+        return subprocess.run(tool, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_room_below_its_floor_is_named(covered_rooms):
+    done = covered_rooms(findings=["f(1)\n", "f(0)\n"], images=["f(1)\n"])
+    assert done.returncode == 1
+    assert done.stderr == "coverage is below its floor in: images\n"
+    rows = {row.split()[0]: row.split()[1:] for row in done.stdout.splitlines()[1:]}
+    assert rows == {"findings": ["4/4", "2/2", "100.0%", "95.0%"], "images": ["3/4", "1/2", "66.7%", "95.0%"]}
+
+
+def test_rooms_at_their_floors_pass(covered_rooms):
+    done = covered_rooms(findings=["f(1)\n", "f(0)\n"], images=["f(1)\n", "f(0)\n"])
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lungspot.extras import import_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_curves"]
 
@@ -24,6 +29,14 @@ def draw_curves(run: Path) -> Path | None:
     except ModuleNotFoundError:
         return None
     figure = Figure(figsize=(11, 4), layout="constrained")
+    _draw(figure, log, val)
+    path = run / "curves.png"
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    return path
+
+
+def _draw(figure: Figure, log: Mapping[str, Sequence[float]], val: Mapping[str, Sequence[float]]) -> None:
+    """Draw losses on the left and val on the right; what was not measured (NaN) leaves no point."""
     left, right = figure.subplots(1, 2)
     for name in ("score", "box", "image", "loss"):
         left.plot(log["minutes"], log[name], label=name, linewidth=1)
@@ -37,9 +50,6 @@ def draw_curves(run: Path) -> Path | None:
     right.set(xlabel="minutes", ylabel="val: AP at IoU 0.4, AUROC", ylim=(0, 1))
     if val:
         right.legend(frameon=False, fontsize="x-small", ncols=2)
-    path = run / "curves.png"
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    return path
 
 
 def _columns(path: Path) -> dict[str, list[float]]:
