@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Detector, decode, load_detector, see
+from lungspot.detect import Detector, decode, load_detector, run_gated
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
 from lungspot.findings import Frame, Reading
@@ -65,18 +65,18 @@ def assess(
     """Return the result of a film that has been read; ``read_ms`` is how long that took."""
     start = time.perf_counter()
     model = Model(detector.card, detector.sha256, detector.runtime)
-    sight = see(radiograph, detector)
+    gated = run_gated(radiograph, detector)
     timings = {"read": read_ms, "detect": _since(start)}
-    if sight.raw is None or sight.placement is None:
-        said = (radiograph, model, None, sight.reasons, sight.notices)
+    if gated.raw is None or gated.placement is None:
+        said = (radiograph, model, None, gated.reasons, gated.notices)
         return Analysis(*said, point=point, timings=timings, min_score=min_score)
     start = time.perf_counter()
-    upright = decode(sight.raw, sight.placement, detector.card, point=point, min_score=min_score)
-    reading = sight.correction.reading(upright)
-    heat = cam(sight.raw, detector.card, sight.correction)
+    upright = decode(gated.raw, gated.placement, detector.card, point=point, min_score=min_score)
+    reading = gated.correction.reading(upright)
+    heat = cam(gated.raw, detector.card, gated.correction)
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))
     timings["explain"] = _since(start)
-    return Analysis(radiograph, model, reading, (), sight.notices, heat, agreement, point, timings, min_score)
+    return Analysis(radiograph, model, reading, (), gated.notices, heat, agreement, point, timings, min_score)
 
 
 def analyze_all(

@@ -122,9 +122,12 @@ def test_no_box_of_a_lung_finding_is_reported_where_no_lung_is():
         ("effusion", (100, 200, 120, 280), 0.8),  # its part below the middle
         ("effusion", (20, 240, 60, 360), 0.7),
     ]
-    lungs = [Box(20, 40, 60, 160)]
+    lungs = [Box(20, 40, 60, 160), Box(120, 40, 180, 160)]
     assert boxed(decode(found, PLACEMENT, card, lungs=lungs)) == [("effusion", (20, 40, 60, 160), 0.9)]
-    nowhere = decode(found, PLACEMENT, card, lungs=[])
+    for unseen in (lungs[:1], []):  # a lung that was not seen may be white
+        assert decode(found, PLACEMENT, card, lungs=unseen) == decode(found, PLACEMENT, card)
+    elsewhere = [Box(0, 0, 10, 10), Box(190, 0, 200, 10)]
+    nowhere = decode(found, PLACEMENT, card, lungs=elsewhere)
     assert boxed(nowhere) == []
     assert nowhere.states["effusion"] is State.PRESENT  # the film still shows it, though nobody knows where
 
@@ -132,7 +135,8 @@ def test_no_box_of_a_lung_finding_is_reported_where_no_lung_is():
 def test_a_heart_may_lie_where_no_lung_is():
     card = ModelCard("m", "1", ("cardiomegaly", "edema"), 100)
     found = raw([[10, 10, 30, 40]], [[0.9, 0.0]], image=(1, 0))
-    assert len(boxed(decode(found, PLACEMENT, card, lungs=[]))) == 1
+    lungs = [Box(120, 200, 150, 300), Box(160, 200, 190, 300)]
+    assert len(boxed(decode(found, PLACEMENT, card, lungs=lungs))) == 1
 
 
 def test_boxes_out_of_a_map_are_kept_to_the_lungs_too_and_are_not_judged():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.detect import Correction, load_detector, see
+from lungspot.detect import Correction, load_detector, run_gated
 from lungspot.detect.gate import unfit
 from lungspot.findings import Frame
 from lungspot.images import Notice, Origin, Radiograph, View
@@ -24,22 +24,22 @@ def detector(model_file):
 
 
 def test_an_upright_film_passes(detector):
-    sight = see(film(upright()), detector)
-    assert sight.reasons == ()
-    assert sight.raw is not None
-    assert sight.correction == Correction()
-    assert sight.placement.source == Frame(80, 96)
-    assert sight.notices == ()
+    gated = run_gated(film(upright()), detector)
+    assert gated.reasons == ()
+    assert gated.raw is not None
+    assert gated.correction == Correction()
+    assert gated.placement.source == Frame(80, 96)
+    assert gated.notices == ()
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_turned_film_is_read_upright(detector, turns):
-    straight = see(film(upright()), detector)
-    sight = see(film(np.rot90(upright(), -turns)), detector)
-    assert sight.correction == Correction(turns)
-    assert sight.raw.scores.tobytes() == straight.raw.scores.tobytes()
-    assert [notice.code for notice in sight.notices] == ["TURNED"]
-    assert str(90 * turns) in sight.notices[0].text
+    straight = run_gated(film(upright()), detector)
+    gated = run_gated(film(np.rot90(upright(), -turns)), detector)
+    assert gated.correction == Correction(turns)
+    assert gated.raw.scores.tobytes() == straight.raw.scores.tobytes()
+    assert [notice.code for notice in gated.notices] == ["TURNED"]
+    assert str(90 * turns) in gated.notices[0].text
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,22 @@ def test_a_turned_film_is_read_upright(detector, turns):
 )
 def test_pixels_not_worth_reading_are_refused_before_the_network_runs(pixels, reason, detector, monkeypatch):
     monkeypatch.setattr(detector, "run", None)
-    sight = see(film(pixels), detector)
-    assert reason in sight.reasons
-    assert sight.raw is None
+    gated = run_gated(film(pixels), detector)
+    assert reason in gated.reasons
+    assert gated.raw is None
 
 
 def test_a_header_that_says_lateral_is_believed(detector):
-    sight = see(film(upright(), view=View.LATERAL), detector)
-    assert sight.reasons == ("LATERAL",)
-    assert sight.raw is None
+    gated = run_gated(film(upright(), view=View.LATERAL), detector)
+    assert gated.reasons == ("LATERAL",)
+    assert gated.raw is None
     assert unfit(film(upright(), view=View.AP)) == ()
 
 
 def test_a_header_that_names_another_part_of_the_body_is_believed(detector):
-    sight = see(film(upright(), notices=(Notice("BODY_PART", "BodyPartExamined is HIP"),)), detector)
-    assert sight.reasons == ("NOT_A_CHEST_FILM",)
-    assert sight.raw is None
+    gated = run_gated(film(upright(), notices=(Notice("BODY_PART", "BodyPartExamined is HIP"),)), detector)
+    assert gated.reasons == ("NOT_A_CHEST_FILM",)
+    assert gated.raw is None
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_what_the_gate_calls_something_else_has_no_scores(detector, monkeypatch,
         return type(raw)(raw.boxes, raw.scores, raw.image_scores, raw.maps, raw.features, np.array(values, np.float32))
 
     monkeypatch.setattr(detector, "run", insist)
-    sight = see(film(upright()), detector)
-    assert sight.reasons == (reason,)
-    assert sight.raw is None
-    assert sight.placement is None
+    gated = run_gated(film(upright()), detector)
+    assert gated.reasons == (reason,)
+    assert gated.raw is None
+    assert gated.placement is None
 
 
 def test_a_network_that_gives_no_number_refuses_the_film(detector, monkeypatch):
@@ -111,33 +111,33 @@ def test_a_network_that_gives_no_number_refuses_the_film(detector, monkeypatch):
         return outputs
 
     monkeypatch.setattr(detector._session, "run", spoilt)
-    sight = see(film(upright()), detector)
-    assert sight.reasons == ("MODEL_NUMERIC",)
-    assert sight.raw is None
+    gated = run_gated(film(upright()), detector)
+    assert gated.reasons == ("MODEL_NUMERIC",)
+    assert gated.raw is None
 
 
 def test_without_a_gate_the_reader_is_told(write_model, generated_card, tmp_path):
     card = type(generated_card)(
         **{name: getattr(generated_card, name) for name in generated_card.__dataclass_fields__} | {"gate": None}
     )
-    sight = see(film(np.rot90(upright())), load_detector(write_model(tmp_path / "m.onnx", card)))
-    assert sight.reasons == ()
-    assert sight.correction == Correction()
-    assert [notice.code for notice in sight.notices] == ["NO_GATE"]
+    gated = run_gated(film(np.rot90(upright())), load_detector(write_model(tmp_path / "m.onnx", card)))
+    assert gated.reasons == ()
+    assert gated.correction == Correction()
+    assert [notice.code for notice in gated.notices] == ["NO_GATE"]
 
 
 @pytest.mark.parametrize(("age", "codes"), [(15.9, ["CHILD"]), (16, []), (None, [])])
 def test_children_are_read_with_a_warning(detector, age, codes):
-    sight = see(film(upright(), age_years=age), detector)
-    assert [notice.code for notice in sight.notices] == codes
-    assert sight.raw is not None
+    gated = run_gated(film(upright(), age_years=age), detector)
+    assert [notice.code for notice in gated.notices] == codes
+    assert gated.raw is not None
 
 
 @pytest.mark.parametrize("turns", [0, 2])
 def test_a_film_with_swapped_greys_is_set_right(detector, turns):
-    straight = see(film(upright()), detector)
-    sight = see(film(np.rot90(1 - upright(), -turns)), detector)
-    assert sight.reasons == ()
-    assert sight.correction == Correction(turns, invert=True)
-    np.testing.assert_allclose(sight.raw.scores, straight.raw.scores, atol=1e-4)
-    assert {notice.code for notice in sight.notices} == {"GREYS_SWAPPED"} | ({"TURNED"} if turns else set())
+    straight = run_gated(film(upright()), detector)
+    gated = run_gated(film(np.rot90(1 - upright(), -turns)), detector)
+    assert gated.reasons == ()
+    assert gated.correction == Correction(turns, invert=True)
+    np.testing.assert_allclose(gated.raw.scores, straight.raw.scores, atol=1e-4)
+    assert {notice.code for notice in gated.notices} == {"GREYS_SWAPPED"} | ({"TURNED"} if turns else set())

@@ -12,7 +12,7 @@ from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, equalise, pack_gate
 
-STRAYS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
+OTHERS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +32,10 @@ def table(path, columns, rows):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Generated films (light from above, bright left edge) and strays (stripes), laid out as the real ones are."""
+    """Generated films (light from above, bright left edge) and others (stripes), laid out as the real ones are."""
     folder = tmp_path_factory.mktemp("data")
     random = np.random.default_rng(0)
-    films, strays = [], []
+    films, others = [], []
     for index in range(24):
         y, x = np.mgrid[0:70, 0:60] / 70
         values = 200 * y + 50 * (x < 0.2) + random.normal(0, 4, (70, 60))
@@ -44,15 +44,15 @@ def root(tmp_path_factory):
         Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name)
         films.append((name, index, "val" if index % 3 == 0 else "train", 70))
     for index in range(20):
-        kind = STRAYS[index % len(STRAYS)]
+        kind = OTHERS[index % len(OTHERS)]
         values = 120 + 100 * np.sin(np.arange(60) * (1 + index) / 5)[None] + random.normal(0, 4, (50, 60))
         name = f"{kind}/{index}.png"
         (folder / "ood" / kind).mkdir(parents=True, exist_ok=True)
         Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / "ood" / name)
-        strays.append((name, kind, index, "test" if index >= 15 else "train", ""))
+        others.append((name, kind, index, "test" if index >= 15 else "train", ""))
     (folder / "films" / "5.png").write_bytes(b"no film")
     table(folder / "splits.csv", ("image", "patient", "split", "stored_px"), films)
-    table(folder / "ood" / "index.csv", ("image", "class", "group", "split", "terms"), strays)
+    table(folder / "ood" / "index.csv", ("image", "class", "group", "split", "terms"), others)
     return folder
 
 
@@ -73,7 +73,7 @@ def test_films_are_packed_once_and_broken_ones_named(root, tmp_path):
     np.testing.assert_array_equal(again.pixels, films.pixels)
     assert len(films.of("val")) == 8
     assert len(films.of("test", "lateral")) == 1
-    assert films.strays == sorted(STRAYS)
+    assert films.others == sorted(OTHERS)
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         pack_gate(tmp_path, pixels, tmp_path / "x.npz")
 
@@ -91,7 +91,7 @@ def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_on
     assert set(batch.inverted.tolist()) == {0, 1}
 
 
-def test_without_strays_the_batch_is_of_films(films):
+def test_without_other_pictures_the_batch_is_of_films(films):
     alone = GateFilms(*(values[films.kinds == "film"] for values in (films.pixels, films.kinds, films.splits)))
     assert len(draw(alone, 16, np.random.default_rng(0)).images) == 16
 
@@ -116,7 +116,7 @@ def test_a_gate_learns_and_the_same_seed_gives_the_same_gate(films, tmp_path):
     assert 0 <= card.thresholds["frontal"] <= 0.5
     assert card.tested_on["films of val"]["films"] == 8
     assert card.tested_on["films of test"] == {"films": 0}
-    assert set(card.tested_on["strays of test, refused of all"]) == set(STRAYS)
+    assert set(card.tested_on["out-of-distribution pictures of test, refused of all"]) == set(OTHERS)
     save_gate(tmp_path / "gate.npz", net, card)
     loaded, said = load_gate(tmp_path / "gate.npz", 160)
     assert said == card

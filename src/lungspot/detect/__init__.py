@@ -13,7 +13,7 @@ from lungspot.detect.card import (
 from lungspot.detect.correction import Correction
 from lungspot.detect.decode import calibrate, decode
 from lungspot.detect.detector import Detector, Raw, load_detector
-from lungspot.detect.gate import REASONS, Sight, see
+from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
@@ -26,6 +26,7 @@ __all__ = [
     "Correction",
     "Detector",
     "GateCard",
+    "GateResult",
     "ModelCard",
     "ModelFile",
     "Names",
@@ -34,7 +35,6 @@ __all__ = [
     "Platt",
     "Positions",
     "Raw",
-    "Sight",
     "Standing",
     "Thresholds",
     "at_point",
@@ -46,7 +46,7 @@ __all__ = [
     "limit_of",
     "load_detector",
     "reaches",
+    "run_gated",
     "seal_model",
-    "see",
     "with_card",
 ]

@@ -140,7 +140,7 @@ class ModelCard:
     this power, per label (0: box score alone). ``box_calibration`` and ``image_calibration``: what turns the fused box
     score and the raw image probability into probabilities, fitted on the validation split. ``thresholds``: by operating
     point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped; ``vote_iou``:
-    boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.thin`; 1: none but
+    boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.nms`; 1: none but
     itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
     peak. ``standing``: whether a label is reported or experimental (docs/explanation/standing.md; reported where the
     card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may

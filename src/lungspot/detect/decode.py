@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from lungspot.detect.card import ModelCard, Platt
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
+from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.points import states_of
 from lungspot.detect.positions import confine
-from lungspot.detect.thin import thin
 from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, enclosing, taxonomy
 from lungspot.images import Placement
 
@@ -48,10 +48,11 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
     reaches its threshold, else ``absent``.
 
-    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first, where they are
-    known: they then say where boxes of lung findings may lie, instead of the card's ``positions``, and which side and
-    zone a box is in.
+    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first. Where both are
+    known they say where boxes of lung findings may lie, instead of the card's ``positions``, and which side and zone a
+    box is in; a lung that was not seen may be white, and is no reason to drop what lies there.
     """
+    lungs = lungs if lungs is not None and len(lungs) == 2 else None
     boxed: list[Finding] = []
     whole: list[Finding] = []
     corners = np.clip(raw.boxes, 0, card.input_size)
@@ -139,5 +140,5 @@ def _suppressed(
     if not shown.any():
         return []
     least = float(raw_scores[shown].min())  # fusion and calibration keep the order
-    boxes, which = thin(corners, raw_scores, card.nms_iou, card.vote_iou, least=least)
+    boxes, which = nms_with_voting(corners, raw_scores, card.nms_iou, card.vote_iou, least=least)
     return [(Box(*box), float(scores[index])) for box, index in zip(boxes, which, strict=True)]

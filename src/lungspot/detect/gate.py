@@ -1,7 +1,7 @@
 """Is this a frontal chest film that the detector can judge? Said before, and instead of, any score.
 
 A film passes in three steps: its pixels are worth reading (:func:`unfit`), it is turned upright and its polarity set
-right where the network sees that they are not (:func:`see` runs it again after the correction), and the network's
+right where the network sees that they are not (:func:`run_gated` runs it again after the correction), and the network's
 ``gate`` output calls it frontal. DICOM headers are believed where they refuse, never where they accept.
 
 The gate's columns are ``group:value`` (``GateCard.classes``), each group's probabilities summing to 1:
@@ -30,7 +30,7 @@ from lungspot.detect.detector import Detector, Raw
 from lungspot.errors import ModelError
 from lungspot.images import Notice, Pixels, Placement, Radiograph, View, prepare
 
-__all__ = ["REASONS", "Sight", "see", "unfit"]
+__all__ = ["REASONS", "GateResult", "run_gated", "unfit"]
 
 # code → why a film is not assessed. docs/reference/json.md lists them; a test keeps the two in step.
 REASONS: Final[dict[str, str]] = {
@@ -60,8 +60,8 @@ _ATTEMPTS = 2  # swapped greys can hide the turn; it shows once they are set rig
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What the gate let through, or why it did not.
+class GateResult:
+    """What the network said of a film that the film gate let through, or why it did not.
 
     ``reasons``: codes of :data:`REASONS`; where there are any, ``raw`` is None, so that no score can leak. ``raw`` and
     ``placement`` speak of the upright film; ``correction`` leads back to the file.
@@ -74,11 +74,11 @@ class Sight:
     notices: tuple[Notice, ...] = ()
 
 
-def see(radiograph: Radiograph, detector: Detector) -> Sight:
+def run_gated(radiograph: Radiograph, detector: Detector) -> GateResult:
     """Run the detector on the film, set upright where it must be, and say whether the answer may be used."""
     notices = _notices(radiograph, detector.card.gate)
     if reasons := unfit(radiograph):
-        return Sight(reasons, notices=notices)
+        return GateResult(reasons, notices=notices)
     try:
         correction = Correction()
         raw, placement = _run(radiograph.pixels, radiograph, detector)
@@ -91,10 +91,10 @@ def see(radiograph: Radiograph, detector: Detector) -> Sight:
     except ModelError as error:
         if error.code != "MODEL_NUMERIC":
             raise
-        return Sight((error.code,), notices=notices)
+        return GateResult((error.code,), notices=notices)
     if reasons := first or _reasons(raw, detector.card.gate):
-        return Sight(reasons, notices=notices)
-    return Sight((), raw, placement, correction, notices + _corrected(correction))
+        return GateResult(reasons, notices=notices)
+    return GateResult((), raw, placement, correction, notices + _corrected(correction))
 
 
 def unfit(radiograph: Radiograph) -> tuple[str, ...]:

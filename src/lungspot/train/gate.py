@@ -103,13 +103,13 @@ def fit_gate(
 
 
 def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
-    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, test and test's strays."""
+    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, test and other pictures."""
     frontal = _probabilities(net, films, films.of("val"))[:, 0]
     threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
     tested: dict[str, Any] = {f"films of {split}": _judged(net, films, split, threshold) for split in ("val", "test")}
-    tested["strays of test, refused of all"] = {
+    tested["out-of-distribution pictures of test, refused of all"] = {
         kind: [int((_probabilities(net, films, chosen)[:, 0] < threshold).sum()), len(chosen)]
-        for kind in films.strays
+        for kind in films.others
         if len(chosen := films.of("test", kind))
     }
     return GateCard(CLASSES, {"frontal": threshold, "turn": 0.5, "inverted": 0.5}, tested)

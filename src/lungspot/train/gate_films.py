@@ -1,7 +1,7 @@
 """The films that the gate learns from: chest films on their feet, and everything that is not one.
 
-Size, sharpness and shape give the class away in any collection of strays (hands at 64 pixels, photographs at 384), so
-every picture is brought through one small square, and in training through a random lower resolution.
+Size, sharpness and shape give the class away in any collection of other pictures (hands at 64 pixels, photographs at
+384), so every picture is brought through one small square, and in training through a random lower resolution.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
-from lungspot.train.gate_strays import collimate, invent
+from lungspot.train.gate_ood import collimate, invent
 
 __all__ = ["PACKED", "SIZE", "WHAT", "Batch", "GateFilms", "draw", "equalise", "pack_gate"]
 
@@ -28,7 +28,7 @@ PACKED: Final = 128  # pixels each way of a packed film
 SIZE: Final = 96  # pixels each way that the gate sees
 WHAT: Final = ("frontal", "lateral", "partial", "other_xray", "not_xray")
 
-# The classes of the strays' index.csv as what they are to the gate, and how often a training batch draws each.
+# The classes of ood/index.csv as what they are to the gate, and how often a training batch draws each.
 _KINDS: Final[dict[str, tuple[str, float]]] = {
     "pediatric": ("frontal", 1.5),
     "phone_or_annotated": ("frontal", 1.5),
@@ -48,7 +48,7 @@ _FRONTAL_SHARE, _PARTIAL_SHARE, _INVENTED_SHARE = 0.5, 0.12, 0.12
 
 @dataclass(frozen=True, slots=True)
 class GateFilms:
-    """Packed pictures: ``pixels`` uint8 (N, 128, 128); per picture its kind (``film`` or a stray's class) and split."""
+    """Packed pictures: ``pixels`` uint8 (N, 128, 128); its kind (``film`` or a class of ood/index.csv) and split."""
 
     pixels: NDArray[np.uint8]
     kinds: NDArray[np.str_]
@@ -59,7 +59,7 @@ class GateFilms:
         return np.flatnonzero((self.kinds == kind) & (self.splits == split))
 
     @property
-    def strays(self) -> list[str]:
+    def others(self) -> list[str]:
         """The classes of pictures that are not upright adult frontal films, in a fixed order."""
         return sorted(set(self.kinds.tolist()) - {_FILM})
 
@@ -81,9 +81,9 @@ class Batch:
 def pack_gate(
     root: Path, read_pixels: Callable[[Path], Pixels], cache: Path
 ) -> tuple[GateFilms, tuple[LungspotError, ...]]:
-    """Return the films of ``root/splits.csv`` and the strays of ``root/ood/index.csv``, and what could not be read.
+    """Return the films of ``root/splits.csv`` and the pictures of ``root/ood/index.csv``, and what could not be read.
 
-    Strays are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
+    The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
     """
     rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / "splits.csv")]
     rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
@@ -113,13 +113,13 @@ def equalise(images: Tensor) -> Tensor:
 
 
 def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
-    """Return one training batch: half frontal films, a seventh parts of films, the rest strays, real and invented."""
+    """Return one training batch: half frontal films, a seventh parts of films, the rest others, real and invented."""
     upright = films.of("train")
     partial, invented = round(size * _PARTIAL_SHARE), round(size * _INVENTED_SHARE)
-    strays = _strays(films, size - round(size * _FRONTAL_SHARE) - partial - invented, random)
-    chosen = [*random.choice(upright, size - len(strays) - invented), *(at for _, at in strays)]
-    what = ["frontal"] * (size - len(strays) - invented - partial) + ["partial"] * partial
-    what += [_KINDS[kind][0] for kind, _ in strays]
+    others = _others(films, size - round(size * _FRONTAL_SHARE) - partial - invented, random)
+    chosen = [*random.choice(upright, size - len(others) - invented), *(at for _, at in others)]
+    what = ["frontal"] * (size - len(others) - invented - partial) + ["partial"] * partial
+    what += [_KINDS[kind][0] for kind, _ in others]
     pictures = [films.pixels[at].astype(np.float32) / 255 for at in chosen]
     known = [name == "frontal" and films.kinds[at] != _UPRIGHT_UNKNOWN for name, at in zip(what, chosen, strict=True)]
     for _ in range(invented):
@@ -143,9 +143,9 @@ def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
     return Batch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
 
 
-def _strays(films: GateFilms, count: int, random: np.random.Generator) -> list[tuple[str, int]]:
-    """Return the kind and index of ``count`` training strays; none where there are none."""
-    found = {kind: films.of("train", kind) for kind in films.strays if kind in _KINDS}
+def _others(films: GateFilms, count: int, random: np.random.Generator) -> list[tuple[str, int]]:
+    """Return the kind and index of ``count`` training pictures that are no frontal film; none where there are none."""
+    found = {kind: films.of("train", kind) for kind in films.others if kind in _KINDS}
     found = {kind: indices for kind, indices in found.items() if len(indices)}
     if not found:
         return []
@@ -155,13 +155,13 @@ def _strays(films: GateFilms, count: int, random: np.random.Generator) -> list[t
 
 
 def _move(images: Tensor, codes: NDArray[np.int_], random: np.random.Generator) -> Tensor:
-    """Shift, scale, stretch, tilt and mirror, strays more than films; crop the partial ones to a quarter or less."""
+    """Shift, scale, stretch, tilt and mirror, others more than films; crop the partial ones to a quarter or less."""
     count = len(images)
     partial = codes == WHAT.index("partial")
-    stray = ~partial & (codes != WHAT.index("frontal"))
-    tilt = np.deg2rad(random.normal(0, np.where(stray, 15, 6)))
+    other = ~partial & (codes != WHAT.index("frontal"))
+    tilt = np.deg2rad(random.normal(0, np.where(other, 15, 6)))
     side = random.uniform(0.28, 0.5, count)
-    scale = np.where(partial, side, np.exp(random.normal(0, np.where(stray, 0.3, 0.1))))
+    scale = np.where(partial, side, np.exp(random.normal(0, np.where(other, 0.3, 0.1))))
     stretch = np.exp(random.normal(0, 0.08, count))
     shift = np.where(partial, random.uniform(-1, 1, (2, count)) * (1 - side), random.normal(0, 0.07, (2, count)))
     mirror = np.where(random.random(count) < 0.5, -1, 1)

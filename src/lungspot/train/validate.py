@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.detect.thin import thin
+from lungspot.detect.nms import nms_with_voting
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State
 from lungspot.train.augment import plain
@@ -74,7 +74,7 @@ def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int)
 
 
 def collect(answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[int], size: int) -> Predictions:
-    """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`thin`).
+    """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`nms_with_voting`).
 
     ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
     features (N, D), probabilities where docs/reference/model-format.md says so.
@@ -152,5 +152,5 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _thinned(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Found:
-    kept, which = thin(boxes, scores, NMS_IOU, VOTE_IOU, most=KEPT)
+    kept, which = nms_with_voting(boxes, scores, NMS_IOU, VOTE_IOU, most=KEPT)
     return Found(kept, scores[which].astype(np.float64))

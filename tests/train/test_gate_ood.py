@@ -1,6 +1,6 @@
 import numpy as np
 
-from lungspot.train.gate_strays import collimate, invent
+from lungspot.train.gate_ood import collimate, invent
 
 
 def test_inventions_are_pictures_and_none_is_a_chest_film():

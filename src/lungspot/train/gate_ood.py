@@ -1,7 +1,7 @@
-"""Pictures that nobody took: limbs, bodies, shuffled films and patterns, for what the real strays leave out.
+"""Pictures that nobody took: limbs, bodies, shuffled films and patterns, for what out-of-distribution films leave out.
 
-The strays that can be had hold few body parts (no leg, no spine, no skull), and a network that has never seen one takes
-a shin between two white collimator edges for a pair of lungs. These sketches need not look real: they teach that two
+Those that can be had hold few body parts (no leg, no spine, no skull), and a network that has never seen one takes a
+shin between two white collimator edges for a pair of lungs. These sketches need not look real: they teach that two
 dark fields beside something bright are not yet a chest.
 """
 

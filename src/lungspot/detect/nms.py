@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungspot.findings import iou_matrix
 
-__all__ = ["FLOOR", "thin"]
+__all__ = ["FLOOR", "nms_with_voting"]
 
 FLOOR = 1e-3  # raw scores below neither count nor vote
 _CANDIDATES = 100  # boxes that count and vote, best first
@@ -21,7 +21,7 @@ _CANDIDATES = 100  # boxes that count and vote, best first
 Array = NDArray[np.float64]
 
 
-def thin(  # noqa: PLR0913 - what counts, what votes, what stays
+def nms_with_voting(  # noqa: PLR0913 - what counts, what votes, what stays
     corners: NDArray[np.floating],
     scores: NDArray[np.floating],
     nms_iou: float,
