@@ -16,9 +16,7 @@ import numpy as np
 
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.detect import load_detector
-from lungspot.detect.decode import decode
-from lungspot.detect.detector import Detector
+from lungspot.detect import Detector, decode, load_detector
 from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
 from lungspot.train.accuracy import accuracy

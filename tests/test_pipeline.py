@@ -1,5 +1,6 @@
 import io
 import json
+import pickle
 
 import numpy as np
 import pydicom
@@ -49,6 +50,16 @@ def test_one_film_from_file_to_result(detector, films):
     assert set(result.timings) == {"read", "detect", "explain"}
     assert result.radiograph.origin.path == str(films[0])
     assert all(result.is_positive(finding) for finding in result.boxed)
+
+
+def test_a_result_can_be_sent_to_another_process(detector, films):
+    result = analyze(films[0], detector)
+    again = pickle.loads(pickle.dumps(result))
+    assert saying(again) == saying(result)
+    assert again.model == result.model
+    assert all(np.array_equal(again.heat[label], heat) for label, heat in result.heat.items())
+    with pytest.raises(TypeError):
+        again.heat["effusion"] = None
 
 
 def test_a_lower_score_shows_more_boxes(detector, films):

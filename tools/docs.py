@@ -17,7 +17,7 @@ from typer.main import get_command
 
 from lungspot.cli.app import app
 from lungspot.cli.console import Exit
-from lungspot.detect.gate import REASONS
+from lungspot.detect import REASONS
 from lungspot.errors import CODES
 from lungspot.images import WARNINGS
 

@@ -219,8 +219,7 @@ def fuse(
     """Make one reading of each film's readers, and keep who agreed."""
     from dataclasses import replace
 
-    from lungspot.findings import reading_to_json
-    from lungspot.findings.fuse import majority, one_reader, union, weighted
+    from lungspot.findings import majority, one_reader, reading_to_json, union, weighted
 
     if how is How.ONE and not reader:
         raise typer.BadParameter("name the reader whose boxes count", param_hint="--reader")

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lungspot.errors import InputError
-from lungspot.findings import Box, Reading, State
-from lungspot.findings.fuse import weighted
+from lungspot.findings import Box, Reading, State, weighted
 from lungspot.formats.case import Case
 
 __all__ = ["Agreement", "agreement"]

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from lungspot.datasets.catalog import SOURCES
 from lungspot.datasets.truth import truth
-from lungspot.findings import State
-from lungspot.findings.fuse import union
+from lungspot.findings import State, union
 from lungspot.formats.case import Case
 
 __all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "sizes"]

@@ -1,8 +1,10 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
+from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, organ_box
 from lungspot.detect.card import (
     METADATA_KEY,
     OPERATING_POINTS,
+    AnatomyCard,
     GateCard,
     ModelCard,
     PlaceRule,
@@ -14,15 +16,20 @@ from lungspot.detect.correction import Correction
 from lungspot.detect.decode import calibrate, decode
 from lungspot.detect.detector import Detector, Raw, load_detector
 from lungspot.detect.gate import REASONS, GateResult, run_gated
-from lungspot.detect.modelfile import ModelFile, examine, is_sealed, seal_model, with_card
+from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
+from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
 from lungspot.detect.positions import Positions
+from lungspot.detect.session import Session
 
 __all__ = [
+    "INPUT",
     "METADATA_KEY",
     "OPERATING_POINTS",
     "REASONS",
+    "Anatomy",
+    "AnatomyCard",
     "Correction",
     "Detector",
     "GateCard",
@@ -35,16 +42,21 @@ __all__ = [
     "Platt",
     "Positions",
     "Raw",
+    "Session",
     "Standing",
     "Thresholds",
+    "anatomy",
     "at_point",
     "calibrate",
+    "cardiothoracic_ratio",
     "decode",
     "examine",
     "find_places",
     "is_sealed",
     "limit_of",
     "load_detector",
+    "nms_with_voting",
+    "organ_box",
     "reaches",
     "run_gated",
     "seal_model",

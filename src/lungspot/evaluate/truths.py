@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from lungspot.datasets.catalog import DATASETS, SOURCES
 from lungspot.datasets.truth import noisy, truth
 from lungspot.evaluate.pairing import without
-from lungspot.findings import Reading
-from lungspot.findings.fuse import majority
+from lungspot.findings import Reading, majority
 from lungspot.formats.case import Case
 
 __all__ = ["truths"]

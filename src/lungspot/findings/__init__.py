@@ -2,6 +2,7 @@
 
 from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersection_matrix, iou_matrix
 from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
+from lungspot.findings.fuse import majority, one_reader, union, weighted
 from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, taxonomy
 from lungspot.findings.reading import Finding, Reading, Side, State, Zone
 
@@ -26,7 +27,11 @@ __all__ = [
     "iou_matrix",
     "is_label_id",
     "label_id",
+    "majority",
+    "one_reader",
     "reading_from_json",
     "reading_to_json",
     "taxonomy",
+    "union",
+    "weighted",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.decode import calibrate
+from lungspot.detect import calibrate
 from lungspot.evaluate.matched import FilmBoxes, Limits, Matched, tabulate_arrays
 from lungspot.evaluate.measure import counts, part, quick
 from lungspot.evaluate.resample import by_patient, interval, unit_weights

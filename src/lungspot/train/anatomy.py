@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.anatomy import cardiothoracic_ratio, organ_box
+from lungspot.detect import cardiothoracic_ratio, organ_box
 from lungspot.findings import Box, Frame, iou_matrix
 from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films

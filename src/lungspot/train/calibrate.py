@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.card import Platt, Thresholds
+from lungspot.detect import Platt, Thresholds
 from lungspot.evaluate import match, reliability
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision

@@ -22,9 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lungspot.detect.card import METADATA_KEY, ModelCard
-from lungspot.detect.modelfile import INPUT, examine, seal_model
-from lungspot.detect.session import Session
+from lungspot.detect import INPUT, METADATA_KEY, ModelCard, Session, examine, seal_model
 from lungspot.errors import ModelError
 
 __all__ = ["OUTPUTS", "Served", "agreement", "build", "serving"]

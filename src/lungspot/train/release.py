@@ -11,9 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungspot.detect.card import AnatomyCard, GateCard, ModelCard
-from lungspot.detect.modelfile import examine
-from lungspot.detect.session import Session
+from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
 from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe

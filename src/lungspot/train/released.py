@@ -18,8 +18,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from lungspot.detect.card import ModelCard
-from lungspot.detect.modelfile import examine
+from lungspot.detect import ModelCard, examine
 from lungspot.errors import InputError
 from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig

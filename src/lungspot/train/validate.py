@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.detect.nms import nms_with_voting
+from lungspot.detect import nms_with_voting
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State
 from lungspot.train.augment import plain
