@@ -73,19 +73,24 @@ class _Context(nn.Module):
 
 
 class _Anatomy(nn.Module):
-    """Where heart and lungs are, and whether the film is shown in a mirror (the heart points to the patient's left)."""
+    """Where heart and lungs are, and whether the film is shown in a mirror (the heart points to the patient's left).
+
+    What speaks for a mirror image is what the features say less what they say when they are mirrored themselves: only
+    the difference between the sides can count.
+    """
 
     def __init__(self, neck: int, deep: int) -> None:
         super().__init__()
         self.outline = nn.Sequential(ConvNorm(neck + 4, 64), ConvNorm(64, 32), nn.Conv2d(32, 3, 1))
         self.reduce = ConvNorm(deep, _REDUCED, 1)
-        self.mirror = nn.Sequential(nn.Linear((_REDUCED + 3) * _SEEN**2, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.mirror = nn.Sequential(nn.Linear((_REDUCED + 3) * _SEEN**2, 64), nn.SiLU(), nn.Linear(64, 1))
 
     def forward(self, fine: Tensor, deep: Tensor) -> tuple[Tensor, Tensor]:
         organs = self.outline(_placed(fine)).float()
         seen = torch.cat((self.reduce(deep).float(), _sized(organs.detach().sigmoid(), deep.shape[2:])), 1)
-        mirrored: Tensor = self.mirror(_sized(seen, (_SEEN, _SEEN)).flatten(1))
-        return organs, mirrored[:, 0].float()
+        seen = _sized(seen, (_SEEN, _SEEN))
+        mirrored = self.mirror(seen.flatten(1)).float() - self.mirror(seen.flip(3).flatten(1)).float()
+        return organs, mirrored[:, 0]
 
 
 class Network(nn.Module):
