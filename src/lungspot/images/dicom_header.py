@@ -15,6 +15,7 @@ from pydicom import config, dcmread, uid
 from pydicom.dataset import Dataset, FileDataset
 
 from lungspot.errors import FilmError
+from lungspot.images.dicom_charset import decode_extensions
 from lungspot.images.dicom_values import text_of, whole_of
 from lungspot.images.dicom_walk import MAX_ELEMENTS, require_sane
 from lungspot.images.raster import check_size
@@ -176,6 +177,7 @@ def _check_header(body: bytes, syntax: str, where: str) -> Header:
         raise
     except Exception as error:  # pydicom meets damage with many kinds
         raise FilmError("BAD_HEADER", where, f"its header cannot be parsed ({type(error).__name__})") from error
+    decode_extensions(dataset)
     syntax = syntax or text_of(dataset.file_meta, "TransferSyntaxUID")
     _refuse_other_objects(dataset, where)
     start = source.tell()
