@@ -61,6 +61,8 @@ def make_gsps(task: Task) -> Dataset | None:
         specific_character_set="ISO_IR 192",
         **task.about("gsps", f"lungspot boxes. {BANNER}"),
     )
+    for area in made.DisplayedAreaSelectionSequence:
+        area.PresentationPixelAspectRatio = list(result.radiograph.pixel_aspect)
     hidden = any(notice.code == "WINDOW_IGNORED" for notice in result.radiograph.notices)
     _show_as_the_film(made, task.header, window=not hidden)
     return finish(made, task, "gsps")

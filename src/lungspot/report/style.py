@@ -25,11 +25,15 @@ def color_of(label: str) -> str:
 
 
 def film_picture(radiograph: Radiograph, *, smallest: int, largest: int) -> Image.Image:
-    """Return the film as an 8-bit grey picture whose long side lies between ``smallest`` and ``largest`` pixels."""
-    frame = radiograph.frame
-    long = max(frame.width, frame.height)
+    """Return the film as an 8-bit grey picture whose long side lies between ``smallest`` and ``largest`` pixels.
+
+    Its pixels are square: a film whose own are higher than wide is stretched.
+    """
+    frame, (high, wide) = radiograph.frame, radiograph.pixel_aspect
+    shape = (frame.width, frame.height * high / wide)
+    long = max(shape)
     factor = min(max(long, smallest), largest) / long
-    size = (max(round(frame.width * factor), 1), max(round(frame.height * factor), 1))
+    size = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
     picture = Image.fromarray(radiograph.pixels)
     if size != picture.size:
         picture = picture.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
