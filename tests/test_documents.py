@@ -14,7 +14,9 @@ from typer.main import get_command
 
 from lungspot import __version__
 from lungspot.cli.app import app
+from lungspot.detect import load_detector
 from lungspot.errors import CODES
+from lungspot.findings import taxonomy
 from lungspot.images.radiograph import WARNINGS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,13 @@ def test_the_model_card_is_that_of_the_model():
     card = runpy.run_path(str(ROOT / "tools" / "model_card.py"))
     detector = card["load_detector"]()
     assert read("docs/model-card.md") == card["page"](detector.card, detector.sha256), "run `make docs`"
+
+
+def test_the_readme_says_which_labels_are_reported():
+    card = load_detector().card
+    reported = [taxonomy()[label].name.lower() for label in card.labels if card.is_reported(label)]
+    (said,) = re.findall(r"explanation/standing\.md\): (.*?)\. The others are", " ".join(read("README.md").split()))
+    assert sorted(said.lower().replace(" and ", ", ").split(", ")) == sorted(reported)
 
 
 def verbs():
