@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Detector, decode, load_detector, run_gated
+from lungspot.detect import Detector, decode, load_detector, run_gated, sided
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
 from lungspot.findings import Frame, Reading
@@ -72,11 +72,12 @@ def assess(
         return Analysis(*said, point=point, timings=timings, min_score=min_score)
     start = time.perf_counter()
     upright = decode(gated.raw, gated.placement, detector.card, point=point, min_score=min_score)
-    reading = gated.correction.reading(upright)
+    turns = gated.correction.quarter_turns
+    reading = gated.correction.reading(sided(upright, radiograph.orientation.upright_left_side(turns)))
     heat = cam(gated.raw, detector.card, gated.correction)
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))
     timings["explain"] = _since(start)
-    return Analysis(radiograph, model, reading, (), gated.notices, heat, agreement, point, timings, min_score)
+    return Analysis(radiograph, model, reading, (), gated.notices, heat, agreement, point, timings, min_score, turns)
 
 
 def analyze_all(

@@ -89,7 +89,7 @@ def test_nothing_done_is_3_and_a_refused_film_has_no_score_in_any_format(detect,
     assert {path.name for path in out.iterdir()} == {"blank.json", "blank.png", "blank.html"}
     page = (out / "blank.html").read_text()
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
-    assert data["findings"] == data["image_scores"] == []
+    assert data["said"] == data["marks"] == data["image_scores"] == []
     assert data["heat"] == {}
     with Image.open(out / "blank.png") as drawn:
         film = np.asarray(drawn)[:1000].astype(int)

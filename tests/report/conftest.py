@@ -7,8 +7,8 @@ from pydicom import config, dcmread
 from lungspot.detect import ModelCard, Thresholds
 from lungspot.explain import agree
 from lungspot.findings import Box, Finding, Reading, State
-from lungspot.images import Notice, Origin, Radiograph, read_header
-from lungspot.report import Analysis, Model
+from lungspot.images import Notice, Orientation, Origin, Radiograph, read_header
+from lungspot.report import Analysis, Model, statement
 
 LABELS = ("effusion", "cardiomegaly", "edema")
 BOXES = (("effusion", (0.6, 0.7, 0.9, 0.9), 0.9), ("cardiomegaly", (0.3, 0.5, 0.7, 0.8), 0.4))
@@ -26,7 +26,9 @@ def make(card):
 
     def result(width=200, height=300, boxes=BOXES, reasons=(), path="film.png"):
         pixels = np.random.default_rng(1).random((height, width), dtype=np.float32)
-        film = Radiograph(pixels, Origin(path, "a" * 64, "png"), 8, notices=(Notice("LOSSY", "<b>x</b>"),))
+        facing = Orientation("L", "F")
+        notices = (Notice("LOSSY", "<b>x</b>"),)
+        film = Radiograph(pixels, Origin(path, "a" * 64, "png"), 8, orientation=facing, notices=notices)
         model = Model(card, "b" * 64, "1.0")
         if reasons:
             return Analysis(film, model, None, tuple(reasons))
@@ -115,3 +117,26 @@ def same():
         return one == other
 
     return equal
+
+
+@pytest.fixture
+def as_said():
+    """A function that returns a result's reading as a report says it: one frame a place, in the order of what is said.
+
+    Whole-film findings stand among the places; the rest of the labels' probabilities come last.
+    """
+
+    def reading(result):
+        told = statement(result)
+        findings = []
+        for said in (*told.said, *told.below):
+            for name in said.names:
+                score = result.probabilities[name.label] if said.box is None else name.score
+                findings.append(Finding(name.label, said.box, score, said.side, said.zone))
+        whole = {finding.label for finding in findings if finding.box is None}
+        findings += [Finding(label, score=p) for label, p in result.probabilities.items() if label not in whole]
+        findings = [finding for finding in findings if finding.label not in told.unsaid]
+        kept = {label: state for label, state in result.reading.states.items() if label not in told.unsaid}
+        return dataclasses.replace(result.reading, findings=tuple(findings), states=kept)
+
+    return reading

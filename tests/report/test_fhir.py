@@ -33,12 +33,17 @@ def test_a_bundle_says_what_was_found_where_and_how_surely(rg1_header, on):
     bundle = fhir_bundle(on(rg1_header), rg1_header, now=NOW)
     (report,) = resources(bundle, "DiagnosticReport")
     assert (report["status"], report["issued"]) == ("preliminary", "2026-01-02T03:04:05+00:00")
-    assert report["conclusion"].startswith("Pleural effusion. Research use only")
+    assert report["conclusion"].startswith("Pleural effusion, left lower zone. Not looked for: ")
+    assert report["conclusion"].endswith("training sets. Research use only, not for clinical use.")
     assert [concept["coding"][0]["code"] for concept in report["conclusionCode"]] == ["60046008"]
     box, below, *labels = resources(bundle, "Observation")
     assert box["valueCodeableConcept"]["coding"][0]["display"] == "Present"
     assert below["valueCodeableConcept"]["coding"][0]["display"] == "Undetermined"
-    assert [each["valueCodeableConcept"]["coding"][0]["display"] for each in labels] == ["Present", "Present", "Absent"]
+    assert [each["valueCodeableConcept"]["coding"][0]["display"] for each in labels] == [
+        "Present",
+        "Undetermined",  # a box below its threshold makes nothing present
+        "Absent",
+    ]
     assert box["component"][0]["valueQuantity"]["value"] == 0.9
     assert box["component"][1]["valueString"] == "1104.60, 1368.50, 1656.90, 1759.50"
     assert box["bodySite"]["text"] == "left lower zone"

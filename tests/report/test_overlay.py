@@ -3,8 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lungspot.report import color_of, headline, overlay
-from lungspot.report.words import place_of
+from lungspot.report import color_of, overlay
 
 
 def rgb(color):
@@ -47,30 +46,3 @@ def test_a_film_that_is_not_assessed_is_dim_and_has_no_box(make):
 def test_many_boxes_on_one_place_still_have_names(make):
     boxes = [("effusion", (0.4, 0.4, 0.6, 0.6), 0.9 - 0.01 * index) for index in range(60)]
     assert overlay(make(boxes=boxes)).width > 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ({}, "Pleural effusion"),
-        ({"boxes": ()}, "No finding at the balanced operating point"),
-        ({"reasons": ("LATERAL",)}, "Not assessed: a lateral view"),
-        ({"reasons": ("TRUNCATED",)}, "Not assessed: copy or export the film again; the file ends early"),
-    ],
-)
-def test_headline(make, arguments, expected):
-    assert headline(make(**arguments)) == expected
-
-
-@pytest.mark.parametrize(
-    ("side", "zone", "expected"),
-    [
-        ("left", "lower", "left lower zone"),
-        ("left", None, "left"),
-        (None, None, ""),
-        ("bilateral", "middle", "both sides, middle zone"),
-        ("bilateral", None, "both sides"),
-    ],
-)
-def test_places_in_words(make, side, zone, expected):
-    assert place_of(dataclasses.replace(make().boxed[0], side=side, zone=zone)) == expected

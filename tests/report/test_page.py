@@ -67,7 +67,8 @@ def test_the_page_holds_film_boxes_maps_and_card(make):
     data = json.loads(read(page(make())).text["data"])
     assert data["frame"] == [200, 300]
     assert data["picture"].startswith("data:image/jpeg;base64,")
-    assert [finding["place"] for finding in data["findings"]] == ["left lower zone"] * 2
+    assert [(said["place"], said["where"]) for said in data["said"]] == [(1, "left lower zone"), (2, "left lower zone")]
+    assert data["edges"] == {"left": "R", "right": "L"}
     assert set(data["heat"]) == {"effusion", "cardiomegaly"}
     assert dict(data["card"])["Terms"] == "research"
     assert "Research use only" in page(make())
@@ -76,7 +77,7 @@ def test_the_page_holds_film_boxes_maps_and_card(make):
 def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):
     data = json.loads(read(page(make(reasons=("LATERAL",)))).text["data"])
     assert data["headline"] == "Not assessed: a lateral view"
-    assert data["findings"] == data["image_scores"] == []
+    assert data["said"] == data["marks"] == data["image_scores"] == []
     assert data["heat"] == {}
 
 
@@ -89,15 +90,17 @@ def test_no_box_is_drawn_over_a_word(make, chromium, tmp_path):
         opened.on("pageerror", lambda error: faults.append(error.message))
         opened.goto((tmp_path / "page.html").as_uri())
         names = opened.evaluate(
-            "[...document.querySelectorAll('#marks rect, #marks text')].map((each) => each.localName)"
+            "[...document.querySelectorAll('#marks > :not(#edges) :is(rect, text)')].map((each) => each.localName)"
         )
         opened.keyboard.press("ArrowDown")
         dim = opened.locator("#marks .dim").count()
         opened.keyboard.press("b")
-        seen = opened.locator("#marks text:visible").count()
+        seen = opened.locator("#marks > :not(#edges) text:visible").count()
+        edges = opened.locator("#edges text").all_text_contents()
         browser.close()
     assert not faults
     assert names == sorted(names)  # every rect, then every text
     assert len(names) >= 4
     assert dim == len(names) - 2
     assert seen == 0
+    assert edges == ["R", "L"]  # which stay where the boxes are put away

@@ -1,7 +1,5 @@
 import pytest
 
-from lungspot.serve.workers import urgency
-
 
 @pytest.fixture(scope="module")
 def server(start, picture):
@@ -77,18 +75,3 @@ def test_some_films_alone(server):
     ids = [server.rows[5]["id"], server.rows[1]["id"], "nobody"]
     assert {row["id"] for row in listed(server, f"ids={','.join(ids)}")} == set(ids[:2])
     assert listed(server, "ids=,") == []
-
-
-@pytest.mark.parametrize(
-    ("scores", "assessed", "value"),
-    [
-        ([("pneumothorax", 0.2, True), ("effusion", 0.9, True)], True, 3.2),
-        ([("edema", 0.3, True), ("effusion", 0.9, True)], True, 2.3),
-        ([("effusion", 0.9, True), ("pneumothorax", 0.3, False)], True, 1.9),
-        ([("effusion", 0.5, False)], True, 0.4),
-        ([], True, 0.0),
-        ([], False, 0.9),
-    ],
-)
-def test_urgency_orders(scores, assessed, value):
-    assert urgency(scores, assessed=assessed) == pytest.approx(value)

@@ -26,7 +26,7 @@ def demo(
     film = _film()
     from lungspot.detect import load_detector
     from lungspot.pipeline import analyze
-    from lungspot.report import headline, table, write
+    from lungspot.report import statement, table, write
 
     console = people()
     result = analyze(film, load_detector(model))
@@ -35,7 +35,7 @@ def demo(
     console.print(f"  {frame.width} x {frame.height} pixels, view {result.radiograph.view}, {origin.kind}", style="dim")
     if not result.assessed:
         report_refusal(result, film.name)
-    console.print(table(result, headline(result)))
+    console.print(table(result, statement(result).headline))
     with writing():
         out.mkdir(parents=True, exist_ok=True)
         written = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -53,6 +53,9 @@ def detect(
     ] = None,
     operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
+    experimental: Annotated[
+        bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
+    ] = False,
     sr_class: Annotated[
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
@@ -78,7 +81,8 @@ def detect(
     names = list(films_in(films))
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = load_detector(model, threads=2 if len(names) == 1 else 1)
-    targets = _Targets(out, kinds, films, names, heatmap=heatmap, sr_class=sr_class) if out is not None else None
+    looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental}
+    targets = _Targets(out, kinds, films, names, looks) if out is not None else None
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()
@@ -93,7 +97,9 @@ def detect(
                 from lungspot.report import document
 
                 emit(document(result))
-            _account(result, film.name, tally, missed, table="table" in kinds)
+            if "table" in kinds:
+                _print_table(result, film.name, experimental=experimental)
+            _account(result, film.name, tally, missed)
     if not quiet and targets is not None and tally.done:
         say(f"lungspot: {targets.written} files in {printable(str(out))}")
     raise typer.Exit(tally.exit_code)
@@ -130,21 +136,25 @@ def films_in(given: list[str]) -> Iterator[tuple[Film, str]]:
 
 def report_refusal(result: Analysis, name: str) -> None:
     """Say on stderr, in one line, that a film was not assessed and why."""
-    from lungspot.report import headline
+    from lungspot.report import statement
 
     codes = ", ".join(result.reasons)
-    say(printable(f"lungspot: not assessed: {name}: {codes}: {headline(result).partition(': ')[2]}"))
+    say(printable(f"lungspot: not assessed: {name}: {codes}: {statement(result).headline.partition(': ')[2]}"))
 
 
-def _account(result: Analysis | Refusal, name: str, tally: Tally, missed: FilmError | None, *, table: bool) -> None:
+def _print_table(result: Analysis | Refusal, name: str, *, experimental: bool) -> None:
+    from lungspot.report import Refusal, table
+
+    if not isinstance(result, Refusal):
+        people().print(table(result, name, experimental=experimental))
+
+
+def _account(result: Analysis | Refusal, name: str, tally: Tally, missed: FilmError | None) -> None:
     from lungspot.report import Refusal
-    from lungspot.report import table as make_table
 
     if isinstance(result, Refusal):
         tally.refuse(result.error)
         return
-    if table:
-        people().print(make_table(result, name))
     if missed is not None:
         tally.refuse(missed)
     elif result.assessed:
@@ -185,12 +195,10 @@ class _Targets:
         kinds: tuple[str, ...],
         given: list[str],
         names: list[tuple[Film, str]],
-        *,
-        heatmap: bool,
-        sr_class: str,
+        looks: dict[str, Any],
     ) -> None:
         self._kinds = [kind for kind in kinds if kind != "table"]
-        self._heatmap, self._sr_class = heatmap, sr_class
+        self._looks = looks
         one = len(names) == len(given) == len(self._kinds) == 1 and not out.is_dir()
         self._file = out if one and out.suffix.lower() == f".{_ending(self._kinds[0])}" else None
         self._folder = out.parent if self._file else out
@@ -214,7 +222,7 @@ class _Targets:
                 continue
             target = self._file or self._folder / f"{stem}.{ending_of(kind)}"
             target.parent.mkdir(parents=True, exist_ok=True)
-            written = write(result, target, kind, heatmap=self._heatmap, source=source, sr_class=self._sr_class)
+            written = write(result, target, kind, source=source, **self._looks)
             self.written += written is not None
         return missed
 

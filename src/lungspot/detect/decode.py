@@ -10,6 +10,7 @@ elsewhere (:mod:`.positions`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from lungspot.detect.positions import confine
 from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, enclosing, taxonomy
 from lungspot.images import Placement
 
-__all__ = ["calibrate", "decode", "side_and_zone"]
+__all__ = ["calibrate", "decode", "side_and_zone", "sided"]
 
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
 _TOP, _BASE = 0.10, 0.82  # where apices and bases lie on an upright film, as fractions of its height
@@ -108,6 +109,19 @@ def side_and_zone(
         return side, None
     third = (box.center[1] - within.y0) / within.height * 3
     return side, Zone.UPPER if third < 1 else Zone.MIDDLE if third < 2 else Zone.LOWER
+
+
+def sided(reading: Reading, left_side: Side | None) -> Reading:
+    """Return a reading of an upright film with the sides that it has where ``left_side`` of the patient is at its left.
+
+    :func:`decode` takes the patient's right to be there. None: nobody knows; then only ``bilateral`` is said of sides.
+    """
+    if left_side is Side.RIGHT:
+        return reading
+    other = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT} if left_side is Side.LEFT else {}
+    known = other | {Side.BILATERAL: Side.BILATERAL}
+    findings = (replace(f, side=None if f.side is None else known.get(f.side)) for f in reading.findings)
+    return replace(reading, findings=tuple(findings))
 
 
 def _on_the_film(box: Box, placement: Placement) -> Box | None:

@@ -7,20 +7,24 @@ from lungspot.report.fhir import fhir_bundle
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
+from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
-from lungspot.report.words import NOT_ASSESSED, headline
+from lungspot.report.words import NOT_ASSESSED
 from lungspot.report.write import FORMATS, ending_of, write
 
 __all__ = [
     "DICOM_KINDS",
     "FORMATS",
     "NOT_ASSESSED",
+    "PERCENTAGES",
     "SCHEMA",
     "SR_CLASSES",
     "Analysis",
     "Model",
     "Refusal",
+    "Said",
+    "Statement",
     "Status",
     "StructuredReport",
     "color_of",
@@ -30,13 +34,13 @@ __all__ = [
     "ending_of",
     "fhir_bundle",
     "glow",
-    "headline",
     "overlay",
     "page",
     "read_sr",
     "require_dicom",
     "require_study",
     "schema",
+    "statement",
     "table",
     "write",
 ]

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import ModelCard, reaches
+from lungspot.detect import ModelCard, Place, find_places, reaches
 from lungspot.errors import InputError, LungspotError
-from lungspot.findings import Finding, Reading
+from lungspot.findings import Finding, Reading, Side
 from lungspot.images import Notice, Radiograph
 
 __all__ = ["Analysis", "Model", "Refusal", "Status"]
@@ -42,7 +42,8 @@ class Analysis:
     anywhere. Boxes of the reading and ``heat``, maps by label of shape (h, w) over the whole film, lie in the film as
     its file stores it. ``agreement``: for each boxed finding, in order, how box and map agree. ``point``: the operating
     point that decides what is positive. ``timings``: milliseconds by step. ``min_score``: what boxes had to reach,
-    where the caller chose it; else the operating point's thresholds.
+    where the caller chose it; else the operating point's thresholds. ``quarter_turns``: those, against the clock, that
+    set the film upright for reading.
     """
 
     radiograph: Radiograph
@@ -55,6 +56,7 @@ class Analysis:
     point: str = "balanced"
     timings: Mapping[str, float] = field(default_factory=dict)
     min_score: float | None = None
+    quarter_turns: int = 0
 
     def __post_init__(self) -> None:
         """Refuse results that say both yes and no; make the mappings read-only."""
@@ -86,6 +88,16 @@ class Analysis:
     def boxed(self) -> tuple[Finding, ...]:
         """The findings that have a box, best score first."""
         return () if self.reading is None else tuple(each for each in self.reading.findings if each.box is not None)
+
+    @property
+    def left_side(self) -> Side | None:
+        """The patient's side at the left edge of the upright film; None where the file does not say, or wrongly."""
+        return self.radiograph.orientation.upright_left_side(self.quarter_turns)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that the boxes show, best first; their ``members`` are indices of :attr:`boxed`."""
+        return find_places(self.boxed, self.model.card)
 
     @property
     def probabilities(self) -> Mapping[str, float]:

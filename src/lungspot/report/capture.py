@@ -21,7 +21,7 @@ def make_capture(task: Task) -> Dataset | None:
     if not isinstance(result, Analysis):
         return None
     made = sc.SCImage(
-        pixel_array=np.asarray(overlay(result)),
+        pixel_array=np.asarray(overlay(result, experimental=task.experimental)),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",

@@ -50,6 +50,8 @@ TERMS: Final[dict[str, Term]] = {
     "no_image": Term("111213", "DCM", "No image"),  # CID 6135
     "other_failure": Term("111220", "DCM", "Other failure"),  # CID 6135
     "software_failure": Term("111218", "DCM", "Software failure"),  # CID 6135
+    "finding": Term("121071", "DCM", "Finding"),
+    "comment": Term("121106", "DCM", "Comment"),
     "probability": Term("122157", "DCM", "Probability"),
     "present": Term("52101004", "SCT", "Present"),  # CID 240
     "absent": Term("272519000", "SCT", "Absent"),  # CID 240

@@ -28,18 +28,20 @@ DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
 SR_CLASSES: Final = ("comprehensive3d", "comprehensive")
 
 
-def dicom_results(
+def dicom_results(  # noqa: PLR0913 - each choice has a name
     source: Dataset,
     result: Analysis | Refusal,
     *,
     kinds: Sequence[str] = ("sr",),
     sr_class: str = "comprehensive3d",
+    experimental: bool = False,
     now: datetime | None = None,
 ) -> tuple[Dataset, ...]:
     """Return the result as DICOM data sets, ready to be written or sent, in the order of ``kinds``.
 
     ``source``: the film's header (no pixels needed); it is not changed. ``kinds``: some of :data:`DICOM_KINDS`.
-    ``sr_class``: one of :data:`SR_CLASSES`. ``now``: when the objects say that they were made. UIDs follow from film,
+    ``sr_class``: one of :data:`SR_CLASSES`. ``experimental``: say experimental labels too, marked as such.
+    ``now``: when the objects say that they were made. UIDs follow from film,
     model, settings and version, so that a rerun gives the same objects and an archive keeps one of each.
 
     A kind with nothing to show is left out: of a film that was not assessed there is no presentation state and no
@@ -59,7 +61,9 @@ def dicom_results(
 
     now = datetime.now().astimezone() if now is None else now
     with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
-        made = [makers[kind](task_of(source, result, now)) for kind in kinds]  # anew: objects share elements with it
+        made = [  # a task each, for objects share elements with it
+            makers[kind](task_of(source, result, now, experimental=experimental)) for kind in kinds
+        ]
     return tuple(each for each in made if each is not None)
 
 

@@ -12,9 +12,10 @@ from importlib import resources
 from typing import Any
 
 from lungspot import __version__
-from lungspot.detect import limit_of
-from lungspot.findings import Finding, taxonomy
+from lungspot.detect import Standing, limit_of
+from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
+from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 
 __all__ = ["SCHEMA", "document", "schema"]
 
@@ -24,7 +25,7 @@ SCHEMA = "lungspot/1"
 def document(result: Analysis | Refusal) -> dict[str, Any]:
     """Return the result as JSON values, keys in the order of the schema."""
     if isinstance(result, Refusal):
-        return _frame(result.status, list(result.reasons), _unread(result.path)) | _tail(None)
+        return _frame(result, _unread(result.path)) | _tail(None)
     film, origin = result.radiograph, result.radiograph.origin
     image = {
         "path": origin.path,
@@ -37,8 +38,9 @@ def document(result: Analysis | Refusal) -> dict[str, Any]:
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
         "sop_instance_uid": origin.sop_instance_uid,
     }
-    value = _frame(result.status, list(result.reasons), image) | _tail(result.model)
-    value["findings"] = [_finding(result, index) for index in range(len(result.boxed))]
+    value = _frame(result, image) | _tail(result.model)
+    places = {index: place.number for place in result.places for index in place.members}
+    value["findings"] = [_finding(result, index, places[index]) for index in range(len(result.boxed))]
     value["image_scores"] = [
         _image_score(result, finding)
         for finding in (() if result.reading is None else result.reading.findings)
@@ -59,9 +61,49 @@ def schema() -> dict[str, Any]:
     return value
 
 
-def _finding(result: Analysis, index: int) -> dict[str, Any]:
+def _statement(told: Statement) -> dict[str, Any]:
+    """Return what every other form says, most urgent first."""
+    return {
+        "headline": told.headline,
+        "urgency": round(told.urgency, 4),
+        "said": [_said(each) for each in told.said],
+        "experimental": list(told.unsaid),
+        "not_looked_for": list(told.not_looked_for),
+        "percentages": PERCENTAGES if told.assessed else None,
+    }
+
+
+def _said(said: Said) -> dict[str, Any]:
+    return {
+        "place": said.place,
+        "label": said.label,
+        "name": said.title,
+        "text": said.text,
+        "names": [
+            {"label": name.label, "score": _rounded(name.score), "probability": _rounded(name.film)}
+            for name in said.told
+        ],
+        "box": _corners(said.box),
+        "side": None if said.side is None else str(said.side),
+        "zone": None if said.zone is None else str(said.zone),
+        "where": said.where,
+    }
+
+
+def _corners(box: Box | None) -> list[float] | None:
+    return None if box is None else [round(corner, 2) for corner in box.corners]
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 4)
+
+
+def _standing(result: Analysis, label: str) -> str:
+    return str(Standing.REPORTED if result.model.card.is_reported(label) else Standing.EXPERIMENTAL)
+
+
+def _finding(result: Analysis, index: int, place: int) -> dict[str, Any]:
     finding = result.boxed[index]
-    box = finding.box
     label = taxonomy()[finding.label]
     value = {
         "label": finding.label,
@@ -69,7 +111,10 @@ def _finding(result: Analysis, index: int) -> dict[str, Any]:
         "score": round(finding.score or 0.0, 4),
         "threshold": round(limit_of(result.model.card, finding, result.point), 4),
         "positive": result.is_positive(finding),
-        "box": None if box is None else [round(corner, 2) for corner in box.corners],
+        "standing": _standing(result, finding.label),
+        "place": place,
+        "judged": finding.judged,
+        "box": _corners(finding.box),
         "side": None if finding.side is None else str(finding.side),
         "zone": None if finding.zone is None else str(finding.zone),
         "codes": {code.scheme: code.value for code in label.codes},
@@ -87,6 +132,7 @@ def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
         "probability": round(finding.score or 0.0, 4),
         "threshold": round(limit_of(result.model.card, finding, result.point), 4),
         "positive": result.is_positive(finding),
+        "standing": _standing(result, finding.label),
     }
 
 
@@ -95,14 +141,15 @@ def _unread(path: str) -> dict[str, Any]:
     return {"path": path} | dict.fromkeys(unknown)
 
 
-def _frame(status: str, reasons: list[str], image: dict[str, Any]) -> dict[str, Any]:
+def _frame(result: Analysis | Refusal, image: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "status": status,
-        "reasons": reasons,
+        "status": result.status,
+        "reasons": list(result.reasons),
         "image": image,
         "findings": [],
         "image_scores": [],
+        "statement": _statement(statement(result)),
         "operating_point": None,
     }
 

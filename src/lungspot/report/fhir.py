@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot import BANNER, __version__
-from lungspot.findings import Finding, State
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
-from lungspot.report.words import headline, place_of, refused_because, why
+from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
+from lungspot.report.words import name_of, why
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -33,19 +33,28 @@ _SYSTEMS: Final = {
 }
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
 _REGION: Final = Term("111030", "DCM", "Image Region")
+_UNKNOWN: Final = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "not-performed"}]}
 _GENDERS: Final = {"F": "female", "M": "male", "O": "other"}
 
 
-def fhir_bundle(result: Analysis | Refusal, source: Dataset | None = None, *, now: datetime | None = None) -> Json:
+def fhir_bundle(
+    result: Analysis | Refusal,
+    source: Dataset | None = None,
+    *,
+    experimental: bool = False,
+    now: datetime | None = None,
+) -> Json:
     """Return the result as JSON values of a FHIR R4 ``Bundle`` (a collection).
 
-    ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either. A film
+    ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either.
+    ``experimental``: say experimental labels too, marked as such. A film
     that was not assessed gives a cancelled report with a reason and no probability. Raises FilmError ``NO_STUDY``.
     """
     from lungspot.report.source import key_of, source_of  # noqa: PLC0415 - loads pydicom
 
     film = None if source is None else source_of(source)
-    key = key_of(result, film)
+    key = key_of(result, film, experimental=experimental)
+    told = statement(result, experimental=experimental)
     moment = (datetime.now().astimezone() if now is None else now).isoformat(timespec="seconds")
 
     def url(*parts: str | int) -> str:
@@ -57,8 +66,8 @@ def fhir_bundle(result: Analysis | Refusal, source: Dataset | None = None, *, no
         links |= {"subject": {"reference": url("patient")}, "derivedFrom": [{"reference": url("study")}]}
         entries[url("patient")] = _patient(film)
         entries[url("study")] = _study(film, url("patient"))
-    observations = {url("observation", name): each | links for name, each in _observations(result)}
-    report = _report(result, moment, list(observations))
+    observations = {url("observation", name): each | links for name, each in _observations(result, told)}
+    report = _report(told, moment, list(observations))
     if film is not None:
         report |= {"subject": links["subject"], "imagingStudy": links["derivedFrom"]}
         if film.StudyDate:
@@ -73,49 +82,85 @@ def fhir_bundle(result: Analysis | Refusal, source: Dataset | None = None, *, no
     }
 
 
-def _report(result: Analysis | Refusal, moment: str, observations: list[str]) -> Json:
-    assessed = isinstance(result, Analysis) and result.assessed
-    said = headline(result) if isinstance(result, Analysis) else refused_because(why(result.error.code))
+def _report(told: Statement, moment: str, observations: list[str]) -> Json:
+    words = [f"{told.headline}.", *told.caveats, *([PERCENTAGES] if told.assessed else []), BANNER]
     report: Json = {
         "resourceType": "DiagnosticReport",
-        "status": "preliminary" if assessed else "cancelled",
+        "status": "preliminary" if told.assessed else "cancelled",
         "category": [{"coding": [{"system": f"{_HL7}/v2-0074", "code": "RAD", "display": "Radiology"}]}],
         "code": _concept(TERMS["chest_film"]),
         "issued": moment,
         "result": [{"reference": each} for each in observations],
-        "conclusion": f"{said}. {BANNER}",
+        "conclusion": " ".join(words),
     }
-    if isinstance(result, Analysis) and result.reading is not None:
-        positive = [label for label, state in result.reading.states.items() if state is State.PRESENT]
-        positive += [finding.label for finding in result.boxed if result.is_positive(finding)]
-        if positive:
-            report["conclusionCode"] = [_concept(term_of(label)) for label in dict.fromkeys(positive)]
-    return report
+    codes = [_concept(term_of(name.label)) | {"text": said.short} for said in told.said for name in said.told]
+    return report | ({"conclusionCode": codes} if codes else {})
 
 
-def _observations(result: Analysis | Refusal) -> Iterator[tuple[str, Json]]:
+def _observations(result: Analysis | Refusal, told: Statement) -> Iterator[tuple[str, Json]]:
+    """Yield what is said, in its order; then every other thing that was found or looked for."""
     if isinstance(result, Refusal):
         yield "summary", _absent((result.error.code,), "error")
     elif result.reading is None:
         yield "summary", _absent(result.reasons, "not-performed")
     else:
-        for number, finding in enumerate(result.boxed, 1):
-            said = "present" if result.is_positive(finding) else "undetermined"
-            yield f"box {number}", _observation(finding.label, said) | _place(finding) | {"component": _parts(finding)}
-        for label, state in result.reading.states.items():
-            whole = next((each for each in result.reading.of(label) if each.box is None), None)
-            observation = _observation(label, "present" if state.is_positive else "absent")
-            yield f"label {label}", observation | ({} if whole is None else {"component": _parts(whole)})
+        whole: set[str] = set()
+        for said in (*told.said, *told.below):
+            if said.box is None:
+                whole |= {name.label for name in said.names}
+                for name in said.names:
+                    yield f"label {name.label}", _label(result, told, name.label, said)
+            else:
+                yield f"place {said.place}", _place(said)
+        for label in result.reading.states:
+            if label not in whole and label not in told.unsaid:
+                yield f"label {label}", _label(result, told, label)
 
 
-def _observation(label: str, said: str) -> Json:
+def _place(said: Said) -> Json:
+    """Return a place as one observation, with a component a name that has a probability of its own."""
+    observation = _observation(said.label, "present" if said.positive else "undetermined", said.text)
+    codings = _concept(site_term(said.label))["coding"]
+    if said.side is not None:
+        codings += _concept(side_term(said.side))["coding"]
+    observation["bodySite"] = {"coding": codings} | ({"text": said.where} if said.where else {})
+    parts: list[Json] = []
+    for name in said.names:
+        one: Json = _concept(TERMS["probability"]) if len(said.names) == 1 else _concept(term_of(name.label))
+        of = f"{name_of(name.label)}: probability, of the box"
+        if name.score is not None:
+            parts.append({"code": one | {"text": of}, "valueQuantity": _quantity(name.score)})
+        else:
+            parts.append({"code": one | {"text": f"{of}: not judged by itself"}, "dataAbsentReason": _UNKNOWN})
+    if said.box is not None:
+        corners = ", ".join(f"{corner:.2f}" for corner in said.box.corners)
+        parts.append({"code": _concept(_REGION) | {"text": "x0, y0, x1, y1 in pixels"}, "valueString": corners})
+    return observation | {"component": parts}
+
+
+def _label(result: Analysis, told: Statement, label: str, said: Said | None = None) -> Json:
+    """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
+    below = {name.label for each in told.places for name in each.names}
+    word = "present" if label in told.labels else "undetermined" if label in below else "absent"
+    observation = _observation(label, word, *([] if said is None else [said.text]))
+    if (probability := result.probabilities.get(label)) is not None:
+        code = _concept(TERMS["probability"]) | {"text": "probability, of the whole film"}
+        observation["component"] = [{"code": code, "valueQuantity": _quantity(probability)}]
+    return observation
+
+
+def _quantity(probability: float) -> Json:
+    return {"value": round(probability, 4), "system": "http://unitsofmeasure.org", "code": "1"}
+
+
+def _observation(label: str, said: str, *notes: str) -> Json:
     return {
         "resourceType": "Observation",
         "status": "preliminary",
         "category": [{"coding": [{"system": f"{_HL7}/observation-category", "code": "imaging", "display": "Imaging"}]}],
         "code": _concept(term_of(label)),
         "valueCodeableConcept": _concept(TERMS[said]),
-        "note": [{"text": BANNER}],
+        "note": [{"text": text} for text in (*notes, BANNER)],
     }
 
 
@@ -134,25 +179,6 @@ def _absent(reasons: tuple[str, ...], why_absent: str) -> Json:
         "dataAbsentReason": {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": why_absent}, *codings]},
         "note": [{"text": f"{'; '.join(map(why, reasons))}. {BANNER}"}],
     }
-
-
-def _place(finding: Finding) -> Json:
-    codings = _concept(site_term(finding.label))["coding"]
-    if finding.side is not None:
-        codings += _concept(side_term(finding.side))["coding"]
-    words = place_of(finding)
-    return {"bodySite": {"coding": codings} | ({"text": words} if words else {})}
-
-
-def _parts(finding: Finding) -> list[Json]:
-    parts: list[Json] = []
-    if finding.score is not None:
-        number = {"value": round(finding.score, 4), "system": "http://unitsofmeasure.org", "code": "1"}
-        parts.append({"code": _concept(TERMS["probability"]), "valueQuantity": number})
-    if finding.box is not None:
-        corners = ", ".join(f"{corner:.2f}" for corner in finding.box.corners)
-        parts.append({"code": _concept(_REGION) | {"text": "x0, y0, x1, y1 in pixels"}, "valueString": corners})
-    return parts
 
 
 def _device(result: Analysis | Refusal) -> Json:

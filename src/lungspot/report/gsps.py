@@ -15,11 +15,12 @@ from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
 from lungspot import BANNER
-from lungspot.findings import Box, Finding, Frame
+from lungspot.findings import Frame
 from lungspot.images import number_of, numbers_of, table_of, text_of
 from lungspot.report.analysis import Analysis
+from lungspot.report.marks import Mark, marks_of
 from lungspot.report.source import Task, finish
-from lungspot.report.words import name_of
+from lungspot.report.statement import PERCENTAGES
 
 __all__ = ["make_gsps"]
 
@@ -39,14 +40,12 @@ def make_gsps(task: Task) -> Dataset | None:
     film = deepcopy(task.film)
     film.SamplesPerPixel = 1
     layer = pr.GraphicLayer(_LAYER, 1, description=BANNER, display_color=_AMBER)
+    marks = marks_of(task.told)
     note = pr.GraphicAnnotation(
         referenced_images=[film],
         graphic_layer=layer,
-        graphic_objects=[
-            each for number, finding in enumerate(result.boxed, 1) if (each := _outline(task, finding, number))
-        ]
-        or None,
-        text_objects=[_banner(task, result), *(_name(result, finding) for finding in result.boxed)],
+        graphic_objects=[each for mark in marks if (each := _outline(task, mark))] or None,
+        text_objects=[_banner(task, result), *(_label(result, mark) for mark in marks)],
     )
     inverted = source.PhotometricInterpretation == "MONOCHROME1"
     made = pr.GrayscaleSoftcopyPresentationState(
@@ -68,8 +67,8 @@ def make_gsps(task: Task) -> Dataset | None:
     return finish(made, task, "gsps")
 
 
-def _outline(task: Task, finding: Finding, number: int) -> pr.GraphicObject | None:
-    box = _inside(finding, task.source)
+def _outline(task: Task, mark: Mark) -> pr.GraphicObject | None:
+    box = mark.box.clip(Frame(task.source.Columns, task.source.Rows))
     if box is None:
         return None
     x0, y0, x1, y1 = box.corners
@@ -77,33 +76,32 @@ def _outline(task: Task, finding: Finding, number: int) -> pr.GraphicObject | No
         graphic_type=pr.GraphicTypeValues.POLYLINE,
         graphic_data=np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]),
         units=pr.AnnotationUnitsValues.PIXEL,
-        tracking_id=f"lungspot: {name_of(finding.label)} {number}",
-        tracking_uid=task.uid("tracking", "box", number),
+        tracking_id=f"lungspot: place {mark.place}",
+        tracking_uid=task.uid("tracking", "place", mark.place),
     )
 
 
-def _inside(finding: Finding, source: Dataset) -> Box | None:
-    return None if finding.box is None else finding.box.clip(Frame(source.Columns, source.Rows))
-
-
-def _name(result: Analysis, finding: Finding) -> pr.TextObject:
-    """Return name and score in a strip above the box, or within it where the film ends."""
+def _label(result: Analysis, mark: Mark) -> pr.TextObject:
+    """Return a place's label in a strip above its frame, or within it where the film ends."""
     frame = result.radiograph.frame
-    box = finding.box or Box(0, 0, frame.width, frame.height)
-    high = max(_LINE * frame.height, 4.0)
+    line = max(_LINE * frame.height, 4.0)
+    high = line * len(mark.lines)
+    box = mark.box
     top = box.y0 - high if box.y0 >= high else box.y0
-    below = "" if result.is_positive(finding) else " (below threshold)"
-    words = f"{name_of(finding.label)} {100 * (finding.score or 0):.0f} %{below}"
+    lines = mark.lines if mark.solid else (*mark.lines[:-1], f"{mark.lines[-1]} (below threshold)")
     left = max(min(box.x0, frame.width - 2.0), 0.0)
-    right = min(max(box.x1, left + 0.55 * high * len(words)), float(frame.width))
-    return _text(words, (left, max(top, 0.0), right, min(max(top, 0.0) + high, float(frame.height))))
+    right = min(max(box.x1, left + 0.55 * line * max(map(len, lines))), float(frame.width))
+    corners = (left, max(top, 0.0), right, min(max(top, 0.0) + high, float(frame.height)))
+    return _text("\r\n".join(lines), corners)
 
 
 def _banner(task: Task, result: Analysis) -> pr.TextObject:
     frame = result.radiograph.frame
     name, version = task.model
-    words = f"{BANNER} lungspot, model {name} {version}"
-    return _text(words, (0.0, (1 - _LINE) * frame.height, float(frame.width), float(frame.height)))
+    words = [said.text for said in task.told.whole_film]
+    words += [f"{BANNER} lungspot, model {name} {version}", " ".join((*task.told.caveats, PERCENTAGES))]
+    top = (1 - _LINE * len(words)) * frame.height
+    return _text("\r\n".join(words), (0.0, max(top, 0.0), float(frame.width), float(frame.height)))
 
 
 def _text(words: str, corners: tuple[float, float, float, float]) -> pr.TextObject:

@@ -1,7 +1,8 @@
-"""The film with its boxes as one picture: names and scores beside the boxes, legible at any film size."""
+"""The film with its places as one picture: a frame and a label each, L and R, legible at any film size."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -10,13 +11,14 @@ from lungspot import BANNER, __version__
 from lungspot.findings import Box, Frame
 from lungspot.images import WARNINGS
 from lungspot.report.analysis import Analysis
-from lungspot.report.style import color_of, film_picture, glow
-from lungspot.report.words import headline, name_of
+from lungspot.report.marks import SIDE_UNKNOWN, Mark, edge_letters, marks_of
+from lungspot.report.statement import PERCENTAGES, Statement, statement
+from lungspot.report.style import film_picture, glow
+from lungspot.report.words import name_of
 
 __all__ = ["overlay"]
 
 _SMALLEST, _LARGEST = 1024, 2048  # long side of the picture; a phone photo and a 3000-pixel film read alike
-_MOST = 40  # boxes drawn, best first
 _SHOWN = frozenset(  # for any reader
     {"BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "MIRRORED", "NO_GATE", "TURNED"}
 )
@@ -24,67 +26,89 @@ _INK = (12, 16, 22)
 _PAPER = (236, 240, 245)
 _MUTED = (150, 160, 172)
 _AMBER = (255, 190, 80)
+_LARGE, _SMALL = 21, 15  # of the strip's letters, in units
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Rectangle = tuple[float, float, float, float]
+Line = tuple[str, int, tuple[int, int, int]]  # text, size, colour
 
 
 @dataclass(frozen=True, slots=True)
 class _Chip:
-    """A name and a score beside their box; everything in pixels of the picture."""
+    """A label beside its frame; everything in pixels of the picture."""
 
-    text: str
+    lines: tuple[str, ...]
     color: str
     at: Rectangle
     box: Rectangle
 
 
-def overlay(result: Analysis, *, heatmap: bool = False) -> Image.Image:
-    """Return an RGB picture: the film, its boxes (those below the threshold dashed), a strip with what and by whom.
+def overlay(result: Analysis, *, heatmap: bool = False, experimental: bool = False) -> Image.Image:
+    """Return an RGB picture: the film, one frame a place (below the threshold dashed), a strip with what and by whom.
 
-    ``heatmap`` lays the activation map of the best finding under the boxes, relative to its own peak.
-    A film that is not assessed is shown dimmed with the reason and nothing else.
+    L and R stand at the film's edges, or that nobody knows. ``heatmap`` lays the activation map of what is said first
+    under the frames, relative to its own peak. ``experimental``: say experimental labels too, marked as such. A film
+    that is not assessed is shown dimmed with the reason and nothing else.
     """
+    told = statement(result, experimental=experimental)
     grey = film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)
     unit = max(grey.size) / 1024
     picture = grey.convert("RGBA")
-    if not result.assessed:
+    label = _heated(result, told) if heatmap else None
+    if not told.assessed:
         picture = Image.blend(picture, Image.new("RGBA", picture.size, (*_INK, 255)), 0.55)
-    elif heatmap and (label := _heated(result)) is not None:
+    elif label is not None:
         picture.alpha_composite(glow(result.heat[label], picture.size))
-    _draw_boxes(picture, result, unit)
-    return _with_strip(picture.convert("RGB"), result, unit, heatmap=heatmap)
+    layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    draw, frame = ImageDraw.Draw(layer), Frame(*picture.size)
+    taken = _draw_edges(draw, edge_letters(result), frame, unit)
+    _draw_marks(draw, result.radiograph.frame, marks_of(told), frame, taken)
+    picture.alpha_composite(layer)
+    return _with_strip(picture.convert("RGB"), _strip(result, told, label), unit)
 
 
-def _heated(result: Analysis) -> str | None:
-    """Return the label whose map is shown: the best finding's, else the likeliest; two maps at once read as neither."""
-    labels = [finding.label for finding in result.boxed]
-    if not labels and result.probabilities:
-        labels = [max(result.probabilities, key=result.probabilities.__getitem__)]
+def _heated(result: Analysis, told: Statement) -> str | None:
+    """Return the label whose map is shown: what is said first, else the likeliest; two maps at once read as neither."""
+    labels = [name.label for said in (*told.said, *told.below) for name in said.names]
+    shown = {label: p for label, p in result.probabilities.items() if label not in told.unsaid}
+    if not labels and shown:
+        labels = [max(shown, key=shown.__getitem__)]
     return next((label for label in labels if label in result.heat), None)
 
 
-def _draw_boxes(picture: Image.Image, result: Analysis, unit: float) -> None:
-    layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(layer)
+def _draw_edges(draw: ImageDraw.ImageDraw, letters: dict[str, str], frame: Frame, unit: float) -> list[Rectangle]:
+    """Write L and R at their edges, or once that the side is unknown; return where no label may stand."""
+    font = ImageFont.load_default(round(26 * unit))
+    taken = []
+    for edge, letter in (letters or {"left": SIDE_UNKNOWN}).items():
+        wide, high, gap = font.getlength(letter) + 18 * unit, 36 * unit, 10 * unit
+        across, down = {"left": (0, 0), "right": (1, 0), "top": (0.5, 0), "bottom": (0.5, 1)}[edge]
+        x0, y0 = gap + across * (frame.width - wide - 2 * gap), gap + down * (frame.height - high - 2 * gap)
+        at = (x0, y0, x0 + wide, y0 + high)
+        draw.rounded_rectangle(at, round(4 * unit), fill=(*_INK, 215))
+        draw.text((x0 + wide / 2, y0 + high / 2), letter, font=font, fill=_PAPER, anchor="mm")
+        taken.append(at)
+    return taken
+
+
+def _draw_marks(
+    draw: ImageDraw.ImageDraw, film: Frame, marks: tuple[Mark, ...], frame: Frame, taken: list[Rectangle]
+) -> None:
+    unit = max(frame.width, frame.height) / 1024
     font = ImageFont.load_default(round(19 * unit))
-    frame = Frame(*picture.size)
     chips: list[_Chip] = []
-    for finding in result.boxed[:_MOST]:
-        if finding.box is None:
-            continue
-        box = finding.box.move(result.radiograph.frame, frame)
-        positive = result.is_positive(finding)
-        _outline(draw, box, color_of(finding.label), unit, solid=positive)
-        text = f"{name_of(finding.label)}  {100 * (finding.score or 0):.0f} %"
-        size = (font.getlength(text) + 24 * unit, 31 * unit)
-        at = _free_place(size, box, [chip.at for chip in chips], frame)
-        chips.append(_Chip(text, color_of(finding.label), at, box.corners))
+    for mark in marks:
+        box = mark.box.move(film, frame)
+        _outline(draw, box, mark.color, unit, solid=mark.solid)
+        lines = tuple(part for line in mark.lines for part in _wrap(line, font, min(frame.width * 0.6, 560 * unit)))
+        wide = max(map(font.getlength, lines)) + 24 * unit
+        at = _free_place((wide, (7 + 24 * len(lines)) * unit), box, taken, frame)
+        taken.append(at)
+        chips.append(_Chip(lines, mark.color, at, box.corners))
     for chip in chips:
         _draw_leader(draw, chip, unit)
     for chip in chips:
         _draw_chip(draw, chip, font, unit)
-    picture.alpha_composite(layer)
 
 
 def _outline(draw: ImageDraw.ImageDraw, box: Box, color: str, unit: float, *, solid: bool) -> None:
@@ -141,29 +165,41 @@ def _draw_leader(draw: ImageDraw.ImageDraw, chip: _Chip, unit: float) -> None:
 
 
 def _draw_chip(draw: ImageDraw.ImageDraw, chip: _Chip, font: Font, unit: float) -> None:
-    x0, y0, x1, y1 = chip.at
+    x0, y0, _, y1 = chip.at
     draw.rounded_rectangle(chip.at, round(4 * unit), fill=(*_INK, 215))
     bar = round(4 * unit)
     draw.rounded_rectangle((x0, y0, x0 + bar, y1), round(2 * unit), fill=chip.color)
-    draw.text((x0 + bar + (x1 - x0 - bar) / 2, (y0 + y1) / 2), chip.text, font=font, fill=_PAPER, anchor="mm")
+    step = (y1 - y0 - 7 * unit) / len(chip.lines)
+    for row, line in enumerate(chip.lines):
+        at = (x0 + bar + 10 * unit, y0 + 3.5 * unit + (row + 0.5) * step)
+        draw.text(at, line, font=font, fill=_PAPER, anchor="lm")
 
 
-def _with_strip(picture: Image.Image, result: Analysis, unit: float, *, heatmap: bool) -> Image.Image:
-    """Add the strip below the film: headline and model on the left, the research banner always."""
-    large, small = ImageFont.load_default(round(21 * unit)), ImageFont.load_default(round(15 * unit))
-    lines = [(headline(result), large, _PAPER)]
-    notices = (*result.radiograph.notices, *result.notices)
-    lines += [(f"Mind: {WARNINGS[notice.code]}", small, _AMBER) for notice in notices if notice.code in _SHOWN]
-    label = _heated(result) if heatmap and result.assessed else None
-    shown = f" · heat map of {name_of(label)}, relative to its peak" if label else ""
+def _strip(result: Analysis, told: Statement, heated: str | None) -> Iterator[Line]:
+    """Yield the lines of the strip below the film: what is said, by whom, and the research banner always."""
+    yield told.headline, _LARGE, _PAPER
+    for said in told.whole_film:
+        yield said.text, _SMALL, _PAPER
+    for notice in (*result.radiograph.notices, *result.notices):
+        if notice.code in _SHOWN:
+            yield f"Mind: {WARNINGS[notice.code]}", _SMALL, _AMBER
+    notes = [*told.caveats, *([PERCENTAGES] if told.said or told.below else [])]
+    if notes:
+        yield " ".join(notes), _SMALL, _MUTED
+    shown = f" · heat map of {name_of(heated)}, relative to its peak" if heated and told.assessed else ""
     model = result.model.card
-    lines.append((f"lungspot {__version__} · model {model.name} {model.version}{shown}", small, _MUTED))
-    lines.append((BANNER, small, _AMBER))
+    yield f"lungspot {__version__} · model {model.name} {model.version}{shown}", _SMALL, _MUTED
+    yield BANNER, _SMALL, _AMBER
+
+
+def _with_strip(picture: Image.Image, strip: Iterable[Line], unit: float) -> Image.Image:
+    """Add a strip with lines of text below the film."""
+    lines = [(text, ImageFont.load_default(round(size * unit)), fill) for text, size, fill in strip]
     room = picture.width - round(36 * unit)
     wrapped = [(part, font, fill) for text, font, fill in lines for part in _wrap(text, font, room)]
     step = round(27 * unit)
-    strip = round(18 * unit) + step * len(wrapped)
-    whole = Image.new("RGB", (picture.width, picture.height + strip), _INK)
+    high = round(18 * unit) + step * len(wrapped)
+    whole = Image.new("RGB", (picture.width, picture.height + high), _INK)
     whole.paste(picture, (0, 0))
     draw = ImageDraw.Draw(whole)
     for row, (text, font, fill) in enumerate(wrapped):

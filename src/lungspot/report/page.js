@@ -37,52 +37,99 @@ if (!data.assessed) document.body.classList.add("refused");
 const marks = $("marks");
 marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
 marks.setAttribute("preserveAspectRatio", "none");
-const size = Math.max(width, height) / 48;
-const taken = [];
+const size = Math.max(width, height) / 52;
+const taken = []; // rectangles that no label may cover: [x0, y0, x1, y1]
 const lines = marks.appendChild(svg("g", {}));
 const words = marks.appendChild(svg("g", {})); // over every line, so that none crosses a word
-data.findings.forEach((finding, index) => {
-  const [x0, y0, x1, y1] = finding.box;
-  const group = svg("g", { class: finding.positive ? "" : "below" });
-  const said = svg("g", {});
-  group.append(svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, stroke: finding.color, rx: size / 5 }));
-  const text = `${finding.name}  ${percent(finding.score)}`;
-  const wide = text.length * size * 0.56;
-  let y = y0 - size * 0.35;
-  if (y < size) y = Math.min(y1 + size, height - size * 0.3);
-  const x = Math.max(size * 0.2, Math.min(x0, width - wide));
-  while (taken.some((t) => Math.abs(t.y - y) < size * 1.1 && t.x < x + wide && x < t.x + t.wide) && y < height - size) y += size * 1.15;
-  taken.push({ x, y, wide });
-  const label = svg("text", { x, y, "font-size": size });
-  label.textContent = text;
-  said.append(label);
-  const title = svg("title", {});
-  title.textContent = `${finding.name}, ${percent(finding.score)}${finding.place ? ", " + finding.place : ""}`;
-  group.append(title);
+const wideOf = (text) => text.length * size * 0.54;
+const write = (parent, texts, x, y, attributes) => {
+  const node = svg("text", { x, y, "font-size": size, ...attributes });
+  texts.forEach((text, row) => {
+    const part = svg("tspan", { x, dy: row ? size * 1.2 : 0 });
+    part.textContent = text;
+    node.append(part);
+  });
+  parent.append(node);
+};
+
+// L and R at the edges of the film, or that nobody knows
+const edges = marks.appendChild(svg("g", { id: "edges" }));
+const corners = { left: [size * 0.6, size * 1.8, "start"], right: [width - size * 0.6, size * 1.8, "end"], top: [width / 2, size * 1.8, "middle"], bottom: [width / 2, height - size * 0.6, "middle"] };
+for (const [edge, letter] of Object.entries(data.edges)) {
+  const [x, y, anchor] = corners[edge];
+  write(edges, [letter], x, y, { "font-size": size * 1.5, "text-anchor": anchor });
+  const wide = wideOf(letter) * 1.6 + size;
+  const from = { start: 0, end: width - wide, middle: (width - wide) / 2 }[anchor];
+  taken.push([from, y - size * 1.8, from + wide, y + size * 0.4]);
+}
+
+/** Find where a label of this size crosses no other: above its frame, below it, in it, beside it, else further down. */
+const freePlace = ([x0, y0, x1, y1], wide, high) => {
+  const gap = size * 0.25;
+  const wishes = [[x0, y0 - high - gap], [x0, y1 + gap], [x1 - wide, y0 - high - gap], [x1 - wide, y1 + gap], [x0 + gap, y0 + gap], [x1 + gap, y0], [x0 - wide - gap, y0]];
+  for (let step = 1; step < 40; step += 1) wishes.push([x0, y0 + step * size], [x0, y0 - high - step * size]);
+  let at = wishes[0];
+  for (const [x, y] of wishes) {
+    at = [Math.max(gap, Math.min(x, width - wide - gap)), Math.max(gap, Math.min(y, height - high - gap))];
+    const [ax, ay] = at;
+    if (!taken.some((t) => ax < t[2] && t[0] < ax + wide && ay < t[3] && t[1] < ay + high)) break;
+  }
+  taken.push([at[0], at[1], at[0] + wide, at[1] + high]);
+  return at;
+};
+
+const markOf = new Map(data.marks.map((mark) => [mark.place, mark]));
+data.said.forEach((said, index) => {
+  const group = svg("g", { class: said.positive ? "" : "below" });
+  const label = svg("g", {});
+  const mark = markOf.get(said.place);
+  if (mark) {
+    const [x0, y0, x1, y1] = mark.box;
+    group.append(svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, stroke: mark.color, rx: size / 5 }));
+    const high = size * 1.2 * mark.lines.length;
+    const [x, y] = freePlace(mark.box, Math.max(...mark.lines.map(wideOf)), high);
+    write(label, mark.lines, x, y + size, {});
+    const title = svg("title", {});
+    title.textContent = said.text;
+    group.append(title);
+  }
   group.addEventListener("pointerenter", () => { hovered = index; paint(); });
   group.addEventListener("pointerleave", () => { hovered = -1; paint(); });
   group.addEventListener("click", () => { chosen = chosen === index ? -1 : index; paint(); });
   lines.append(group);
-  words.append(said);
+  words.append(label);
 
-  const row = add(document.querySelector("#findings tbody"), "tr", undefined, finding.positive ? "" : "below");
+  const row = add(document.querySelector("#findings tbody"), "tr", undefined, said.positive ? "" : "below");
   row.tabIndex = 0;
   const name = add(row, "td");
-  const dot = svg("svg", { class: "dot", viewBox: "0 0 1 1" });
-  dot.append(svg("rect", { width: 1, height: 1, fill: finding.color }));
-  name.append(dot, finding.name);
-  add(row, "td", finding.place || "–");
-  add(row, "td", percent(finding.score), "number");
-  const agreement = finding.agreement;
-  const cell = add(row, "td", agreement ? `${percent(agreement.energy_in_box)}${agreement.peak_in_box ? " ✓" : " ✗"}` : "–", "number");
-  if (agreement) cell.title = `${percent(agreement.energy_in_box)} of the activation in ${percent(agreement.area)} of the film; the map's peak is ${agreement.peak_in_box ? "" : "not "}in the box; IoU ${agreement.iou.toFixed(2)}`;
+  const where = add(row, "td", said.where || "–");
+  const number = add(row, "td", undefined, "number");
+  const map = add(row, "td", undefined, "number");
+  for (const each of said.groups) {
+    if (each.alike) {
+      add(name, "div", each.alike, "alike");
+      for (const cell of [number, map]) add(cell, "div", "\u00a0", "alike");
+    }
+    for (const one of each.names) {
+      const line = add(name, "div");
+      const dot = svg("svg", { class: "dot", viewBox: "0 0 1 1" });
+      dot.append(svg("rect", { width: 1, height: 1, fill: one.color }));
+      line.append(dot, one.name);
+      add(number, "div", one.percentage);
+      const agreement = one.agreement;
+      const cell = add(map, "div", agreement ? `${percent(agreement.energy_in_box)}${agreement.peak_in_box ? " ✓" : " ✗"}` : "–");
+      if (agreement) cell.title = `${percent(agreement.energy_in_box)} of the activation in ${percent(agreement.area)} of the film; the map's peak is ${agreement.peak_in_box ? "" : "not "}in the box; IoU ${agreement.iou.toFixed(2)}`;
+    }
+  }
+  where.title = said.text;
   row.addEventListener("pointerenter", () => { hovered = index; paint(); });
   row.addEventListener("pointerleave", () => { hovered = -1; paint(); });
   row.addEventListener("click", () => { chosen = chosen === index ? -1 : index; paint(); });
   row.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); chosen = chosen === index ? -1 : index; paint(); } });
 });
-if (!data.findings.length) $("findings").hidden = true;
-$("below").hidden = data.findings.every((finding) => finding.positive);
+for (const note of data.notes) $("notes").append(`${note} `);
+if (!data.said.length) $("findings").hidden = true;
+$("below").hidden = data.said.every((finding) => finding.positive);
 
 for (const score of data.image_scores) {
   const row = add(document.querySelector("#whole tbody"), "tr");
@@ -96,20 +143,20 @@ for (const [part, where] of [[data.facts, $("facts")], [data.card, $("card")]]) 
 }
 if (!data.assessed) for (const id of ["boxes", "heat", "below"]) $(id).hidden = true;
 
-const shown = () => data.findings.map((finding, index) => index).filter((index) => view.below || data.findings[index].positive);
+const shown = () => data.said.map((finding, index) => index).filter((index) => view.below || data.said[index].positive);
 function paint() {
   const focus = hovered >= 0 ? hovered : chosen;
   for (const layer of [lines, words]) [...layer.children].forEach((group, index) => {
-    const finding = data.findings[index];
+    const finding = data.said[index];
     group.style.display = view.boxes && (finding.positive || view.below || index === focus) ? "" : "none";
     group.classList.toggle("on", index === focus);
     group.classList.toggle("dim", focus >= 0 && index !== focus);
   });
   [...document.querySelectorAll("#findings tbody tr")].forEach((row, index) => {
     row.classList.toggle("on", index === focus);
-    row.hidden = !(data.findings[index].positive || view.below);
+    row.hidden = !(data.said[index].positive || view.below);
   });
-  const label = focus >= 0 ? data.findings[focus].label : data.heat_of;
+  const label = focus >= 0 ? data.said[focus].names[0].label : data.heat_of;
   const image = data.heat[label];
   $("glow").hidden = !(view.heat && image);
   if (image) $("glow").src = image.src;

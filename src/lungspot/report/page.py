@@ -21,8 +21,10 @@ from lungspot import BANNER, __version__
 from lungspot.images import WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
+from lungspot.report.marks import SIDE_UNKNOWN, edge_letters, marks_of
+from lungspot.report.statement import PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
-from lungspot.report.words import headline, name_of, place_of
+from lungspot.report.words import NOT_TOLD_APART, name_of
 
 __all__ = ["page"]
 
@@ -30,10 +32,10 @@ _SMALLEST, _LARGEST = 768, 1600  # long side of the film on the page
 _GLOW = 256  # long side of a heat map; the browser smooths it
 
 
-def page(result: Analysis) -> str:
-    """Return the HTML text of one result."""
+def page(result: Analysis, *, experimental: bool = False) -> str:
+    """Return the HTML text of one result; ``experimental``: say experimental labels too, marked as such."""
     style, script = _part("page.css"), _part("page.js")
-    text = json.dumps(_data(result), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_data(result, experimental=experimental), ensure_ascii=False, allow_nan=False)
     parts = {
         "banner": BANNER,
         "style": style,
@@ -45,25 +47,29 @@ def page(result: Analysis) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
 
 
-def _data(result: Analysis) -> dict[str, Any]:
+def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
     value = document(result)
-    findings = [
-        each | {"color": color_of(each["label"]), "place": place_of(finding)}
-        for each, finding in zip(value["findings"], result.boxed, strict=True)
-    ]
+    told = statement(result, experimental=experimental)
+    rows = [_row(result, said) for said in (*told.said, *told.below)]
     scores = [
         each | {"color": color_of(each["label"]), "name": name_of(each["label"])}
         for each in sorted(value["image_scores"], key=lambda each: -each["probability"])
+        if each["label"] not in told.unsaid
     ]
-    best = findings[0]["label"] if findings else scores[0]["label"] if scores else None
-    labels = dict.fromkeys([each["label"] for each in findings] + ([best] if best else []))
+    best = rows[0]["names"][0]["label"] if rows else scores[0]["label"] if scores else None
+    labels = dict.fromkeys([name["label"] for row in rows for name in row["names"]] + ([best] if best else []))
     return {
-        "assessed": result.assessed,
+        "assessed": told.assessed,
         "status": result.status.replace("_", " "),
-        "headline": headline(result),
+        "headline": told.headline,
         "frame": [result.radiograph.frame.width, result.radiograph.frame.height],
+        "edges": edge_letters(result) or {"left": SIDE_UNKNOWN},
         "picture": _jpeg(film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)),
-        "findings": findings,
+        "said": rows,
+        "marks": [
+            {"place": mark.place, "box": mark.box.corners, "color": mark.color, "lines": mark.lines}
+            for mark in marks_of(told)
+        ],
         "image_scores": scores,
         "heat": {
             label: {"src": _png(glow(result.heat[label], _glow_size(result))), "name": name_of(label)}
@@ -72,9 +78,47 @@ def _data(result: Analysis) -> dict[str, Any]:
         },
         "heat_of": best,
         "warnings": [f"{WARNINGS[each['code']]} ({each['text']})" for each in value["warnings"]],
+        "notes": [*told.caveats, *([PERCENTAGES] if scores else [])],
         "facts": _facts(value),
         "card": _card(result, value),
     }
+
+
+def _row(result: Analysis, said: Said) -> dict[str, Any]:
+    """Return one line of the table: what is said of a place or of the whole film."""
+    groups: list[dict[str, Any]] = [
+        {
+            "alike": f"{name_of(label_of(group))}: {NOT_TOLD_APART}" if len(group) > 1 else None,
+            "names": [
+                {
+                    "label": name.label,
+                    "name": name_of(name.label) + name.mark,
+                    "percentage": name.percentage,
+                    "color": color_of(name.label),
+                    "agreement": _agreement(result, said.place, name.label),
+                }
+                for name in group
+            ],
+        }
+        for group in said.groups
+    ]
+    return {
+        "place": said.place,
+        "positive": said.positive,
+        "where": said.where if said.box is not None else "no box",
+        "text": said.text,
+        "groups": groups,
+        "names": [name for group in groups for name in group["names"]],
+    }
+
+
+def _agreement(result: Analysis, place: int | None, label: str) -> dict[str, float | bool] | None:
+    """Return how the best box of a label at a place agrees with its map; None where that is not known."""
+    members = next((each.members for each in result.places if each.number == place), ())
+    index = next((index for index in members if result.boxed[index].label == label), None)
+    if index is None or not result.agreement:
+        return None
+    return {key: each if isinstance(each, bool) else round(each, 3) for key, each in result.agreement[index].items()}
 
 
 def _facts(value: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -32,7 +32,8 @@ def make_seg(task: Task) -> Dataset | None:
     result, source = task.result, task.source
     if not isinstance(result, Analysis) or result.reading is None or "NumberOfFrames" in source:
         return None
-    labels = [label for label, state in result.reading.states.items() if state.is_positive and label in result.heat]
+    found = dict.fromkeys(name.label for said in (*task.told.said, *task.told.below) for name in said.names)
+    labels = [label for label in found if label in result.heat]
     if not labels:
         return None
     size = (source.Columns, source.Rows)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
 from pydicom import config
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
@@ -22,10 +23,11 @@ from pydicom.valuerep import DA, TM
 
 from lungspot import __version__
 from lungspot.errors import FilmError, InputError
-from lungspot.images import is_uid, numbers_of, text_of, whole_of
+from lungspot.images import Radiograph, is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.statement import Statement, statement
 
-__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "source_of", "task_of", "threshold_set"]
+__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "pixels_sha256", "source_of", "task_of", "threshold_set"]
 
 # The implementation class UID of every DICOM object and association of ours (PS3.7 D.3.3.2).
 IMPLEMENTATION_UID: Final = "2.25.167264579340824028094579654174061193254"
@@ -44,6 +46,7 @@ _AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
 _MULTIFRAME: Final = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures whose class has frames, be it one
 _SERIES: Final = {"sr": 9901, "gsps": 9902, "sc": 9903, "seg": 9904}  # above the numbers that modalities give
 _DEVICE: Final = "device"
+_ROWS: Final = 256  # of a film that are hashed at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,18 @@ class Task:
     source: Dataset
     film: Dataset
     result: Analysis | Refusal
+    told: Statement
     key: str
     now: datetime
 
     def uid(self, *parts: str | int) -> str:
         """Return the UID of one part of this result: the same for ever (PS3.5 B.2: made of a UUID)."""
         return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([self.key, *parts])).int}"
+
+    @property
+    def experimental(self) -> bool:
+        """Whether experimental labels are said too."""
+        return self.told.experimental
 
     @property
     def model(self) -> tuple[str, str]:
@@ -140,8 +149,8 @@ def _source(header: Dataset) -> Dataset:
     return source
 
 
-def task_of(header: Dataset, result: Analysis | Refusal, now: datetime) -> Task:
-    """Return what the result's objects are made from.
+def task_of(header: Dataset, result: Analysis | Refusal, now: datetime, *, experimental: bool = False) -> Task:
+    """Return what the result's objects are made from; ``experimental``: say experimental labels too.
 
     Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
     film's.
@@ -153,17 +162,32 @@ def task_of(header: Dataset, result: Analysis | Refusal, now: datetime) -> Task:
     film = deepcopy(source)  # data sets share their elements otherwise
     for keyword in _NAMES:
         setattr(film, keyword, "Name^")
-    return Task(header, source, film, result, key_of(result, source), now)
+    key = key_of(result, source, experimental=experimental)
+    return Task(header, source, film, result, statement(result, experimental=experimental), key, now)
 
 
-def key_of(result: Analysis | Refusal, source: Dataset | None) -> str:
-    """Return the text that names a result: film, model, settings and version. Equal results have equal keys."""
+def key_of(result: Analysis | Refusal, source: Dataset | None, *, experimental: bool = False) -> str:
+    """Return the text that names a result: film, pixels, model, settings and version. Equal results have equal keys.
+
+    The pixels and which way they face count, for a film that was corrected keeps its SOP Instance UID: its result must
+    not replace, nor be taken for, that of the film as it was.
+    """
     film = [] if source is None else [str(source[keyword].value) for keyword in _UIDS]
     if isinstance(result, Refusal):
         return json.dumps([*(film or [result.path]), __version__, result.error.code])
     model = (result.model.sha256, result.model.card.sha256)
-    settings = (result.point, result.min_score, list(result.reasons))
-    return json.dumps([*(film or [result.radiograph.origin.sha256]), __version__, *model, *settings])
+    settings = (result.point, result.min_score, list(result.reasons), experimental)
+    facing = result.radiograph.orientation
+    pixels = (pixels_sha256(result.radiograph), facing.right, facing.bottom)
+    return json.dumps([*(film or [result.radiograph.origin.sha256]), __version__, *model, *settings, *pixels])
+
+
+def pixels_sha256(film: Radiograph) -> str:
+    """Return the SHA-256 of a film's pixels in 65536 steps of grey, row by row, and of its size."""
+    digest = hashlib.sha256(f"{film.frame.width} {film.frame.height}".encode())
+    for row in range(0, film.frame.height, _ROWS):
+        digest.update(np.rint(film.pixels[row : row + _ROWS] * np.float32(65535)).astype("<u2").tobytes())
+    return digest.hexdigest()
 
 
 def finish(made: Dataset, task: Task, kind: str) -> Dataset:

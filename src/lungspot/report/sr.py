@@ -1,7 +1,9 @@
 """A result as a structured report: TID 1500, in Comprehensive 3D SR or Comprehensive SR.
 
-One group of TID 1501 says whether the film was assessed and, if not, why; then follow one group of TID 1410 a box and
-one of TID 1501 a label, with the probability that the film shows it at all. ``sr_read`` reads all of it back.
+One group of TID 1501 says whether the film was assessed and, if not, why. Then follows what is said, in its order: one
+group of TID 1410 a place, with all its names, and one of TID 1501 a finding of the whole film; then the places below
+their thresholds, and the labels that are not said yet, each with the probability that the film shows it at all.
+``sr_read`` reads all of it back.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from lungspot import BANNER
-from lungspot.detect import limit_of
-from lungspot.findings import Box, Finding, State
+from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
 from lungspot.report.source import Task, finish, threshold_set
+from lungspot.report.statement import PERCENTAGES, Said
 from lungspot.report.words import NOT_ASSESSED, name_of
 
 __all__ = ["make_sr"]
@@ -47,7 +49,7 @@ def make_sr(task: Task, *, sr_class: str = "comprehensive3d") -> Dataset:
     content = sr.MeasurementReport(
         observation_context=_observer(task),
         procedure_reported=_CODES["chest_film"],
-        imaging_measurements=[_summary(task, known), *_boxes(task, known), *_labels(task, known)],
+        imaging_measurements=[_summary(task, known), *_findings(task, known)],
         referenced_images=[_library_entry(task.film)],
     )
     assessed = isinstance(task.result, Analysis) and task.result.assessed
@@ -78,7 +80,7 @@ def _parameters(task: Task) -> list[str]:
         return [BANNER]
     model = task.result.model
     weights, card = f"weights sha256 {model.sha256}", f"card sha256 {model.card.sha256}"
-    return [BANNER, weights, card, f"thresholds {threshold_set(task.result)}"]
+    return [BANNER, weights, card, f"thresholds {threshold_set(task.result)}", PERCENTAGES, *task.told.caveats]
 
 
 def _algorithm(task: Task, parameters: list[str]) -> sr.AlgorithmIdentification:
@@ -95,8 +97,7 @@ def _summary(task: Task, known: list[str]) -> Group:
     elif result.reading is None:
         outcome, found, reasons = "refused", "none_succeeded", result.reasons
     else:
-        positive = any(map(result.is_positive, result.boxed)) or State.PRESENT in result.reading.states.values()
-        outcome, found = "assessed", "with_findings" if positive else "without_findings"
+        outcome, found = "assessed", "with_findings" if task.told.said else "without_findings"
     said = [(_OUTCOME, _OUTCOMES[outcome]), (_CODES["summary"], _CODES[found])]
     for reason in reasons:
         said += [(_CODES["quality"], Code(*quality_of(reason))), (_REASON, Code(*reason_term(reason)))]
@@ -108,67 +109,99 @@ def _summary(task: Task, known: list[str]) -> Group:
     )
 
 
-def _boxes(task: Task, known: list[str]) -> Iterator[Group]:
-    if not isinstance(task.result, Analysis):
-        return
-    result = task.result
-    for number, finding in enumerate(result.boxed, 1):
-        if finding.box is None:
-            continue
-        limit = limit_of(result.model.card, finding, result.point)
-        said = _CODES["present" if result.is_positive(finding) else "undetermined"]
-        name = Code(*term_of(finding.label))
-        yield sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking_identifier=_tracking(task, f"{name_of(finding.label)} {number}", "box", number),
-            referenced_region=sr.ImageRegion(
-                graphic_type=sr.GraphicTypeValues.POLYLINE,
-                graphic_data=_outline(finding.box),
-                source_image=sr.SourceImageForRegion(*_film(task.source), **_frames(task.source)),
-            ),
-            finding_type=name,
-            algorithm_id=_algorithm(task, [*known, f"box threshold {limit:g}"]),
-            finding_sites=[_site(finding)],
-            measurements=_probability(finding),
-            qualitative_evaluations=[sr.QualitativeEvaluation(name, said)],
-            geometric_purpose=_CODES["bounding_box"],
-        )
-
-
-def _labels(task: Task, known: list[str]) -> Iterator[Group]:
+def _findings(task: Task, known: list[str]) -> Iterator[Group]:
+    """Yield what is said, in its order; then every other thing that was found or looked for."""
     if not isinstance(task.result, Analysis) or task.result.reading is None:
         return
-    result, reading = task.result, task.result.reading
-    for label, state in reading.states.items():
-        whole = next((each for each in reading.of(label) if each.box is None), None)
-        limit = result.model.card.threshold(label, result.point).image
-        name = Code(*term_of(label))
-        yield sr.MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=_tracking(task, f"{name_of(label)} (whole film)", "label", label),
-            finding_type=name,
-            algorithm_id=_algorithm(task, [*known, f"film threshold {limit:g}"]),
-            measurements=None if whole is None else _probability(whole),
-            qualitative_evaluations=[
-                sr.QualitativeEvaluation(name, _CODES["present" if state.is_positive else "absent"])
-            ],
-            source_images=[sr.SourceImageForMeasurementGroup(*_film(task.source), **_frames(task.source))],
-        )
+    told, whole = task.told, set()
+    for said in (*told.said, *told.below):
+        if said.box is not None:
+            yield _place(task, known, task.result, said, said.box)
+            continue
+        for name in said.names:
+            whole.add(name.label)
+            yield _label(task, known, task.result, name.label, said)
+    for label in task.result.reading.states:
+        if label not in whole and label not in told.unsaid:
+            yield _label(task, known, task.result, label)
+
+
+def _place(task: Task, known: list[str], result: Analysis, said: Said, box: Box) -> Group:
+    limits = [
+        f"{name.label}: box threshold {result.model.card.threshold(name.label, result.point).box:g}"
+        for name in said.names
+    ]
+    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(task, f"{said.title} (place {said.place})", "place", said.place or 0),
+        referenced_region=sr.ImageRegion(
+            graphic_type=sr.GraphicTypeValues.POLYLINE,
+            graphic_data=_outline(box),
+            source_image=sr.SourceImageForRegion(*_film(task.source), **_frames(task.source)),
+        ),
+        finding_type=Code(*term_of(said.label)),
+        algorithm_id=_algorithm(task, [*known, *limits]),
+        finding_sites=[_site(said)],
+        measurements=[_probability(name.score, name.label) for name in said.names if name.score is not None] or None,
+        qualitative_evaluations=[
+            _evaluation(name.label, "present" if name.positive else "undetermined") for name in said.names
+        ],
+        geometric_purpose=_CODES["bounding_box"],
+    )
+    return _with_comment(group, said.text)
+
+
+def _label(task: Task, known: list[str], result: Analysis, label: str, said: Said | None = None) -> Group:
+    """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
+    limit = result.model.card.threshold(label, result.point).image
+    below = {name.label for each in task.told.places for name in each.names}
+    word = "present" if label in task.told.labels else "undetermined" if label in below else "absent"
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(task, f"{name_of(label)} (whole film)", "label", label),
+        finding_type=Code(*term_of(label)),
+        algorithm_id=_algorithm(task, [*known, f"film threshold {limit:g}"]),
+        measurements=[_probability(result.probabilities[label], label)] if label in result.probabilities else None,
+        qualitative_evaluations=[_evaluation(label, word)],
+        source_images=[sr.SourceImageForMeasurementGroup(*_film(task.source), **_frames(task.source))],
+    )
+    return group if said is None else _with_comment(group, said.text)
+
+
+def _evaluation(label: str, word: str) -> sr.QualitativeEvaluation:
+    return sr.QualitativeEvaluation(Code(*term_of(label)), _CODES[word])
+
+
+def _with_comment(group: Group, words: str) -> Group:
+    """Return a group with what is said in words, for readers who look at text."""
+    comment = sr.TextContentItem(
+        name=_CODES["comment"], value=words, relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+    items = group[0].ContentSequence
+    items.insert(next((i for i, item in enumerate(items) if item.ValueType == "SCOORD"), len(items)), comment)
+    return group
 
 
 def _tracking(task: Task, name: str, *parts: str | int) -> sr.TrackingIdentifier:
     return sr.TrackingIdentifier(uid=task.uid("tracking", *(parts or (name,))), identifier=f"lungspot: {name}")
 
 
-def _probability(finding: Finding) -> list[sr.Measurement] | None:
-    if finding.score is None:
-        return None
-    return [sr.Measurement(name=_CODES["probability"], value=float(finding.score), unit=_UNITS)]
+def _probability(value: float, label: str) -> sr.Measurement:
+    """Return a probability, and of which label it is."""
+    measured = sr.Measurement(name=_CODES["probability"], value=float(value), unit=_UNITS)
+    of = sr.CodeContentItem(
+        name=_CODES["finding"],
+        value=Code(*term_of(label)),
+        relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
+    )
+    measured[0].ContentSequence = [*measured[0].get("ContentSequence", []), of]
+    return measured
 
 
-def _site(finding: Finding) -> sr.FindingSite:
+def _site(said: Said) -> sr.FindingSite:
+    """Return organ, side and zone; a side only where it is known which side of the patient that is."""
     return sr.FindingSite(
-        Code(*site_term(finding.label)),
-        laterality=None if finding.side is None else Code(*side_term(finding.side)),
-        topographical_modifier=None if finding.zone is None else Code(*zone_term(finding.zone)),
+        Code(*site_term(said.label)),
+        laterality=None if said.side is None else Code(*side_term(said.side)),
+        topographical_modifier=None if said.zone is None else Code(*zone_term(said.zone)),
     )
 
 

@@ -90,23 +90,39 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
     for group in groups:
         for key in _values(group, _FINDING)[:1]:
             if (label := label_of(*key)) is not None:
-                _take(group, label, _values(group, key), findings, states)
+                _take(group, label, findings, states)
     reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
     return StructuredReport(uid, outcome, reasons, reading)
 
 
-def _take(group: Dataset, label: str, said: list[Key], findings: list[Finding], states: dict[str, State]) -> None:
-    """Add one group's finding and what it says of its label; a box outweighs every other word about the label."""
-    box, score = _box(group), _probability(group)
-    site = next(iter(_items(group, _SITE)), None)
+def _take(group: Dataset, label: str, findings: list[Finding], states: dict[str, State]) -> None:
+    """Add one group's findings and what it says of their labels; a box outweighs every other word about a label.
+
+    A place of ours has several names, each with an evaluation and perhaps a probability that says of which it is.
+    """
+    box, site = _box(group), next(iter(_items(group, _SITE)), None)
     side = next((_SIDES.get(value) for value in ([] if site is None else _values(site, _LATERALITY))), None)
     zone = next((_ZONES.get(value) for value in ([] if site is None else _values(site, _ZONE))), None)
-    if box is not None or score is not None:
-        findings.append(Finding(label, box, score, side, zone))
-    if box is not None:
-        states[label] = State.BOXED
-    elif states.get(label) is not State.BOXED:
-        states[label] = State.ABSENT if said[:1] == [_ABSENT] else State.PRESENT
+    said = _evaluations(group) or {label: None}
+    scores = _probabilities(group)
+    for name, word in said.items():
+        score = scores.get(name, scores.get(None) if len(said) == 1 else None)
+        if box is not None or score is not None:
+            findings.append(Finding(name, box, score, side, zone))
+        if box is not None:
+            states[name] = State.BOXED
+        elif states.get(name) is not State.BOXED:
+            states[name] = State.ABSENT if word == _ABSENT else State.PRESENT
+
+
+def _evaluations(group: Dataset) -> dict[str, Key | None]:
+    """Return by label what a group says of it, in the order in which it does."""
+    found: dict[str, Key | None] = {}
+    for item in group.get("ContentSequence", ()):
+        name, value = _name(item), _code(item.get("ConceptCodeSequence"))
+        if name is not None and value is not None and (label := label_of(*name)) is not None:
+            found.setdefault(label, value)
+    return found
 
 
 def _box(group: Dataset) -> Box | None:
@@ -121,13 +137,16 @@ def _box(group: Dataset) -> Box | None:
     return None
 
 
-def _probability(group: Dataset) -> float | None:
+def _probabilities(group: Dataset) -> dict[str | None, float]:
+    """Return the probabilities of a group by the label that they are of; None: it does not say."""
+    found: dict[str | None, float] = {}
     for item in _items(group, _PROBABILITY):
         measured = item.MeasuredValueSequence[0]
         value = float(measured.get("FloatingPointValue", measured.NumericValue))
         if math.isfinite(value) and 0 <= value <= 1:
-            return value
-    return None
+            of = next((label_of(*key) for key in _values(item, _FINDING)), None)
+            found.setdefault(of, value)
+    return found
 
 
 def _reader(dataset: Dataset) -> str:

@@ -6,22 +6,33 @@ from typing import TYPE_CHECKING
 
 from lungspot.errors import printable
 from lungspot.report.analysis import Analysis
+from lungspot.report.statement import PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of
-from lungspot.report.words import headline, name_of, place_of
+from lungspot.report.words import NOT_TOLD_APART, name_of
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["table"]
 
 
-def table(result: Analysis, title: str) -> Table:
-    """Return one film's findings, best first; scores below the threshold are dim. ``title`` is the film's name."""
+def table(result: Analysis, title: str, *, experimental: bool = False) -> Table:
+    """Return what is said of one film, most urgent first, one row a place; then, dim, what is below its threshold.
+
+    ``title``: the film's name. ``experimental``: say experimental labels too.
+    """
     from rich import box  # noqa: PLC0415 - rich is for people; JSON Lines do without its 80 ms
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
 
-    caption = None if result.boxed else Text(headline(result), style="default" if result.assessed else "yellow")
+    told = statement(result, experimental=experimental)
+    rows = (*told.said, *told.below)
+    caption = Text()
+    if not told.said:
+        caption.append(told.headline + "\n", style="default" if told.assessed else "yellow")
+    notes = [*told.caveats, *([PERCENTAGES] if rows else [])]
+    caption.append(" ".join(notes), style="dim")
     view = Table(
         title=Text(printable(title), style="bold"),
         title_justify="left",
@@ -30,21 +41,36 @@ def table(result: Analysis, title: str) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    if not result.boxed:
+    if not rows:
         view.show_header = False
         view.add_column()
         return view
     view.add_column("Finding")
-    view.add_column("Score", justify="right")
+    view.add_column("Probability", justify="right")
     view.add_column("Where")
     view.add_column("Box (x0 y0 x1 y1)", justify="right")
-    for finding in result.boxed:
-        if finding.box is None:
-            continue
-        positive = result.is_positive(finding)
-        mark = Text("■ ", style=color_of(finding.label))
-        corners = " ".join(f"{corner:.0f}" for corner in finding.box.corners)
-        score = f"{100 * (finding.score or 0):.0f} %"
-        name = mark + Text(name_of(finding.label), style="default")
-        view.add_row(name, score, place_of(finding), corners, style="default" if positive else "dim")
+    for said in rows:
+        corners = "no box" if said.box is None else " ".join(f"{corner:.0f}" for corner in said.box.corners)
+        names, numbers = _names(said)
+        view.add_row(names, numbers, said.where, corners, style="default" if said.positive else "dim")
     return view
+
+
+def _names(said: Said) -> tuple[Text, str]:
+    """Return the names of one place, a line each, and their percentages beside them."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    names, numbers = Text(), []
+    for group in said.groups:
+        indent = ""
+        if len(group) > 1:
+            names.append("■ ", style=color_of(group[0].label))
+            names.append(f"{name_of(label_of(group))}, {NOT_TOLD_APART}:\n", style="default")
+            numbers.append("")
+            indent = "  "
+        for name in group:
+            names.append(f"{indent}■ ", style=color_of(name.label))
+            names.append(f"{name_of(name.label)}{name.mark}\n", style="default")
+            numbers.append(name.percentage)
+    names.rstrip()
+    return names, "\n".join(numbers)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from lungspot.detect import REASONS
 from lungspot.errors import CODES
-from lungspot.findings import Finding, taxonomy
-from lungspot.report.analysis import Analysis
+from lungspot.findings import Box, Frame, Organ, Side, Zone, taxonomy
 
-__all__ = ["NOT_ASSESSED", "headline", "name_of", "place_of", "refused_because", "why"]
+__all__ = [
+    "NOT_ASSESSED",
+    "NOT_TOLD_APART",
+    "joined",
+    "name_of",
+    "percent",
+    "picture_side_of",
+    "place_of",
+    "refused_because",
+    "why",
+]
 
 # What is said of a film that was not judged, in every form; never "normal".
 NOT_ASSESSED: Final = "Not assessed"
+# What is said of labels that look alike (a ``group`` of the taxonomy) at one place.
+NOT_TOLD_APART: Final = "cannot be told apart on a film"
 
 
 def name_of(label: str) -> str:
@@ -20,12 +32,36 @@ def name_of(label: str) -> str:
     return taxonomy()[label].name
 
 
-def place_of(finding: Finding) -> str:
-    """Return side and zone in words: ``right lower zone``, ``both sides``; empty where neither is known."""
-    side = "both sides" if finding.side == "bilateral" else finding.side or ""
-    zone = f"{finding.zone} zone" if finding.zone else ""
-    joined = ", ".join(filter(None, (side, zone))) if finding.side == "bilateral" else f"{side} {zone}"
-    return joined.strip()
+def percent(probability: float) -> str:
+    """Return a probability in whole percent; never 0 or 100, which nobody can be."""
+    return "> 99 %" if probability > 0.994 else "< 1 %" if probability < 0.006 else f"{100 * probability:.0f} %"
+
+
+def joined(words: Sequence[str], last: str) -> str:
+    """Return ``a, b or c``; each word once."""
+    each = list(dict.fromkeys(words))
+    return f" {last} ".join(filter(None, (", ".join(each[:-1]), *each[-1:])))
+
+
+def place_of(label: str, side: Side | None, zone: Zone | None = None, picture_side: Side | None = None) -> str:
+    """Return where a finding is, in words: ``right lower zone``, ``left of the picture``; empty where nobody knows.
+
+    ``side``: the patient's; ``picture_side``: the picture's, for films whose sides are not known.
+    """
+    words = f"{zone} zone" if zone else ""
+    if Side.BILATERAL in {side, picture_side}:
+        return ", ".join(filter(None, ("both sides", words)))
+    if side is not None:
+        lung = "lung" if taxonomy()[label].organ is Organ.LUNG else ""
+        return f"{side} {words or lung}".strip()
+    return ", ".join(filter(None, (f"{picture_side} of the picture" if picture_side else "", words)))
+
+
+def picture_side_of(box: Box, frame: Frame) -> Side:
+    """Return in which half of the picture a box lies; ``bilateral`` where it reaches far into both."""
+    if box.x0 / frame.width < 0.35 and box.x1 / frame.width > 0.65:
+        return Side.BILATERAL
+    return Side.LEFT if box.center[0] < frame.width / 2 else Side.RIGHT
 
 
 def why(code: str) -> str:
@@ -36,18 +72,3 @@ def why(code: str) -> str:
 def refused_because(*reasons: str) -> str:
     """Return the sentence of a film that was not assessed; ``reasons`` are in words."""
     return f"{NOT_ASSESSED}: {'; '.join(reasons)}"
-
-
-def headline(result: Analysis) -> str:
-    """Return one sentence: what was found, or why the film was not assessed."""
-    if not result.assessed:
-        return refused_because(*map(why, result.reasons))
-    positive = [finding for finding in result.boxed if result.is_positive(finding)]
-    names = list(dict.fromkeys(name_of(finding.label) for finding in positive))
-    if names:
-        return ", ".join(names)
-    whole = () if result.reading is None else result.reading.findings
-    unboxed = [name_of(finding.label) for finding in whole if finding.box is None and result.is_positive(finding)]
-    if unboxed:
-        return ", ".join(unboxed) + " (no box)"
-    return f"No finding at the {result.point} operating point"

@@ -37,21 +37,23 @@ def write(  # noqa: PLR0913 - each form has an option of its own
     heatmap: bool = False,
     source: Dataset | None = None,
     sr_class: str = "comprehensive3d",
+    experimental: bool = False,
 ) -> Path | None:
     """Write one result in one of :data:`FORMATS` to ``target`` and return it; OSError where that is impossible.
 
     ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
-    DICOM object, and no patient in a FHIR bundle. Where there is nothing to show, nothing is written and None returned
+    DICOM object, and no patient in a FHIR bundle. ``experimental``: say experimental labels too (JSON always holds
+    them). Where there is nothing to show, nothing is written and None returned
     (docs/reference/dicom-results.md). Of a file that could not be read there are JSON, FHIR and an SR only.
     """
     if kind == "json":
         data = _json(document(result))
     elif kind == "fhir":
-        data = _json(fhir_bundle(result, source))
+        data = _json(fhir_bundle(result, source, experimental=experimental))
     elif kind in DICOM_KINDS:
         if source is None:
             raise ValueError(f"no {kind} without the film's header")
-        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class)
+        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class, experimental=experimental)
         if not made:
             return None
         data = dicom_bytes(made[0])
@@ -59,10 +61,10 @@ def write(  # noqa: PLR0913 - each form has an option of its own
         raise ValueError(f"no {kind} of a file that could not be read")
     elif kind == "png":
         buffer = io.BytesIO()
-        overlay(result, heatmap=heatmap).save(buffer, "png", compress_level=3)
+        overlay(result, heatmap=heatmap, experimental=experimental).save(buffer, "png", compress_level=3)
         data = buffer.getvalue()
     elif kind == "html":
-        data = page(result).encode()
+        data = page(result, experimental=experimental).encode()
     else:
         raise ValueError(f"no format {kind!r}")
     write_atomic(target, data)

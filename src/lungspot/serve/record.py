@@ -59,6 +59,7 @@ def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str
             "view": film.view,
             "notices": notices,
         },
+        "quarter_turns": result.quarter_turns,
         "reasons": list(result.reasons),
         "notices": [(notice.code, notice.text) for notice in result.notices],
         "reading": None if result.reading is None else reading_to_json(result.reading),
@@ -123,6 +124,7 @@ def from_record(
         heat,
         tuple(record["agreement"]),
         timings=record["timings"],
+        quarter_turns=record.get("quarter_turns", 0),
     )
 
 

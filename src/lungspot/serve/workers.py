@@ -16,14 +16,13 @@ from typing import Any, Final
 
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, SetupError
-from lungspot.findings import taxonomy
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis, Refusal, headline
+from lungspot.report import Analysis, Refusal, statement
 from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
 from lungspot.serve.store import Store, Task
 
-__all__ = ["Workers", "urgency"]
+__all__ = ["Workers"]
 
 _LOG = logging.getLogger("lungspot.serve")
 _POINT: Final = "balanced"
@@ -136,14 +135,6 @@ class Workers:
         return hmac.new(self._store.salt + what, text.encode(), hashlib.sha256).hexdigest()
 
 
-def urgency(scores: list[tuple[str, float, bool]], *, assessed: bool) -> float:
-    """Return what the worklist sorts by (docs/reference/http.md): it orders films, it judges nothing."""
-    if not assessed:
-        return 0.9
-    positive = [taxonomy()[label].urgency + score for label, score, reached in scores if reached]
-    return max(positive) if positive else 0.8 * max((score for _, score, _ in scores), default=0.0)
-
-
 def _bytes_of(task: Task) -> bytes:
     if task.hopeless:
         raise FilmError("CRASHED", task.name, "the server failed each time that it read this film")
@@ -170,16 +161,17 @@ def _columns(result: Analysis | Refusal) -> dict[str, Any]:
     if isinstance(result, Refusal):
         empty = dict.fromkeys(("top_label", "top_score", "width", "height", "view", "model"))
         said = {"status": result.status, "readable": 0, "headline": headline_of(result.error)}
-        return empty | said | {"urgency": urgency([], assessed=False)}
-    scores = _scores(result)
+        return empty | said | {"urgency": statement(result).urgency}
+    told = statement(at_point(result, _POINT))
+    scores = [each for each in _scores(result) if each[0] not in told.unsaid]
     top = max(scores, key=lambda each: each[1], default=(None, None, False))
     return {
         "status": result.status,
         "readable": 1,
-        "headline": headline(at_point(result, _POINT)),
+        "headline": told.headline,
         "top_label": top[0],
         "top_score": top[1],
-        "urgency": urgency(scores, assessed=result.assessed),
+        "urgency": told.urgency,
         "width": result.radiograph.frame.width,
         "height": result.radiograph.frame.height,
         "view": str(result.radiograph.view),
