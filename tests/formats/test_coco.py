@@ -103,7 +103,7 @@ def put(part, row, **values):
 FAULTS = [
     (put("images", 0, file_name="gone.png"), r"images\[0\]: DATASET_INCOMPLETE: no film 'gone.png' in "),
     (put("images", 0, width="wide"), r"images\[0\]: DATASET_ROW: a film of 'wide' x 100 pixels"),
-    (put("images", 0, id=None), r"images\[0\]: DATASET_ROW: an image needs an id and a file_name"),
+    (put("images", 0, id=None), r"images\[0\]: DATASET_ROW: an image needs an id of its own and a file_name"),
     (put("images", 0, neg_category_ids=[3]), r"images\[0\]: DATASET_ROW: effusion is said to be absent but has a box"),
     (put("images", 0, neg_category_ids=[4]), r"images\[0\]: DATASET_ROW: neg_category_ids \[4\] are not ids"),
     (put("images", 0, split="dev"), r"images\[0\]: DATASET_ROW: 'dev' is not a valid Split"),

@@ -74,7 +74,11 @@ def test_tags_are_states_and_films_are_found_in_their_folders(make):
         ("", {"attributes": 'name="gone.png"'}, r"image 0: DATASET_INCOMPLETE: no film 'gone.png'"),
         ("", {"attributes": ""}, r"image 0: DATASET_ROW: an image without a name"),
         ("", {"attributes": 'name="a.png" width="x" height="2"'}, "DATASET_ROW: a film of 'x' x '2' pixels"),
-        ("", {"text": "<annotations><track/></annotations>"}, "DATASET_FORMAT: tracks of a video"),
+        (
+            "",
+            {"text": "<annotations><track label='mass'><box/></track></annotations>"},
+            "track 0: element 1: DATASET_ROW: frame ''",
+        ),
         ("", {"text": "<annotation/>"}, "DATASET_FORMAT: its outermost element is 'annotation', not 'annotations'"),
     ],
 )

@@ -19,6 +19,11 @@ def region(label="Pleural effusion", kind="rectanglelabels", **value):
     return SIZE | {"id": "Xy1", "type": kind, "value": shape | {kind: [label]} | value}
 
 
+def bare(kind, **value):
+    """Return a region without a label."""
+    return SIZE | {"id": "Xy1", "type": kind, "value": {"x": 10, "y": 20, "width": 50, "height": 40} | value}
+
+
 @pytest.fixture
 def make(tmp_path):
     """A function that writes an export of one task, film 200 x 100 pixels."""
@@ -84,7 +89,7 @@ def test_every_annotator_and_every_model_is_a_reader(make):
         ("a@example.org", False, None), ("v1", True, 0.25),
     ]  # fmt: skip
     assert annotated.states_by == {"a@example.org": {"edema": "absent"}, "user 5": {}}
-    assert [reading.reader for reading in labelstudio.read(root)[0].readings] == ["a@example.org", "user 5", "v1"]
+    assert [reading.reader for reading in labelstudio.read(root)[0].readings] == ["a@example.org", "user 5"]
 
 
 def put(results, **values):
@@ -99,10 +104,13 @@ def put(results, **values):
         (put([region(x=float("nan"))]), r"result 0: DATASET_ROW: a box from"),
         (put([region(x=None)]), r"result 0: DATASET_ROW: not a rectangle"),
         (put([region() | {"original_width": None}]), r"result 0: DATASET_ROW: a film of None x 100 pixels"),
-        (put([region() | {"original_width": None, "original_height": None}]), "DATASET_ROW: no size of the film"),
-        (put([region(rectanglelabels=[])]), r"DATASET_ROW: no size of the film, or not one label \(\[\]\)"),
+        (
+            put([region() | {"original_width": None, "original_height": None}], image="gone.png"),
+            "DATASET_ROW: no size of the film",
+        ),
+        (put([region(rectanglelabels=[])]), r"result 0: DATASET_ROW: a rectanglelabels has no label"),
         (put([region(), region() | {"original_width": 300}]), "task 0: DATASET_ROW: regions disagree"),
-        (put([region() | {"type": "rectangle"}]), "DATASET_ROW: a rectangle has no label"),
+        (put([bare("rectangle")]), "DATASET_ROW: a rectangle has no label"),
         (put([region() | {"type": "brushlabels"}]), "DATASET_ROW: a brushlabels has no label or no box"),
         (put([7]), "task 0: annotation 0: DATASET_ROW: result is not a list"),
         (put([], image="gone.png"), r"task 0: DATASET_INCOMPLETE: no film 'gone\.png'"),

@@ -93,7 +93,10 @@ def test_a_fault_is_one_line_that_says_where(make, text, line):
         ({"images/a.png": ""}, "DATASET_NOT_FOUND: no class names"),
         ({"data.yaml": ROBOFLOW}, "DATASET_INCOMPLETE: no films"),
         ({"data.yaml": ROBOFLOW, "images/a.png": "", "labels/b.txt": ""}, r"b\.txt: DATASET_INCOMPLETE: no film has"),
-        ({"data.yaml": "names: [blob]", "images/a.png": ""}, r"data\.yaml: UNKNOWN_LABEL"),
+        (
+            {"data.yaml": "names: [blob]", "images/a.png": "", "labels/a.txt": "0 .5 .5 .2 .2"},
+            r"a\.txt:1: UNKNOWN_LABEL: no label is called 'blob'; say what it means: --class-map 'blob=LABEL'",
+        ),
     ],
 )
 def test_half_a_folder_is_refused(make, files, line):

@@ -8,12 +8,14 @@ tool cannot say (native frame, readers, states, scores, patient, view …) trave
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import Box, Frame, Reading, State, is_label_id, taxonomy
+from lungspot.findings import Box, Frame, Reading, State, taxonomy
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap
 
 __all__ = [
     "DONE",
@@ -21,13 +23,14 @@ __all__ = [
     "AnnotatedImage",
     "Mark",
     "as_shown",
+    "ellipse_reach",
     "flagged",
     "flags_of",
-    "label_named",
     "labels_in",
     "marks_of",
     "rejected_marks_of",
     "said",
+    "settled",
     "stated_box",
     "stated_size",
 ]
@@ -66,7 +69,7 @@ class AnnotatedImage:
     film was looked at. ``case_json``: the case as JSON, None in a foreign file. ``facts``: fields of a
     :class:`~lungspot.formats.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
     whose states the tool should let people choose. ``rejected``: boxes that readers were shown and call wrong; they
-    are written beside the marks, never among them.
+    are written beside the marks, never among them. ``normal``: the readers who call the film normal.
     """
 
     film: str
@@ -80,6 +83,7 @@ class AnnotatedImage:
     facts: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     offered: tuple[str, ...] = ()
+    normal: tuple[str, ...] = ()
     rejected: tuple[Mark, ...] = ()
 
 
@@ -154,34 +158,39 @@ def labels_in(annotated_images: Iterable[AnnotatedImage], first: Iterable[str] =
 
 
 def flagged(
-    flags: Mapping[str, object], where: str, *, ours: bool, names: Mapping[str, str] | None = None
-) -> tuple[dict[str, State], bool]:
-    """Return the states and the ``done`` that a tool's flags say; flags of other forms are the tool's own affair."""
+    flags: Mapping[str, object], where: str, classes: ClassMap, *, ours: bool
+) -> tuple[dict[str, State], bool, bool]:
+    """Return the states, the ``done`` and the ``No Finding`` that a tool's flags say; others are the tool's own."""
     states: dict[str, State] = {}
+    normal = False
     for flag, on in flags.items():
         state, colon, label = flag.partition(":")
         if on is True and colon and state in {State.ABSENT, State.PRESENT}:
-            identifier = label_named(label, where, ours=ours, names=names)
+            identifier = classes.meaning(label, where, ours=ours)
+            if identifier in {SKIP, NO_FINDING}:
+                continue
             if states.setdefault(identifier, State(state)) != state:
                 raise DatasetError("DATASET_ROW", where, f"{identifier} is flagged as present and as absent")
-    return states, flags.get(DONE) is True
+        elif on is True and not ours and classes.look_up(flag) == NO_FINDING:
+            normal = classes.meaning(flag, where, ours=ours) == NO_FINDING
+    return states, flags.get(DONE) is True, normal
 
 
-def label_named(name: object, where: str, *, ours: bool, names: Mapping[str, str] | None = None) -> str:
-    """Return the label id that a tool's class name means.
+def settled(marks: Iterable[Mark], normal: Iterable[str] = ()) -> tuple[tuple[Mark, ...], tuple[str, ...]]:
+    """Return the marks of labels, and who called the film normal: those of ``normal`` or of a mark that says so.
 
-    ``names``: the caller's own class names → label ids. ``ours``: lungspot wrote the file, so that any id will do.
-    Raises :class:`DatasetError` ``UNKNOWN_LABEL``.
+    Marks of classes that the caller leaves out are gone. A reader who marked something too did not call it normal.
     """
-    if isinstance(name, str):
-        if names is not None and name in names:
-            return names[name]
-        if ours and is_label_id(name):
-            return name
-        label = taxonomy().named(name)
-        if label is not None:
-            return label.id
-    raise DatasetError("UNKNOWN_LABEL", where, f"no label is called {name!r}")
+    kept = tuple(mark for mark in marks if mark.label not in {SKIP, NO_FINDING})
+    who = [*normal, *(mark.reader or READER for mark in marks if mark.label == NO_FINDING and not mark.proposed)]
+    drew = {mark.reader or READER for mark in kept if not mark.proposed}
+    return kept, tuple(reader for reader in dict.fromkeys(who) if reader not in drew)
+
+
+def ellipse_reach(across: float, down: float, turn: float) -> tuple[float, float]:
+    """Return how far an ellipse of two half-axes, turned by ``turn`` radians, reaches from its centre: x, y."""
+    sine, cosine = math.sin(turn), math.cos(turn)
+    return math.hypot(across * cosine, down * sine), math.hypot(across * sine, down * cosine)
 
 
 def stated_box(corners: Sequence[object], where: str) -> Box:

@@ -19,6 +19,7 @@ here, unless the caller names it in ``looked_for``. RLE masks are not read; ``bb
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,11 +27,12 @@ from typing import Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, label_named, labels_in, stated_box, stated_size
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, labels_in, settled, stated_box, stated_size
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
-from lungspot.formats.reconcile import case_of
+from lungspot.formats.cases import cases_from
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 
 __all__ = ["annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
@@ -41,7 +43,7 @@ def read(
     root: Path,
     *,
     looked_for: Iterable[str] = (),
-    names: Mapping[str, str] | None = None,
+    names: Names = None,
     films: Path | None = None,
     need_films: bool = True,
 ) -> list[Case]:
@@ -54,24 +56,8 @@ def read(
     path = _file(root)
     folder = path.parent
     folders = [films] if films else [folder, folder / "images", folder.parent / "images", folder.parent]
-    return [
-        case_of(
-            annotated,
-            folder,
-            None if annotated.case_json else _film(annotated, folders, need=need_films),
-            looked_for=looked_for,
-        )
-        for annotated in annotated_images(path, names)
-    ]
-
-
-def _film(annotated: AnnotatedImage, folders: list[Path], *, need: bool) -> Path | None:
-    try:
-        return find_film(annotated.film, annotated.where, folders)
-    except DatasetError:
-        if need:
-            raise
-        return None
+    found = annotated_images(path, names)
+    return cases_from(found, folder, lambda _: folders, looked_for=looked_for, need_films=need_films)
 
 
 def write(
@@ -113,7 +99,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_json(folder / _FILE, parts | ({"rejected": rejected} if rejected else {}))
 
 
-def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
     path = _file(root)
     return annotated_images_in(load_json(path), path, names)
@@ -123,10 +109,12 @@ def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
     """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
     information = value.get("info")
     ours = isinstance(information, dict) and information.get("extension") == SCHEMA
-    return list(_labels(value["categories"], path, ours=ours, names=None).values())
+    classes = ClassMap()
+    meant = (classes.look_up(name, ours=ours) for name in _categories(value["categories"], path).values())
+    return [label for label in meant if label is not None and label != NO_FINDING]
 
 
-def annotated_images_in(value: object, path: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
+def annotated_images_in(value: object, path: Path, names: Names = None) -> list[AnnotatedImage]:
     """Return :func:`annotated_images` of a COCO file's JSON; ``path`` is for errors."""
     if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
         raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")
@@ -135,16 +123,18 @@ def annotated_images_in(value: object, path: Path, names: Mapping[str, str] | No
         raise DatasetError("DATASET_FORMAT", path, "annotations is not a list")
     information = value.get("info")
     ours = isinstance(information, dict) and information.get("extension") == SCHEMA
-    labels = _labels(value["categories"], path, ours=ours, names=names)
+    labels = _Labels(_categories(value["categories"], path), ClassMap.of(names), path, ours=ours)
     marks = _marks(annotations, labels, path)
     found = []
     sizes: dict[int | str, Frame | None] = {}
     for row, image in enumerate(value["images"]):
         where = f"{path}: images[{row}]"
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or not _is_id(image.get("id")):
-            raise DatasetError("DATASET_ROW", where, "an image needs an id and a file_name")
-        found.append(_sheet(image, tuple(marks.pop(image["id"], ())), labels, where))
-        sizes[image["id"]] = found[-1].size
+        number = _id(image.get("id")) if isinstance(image, dict) else None
+        if number is None or number in sizes or not isinstance(image.get("file_name"), str):
+            raise DatasetError("DATASET_ROW", where, "an image needs an id of its own and a file_name")
+        found.append(_annotated(image, marks.pop(number, []), labels, where))
+        sizes[number] = found[-1].size
+    labels.tell_unused()
     if marks:
         number = next(iter(marks))
         raise DatasetError(
@@ -198,28 +188,54 @@ def _rejected(annotated: AnnotatedImage, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _labels(
-    categories: Sequence[Any], path: Path, *, ours: bool, names: Mapping[str, str] | None
-) -> dict[int | str, str]:
-    labels: dict[int | str, str] = {}
+def _categories(categories: Sequence[Any], path: Path) -> dict[int | str, str]:
+    """Return id → name of a file's categories, whether or not they are used."""
+    names: dict[int | str, str] = {}
     for row, category in enumerate(categories):
         where = f"{path}: categories[{row}]"
-        if not isinstance(category, dict) or not _is_id(category.get("id")) or category["id"] in labels:
+        number = _id(category.get("id")) if isinstance(category, dict) else None
+        if number is None or number in names or not isinstance(category.get("name"), str):
             raise DatasetError("DATASET_ROW", where, "a category needs an id of its own and a name")
-        labels[category["id"]] = label_named(category.get("name"), where, ours=ours, names=names)
-    return labels
+        names[number] = category["name"]
+    return names
 
 
-def _marks(annotations: Sequence[Any], labels: Mapping[int | str, str], path: Path) -> dict[int | str, list[Mark]]:
+class _Labels:
+    """What the categories of a file mean; one is asked about when an annotation uses it."""
+
+    def __init__(self, names: Mapping[int | str, str], classes: ClassMap, path: Path, *, ours: bool) -> None:
+        self._names, self._classes, self._path, self._ours = names, classes, path, ours
+        self._used: set[int | str] = set()
+
+    def of(self, number: object, where: str) -> str:
+        """Return what the category of an id means; raises ``UNKNOWN_LABEL``."""
+        key = _id(number)
+        if key is None or key not in self._names:
+            raise DatasetError("UNKNOWN_LABEL", where, f"no category has the id {number!r}")
+        self._used.add(key)
+        place = f"{self._path}: categories[{list(self._names).index(key)}]"
+        return self._classes.meaning(self._names[key], place, ours=self._ours)
+
+    def has(self, number: object) -> bool:
+        """Say whether a category has the id."""
+        return _id(number) in self._names
+
+    def tell_unused(self) -> None:
+        """Tell the class map which categories nothing used, where the file is a stranger's."""
+        for number, name in self._names.items():
+            if number not in self._used and not self._ours:
+                self._classes.unused(name)
+
+
+def _marks(annotations: Sequence[Any], labels: _Labels, path: Path) -> dict[int | str, list[Mark]]:
     marks: dict[int | str, list[Mark]] = {}
     for row, annotation in enumerate(annotations):
         where = f"{path}: annotations[{row}]"
-        if not isinstance(annotation, dict) or not _is_id(annotation.get("image_id")):
+        image = _id(annotation.get("image_id")) if isinstance(annotation, dict) else None
+        if image is None:
             raise DatasetError("DATASET_ROW", where, "an annotation needs an image_id")
-        category = annotation.get("category_id")
-        if not isinstance(category, int | str) or category not in labels:
-            raise DatasetError("UNKNOWN_LABEL", where, f"no category has the id {category!r}")
-        box = annotation.get("bbox")
+        label = labels.of(annotation.get("category_id"), where)
+        box = annotation.get("bbox") or _around(annotation.get("segmentation"))
         if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
             raise DatasetError("DATASET_ROW", where, f"bbox {box!r} is not x, y, width, height")
         reader, score = annotation.get("reader"), annotation.get("score")
@@ -227,20 +243,20 @@ def _marks(annotations: Sequence[Any], labels: Mapping[int | str, str], path: Pa
             raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
         x, y, width, height = box
         shown = stated_box((x, y, x + width, y + height), where)
-        mark = Mark(labels[category], shown, reader, score, crowd=bool(annotation.get("iscrowd")))
-        marks.setdefault(annotation["image_id"], []).append(mark)
+        mark = Mark(label, shown, reader, score, crowd=bool(annotation.get("iscrowd")))
+        marks.setdefault(image, []).append(mark)
     return marks
 
 
-def _sheet(
-    image: Mapping[str, Any], marks: tuple[Mark, ...], labels: Mapping[int | str, str], where: str
-) -> AnnotatedImage:
+def _annotated(image: Mapping[str, Any], drawn: Sequence[Mark], labels: _Labels, where: str) -> AnnotatedImage:
+    marks, normal = settled(drawn)
     states: dict[str, State] = {}
     for key, state in (("neg_category_ids", State.ABSENT), ("not_exhaustive_category_ids", State.PRESENT)):
         listed = image.get(key, [])
-        if not isinstance(listed, list) or not all(_is_id(number) and number in labels for number in listed):
+        if not isinstance(listed, list) or not all(labels.has(number) for number in listed):
             raise DatasetError("DATASET_ROW", where, f"{key} {listed!r} are not ids of categories")
-        states |= {labels[number]: state for number in listed}
+        meant = {labels.of(number, where): state for number in listed}
+        states |= {label: state for label, state in meant.items() if label not in {SKIP, NO_FINDING}}
     size = stated_size(image.get("width"), image.get("height"), where)
     case_json: dict[str, Any] | None = None
     facts: dict[str, Any] = {}
@@ -259,8 +275,27 @@ def _sheet(
     said = states if "neg_category_ids" in image or "not_exhaustive_category_ids" in image else None
     done = image.get("done") is True
     return AnnotatedImage(
-        image["file_name"], size, marks, said, done=done, case_json=case_json, facts=facts, where=where
+        image["file_name"],
+        size,
+        marks,
+        said,
+        done=done,
+        case_json=case_json,
+        facts=facts,
+        where=where,
+        normal=normal,
     )
+
+
+def _around(polygons: object) -> list[float] | None:
+    """Return x, y, width, height around the polygons of a segmentation, None where it is another thing."""
+    if not isinstance(polygons, list) or not polygons or not all(isinstance(one, list) for one in polygons):
+        return None
+    sides = [side for one in polygons for side in one]
+    if len(sides) < 6 or not all(isinstance(side, int | float) and math.isfinite(side) for side in sides):
+        return None
+    xs, ys = [x for one in polygons for x in one[::2]], [y for one in polygons for y in one[1::2]]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame | None], path: Path) -> None:
@@ -268,6 +303,8 @@ def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame 
     leaving = 0
     for annotation in annotations:
         size = sizes[annotation["image_id"]]
+        if not annotation.get("bbox"):
+            return
         x0, y0, x1, y1 = annotation["bbox"]
         fits = size is not None and x0 < x1 <= size.width + 1 and y0 < y1 <= size.height + 1
         if size is None or not fits or annotation.get("area") == x1 * y1:
@@ -278,5 +315,8 @@ def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame 
         raise DatasetError("DATASET_ROW", path, reason, advice="write bbox as x, y, width, height")
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int | str)
+def _id(value: object) -> int | str | None:
+    """Return an id, None where it is none; a number with a point and nothing behind it (pandas writes such) is one."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None

@@ -11,7 +11,8 @@ To label: make a task with ``labels.json`` (Raw) and the files of ``images/``, t
 as "CVAT for images 1.1".
 Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`), for CVAT keeps nothing that it does not know.
 Known faults of files in the wild: ``name`` with the folder of the server's share; points and skeletons (no area:
-refused); tracks of the video format (refused).
+refused); a project's export names each film's subset, and its films lie in ``images/SUBSET``. A box of a track
+that is ``outside`` is none; frames of a video are films called ``frame_000012``.
 """
 
 from __future__ import annotations
@@ -26,19 +27,22 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
 from lungspot.formats.annotated_image import (
     DONE,
+    READER,
     AnnotatedImage,
     Mark,
+    ellipse_reach,
     flagged,
     flags_of,
-    label_named,
     labels_in,
+    settled,
     stated_box,
     stated_size,
 )
-from lungspot.formats.case import Case
+from lungspot.formats.case import Case, Split
 from lungspot.formats.case_json import write_json
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
-from lungspot.formats.reconcile import case_of
+from lungspot.formats.cases import cases_from
+from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
 
@@ -48,23 +52,27 @@ _FILE: Final = "annotations.xml"
 _FILMS: Final = "images"
 _SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
 _LEAST: Final = 0.01
+_SUBSETS: Final = {
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
+    "testing": Split.TEST,
+}
 
 
-def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
-) -> list[Case]:
+def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
     """Return the cases of a CVAT export, a folder or its XML file; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
-    taxonomy does not know them. ``films``: the image folder, where not ``images``.
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
+    or a class map. ``films``: the image folder, where not ``images``.
     """
     folder = root if root.is_dir() else root.parent
-    folders = [films] if films else [folder / _FILMS, folder]
-    cases = []
-    for annotated in annotated_images(root, names):
-        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
-        cases.append(case_of(annotated, folder, film, looked_for=looked_for, rounding=_rounded))
-    return cases
+    folders = [films] if films else [folder / _FILMS, folder / _FILMS / "default", folder]
+    found = annotated_images(root, names)
+    return cases_from(found, folder, lambda _: folders, looked_for=looked_for, rounding=_rounded)
 
 
 def write(
@@ -104,14 +112,15 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     """Return what ``annotations.xml`` says, image by image; raises :class:`DatasetError`."""
     path = root / _FILE if root.is_dir() else root
     tree = parse_xml(path, "annotations")
-    if tree.find("track") is not None:
-        raise DatasetError("DATASET_FORMAT", path, "tracks of a video", advice='export as "CVAT for images 1.1"')
-    sidecar = read_sidecar(path.parent)
-    found = [_sheet(image, f"{path}: image {row}", sidecar, names) for row, image in enumerate(tree.iterfind("image"))]
+    sidecar, classes = read_sidecar(path.parent), ClassMap.of(names)
+    found = [
+        _annotated(image, f"{path}: image {row}", sidecar, classes) for row, image in enumerate(tree.iterfind("image"))
+    ]
+    found += _frames(tree, path, classes)
     gone = sidecar.keys() - {file_key(annotated.film) for annotated in found}
     if gone:
         raise DatasetError("DATASET_INCOMPLETE", path, f"no image {min(gone)!r}, which lungspot.jsonl lists")
@@ -123,11 +132,11 @@ def _rounded(box: Box, _: Frame | None) -> Box:
     return Box(x0, y0, max(x1, round(x0 + _LEAST, 2)), max(y1, round(y0 + _LEAST, 2)))
 
 
-def _sheet(
+def _annotated(
     image: Element,
     where: str,
     sidecar: Mapping[str, tuple[Mapping[str, Any], Frame | None]],
-    names: Mapping[str, str] | None,
+    classes: ClassMap,
 ) -> AnnotatedImage:
     name = image.get("name")
     if not name:
@@ -135,17 +144,46 @@ def _sheet(
     case_json, _ = sidecar.get(file_key(name), (None, None))
     ours = case_json is not None
     size = stated_size(image.get("width"), image.get("height"), where)
+    subset = (image.get("subset") or "").strip()
+    if subset and not ours:  # a project's export: the films of each subset lie in a folder of its name
+        name = f"{subset}/{name}"
     marks, flags = [], {}
     for row, item in enumerate(image, 1):
         place = f"{where}: element {row}"
         if item.tag == "tag":
             flags[item.get("label") or ""] = True
         else:
-            label = label_named(item.get("label"), place, ours=ours, names=names)
+            label = classes.meaning(item.get("label"), place, ours=ours)
             proposed = item.get("source") in {"auto", "semi-auto"}
             marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed))
-    states, done = flagged(flags, where, ours=ours, names=names)
-    return AnnotatedImage(name, size, tuple(marks), states, done=done, case_json=case_json, where=where)
+    states, done, nothing = flagged(flags, where, classes, ours=ours)
+    drawn, normal = settled(marks, [READER] * nothing)
+    facts = {"split": _SUBSETS.get(subset.lower())} if subset and not ours else {}
+    return AnnotatedImage(
+        name, size, drawn, states, done=done, case_json=case_json, facts=facts, where=where, normal=normal
+    )
+
+
+def _frames(tree: Element, path: Path, classes: ClassMap) -> list[AnnotatedImage]:
+    """Return the frames of a video's tracks that hold a box: ``frame_000012`` where nobody names them."""
+    size = stated_size(
+        tree.findtext(".//original_size/width"), tree.findtext(".//original_size/height"), f"{path}: original_size"
+    )
+    marks: dict[int, list[Mark]] = {}
+    for row, track in enumerate(tree.iterfind("track")):
+        for place, item in ((f"{path}: track {row}: element {number}", item) for number, item in enumerate(track, 1)):
+            frame = item.get("frame") or ""
+            if not frame.isdecimal():
+                raise DatasetError("DATASET_ROW", place, f"frame {frame!r} is not a number")
+            if item.get("outside") != "1":
+                label = classes.meaning(track.get("label"), place, ours=False)
+                marks.setdefault(int(frame), []).append(Mark(label, stated_box(_corners(item, place), place)))
+    found = []
+    for frame_number, drawn in sorted(marks.items()):
+        kept, normal = settled(drawn)
+        where = f"{path}: frame {frame_number}"
+        found.append(AnnotatedImage(f"frame_{frame_number:06d}.png", size, kept, where=where, normal=normal))
+    return found
 
 
 def _corners(item: Element, where: str) -> tuple[float, ...]:
@@ -154,12 +192,22 @@ def _corners(item: Element, where: str) -> tuple[float, ...]:
         turn = math.radians(float(item.get("rotation", "0")))
     except ValueError as error:
         raise DatasetError("DATASET_ROW", where, f"a {item.tag} with numbers that are none ({error})") from error
+    if item.tag == "ellipse":
+        return _around_ellipse(points, turn)
     if turn:
         x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
         sine, cosine = math.sin(turn), math.cos(turn)
         points = [(x + (a - x) * cosine - (b - y) * sine, y + (a - x) * sine + (b - y) * cosine) for a, b in points]
     xs, ys = zip(*points, strict=True)
     return (min(xs), min(ys), max(xs), max(ys))
+
+
+def _around_ellipse(points: Sequence[tuple[float, float]], turn: float) -> tuple[float, ...]:
+    """Return the box around an ellipse that fills the upright rectangle of ``points``, turned about its centre."""
+    (x0, y0), (x1, y1) = points[0], points[2]
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    wide, high = ellipse_reach((x1 - x0) / 2, (y1 - y0) / 2, turn)
+    return (x - wide, y - high, x + wide, y + high)
 
 
 def _points(item: Element, where: str) -> list[tuple[float, float]]:

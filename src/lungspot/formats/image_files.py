@@ -32,6 +32,7 @@ __all__ = [
     "film_size",
     "find_film",
     "new_folder",
+    "quarter_turns",
     "stems",
 ]
 
@@ -39,6 +40,7 @@ __all__ = [
 Progress = Callable[[Sequence[Case]], Iterable[Case]]
 
 _LONGEST = 200  # bytes of a film's own name; longer ones leave no room for an ending of ours
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
@@ -56,10 +58,10 @@ def film_size(path: Path) -> Frame:
     """Return the size of an image file as tools show it, from its header; raises :class:`DatasetError`."""
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            turned = image.format in {"JPEG", "TIFF"} and image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}
+            width, height = _stored_size(image)
+            turned = _orientation(image, path) in {5, 6, 7, 8}
         return Frame(height, width) if turned else Frame(width, height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
         pass  # not a raster, or not one that Pillow knows
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
@@ -68,6 +70,45 @@ def film_size(path: Path) -> Frame:
         raise DatasetError("DATASET_INCOMPLETE", path, "the film is not there") from error
     except (OSError, InvalidDicomError, AttributeError, TypeError, ValueError) as error:
         raise DatasetError("NOT_AN_IMAGE", path, "no size can be read from it") from error
+
+
+def quarter_turns(path: Path) -> int:
+    """Return EXIF's orientation of an image file, 1 to 8: 1 where it is stored as shown, or says nothing."""
+    try:
+        with Image.open(path) as image:
+            return _orientation(image, path)
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
+        return 1
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height as stored; of a TIFF by its tags, for Pillow turns the size before the pixels."""
+    tags = getattr(image, "tag_v2", None)
+    if image.format == "TIFF" and tags is not None:
+        return int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
+    return image.size
+
+
+def _orientation(image: Image.Image, path: Path) -> int:
+    """Return EXIF's orientation; a PNG is only asked where it has EXIF, for Pillow decodes all of it to find out."""
+    if image.format == "PNG" and not _png_has_exif(path):
+        return 1
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else image.getexif()
+    value = 1 if tags is None else tags.get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _png_has_exif(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if kind == b"eXIf":
+                return True
+            if kind in {b"zTXt", b"iTXt", b"tEXt"} and file.read(min(length, 32)).startswith(b"Raw profile type exif"):
+                return True
+            file.seek(length + 4 - (min(length, 32) if kind in {b"zTXt", b"iTXt", b"tEXt"} else 0), 1)
+    return False
 
 
 def find_film(name: str, where: str, folders: Sequence[Path]) -> Path:

@@ -22,18 +22,20 @@ from typing import Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.formats.annotated_image import (
+    READER,
     AnnotatedImage,
     Mark,
     flagged,
     flags_of,
-    label_named,
+    settled,
     stated_box,
     stated_size,
 )
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
-from lungspot.formats.reconcile import case_of
+from lungspot.formats.cases import cases_from
+from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 from lungspot.images import walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
@@ -51,23 +53,15 @@ _SHAPES: Final = {
 }
 
 
-def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
-) -> list[Case]:
+def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
     """Return the cases of a LabelMe file, or of all in a folder and below; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
-    taxonomy does not know them. ``films``: the image folder, where films are not beside their files.
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
+    or a class map. ``films``: the image folder, where films are not beside their files.
     """
     folder = root if root.is_dir() else root.parent
-    cases = []
-    for annotated in annotated_images(root, names):
-        beside = Path(annotated.where).parent
-        film = (
-            None if annotated.case_json else find_film(annotated.film, annotated.where, [films] if films else [beside])
-        )
-        cases.append(case_of(annotated, folder, film, looked_for=looked_for))
-    return cases
+    found = annotated_images(root, names)
+    return cases_from(found, folder, lambda one: [films] if films else [Path(one.where).parent], looked_for=looked_for)
 
 
 def write(
@@ -107,7 +101,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="ascii")
 
 
-def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     """Return what each LabelMe file says, in the order in which lungspot wrote them, then by path.
 
     A folder's JSON files without ``shapes`` are passed over; a file named outright must be LabelMe's.
@@ -115,11 +109,11 @@ def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
     files = list(walk(root, (".json",))) if root.is_dir() else [root]
-    found = []
+    found, classes = [], ClassMap.of(names)
     for path in files:
         value = load_json(path)
         if isinstance(value, dict) and isinstance(value.get("shapes"), list):
-            found.append(_sheet(value, path, root if root.is_dir() else root.parent, names))
+            found.append(_annotated(value, path, root if root.is_dir() else root.parent, classes))
         elif not root.is_dir():
             raise DatasetError("DATASET_FORMAT", path, "no list of shapes: this is not a LabelMe file")
     if not found:
@@ -146,27 +140,29 @@ def _shape(mark: Mark) -> dict[str, Any]:
     return shape | {key: value for key, value in extra.items() if value is not None}
 
 
-def _sheet(value: Mapping[str, Any], path: Path, folder: Path, names: Mapping[str, str] | None) -> AnnotatedImage:
+def _annotated(value: Mapping[str, Any], path: Path, folder: Path, classes: ClassMap) -> AnnotatedImage:
     case_json = value.get("lungspot")
     film, flags = value.get("imagePath"), value.get("flags") or {}
     if not isinstance(film, str) or not isinstance(flags, dict) or not isinstance(case_json, dict | None):
         raise DatasetError("DATASET_FORMAT", path, "no imagePath, or flags or lungspot that are not mappings")
     ours = case_json is not None
-    marks = tuple(_mark(shape, f"{path}: shapes[{row}]", names, ours=ours) for row, shape in enumerate(value["shapes"]))
-    states, done = flagged(flags, f"{path}: flags", ours=ours, names=names)
+    drawn = [_mark(shape, f"{path}: shapes[{row}]", classes, ours=ours) for row, shape in enumerate(value["shapes"])]
+    states, done, nothing = flagged(flags, f"{path}: flags", classes, ours=ours)
+    marks, normal = settled(drawn, [READER] * nothing)
     return AnnotatedImage(
         film,
         stated_size(value.get("imageWidth"), value.get("imageHeight"), str(path)),
         marks,
         states,
         done=done,
+        normal=normal,
         case_json=case_json,
         facts={"id": path.relative_to(folder).with_suffix("").as_posix()},
         where=str(path),
     )
 
 
-def _mark(shape: object, where: str, names: Mapping[str, str] | None, *, ours: bool) -> Mark:
+def _mark(shape: object, where: str, classes: ClassMap, *, ours: bool) -> Mark:
     if not isinstance(shape, dict):
         raise DatasetError("DATASET_ROW", where, "a shape is not a mapping")
     kind, points = shape.get("shape_type") or "polygon", shape.get("points")
@@ -183,7 +179,7 @@ def _mark(shape: object, where: str, names: Mapping[str, str] | None, *, ours: b
     reader, score = shape.get("reader"), shape.get("score")
     if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
         raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
-    label = label_named(shape.get("label"), where, ours=ours, names=names)
+    label = classes.meaning(shape.get("label"), where, ours=ours)
     return Mark(label, stated_box(corners, where), reader, score)
 
 

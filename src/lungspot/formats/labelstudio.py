@@ -8,7 +8,10 @@ top-left corner, about which ``rotation`` turns; ``original_width`` and ``origin
 turned rectangle, an ellipse or a polygon the enclosing box is read. A box outside the film is written as it is.
 States: choices ``absent:effusion``, ``present:effusion`` (there, not all boxed). An annotation that was handed in
 says that the film was looked at; a skipped one (``was_cancelled``) does not count.
-Readers: one annotation each. A proposal of a model is a prediction.
+Readers: one annotation each. A prediction is a model's proposal, never truth; an export may hold only their ids.
+Shapes: a region is one result (``rectanglelabels``, ``labels`` …), or a ``rectangle`` and its ``labels`` or
+``choices`` under one id; with several labels it is a box of each. ``image_rotation`` is how the film was shown, and
+moves nothing. A region without the film's size takes that of the film.
 To label: make a project with ``config.xml``, start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true
 and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the folder, import ``tasks.json``; export as "JSON".
 Extension: ``data.lungspot`` of a task; Label Studio hands ``data`` and the ids of regions back unchanged.
@@ -33,18 +36,21 @@ from lungspot.formats.annotated_image import (
     READER,
     AnnotatedImage,
     Mark,
+    ellipse_reach,
     flagged,
     flags_of,
-    label_named,
     labels_in,
+    settled,
     stated_box,
     stated_size,
 )
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
-from lungspot.formats.reconcile import case_of
+from lungspot.formats.cases import cases_from
+from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, find_film, new_folder
 from lungspot.formats.xml_tree import write_xml
+from lungspot.images import IMAGE_SUFFIXES
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -52,25 +58,20 @@ _FILE: Final = "tasks.json"
 _FILMS: Final = "images"
 _LOCAL: Final = "/data/local-files/?d="
 _REGION: Final = re.compile(r"r(\d+)f\d+\Z")  # reading and finding: the ids of regions that lungspot wrote
-_SHAPES: Final = {"rectanglelabels": "rectangle", "ellipselabels": "ellipse", "polygonlabels": "polygon"}
-_NO_BOX: Final = frozenset({"brushlabels", "keypointlabels", "rectangle", "ellipse", "polygon", "brush", "keypoint"})
+_NO_BOX: Final = frozenset({"brushlabels", "keypointlabels", "brush", "keypoint", "vector", "vectorlabels"})
+_DRAWN: Final = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "points")
+_GEOMETRY: Final = frozenset({"x", "y", "points", "rle", "vertices"})
 
 
-def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
-) -> list[Case]:
+def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
     """Return the cases of a Label Studio export, a folder or its JSON file; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
-    taxonomy does not know them. ``films``: the image folder, where not ``images``.
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
+    or a class map. ``films``: the image folder, where not ``images``.
     """
     folder = root if root.is_dir() else root.parent
-    folders = [films] if films else [folder, folder / _FILMS]
-    cases = []
-    for annotated in annotated_images(root, names):
-        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
-        cases.append(case_of(annotated, folder, film, looked_for=looked_for))
-    return cases
+    found = annotated_images(root, names, films)
+    return cases_from(found, folder, lambda _: _places(folder, films), looked_for=looked_for)
 
 
 def write(
@@ -100,13 +101,21 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_xml(folder / "config.xml", view)
 
 
-def annotated_images(root: Path, names: Mapping[str, str] | None = None) -> list[AnnotatedImage]:
-    """Return what the tasks say, in their order; raises :class:`DatasetError`."""
+def annotated_images(root: Path, names: Names = None, films: Path | None = None) -> list[AnnotatedImage]:
+    """Return what the tasks say, in their order; raises :class:`DatasetError`.
+
+    ``films``: the image folder, where not ``images``; a film is looked at where no region says its size.
+    """
     path = root / _FILE if root.is_dir() else root
     value = load_json(path)
     if not isinstance(value, list):
         raise DatasetError("DATASET_FORMAT", path, "not a list of tasks", advice='export as "JSON"')
-    return [_sheet(task, f"{path}: task {row}", names) for row, task in enumerate(value)]
+    reader = _Regions(ClassMap.of(names), _places(path.parent, films))
+    return [_annotated(task, f"{path}: task {row}", reader) for row, task in enumerate(value)]
+
+
+def _places(folder: Path, films: Path | None) -> list[Path]:
+    return [films] if films else [folder, folder / _FILMS]
 
 
 def _task(number: int, annotated: AnnotatedImage) -> dict[str, Any]:
@@ -147,11 +156,11 @@ def _results(annotated: AnnotatedImage, reader: str | None, order: int) -> list[
     return results
 
 
-def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> AnnotatedImage:
+def _annotated(task: object, where: str, regions: _Regions) -> AnnotatedImage:
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(task, dict) or not isinstance(data, dict):
         raise DatasetError("DATASET_FORMAT", where, "a task without data", advice='export as "JSON", not JSON-MIN')
-    link = data.get("image") or next((item for item in data.values() if isinstance(item, str)), None)
+    link = data.get("image") or _link(data)
     case_json = data.get("lungspot")
     if not isinstance(link, str) or not isinstance(case_json, dict | None):
         raise DatasetError("DATASET_ROW", where, "data.image names no film, or data.lungspot is not a mapping")
@@ -161,24 +170,30 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Annotat
     marks: list[Mark] = []
     readers: list[str] = []
     states_by: dict[str, dict[str, State]] = {}
-    sizes: set[Frame] = set()
-    for row, annotation in enumerate(_list(task, "annotations", where)):
+    said_normal: list[str] = []
+    film_regions = regions.of(film, ours=ours)
+    for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
         place = f"{where}: annotation {row}"
         results = _list(annotation, "result", place)
         if annotation.get("was_cancelled"):
             continue
         reader = _reader(annotation, results, known)
         readers.append(reader)
-        drawn, flags = _drawn(results, place, sizes, names, ours=ours)
+        drawn, flags = film_regions.drawn(results, place)
         marks += [Mark(mark.label, mark.box, reader, mark.score) for mark in drawn]
-        states_by[reader], _ = flagged(flags, place, ours=ours, names=names)
-    for row, prediction in enumerate(_list(task, "predictions", where)):
+        states_by[reader], _, nothing = flagged(flags, place, regions.classes, ours=ours)
+        said_normal += [reader] * nothing
+    for row, prediction in enumerate(task.get("predictions") or []):
+        if not isinstance(prediction, dict):  # an export without their bodies has their ids
+            continue
         place = f"{where}: prediction {row}"
         model = str(prediction.get("model_version") or "model")
-        drawn, _ = _drawn(_list(prediction, "result", place), place, sizes, names, ours=ours)
+        drawn, _ = film_regions.drawn(_list(prediction, "result", place), place)
         marks += [Mark(mark.label, mark.box, model, mark.score, proposed=True) for mark in drawn]
+    sizes = film_regions.sizes
     if len(sizes) > 1:
         raise DatasetError("DATASET_ROW", where, f"regions disagree about the film's size: {sorted(map(str, sizes))}")
+    kept, normal = settled(marks, said_normal)
     states: dict[str, State] = {}
     for said in states_by.values():
         for label, state in said.items():
@@ -186,14 +201,22 @@ def _sheet(task: object, where: str, names: Mapping[str, str] | None) -> Annotat
     return AnnotatedImage(
         film,
         next(iter(sizes), None),
-        tuple(marks),
+        kept,
         states if states_by else None,
         tuple(readers),
         states_by,
         done=bool(readers),
         case_json=case_json,
         where=where,
+        normal=normal,
     )
+
+
+def _link(data: Mapping[str, Any]) -> str | None:
+    """Return the film among a task's data: the text that is called like a film, else the first."""
+    texts = [item for item in data.values() if isinstance(item, str)]
+    called = (text for text in texts if Path(urlsplit(text).path).suffix.lower() in IMAGE_SUFFIXES)
+    return next(called, next(iter(texts), None))
 
 
 def _list(value: object, key: str, where: str) -> list[dict[str, Any]]:
@@ -218,29 +241,98 @@ def _reader(annotation: Mapping[str, Any], results: Sequence[Mapping[str, Any]],
     return READER if person is None else f"user {person}" if isinstance(person, int) else str(person)
 
 
-def _drawn(
-    results: Sequence[Mapping[str, Any]], where: str, sizes: set[Frame], names: Mapping[str, str] | None, *, ours: bool
-) -> tuple[list[Mark], dict[str, bool]]:
-    """Return the boxes in pixels and the choices of one annotation or prediction."""
-    marks: list[Mark] = []
-    flags: dict[str, bool] = {}
-    for row, result in enumerate(results):
-        place, kind, value = f"{where}: result {row}", result.get("type"), result.get("value")
-        if kind == "choices" and isinstance(value, dict) and isinstance(value.get("choices"), list):
-            flags |= {str(choice): True for choice in value["choices"]}
-        elif kind in _NO_BOX:
-            raise DatasetError("DATASET_ROW", place, f"a {kind} has no label or no box", advice="draw a rectangle")
-        elif kind in _SHAPES and isinstance(value, dict):
-            size = stated_size(result.get("original_width"), result.get("original_height"), place)
-            named = value.get(kind)
-            if size is None or not isinstance(named, list) or len(named) != 1:
-                raise DatasetError("DATASET_ROW", place, f"no size of the film, or not one label ({named!r})")
-            sizes.add(size)
-            score = result.get("score")
-            label = label_named(named[0], place, ours=ours, names=names)
-            box = _box(value, _SHAPES[str(kind)], size, place)
-            marks.append(Mark(label, box, score=score if isinstance(score, float | int) else None))
-    return marks, flags
+class _Regions:
+    """Reads the results of annotations: what each class means, and where a film is whose size no region says."""
+
+    def __init__(self, classes: ClassMap, folders: Sequence[Path]) -> None:
+        self.classes, self._folders = classes, folders
+
+    def of(self, film: str, *, ours: bool) -> _FilmRegions:
+        """Return the reader of one film's results."""
+        return _FilmRegions(self.classes, self._folders, film, ours=ours)
+
+
+class _FilmRegions:
+    """The results of one film; ``sizes``: what its regions say of the film's size."""
+
+    def __init__(self, classes: ClassMap, folders: Sequence[Path], film: str, *, ours: bool) -> None:
+        self._classes, self._folders, self._film, self._ours = classes, folders, film, ours
+        self.sizes: set[Frame] = set()
+
+    def drawn(self, results: Sequence[Mapping[str, Any]], where: str) -> tuple[list[Mark], dict[str, bool]]:
+        """Return the boxes in pixels, one a label of each region, and the choices about the film.
+
+        A region may be several results of one id: a ``rectangle`` and its ``labels``, or its ``choices``.
+        """
+        marks: list[Mark] = []
+        flags: dict[str, bool] = {}
+        regions: dict[tuple[str, ...], list[tuple[str, Mapping[str, Any]]]] = {}
+        for row, result in enumerate(results):
+            place, kind, value = f"{where}: result {row}", str(result.get("type")), result.get("value")
+            if not isinstance(value, dict):
+                continue
+            if _shape_of(value, kind) is None:
+                if kind == "choices" and isinstance(value.get("choices"), list):
+                    flags |= {str(choice): True for choice in value["choices"]}
+                elif kind in _NO_BOX or _GEOMETRY & value.keys():
+                    raise DatasetError(
+                        "DATASET_ROW", place, f"a {kind} has no label or no box", advice="draw a rectangle"
+                    )
+                continue
+            same = (str(result.get("id")), *(str(value.get(key)) for key in _DRAWN))
+            parts = regions.setdefault(same, [])
+            if any(one.get("type") == kind for _, one in parts):  # another region that an importer gave the same id
+                parts = regions.setdefault((*same, str(row)), [])
+            parts.append((place, result))
+        for parts in regions.values():
+            marks += self._region(parts)
+        return marks, flags
+
+    def _region(self, parts: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Mark]:
+        place, first = parts[0]
+        named: list[object] = []
+        for _, result in parts:
+            value, kind = result["value"], str(result.get("type"))
+            keys = (
+                [kind]
+                if kind.endswith("labels") or kind == "choices"
+                else [key for key in value if key.endswith("labels")]
+            )
+            named += [name for key in keys if isinstance(value.get(key), list) for name in value[key]]
+        if not named:
+            raise DatasetError("DATASET_ROW", place, f"a {first.get('type')} has no label", advice="label the region")
+        shape = _shape_of(first["value"], str(first.get("type"))) or ""
+        box = _box(first["value"], shape, self._size(first, place), place)
+        scores = [score for _, one in parts if isinstance(score := one.get("score"), float | int)]
+        labels = dict.fromkeys(self._classes.meaning(name, place, ours=self._ours) for name in named)
+        return [Mark(label, box, score=scores[0] if scores else None) for label in labels]
+
+    def _size(self, result: Mapping[str, Any], where: str) -> Frame:
+        """Return the film's size: as stated; where it is not, or turned with the view, that of the film at hand."""
+        size = stated_size(result.get("original_width"), result.get("original_height"), where)
+        turned = result.get("image_rotation") in {90, 270, -90}
+        if size is None or turned:
+            try:
+                at_hand = film_size(find_film(self._film, where, self._folders))
+            except DatasetError as error:
+                if size is None:
+                    raise DatasetError("DATASET_ROW", where, "no size of the film, and no film to ask") from error
+            else:
+                size = at_hand if size is None or size == Frame(at_hand.height, at_hand.width) else size
+        self.sizes.add(size)
+        return size
+
+
+def _shape_of(value: Mapping[str, Any], kind: str) -> str | None:
+    """Return what a result's value draws: a rectangle, an ellipse, a polygon; None where it draws none of these."""
+    if kind in _NO_BOX:
+        return None
+    if "points" in value:
+        return "polygon"
+    if "radiusX" in value or kind in {"ellipse", "ellipselabels"}:
+        return "ellipse"
+    drawn = kind in {"rectangle", "rectanglelabels"} or {"x", "y", "width", "height"} <= value.keys()
+    return "polygon" if kind in {"polygon", "polygonlabels"} else "rectangle" if drawn else None
 
 
 def _box(value: Mapping[str, Any], shape: str, size: Frame, where: str) -> Box:
@@ -248,26 +340,20 @@ def _box(value: Mapping[str, Any], shape: str, size: Frame, where: str) -> Box:
     try:
         if shape == "polygon":
             points = [(float(x) * wide, float(y) * high) for x, y in value["points"]]
-            center, turn = (0.0, 0.0), 0.0
         else:
             x, y = float(value["x"]) * wide, float(value["y"]) * high
-            center, turn = (x, y), math.radians(float(value.get("rotation", 0)))
-            if shape == "rectangle":
-                left, top, right, bottom = 0.0, 0.0, float(value["width"]) * wide, float(value["height"]) * high
+            turn = math.radians(float(value.get("rotation") or 0))
+            if shape == "ellipse":
+                across, down = float(value["radiusX"]) * wide, float(value["radiusY"]) * high
+                stated_box((-across, -down, across, down), where)
+                across, down = ellipse_reach(across, down, turn)
+                points = [(x - across, y - down), (x + across, y + down)]
             else:
-                right, bottom = float(value["radiusX"]) * wide, float(value["radiusY"]) * high
-                left, top = -right, -bottom
-            stated_box((left, top, right, bottom), where)
-            points = [(x + a, y + b) for a, b in ((left, top), (right, top), (right, bottom), (left, bottom))]
-        if turn:
-            sine, cosine = math.sin(turn), math.cos(turn)
-            points = [
-                (
-                    center[0] + (a - center[0]) * cosine - (b - center[1]) * sine,
-                    center[1] + (a - center[0]) * sine + (b - center[1]) * cosine,
-                )
-                for a, b in points
-            ]
+                right, bottom = float(value["width"]) * wide, float(value["height"]) * high
+                stated_box((0, 0, right, bottom), where)
+                sine, cosine = math.sin(turn), math.cos(turn)
+                corners = ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom))
+                points = [(x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners]
         xs, ys = zip(*points, strict=True)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError("DATASET_ROW", where, f"not a {shape} ({type(error).__name__}: {error})") from error

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
 from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_from_json
@@ -61,24 +61,29 @@ def nearest(mark: Mark, written: Sequence[Mark | None], taken: Iterable[int]) ->
 
 
 def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_for: tuple[str, ...]) -> Case:
-    readers = list(dict.fromkeys([*annotated.readers, *(mark.reader or READER for mark in annotated.marks)])) or [
-        READER
-    ]
+    drew = (mark.reader or READER for mark in annotated.marks if not _is_prediction(mark))
+    readers = list(dict.fromkeys([*annotated.readers, *annotated.normal, *drew])) or [READER]
     readings = []
     for reader in readers:
         findings = [
             Finding(mark.label, mark.box, mark.score, crowd=mark.crowd)
             for mark in annotated.marks
-            if (mark.reader or READER) == reader
+            if (mark.reader or READER) == reader and not _is_prediction(mark)
         ]
         found = dict.fromkeys((finding.label for finding in findings), State.BOXED)
-        states = dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
+        clear = {label.id: State.ABSENT for label in taxonomy()} if reader in annotated.normal and not findings else {}
+        states = clear | dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
         readings.append(Reading(reader, tuple(findings), states, annotated.size))
     facts = dict(annotated.facts)
     identifier = facts.pop("id", None) or _stem(annotated.film)
     dataset = facts.pop("dataset", None) or folder.resolve().name
     patient = facts.pop("patient", None) or f"{dataset}_{identifier}"
     return Case(identifier, dataset, patient, tuple(readings), film, annotated.size, **facts)
+
+
+def _is_prediction(mark: Mark) -> bool:
+    """Say whether a mark is a named model's, which its tool keeps apart from what people drew: a proposal, no truth."""
+    return mark.proposed and mark.reader is not None
 
 
 def _stem(name: str) -> str:
@@ -95,6 +100,8 @@ def _reconciled(annotated: AnnotatedImage, case: Case, rounding: Rounding) -> Ca
     taken: set[int] = set()
     added: list[Mark] = []
     for mark in annotated.marks:
+        if _is_prediction(mark):
+            continue
         index = nearest(mark, written, taken)
         if index is None:
             added.append(mark)

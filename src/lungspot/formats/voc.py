@@ -17,17 +17,18 @@ not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, label_named, stated_box, stated_size
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, settled, stated_box, stated_size
 from lungspot.formats.case import Case, Split
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, find_film, new_folder
-from lungspot.formats.reconcile import case_of
+from lungspot.formats.cases import cases_from
+from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
 from lungspot.images import walk
@@ -42,26 +43,24 @@ def read(
     root: Path,
     *,
     looked_for: Iterable[str] = (),
-    names: Mapping[str, str] | None = None,
+    names: Names = None,
     films: Path | None = None,
     one_based: bool = False,
 ) -> list[Case]:
     """Return the cases of a VOC folder, or of one XML file; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
-    taxonomy does not know them. ``films``: the image folder, where not ``JPEGImages``. ``one_based``: see above;
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
+    or a class map. ``films``: the image folder, where not ``JPEGImages``. ``one_based``: see above;
     films that lungspot wrote are read as written.
     """
     folder = root if root.is_dir() else root.parent
-    cases = []
-    for annotated in annotated_images(root, names, one_based=one_based):
+
+    def places(annotated: AnnotatedImage) -> list[Path]:
         beside = Path(annotated.where).parent
-        folders = (
-            [films] if films else [beside.parent / _FILMS, beside, beside.parent / "images", beside.parent, folder]
-        )
-        film = None if annotated.case_json else find_film(annotated.film, annotated.where, folders)
-        cases.append(case_of(annotated, folder, film, looked_for=looked_for, rounding=_whole))
-    return cases
+        return [films] if films else [beside.parent / _FILMS, beside, beside.parent / "images", beside.parent, folder]
+
+    found = annotated_images(root, names, one_based=one_based)
+    return cases_from(found, folder, places, looked_for=looked_for, rounding=_whole)
 
 
 def write(
@@ -94,14 +93,13 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(
-    root: Path, names: Mapping[str, str] | None = None, *, one_based: bool = False
-) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None, *, one_based: bool = False) -> list[AnnotatedImage]:
     """Return what the XML files say: the films of the sidecar in their order, then the others by path."""
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
     folder = root if root.is_dir() else root.parent
     sidecar = read_sidecar(folder)
+    classes = ClassMap.of(names)
     files = list(walk(folder, (".xml",))) if root.is_dir() else [root]
     splits = _splits(folder)
     found: dict[str, AnnotatedImage] = {}
@@ -111,16 +109,17 @@ def annotated_images(
         film = (tree.findtext("filename") or "").strip() or f"{path.stem}.jpg"
         case_json, size = sidecar.get(file_key(film), (None, None))
         ours = case_json is not None
-        marks = tuple(
-            _mark(item, f"{path}: object {row}", names, ours=ours, shift=0 if ours or not one_based else 1)
+        drawn = [
+            _mark(item, f"{path}: object {row}", classes, ours=ours, shift=0 if ours or not one_based else 1)
             for row, item in enumerate(tree.iterfind("object"), 1)
-        )
+        ]
+        marks, normal = settled(drawn)
         if ours:
             found[file_key(film)] = AnnotatedImage(film, size, marks, case_json=case_json, where=str(path))
             continue
         size = stated_size(tree.findtext("size/width"), tree.findtext("size/height"), str(path))
         facts: dict[str, Any] = {"id": _id(path, folder), "split": splits.get(path.stem)}
-        others.append(AnnotatedImage(film, size, marks, facts=facts, where=str(path)))
+        others.append(AnnotatedImage(film, size, marks, facts=facts, where=str(path), normal=normal))
     gone = [key for key in sidecar if key not in found]
     if gone and root.is_dir():
         raise DatasetError("DATASET_INCOMPLETE", folder, f"no XML file of {gone[0]!r}, which lungspot.jsonl lists")
@@ -153,8 +152,8 @@ def _tree(annotated: AnnotatedImage, name: str) -> Element:
     return tree
 
 
-def _mark(item: Element, where: str, names: Mapping[str, str] | None, *, ours: bool, shift: int) -> Mark:
-    label = label_named((item.findtext("name") or "").strip(), where, ours=ours, names=names)
+def _mark(item: Element, where: str, classes: ClassMap, *, ours: bool, shift: int) -> Mark:
+    label = classes.meaning((item.findtext("name") or "").strip(), where, ours=ours)
     texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
     try:
         left, top, right, bottom = (float(text or "") for text in texts)

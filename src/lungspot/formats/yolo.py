@@ -11,23 +11,25 @@ Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`). Boxes of severa
 first.
 Part: ``train``, ``val``, ``test``, or ``all`` where the case has no split.
 Known faults of files in the wild: corners or pixels instead of centre and fractions, class numbers past the list,
-text files whose film is gone, ``valid`` for ``val``. A sixth number is a score; more are a polygon, of which the
-enclosing box is read.
+text files whose film is gone, ``valid`` for ``val``. A sixth number is a score, a whole seventh a track; more are a
+polygon, of which the enclosing box is read, and its score. Of a pose (``kpt_shape``) the box is read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, label_named, labels_in, stated_box
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, labels_in, settled, stated_box
 from lungspot.formats.case import Case, Split
-from lungspot.formats.class_list import class_names, class_yaml
+from lungspot.formats.cases import cases_from
+from lungspot.formats.class_list import class_names, class_yaml, keypoint_shape
+from lungspot.formats.classes import ClassMap, Names
 from lungspot.formats.image_files import (
     FilmTransfer,
     Progress,
@@ -35,7 +37,6 @@ from lungspot.formats.image_files import (
     film_size,
     new_folder,
 )
-from lungspot.formats.reconcile import case_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.images import IMAGE_SUFFIXES, walk
 
@@ -46,18 +47,14 @@ _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
 _NOT_LABELS: Final = ("classes.txt", "requirements.txt")
 
 
-def read(
-    root: Path, *, looked_for: Iterable[str] = (), names: Mapping[str, str] | None = None, films: Path | None = None
-) -> list[Case]:
+def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
     """Return the cases of a YOLO folder; raises :class:`DatasetError`.
 
-    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids, where the
-    taxonomy does not know them. ``films``: the image folder, where it is not ``images`` beside ``labels``.
+    ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
+    or a class map. ``films``: the image folder, where it is not ``images`` beside ``labels``.
     """
-    return [
-        case_of(annotated, root, (films or root) / annotated.film, looked_for=looked_for, rounding=_clipped)
-        for annotated in annotated_images(root, names, films)
-    ]
+    found = annotated_images(root, names, films)
+    return cases_from(found, root, lambda _: [films or root], looked_for=looked_for, rounding=_clipped)
 
 
 def write(
@@ -96,16 +93,12 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(
-    root: Path, names: Mapping[str, str] | None = None, films: Path | None = None
-) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None, films: Path | None = None) -> list[AnnotatedImage]:
     """Return what a YOLO folder says, first the films of the sidecar in their order, then the others by path."""
     if not root.is_dir():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such folder")
     sidecar = read_sidecar(root)
-    listed = class_names(root)
-    where = str(root / "data.yaml")
-    labels = [label_named(name, where, ours=bool(sidecar), names=names) for name in listed]
+    lines = _Lines(class_names(root), ClassMap.of(names), keypoint_shape(root), ours=bool(sidecar))
     found = []
     for key, (case_json, size) in sidecar.items():
         part = str(case_json.get("split") or "all")
@@ -113,20 +106,24 @@ def annotated_images(
         path = _text_file(root, film)
         if not path.is_file():
             raise DatasetError("DATASET_INCOMPLETE", path, "the label file of a film that lungspot.jsonl lists is gone")
-        found.append(AnnotatedImage(film, size, _marks(path, labels, size), case_json=case_json, where=str(path)))
+        marks, _ = settled(lines.marks(path, size))
+        found.append(AnnotatedImage(film, size, marks, case_json=case_json, where=str(path)))
     folder = films or root
-    seen: set[Path] = set()
+    seen: dict[Path, str] = {}
     for film_path in _films(folder):
         name = film_path.relative_to(folder).as_posix()
         path = root / name if films else film_path
         path = _text_file(root, path.relative_to(root).as_posix())
-        seen.add(path)
+        if (other := seen.setdefault(path, name)) != name and path.is_file():
+            reason = f"it would be the label file of {other} and of {name}"
+            raise DatasetError("DATASET_ROW", path, reason, advice="give each film a name of its own")
         if file_key(name) in sidecar:
             continue
         size = film_size(film_path)
-        marks = _marks(path, labels, size) if path.is_file() else ()
-        found.append(AnnotatedImage(name, size, marks, facts=_facts(name), where=str(path)))
-    _refuse_orphans(root, seen | {Path(annotated.where) for annotated in found})
+        marks, normal = settled(lines.marks(path, size) if path.is_file() else ())
+        found.append(AnnotatedImage(name, size, marks, facts=_facts(name), where=str(path), normal=normal))
+    _refuse_orphans(root, {*seen, *(Path(annotated.where) for annotated in found)})
+    lines.tell_unused()
     if not found:
         raise DatasetError("DATASET_INCOMPLETE", folder, f"no films ({' '.join(IMAGE_SUFFIXES)})")
     return found
@@ -165,44 +162,95 @@ def _facts(name: str) -> dict[str, Any]:
     }
 
 
-def _marks(path: Path, labels: Sequence[str], size: Frame | None) -> tuple[Mark, ...]:
-    marks = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError("NOT_READABLE", path, str(error)) from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            marks.append(_mark(line.split(), labels, size, f"{path}:{number}"))
-    return tuple(marks)
+class _Lines:
+    """What the lines of label files mean: the classes' names, and the key points of a pose."""
+
+    def __init__(
+        self, names: Sequence[str], classes: ClassMap, keypoints: tuple[int, int] | None, *, ours: bool
+    ) -> None:
+        self._names, self._classes, self._keypoints, self._ours = names, classes, keypoints, ours
+        self._used: set[int] = set()
+
+    def marks(self, path: Path, size: Frame | None) -> list[Mark]:
+        """Return the boxes of a label file in pixels; raises :class:`DatasetError`."""
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            raise DatasetError("NOT_READABLE", path, str(error)) from error
+        words = ((f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip())
+        return [self._mark(found, size, where) for where, found in words]
+
+    def tell_unused(self) -> None:
+        """Tell the class map which classes nothing used, where the files are a stranger's."""
+        for number, name in enumerate(self._names):
+            if number not in self._used and not self._ours:
+                self._classes.unused(name)
+
+    def _mark(self, words: Sequence[str], size: Frame | None, where: str) -> Mark:
+        try:
+            values = [float(word) for word in words]
+        except ValueError as error:
+            raise DatasetError("DATASET_ROW", where, f"{' '.join(words)[:80]!r} are not numbers") from error
+        box, polygon, score = self._parts(words, values, where)
+        if not all(math.isfinite(value) and -_SLACK <= value <= 1 + _SLACK for value in (*box, *polygon, score or 0)):
+            raise DatasetError("DATASET_ROW", where, "numbers outside 0 to 1: pixels, or not a number")
+        label = self._label(words[0], values[0], where)
+        if size is None:
+            raise DatasetError("DATASET_ROW", where, "a box on a film whose size is not known")
+        if polygon:
+            xs, ys = polygon[::2], polygon[1::2]
+            corners = [min(xs), min(ys), max(xs), max(ys)]
+        else:
+            x, y, width, height = box
+            corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+            if min(corners) < -_SLACK or max(corners) > 1 + _SLACK:
+                reason = "the box leaves the film: are these corners (x0 y0 x1 y1), not centre and size?"
+                raise DatasetError("DATASET_ROW", where, reason)
+        return Mark(label, stated_box(corners, where).scale(size.width, size.height), score=score)
+
+    def _parts(
+        self, words: Sequence[str], values: Sequence[float], where: str
+    ) -> tuple[Sequence[float], Sequence[float], float | None]:
+        """Return the box or the polygon of a line, and its score.
+
+        Trackers write ``class x y w h [score] track``: a whole number at the end that no fraction of a side can be, or,
+        where it could be one, behind a box that lies on the film.
+        """
+        number = len(values)
+        if self._keypoints is not None and number >= 5:
+            points = self._keypoints[0] * self._keypoints[1]
+            if number not in {5, 5 + points, 6 + points}:
+                reason = f"{number} numbers are not a box and {self._keypoints[0]} key points of kpt_shape"
+                raise DatasetError("DATASET_ROW", where, reason)
+            return values[1:5], (), values[-1] if number == 6 + points else None
+        if number == 5 or (number == 6 and words[5].isdecimal() and values[5] > 1):  # the last is a track
+            return values[1:5], (), None
+        if number == 6 or (number == 7 and words[6].isdecimal() and (values[6] > 1 or _on_film(values[1:5]))):
+            return values[1:5], (), values[5]
+        if number >= 7 and number % 2 == 1:
+            return (), values[1:], None
+        if number >= 8:  # a polygon with its score
+            return (), values[1:-1], values[-1]
+        raise DatasetError("DATASET_ROW", where, f"{number} numbers are neither a box nor a polygon")
+
+    def _label(self, word: str, value: float, where: str) -> str:
+        if not math.isfinite(value) or not value.is_integer() or value < 0:
+            raise DatasetError("UNKNOWN_LABEL", where, f"class {word} of {len(self._names)} classes")
+        number = int(value)
+        if number < len(self._names):
+            self._used.add(number)
+            return self._classes.meaning(self._names[number], where, ours=self._ours)
+        if self._classes.look_up(str(number)) is None:
+            advice = f"name it in data.yaml, or say what it means: --class-map {number}=LABEL"
+            reason = f"class {word} of {len(self._names)} classes has no name"
+            raise DatasetError("UNKNOWN_LABEL", where, reason, advice=advice)
+        return self._classes.meaning(str(number), where, ours=self._ours)
 
 
-def _mark(words: Sequence[str], labels: Sequence[str], size: Frame | None, where: str) -> Mark:
-    try:
-        values = [float(word) for word in words]
-    except ValueError as error:
-        raise DatasetError("DATASET_ROW", where, f"{' '.join(words)[:80]!r} are not numbers") from error
-    polygon = len(values) >= 7 and len(values) % 2 == 1
-    if not polygon and len(values) not in {5, 6}:
-        raise DatasetError("DATASET_ROW", where, f"{len(values)} numbers are neither a box nor a polygon")
-    if not all(map(math.isfinite, values)) or not all(-_SLACK <= value <= 1 + _SLACK for value in values[1:]):
-        raise DatasetError("DATASET_ROW", where, "numbers outside 0 to 1: pixels, or not a number")
-    if not values[0].is_integer() or not 0 <= values[0] < len(labels):
-        raise DatasetError("UNKNOWN_LABEL", where, f"class {words[0]} of {len(labels)} classes")
-    if size is None:
-        raise DatasetError("DATASET_ROW", where, "a box on a film whose size is not known")
-    label = labels[int(values[0])]
-    if polygon:
-        xs, ys = values[1::2], values[2::2]
-        corners = [min(xs), min(ys), max(xs), max(ys)]
-    else:
-        x, y, width, height = values[1:5]
-        corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-        if min(corners) < -_SLACK or max(corners) > 1 + _SLACK:
-            reason = "the box leaves the film: are these corners (x0 y0 x1 y1), not centre and size?"
-            raise DatasetError("DATASET_ROW", where, reason)
-    box = stated_box(corners, where).scale(size.width, size.height)
-    return Mark(label, box, score=values[5] if len(values) == 6 else None)
+def _on_film(box: Sequence[float]) -> bool:
+    x, y, width, height = box
+    corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return min(corners) >= -_SLACK and max(corners) <= 1 + _SLACK
 
 
 def _refuse_orphans(root: Path, known: set[Path]) -> None:

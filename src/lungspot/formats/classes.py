@@ -1,0 +1,183 @@
+"""What a tool's class names mean: a label, nothing to keep, or a film on which nothing was found.
+
+In this order: what the caller says (``--class-map``), the names of the taxonomy, and a guess that drops words which do
+not change what the finding is (``Pneumonia Bacterial`` is pneumonia, ``Left Nodules`` a nodule). A name that says no
+(``No TB``), doubts (``suspected mass``) or is unknown is never guessed. A class is only asked about where it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import yaml
+
+from lungspot.errors import DatasetError, InputError
+from lungspot.findings import is_label_id, taxonomy
+
+__all__ = ["NO_FINDING", "SKIP", "ClassMap", "Names", "guessed", "read_class_map"]
+
+SKIP: Final = "-"  # annotations of the class are left out
+NO_FINDING: Final = "No Finding"  # the film shows nothing: every label is absent
+
+Names: TypeAlias = "Mapping[str, str] | ClassMap | None"  # what a reader of a format takes
+
+_NOTHING: Final = frozenset({"no finding", "no findings", "nofinding", "normal", "healthy", "no abnormality"})
+_NEVER: Final = frozenset(
+    {
+        "no",
+        "not",
+        "non",
+        "without",
+        "absent",
+        "negative",
+        "possible",
+        "probable",
+        "suspected",
+        "suspicious",
+        "rule",
+        "other",
+    }
+)
+# Words that say where, how large, how bad or of what kind, and not what.
+_BESIDE: Final = frozenset(
+    {
+        *("left", "right", "bilateral", "unilateral", "upper", "lower", "middle", "lobe", "lung", "pulmonary", "chest"),
+        *("small", "large", "big", "mild", "moderate", "severe", "acute", "bacterial", "viral", "disease", "sign"),
+    }
+)
+
+
+def guessed(name: str) -> str | None:
+    """Return the label id that a class name means, :data:`NO_FINDING`, or None where it cannot be told."""
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    if " ".join(words) in _NOTHING:
+        return NO_FINDING
+    known = taxonomy().named(name)
+    if known is not None:
+        return known.id
+    if _NEVER & set(words):
+        return None
+    for kept in (words, [word for word in words if word not in _BESIDE]):
+        for form in (kept, [*kept[:-1], *(_singular(word) for word in kept[-1:])]):
+            label = taxonomy().named(" ".join(form))
+            if label is not None:
+                return label.id
+    return None
+
+
+class ClassMap:
+    """Class names → what they mean, and what became of each class that was met.
+
+    ``given``: name → a label's id or name, :data:`SKIP`, or a word for no finding; raises ``UNKNOWN_LABEL`` for
+    another.
+    """
+
+    __slots__ = ("_given", "_met", "_unused")
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        """Check what the names are to mean."""
+        self._given = {name.strip(): _meant(name, meaning) for name, meaning in (given or {}).items()}
+        self._met: dict[str, tuple[str, int]] = {}
+        self._unused: dict[str, None] = {}
+
+    @classmethod
+    def of(cls, names: Names) -> ClassMap:
+        """Return ``names`` as a class map, one that is given as it is."""
+        return names if isinstance(names, cls) else cls(names)  # type: ignore[arg-type]  # the branch above took it
+
+    def meaning(self, name: object, where: str, *, ours: bool) -> str:
+        """Return the label id that a class name means, :data:`SKIP` or :data:`NO_FINDING`.
+
+        ``ours``: lungspot wrote the file, so that any id will do. Raises :class:`DatasetError` ``UNKNOWN_LABEL``.
+        """
+        if isinstance(name, str):
+            meant = self.look_up(name, ours=ours)
+            if meant is not None:
+                self._met[name] = (meant, self._met.get(name, ("", 0))[1] + 1)
+                return meant
+        shown = str(name)[:80]
+        advice = f"say what it means: --class-map '{shown}=LABEL', or '{shown}=-' to leave it out"
+        raise DatasetError("UNKNOWN_LABEL", where, f"no label is called {name!r}", advice=advice)
+
+    def look_up(self, name: str, *, ours: bool = False) -> str | None:
+        """Return :meth:`meaning` without a trace, None where nothing is known."""
+        if name.strip() in self._given:
+            return self._given[name.strip()]
+        return name if ours and is_label_id(name) else guessed(name)
+
+    def unused(self, name: str) -> None:
+        """Say that a file lists a class and no annotation uses it."""
+        self._unused[name] = None
+
+    def became(self) -> Iterator[tuple[str, str, int]]:
+        """Yield each class that was met, what it was taken for, and how often; then those that nothing used."""
+        yield from ((name, meant, number) for name, (meant, number) in self._met.items())
+        yield from ((name, "", 0) for name in self._unused if name not in self._met)
+
+    def summary(self) -> str:
+        """Return one line that says what became of every class; empty where none was met."""
+        parts = []
+        for name, meant, number in self.became():
+            if not number:
+                parts.append(f"{name}: not used")
+            elif meant == SKIP:
+                parts.append(f"{name}: left out ({number})")
+            else:
+                parts.append(f"{name} → {'all absent' if meant == NO_FINDING else meant} ({number})")
+        return "; ".join(parts)
+
+
+def read_class_map(words: list[str] | None) -> ClassMap:
+    """Return the class map of ``NAME=LABEL`` and ``NAME=-`` words and of files; raises :class:`InputError`.
+
+    A file holds lines ``NAME=LABEL`` (``#`` begins a comment), or a mapping in YAML or JSON.
+    """
+    given: dict[str, str] = {}
+    for word in words or ():
+        path = Path(word)
+        if "=" in word and not path.is_file():
+            name, _, meaning = word.rpartition("=")
+            given[name] = meaning
+        else:
+            given |= _file(path)
+    return ClassMap(given)
+
+
+def _file(path: Path) -> dict[str, str]:
+    advice = "give NAME=LABEL, NAME=-, or a file of such lines"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError("BAD_VALUE", path, f"no class map ({error})", advice=advice) from error
+    if path.suffix.lower() in {".json", ".yaml", ".yml"}:
+        try:
+            value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds texts, lists and mappings only
+        except (yaml.YAMLError, RecursionError) as error:
+            raise InputError("BAD_VALUE", path, f"not YAML ({' '.join(str(error).split())[:120]})") from error
+        if not isinstance(value, dict) or not all(isinstance(meaning, str) for meaning in value.values()):
+            raise InputError("BAD_VALUE", path, "not a mapping of names to labels", advice=advice)
+        return {str(name): meaning for name, meaning in value.items()}
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if wrong := next((line for line in lines if "=" not in line), None):
+        raise InputError("BAD_VALUE", path, f"{wrong[:80]!r} is not NAME=LABEL", advice=advice)
+    return {name.strip(): meaning for name, _, meaning in (line.rpartition("=") for line in lines)}
+
+
+def _meant(name: str, meaning: str) -> str:
+    text = meaning.strip()
+    if text == SKIP or " ".join(re.findall(r"[a-z]+", text.lower())) in _NOTHING:
+        return SKIP if text == SKIP else NO_FINDING
+    label = taxonomy().named(text)
+    if label is None and not is_label_id(text):
+        advice = "lungspot info --labels lists them; - leaves the class out"
+        raise InputError("UNKNOWN_LABEL", name, f"no label is called {text!r}", advice=advice)
+    return text if label is None else label.id
+
+
+def _singular(word: str) -> str:
+    if word.endswith("sses"):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "is", "us")) else word
