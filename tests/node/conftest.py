@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,38 @@ class Node:
     def audit(self):
         lines = (self.spool / "audit.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def http_server():
+    """A real HTTP server; a test says the status, headers and body of every answer; `asked` are the requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.server.asked.append((self.path, dict(self.headers), body))
+            answer = self.server.answer
+            status, headers, body = answer(self.path, body) if callable(answer) else answer
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body)), "Connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - likewise
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.asked, running.url = [], f"http://127.0.0.1:{running.server_port}/dicom-web"
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
 
 
 @pytest.fixture

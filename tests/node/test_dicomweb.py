@@ -1,137 +1,149 @@
-"""STOW-RS to a server that answers as it is told; what a real one says is in test_service_orthanc.py."""
+"""The client against a real HTTP server that answers as it is told; Orthanc is in test_service_orthanc.py."""
 
 import json
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydicom import dcmread
+import requests
 
 from lungspot.errors import InputError
-from lungspot.node import Certificates
-from lungspot.node.dicomweb import AUTHORIZATION, open_client, stow_to
-from lungspot.node.sender import Unreachable
-from lungspot.node.spool import Job
-
-JOB = Job("a" * 64, "1.2.3", "1.2", "CR1", 0)
-
-
-def failed(*reasons):
-    """A STOW-RS answer with a Failed SOP Sequence."""
-    items = [{"00081197": {"vr": "US", "Value": [reason]}} for reason in reasons]
-    return json.dumps({"00081198": {"vr": "SQ", "Value": items}}).encode()
-
-
-@pytest.fixture
-def server():
-    """A server of which a test says the status, headers and body of every answer; `asked` are the requests."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            if length := int(self.headers.get("Content-Length", 0)):
-                self.rfile.read(length)
-            self.server.asked.append((self.path, dict(self.headers)))
-            status, headers, body = self.server.answer
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST  # noqa: N815 - likewise
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked, running.url = [], f"http://127.0.0.1:{running.server_port}/dicom-web"
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
+from lungspot.node.dicomweb import AUTHORIZATION, DicomWebArchive, open_client, value_of
 
 JSON = {"Content-Type": "application/dicom+json"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "refused"),
-    [
-        ((200, JSON, b"{}"), None),
-        ((200, JSON, failed(0x0122)), "failure reason 0122H"),
-        ((200, JSON, failed(0x0111)), None),  # it has it already, from before a crash of ours
-        ((200, JSON, failed(0x0111, 0xC000)), "failure reason C000H"),
-        ((409, JSON, b"{}"), "HTTP 409"),
-        ((415, {}, b""), "HTTP 415"),
-    ],
-)
-def test_an_answer_of_stow(server, write_film, answer, refused):
-    server.answer = answer
-    deliver = stow_to(open_client(server.url, "--stow"))
-    assert list(deliver([(JOB, [dcmread(write_film(1))])])) == [(JOB, refused)]
-    assert server.asked[0][0] == "/dicom-web/studies"
+def entry(number):
+    """One series as QIDO-RS lists it."""
+    uids = {"0020000D": f"1.2.{number}", "0020000E": f"1.3.{number}"}
+    return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
+
+
+def listing(*numbers):
+    return (200, JSON, json.dumps([entry(number) for number in numbers]).encode())
+
+
+def offset_of(path):
+    return int(parse_qs(urlsplit(path).query).get("offset", [0])[0])
+
+
+def paged(count, size):
+    """What an honest server says, of so many series, so many a page."""
+    return lambda path, _: listing(*range(count)[offset_of(path) : offset_of(path) + size])
+
+
+def overlapping(path, _):
+    """A server whose pages overlap by one, because a series came in meanwhile."""
+    return listing(*range(max(0, offset_of(path) - 1), min(7, offset_of(path) + 2)))
+
+
+def only_at_first(*answer):
+    """A server that says something else where it is asked for an offset."""
+    return lambda path, _: answer if offset_of(path) else listing(0, 1)
+
+
+EMPTY = {"Content-Length": "0"}
+SERVERS = [
+    ("honest, one page", paged(3, 100), 3, 2),
+    ("honest, many pages", paged(7, 3), 7, 4),
+    ("ignores offset", listing(0, 1, 2), 3, 2),
+    ("ignores offset, one entry", listing(0), 1, 2),
+    ("repeats entries in a page", listing(0, 0, 1, 0, 1), 2, 2),
+    ("pages overlap", overlapping, 7, 4),
+    ("says nothing at the end", only_at_first(204, {}, b""), 2, 2),
+    ("an empty body at the end", only_at_first(200, JSON, b""), 2, 2),
+    ("refuses an offset beyond the end", only_at_first(400, {}, b""), 2, 2),
+    ("knows no offset", only_at_first(404, {}, b"<html>"), 2, 2),
+    ("nothing at all", (204, {}, b""), 0, 1),
+    ("an empty list", (200, JSON, b"[]"), 0, 1),
+    ("one entry without a list", (200, JSON, json.dumps(entry(0)).encode()), 1, 2),
+    (
+        "entries that are none",
+        (200, JSON, b'[5, null, "x", [], {}, {"0020000D": 5}, {"0020000D": {"Value": []}}]'),
+        0,
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("server", "answer", "found", "requests_"), SERVERS, ids=[name for name, *_ in SERVERS])
+def test_a_search_finds_each_once_and_ends(http_server, server, answer, found, requests_):
+    assert server
+    http_server.answer = answer
+    client = open_client(http_server.url, "--from-dicomweb")
+    series = [value_of(each, "0020000E") for each in client.find_series({"Modality": "CR"})]
+    assert series == [f"1.3.{number}" for number in range(found)]
+    assert len(http_server.asked) == requests_
+
+
+def test_a_search_of_instances_ends_likewise(http_server):
+    one = [{"00080018": {"vr": "UI", "Value": [f"1.4.{number}"]}} for number in range(3)]
+    http_server.answer = (200, JSON, json.dumps(one).encode())
+    client = open_client(http_server.url, "--from-dicomweb")
+    assert [value_of(each, "00080018") for each in client.find_instances("1.2", "1.3")] == ["1.4.0", "1.4.1", "1.4.2"]
+    assert len(http_server.asked) == 2
+
+
+def test_a_server_that_never_comes_to_an_end_is_left(http_server, monkeypatch, lines):
+    monkeypatch.setattr("lungspot.node.dicomweb._MOST_FOUND", 50)
+    http_server.answer = lambda path, _: listing(*range(offset_of(path), offset_of(path) + 10))
+    assert len(list(open_client(http_server.url, "x").find_series({}))) == 50
+    assert len(http_server.asked) == 5
+    assert "50 entries" in lines[-1]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        (503, {}, b""),
         (500, {}, b""),
+        (503, {}, b""),
         (401, {}, b""),
-        (302, {"Location": "http://192.0.2.1/"}, b""),  # to nowhere else, and with no password
-        (200, JSON, b"no JSON"),
-        (200, JSON, failed(0xA700)),  # out of resources
+        (404, {}, b""),
+        (200, {"Content-Type": "text/html"}, b"<html>log in</html>"),
+        (302, {"Location": "http://192.0.2.1/"}, b""),
     ],
 )
-def test_an_archive_that_cannot_answer_is_asked_again_later(server, write_film, answer):
-    server.answer = answer
-    with pytest.raises(Unreachable):
-        list(stow_to(open_client(server.url, "--stow"))([(JOB, [dcmread(write_film(1))])]))
-    assert len(server.asked) == 1  # nothing is tried twice here
+def test_a_search_that_is_not_answered_is_no_empty_answer(http_server, answer):
+    http_server.answer = answer
+    with pytest.raises(requests.RequestException):
+        list(open_client(http_server.url, "x").find_series({}))
+    assert len(http_server.asked) == 1  # and nothing is tried twice here
 
 
-def test_https_with_an_authority_of_the_hospital_s_own(server, write_film, certificates):
-    at = certificates.joinpath
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(at("node.pem"), at("node.key"))
-    context.load_verify_locations(at("ca.pem"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.answer, url = (200, JSON, b"{}"), server.url.replace("http:", "https:")
-    batch = [(JOB, [dcmread(write_film(1))])]
-    ours = Certificates(at("sender.pem"), at("sender.key"), at("ca.pem"))
-    assert list(stow_to(open_client(url, "--stow", ours))(batch)) == [(JOB, None)]
-    for others in (None, Certificates(at("sender.pem"), at("sender.key"), at("stranger.pem"))):
-        with pytest.raises(Unreachable, match="SSLError"):
-            list(stow_to(open_client(url, "--stow", others))(batch))
-    with pytest.raises(InputError, match="cannot be used"):
-        open_client(url, "--stow", Certificates(at("sender.pem"), at("node.key")))
+@pytest.mark.parametrize("status", [500, 401, 429])
+def test_a_search_that_fails_midway_is_no_end(http_server, status):
+    http_server.answer = only_at_first(status, {}, b"")
+    with pytest.raises(requests.HTTPError):
+        list(open_client(http_server.url, "x").find_series({}))
 
 
-def test_nobody_there():
-    with pytest.raises(Unreachable):
-        list(stow_to(open_client("http://127.0.0.1:1/x", "--stow"))([(JOB, [])]))
-
-
-def test_who_asks_is_said_by_the_environment(server, write_film, monkeypatch):
+def test_who_asks_is_said_by_the_environment(http_server, monkeypatch):
     monkeypatch.setenv(AUTHORIZATION, "Bearer abc")
-    server.answer = (200, JSON, b"{}")
-    list(stow_to(open_client(server.url, "--stow"))([(JOB, [dcmread(write_film(1))])]))
-    assert server.asked[0][1]["Authorization"] == "Bearer abc"
+    http_server.answer = (204, {}, b"")
+    list(open_client(http_server.url, "x").find_series({}))
+    assert http_server.asked[0][1]["Authorization"] == "Bearer abc"
 
 
-def test_an_endless_answer_is_not_read(server, monkeypatch):
+def test_no_proxy_of_the_environment_is_asked(http_server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:1")
+    http_server.answer = listing(0)
+    assert len(list(open_client(http_server.url, "x").find_series({}))) == 1
+
+
+def test_an_endless_answer_is_not_read(http_server, monkeypatch):
     monkeypatch.setattr("lungspot.node.dicomweb._MOST", 1 << 20)
-    server.answer = (200, JSON, b" " * (3 << 20))
-    client = open_client(server.url, "--stow")
+    http_server.answer = (200, JSON, b" " * (3 << 20))
     with pytest.raises(OSError, match="larger than any film"):
-        client.search_for_series()
+        list(open_client(http_server.url, "x").find_series({}))
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "host", "http://user:secret@host/x", ""])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/x", "host", "http://user:secret@host/x", "", "http://", "http://[::1/x", "http://h:99999/x"]
+)
 def test_what_is_no_address(url):
     with pytest.raises(InputError):
         open_client(url, "--stow")
+
+
+def test_what_is_an_address():
+    assert isinstance(open_client("https://archive.example:8443/dicom-web/", "--stow"), DicomWebArchive)

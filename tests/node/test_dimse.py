@@ -22,8 +22,9 @@ def strict_archive():
         for sop_class in classes:
             entity.add_supported_context(sop_class)
 
-        def store(_):
-            return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        def store(event):
+            status = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            return status(event) if callable(status) else status
 
         servers.append(entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]))
         return servers[-1].server_address[1]
@@ -99,8 +100,17 @@ def test_results_wait_for_an_archive_that_is_down(start_node, launch, program, w
     [
         ((0xC000, 0x0000), "status C000H"),  # refused: offered again
         ((0xA700, 0x0000), "out of resources"),  # the archive's disk is full: it waits
-        ((0xB000,), "results sent"),  # a warning: it is stored
+        ((0xB000,), "results sent"),  # warnings: it is stored
+        ((0xB006,), "results sent"),
+        ((0xB007,), "results sent"),
         ((0x0111,), "results sent"),  # it has it already, from before a crash of ours
+        ((0xA7FF, 0x0000), "out of resources"),
+        ((0x0124, 0x0000), "status 0124H"),  # we are not authorized: no fault of the results
+        ((0xA900, 0x0000), "refused its results: status A900H"),
+        ((0xC123, 0xB007), "refused its results: status C123H"),
+        ((0x0110, 0x0000), "refused its results: status 0110H"),
+        ((0x0122, 0x0111), "refused its results: status 0122H"),
+        ((0x0117, 0x0000), "refused its results: status 0117H"),
     ],
 )
 def test_what_an_archive_answers(start_node, strict_archive, program, write_film, wait_until, statuses, says):
@@ -109,6 +119,43 @@ def test_what_an_archive_answers(start_node, strict_archive, program, write_film
     wait_until(lambda: node.says("results sent"))
     assert node.says(says)
     assert node.stop()["sent"] == 1
+
+
+@pytest.mark.parametrize("statuses", [(0xC000,), (0xA900,), (0x0122,)])
+def test_what_is_not_stored_is_not_sent(start_node, strict_archive, program, write_film, wait_until, statuses):
+    node = start_node(send_to=target(strict_archive(*statuses)))
+    send(node, program, write_film(1))
+    wait_until(lambda: node.says("refused its results"))
+    assert node.stop()["sent"] == 0
+    assert [line["outcome"] for line in node.audit() if line["event"]["code"] == "110104"][-1] == 8
+    assert len(list((node.spool / "results").iterdir())) == 1
+
+
+def test_an_association_that_is_aborted_midway_delivers_what_was_answered(
+    start_node, program, write_film, wait_until, strict_archive
+):
+    """Three results at once; the archive answers the first, aborts at the second, and works from then on."""
+    down = start_node()
+    send(down, program, *(write_film(number) for number in range(3)))
+    wait_until(lambda: len(down.says("read, 1 result")) == 3)
+    assert down.stop()["analysed"] == 3
+    stored, calls = [], []
+
+    def store(event):
+        calls.append(event.request.AffectedSOPInstanceUID)
+        if len(calls) == 2:
+            event.assoc.abort()
+        else:
+            stored.append(calls[-1])
+        return 0x0000
+
+    node = start_node(send_to=target(strict_archive(store)))
+    wait_until(lambda: len(node.says("results sent")) == 3)
+    assert node.says("cannot be reached")
+    assert node.stop() == {"received": 0, "analysed": 0, "sent": 3, "failed": 0}
+    assert len(stored) == len(set(stored)) == 3
+    sent = [line for line in node.audit() if line["event"]["code"] == "110104" and "archive" in line.get("who", {})]
+    assert [line["outcome"] for line in sent] == [0, 0, 0]
 
 
 def test_an_archive_that_takes_no_such_object_refuses_it(start_node, strict_archive, program, write_film, wait_until):

@@ -35,7 +35,16 @@ def test_days_count_back_from_today():
 
 @pytest.mark.parametrize(
     ("texts", "since"),
-    [(["Modality"], "1d"), (["=CR"], "1d"), (["Modality="], "1d"), (["A b=C"], "1d"), ([], "yesterday"), ([], "xd")],
+    [
+        (["Modality"], "1d"),
+        (["=CR"], "1d"),
+        (["Modality="], "1d"),
+        (["A b=C"], "1d"),
+        ([], "yesterday"),
+        ([], "xd"),
+        ([], "999999999d"),
+        ([], "1000000d"),
+    ],
 )
 def test_what_is_no_question(texts, since):
     with pytest.raises(InputError):
@@ -49,6 +58,7 @@ def archive(make_film):
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            self.server.requests.append(self.path)
             path = self.path.partition("?")[0]
             kind, status, instance = "application/dicom+json", 200, path.rpartition("/")[2]
             if instance in films:
@@ -58,7 +68,7 @@ def archive(make_film):
                 status, body = self.server.cannot.get(instance, (200, buffer.getvalue()))
                 body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + body + b"\r\n--x--"
                 kind = 'multipart/related; type="application/dicom"; boundary=x'
-            elif "offset" in self.path and "offset=0" not in self.path:
+            elif "offset" in self.path and not self.server.ignores_offset:
                 body = b"[]"
             else:
                 one = {"0020000D": {"vr": "UI", "Value": ["1.2"]}, "0020000E": {"vr": "UI", "Value": ["1.3"]}}
@@ -74,8 +84,9 @@ def archive(make_film):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked, running.films, running.cannot = [], list(films), {}
-        thread = threading.Thread(target=running.serve_forever)
+        running.asked, running.films, running.cannot, running.ignores_offset = [], list(films), {}, False
+        running.requests = []
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
         running.shutdown()
@@ -113,6 +124,21 @@ def test_a_film_that_the_archive_cannot_give_does_not_hold_up_the_others(archive
     assert '"outcome":8' in audit
     archive.cannot.clear()
     assert fetch()[0]["received"] == 3  # and asked for again, later
+
+
+def test_an_archive_that_ignores_offset_is_asked_to_an_end(archive, fetch):
+    archive.ignores_offset = True
+    counts, _, audit = fetch()
+    assert counts["received"] == 3
+    assert sorted(archive.asked) == sorted(archive.films)  # each once
+    assert len(archive.requests) == 2 + 2 + 3  # two of series, two of instances, and the films
+    assert audit.count('"110112"') == 1
+    assert fetch()[0]["received"] == 3
+    assert len(archive.asked) == 3
+
+
+def test_the_first_date_has_eight_digits():
+    assert next(QidoQuery.parse([], "0901-01-31").queries())["StudyDate"] == "09010131-"
 
 
 def test_the_audit_log_names_no_patient_that_was_asked_for(fetch):

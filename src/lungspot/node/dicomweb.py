@@ -1,32 +1,78 @@
-"""DICOMweb: the bounded client, and the delivery of results by STOW-RS."""
+"""The DICOMweb client: it follows no redirect, reads no endless answer, and searches page by page to an end."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client.api import DICOMwebClient
+from pydicom import dcmwrite
+from pydicom.dataset import FileDataset
 
 from lungspot.errors import InputError
 from lungspot.node.certificates import Certificates
-from lungspot.node.sender import Batch, Deliver, Unreachable
-from lungspot.node.spool import Job
 
-__all__ = ["AUTHORIZATION", "open_client", "stow_to"]
+__all__ = ["AUTHORIZATION", "DicomWebArchive", "open_client", "value_of"]
 
 AUTHORIZATION: Final = "LUNGSPOT_DICOMWEB_AUTHORIZATION"  # environment variable: the whole header, "Bearer …"
-_BROKEN: Final = (requests.RequestException, OSError, ValueError, KeyError)  # what a call may end with
-
 _MOST: Final = 256 * 1024 * 1024  # bytes of one answer
 _SECONDS: Final = (10, 60)  # to connect, to answer
-_NO_ROOM: Final = "A7"  # a failure reason: the archive's state, not the results' fault
-_DUPLICATE: Final = "0111"  # a failure reason: the object was there before a crash of ours
-_OF_THE_ARCHIVE: Final = frozenset({401, 403, 404, 407, 408, 425, 429})  # not the results' fault, like every 5xx
+_MOST_FOUND: Final = 100_000  # series of one query, or instances of one series
+_PAST_THE_END: Final = frozenset({400, 404, 416, 501})  # what servers say to an offset that they have nothing at
+
+_LOG = logging.getLogger("lungspot.node")
 
 
-def open_client(url: str, where: str, certificates: Certificates | None = None) -> DICOMwebClient:
+class DicomWebArchive(DICOMwebClient):
+    """One archive's DICOMweb root."""
+
+    def store(self, objects: Sequence[FileDataset]) -> requests.Response:
+        """Send objects by one STOW-RS request; return the answer, whatever its status. Raises RequestException."""
+        boundary = secrets.token_hex(16)
+        parts = []
+        for each in objects:
+            buffer = BytesIO()
+            dcmwrite(buffer, each)
+            head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n"
+            parts += [head.encode(), buffer.getvalue(), b"\r\n"]
+        headers = {
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+            "Accept": "application/dicom+json, application/json;q=0.9, application/dicom+xml;q=0.5",
+        }
+        body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
+        return self._session.post(f"{self.base_url}/studies", data=body, headers=headers, timeout=self._timeout)
+
+    def find_series(self, filters: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        """Yield the series that a QIDO-RS query finds, as DICOM JSON, each once. Raises RequestException."""
+
+        def search(offset: int | None) -> Sequence[Any]:
+            return self.search_for_series(search_filters=dict(filters), offset=offset)
+
+        return _pages(search, ("0020000D", "0020000E"))
+
+    def find_instances(self, study: str, series: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the instances of a series, as DICOM JSON, each once. Raises RequestException."""
+
+        def search(offset: int | None) -> Sequence[Any]:
+            return self.search_for_instances(study, series, offset=offset)
+
+        return _pages(search, ("00080018",))
+
+
+def value_of(item: Mapping[str, Any], tag: str) -> str:
+    """Return the first value of an attribute in DICOM JSON as text; empty where there is none."""
+    element = item.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]) if isinstance(values, list) and values else ""
+
+
+def open_client(url: str, where: str, certificates: Certificates | None = None) -> DicomWebArchive:
     """Return a client for a DICOMweb root that follows no redirect, reads no endless answer and tries nothing twice.
 
     ``certificates``: what is shown to an https server, and the authority that must have certified it.
@@ -47,7 +93,8 @@ def open_client(url: str, where: str, certificates: Certificates | None = None) 
     if header := os.environ.get(AUTHORIZATION):
         session.headers["Authorization"] = header
     try:
-        client = DICOMwebClient(
+        _ = urlsplit(url).port  # raises where it is no port
+        client = DicomWebArchive(
             url.rstrip("/"), session=session, callback=_bounded, permissive_uid=True, timeout=_SECONDS
         )
     except ValueError as error:
@@ -56,28 +103,32 @@ def open_client(url: str, where: str, certificates: Certificates | None = None) 
     return client
 
 
-def stow_to(client: DICOMwebClient) -> Deliver:
-    """Return what sends a batch by STOW-RS, one request for each film's results."""
+def _pages(search: Callable[[int | None], Sequence[Any]], keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield what a paged search finds, each entry once, until a page brings nothing new.
 
-    def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
-        for job, objects in batch:
-            try:
-                answer = client.store_instances(objects)
-            except requests.HTTPError as error:
-                code = 0 if error.response is None else error.response.status_code
-                if code >= 500 or code in _OF_THE_ARCHIVE:
-                    raise Unreachable(f"HTTP {code}") from error
-                yield job, f"HTTP {code}"
-                continue
-            except _BROKEN as error:
-                raise Unreachable(type(error).__name__) from error
-            failed = {f"{item.get('FailureReason', 0):04X}" for item in answer.get("FailedSOPSequence") or ()}
-            if any(reason.startswith(_NO_ROOM) for reason in failed):
-                raise Unreachable("it is out of resources")
-            reasons = ", ".join(f"{reason}H" for reason in sorted(failed - {_DUPLICATE}))
-            yield job, f"failure reason {reasons}" if reasons else None
-
-    return deliver
+    So it ends as well where a server ignores ``offset`` and says the same again, repeats entries, or says nothing.
+    """
+    seen: set[tuple[str, ...]] = set()
+    offset = 0
+    while True:
+        try:
+            page = search(offset or None)
+        except requests.HTTPError as error:
+            if not offset or error.response is None or error.response.status_code not in _PAST_THE_END:
+                raise
+            return
+        before = len(seen)
+        for item in page:
+            key = tuple(value_of(item, tag) for tag in keys) if isinstance(item, dict) else ("",)
+            if all(key) and key not in seen:
+                seen.add(key)
+                yield item
+        if len(seen) == before:
+            return
+        if len(seen) >= _MOST_FOUND:
+            _LOG.warning("a search found %d entries and was not followed further", len(seen))
+            return
+        offset += len(page)
 
 
 def _bounded(response: requests.Response, *_: object, **__: Any) -> requests.Response:  # noqa: ANN401 - requests' own

@@ -20,7 +20,7 @@ __all__ = ["store_to"]
 _CONNECT_SECONDS: Final = 10
 _ANSWER_SECONDS: Final = 60
 _STORED: Final = frozenset({"0000", "0111"})  # success; duplicate SOP instance: it was there before a crash of ours
-_NO_ROOM: Final = "A7"  # the archive's state, not the result's fault
+_OF_THE_ARCHIVE: Final = ("A7", "0124")  # out of resources, not authorized: its state, not the result's fault
 _WARNINGS: Final = "B"  # B000, B006, B007: stored, with a remark
 
 
@@ -68,8 +68,8 @@ def _store(association: Association, objects: Sequence[FileDataset]) -> str | No
         if "Status" not in status:
             raise Unreachable("no answer")
         code = f"{status.Status:04X}"
-        if code.startswith(_NO_ROOM):
-            raise Unreachable("it is out of resources")
+        if code.startswith(_OF_THE_ARCHIVE):
+            raise Unreachable("it is out of resources" if code.startswith("A7") else f"status {code}H")
         if code not in _STORED and not code.startswith(_WARNINGS):
             refused = refused or f"status {code}H for {each.SOPClassUID.name}"
     return refused

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
-from itertools import product
-from typing import Any, Final
+from itertools import product, takewhile
+from typing import Final
 
 import requests
-from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmwrite
 
 from lungspot.errors import FilmError, InputError
 from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
+from lungspot.node.dicomweb import DicomWebArchive, value_of
 from lungspot.node.listener import FILM_CLASSES, film_facts
 from lungspot.queue import back_off
 
@@ -58,19 +58,23 @@ class QidoQuery:
         """Yield the search filters of one QIDO query each: every combination of values, each with the dates."""
         for values in product(*(values for _, values in self.filters)):
             keys = (key for key, _ in self.filters)
-            yield {**dict(zip(keys, values, strict=True)), "StudyDate": f"{self.first:%Y%m%d}-"}
+            yield {**dict(zip(keys, values, strict=True)), "StudyDate": f"{self.first.isoformat().replace('-', '')}-"}
 
 
 def parse_since(text: str) -> date | timedelta:
     """Return the date of ``2026-01-31`` or the days of ``7d``; InputError BAD_VALUE where it is neither."""
     try:
-        return timedelta(days=int(text[:-1])) if text.endswith("d") else date.fromisoformat(text)
+        if not text.endswith("d"):
+            return date.fromisoformat(text)
+        days = timedelta(days=int(text[:-1]))
+        date.today() - days  # noqa: DTZ011 - raises where there is no such date
     except (ValueError, OverflowError) as error:
         advice = "give a date, 2026-01-31, or days, 7d"
         raise InputError("BAD_VALUE", "--since", f"{text!r} is no date", advice=advice) from error
+    return days
 
 
-def pull(context: NodeContext, client: DICOMwebClient, query: QidoQuery, *, every: float, once: bool = False) -> None:
+def pull(context: NodeContext, client: DicomWebArchive, query: QidoQuery, *, every: float, once: bool = False) -> None:
     """Fetch what is new, every so many seconds until the node stops, or ``once``.
 
     An archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds. Films that the
@@ -93,33 +97,42 @@ def pull(context: NodeContext, client: DICOMwebClient, query: QidoQuery, *, ever
         context.stopping.wait(back_off(failures) if once else every)
 
 
-def _round(context: NodeContext, client: DICOMwebClient, query: QidoQuery, refused: set[str]) -> int:
+def _round(context: NodeContext, client: DicomWebArchive, query: QidoQuery, refused: set[str]) -> int:
     """Fetch what is new once; return how many films the archive could not give."""
     missed = 0
-    for filters in query.queries():
-        found = client.search_for_series(search_filters=filters, get_remaining=True)
-        asked = {key: value if key in _SAID else "…" for key, value in filters.items()}  # others may name a patient
-        context.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": asked})
-        for series in found:
-            study_uid, series_uid = _value(series, _STUDY), _value(series, _SERIES)
-            if not (is_uid(study_uid) and is_uid(series_uid)):
-                continue
-            for instance in client.search_for_instances(study_uid, series_uid, get_remaining=True):
-                if context.stopping.is_set():
-                    return missed
-                uid = _value(instance, _INSTANCE)
-                film = is_uid(uid) and _value(instance, _CLASS) in {*FILM_CLASSES, ""}
-                if not film or uid in refused or context.spool.holds(uid):
-                    continue
-                data = _fetch(context, client, (study_uid, series_uid, uid))
-                if data is None:
-                    missed += 1
-                elif not _take(context, client, data, (study_uid, uid)):
-                    refused.add(uid)
+    for study, series, instance in _new_films(context, client, query, refused):
+        data = _fetch(context, client, (study, series, instance))
+        if data is None:
+            missed += 1
+        elif not _take(context, client, data, (study, instance)):
+            refused.add(instance)
     return missed
 
 
-def _fetch(context: NodeContext, client: DICOMwebClient, uids: tuple[str, str, str]) -> bytes | None:
+def _new_films(
+    context: NodeContext, client: DicomWebArchive, query: QidoQuery, refused: set[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield study, series and SOP instance UID of the films that the archive lists and the spool has not seen."""
+
+    def going_on(_: object) -> bool:
+        return not context.stopping.is_set()
+
+    for filters in takewhile(going_on, query.queries()):
+        found = list(takewhile(going_on, client.find_series(filters)))
+        asked = {key: value if key in _SAID else "…" for key, value in filters.items()}  # others may name a patient
+        context.audit.record(AuditEvent.QUERY, who={"archive": client.base_url}, what={"filters": asked})
+        for entry in takewhile(going_on, found):
+            study, series = value_of(entry, _STUDY), value_of(entry, _SERIES)
+            if not (is_uid(study) and is_uid(series)):
+                continue
+            for instance in takewhile(going_on, client.find_instances(study, series)):
+                uid = value_of(instance, _INSTANCE)
+                film = is_uid(uid) and value_of(instance, _CLASS) in {*FILM_CLASSES, ""}
+                if film and uid not in refused and not context.spool.holds(uid):
+                    yield study, series, uid
+
+
+def _fetch(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, str]) -> bytes | None:
     """Return one instance as a file, or None where the archive cannot give it; raises where nobody is there."""
     try:
         found = client.retrieve_instance(*uids)
@@ -136,7 +149,7 @@ def _fetch(context: NodeContext, client: DICOMwebClient, uids: tuple[str, str, s
     return buffer.getvalue()
 
 
-def _take(context: NodeContext, client: DICOMwebClient, data: bytes, uids: tuple[str, str]) -> bool:
+def _take(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tuple[str, str]) -> bool:
     """Take one instance into the spool; tell whether it was a film."""
     study, instance = uids
     who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
@@ -149,12 +162,6 @@ def _take(context: NodeContext, client: DICOMwebClient, data: bytes, uids: tuple
     new = context.spool.accept([data], instance=instance, study=study, source=client.base_url)
     context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
     return True
-
-
-def _value(item: Mapping[str, Any], tag: str) -> str:
-    """Return the first value of an attribute in DICOM JSON as text, empty where there is none."""
-    values = item.get(tag, {}).get("Value") or ("",)
-    return str(values[0])
 
 
 def _words(error: BaseException) -> str:

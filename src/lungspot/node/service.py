@@ -19,7 +19,7 @@ from lungspot.node.admission import AdmissionServer
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
 from lungspot.node.certificates import Certificates
 from lungspot.node.context import NodeContext
-from lungspot.node.dicomweb import open_client, stow_to
+from lungspot.node.dicomweb import open_client
 from lungspot.node.dimse import store_to
 from lungspot.node.guard import NetworkLimits
 from lungspot.node.listener import Listener, application_entity
@@ -27,6 +27,7 @@ from lungspot.node.peers import Peer, Rule
 from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
 from lungspot.node.spool import KEEP_SECONDS, Spool
+from lungspot.node.stow import stow_to
 from lungspot.node.worker import ResultOptions, work
 
 __all__ = ["NodeSettings", "serve"]
