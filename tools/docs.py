@@ -6,9 +6,11 @@ Every public name, verb, option, error code and warning code is in these pages, 
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from enum import EnumType
 from pathlib import Path
@@ -214,8 +216,29 @@ def remark(dotted: str, name: str) -> str:
     return " ".join(above)
 
 
+def prose(docstring: str) -> str:
+    """Return a docstring as Markdown: code spans and references as code, aligned tables in a fence."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", docstring).replace("``", "`")
+    blocks = re.split(r"\n\n+", text)
+    return "\n\n".join(f"```text\n{of}\n```" if re.search(r"^ *===|^    \S", of, re.MULTILINE) else of for of in blocks)
+
+
+def members(node: ast.AST | None) -> Iterator[tuple[str, str]]:
+    """Yield the public methods and properties that a class defines itself: how each is called, and its docstring."""
+    for each in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
+            decorators = {ast.unparse(of) for of in each.decorator_list}
+            shown = copy.deepcopy(each)
+            if "staticmethod" not in decorators and shown.args.args:
+                del shown.args.args[0]  # self or cls
+            yield (
+                f".{each.name}" if "property" in decorators else f".{signature(shown, each.name)}",
+                ast.get_docstring(each) or "",
+            )
+
+
 def api_page() -> str:
-    """Return the page of the public names of every room."""
+    """Return the page of the public names of every room, each with its whole docstring."""
     parts = [MADE, API_TEXT]
     rooms = ["lungspot", "lungspot.errors"]
     rooms += sorted(
@@ -224,12 +247,14 @@ def api_page() -> str:
     rooms += [f"lungspot.{p.stem}" for p in sorted(SOURCE.glob("[a-z]*.py")) if p.stem != "errors"]
     for room in rooms:
         tree = ast.parse(module_file(room).read_text(encoding="utf-8"))
-        parts += [f"## {room}\n", (ast.get_docstring(tree) or "").split("\n\n")[0] + "\n"]
+        parts += [f"## {room}\n", prose(ast.get_docstring(tree) or "") + "\n"]
         for name in exported(tree):
             home, node = definition(room, name)
             doc = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
-            says = " ".join(doc.split("\n\n")[0].split()) or remark(home, name) or f"A value of `{home}`."
-            parts.append(f"- **`{signature(node, name)}`**  \n  {says}")
+            says = prose(doc) or remark(home, name) or f"A value of `{home}`."
+            parts.append(f"- **`{signature(node, name)}`**  \n{textwrap.indent(says, '  ')}\n")
+            for call, words in members(node):
+                parts.append(f"  - **`{call}`**  \n{textwrap.indent(prose(words), '    ')}\n")
         parts.append("")
     return "\n".join(parts)
 
