@@ -1,5 +1,8 @@
 """The documents are part of the build: they are current, their commands exist, and what they show runs."""
 
+import importlib
+import importlib.util
+import operator
 import os
 import re
 import runpy
@@ -7,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -167,3 +171,78 @@ def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
 def test_the_readme_says_what_it_is_not():
     assert "not a medical device" in read("README.md").lower()
     assert "research use only" in read("README.md").lower()
+
+
+# --- what no page may leave out -------------------------------------------------------------------------------------
+
+
+def test_the_index_names_every_page():
+    listed = {(ROOT / "docs" / link).resolve() for link in LINK.findall(read("docs/README.md"))}
+    pages = {path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "adr"} - {
+        ROOT / "docs" / "README.md"
+    }
+    assert names(pages - listed - {ROOT / "docs" / "README.md"}) == []
+    assert (ROOT / "docs" / "adr" / "README.md") in listed
+
+
+def test_the_index_of_decisions_has_no_hole():
+    """Every record is listed under its number and title; a number that no record has is said to have none."""
+    page = read("docs/adr/README.md")
+    records = {path: int(path.name[:4]) for path in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))}
+    assert len(set(records.values())) == len(records)
+    for path, number in records.items():
+        title = re.match(rf"# {number}\. (.*)\n", path.read_text(encoding="utf-8"))
+        assert title, f"{path.name} begins with its number and title"
+        assert f"| [{number}]({path.name}) | {title[1]} |" in page
+    assert len(re.findall(r"^\| \[\d+\]", page, re.MULTILINE)) == len(records)
+    (unwritten,) = re.findall(r"^Numbers ([\d, and]+) were", page, re.MULTILINE)
+    assert {int(number) for number in re.findall(r"\d+", unwritten)} == set(range(1, max(records.values()))) - {
+        *records.values()
+    }
+
+
+EXTRAS = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
+def test_there_is_one_way_to_say_how_to_install(path):
+    """`pip install .` in the folder of the sources, and an extra by name: pip adds it to what is there."""
+    one = re.compile(r"pip install (\.(?![\w\[])|'lungspot\[(?P<extras>[\w,]+)\]'|lungspot`)")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        for said in re.finditer(r"pip install (?!--no-index)", line):
+            found = one.match(line, said.start())
+            assert found, line
+            assert set((found["extras"] or "dev").split(",")) <= EXTRAS.keys(), line
+
+
+def test_every_extra_is_explained():
+    page = read("docs/how-to/install.md")
+    assert [name for name in EXTRAS if f"| `{name}` |" not in page] == []
+
+
+WALK = re.compile(r"^<!-- walk -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_step_of_a_films_way_exists():
+    page = read("docs/explanation/architecture.md")
+    walks = WALK.findall(page)
+    assert len(walks) == 4
+    steps = [line.split()[0] for walk in walks for line in walk.splitlines()]
+    values = re.findall(r"^\| (`.*?) \|", page.partition("## Values")[2].partition("## The way")[0], re.MULTILINE)
+    steps += [name for cell in values for name in re.findall(r"`([\w.]+)`", cell)]
+    assert len(steps) > 60
+    for step in steps:
+        module, name = "lungspot", step.split(".")
+        while name and importlib.util.find_spec(f"{module}.{name[0]}") is not None:
+            module = f"{module}.{name.pop(0)}"
+            if not hasattr(importlib.import_module(module), "__path__"):
+                break
+        assert operator.attrgetter(".".join(name))(importlib.import_module(module)) if name else module, step
+
+
+def test_the_page_of_rooms_names_every_room():
+    table = read("docs/explanation/architecture.md").partition("## Rooms")[2].partition("## Values")[0]
+    rooms = {
+        p.stem for p in (ROOT / "src" / "lungspot").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
+    }
+    assert rooms - {"__init__", "__main__"} == {name for name in re.findall(r"`(\w+)`", table) if name in rooms}
