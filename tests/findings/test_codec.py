@@ -146,6 +146,8 @@ def with_finding(**values):
         (with_finding(side="up"), "BAD_VALUE"),
         (with_finding(zone="apex"), "BAD_VALUE"),
         (with_finding(source=8), "BAD_VALUE"),
+        (with_finding(judged=0), "BAD_VALUE"),
+        (with_finding(judged="false"), "BAD_VALUE"),
     ],
 )
 def test_what_is_not_a_reading_is_refused(value, code):
