@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: demo test check docs drill fuzz weights study bench sbom clean system
 
 demo: .venv/base
-	$(BIN)/lungspot demo
+	$(BIN)/lungspot demo --overwrite
 
 test: .venv/dev system check
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
@@ -34,7 +34,7 @@ DATA ?= ../shared/data
 weights: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA)
 	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
-	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --pin
+	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --pin --overwrite
 
 # Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
 CLASSIFIER ?= runs/classifier

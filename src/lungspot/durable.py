@@ -9,8 +9,11 @@ from pathlib import Path
 __all__ = ["sync_path", "write_atomic"]
 
 
-def write_atomic(target: Path, data: bytes) -> None:
-    """Write ``data`` to ``target`` so that no reader, and no crash, ever sees a part of it."""
+def write_atomic(target: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write ``data`` to ``target`` so that no reader, and no crash, ever sees a part of it.
+
+    Without ``replace`` a file that is there, or appears meanwhile, stays, and FileExistsError is raised.
+    """
     handle, name = tempfile.mkstemp(prefix=".lungspot-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -18,7 +21,10 @@ def write_atomic(target: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(target)
+        if replace:
+            Path(name).replace(target)
+        else:
+            _move_new(Path(name), target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -34,6 +40,19 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _move_new(source: Path, target: Path) -> None:
+    """Give a file its name where no file has it, in one step; raises FileExistsError."""
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the name is taken first, empty
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        source.replace(target)
+    else:
+        source.unlink()
 
 
 def _umask() -> int:

@@ -6,6 +6,7 @@
     ├── DatasetError    a dataset on disk is not what its adapter expects   exit 1
     ├── ModelError      a model file is wrong, or its output is unusable    exit 4
     ├── SetupError      this machine lacks something: an extra, disk, …     exit 4
+    ├── OutputError     a result would replace something                exit 2
     └── RequestError    one HTTP request is refused (docs/reference/http.md)  exit 1
 
 Every error carries a ``code`` out of :data:`CODES`, the place it happened (``where``: a path, a path and row, a UID),
@@ -16,7 +17,7 @@ what was found (``reason``), and what to do about it. Scripts branch on ``code``
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Final, Self
 
 __all__ = [
     "CODES",
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "LungspotError",
     "ModelError",
+    "OutputError",
     "RequestError",
     "SetupError",
     "printable",
@@ -75,6 +77,9 @@ CODES: Final[dict[str, str]] = {
     "PORT": "give another --port or --host, or stop what listens there",
     "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
     "IN_USE": "stop the other program, or give another folder (--data, --spool)",
+    # OutputError
+    "IS_INPUT": "give another output",
+    "EXISTS": "give another output, or --overwrite to replace results of an earlier run",
     # RequestError
     "BAD_REQUEST": "send what docs/reference/http.md asks for",
     "BUG": "please report it, with what was asked",
@@ -112,6 +117,12 @@ class LungspotError(Exception):
         place = f"{self.where}: " if self.where else ""
         return printable(f"{place}{self.code}: {self.reason}; {self.advice}")
 
+    def at(self, where: object) -> Self:
+        """Return this error as one of ``where``, unless it names a place of its own already."""
+        if self.where not in {"", "<bytes>"}:
+            return self
+        return type(self)(self.code, where, self.reason, advice=self.advice)
+
     def __reduce__(self) -> tuple[object, ...]:  # errors cross the sandbox's pipe
         return _rebuild, (type(self), self.code, self.where, self.reason, self.advice)
 
@@ -138,6 +149,12 @@ class SetupError(LungspotError):
     """This machine or installation lacks something."""
 
     exit_code = 4
+
+
+class OutputError(LungspotError):
+    """A result would replace an input, or what this run did not write."""
+
+    exit_code = 2
 
 
 class RequestError(LungspotError):

@@ -93,8 +93,7 @@ def analyze_all(
             radiograph, read_ms = done.result()
             yield assess(radiograph, detector, point=point, min_score=min_score, read_ms=read_ms)
         except FilmError as error:
-            where = error.where if error.where not in {"", "<bytes>"} else film.name
-            yield Refusal(film.name, FilmError(error.code, where, error.reason, advice=error.advice))
+            yield Refusal(film.name, error.at(film.name))
 
 
 def _agreement(reading: Reading, heat: Mapping[str, Heat], frame: Frame) -> Iterator[Agreement]:

@@ -41,7 +41,7 @@ def test_a_film_becomes_a_png_of_the_depth_asked_for(convert, film, tmp_path, op
     out = tmp_path / "out.png"
     assert convert(film, "-o", out, *options) == (0, f"{out}: 30 x 20 pixels, {bits} bits\n")
     with Image.open(out) as picture:
-        assert (picture.format, picture.mode, picture.info) == ("PNG", mode, {})
+        assert (picture.format, picture.mode, picture.info) == ("PNG", mode, {"Software": "lungspot: a film"})
         stored = np.asarray(picture).astype(int)
     np.testing.assert_array_equal(stored, np.rint(LEVELS / LEVELS.max() * ((1 << bits) - 1)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.tiff", "out.png"]
@@ -98,14 +98,15 @@ def test_a_missing_folder_is_named(convert, film, tmp_path):
 
 def test_a_full_disk_leaves_what_was_there(convert, film, tmp_path, monkeypatch):
     out = tmp_path / "out.png"
-    out.write_bytes(b"before")
+    assert convert(film, "-o", out, "--bits", "8")[0] == 0
+    before = out.read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device", str(out))
 
     monkeypatch.setattr(os, "fsync", full)
-    code, err = convert(film, "-o", out)
+    code, err = convert(film, "-o", out, "--overwrite")
     assert code == 4
     assert "NO_SPACE" in err
-    assert out.read_bytes() == b"before"
+    assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.tiff", "out.png"]

@@ -250,9 +250,9 @@ def test_draw(data, vindr, tmp_path):
     (vindr / "train" / "b.png").unlink()
     here = data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--json")
     assert json.loads(here[1])["films"] == ["a"]  # films before annotations without one
-    assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--film", "z")[0] == 3
-    assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--label", "edema")[0] == 3
-    assert data("draw", "vindr", vindr, "-o", tmp_path / "4.png", "--label", "lump")[0] == 3
+    assert data("draw", "vindr", vindr, "-o", tmp_path / "5.png", "--film", "z")[0] == 3
+    assert data("draw", "vindr", vindr, "-o", tmp_path / "5.png", "--label", "edema")[0] == 3
+    assert data("draw", "vindr", vindr, "-o", tmp_path / "5.png", "--label", "lump")[0] == 3
 
 
 def test_pool_and_collect(data, vindr, tmp_path):

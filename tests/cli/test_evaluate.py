@@ -123,7 +123,7 @@ def test_a_truth_without_negatives_says_so_and_can_be_called_exhaustive(truth, t
     assert "is without effusion" in said.err
     assert json.loads(said.out)["mean"]["auroc"] is None
     assert "is without effusion" in (tmp_path / "report" / "report.html").read_text("utf-8")
-    assert evaluate(tmp_path / "plain.json", found, "--exhaustive", "-o", tmp_path / "report") == 0
+    assert evaluate(tmp_path / "plain.json", found, "--exhaustive", "-o", tmp_path / "report", "--overwrite") == 0
     said = capsys.readouterr()
     assert "is without" not in said.err
     # the false box at .95 counts now: precision 1/2 to recall 1/2, as pycocotools has it
@@ -133,7 +133,7 @@ def test_a_truth_without_negatives_says_so_and_can_be_called_exhaustive(truth, t
 def test_a_threshold_holds_for_predictions_that_name_none(truth, tmp_path, capsys):
     found = predictions(truth, score=0.4)
     for threshold, share in (("0.5", 0), ("0.3", 0.5)):
-        assert evaluate(truth, found, "--threshold", threshold, "-o", tmp_path / "report") == 0
+        assert evaluate(truth, found, "--threshold", threshold, "-o", tmp_path / threshold) == 0
         assert json.loads(capsys.readouterr().out)["mean"]["t_iou0.4"] == share
 
 

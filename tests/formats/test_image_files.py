@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.errors import DatasetError, InputError, SetupError
+from lungspot.errors import DatasetError, InputError, OutputError, SetupError
 from lungspot.findings import Frame
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
@@ -66,7 +66,7 @@ def test_nothing_is_ever_overwritten(tmp_path):
     (tmp_path / "empty").mkdir()
     for form in ANNOTATION_FORMATS.values():
         for name in ("full", "file"):
-            with pytest.raises(InputError, match="it is not empty; give a new folder"):
+            with pytest.raises(OutputError, match="it is not empty; give a new folder"):
                 form.write(of("a"), tmp_path / name)
     ANNOTATION_FORMATS["coco"].write(of("a"), tmp_path / "empty")
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"

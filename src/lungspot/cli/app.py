@@ -27,7 +27,7 @@ from lungspot.cli import (
     train_gate,
 )
 from lungspot.cli.console import Exit, print_bug, print_error
-from lungspot.errors import LungspotError, SetupError
+from lungspot.errors import InputError, LungspotError, SetupError
 
 __all__ = ["app", "main"]
 
@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
         return int(end.code or 0) if not isinstance(end.code, str) else Exit.BUG
     except LungspotError as error:
         print_error(error)
-        return Exit.ENVIRONMENT if error.exit_code == Exit.ENVIRONMENT else Exit.NOTHING_DONE
+        return error.exit_code if error.exit_code in {Exit.ENVIRONMENT, Exit.USAGE} else Exit.NOTHING_DONE
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -98,7 +98,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _system_error(error: OSError) -> int:
-    """Say what the system refused while a verb wrote, and return the exit code."""
+    """Say what the system refused, and return the exit code."""
+    if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:  # of a path that was given
+        print_error(InputError("BAD_VALUE", error.filename, os.strerror(error.errno), advice="give another path"))
+        return Exit.NOTHING_DONE
     if error.errno not in {errno.EPIPE, errno.ENOSPC, errno.EDQUOT}:
         print_bug(error)
         return Exit.BUG

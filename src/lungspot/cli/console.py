@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Exit",
+    "Overwrite",
     "Tally",
     "emit",
     "film_source",
@@ -32,7 +32,11 @@ __all__ = [
     "progress",
     "require_one_of",
     "say",
-    "writing",
+]
+
+# The option of every verb that writes files (lungspot.outputs).
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace results of an earlier run; never an input, nor another's file.")
 ]
 
 T = TypeVar("T")
@@ -122,28 +126,11 @@ def people(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
-def progress(items: Sequence[T], what: str, *, quiet: bool = False) -> Iterator[T]:
-    """Yield ``items`` with a bar on stderr; silent where stderr is not a terminal."""
+def progress(items: Iterable[T], what: str, *, total: int | None = None, quiet: bool = False) -> Iterator[T]:
+    """Yield ``items``, of which there are ``total``, with a bar on stderr; silent where stderr is not a terminal."""
     if quiet or not sys.stderr.isatty():
         yield from items
         return
     from rich.progress import track
 
-    yield from track(items, description=what, console=people(stderr=True), transient=True)
-
-
-@contextmanager
-def writing() -> Iterator[None]:
-    """Turn a full disk or an unwritable folder into the error that says so."""
-    import errno
-
-    try:
-        yield
-    except OSError as error:
-        from lungspot.errors import SetupError
-
-        if error.errno == errno.ENOSPC:
-            raise SetupError("NO_SPACE", error.filename, "no space left") from error
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR}:
-            raise SetupError("NOT_WRITABLE", error.filename, os.strerror(error.errno)) from error
-        raise
+    yield from track(items, description=what, total=total, console=people(stderr=True), transient=True)

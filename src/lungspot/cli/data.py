@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungspot.cli.console import Exit, emit, progress, say, writing
+from lungspot.cli.console import Exit, Overwrite, emit, progress, say
 from lungspot.cli.data_sources import (
     cases_of,
     fractions_of,
@@ -28,6 +29,7 @@ from lungspot.cli.data_sources import (
     write,
 )
 from lungspot.errors import DatasetError, InputError, printable
+from lungspot.outputs import DRAWN, Outputs, png_info, writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
@@ -173,23 +175,25 @@ def split(
     fractions: Annotated[str, typer.Option(help="Of train, val and test.", metavar="T,V,T")] = "0.8,0.1,0.1",
     salt: Annotated[str, typer.Option(help="Another word gives another split.")] = "lungspot",
     given: Annotated[Path | None, typer.Option("--given", help="A split that counts first.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Split by patient, the same on every machine; refuses a given split that leaks."""
     from lungspot.datasets.split import split as by_patient
-    from lungspot.datasets.split import write_splits
+    from lungspot.datasets.split import splits_csv
     from lungspot.datasets.splits import read_splits
     from lungspot.formats.case import Split as Sides
 
     parts = fractions_of(fractions)
+    outputs = Outputs([] if given is None else [given], overwrite=overwrite)
+    outputs.require(out)
     cases = [case for case in cases_of(name, root, merged=True) if case.image is not None]
     known = None if given is None else read_splits(given)
     base = None if given is None else split_base(cases, given, root)
     found = by_patient(cases, fractions=parts, salt=salt, given=known, root=base)
     need_folder_of(out)
-    with writing():
-        write_splits(found, out, split_base(cases, out, root))
+    outputs.write(out, splits_csv(found, out, split_base(cases, out, root)).encode(errors="surrogateescape"))
     films = Counter(str(case.split) for case in found)
     patients = Counter(str(side) for _, side in {(case.patient, case.split) for case in found})
     if as_json:
@@ -296,6 +300,7 @@ def draw(
     seed: Annotated[int, typer.Option(help="Another number draws other films.")] = 0,
     columns: Annotated[int, typer.Option(help="Films in a row.", min=1, max=20)] = 4,
     cell: Annotated[int, typer.Option(help="Pixels a film.", min=100, max=2000)] = 400,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -305,6 +310,8 @@ def draw(
     from lungspot.datasets.contact import contact_sheet
 
     need_folder_of(out)
+    outputs = Outputs(overwrite=overwrite)
+    outputs.require(out)
     labels = label_ids(label)
     cases = cases_of(name, root, splits)
     wanted = set(film or [])
@@ -318,8 +325,9 @@ def draw(
     sheet = contact_sheet(
         chosen, labels=labels, columns=columns, cell=cell, progress=partial(progress, what="Drawing", quiet=quiet)
     )
-    with writing():
-        sheet.save(out, format="PNG")
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG", pnginfo=png_info(DRAWN))
+    outputs.write(out, buffer.getvalue())
     if as_json:
         emit({"out": str(out), "films": [case.id for case in chosen]})
     elif not quiet:

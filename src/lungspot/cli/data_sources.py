@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say, writing
+from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say
 from lungspot.errors import DatasetError, FilmError, SetupError, printable
+from lungspot.outputs import writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading

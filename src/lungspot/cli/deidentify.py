@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import Tally, progress, say, writing
-from lungspot.errors import FilmError, InputError, LungspotError, printable
+from lungspot.cli.console import Overwrite, Tally, progress, say
+from lungspot.errors import FilmError, InputError, LungspotError, OutputError, printable
+from lungspot.outputs import Outputs, is_drawn, writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Box
@@ -33,6 +34,7 @@ def deidentify(
     pixels_checked: Annotated[
         bool, typer.Option("--pixels-checked", help="Somebody looked: nothing is burned into these films.")
     ] = False,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Write DICOM films without their patients (PS3.15 Basic Profile, default-deny; dates moved, UIDs replaced).
@@ -47,11 +49,16 @@ def deidentify(
     one = source.is_file() and out.suffix.lower() == ".dcm" and not out.is_dir()
     files = _files(source)
     _require_apart(source, files, out, key, one=one)
+    outputs = Outputs([*files, *([key] if key else [])], overwrite=overwrite)
+    if one:
+        outputs.require(out)
+    else:
+        outputs.require_folder(out)
     with writing():
         pseudonyms = Pseudonyms(os.urandom(_KEY_BYTES) if key is None else _key(key))
     if key is None and not quiet:
         say("lungspot: no --key: another run will give the same patient another name")
-    tally, written = Tally(), dict[Path, bytes]()
+    tally, written, done = Tally(), dict[Path, bytes](), set[Path]()
     for path in progress(files, "De-identifying", quiet=quiet):
         try:
             data, where = dicom_bytes_of(path)
@@ -65,7 +72,13 @@ def deidentify(
         if written.setdefault(target, digest) != digest:
             tally.refuse(FilmError("SAME_UID", where, "another film of this run has its SOP Instance UID"))
             continue
-        _write(whole, target)
+        if target not in done:
+            try:
+                outputs.write(target, whole)
+            except OutputError as error:
+                tally.refuse(error)
+                continue
+            done.add(target)
         tally.done += 1
     if not quiet and tally.done:
         say(printable(f"lungspot: {tally.done} {'film' if tally.done == 1 else 'films'} in {out}"))
@@ -73,11 +86,12 @@ def deidentify(
 
 
 def _files(source: Path) -> list[Path]:
+    """Return the files to be read: of a folder all but lungspot's results."""
     if not source.is_dir():
         return [source]
     from lungspot.images import walk
 
-    found = list(walk(source))
+    found = [file for file in walk(source) if not is_drawn(file)]
     if not found:
         raise FilmError("NOT_FOUND", source, "a folder without files")
     return found
@@ -88,8 +102,6 @@ def _require_apart(source: Path, files: list[Path], out: Path, key: Path | None,
     reason = ""
     if out.is_file() and not one:
         reason = "a file; give a folder, or for one film a file that ends in .dcm"
-    elif one and any(_is_same(out, file) for file in files):
-        reason = "the output is the film itself"
     elif source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         reason = "it lies in the folder of the films; the next run would read it as films"
     elif key is not None and (out.resolve() == key.resolve() or any(_is_same(key, file) for file in files)):
@@ -101,14 +113,6 @@ def _require_apart(source: Path, files: list[Path], out: Path, key: Path | None,
 def _is_same(one: Path, other: Path) -> bool:
     """Tell whether two paths name one file, by whatever link."""
     return one.exists() and other.exists() and one.samefile(other)
-
-
-def _write(data: bytes, target: Path) -> None:
-    from lungspot.durable import write_atomic
-
-    with writing():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, data)
 
 
 def _key(path: Path) -> bytes:

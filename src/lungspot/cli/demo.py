@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import Exit, people, writing
+from lungspot.cli.console import Exit, Overwrite, people
 from lungspot.cli.detect import report_refusal
 from lungspot.errors import SetupError
+from lungspot.outputs import Outputs
 
 __all__ = ["demo"]
 
@@ -21,13 +22,23 @@ _FILM = "RG1_J2KR.dcm"
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for picture and page.")] = Path("demo"),
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    overwrite: Overwrite = False,
 ) -> None:
     """Read the real chest film of pydicom-data, say what is on it, and draw it."""
     film = _film()
     from lungspot.detect import load_detector
     from lungspot.pipeline import analyze
-    from lungspot.report import statement, table, write
+    from lungspot.report import data_of, statement, table
 
+    ways = (
+        ("film.png", "png", False, "the film with its boxes"),
+        ("heatmap.png", "png", True, "with the heat map"),
+        ("film.html", "html", False, "a page: press H for the heat map, B for boxes"),
+        ("film.json", "json", False, "the data"),
+    )
+    outputs = Outputs([film], overwrite=overwrite)
+    for name, *_ in ways:
+        outputs.require(out / name)
     console = people()
     result = analyze(film, load_detector(model))
     frame, origin = result.radiograph.frame, result.radiograph.origin
@@ -36,17 +47,10 @@ def demo(
     if not result.assessed:
         report_refusal(result, film.name)
     console.print(table(result, statement(result).headline))
-    with writing():
-        out.mkdir(parents=True, exist_ok=True)
-        written = [
-            write(result, out / "film.png", "png"),
-            write(result, out / "heatmap.png", "png", heatmap=True),
-            write(result, out / "film.html", "html"),
-            write(result, out / "film.json", "json"),
-        ]
-    what = ("the film with its boxes", "with the heat map", "a page: press H for the heat map, B for boxes", "the data")
-    for path, about in zip(written, what, strict=True):
-        console.print(f"  {path}  [dim]{about}[/]")
+    for name, kind, heatmap, about in ways:
+        data = data_of(result, kind, heatmap=heatmap)
+        if data is not None:
+            console.print(f"  {outputs.write(out / name, data)}  [dim]{about}[/]")
     total = sum(result.timings.values())
     console.print(f"Read and judged in {total:.0f} ms. [yellow]{BANNER}[/]")
     raise typer.Exit(Exit.DONE if result.assessed else Exit.NOTHING_DONE)

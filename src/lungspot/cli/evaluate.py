@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say, writing
+from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, require_one_of, say
 from lungspot.cli.data_sources import cases_of, label_ids
 from lungspot.errors import DatasetError, LungspotError, printable
+from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
     from lungspot.evaluate.matched import Limits, Pair
+    from lungspot.evaluate.summary import Summary
     from lungspot.formats.case import Case
 
 __all__ = ["evaluate"]
@@ -65,15 +67,16 @@ def evaluate(
         ),
     ] = None,
     films: Annotated[int, typer.Option(help="Films of each kind in the gallery; 0: none.", min=0, max=50)] = 6,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
 ) -> None:
     """Judge predictions, or people, against a dataset: one report with intervals over patients.
 
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
-    from lungspot.evaluate.folder import write_folder
+    from lungspot.evaluate.folder import folder_of
     from lungspot.evaluate.pairing import Paired, common_films, only_labels, pair_files, people
-    from lungspot.evaluate.summary import Settings, notes, summarise
+    from lungspot.evaluate.summary import Settings, summarise
     from lungspot.evaluate.truths import truths
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
@@ -82,6 +85,7 @@ def evaluate(
             f"{', '.join(sorted(unknown))}: give some of {', '.join(_DIVISIONS)}", param_hint="--by"
         )
     name, root = _source(truth)
+    outputs = _outputs(out, [root, predicted, other, splits], overwrite=overwrite)
     cases = _cases(name, root, splits, split, looked_for_all=looked_for_all)
     persons = predicted == _READERS or predicted.startswith("reader:")
     if persons and (other is not None or shortcut is not None):
@@ -115,16 +119,34 @@ def evaluate(
     summary.document["truth"], summary.document["predicted"] = Path(root).name, Path(predicted).name
     summary.document["problems"] = [str(problem) for problem in problems]
     about = [f"Truth: {name} in {Path(root).name}. Judged: {Path(predicted).name}."]
-    with writing():
-        files = write_folder(
-            summary, out, title=f"lungspot evaluation: {Path(predicted).name}", films=films, about=about
-        )
+    title = f"lungspot evaluation: {Path(predicted).name}"
+    for file, text in folder_of(summary, title=title, films=films, about=about).items():
+        outputs.write(out / file, text.encode(errors="backslashreplace"))
+    _say_summary(summary, out, len(pairs), len(problems), quiet=quiet)
+    raise typer.Exit(Exit.SOME_REFUSED if problems else Exit.DONE)
+
+
+def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -> Outputs:
+    """Return what may be written, once every file of the report may be; ``read``: the files and folders of inputs."""
+    from lungspot.evaluate.folder import FILES
+    from lungspot.images import walk
+
+    given = [Path(each) for each in read if each is not None]
+    outputs = Outputs([file for path in given for file in (path, *walk(path))], overwrite=overwrite)
+    for file in FILES:
+        outputs.require(out / file)
+    return outputs
+
+
+def _say_summary(summary: Summary, out: Path, films: int, refused: int, *, quiet: bool) -> None:
+    from lungspot.evaluate.summary import notes
+
     mean = summary.document["mean"]
     emit(
         {
             "out": str(out),
-            "films": len(pairs),
-            "refused": len(problems),
+            "films": films,
+            "refused": refused,
             "mean": {key: mean[key]["value"] for key in ("ap0.4", "wafroc", "cpm", "t_iou0.4", "auroc") if key in mean},
             "not_for_clinical_use": True,
         }
@@ -132,8 +154,7 @@ def evaluate(
     if not quiet:
         for line in notes(summary.document):
             say(printable(f"lungspot: {line}"))
-        say(printable(f"lungspot: {files[0]}"))
-    raise typer.Exit(Exit.SOME_REFUSED if problems else Exit.DONE)
+        say(printable(f"lungspot: {out / 'report.html'}"))
 
 
 def _source(truth: str) -> tuple[str, Path]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import emit, say, writing
+from lungspot.cli.console import Overwrite, emit, say
 from lungspot.extras import extra
+from lungspot.outputs import Outputs
 
 __all__ = ["export"]
 
@@ -25,6 +26,7 @@ def export(
     mirror: Annotated[bool, typer.Option("--mirror", help="Look at the mirrored film too: slower, steadier.")] = False,
     pin: Annotated[bool, typer.Option("--pin", help="Write manifest.json with the file's hash beside it.")] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
+    overwrite: Overwrite = False,
     version: Annotated[str, typer.Option(help="The model's version.")] = "0",
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
@@ -35,6 +37,10 @@ def export(
         from lungspot.train.gate import load_gate
         from lungspot.train.release import opened, release
         from lungspot.train.start import gather
+    manifest = out.parent / "manifest.json"
+    outputs = Outputs([run / "last.pt" if run.is_dir() else run, *([gate] if gate else [])], overwrite=overwrite)
+    for file in (out, manifest) if pin else (out,):
+        outputs.require(file)
     checkpoint = opened(run)
     films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size
@@ -48,10 +54,8 @@ def export(
         gate=load_gate(gate, pixels) if gate else None,
         say=say,
     )
-    with writing():
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(found.data)
-        if pin:
-            manifest = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
-            (out.parent / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    outputs.write(out, found.data)
+    if pin:
+        about = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
+        outputs.write(manifest, (json.dumps(about, indent=1) + "\n").encode())
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import emit, require_one_of, writing
+from lungspot.cli.console import emit, require_one_of
 from lungspot.cli.service_options import LogJson, LogLevel
 from lungspot.extras import extra
 from lungspot.logs import service_log
+from lungspot.outputs import writing
 
 if TYPE_CHECKING:
     from lungspot.node import NodeSettings

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import require_one_of, say, writing
+from lungspot.cli.console import require_one_of, say
 from lungspot.extras import extra
 from lungspot.logs import LEVELS, service_log
+from lungspot.outputs import writing
 
 __all__ = ["serve"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from lungspot.cli.console import say, writing
+from lungspot.cli.console import Overwrite, say
 from lungspot.extras import extra
+from lungspot.outputs import Outputs, writing
 
 __all__ = ["train"]
+
+_FILES: Final = ("run.json", "config.json", "log.csv", "losses.csv", "val.csv", "last.pt", "curves.png")
 
 
 def train(
@@ -34,6 +38,7 @@ def train(
         list[Path] | None,
         typer.Option("--teacher", help="A run or model file that is asked about the films first; may be repeated."),
     ] = None,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train a detector from films and readings; `accelerate launch -m lungspot train …` uses more processes."""
@@ -50,6 +55,8 @@ def train(
     except tomllib.TOMLDecodeError as error:
         raise InputError("BAD_VALUE", "--set", str(error)) from error
     chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
+    if not resume:
+        _require_new(out, begin, overwrite=overwrite)
     tell = (lambda _: None) if quiet else say
     with writing():
         end = run(
@@ -62,3 +69,14 @@ def train(
             say=tell,
         )
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")
+
+
+def _require_new(out: Path, begin: Path | None, *, overwrite: bool) -> None:
+    """Raise OutputError where a run would replace the one that it begins with, an earlier one, or anybody's file."""
+    weights = begin / "last.pt" if begin is not None and begin.is_dir() else begin
+    outputs = Outputs([] if weights is None else [weights], overwrite=overwrite)
+    there = [name for name in _FILES if os.path.lexists(out / name)]
+    if begin is not None and "last.pt" in there:
+        outputs.require_not_input(out / "last.pt")
+    if there:  # run.json says that the others are a run's
+        outputs.require(out / there[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import emit, print_error, say
+from lungspot.cli.console import Overwrite, emit, print_error, say
 from lungspot.extras import extra
+from lungspot.outputs import Outputs
 
 __all__ = ["train_gate"]
 
@@ -19,6 +21,7 @@ def train_gate(
     cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; OUT.films.npz if not given.")] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1)] = 1500,
     threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train the gate that refuses what is no frontal chest film and finds turned and inverted ones."""
@@ -30,6 +33,9 @@ def train_gate(
         from lungspot.train.gate import fit_gate, judge_gate, save_gate
         from lungspot.train.gate_films import pack_gate
 
+    outputs = Outputs([cache or out.with_suffix(".films.npz")], overwrite=overwrite)
+    outputs.require(out)
+
     def pixels(path: Path) -> Pixels:
         return read(path, sandboxed=False).pixels
 
@@ -40,5 +46,7 @@ def train_gate(
     watch = None if quiet else lambda step, loss: say(f"step {step} of {steps}: loss {loss:.3f}")
     net = fit_gate(films, steps=steps, watch=watch)
     card = judge_gate(net, films)
-    save_gate(out, net, card)
+    buffer = io.BytesIO()
+    save_gate(buffer, net, card)
+    outputs.write(out, buffer.getvalue())
     emit({"thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Final
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats.case import Case, Split
 
-__all__ = ["FRACTIONS", "Leak", "leaks", "refuse_leaks", "side", "split", "write_splits"]
+__all__ = ["FRACTIONS", "Leak", "leaks", "refuse_leaks", "side", "split", "splits_csv", "write_splits"]
 
 FRACTIONS: Final[Mapping[Split, float]] = {Split.TRAIN: 0.8, Split.VAL: 0.1, Split.TEST: 0.1}
 
@@ -113,18 +114,25 @@ def refuse_leaks(cases: Iterable[Case], where: object = None) -> None:
 
 
 def write_splits(cases: Iterable[Case], path: Path, root: Path) -> int:
-    """Write ``image, patient, split`` of the cases that have a film and a split; return how many.
+    """Write :func:`splits_csv` to ``path``, over what is there; return how many films it names."""
+    text = splits_csv(cases, path, root)
+    path.write_text(text, encoding="utf-8", newline="")
+    return text.count("\n") - 1
 
-    ``image`` is relative to ``root``, with forward slashes. Raises ``DATASET_LEAK`` before anything is written.
+
+def splits_csv(cases: Iterable[Case], path: Path, root: Path) -> str:
+    """Return ``image, patient, split`` of the cases that have a film and a split, as CSV.
+
+    ``image`` is relative to ``root``, with forward slashes. Raises ``DATASET_LEAK``, which names ``path``.
     """
     found = [case for case in cases if case.image is not None and case.split is not None]
     refuse_leaks(found, path)
     rows = [(_relative(case.image, root), case.patient, str(case.split)) for case in found]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("image", "patient", "split"))
-        writer.writerows(rows)
-    return len(rows)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("image", "patient", "split"))
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def _known(given: Mapping[str, tuple[str, Split]]) -> dict[str, Split]:

@@ -6,31 +6,30 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lungspot.evaluate.page import page
 from lungspot.evaluate.summary import Summary
 
-__all__ = ["write_folder"]
+__all__ = ["FILES", "folder_of"]
 
 
-def write_folder(summary: Summary, out: Path, *, title: str, films: int, about: Sequence[str] = ()) -> tuple[Path, ...]:
-    """Write the report into the folder ``out`` and return its files; OSError where that is impossible."""
-    texts = {
-        "report.html": page(summary, title=title, films=films, about=about),
-        "report.json": json.dumps(summary.document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "metrics.csv": _csv(("label", "metric", "value", "low", "high"), _metric_rows(summary.document)),
-        "parts.csv": _csv(
-            ("division", "part", "label", "metric", "value", "low", "high"), _part_rows(summary.document)
-        ),
-        "curves.csv": _csv(("label", "curve", "x", "y"), _curve_rows(summary.document)),
-        "boxes.csv": _csv(("film", "label", "score", "kind"), _box_rows(summary)),
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / name).write_text(text, "utf-8")
-    return tuple(out / name for name in texts)
+# The files of a report.
+FILES: Final = ("report.html", "report.json", "metrics.csv", "parts.csv", "curves.csv", "boxes.csv")
+
+
+def folder_of(summary: Summary, *, title: str, films: int, about: Sequence[str] = ()) -> dict[str, str]:
+    """Return the text of each of :data:`FILES`, in their order."""
+    document = summary.document
+    texts = (
+        page(summary, title=title, films=films, about=about),
+        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        _csv(("label", "metric", "value", "low", "high"), _metric_rows(document)),
+        _csv(("division", "part", "label", "metric", "value", "low", "high"), _part_rows(document)),
+        _csv(("label", "curve", "x", "y"), _curve_rows(document)),
+        _csv(("film", "label", "score", "kind"), _box_rows(summary)),
+    )
+    return dict(zip(FILES, texts, strict=True))
 
 
 def _csv(head: Sequence[str], rows: Iterator[Sequence[object]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -18,12 +17,13 @@ import pydicom
 from PIL import Image
 from pydicom.errors import InvalidDicomError
 
-from lungspot.errors import DatasetError, InputError, SetupError
+from lungspot.errors import DatasetError, InputError, OutputError
 from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative
 from lungspot.images import IMAGE_SUFFIXES, read
+from lungspot.outputs import writing
 
 __all__ = [
     "FilmTransfer",
@@ -208,12 +208,12 @@ def _source_names(cases: Sequence[Case]) -> dict[str | None, str]:
 def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes ``out`` at the end, or vanishes where something failed.
 
-    Refuses an ``out`` that exists and is not an empty folder, so that nobody's file is overwritten.
+    Raises OutputError ``EXISTS`` where ``out`` is there and is not an empty folder: nobody's file is overwritten.
     """
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise InputError("BAD_VALUE", out, "it is not empty", advice="give a new folder")
-    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
-    try:
+        raise OutputError("EXISTS", out, "it is not empty", advice="give a new folder")
+    partial = out.parent / f".{out.name[:100]}.partial-{os.getpid()}"
+    with writing(out):
         partial.mkdir(parents=True)
         try:
             yield partial
@@ -221,12 +221,6 @@ def new_folder(out: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise SetupError("NO_SPACE", out, "the disk is full") from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
-            raise SetupError("NOT_WRITABLE", out, error.strerror or type(error).__name__) from error
-        raise
 
 
 def _is_shown(film: Path) -> bool:

@@ -25,6 +25,7 @@ from lungspot.errors import FilmError
 from lungspot.images.codestream import require_complete, tiff_pages
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
+from lungspot.outputs import DRAWN
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "read_raster"]
 
@@ -71,6 +72,7 @@ def read_raster(data: bytes, origin: Origin) -> Radiograph:
 def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     try:
         with Image.open(BytesIO(data), formats=(origin.kind.upper(),)) as picture:
+            _refuse_drawing(picture, where)
             check_size(*picture.size, where)
             notices = _notices(picture, data, origin.kind)
             white_is_zero = origin.kind == "tiff" and _zero_is_white(picture)
@@ -93,6 +95,13 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     if colored:
         notices = (*notices, Notice("COLOR_CONVERTED", "colour turned into grey"))
     return Radiograph(pixels, replace(origin), bits, inverted=white_is_zero, notices=notices)
+
+
+def _refuse_drawing(picture: Image.Image, where: str) -> None:
+    """Refuse a picture of lungspot's with boxes or a map drawn over the film."""
+    if picture.info.get("Software") == DRAWN:
+        advice = "give the film that it was drawn over"
+        raise FilmError("NOT_A_RADIOGRAPH", where, "a drawing of lungspot over a film", advice=advice)
 
 
 def _grey(picture: Image.Image, *, inverted: bool) -> tuple[Pixels, int, bool]:

@@ -11,7 +11,7 @@ from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
 from lungspot.report.words import NOT_ASSESSED
-from lungspot.report.write import FORMATS, ending_of, write
+from lungspot.report.write import FORMATS, data_of, ending_of, write
 
 __all__ = [
     "DICOM_KINDS",
@@ -28,6 +28,7 @@ __all__ = [
     "Status",
     "StructuredReport",
     "color_of",
+    "data_of",
     "dicom_bytes",
     "dicom_results",
     "document",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungspot.durable import write_atomic
+from lungspot.outputs import DRAWN, png_info
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
 from lungspot.report.document import document
@@ -18,7 +19,7 @@ from lungspot.report.page import page
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["FORMATS", "ending_of", "write"]
+__all__ = ["FORMATS", "data_of", "ending_of", "write"]
 
 # The forms that a result can be written in.
 FORMATS = ("json", "png", "html", *DICOM_KINDS, "fhir")
@@ -39,37 +40,57 @@ def write(  # noqa: PLR0913 - each form has an option of its own
     sr_class: str = "comprehensive3d",
     experimental: bool = False,
 ) -> Path | None:
-    """Write one result in one of :data:`FORMATS` to ``target`` and return it; OSError where that is impossible.
+    """Write :func:`data_of` to ``target``, over what is there, and return it; OSError where that is impossible.
 
-    ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
-    DICOM object, and no patient in a FHIR bundle. ``experimental``: say experimental labels too (JSON always holds
-    them). Where there is nothing to show, nothing is written and None returned
-    (docs/reference/dicom-results.md). Of a file that could not be read there are JSON, FHIR and an SR only.
+    Where there is nothing to show, nothing is written and None returned.
     """
-    if kind == "json":
-        data = _json(document(result))
-    elif kind == "fhir":
-        data = _json(fhir_bundle(result, source, experimental=experimental))
-    elif kind in DICOM_KINDS:
-        if source is None:
-            raise ValueError(f"no {kind} without the film's header")
-        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class, experimental=experimental)
-        if not made:
-            return None
-        data = dicom_bytes(made[0])
-    elif isinstance(result, Refusal):
-        raise ValueError(f"no {kind} of a file that could not be read")
-    elif kind == "png":
-        buffer = io.BytesIO()
-        overlay(result, heatmap=heatmap, experimental=experimental).save(buffer, "png", compress_level=3)
-        data = buffer.getvalue()
-    elif kind == "html":
-        data = page(result, experimental=experimental).encode()
-    else:
-        raise ValueError(f"no format {kind!r}")
+    data = data_of(result, kind, heatmap=heatmap, source=source, sr_class=sr_class, experimental=experimental)
+    if data is None:
+        return None
     write_atomic(target, data)
     return target
 
 
+def data_of(  # noqa: PLR0913 - each form has an option of its own
+    result: Analysis | Refusal,
+    kind: str,
+    *,
+    heatmap: bool = False,
+    source: Dataset | None = None,
+    sr_class: str = "comprehensive3d",
+    experimental: bool = False,
+) -> bytes | None:
+    """Return one result in one of :data:`FORMATS` as the bytes of a file; None where there is nothing to show.
+
+    ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
+    DICOM object, and no patient in a FHIR bundle (docs/reference/dicom-results.md). ``experimental``: say experimental
+    labels too (JSON always holds them). Of a file that could not be read there are JSON, FHIR and an SR only.
+    """
+    if kind == "json":
+        return _json(document(result))
+    if kind == "fhir":
+        return _json(fhir_bundle(result, source, experimental=experimental))
+    if kind in DICOM_KINDS:
+        if source is None:
+            raise ValueError(f"no {kind} without the film's header")
+        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class, experimental=experimental)
+        return dicom_bytes(made[0]) if made else None
+    if isinstance(result, Refusal):
+        raise ValueError(f"no {kind} of a file that could not be read")  # noqa: TRY004 - a kind, of a result without it
+    if kind == "png":
+        buffer = io.BytesIO()
+        drawn = overlay(result, heatmap=heatmap, experimental=experimental)
+        drawn.save(buffer, "png", compress_level=3, pnginfo=png_info(DRAWN))  # no film: lungspot.outputs knows it again
+        return buffer.getvalue()
+    if kind == "html":
+        return page(result, experimental=experimental).encode(
+            errors="backslashreplace"
+        )  # a file's name may be no Unicode
+    raise ValueError(f"no format {kind!r}")
+
+
 def _json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return text.encode(
+        errors="backslashreplace"
+    )  # a file's name may be no Unicode; JSON says such bytes in the same way

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import torch
@@ -132,8 +132,8 @@ def _judged(net: GateNet, films: GateFilms, split: str, threshold: float) -> dic
     }
 
 
-def save_gate(path: Path, net: GateNet, card: GateCard) -> None:
-    """Write weights and card as one .npz without pickles."""
+def save_gate(path: Path | BinaryIO, net: GateNet, card: GateCard) -> None:
+    """Write weights and card as one .npz without pickles, to a path or an open file."""
     arrays = {name: value.numpy() for name, value in net.state_dict().items()}
     about = {"classes": card.classes, "thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)}
     np.savez(path, card=np.array(json.dumps(about)), **arrays)

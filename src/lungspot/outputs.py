@@ -1,0 +1,204 @@
+"""What a run may write to: never its inputs, never what lungspot did not write itself. The one rule for every verb.
+
+A file that is there already is replaced only where it is a result of an earlier run, by its content, and the caller
+says so (``overwrite``). Inputs are known by device and inode, so that links, ``..``, and the case of letters make no
+difference. Every form that lungspot writes says so: JSON by its schema, a page by its generator, a PNG by its Software,
+a DICOM object by its implementation, a table by its header. The room lies below those that write, so that all have it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lungspot.durable import write_atomic
+from lungspot.errors import OutputError, SetupError
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
+
+__all__ = ["DRAWN", "Outputs", "is_drawn", "is_film_of_ours", "is_ours", "png_info", "writing"]
+
+# What a PNG with something drawn over the film calls itself; it is no film.
+DRAWN: Final = "lungspot: a drawing over a film"
+_PLAIN: Final = "lungspot: a film"
+_SOFTWARE: Final = "Software"
+_LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_OURS: Final = re.compile(
+    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval)?/            # a result, a report
+    |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
+    |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
+    |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
+    |\A(label,metric,value,low,high|division,part,label,metric,value,low,high|label,curve,x,y|film,label,score,kind)\r?\n
+    |\Aimage,patient,split\r?\n
+    |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
+    |\APK.*"tested_on"                                       # a gate
+    |lungspot\.card                                          # a model file
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_NOT_TO_BE_WRITTEN: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EBUSY", "EEXIST", "EFBIG", "EILSEQ", "EINVAL", "EIO", "EISDIR", "ELOOP", "EMLINK"),
+        *("ENAMETOOLONG", "ENODEV", "ENOENT", "ENOTDIR", "ENOTEMPTY", "ENXIO", "EPERM", "EROFS", "ESTALE", "ETXTBSY"),
+    )
+)
+_DICOM_RESULT: Final = re.compile(rb"LUNGSPOT_")  # the implementation's version name, in the file meta information
+_DICOM_FILM: Final = re.compile(rb"lungspot: PS3\.15 E\.1")  # DeidentificationMethod
+
+
+class Outputs:
+    """The files that one run may write. ``inputs``: what it reads; ``overwrite``: results of an earlier run may go."""
+
+    def __init__(self, inputs: Iterable[Path] = (), *, overwrite: bool = False) -> None:
+        self._inputs = {identity for path in inputs if (identity := _identity(path)) is not None}
+        self._overwrite = overwrite
+
+    def require(self, target: Path) -> None:
+        """Raise OutputError ``IS_INPUT`` or ``EXISTS`` where ``target`` may not be written."""
+        try:
+            there = target.lstat()
+        except OSError:  # nothing there, or nothing that can be
+            self.require_folder(target.parent)
+            return
+        self.require_not_input(target)
+        if stat.S_ISDIR(there.st_mode):
+            raise OutputError("EXISTS", target, "a folder of that name is there", advice="give another output")
+        if not stat.S_ISREG(there.st_mode):
+            raise OutputError("EXISTS", target, "a link or a device is there", advice="give another output")
+        if not is_ours(target):
+            reason = "a file is there that lungspot did not write"
+            raise OutputError("EXISTS", target, reason, advice="give another output, or move the file away")
+        if not self._overwrite:
+            raise OutputError("EXISTS", target, "a result of an earlier run is there")
+
+    def require_folder(self, folder: Path) -> None:
+        """Raise SetupError ``NOT_WRITABLE`` where a file in ``folder`` cannot be made; the folder need not be there."""
+        with writing(folder):
+            above = next(path for path in (folder, *folder.parents, Path("/")) if os.path.lexists(path))
+            if not stat.S_ISDIR(above.stat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, "")
+            if not os.access(above, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "")
+
+    def require_not_input(self, target: Path) -> None:
+        """Raise OutputError ``IS_INPUT`` where ``target`` is a file that this run reads."""
+        if _identity(target) in self._inputs:
+            raise OutputError("IS_INPUT", target, "this would replace an input")
+
+    def write(self, target: Path, data: bytes) -> Path:
+        """Write a file whole, and the folders above it; return it.
+
+        A file that appears meanwhile is not replaced either. Raises OutputError, and SetupError ``NO_SPACE`` or
+        ``NOT_WRITABLE``.
+        """
+        self.require(target)
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write_atomic(target, data, replace=self._overwrite)
+            except FileExistsError:
+                raise OutputError("EXISTS", target, "another program has just written it") from None
+        return target
+
+
+def is_ours(path: Path) -> bool:
+    """Say whether lungspot wrote a file, by its content alone."""
+    head, tail = _ends(path)
+    return bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.search(head)) or (
+        b"lungspot.card" in tail or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
+    )
+
+
+def is_drawn(path: Path) -> bool:
+    """Say whether a file is a result of lungspot, and so no film to be read; a film that it wrote is one."""
+    return is_ours(path) and not is_film_of_ours(path)
+
+
+def is_film_of_ours(path: Path) -> bool:
+    """Say whether lungspot wrote a file that is a film: what ``convert`` and ``deidentify`` make."""
+    head, _ = _ends(path)
+    if head[128:132] == b"DICM":
+        return not _DICOM_RESULT.search(head[:1024]) and bool(_DICOM_FILM.search(head))
+    return _png_software(head) == _PLAIN.encode()
+
+
+def png_info(software: str = _PLAIN) -> PngInfo:
+    """Return the text that makes a PNG one of lungspot's, for Pillow's ``pnginfo``: a film, or :data:`DRAWN`."""
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 - verbs that write no picture do without Pillow
+
+    info = PngInfo()
+    info.add_text(_SOFTWARE, software)
+    return info
+
+
+@contextmanager
+def writing(target: Path | None = None) -> Iterator[None]:
+    """Turn what the system refuses while something is written into SetupError ``NO_SPACE`` or ``NOT_WRITABLE``.
+
+    ``target``: what is named; else the file that the system names. What has nothing to do with files stays an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename if target is None else target
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise SetupError("NO_SPACE", where, "no space left") from error
+        if error.errno in _NOT_TO_BE_WRITTEN:
+            raise SetupError("NOT_WRITABLE", where, os.strerror(error.errno or 0)) from error
+        raise
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    """Return the first and the last bytes of a regular file; nothing where it cannot be read."""
+    try:
+        with open(path, "rb", opener=_open_now) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b"", b""
+            head = file.read(_LOOK)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(len(head), size - _LOOK))
+            return head, file.read()
+    except (OSError, ValueError):
+        return b"", b""
+
+
+def _open_now(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe without a writer would wait for one
+
+
+def _png_software(head: bytes) -> bytes:
+    """Return the text of a PNG's Software, where it stands before the pixels."""
+    if not head.startswith(_PNG):
+        return b""
+    at = len(_PNG)
+    while at + 8 <= len(head):
+        length, kind = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
+        if kind == b"IDAT":
+            break
+        if kind == b"tEXt":
+            key, _, text = head[at + 8 : at + 8 + length].partition(b"\0")
+            if key == _SOFTWARE.encode():
+                return text
+        at += 12 + length
+    return b""
+
+
+def _is_dicom_of_ours(head: bytes) -> bool:
+    return head[128:132] == b"DICM" and bool(_DICOM_RESULT.search(head[:1024]) or _DICOM_FILM.search(head))

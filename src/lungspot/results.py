@@ -1,0 +1,124 @@
+"""Where the results of many films go: a name for each that no other has, below one folder, or one file for one film."""
+
+from __future__ import annotations
+
+import errno
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
+from lungspot.images import read_header
+from lungspot.outputs import Outputs, writing
+from lungspot.pipeline import Film
+from lungspot.report import DICOM_KINDS, Analysis, Refusal, data_of, ending_of, require_study
+from lungspot.sources import Source
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["Results"]
+
+_PICTURES = frozenset({"png", "html"})
+# What the system says of one name, and not of the folder or the disk.
+_OF_ONE_NAME = frozenset({errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR})
+
+
+class Results:
+    """Writes each film's result in some forms. Two films never share a name, whatever the case of its letters.
+
+    ``out``: the folder; with ``one``, for one film in one form, also the file. ``kinds``: forms of
+    ``lungspot.report.FORMATS``. ``sources``: the films, all of them, in the order in which they will come.
+    ``looks``: arguments of ``lungspot.report.data_of``, as ``heatmap`` and ``experimental``. Before
+    anything is read it is known whether every result may be written (:mod:`lungspot.outputs`): raises OutputError, and
+    SetupError where the folder cannot be made.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is written, where to, and how
+        self,
+        out: Path,
+        kinds: Sequence[str],
+        sources: Sequence[Source],
+        *,
+        one: bool = False,
+        overwrite: bool = False,
+        looks: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._kinds, self._looks = tuple(kinds), dict(looks or {})
+        self._outputs = Outputs((source.file for source in sources if source.file is not None), overwrite=overwrite)
+        self.written = 0
+        if one and len(sources) == len(self._kinds) == 1 and _is_file_of(out, self._kinds[0]):
+            self._targets = [{self._kinds[0]: out}]
+        else:
+            self._targets = list(_targets(out, self._kinds, [source.place for source in sources]))
+        for row in self._targets:
+            for target in row.values():
+                self._outputs.require(target)
+        folder = out.parent if self._targets and out in self._targets[0].values() else out
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._outputs.require_folder(folder)
+
+    def write(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
+        """Write the files of the film with this number; return why any that was asked for could not be made.
+
+        Raises SetupError where no film's could.
+        """
+        source, faults = self._header(result, film)
+        for kind, target in self._targets[number].items():
+            if (isinstance(result, Refusal) and kind in _PICTURES) or (kind in DICOM_KINDS and source is None):
+                continue
+            data = data_of(result, kind, source=source, **self._looks)
+            if data is None:
+                continue
+            try:
+                self._outputs.write(target, data)
+            except OutputError as error:
+                faults.append(error)
+            except SetupError as error:
+                if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _OF_ONE_NAME:
+                    raise
+                faults.append(OutputError(error.code, error.where, error.reason))
+            else:
+                self.written += 1
+        return faults
+
+    def _header(self, result: Analysis | Refusal, film: Film) -> tuple[Dataset | None, list[LungspotError]]:
+        """Return the film's DICOM header where a result needs one, or why there is none."""
+        wanted = set(self._kinds) & {*DICOM_KINDS, "fhir"}
+        if not wanted:
+            return None, []
+        try:
+            header = read_header(film.open())
+            require_study(header)
+        except FilmError as error:
+            refused = isinstance(result, Refusal) or wanted == {"fhir"}  # said already, or not needed
+            return None, [] if refused else [error.at(film.name)]
+        return header, []
+
+
+def _is_file_of(out: Path, kind: str) -> bool:
+    named = out.suffix.lower() == "." + ending_of(kind).rpartition(".")[2]
+    return named and not os.path.isdir(out)  # noqa: PTH112 - a name too long is no folder, and no error
+
+
+def _targets(out: Path, kinds: Sequence[str], places: Sequence[str]) -> Iterable[dict[str, Path]]:
+    """Yield the files of each place by kind, in order; a name that is taken gets a number.
+
+    A name is taken by a file of another film, and by a folder that files lie in.
+    """
+    taken = {_folded(str(parent)) for place in places for parent in PurePath(place).parents}
+    for place in places:
+        stem, count = place, 1
+        while not taken.isdisjoint(names := {_folded(f"{stem}.{ending_of(kind)}") for kind in kinds}):
+            count += 1
+            stem = f"{place}-{count}"
+        taken |= names
+        yield {kind: out / f"{stem}.{ending_of(kind)}" for kind in kinds}
+
+
+def _folded(name: str) -> str:
+    """Return what a file system that knows no case, or composes letters, takes for the same name."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,213 @@
+"""Nothing is overwritten, whatever the verb: an input stays, and so does what lungspot did not write."""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from lungspot.cli.app import run
+
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 100, "height": 120, "not_exhaustive_category_ids": [2]}],
+    "categories": [{"id": 1, "name": "effusion"}, {"id": 2, "name": "edema"}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 30, 20], "area": 600}],
+}
+ODD = (b"\xff\xfe.png", b"n" * 251 + b".png", b"two\nlines.png", b"-o.png", "\u202e.png".encode(), b"--format")
+
+
+def picture(seed=0):
+    """What the generated gate calls an upright film."""
+    pixels = np.random.default_rng(seed).random((120, 100)) * 0.3 + 0.65
+    pixels[:60, :50] -= 0.45
+    return Image.fromarray((pixels * 255).astype(np.uint8))
+
+
+def write_dicom(path):
+    """Write a small CR film as DICOM."""
+    data = Dataset()
+    data.SOPClassUID, data.Modality = ComputedRadiographyImageStorage, "CR"
+    data.SOPInstanceUID, data.StudyInstanceUID, data.SeriesInstanceUID = generate_uid(), generate_uid(), generate_uid()
+    data.PatientName, data.PatientID, data.StudyDate, data.BodyPartExamined = "Doe^Jane", "1", "20260110", "CHEST"
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+    pixels = np.asarray(picture(2))
+    data.Rows, data.Columns, data.PixelData = *pixels.shape, pixels.tobytes()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.save_as(path, enforce_file_format=True)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, model_file):
+    """A folder of everything that verbs read, as the folder that they run in."""
+    monkeypatch.chdir(tmp_path)
+    Path("films").mkdir()
+    picture().save("films/film.png")
+    Path("films/film.json").write_text('{"version": "5.0.1", "shapes": []}')  # LabelMe's
+    picture(1).save("f.png")
+    write_dicom("a.dcm")
+    Path("hard.dcm").hardlink_to("a.dcm")
+    Path("soft.dcm").symlink_to("a.dcm")
+    Path("d").mkdir()
+    picture().save("d/a.png")
+    Path("d/annotations.json").write_text(json.dumps(COCO))
+    Path("d/labels.csv").write_text("Image Index,Finding Labels,Patient ID\na.png,Effusion,1\n")
+    Path("d/splits.csv").write_text("image,patient,split\na.png,p,train\n")
+    shutil.copy(model_file, "model.onnx")
+    Path("x").mkdir()
+    Path("x/film.png").write_bytes(b"mine")
+    Path("x/report.html").write_text("mine")
+    Path("x/run.json").write_text("{}")
+    return tmp_path
+
+
+def everything():
+    """Every file below the current folder and what is in it."""
+    found = sorted(path for path in Path().rglob("*") if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+@pytest.mark.parametrize("overwrite", ["", "--overwrite"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "detect films -o films",
+        "detect films -o ./films/../films",
+        "detect f.png -o .",
+        "detect f.png -o f.png",
+        "detect f.png films -o x/../films",
+        "detect f.png -o d/annotations.json",
+        "detect films -o films --format json",
+        "detect films/film.png -o films/film.json",
+        "detect a.dcm -o a.dcm",
+        "detect a.dcm -o hard.dcm --format sr",
+        "convert f.png -o f.png",
+        "convert a.dcm -o x/film.png",
+        "deidentify a.dcm a.dcm",
+        "deidentify a.dcm soft.dcm",
+        "deidentify a.dcm hard.dcm",
+        "data split coco d -o d/labels.csv",
+        "data split coco d -o d/splits.csv --given d/splits.csv",
+        "data draw coco d -o d/a.png",
+        "data convert coco d -o x --to yolo",
+        "data convert coco d -o d --to yolo",
+        "data merge coco d -o d",
+        "data fuse coco d -o d",
+        "data pool coco d -o x --label edema",
+        "eval d/annotations.json d/annotations.json -o x",
+        "demo -o x",
+        "train -o x",
+        "train-gate -o f.png",
+        "export model.onnx -o model.onnx",
+        "export model.onnx -o f.png",
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_no_input_and_nothing_of_anybodys_is_replaced(line, overwrite, capsys):
+    words = shlex.split(f"{line} {overwrite}")
+    if overwrite and words[:1] == ["data"] and words[1] not in {"split", "draw"}:
+        words.pop()  # these write new folders only
+    if words[0] in {"detect", "demo"}:
+        words += ["--model", "model.onnx"]
+    before = everything()
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert everything() == before
+    assert "IS_INPUT" in said or "EXISTS" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "detect f.png d/a.png -o out --model model.onnx",
+        "detect f.png -o f.html --model model.onnx",
+        "detect a.dcm -o out --format sr,gsps,sc,seg,fhir,json,html --model model.onnx",
+        "convert a.dcm -o new.png",
+        "deidentify a.dcm new.dcm --key key",
+        "deidentify a.dcm new --key key",
+        "data split coco d -o new.csv",
+        "data draw coco d -o new.png",
+        "eval d/annotations.json d/annotations.json -o report --resamples 9",
+        "demo -o demo --model model.onnx",
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_results_of_an_earlier_run_are_replaced_when_asked(line, capsys):
+    words = shlex.split(line)
+    first = run(words)
+    assert first in {0, 3}, capsys.readouterr().err
+    once = everything()
+    assert run(words) in {2, 3}
+    assert "a result of an earlier run is there" in capsys.readouterr().err
+    assert everything() == once
+    assert run([*words, "--overwrite"]) == first
+    assert everything().keys() == once.keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_results_inside_a_folder_of_films_are_no_films_the_next_time(capsys):
+    words = ["--model", "model.onnx"]
+    assert run(["detect", "films", "-o", "films/out", "--format", "png,html", *words]) == 1  # LabelMe's file is no film
+    capsys.readouterr()
+    assert run(["detect", "films", *words]) == 1
+    said = capsys.readouterr()
+    films = [json.loads(line)["image"]["path"] for line in said.out.splitlines()]
+    assert films == ["films/film.json", "films/film.png"]
+    assert "2 files that lungspot wrote are left out" in said.err
+    assert run(["detect", "films/out/film.png", *words]) == 3
+    assert "NOT_A_RADIOGRAPH: a drawing of lungspot over a film" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_one_odd_name_never_ends_a_batch(capsys):
+    Path("odd").mkdir()
+    for name in ODD:
+        picture().save(Path("odd", os.fsdecode(name)), format="PNG")
+    before = everything()
+    kinds = "json,png,html,fhir"
+    assert run(["detect", "odd", "-o", "out", "--format", kinds, "--model", "model.onnx"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == f"lungspot: {4 * len(ODD)} files in out"
+    names = sorted(path.name for path in Path("out").iterdir())
+    assert len(names) == 4 * len(ODD)
+    assert all(name.isprintable() and not name.startswith("-") for name in names)
+    assert {json.loads(path.read_text())["status"] for path in Path("out").glob("*[0-9a-f].json")} == {"assessed"}
+    assert run(["detect", "odd", "--model", "model.onnx"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(ODD)
+    assert {name: digest for name, digest in everything().items() if not name.startswith("out/")} == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "detect f.png --model model.onnx -o",
+        "detect f.png --model model.onnx --format json -o",
+        "convert f.png -o",
+        "deidentify a.dcm",
+        "demo --model model.onnx -o",
+        "data split coco d -o",
+        "data draw coco d -o",
+        "data convert coco d --to voc -o",
+        "eval d/annotations.json d/annotations.json --resamples 9 -o",
+        "export model.onnx -o",
+        "train -o",
+        "train-gate -o",
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_place_that_cannot_be_written_is_a_line(line, capsys):
+    before = everything()
+    for out in ("/dev/full", "model.onnx", "model.onnx/out.png", "/proc/self/out", "n" * 300):
+        code = run([*shlex.split(line), out])
+        said = capsys.readouterr().err
+        assert code in {2, 3, 4}, (out, said)
+        assert "lungspot: bug" not in said
+        assert everything() == before

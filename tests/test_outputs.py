@@ -1,0 +1,170 @@
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lungspot.errors import OutputError, SetupError
+from lungspot.outputs import DRAWN, Outputs, is_drawn, is_film_of_ours, is_ours, png_info, writing
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.png"
+    Image.new("L", (8, 8)).save(path)
+    return path
+
+
+def result(path):
+    path.write_text('{\n "schema": "lungspot/1", "status": "assessed"}')
+    return path
+
+
+def picture(path, software=DRAWN):
+    Image.new("L", (8, 8)).save(path, pnginfo=png_info(software))
+    return path
+
+
+def refused(outputs, target):
+    with pytest.raises(OutputError) as found:
+        outputs.require(target)
+    return found.value.code
+
+
+def test_an_input_is_an_input_by_whatever_name(film, tmp_path):
+    (tmp_path / "b").mkdir()
+    names = {"link.png": film, "far.png": "b/../film.png"}
+    for name, goal in names.items():
+        (tmp_path / name).symlink_to(goal)
+    (tmp_path / "hard.png").hardlink_to(film)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for overwrite in (False, True):
+        for given in (film, tmp_path / "link.png", Path(os.path.relpath(film))):
+            outputs = Outputs([given], overwrite=overwrite)
+            for name in ("film.png", *names, "hard.png", "b/../film.png", "./film.png", "folder/film.png"):
+                assert refused(outputs, tmp_path / name) == "IS_INPUT"
+
+
+def test_an_input_of_ours_is_an_input_all_the_same(tmp_path):
+    path = picture(tmp_path / "film.png")
+    assert refused(Outputs([path], overwrite=True), path) == "IS_INPUT"
+    Outputs([tmp_path / "other.png"], overwrite=True).require(path)
+
+
+def test_what_lungspot_did_not_write_stays(film, tmp_path):
+    (tmp_path / "film.json").write_text('{"version": "5.0", "flags": {}, "shapes": [], "about": "schema lungspot/1"}')
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "nowhere").symlink_to("not-there")
+    (tmp_path / "ours").symlink_to(result(tmp_path / "a.json"))
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+    for name in ("film.png", "film.json", "folder", "nowhere", "ours", "pipe", "socket", "/dev/full", "/dev/null"):
+        for overwrite in (False, True):
+            assert refused(Outputs(overwrite=overwrite), tmp_path / name) == "EXISTS"
+            with pytest.raises(OutputError):
+                Outputs(overwrite=overwrite).write(tmp_path / name, b"new")
+    assert not (tmp_path / "not-there").exists()
+    with Image.open(film) as still:
+        still.load()
+
+
+def test_a_result_of_an_earlier_run_goes_only_when_asked(tmp_path):
+    path = result(tmp_path / "a.json")
+    assert refused(Outputs(), path) == "EXISTS"
+    assert Outputs(overwrite=True).write(path, b"new") == path
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_gets_its_folders_and_the_usual_mode(tmp_path):
+    path = Outputs().write(tmp_path / "a" / "b" / "c.json", b"new")
+    assert path.read_bytes() == b"new"
+    (tmp_path / "usual").write_bytes(b"")
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)
+
+
+def test_a_file_that_appears_meanwhile_stays(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    outputs = Outputs()
+    outputs.require(path)
+    path.write_text("another's")
+    monkeypatch.setattr(outputs, "require", lambda _: None)  # it came between the question and the writing
+    with pytest.raises(OutputError, match="EXISTS: another program has just written it"):
+        outputs.write(path, b"new")
+    assert path.read_text() == "another's"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "ours"),
+    [
+        ("a.json", b'{"schema": "lungspot/1", "status": 1}', True),
+        ("a.json", b'{\n "schema": "lungspot-eval/1"}', True),
+        ("a.json", b'{"shapes": [{"schema": "lungspot/1"}]}', False),
+        ("a.json", b'{"resourceType": "Bundle", "entry": [{"manufacturer": "lungspot"}]}', True),
+        ("a.json", b'{"resourceType": "Bundle", "entry": [{"manufacturer": "another"}]}', False),
+        ("manifest.json", json.dumps({"file": "m.onnx", "sha256": "0" * 64}, indent=1).encode(), True),
+        ("manifest.json", b'{"file": "m.onnx", "sha256": "0", "mine": 1}', False),
+        ("run.json", json.dumps({"data": "0" * 64, "films": 3}, indent=1).encode(), True),
+        (
+            "a.html",
+            b'<!doctype html>\n<html><head><meta charset="utf-8"><meta name="generator" content="lungspot">',
+            True,
+        ),
+        ("a.html", b"<!doctype html><html><body>lungspot", False),
+        ("metrics.csv", b"label,metric,value,low,high\n", True),
+        ("splits.csv", b"image,patient,split\na.png,p,train\n", True),
+        ("labels.csv", b"image,label\na.png,effusion\n", False),
+        ("empty", b"", False),
+    ],
+)
+def test_what_is_ours_says_so(tmp_path, name, data, ours):
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert is_ours(path) is ours
+    assert is_drawn(path) is ours
+
+
+def test_pictures_are_films_or_drawings(film, tmp_path):
+    drawn, plain = picture(tmp_path / "drawn.png"), tmp_path / "plain.png"
+    Image.new("L", (8, 8)).save(plain, pnginfo=png_info())
+    assert [is_ours(path) for path in (film, drawn, plain)] == [False, True, True]
+    assert [is_drawn(path) for path in (film, drawn, plain)] == [False, True, False]
+    assert [is_film_of_ours(path) for path in (film, drawn, plain)] == [False, False, True]
+    drawn.write_bytes(drawn.read_bytes()[:40])  # cut: whose it was is not known
+    assert not is_ours(drawn)
+    assert not is_ours(tmp_path / "nothing")
+
+
+def test_a_model_is_ours(model_file):
+    assert is_ours(model_file)
+    assert is_drawn(model_file)
+
+
+@pytest.mark.parametrize("name", ["file/a.json", "n" * 300, "nul\0"])
+def test_what_cannot_be_written_is_a_line(tmp_path, name):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises((SetupError, ValueError)):
+        Outputs().write(tmp_path / name, b"")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(28, "NO_SPACE"), (122, "NO_SPACE"), (13, "NOT_WRITABLE"), (21, "NOT_WRITABLE"), (36, "NOT_WRITABLE")],
+)
+def test_what_the_system_refuses_is_said(number, code):
+    with pytest.raises(SetupError) as found, writing():
+        raise OSError(number, "no", "there")
+    assert (found.value.code, found.value.where) == (code, "there")
+    with pytest.raises(SetupError) as found, writing("here"):
+        raise OSError(number, "no", "there")
+    assert found.value.where == "here"
+
+
+def test_what_has_nothing_to_do_with_files_stays():
+    with pytest.raises(BrokenPipeError), writing():
+        raise BrokenPipeError(32, "gone")
