@@ -52,6 +52,36 @@ def test_an_unknown_word_is_a_wrong_command(capsys, option, says):
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "exit_code", "says"),
+    [
+        (["--spool", "file"], 4, "NOT_WRITABLE"),
+        (["--spool", "file/inner"], 4, "NOT_WRITABLE"),
+        (["--spool", "dangling"], 4, "NOT_WRITABLE"),
+        (["--spool", "x" * 300], 4, "NOT_WRITABLE"),
+        (["--spool", "strange"], 4, "NOT_WRITABLE"),  # its audit log is a folder
+        (["--spool", "damaged"], 4, "NOT_READABLE"),
+        (["--host", "no.such.host.invalid"], 4, "PORT"),
+        (["--host", "a" * 300], 4, "PORT"),
+        (["--allow", f"*@{'a' * 300}"], 3, "BAD_VALUE"),
+        (["--idle", "inf"], 2, "idle"),
+        (["--idle", "nan"], 2, "idle"),
+        (["--every", "inf"], 2, "every"),
+    ],
+)
+def test_odd_words_end_in_a_line_and_never_in_a_bug(words, exit_code, says, model_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lungspot.cli.node._become_service", lambda _: None)
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "strange" / "audit.jsonl").mkdir(parents=True)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "journal.sqlite").write_bytes(b"no database" * 100)
+    given = ["--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--port", "0", "--model", str(model_file)]
+    assert run(["node", *given, *words]) == exit_code
+    assert says in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_said(model_file, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lungspot.cli.node._become_service", lambda _: None)
     with socket.socket() as other:

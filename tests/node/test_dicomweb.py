@@ -138,7 +138,18 @@ def test_an_endless_answer_is_not_read(http_server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host/x", "host", "http://user:secret@host/x", "", "http://", "http://[::1/x", "http://h:99999/x"]
+    "url",
+    [
+        "ftp://host/x",
+        "host",
+        "http://user:secret@host/x",
+        "",
+        "http://",
+        "http://[::1/x",
+        "http://h:99999/x",
+        "http://h:0/x",
+        "http://h h/x",
+    ],
 )
 def test_what_is_no_address(url):
     with pytest.raises(InputError):

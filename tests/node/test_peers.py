@@ -21,6 +21,7 @@ def test_peers(text, peer):
     [
         *("", "PACS", "PACS@host", "@host:104", "PACS@:104", "PACS@host:0", "PACS@host:65536", "PACS@host:x"),
         *("SEVENTEEN_LETTERS@host:104", "A\\B@host:104", " @host:104", "A@B@host:104"),
+        *(f"PACS@{'a' * 300}:104", "PACS@a..b:104"),
     ],
 )
 def test_what_is_no_peer(text):
@@ -57,7 +58,10 @@ def test_an_address_is_known_whoever_calls_from_it():
     assert not knows([], "10.1.2.3")
 
 
-@pytest.mark.parametrize("text", ["", "CR1", "CR1@", "@10.1.2.3", "CR\n1@10.1.2.3", "CR1@no.such.host.invalid"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "CR1", "CR1@", "@10.1.2.3", "CR\n1@10.1.2.3", "CR1@no.such.host.invalid", f"CR1@{'a' * 300}", "CR1@a..b"],
+)
 def test_what_is_no_rule(text):
     with pytest.raises(InputError):
         parse_rule(text)

@@ -292,3 +292,11 @@ def test_a_damaged_or_newer_journal_is_refused_and_left_alone(folder):
     db.close()
     with pytest.raises(SetupError, match="newer"):
         Spool(folder)
+
+
+def test_what_somebody_put_into_the_spool_does_not_end_the_node(tmp_path):
+    for name in ("films", "results"):
+        (tmp_path / name / "folder" / "inner").mkdir(parents=True)
+        (tmp_path / name / "file").touch()
+    Spool(tmp_path).close()
+    assert [*(tmp_path / "films").iterdir(), *(tmp_path / "results").iterdir()] == []

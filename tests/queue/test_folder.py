@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 import sqlite3
 import subprocess
@@ -7,7 +9,7 @@ import pytest
 from tests.queue.owner import make_table
 
 from lungspot.errors import SetupError
-from lungspot.queue import QueueFolder
+from lungspot.queue import QueueFolder, discard
 
 
 def open_folder(path, steps=(make_table,)):
@@ -132,3 +134,60 @@ def test_a_damaged_database_is_refused_and_left_alone(tmp_path):
         with pytest.raises(SetupError, match="NOT_READABLE: file is not a database; restore it from a backup"):
             open_folder(tmp_path)
     assert (tmp_path / "q.db").read_bytes() == b"no database" * 100
+
+
+def make(name, what):
+    """A function that puts something into a folder where something else belongs."""
+
+    def put(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        return {"file": path.touch, "folder": path.mkdir, "dangling": lambda: path.symlink_to("nowhere")}[what]()
+
+    return put
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda folder: folder.touch(),
+        lambda folder: folder.symlink_to("nowhere"),
+        make("lock", "folder"),
+        make("q.db", "folder"),
+        make("films", "file"),
+        make("films", "dangling"),
+        make("incoming", "file"),
+    ],
+)
+def test_what_is_no_folder_is_one_error_of_the_environment(tmp_path, put):
+    put(tmp_path / "q")
+    with pytest.raises(SetupError, match=r"NOT_WRITABLE: .*; give another --data") as found:
+        open_folder(tmp_path / "q")
+    assert found.value.exit_code == 4
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "/proc/x", "/dev/null/x"])
+def test_a_name_that_can_be_no_folder(tmp_path, name):
+    with pytest.raises(SetupError, match="NOT_WRITABLE"):
+        open_folder(tmp_path / name)
+
+
+def test_a_full_disk_says_so(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SetupError, match="NO_SPACE"):
+        open_folder(tmp_path)
+    monkeypatch.undo()
+    open_folder(tmp_path).close()  # it was let go of
+
+
+def test_files_and_folders_are_discarded(tmp_path):
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    for name in ("folder", "file", "link", "nothing"):
+        discard(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -43,7 +43,7 @@ def node(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Which films to fetch; Modality=CR,DX if not given.")
     ] = None,
     since: Annotated[str, typer.Option(help="The first study date to fetch: 2026-01-31, or 7d.")] = "1d",
-    every: Annotated[float, typer.Option(help="Seconds between two questions to the archive.", min=1)] = 60,
+    every: Annotated[float, typer.Option(help="Seconds between two questions to the archive.", min=1, max=86400)] = 60,
     once: Annotated[bool, typer.Option("--once", help="Fetch, read and send once, then stop.")] = False,
     spool: Annotated[Path, typer.Option(help="The folder that holds films and results until they are sent.")] = Path(
         "lungspot-node"
@@ -59,7 +59,7 @@ def node(
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     max_associations: Annotated[int, typer.Option(help="Associations at once.", min=1, max=200)] = 16,
     max_mib: Annotated[int, typer.Option(help="The largest data set that is taken, in MiB.", min=1)] = 128,
-    idle: Annotated[float, typer.Option(help="Seconds after which a silent association ends.", min=1)] = 30,
+    idle: Annotated[float, typer.Option(help="Seconds after which a silent association ends.", min=1, max=3600)] = 30,
     keep_free: Annotated[int, typer.Option(help="MiB of disk that no film may use.", min=0)] = 512,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS: this node's certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="TLS: its private key (PEM).")] = None,

@@ -54,11 +54,15 @@ class AuditLog:
         """Open or begin the log at ``path``; ``source`` is this node's AE title.
 
         A last line without its end, left by a power failure, was never a record: it is cut off, and the next record
-        says so. Raises SetupError AUDIT_BROKEN where the last whole line is none of ours.
+        says so. Raises SetupError AUDIT_BROKEN where the last whole line is none of ours, NOT_WRITABLE where it cannot
+        be opened.
         """
         self._path, self._source = path, source
         self._lock = threading.Lock()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SetupError("NOT_WRITABLE", path, error.strerror or "cannot be opened") from error
         self._count, self._hash, self._torn = self._resume()
 
     def record(

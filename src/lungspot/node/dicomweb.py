@@ -65,6 +65,14 @@ class DicomWebArchive(DICOMwebClient):
         return _pages(search, ("00080018",))
 
 
+def _require_host(url: str) -> None:
+    """Refuse (ValueError) what the client would take, and no request could be sent to."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0 or any(character.isspace() for character in url):
+        raise ValueError("no host or no port")
+    parts.hostname.encode("idna")
+
+
 def value_of(item: Mapping[str, Any], tag: str) -> str:
     """Return the first value of an attribute in DICOM JSON as text; empty where there is none."""
     element = item.get(tag)
@@ -93,7 +101,7 @@ def open_client(url: str, where: str, certificates: Certificates | None = None) 
     if header := os.environ.get(AUTHORIZATION):
         session.headers["Authorization"] = header
     try:
-        _ = urlsplit(url).port  # raises where it is no port
+        _require_host(url)
         client = DicomWebArchive(
             url.rstrip("/"), session=session, callback=_bounded, permissive_uid=True, timeout=_SECONDS
         )

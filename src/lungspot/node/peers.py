@@ -68,6 +68,10 @@ def parse_peer(text: str, where: str = "--send-to") -> Peer:
     found = _PEER.fullmatch(text)
     if not found or not 0 < int(found["port"]) < 65536:
         raise InputError("BAD_VALUE", where, f"{text!r} is no peer", advice="give AET@host:port")
+    try:
+        found["host"].encode("idna")
+    except UnicodeError as error:
+        raise InputError("BAD_VALUE", where, f"{found['host']!r} can be no host's name") from error
     return Peer(require_ae_title(found["ae"], where), found["host"].strip("[]"), int(found["port"]))
 
 
@@ -87,6 +91,6 @@ def parse_rule(text: str, where: str = "--allow") -> Rule:
         pass
     try:
         found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(host, None)}
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # no such host, and what can be no host's name
         raise InputError("BAD_VALUE", where, f"nobody knows the host {host!r}") from error
     return Rule(ae, tuple(ipaddress.ip_network(address) for address in sorted(found)))

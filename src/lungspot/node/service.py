@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -158,7 +157,7 @@ def _delivery(settings: NodeSettings) -> tuple[Deliver, str]:
     url = settings.stow or settings.source
     if url is None:
         raise InputError("BAD_VALUE", None, "results have no place to go", advice="give --send-to or --stow")
-    client = open_client(url, "--stow", settings.shown)
+    client = open_client(url, "--stow" if settings.stow else "--from-dicomweb", settings.shown)
     return stow_to(client), f"{client.protocol}://{client.host}:{client.port}{client.url_prefix}"
 
 
@@ -174,11 +173,9 @@ def _admission(settings: NodeSettings, context: NodeContext) -> AdmissionServer:
             tls=tls,
             handlers=Listener(context).handlers(),
         )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # taken, not ours, not known, and what can be no host's name
         where = f"{settings.address[0]}:{settings.address[1]}"
-        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            raise SetupError("PORT", where, error.strerror or "cannot listen here") from error
-        raise
+        raise SetupError("PORT", where, getattr(error, "strerror", None) or "cannot listen here") from error
 
 
 def _refusal_log(context: NodeContext) -> Callable[[str, str, str], None]:

@@ -24,7 +24,7 @@ from typing import Final
 
 from lungspot.durable import sync_path
 from lungspot.node.migrations import MIGRATIONS
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off
+from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard
 
 __all__ = ["KEEP_SECONDS", "Job", "Spool"]
 
@@ -56,8 +56,8 @@ class Spool:
         """Open or make the spool, and put right what a crash left half done.
 
         ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished.
-        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError (IN_USE, NOT_READABLE) as
-        :class:`~lungspot.queue.QueueFolder` does, or OSError.
+        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError as
+        :class:`~lungspot.queue.QueueFolder` does.
         """
         self.folder, self.reserve, self._keep_seconds = folder, reserve, keep_seconds
         self._results = folder / "results"
@@ -65,19 +65,17 @@ class Spool:
             folder, "journal.sqlite", MIGRATIONS, folders=("films", "results"), owner="node", option="--spool"
         )
         try:
-            self._queue = FilmQueue(
-                self._journal,
-                "films",
-                table="film",
-                key="sha256",
-                waiting="received",
-                working="reading",
-                suffix=".dcm",
-            )
-            self._recover()
-        except sqlite3.DatabaseError as error:
-            self._journal.close()
-            raise self._journal.unreadable(error) from error
+            with self._journal.unusable():
+                self._queue = FilmQueue(
+                    self._journal,
+                    "films",
+                    table="film",
+                    key="sha256",
+                    waiting="received",
+                    working="reading",
+                    suffix=".dcm",
+                )
+                self._recover()
         except BaseException:
             self._journal.close()
             raise
@@ -263,11 +261,11 @@ class Spool:
         for sha256 in self._queue.missing(_WITH_FILM):  # the sender heard of no success
             self._queue.remove(sha256)
         for path, _ in self._queue.strays(_WITH_FILM):
-            path.unlink()
+            discard(path)
         states = {row["sha256"]: row["state"] for row in self._journal.all("SELECT sha256, state FROM film")}
         for path in self._results.iterdir():
             if states.get(path.name) not in _WITH_RESULTS:
-                shutil.rmtree(path)
+                discard(path)
         for sha256, state in states.items():
             if state == "analysed" and not (self._results / sha256).is_dir():
                 self._move(sha256, "received")

@@ -1,6 +1,6 @@
 """The durable queue of films that the HTTP server and the DICOM node share: what was accepted survives any crash."""
 
 from lungspot.queue.films import ATTEMPTS, IN_A_ROW, Claim, FilmQueue, back_off
-from lungspot.queue.folder import MigrationStep, QueueFolder
+from lungspot.queue.folder import MigrationStep, QueueFolder, discard
 
-__all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "MigrationStep", "QueueFolder", "back_off"]
+__all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "MigrationStep", "QueueFolder", "back_off", "discard"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -15,7 +16,7 @@ from typing import Any, Final
 from lungspot.durable import sync_path
 from lungspot.errors import SetupError
 
-__all__ = ["MigrationStep", "QueueFolder"]
+__all__ = ["MigrationStep", "QueueFolder", "discard"]
 
 # Step N brings `PRAGMA user_version` from N - 1 to N, within one transaction. A released step is never changed.
 MigrationStep = Callable[[sqlite3.Connection], None]
@@ -46,26 +47,29 @@ class QueueFolder:
     ) -> None:
         """Open or make the folder and bring its database up to the last of ``steps``.
 
-        ``owner`` (server, node) and ``option`` (--data, --spool) stand in errors: SetupError ``IN_USE`` where another
-        process holds the folder, or a newer lungspot wrote it; ``NOT_READABLE`` where the database is damaged; OSError.
+        ``owner`` (server, node) and ``option`` (--data, --spool) stand in errors. SetupError: ``IN_USE`` where another
+        process holds the folder, or a newer lungspot wrote it; ``NOT_READABLE`` where the database is damaged;
+        ``NO_SPACE`` or ``NOT_WRITABLE`` where it is no folder that can be used.
         """
         self.folder, self.incoming = folder, folder / "incoming"
         self.lock = threading.RLock()
         self._database, self._steps, self._option = folder / database, steps, option
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("incoming", *folders):
-            (folder / name).mkdir(mode=0o700, exist_ok=True)
-        self._held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self.unusable():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ("incoming", *folders):
+                (folder / name).mkdir(mode=0o700, exist_ok=True)
+            self._held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._held)
             raise SetupError("IN_USE", folder, f"another {owner} uses this folder") from None
         try:
-            self._db = self._open()
-            shutil.rmtree(self.incoming)  # what an earlier process was writing was never accepted
-            self.incoming.mkdir(mode=0o700)
-            sync_path(folder)
+            with self.unusable():
+                self._db = self._open()
+                shutil.rmtree(self.incoming)  # what an earlier process was writing was never accepted
+                self.incoming.mkdir(mode=0o700)
+                sync_path(folder)
         except BaseException:
             self.close()
             raise
@@ -95,10 +99,19 @@ class QueueFolder:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def unreadable(self, error: sqlite3.DatabaseError) -> SetupError:
-        """Return what to raise where the database turns out to be damaged."""
-        advice = f"restore it from a backup, or give another {self._option}"
-        return SetupError("NOT_READABLE", self._database, str(error), advice=advice)
+    @contextmanager
+    def unusable(self) -> Iterator[None]:
+        """Turn what the system and SQLite say of a folder that cannot be used into SetupErrors, while it is opened."""
+        another = f"give another {self._option}"
+        try:
+            yield
+        except OSError as error:
+            code = "NO_SPACE" if error.errno == errno.ENOSPC else "NOT_WRITABLE"
+            where = error.filename or self.folder
+            raise SetupError(code, where, error.strerror or "cannot be used", advice=another) from error
+        except sqlite3.DatabaseError as error:
+            advice = f"restore it from a backup, or {another}"
+            raise SetupError("NOT_READABLE", self._database, str(error), advice=advice) from error
 
     def free(self) -> int:
         """Return how many bytes the disk still takes."""
@@ -106,15 +119,14 @@ class QueueFolder:
 
     def _open(self) -> sqlite3.Connection:
         self._database.touch(mode=0o600)
+        if not self._database.is_file():
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._database))
         connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             self._migrate(connection)
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise self.unreadable(error) from error
         except BaseException:
             connection.close()
             raise
@@ -136,3 +148,11 @@ class QueueFolder:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+
+def discard(path: Path) -> None:
+    """Remove a file, or a folder that somebody put where a file belongs."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from typing import Any
 
 from lungspot.durable import sync_path
 from lungspot.errors import RequestError
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder
+from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard
 from lungspot.serve.migrations import MIGRATIONS
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
@@ -81,17 +81,18 @@ class Store:
             folder, "lungspot.db", MIGRATIONS, folders=("spool", "films", "originals"), owner="server", option="--data"
         )
         try:
+            self._prepare()
+        except BaseException:
+            self._folder.close()
+            raise
+
+    def _prepare(self) -> None:
+        with self._folder.unusable():
             self._queue = FilmQueue(
                 self._folder, "spool", table="readings", key="id", waiting="queued", working="reading"
             )
             self.salt = bytes(self.one("SELECT value FROM meta WHERE name = 'salt'")[0])
             self._recover()
-        except sqlite3.DatabaseError as error:
-            self._folder.close()
-            raise self._folder.unreadable(error) from error
-        except BaseException:
-            self._folder.close()
-            raise
 
     def close(self) -> None:
         """Close the database and give the folder free."""
@@ -240,12 +241,12 @@ class Store:
             if state == "done":  # killed before the bytes went
                 self._release(path.name)
             else:
-                path.unlink()
+                discard(path)
         rows = {row["id"]: row["state"] for row in self.all("SELECT id, state FROM readings")}
         for name in ("films", "originals"):
             for path in (self.folder / name).iterdir():
                 if rows.get(path.stem) != "done":
-                    path.unlink()
+                    discard(path)
 
 
 def now() -> str:
