@@ -1,17 +1,21 @@
 import io
 import json
 import pickle
+from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pydicom
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import lungspot
-from lungspot.detect import load_detector
-from lungspot.errors import FilmError
-from lungspot.pipeline import Film, analyze, analyze_all
-from lungspot.report import Analysis, Refusal, document
+from lungspot.detect import AnatomyCard, load_detector
+from lungspot.errors import FilmError, ModelError
+from lungspot.images import Orientation
+from lungspot.pipeline import Film, analyze, analyze_all, assess
+from lungspot.report import Analysis, Refusal, document, schema
 
 
 def picture(seed=0, height=120, width=100):
@@ -207,3 +211,65 @@ def test_a_hundred_real_films_give_the_same_bytes_whichever_way_they_come(shared
         together = analyze_all((Film(str(film), lambda film=film: film) for film in films), detector)
         assert [saying(result) for result in together] == alone
     assert sum('"assessed"' in text for text in alone) >= 95
+
+
+def with_anatomy(likely):
+    """Return a change of the generated network: heart and lungs where they always are, mirrored as ``likely`` says."""
+    organs = np.zeros((1, 3, 8, 8), np.float32)
+    organs[0, 0, 4:7, 3:6] = organs[0, 1, 1:7, 1:4] = organs[0, 2, 1:7, 5:8] = 1
+
+    def change(model):
+        for name, value in (("organs", organs), ("mirrored", np.array([[likely]], np.float32))):
+            model.graph.initializer.append(numpy_helper.from_array(value, f"{name}_known"))
+            model.graph.node.append(helper.make_node("Identity", [f"{name}_known"], [name]))
+            model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("likely", "words", "mirrored", "heart_side", "sides"),
+    [
+        (0.01, ("L", "F"), False, False, {"left", "right"}),
+        (0.5, ("L", "F"), None, False, {"left", "right"}),
+        (0.99, ("L", "F"), True, True, {None}),  # the heart lies on the wrong side: sides are not said
+        (0.99, ("R", "F"), True, False, {"left", "right"}),
+        (0.01, ("R", "F"), False, True, {None}),
+        (0.99, (), True, True, {None}),
+        (0.01, (), False, False, {None}),  # a heart in its place does not tell where nobody said it
+    ],
+)
+def test_the_heart_bears_out_the_sides_or_they_are_not_said(
+    write_model, generated_card, films, tmp_path, likely, words, mirrored, heart_side, sides
+):
+    card = replace(generated_card, anatomy=AnatomyCard(0.9))
+    detector = load_detector(write_model(tmp_path / "m.onnx", card, with_anatomy(likely)))
+    film = replace(lungspot.read(films[0]), orientation=Orientation(*words))
+    result = assess(film, detector, min_score=0.3)
+    assert result.anatomy.mirrored is mirrored
+    assert [notice.code for notice in result.notices].count("HEART_SIDE") == heart_side
+    found = {finding.side for finding in result.boxed if finding.label == "effusion"} - {"bilateral"}
+    assert found == sides
+    value = document(result)
+    jsonschema.validate(value, schema())
+    patient_left = value["anatomy"]["left_lung"][0] > value["anatomy"]["right_lung"][0]
+    assert patient_left is not (mirrored is True)
+    assert value["anatomy"]["cardiothoracic_ratio"] == pytest.approx(3 / 7, abs=0.05)
+    assert value["anatomy"]["heart"] == pytest.approx([37.5, 60, 75, 105], abs=0.5)
+
+
+def test_the_lungs_say_where_boxes_may_lie(write_model, generated_card, films, tmp_path):
+    card = replace(generated_card, anatomy=AnatomyCard(0.9))
+    detector = load_detector(write_model(tmp_path / "m.onnx", card, with_anatomy(0.01)))
+    found = [f.box for f in analyze(films[0], detector, min_score=0.01).boxed if f.label != "nodule_mass"]
+    assert found
+    assert max(box.y1 for box in found) <= 7 / 8 * 120 + 0.5
+    free = [f.box for f in analyze(films[0], load_detector(write_model(tmp_path / "f.onnx")), min_score=0.01).boxed]
+    assert max(box.y1 for box in free) > 7 / 8 * 120 + 0.5
+
+
+def test_organs_and_the_card_belong_together(write_model, generated_card, tmp_path):
+    with pytest.raises(ModelError, match="belong together"):
+        load_detector(write_model(tmp_path / "m.onnx", generated_card, with_anatomy(0.5)))
+    with pytest.raises(ModelError, match="belong together"):
+        load_detector(write_model(tmp_path / "n.onnx", replace(generated_card, anatomy=AnatomyCard(0.9))))

@@ -8,17 +8,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Detector, decode, load_detector, run_gated, sided
+from lungspot.detect import Anatomy, Detector, anatomy, decode, left_side, load_detector, run_gated, sided
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
-from lungspot.findings import Frame, Reading
-from lungspot.images import Radiograph, read
+from lungspot.findings import Frame, Reading, Side
+from lungspot.images import Notice, Radiograph, read
 from lungspot.report import Analysis, Model, Refusal
 
 __all__ = ["Film", "analyze", "analyze_all", "assess"]
@@ -28,6 +28,7 @@ Heat = NDArray[np.float32]
 T = TypeVar("T")
 
 _AHEAD = 4  # films that are read ahead of the one that is judged
+_BOTH = 2  # lungs: where one is not seen, for it may be white, none says where boxes may lie
 _READERS = 2  # each waits for a child process that decodes
 
 
@@ -71,13 +72,28 @@ def assess(
         said = (radiograph, model, None, gated.reasons, gated.notices)
         return Analysis(*said, point=point, timings=timings, min_score=min_score)
     start = time.perf_counter()
-    upright = decode(gated.raw, gated.placement, detector.card, point=point, min_score=min_score)
-    turns = gated.correction.quarter_turns
-    reading = gated.correction.reading(sided(upright, radiograph.orientation.upright_left_side(turns)))
+    card, turns = detector.card, gated.correction.quarter_turns
+    seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure)
+    lungs = None if seen is None or len(seen.lungs) < _BOTH else seen.lungs
+    upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score, lungs=lungs)
+    left = radiograph.orientation.upright_left_side(turns)
+    reading = gated.correction.reading(sided(upright, left_side(left, seen)))
     heat = cam(gated.raw, detector.card, gated.correction)
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))
     timings["explain"] = _since(start)
-    return Analysis(radiograph, model, reading, (), gated.notices, heat, agreement, point, timings, min_score, turns)
+    return Analysis(
+        *(radiograph, model, reading, (), (*gated.notices, *_heart_side(left, seen)), heat, agreement),
+        *(point, timings, min_score, turns),
+        anatomy=None if seen is None else seen.moved(partial(gated.correction.box, upright=gated.placement.source)),
+    )
+
+
+def _heart_side(said: Side | None, seen: Anatomy | None) -> tuple[Notice, ...]:
+    """Return the warning that the heart lies where the file, or custom where it does not say, does not put it."""
+    if seen is None or seen.mirrored is None or seen.mirrored == (said is Side.LEFT):
+        return ()
+    where = "as on a mirrored film" if seen.mirrored else "as on a film that is not mirrored, and the file says it is"
+    return (Notice("HEART_SIDE", f"the heart lies {where}: check left and right, which are not said"),)
 
 
 def analyze_all(

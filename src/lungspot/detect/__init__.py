@@ -1,6 +1,6 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, organ_box
+from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, left_side, organ_box
 from lungspot.detect.card import (
     METADATA_KEY,
     OPERATING_POINTS,
@@ -53,6 +53,7 @@ __all__ = [
     "examine",
     "find_places",
     "is_sealed",
+    "left_side",
     "limit_of",
     "load_detector",
     "nms_with_voting",

@@ -6,17 +6,18 @@ the picture is a mirror image. An upright film shows the patient's right lung at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import regions
-from lungspot.findings import Box, Frame
+from lungspot.findings import Box, Frame, Side
 from lungspot.images import Placement
 
-__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "organ_box"]
+__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "left_side", "organ_box"]
 
 _HALF = 0.5  # an organ is where it is likelier than not
 _LEAST = 0.005  # of the film's area that an organ must have
@@ -38,6 +39,13 @@ class Anatomy:
     cardiothoracic_ratio: float | None
     mirrored: bool | None
 
+    def moved(self, move: Callable[[Box], Box]) -> Anatomy:
+        """Return the anatomy with every box moved; the ratio was taken on the upright film and stays."""
+        heart, left, right = (
+            None if box is None else move(box) for box in (self.heart, self.left_lung, self.right_lung)
+        )
+        return replace(self, heart=heart, left_lung=left, right_lung=right)
+
     @property
     def lungs(self) -> tuple[Box, ...]:
         """The lungs that were seen, the one at the picture's left first."""
@@ -58,6 +66,16 @@ def anatomy(raw: Raw, placement: Placement, sure: float) -> Anatomy | None:
     mirrored = True if likely >= sure else False if likely <= 1 - sure else None
     left, right = (first, second) if mirrored else (second, first)
     return Anatomy(heart, left, right, cardiothoracic_ratio(heart, first, second), mirrored)
+
+
+def left_side(said: Side | None, seen: Anatomy | None) -> Side | None:
+    """Return the patient's side at the left edge of the upright film that may be believed.
+
+    ``said``: what the file says. None where it does not say, or where the heart lies as if it were the other one.
+    """
+    if seen is None or seen.mirrored is None or said is None:
+        return said
+    return said if (said is Side.LEFT) == seen.mirrored else None
 
 
 def organ_box(likely: NDArray[np.float32], frame: Frame) -> Box | None:

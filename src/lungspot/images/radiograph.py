@@ -40,6 +40,7 @@ WARNINGS: dict[str, str] = {
     "BODY_PART": "the file says that it shows another part of the body",
     "TURNED": "the film does not stand upright in its file; it was turned for reading",
     "MIRRORED": "the file says that the film is mirrored: the patient's left is at the left of the picture",
+    "HEART_SIDE": "the heart lies where it would on a mirrored film, or on one that is not; check the film's sides",
     "ORIENTATION": "what the file says about the patient's sides makes no sense or contradicts itself; it is not used",
     "SPACING": "the file gives the size of a pixel in one direction only; the pixels were taken as square",
     "GREYS_SWAPPED": "the film's greys are swapped in its file; they were set right for reading",

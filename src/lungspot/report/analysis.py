@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import ModelCard, Place, find_places, reaches
+from lungspot.detect import Anatomy, ModelCard, Place, find_places, left_side, reaches
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Finding, Reading, Side
 from lungspot.images import Notice, Radiograph
@@ -43,7 +43,8 @@ class Analysis:
     its file stores it. ``agreement``: for each boxed finding, in order, how box and map agree. ``point``: the operating
     point that decides what is positive. ``timings``: milliseconds by step. ``min_score``: what boxes had to reach,
     where the caller chose it; else the operating point's thresholds. ``quarter_turns``: those, against the clock, that
-    set the film upright for reading.
+    set the film upright for reading. ``anatomy``: heart and lungs, in the film as its file stores it; None where the
+    model knows none.
     """
 
     radiograph: Radiograph
@@ -57,6 +58,7 @@ class Analysis:
     timings: Mapping[str, float] = field(default_factory=dict)
     min_score: float | None = None
     quarter_turns: int = 0
+    anatomy: Anatomy | None = None
 
     def __post_init__(self) -> None:
         """Refuse results that say both yes and no; make the mappings read-only."""
@@ -65,8 +67,8 @@ class Analysis:
         where = self.radiograph.origin.path
         if (self.reading is None) != bool(self.reasons):
             raise InputError("BAD_VALUE", where, "a film is either read or refused with a reason")
-        if self.reading is None and (self.heat or self.agreement):
-            raise InputError("BAD_VALUE", where, "a film that is not assessed has no maps")
+        if self.reading is None and (self.heat or self.agreement or self.anatomy):
+            raise InputError("BAD_VALUE", where, "a film that is not assessed has no maps and no anatomy")
         if self.agreement and len(self.agreement) != len(self.boxed):
             raise InputError("BAD_VALUE", where, f"{len(self.agreement)} agreements of {len(self.boxed)} boxes")
 
@@ -92,7 +94,7 @@ class Analysis:
     @property
     def left_side(self) -> Side | None:
         """The patient's side at the left edge of the upright film; None where the file does not say, or wrongly."""
-        return self.radiograph.orientation.upright_left_side(self.quarter_turns)
+        return left_side(self.radiograph.orientation.upright_left_side(self.quarter_turns), self.anatomy)
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from lungspot import __version__
-from lungspot.detect import Standing, limit_of
+from lungspot.detect import Anatomy, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
@@ -46,6 +46,8 @@ def document(result: Analysis | Refusal) -> dict[str, Any]:
         for finding in (() if result.reading is None else result.reading.findings)
         if finding.box is None
     ]
+    if result.anatomy is not None:
+        value["anatomy"] = _anatomy(result.anatomy)
     value["operating_point"] = result.point
     value["timing_ms"] = {step: round(each, 1) for step, each in result.timings.items()}
     notices = (*film.notices, *result.notices)
@@ -87,6 +89,16 @@ def _said(said: Said) -> dict[str, Any]:
         "side": None if said.side is None else str(said.side),
         "zone": None if said.zone is None else str(said.zone),
         "where": said.where,
+    }
+
+
+def _anatomy(seen: Anatomy) -> dict[str, Any]:
+    return {
+        "heart": _corners(seen.heart),
+        "left_lung": _corners(seen.left_lung),
+        "right_lung": _corners(seen.right_lung),
+        "cardiothoracic_ratio": None if seen.cardiothoracic_ratio is None else round(seen.cardiothoracic_ratio, 3),
+        "mirrored": seen.mirrored,
     }
 
 
