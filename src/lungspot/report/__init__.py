@@ -2,8 +2,9 @@
 
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
-from lungspot.report.document import SCHEMA, document, schema
+from lungspot.report.document import SCHEMA, document, schema, statement_to_json
 from lungspot.report.fhir import fhir_bundle
+from lungspot.report.marks import edge_letters
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
@@ -32,6 +33,7 @@ __all__ = [
     "dicom_bytes",
     "dicom_results",
     "document",
+    "edge_letters",
     "ending_of",
     "fhir_bundle",
     "glow",
@@ -42,6 +44,7 @@ __all__ = [
     "require_study",
     "schema",
     "statement",
+    "statement_to_json",
     "table",
     "write",
 ]

@@ -17,7 +17,7 @@ from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 
-__all__ = ["SCHEMA", "document", "schema"]
+__all__ = ["SCHEMA", "document", "schema", "statement_to_json"]
 
 SCHEMA = "lungspot/1"
 
@@ -63,8 +63,8 @@ def schema() -> dict[str, Any]:
     return value
 
 
-def _statement(told: Statement) -> dict[str, Any]:
-    """Return what every other form says, most urgent first."""
+def statement_to_json(told: Statement) -> dict[str, Any]:
+    """Return a statement as JSON values, most urgent first: the document's key ``statement``."""
     return {
         "headline": told.headline,
         "urgency": round(told.urgency, 4),
@@ -161,7 +161,7 @@ def _frame(result: Analysis | Refusal, image: dict[str, Any]) -> dict[str, Any]:
         "image": image,
         "findings": [],
         "image_scores": [],
-        "statement": _statement(statement(result)),
+        "statement": statement_to_json(statement(result)),
         "operating_point": None,
     }
 

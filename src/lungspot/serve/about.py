@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot import BANNER, __version__
-from lungspot.detect import OPERATING_POINTS, REASONS
+from lungspot.detect import OPERATING_POINTS, REASONS, ModelCard
 from lungspot.errors import CODES, RequestError
 from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
@@ -57,7 +57,9 @@ def model(app: StateDep) -> dict[str, Any]:
         "gate": None if card.gate is None else {"tested_on": _plain(card.gate.tested_on)},
         "reasons": {**CODES, **REASONS},
         "warnings": dict(WARNINGS),
-        "taxonomy": [{"id": each.id, "name": each.name, "disease": each.disease} for each in taxonomy()],
+        "taxonomy": [
+            {"id": each.id, "name": each.name, "disease": each.disease, "group": each.group} for each in taxonomy()
+        ],
         "limits": {
             "upload_bytes": app.settings.upload_bytes,
             "films": app.settings.queue,
@@ -125,7 +127,15 @@ def _label(app: AppState, label: str) -> dict[str, Any]:
         "codes": {code.scheme: code.value for code in taxonomy()[label].codes},
         "thresholds": {p: {"box": round(t.box, 4), "image": round(t.image, 4)} for p, t in limits.items()},
         "reliability": _plain(card.reliability.get(label, {})),
+        "standing": "reported" if card.is_reported(label) else "experimental",
+        "evidence": _plain(_evidence(card, label)),
     }
+
+
+def _evidence(card: ModelCard, label: str) -> Any:  # noqa: ANN401 - whatever a card may hold
+    """Return the numbers that the label's standing rests on (docs/explanation/standing.md); empty where none are."""
+    of = card.metrics.get("standing", {})
+    return of.get(label, {}) if hasattr(of, "get") else {}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold

@@ -29,6 +29,7 @@ Box = tuple[float, float, float, float]
 Point = Literal["sensitive", "balanced", "specific"]
 State = Literal["queued", "reading", "done"]
 Status = Literal["assessed", "not_assessed"]
+Standing = Literal["reported", "experimental"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 ByPoint = dict[Point, Probability]
 
@@ -42,6 +43,8 @@ def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 
     return [_inlined(each, definitions) for each in part] if isinstance(part, list) else part
 
 
+_DEFINITIONS = schema()["$defs"]
+StatementValue = Annotated[dict[str, Any], WithJsonSchema(_inlined(_DEFINITIONS["statement"], _DEFINITIONS))]
 Result = Annotated[dict[str, Any], WithJsonSchema(_inlined(schema(), schema()["$defs"]))]
 
 
@@ -158,8 +161,22 @@ class Candidate(_Answer):
     side: str | None
     zone: str | None
     codes: dict[str, str]
+    standing: Standing
+    place: int
+    judged: bool
     thresholds: ByPoint
     agreement: Agreement | None = None
+
+
+class Statements(_Answer):
+    """What is said of a film at one operating point: of reported labels, and with experimental ones.
+
+    ``places``: by the number of a place, which candidates show it.
+    """
+
+    reported: StatementValue
+    experimental: StatementValue
+    places: dict[str, list[int]]
 
 
 class Identity(_Answer):
@@ -258,6 +275,8 @@ class ReadingAnswer(Row, _Marked):
     result: Result | None
     floor: Probability
     candidates: list[Candidate]
+    statements: dict[Point, Statements]
+    edges: dict[Literal["left", "right", "top", "bottom"], Literal["L", "R"]]
     heatmaps: list[str]
     image_thresholds: dict[str, ByPoint]
     identity: Identity | None
@@ -289,6 +308,8 @@ class LabelAnswer(_Answer):
     codes: dict[str, str]
     thresholds: dict[Point, PointThresholds]
     reliability: dict[str, Any]
+    standing: Standing
+    evidence: dict[str, Any]
 
 
 class Word(_Answer):
@@ -297,6 +318,7 @@ class Word(_Answer):
     id: str
     name: str
     disease: bool
+    group: str
 
 
 class Limits(_Answer):

@@ -20,9 +20,19 @@ from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import CODES, FilmError, LungspotError
 from lungspot.findings import reading_from_json, reading_to_json
 from lungspot.images import WARNINGS, Notice, Orientation, Origin, Radiograph, View
-from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document
+from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document, statement, statement_to_json
 
-__all__ = ["at_point", "candidates", "floor_of", "from_record", "headline_of", "pixels_of", "save_arrays", "to_record"]
+__all__ = [
+    "at_point",
+    "candidates",
+    "floor_of",
+    "from_record",
+    "headline_of",
+    "pixels_of",
+    "save_arrays",
+    "statements",
+    "to_record",
+]
 
 _FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
 _WHITE: Final = np.float32(65535)
@@ -145,6 +155,25 @@ def candidates(result: Analysis | Refusal) -> list[dict[str, Any]]:
     for each in document(result)["findings"]:
         limits = {point: round(result.model.card.threshold(each["label"], point).box, 4) for point in OPERATING_POINTS}
         found.append({k: v for k, v in each.items() if k not in {"threshold", "positive"}} | {"thresholds": limits})
+    return found
+
+
+def statements(result: Analysis) -> dict[str, dict[str, Any]]:
+    """Return what is said of a film at each operating point, so that a page can move it without asking again.
+
+    By point: ``reported`` and, with experimental labels, ``experimental``, as the document's ``statement`` has them;
+    ``places``: by the number of a place that they speak of, which candidates show it.
+    """
+    found = {}
+    for point in OPERATING_POINTS:
+        at = at_point(result, point)
+        kept = () if result.reading is None else reading_at_point(result.model.card, result.reading, point)[1]
+        shown = [index for index, keep in enumerate(kept) if keep]
+        found[point] = {
+            "reported": statement_to_json(statement(at)),
+            "experimental": statement_to_json(statement(at, experimental=True)),
+            "places": {str(place.number): [shown[index] for index in place.members] for place in at.places},
+        }
     return found
 
 

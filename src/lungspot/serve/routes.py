@@ -14,14 +14,14 @@ from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
-from lungspot.report import Refusal, document, overlay, page
+from lungspot.report import Refusal, document, edge_letters, overlay, page
 from lungspot.serve.answers import ReadingAnswer, UploadAnswer, WorklistAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
 from lungspot.serve.problems import ERRORS, problem
-from lungspot.serve.record import at_point, candidates, floor_of, pixels_of
+from lungspot.serve.record import at_point, candidates, floor_of, pixels_of, statements
 from lungspot.serve.reviews import reviews_of, truth_of
 from lungspot.serve.worklist import WorklistQuery, page_of, row_of, row_to_json
 
@@ -126,13 +126,15 @@ async def reading(
 
 def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
     row = row_of(app.store, identifier)
-    value = row_to_json(row) | {"result": None, "candidates": [], "heatmaps": []}
+    value = row_to_json(row) | {"result": None, "candidates": [], "statements": {}, "edges": {}, "heatmaps": []}
     card = app.detector.card
     if row["state"] == "done":
         result = app.result(row, pictures=False)
         if not isinstance(result, Refusal):
             card = result.model.card
             value["candidates"] = candidates(result)
+            value["statements"] = statements(result)
+            value["edges"] = edge_letters(result)
             value["heatmaps"] = list(card.labels) if result.assessed else []
             result = at_point(result, point)
         value["result"] = document(result)

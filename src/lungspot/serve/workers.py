@@ -146,14 +146,18 @@ def _bytes_of(task: Task) -> bytes:
 
 
 def _scores(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:
-    """Return by label the higher of the film's probability and the best box, and whether either is positive."""
+    """Return by label the higher of the film's probability and the best box, and whether either is positive.
+
+    What is positive of an experimental label is not called so: it is not said.
+    """
     if isinstance(result, Refusal) or result.reading is None:
         return []
     found: dict[str, tuple[float, bool]] = {}
     for finding in at_point(result, _POINT).reading.findings:  # type: ignore[union-attr] # assessed, as just seen
         score, reached = found.get(finding.label, (0.0, False))
         found[finding.label] = (max(score, finding.score or 0.0), reached or result.is_positive(finding))
-    return [(label, score, reached) for label, (score, reached) in found.items()]
+    card = result.model.card
+    return [(label, score, reached and card.is_reported(label)) for label, (score, reached) in found.items()]
 
 
 def _columns(result: Analysis | Refusal) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def _columns(result: Analysis | Refusal) -> dict[str, Any]:
         said = {"status": result.status, "readable": 0, "headline": headline_of(result.error)}
         return empty | said | {"urgency": statement(result).urgency}
     told = statement(at_point(result, _POINT))
-    scores = [each for each in _scores(result) if each[0] not in told.unsaid]
+    scores = [each for each in _scores(result) if each[0] not in told.unsaid]  # as they are said
     top = max(scores, key=lambda each: each[1], default=(None, None, False))
     return {
         "status": result.status,

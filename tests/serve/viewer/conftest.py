@@ -126,6 +126,31 @@ def look(page, server, settle):
 
 
 @pytest.fixture
+def look_at_all(look, settle):
+    """A function that opens a reading and has experimental labels shown too."""
+
+    def open_film(reading):
+        page = look(reading)
+        page.locator("#found li").first.wait_for()
+        page.locator("#experimental").click()
+        settle()
+        return page
+
+    return open_film
+
+
+@pytest.fixture
+def listed(page):
+    """A function that returns the candidates of a reading that are listed now, row by row."""
+
+    def rows(facts):
+        keys = page.eval_on_selector_all("#found li", "(rows) => rows.map((row) => Number(row.dataset.item))")
+        return [facts["candidates"][key] for key in keys]
+
+    return rows
+
+
+@pytest.fixture
 def settle(page):
     """A function that waits until what was asked for is drawn."""
     frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"

@@ -9,9 +9,15 @@ from playwright.sync_api import expect
 
 
 @pytest.fixture
-def film(look, chest):
-    """The page with the chest film open."""
-    return look(chest)
+def film(look_at_all, chest):
+    """The page with the chest film open, and every label shown."""
+    return look_at_all(chest)
+
+
+def names_of(reading, point):
+    """Return the labels at each place that an operating point has."""
+    places = reading["statements"][point]["places"].values()
+    return [{reading["candidates"][member]["label"] for member in members} for members in places]
 
 
 def pixels(page, selector="#film"):
@@ -39,12 +45,13 @@ def is_close(found, wanted):
 
 
 @pytest.mark.parametrize("steps", [0, 2])
-def test_each_box_lies_at_the_pixels_of_the_json(film, server, chest, settle, steps):
+def test_each_box_lies_at_the_pixels_of_the_json(film, server, chest, settle, listed, steps):
     reading = server.get(f"v1/readings/{chest}")
     colours = {label["id"]: colour(label["color"]) for label in server.get("v1/model")["labels"]}
-    findings = reading["result"]["findings"]
+    findings = listed(reading)
     rows = film.locator("#found .pick")
-    assert rows.count() == len(findings) > 3
+    assert rows.count() == len(findings) == sum(map(len, names_of(reading, "balanced"))) > 3
+    assert {each["label"] for each in findings} == {each["label"] for each in reading["result"]["findings"]}
     for _ in range(steps):
         film.keyboard.press("+")
     scale, left, top = placed(film, reading, 1.25**steps)
@@ -77,13 +84,13 @@ def test_each_box_lies_at_the_pixels_of_the_json(film, server, chest, settle, st
         film.keyboard.press("v")
 
 
-def test_a_box_says_its_name_its_score_and_its_threshold(film, server, chest):
+def test_a_box_says_its_name_its_score_and_its_threshold(film, server, chest, listed):
     reading = server.get(f"v1/readings/{chest}")
     rows = film.locator("#found .pick")
-    for at, finding in enumerate(reading["result"]["findings"]):
+    for at, finding in enumerate(listed(reading)):
         text = rows.nth(at).inner_text()
         assert finding["name"] in text
-        assert f"{round(100 * finding['score'])} % ≥ {round(100 * finding['threshold'])} %" in text
+        assert f"{round(100 * finding['score'])} % ≥ {round(100 * finding['thresholds']['balanced'])} %" in text
     marks = film.evaluate(
         """async () => {
             const { marks } = await import("/viewer/scene.js");
@@ -180,17 +187,17 @@ def test_the_slider_walks_over_the_operating_points(film, server, chest, settle,
     if key:
         film.keyboard.press(key)
     settle()
-    wanted = server.get(f"v1/readings/{chest}", point=point)["result"]["findings"]
-    assert film.locator("#found li").count() == len(wanted)
+    wanted = sum(map(len, names_of(server.get(f"v1/readings/{chest}"), point)))
+    assert film.locator("#found li").count() == wanted
     assert film.locator("#point-word").inner_text() == point
     assert film.locator("#point").get_attribute("aria-valuetext") == point
 
 
-def test_list_and_box_are_linked(film, server, chest, settle):
+def test_list_and_box_are_linked(film, server, chest, settle, listed):
     reading = server.get(f"v1/readings/{chest}")
     scale, left, top = placed(film, reading)
-    at = len(reading["result"]["findings"]) - 1
-    x0, y0, x1, y1 = reading["result"]["findings"][at]["box"]
+    at = len(listed(reading)) - 1
+    x0, y0, x1, y1 = listed(reading)[at]["box"]
     canvas = film.locator("#film").bounding_box()
     smallest = film.locator("#found li").nth(at)
     film.mouse.move(canvas["x"] + left + scale * (x0 + x1) / 2, canvas["y"] + top + scale * (y0 + y1) / 2)
@@ -249,7 +256,7 @@ def test_fingers_zoom_and_choose(browser, server, chest):
     expect(zoom).to_have_text(before)
     reading = server.get(f"v1/readings/{chest}")
     scale, left, top = placed(page, reading)
-    x0, y0, x1, y1 = reading["result"]["findings"][-1]["box"]
+    x0, y0, x1, y1 = reading["result"]["statement"]["said"][0]["box"]
     page.touchscreen.tap(canvas["x"] + left + scale * (x0 + x1) / 2, canvas["y"] + top + scale * (y0 + y1) / 2)
     page.locator("#found li.on").wait_for()
     context.close()

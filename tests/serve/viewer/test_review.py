@@ -45,10 +45,10 @@ def dragger(page, facts, settle):
     return drag, scale
 
 
-def test_what_is_edited_is_exported_and_read_back_equal(look, server, chest, settle, tmp_path):
-    page = look(chest)
+def test_what_is_edited_is_exported_and_read_back_equal(look_at_all, listed, server, chest, settle, tmp_path):
+    page = look_at_all(chest)
     facts = server.get(f"v1/readings/{chest}")
-    findings = facts["result"]["findings"]
+    findings = listed(facts)
     drag, scale = dragger(page, facts, settle)
     name_reader(page, "mouse")
     page.locator("#found li").nth(0).locator("[data-key^=accept]").click()
@@ -67,7 +67,9 @@ def test_what_is_edited_is_exported_and_read_back_equal(look, server, chest, set
 
     review = last_review(server, chest, "mouse")
     edited = [findings[2]["box"][0], findings[2]["box"][1], x1 + 100, y1 - 60]
-    accepted, rejected, moved, drawn = review["verdicts"]
+    assert len(review["verdicts"]) == 4
+    said = {each["action"]: each for each in review["verdicts"]}
+    accepted, rejected, moved, drawn = (said[action] for action in ("accept", "reject", "edit", "add"))
     candidates = facts["candidates"]
     assert (accepted["action"], candidates[accepted["candidate"]]["box"]) == ("accept", findings[0]["box"])
     assert (rejected["action"], candidates[rejected["candidate"]]["box"]) == ("reject", findings[1]["box"])
@@ -101,8 +103,8 @@ def test_what_is_edited_is_exported_and_read_back_equal(look, server, chest, set
     assert page.locator("#note").input_value() == "a test <b>note</b>"
 
 
-def test_undo_goes_back_step_by_step_and_redo_forward(look, chest, settle):
-    page = look(chest)
+def test_undo_goes_back_step_by_step_and_redo_forward(look_at_all, chest, settle):
+    page = look_at_all(chest)
     classes = "(rows) => rows.map((row) => row.className.split(' ')[0])"
     states = [page.eval_on_selector_all("#found li", classes)]
     for keys in (("j", "a"), ("j", "x"), ("j", "e", "ArrowRight"), ("n", "Enter")):
@@ -259,6 +261,8 @@ def test_a_learner_draws_first_and_is_scored(look, server, chest, settle):
     assert "1 missed, 0 extra" in words
     assert "Against the model: 0 of" in words
     page.keyboard.press("t")
+    settle()
+    page.locator("#experimental").click()
     settle()
     assert page.locator("#found li").count() > 3
     assert len(server.get(f"v1/readings/{chest}")["reviews"]) == before, "an exercise is no review"

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { say } from "./dom.js";
 import { dragBox, pan, zoomAt } from "./geometry.js";
-import { POINTS, labelOf, listed, sureness, verdicts } from "./scene.js";
+import { together } from "./places.js";
+import { POINTS, labelOf, listed, places, sureness, verdicts } from "./scene.js";
 import * as verdict from "./verdicts.js";
 import { clamp, dragged } from "./window.js";
 
@@ -23,7 +24,7 @@ export function findingActs(store, { form, after }) {
 
   function judge(key, word) {
     if (locked() || key === null) return;
-    put(verdict.judge(verdicts(state), key, word));
+    put(verdict.judge(verdicts(state), key, word, together(places(state), key, word).slice(1)));
     const item = verdicts(state).items.find((each) => each.key === key);
     say(item ? `${labelOf(state, item.label).name}: ${item.verdict}` : "removed");
     if (!item) store.set({ focus: null, editing: false });
@@ -134,6 +135,10 @@ export function findingActs(store, { form, after }) {
     draw,
     nudge,
     hide,
+    experimental: () => {
+      store.set({ experimental: !state.experimental });
+      say(state.experimental ? `Experimental labels are shown: ${listed(state).length} findings` : "Experimental labels are hidden");
+    },
     rename,
     save,
     sensitivity,

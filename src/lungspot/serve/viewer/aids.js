@@ -2,7 +2,8 @@
 
 import { millimetres, scaleBar, toFilm, toScreen } from "./geometry.js";
 
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+const FONT = `12px ${FAMILY}`;
 const LENS = 110; // radius on the screen
 const POWER = 2.5;
 
@@ -32,6 +33,43 @@ export function drawLine(context, view, line, spacing) {
     context.fillRect(end.x - 2.5, end.y - 2.5, 5, 5);
   }
   label(context, lengthInWords(line, spacing), (a.x + b.x) / 2 + 8, (a.y + b.y) / 2 - 12);
+}
+
+/**
+ * L and R where the file says which side of the patient lies at which edge, else that it is not known. `edges`: letters by left, right, top,
+ * bottom. Returns the rectangles {left, top, wide, high} that no other word should cover.
+ */
+export function drawSides(context, view, frame, edges, size) {
+  if (!frame) return [];
+  const start = toScreen(view, { x: 0, y: 0 });
+  const end = toScreen(view, { x: frame.width, y: frame.height });
+  const within = (value, most) => Math.min(Math.max(value, 16), most - 16);
+  const middle = (from, to, most) => (Math.max(from, 0) + Math.min(to, most)) / 2;
+  const near = Math.max(start.y, 0) + 0.12 * (Math.min(end.y, size.height) - Math.max(start.y, 0));
+  const places = {
+    left: [start.x + 18, near],
+    right: [end.x - 18, near],
+    top: [middle(start.x, end.x, size.width), start.y + 18],
+    bottom: [middle(start.x, end.x, size.width), end.y - 18],
+  };
+  context.save();
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const words = Object.entries(edges).map(([edge, letter]) => ({ text: letter, at: places[edge], font: `600 20px ${FAMILY}` }));
+  if (!words.length) words.push({ text: "side unknown", at: [start.x + 50, start.y + 16], font: FONT });
+  const taken = words.map(({ text, at, font }) => {
+    context.font = font;
+    const wide = context.measureText(text).width + 8;
+    const [x, y] = [Math.min(Math.max(at[0], wide / 2 + 2), size.width - wide / 2 - 2), within(at[1], size.height)];
+    context.lineWidth = 4;
+    context.strokeStyle = "rgba(0, 0, 0, 0.75)";
+    context.strokeText(text, x, y);
+    context.fillStyle = "#f4f4f4"; // grey, as the film is
+    context.fillText(text, x, y);
+    return { left: x - wide / 2, top: y - 13, wide, high: 26 };
+  });
+  context.restore();
+  return taken;
 }
 
 /** A bar of a round length at the lower left, so that sizes can be judged at any zoom. */

@@ -2,7 +2,7 @@
 
 import { one } from "./dom.js";
 import { heatOf } from "./opening.js";
-import { agreement, labelOf, listed, marks, percent, positive, secret } from "./scene.js";
+import { agreement, labelOf, listed, marks, percent, priorMarks, secret } from "./scene.js";
 
 const SHOWN = [
   ...[
@@ -18,6 +18,7 @@ const SHOWN = [
     "hover",
     "hidden",
     "editing",
+    "experimental",
   ],
   ...["draft", "reshaped", "line", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
 ];
@@ -54,7 +55,9 @@ function heatItem(state) {
 }
 
 function heatLabel(state, item) {
-  const likeliest = state.reading.scores.toSorted((a, b) => b.probability - a.probability)[0];
+  const likeliest = state.reading.scores
+    .filter((each) => state.experimental || each.standing !== "experimental")
+    .toSorted((a, b) => b.probability - a.probability)[0];
   return item?.renamed ?? item?.label ?? likeliest?.label;
 }
 
@@ -71,6 +74,7 @@ function drawNow(store, now) {
     window,
     frame: reading?.frame,
     spacing: reading?.spacing,
+    edges: reading?.edges,
     heat,
     marks: marks(state),
     focus: hover ?? focus,
@@ -94,11 +98,7 @@ function drawThen(state, then) {
   const { prior } = state;
   if (!prior) return then.draw({});
   const { film, window, reading } = prior;
-  const boxes = state.boxes && !secret(state) ? reading.candidates.map((each, key) => ({ ...each, key })) : [];
-  const words = ({ label, score }) => `${labelOf(state, label).name} ${percent(score)}`;
-  const shown = boxes
-    .filter((each) => positive(state, each))
-    .map((each) => ({ key: each.key, box: each.box, colour: labelOf(state, each.label).color, text: words(each) }));
+  const marks = state.boxes && !secret(state) ? priorMarks(state, reading) : [];
   const lens = lensOn(state, then);
-  return then.draw({ film, window, frame: reading.frame, spacing: reading.spacing, lens, marks: shown });
+  return then.draw({ film, window, frame: reading.frame, spacing: reading.spacing, edges: reading.edges, lens, marks });
 }

@@ -1,7 +1,8 @@
 // The list of findings beside the film: how sure, against which threshold, whether map and box agree, and the verdict.
 
 import { fill, make, one, scoreBar, shape } from "./dom.js";
-import { agreement, headline, labelOf, least, listed, percent, place, positive, secret, sureness } from "./scene.js";
+import { groups } from "./places.js";
+import { NOT_TOLD_APART, agreement, chance, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
 
 const VERDICTS = {
   open: "",
@@ -28,22 +29,30 @@ export function findings(store, acts) {
     "editing",
     "model",
     "boxes",
+    "experimental",
   ];
   const draw = () => {
     const { state } = store;
     if (!state.reading) return empty(state);
-    one("headline").textContent = headline(state);
+    one("headline").textContent = one("headline").title = headline(state);
     one("headline").className = state.reading.status === "assessed" ? "" : "refused";
     fill(one("warnings"), ...state.reading.warnings.map((each) => make("li", {}, state.model.why(each.code))));
-    const items = listed(state);
-    one("none").hidden = items.length > 0 || state.reading.status !== "assessed";
+    const found = places(state);
+    one("none").hidden = found.length > 0 || state.reading.status !== "assessed";
     one("none").textContent = nothing(state);
     if (document.activeElement?.id === "relabel" && state.focus === shown) return; // or a choice by typing is cut short
-    fill(one("found"), ...items.map((item) => entry(state, item, acts)));
+    fill(one("found"), ...found.flatMap((each) => each.names.map((item, at) => entry(state, item, acts, { ...each, first: at === 0 }))));
+    caveats(state);
     if (state.focus !== shown) one("found").querySelector(".on")?.scrollIntoView({ block: "nearest" });
     shown = state.focus;
   };
   store.listen(keys, draw);
+  // On the list, for its rows are made anew under the pointer, and what is gone never says that it was left.
+  one("found").addEventListener("pointerover", ({ target }) => {
+    const row = target.closest("[data-item]");
+    acts.hover(row ? Number(row.dataset.item) : null);
+  });
+  one("found").addEventListener("pointerleave", () => acts.hover(null));
   one("found").addEventListener("focusout", (event) => event.target.id === "relabel" && requestAnimationFrame(draw));
   store.listen(["hover"], (state) => {
     for (const node of one("found").children) node.classList.toggle("hover", Number(node.dataset.item) === state.hover);
@@ -53,34 +62,89 @@ export function findings(store, acts) {
 /** Nothing of an earlier film stays while the next one is opened. */
 function empty(state) {
   one("headline").textContent = state.problem || (state.id ? "Opening…" : "No film is open");
-  one("headline").className = "";
-  for (const id of ["warnings", "found"]) fill(one(id));
+  one("headline").className = one("headline").title = "";
+  for (const id of ["warnings", "found", "whole", "caveats"]) fill(one(id));
+  one("experimental").hidden = true;
   one("none").hidden = true;
+}
+
+/** What is said without a box, what the percentages are of, and what was not looked for or is not said. */
+function caveats(state) {
+  const told = state.reading.status === "assessed" && !secret(state) ? statement(state) : null;
+  fill(one("whole"), ...(told?.said ?? []).filter((each) => !each.box).map((each) => make("li", {}, each.text)));
+  const hidden = told ? state.reading.scores.filter((each) => each.standing === "experimental").map((each) => each.label) : [];
+  const names = hidden.map((label) => labelOf(state, label).name).join(", ");
+  const missing = (told?.not_looked_for ?? []).map((label) => labelOf(state, label).name).join(", ");
+  one("experimental").hidden = !hidden.length;
+  one("experimental").setAttribute("aria-pressed", String(state.experimental));
+  one("experimental").textContent = state.experimental
+    ? "Hide experimental labels"
+    : `Show ${hidden.length} experimental label${hidden.length > 1 ? "s" : ""}`;
+  one("experimental").title = names;
+  fill(
+    one("caveats"),
+    missing ? make("p", {}, `Not looked for: ${missing}.`) : null,
+    hidden.length
+      ? make(
+          "p",
+          {},
+          state.experimental
+            ? `Experimental, often wrong on films of one hospital and so not reported: ${names}.`
+            : `Not reported, for they are experimental: ${names}.`,
+        )
+      : null,
+    told?.percentages ? make("p", {}, told.percentages) : null,
+  );
 }
 
 function nothing(state) {
   if (secret(state)) return "Draw what you see (N), then reveal (R).";
-  return `No box reaches its threshold at the ${state.point} operating point. This does not mean that the film is normal.`;
+  const which = state.experimental ? "No box" : "No box of a reported label";
+  return `${which} reaches its threshold at the ${state.point} operating point. This does not mean that the film is normal.`;
 }
 
-function entry(state, item, acts) {
+function entry(state, item, acts, where) {
   const { key } = item;
   const on = state.focus === key;
   const off = state.hidden.has(key);
   return make(
     "li",
     {
-      class: `${item.verdict}${on ? " on" : ""}${off ? " off" : ""}${positive(state, item) ? "" : " below"}`,
+      class: `${item.verdict}${where.first ? " first" : ""}${on ? " on" : ""}${off ? " off" : ""}${positive(state, item) ? "" : " below"}`,
       "data-item": key,
-      onpointerenter: () => acts.hover(key),
-      onpointerleave: () => acts.hover(null),
     },
+    where.first ? alike(state, where.names) : null,
     choice(state, item, acts, { on, off }),
     judgements(state, item, acts),
     item.score === null ? null : bar(state, item),
+    item.standing === "experimental" ? make("p", { class: "tried" }, evidence(state, item)) : null,
     on && item.agreement ? make("p", { class: "agreement" }, `Map: ${agreement(item.agreement)}`) : null,
     on ? more(state, item, acts, off) : null,
   );
+}
+
+/** Names of one place that a film cannot tell apart, said as such; nothing where there are none. */
+function alike(state, names) {
+  const standing = names.filter((item) => item.verdict !== "rejected");
+  const together = groups(state, standing).filter(({ items }) => items.length > 1);
+  if (!together.length) return null;
+  const words = ({ id, items }) =>
+    `${labelOf(state, id).name}, ${[place(standing[0]), NOT_TOLD_APART].filter(Boolean).join(": ")}: ` +
+    items.map((item) => `${labelOf(state, item.label).name}${item.score === null ? "" : ` ${chance(item)}`}${tried(item)}`).join(", ");
+  return make("p", { class: "alike" }, together.map(words).join("; "));
+}
+
+const tried = (item) => (item.standing === "experimental" ? " (experimental)" : "");
+
+/** What is known of an experimental label: how often it was right on validation films of one source. */
+function evidence(state, { label }) {
+  const known = labelOf(state, label).evidence ?? {};
+  const parts = [];
+  if (known.calls_right !== undefined && known.calls_right !== null)
+    parts.push(`${Math.round(100 * known.calls_right)} in 100 of its calls were right`);
+  if (known.auroc) parts.push(`AUROC ${known.auroc.toFixed(2)}`);
+  const of = known.source ? ` on validation films of ${known.source}` : "";
+  return parts.length ? `Experimental: ${parts.join(", ")}${of}` : "Experimental: not tested on enough films of one source";
 }
 
 /** The button that chooses a finding: name, sureness, place and verdict. */

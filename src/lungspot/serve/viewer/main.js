@@ -26,7 +26,7 @@ import { worklist } from "./worklist.js";
 
 const settings = kept();
 if (!POINTS.includes(settings.point)) settings.point = "balanced";
-const store = makeStore({
+export const store = makeStore({
   model: null,
   rows: [],
   total: null,
@@ -65,6 +65,7 @@ const store = makeStore({
   heat: false,
   heats: new Map(),
   point: settings.point,
+  experimental: false,
   reader: settings.reader,
 });
 const { state } = store;
@@ -252,7 +253,7 @@ findings(store, finding);
 listenTo(now, true);
 listenTo(then, false);
 keys.listen(acts, () => settings.singleKeys, first);
-store.listen(["reading", "review", "model", "point", "teach", "revealed"], () => {
+store.listen(["reading", "review", "model", "point", "experimental", "teach", "revealed"], () => {
   const { reading } = state;
   one("film").setAttribute(
     "aria-label",

@@ -41,6 +41,8 @@ function reading(answer) {
     candidates: answer.candidates ?? [],
     heatmaps: answer.heatmaps ?? [],
     limits: answer.image_thresholds ?? {},
+    statements: answer.statements ?? {},
+    edges: answer.edges ?? {},
     priors: answer.priors ?? [],
     reviews: answer.reviews ?? [],
   };

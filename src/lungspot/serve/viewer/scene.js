@@ -1,5 +1,12 @@
 // What of a film is to be seen now: which boxes, with which words and look. Pure functions of the page's state.
 
+import { frame, groups, leading, placesOf } from "./places.js";
+
+const MOST_LINES = 2; // of groups of names at one place; the list has them all
+
+/** What is said of labels that look alike at one place. */
+export const NOT_TOLD_APART = "cannot be told apart on a film";
+
 export const percent = (value) => `${Math.round(100 * value)} %`;
 
 /** The operating points from the most specific to the most sensitive, as the slider has them. */
@@ -18,48 +25,102 @@ export const least = (state, item) => item.thresholds?.[state.point] ?? threshol
 
 export const positive = (state, item) => item.score === null || item.score >= least(state, item);
 
+/** Whether an item is listed: judged or drawn by the reader, or positive and not only shown on request. */
+const told = (state, item) =>
+  item.verdict !== "open" || (positive(state, item) && (state.experimental || item.standing !== "experimental"));
+
+/** Which candidates show each place that is said, most urgent place first. */
+function said(state) {
+  const members = state.reading.statements?.[state.point]?.places ?? {};
+  return (statement(state)?.said ?? []).filter((each) => each.place !== null).map((each) => members[each.place] ?? []);
+}
+
+/** The places of the open film, most urgent first (places.js). */
+export function places(state) {
+  if (!state.reading) return [];
+  const shown = verdicts(state).items.filter((item) => told(state, item));
+  return placesOf(shown, state.teach ? [] : said(state));
+}
+
 /** Whether what the model says is hidden: the learner draws first. */
 export const secret = (state) => state.teach && !state.revealed;
 
 /** The reader's boxes that count now: the exercise's in teaching, else the review's. */
 export const verdicts = (state) => (state.teach ? state.practice : state.review);
 
-/** The items that are listed now: those from the threshold on, and those that the reader has judged or drawn. */
-export function listed(state) {
-  if (!state.reading) return [];
-  return verdicts(state).items.filter((item) => item.verdict !== "open" || positive(state, item));
+/** The items that are listed now, place by place: one a name, those that the reader has judged or drawn among them. */
+export const listed = (state) => places(state).flatMap((place) => place.names);
+
+/** The statement at the chosen operating point: of reported labels, or with experimental ones where they are asked for. */
+export function statement({ reading, point, experimental }) {
+  return reading.statements?.[point]?.[experimental ? "experimental" : "reported"] ?? null;
 }
+
+/** How sure the model is of a box, in words that say what the percentage is of. */
+export function chance(item) {
+  return item.judged === false ? `${probability(item.score)} (whole film)` : probability(item.score);
+}
+
+/** A probability in whole per cent; never 0 or 100, which nobody can be. */
+export const probability = (value) => (value > 0.994 ? "> 99 %" : value < 0.006 ? "< 1 %" : percent(value));
 
 /** `87 % ≥ 31 %`: how sure, and against which threshold. */
 export function sureness(state, item) {
   if (item.score === null) return "drawn";
-  return `${percent(item.score)} ${positive(state, item) ? "≥" : "<"} ${percent(least(state, item))}`;
+  return `${chance(item)} ${positive(state, item) ? "≥" : "<"} ${percent(least(state, item))}`;
 }
 
-/** The marks on the open film: the listed boxes that are not hidden, and in teaching, once revealed, the reference's. */
+/** The marks on the open film: one a place that is not hidden, and in teaching, once revealed, the reference's. */
 export function marks(state) {
   if (!state.reading || !state.boxes) return [];
-  const shown = listed(state).filter((item) => !state.hidden.has(item.key));
   const focus = state.hover ?? state.focus;
-  const own = shown.map((item) => ({
-    key: item.key,
-    box: state.reshaped?.key === item.key ? state.reshaped.box : item.box,
-    colour: labelOf(state, item.label).color,
-    text: words(state, item, focus),
-    dashed: item.score !== null && !positive(state, item),
-    crossed: item.verdict === "rejected",
-    faint: item.verdict === "rejected",
-  }));
+  const own = places(state).flatMap((place) => mark(state, place, focus) ?? []);
   return [...own, ...reference(state)];
 }
 
-function words(state, item, focus) {
-  const name = labelOf(state, item.label).name;
-  const sign = { accepted: "✓ ", rejected: "✗ ", edited: "✎ ", added: "+ " }[item.verdict] ?? "";
-  if (item.score === null) return `${sign}${name}`;
-  return focus === null || focus === item.key
-    ? `${sign}${name} ${sureness(state, item)}`
-    : `${sign}${name} ${percent(item.score)}`;
+function mark(state, place, focus) {
+  const names = place.names.filter((item) => !state.hidden.has(item.key));
+  if (!names.length) return null;
+  const item = names.find((each) => each.key === focus) ?? leading(names);
+  const every = names.every((each) => each.verdict === "rejected");
+  return {
+    key: item.key,
+    box: state.reshaped?.key === item.key ? state.reshaped.box : frame(place, item),
+    colour: labelOf(state, item.label).color,
+    text: words(state, names, focus),
+    dashed: item.score !== null && !names.some((each) => positive(state, each)),
+    crossed: every,
+    faint: every,
+  };
+}
+
+/** The words at a place: of look-alikes first what they are together; rejected names only where there is no other. */
+function words(state, names, focus) {
+  const standing = names.filter((each) => each.verdict !== "rejected");
+  const lines = groups(state, standing.length ? standing : names).map(({ id, items }) => {
+    const each = items.map((one) => sign(state, one, one.key === focus || (focus === null && names.length === 1))).join(", ");
+    return items.length > 1 ? `${labelOf(state, id).name}: ${NOT_TOLD_APART}\n${each}` : each;
+  });
+  if (lines.length > MOST_LINES) lines.splice(MOST_LINES, Infinity, `and ${lines.length - MOST_LINES} more`);
+  return lines.join("\n");
+}
+
+function sign(state, item, full) {
+  const mark = { accepted: "✓ ", rejected: "✗ ", edited: "✎ ", added: "+ " }[item.verdict] ?? "";
+  const name = `${mark}${labelOf(state, item.label).name}`;
+  if (item.score === null) return name;
+  const tried = item.standing === "experimental" ? " (experimental)" : "";
+  return `${name} ${full ? sureness(state, item) : chance(item)}${tried}`;
+}
+
+/** The marks of a film that is only looked at: one a place, in the model's words. */
+export function priorMarks(state, reading) {
+  const items = reading.candidates.map((each, key) => ({ ...each, key, verdict: "open" }));
+  const quiet = { ...state, reading, hidden: new Set(), reshaped: null };
+  return placesOf(
+    items.filter((item) => told(quiet, item)),
+    said(quiet),
+  ).map((place) => mark(quiet, place, null));
 }
 
 function reference(state) {
@@ -73,20 +134,12 @@ function reference(state) {
   }));
 }
 
-/** One sentence about the film, never "normal". */
+/** One sentence about the film, as every form of the result says it; never "normal". */
 export function headline(state) {
   const { reading } = state;
   if (reading.status !== "assessed") return "Not assessed";
   if (secret(state)) return "Your reading first";
-  const names = new Set(
-    state.review.items
-      .filter((item) => item.score !== null && positive(state, item))
-      .map((item) => labelOf(state, item.label).name),
-  );
-  if (names.size) return [...names].join(", ");
-  const unboxed = reading.scores.filter((each) => each.probability >= threshold(state, each.label, "image"));
-  if (unboxed.length) return `${unboxed.map((each) => labelOf(state, each.label).name).join(", ")} (no box)`;
-  return `No finding at the ${state.point} operating point`;
+  return statement(state)?.headline ?? `No finding at the ${state.point} operating point`;
 }
 
 /** Side and zone in words: `right lower zone`; the patient's side. */

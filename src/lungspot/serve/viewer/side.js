@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
-import { POINTS, labelOf, percent, secret, threshold } from "./scene.js";
+import { POINTS, labelOf, percent, secret, threshold, probability as words } from "./scene.js";
 
 /** Build the panel once. `acts`: point, save, undo, redo, new, reader, touched, reveal, erase. */
 export function side(store, acts) {
@@ -26,8 +26,15 @@ export function side(store, acts) {
       button("reveal", "Reveal", "Reveal (R)", acts.reveal),
     ),
     make("ul", { id: "found", "aria-label": "Findings" }),
+    make("ul", { id: "whole", "aria-label": "Of the whole film, without a box" }),
     make("p", { id: "none", class: "hint" }),
-    make("details", { open: true }, make("summary", {}, "Whole film"), make("ul", { id: "scores" })),
+    make("div", { id: "notes" }, button("experimental", "", "", acts.experimental), make("div", { id: "caveats" })),
+    make(
+      "details",
+      { open: true },
+      make("summary", {}, "Whole film: how probable it is that it shows each at all"),
+      make("ul", { id: "scores" }),
+    ),
     make(
       "details",
       {},
@@ -51,7 +58,7 @@ export function side(store, acts) {
     one("point").setAttribute("aria-valuetext", state.point);
     one("point-word").textContent = state.point;
   });
-  store.listen(["reading", "point", "teach", "revealed", "model"], scores);
+  store.listen(["reading", "point", "teach", "revealed", "model", "experimental"], scores);
   store.listen(["reading", "names"], facts);
   store.listen(["model"], card);
   store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
@@ -143,11 +150,13 @@ function scores(state) {
   one("scores").parentElement.hidden = hidden;
   one("sensitivity").hidden = hidden;
   if (hidden) return fill(one("scores"));
-  const rows = [...state.reading.scores].sort((a, b) => b.probability - a.probability);
+  const rows = state.reading.scores
+    .filter((each) => state.experimental || each.standing !== "experimental")
+    .sort((a, b) => b.probability - a.probability);
   fill(one("scores"), ...rows.map((row) => score(state, row)));
 }
 
-function score(state, { label, probability }) {
+function score(state, { label, probability, standing }) {
   const at = threshold(state, label, "image");
   const above = probability >= at;
   const { name, color } = labelOf(state, label);
@@ -155,9 +164,9 @@ function score(state, { label, probability }) {
   return make(
     "li",
     { class: above ? "" : "below" },
-    make("span", { class: "name" }, name),
+    make("span", { class: "name" }, standing === "experimental" ? `${name} (experimental)` : name),
     bar,
-    make("span", { class: "number" }, `${percent(probability)} ${above ? "≥" : "<"} ${percent(at)}`),
+    make("span", { class: "number" }, `${words(probability)} ${above ? "≥" : "<"} ${percent(at)}`),
   );
 }
 
@@ -182,6 +191,7 @@ function facts(state) {
       ["Size", image.width ? `${image.width} × ${image.height} pixels` : ""],
       ["Format", image.format],
       ["View", image.view],
+      ["Sides", sides(reading.edges)],
       [
         "Pixel spacing",
         image.pixel_spacing_mm
@@ -199,6 +209,13 @@ function facts(state) {
       ],
     ]),
   );
+}
+
+/** Which side of the patient lies where, in words. */
+function sides(edges) {
+  const words = { L: "patient's left", R: "patient's right" };
+  const known = Object.entries(edges).map(([edge, letter]) => `${words[letter]} at the ${edge} edge`);
+  return known.join(", ") || "unknown: the file does not say which side of the patient is where";
 }
 
 /** The film's other forms, each in a window of its own. */

@@ -1,12 +1,12 @@
 // One film on one canvas: its picture under the window, the heat map, the boxes, and the reader's aids, in that order.
 
-import { drawLens, drawLine, drawScale } from "./aids.js";
+import { drawLens, drawLine, drawScale, drawSides } from "./aids.js";
 import { picture } from "./film.js";
 import { fit, toScreen } from "./geometry.js";
 import { drawMarks } from "./marks.js";
 
 /**
- * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, heat, marks, focus, editing, line,
+ * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, editing, line,
  * lens, draft}. `view` is where the film lies; `size` the canvas in CSS pixels.
  */
 export function stage(canvas, changed) {
@@ -51,7 +51,8 @@ function paint(context, { canvas, view, size }, scene) {
   drawFilm(context, scene.film, scene.window, view, dense);
   if (scene.heat) drawHeat(context, scene.heat, scene.frame, view);
   const { focus, editing } = scene;
-  drawMarks(context, view, scene.marks ?? [], { focus: focus ?? null, editing, size });
+  const taken = drawSides(context, view, scene.frame, scene.edges ?? {}, size);
+  drawMarks(context, view, scene.marks ?? [], { focus: focus ?? null, editing, size, taken });
   if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, editing: false, size });
   if (scene.line) drawLine(context, view, scene.line, scene.spacing);
   if (scene.spacing) drawScale(context, view, scene.spacing, size);

@@ -11,7 +11,9 @@ export function teaching(store) {
 
   /** The truth's boxes where the server has it, else none; the model's at the operating point. */
   function references() {
-    const model = state.review.items.filter((item) => item.score !== null && positive(state, item));
+    const model = state.review.items.filter(
+      (item) => item.score !== null && positive(state, item) && (state.experimental || item.standing !== "experimental"),
+    );
     const truth = state.reading.truth?.findings.filter((each) => each.box) ?? null;
     return {
       truth: truth?.map((each) => ({ by: "truth", label: each.label, box: each.box })) ?? null,

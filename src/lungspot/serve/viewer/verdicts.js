@@ -53,13 +53,24 @@ const find = (state, key) => state.items.find((item) => item.key === key);
 const same = (a, b) => a.every((value, at) => value === b[at]);
 
 /** Say yes or no to a box; the same word again takes it back. A drawn box that is rejected is gone. */
-export function judge(state, key, verdict) {
+export function judge(state, key, verdict, along = []) {
   const item = find(state, key);
   if (!item) return state;
+  if (along.length) return judgeAll(state, [key, ...along], verdict);
   if (item.score === null) return verdict === "rejected" ? remove(state, key) : state;
   const own = moved(item) ? "edited" : "open"; // to accept a box that was moved is to take it as it stands
   if (item.verdict === verdict) return change(state, key, { verdict: own });
   return change(state, key, { verdict: verdict === "accepted" && own === "edited" ? "edited" : verdict });
+}
+
+/** Say the same of several boxes of the model's, in one step; where the first has that verdict, take all back. */
+function judgeAll(state, keys, verdict) {
+  const back = find(state, keys[0]).verdict === verdict;
+  const items = keys.reduce((held, key) => {
+    const item = find(held, key);
+    return !item || (item.verdict === verdict) !== back ? held : judge(held, key, verdict);
+  }, state).items;
+  return step(state, items);
 }
 
 const moved = (item) => item.score !== null && !(same(item.box, item.original) && !item.renamed);

@@ -1,7 +1,7 @@
 // The worklist: films by urgency, one row each; arrows walk through it, Enter opens.
 
 import { fill, make, one, shape } from "./dom.js";
-import { labelOf, percent, secret } from "./scene.js";
+import { labelOf, probability, secret } from "./scene.js";
 
 const WORDS = { queued: "waiting", reading: "reading…" };
 
@@ -46,7 +46,7 @@ function entry(state, row, open) {
     },
     dot(state, row, covered),
     make("span", { class: "name" }, name),
-    make("span", { class: "number" }, row.status === "assessed" && row.top && !covered ? percent(row.top.score) : ""),
+    make("span", { class: "number" }, row.status === "assessed" && row.top && !covered ? probability(row.top.score) : ""),
     make("span", { class: "what" }, covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state)),
     row.reviewed ? make("span", { class: "tick" }, "✓ reviewed") : null,
   );
