@@ -34,7 +34,7 @@ DATA ?= ../shared/data
 weights: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA)
 	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
-	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --pin --overwrite
+	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --notes tools/model_notes.txt --pin --overwrite
 
 # Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
 CLASSIFIER ?= runs/classifier

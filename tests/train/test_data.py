@@ -26,6 +26,7 @@ def test_known_says_what_the_readers_looked_for():
     assert film.states.tolist() == [BOXED, PRESENT, ABSENT, UNKNOWN]
     np.testing.assert_allclose(film.boxes, [[0.1, 0.1, 0.3, 0.5]])
     assert (film.labels.tolist(), film.split, film.id) == ([0], Split.VAL, "nih/a")
+    assert film.datasets == {"nih", "chestxdet"}
 
 
 def test_pack_prepares_once_and_leaves_out_what_cannot_be_read(tmp_path):

@@ -13,6 +13,7 @@ from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
+from lungspot.train.data import Films
 from lungspot.train.export import agreement, build, serving
 from lungspot.train.loop import train
 from lungspot.train.release import release
@@ -95,3 +96,20 @@ def test_shortcut_checks(trained, generated_films):
     table = accuracy(test, ("effusion", "edema"), fitted)
     assert set(table["labels"]["effusion"]["source"]) == {"nih", "siim_covid"}
     assert set(false_positives(test, ("effusion", "edema"), fitted)) <= {"effusion"}
+
+
+def test_the_terms_are_those_of_the_data(trained, generated_films):
+    def card(*names, notes=()):
+        films = [replace(film, datasets=frozenset(names)) for film in generated_films.films]
+        return release(trained, Films(tuple(films), generated_films.pixels), notes=notes).card
+
+    free = card("hannover", "wingspan", notes=("a", "b"))
+    assert "CC BY 3.0" in free.terms
+    assert "MIT" in free.terms
+    assert "non-commercial" not in free.terms + free.licence
+    assert free.notes == ("a", "b")
+    bound = card("hannover", "tbx11k")
+    assert "research, non-commercial" in bound.licence
+    assert "TBX11K" in bound.terms
+    assert bound.notes == card().notes == ()
+    assert card().terms == ""

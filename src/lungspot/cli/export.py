@@ -28,6 +28,9 @@ def export(
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
     overwrite: Overwrite = False,
     version: Annotated[str, typer.Option(help="The model's version.")] = "0",
+    notes: Annotated[
+        Path | None, typer.Option(help="A text file of what people should know of this model, a paragraph a line.")
+    ] = None,
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
     import hashlib
@@ -52,6 +55,7 @@ def export(
         size=pixels,
         mirror=mirror,
         gate=load_gate(gate, pixels) if gate else None,
+        notes=_paragraphs(notes) if notes else (),
         say=say,
     )
     outputs.write(out, found.data)
@@ -59,3 +63,14 @@ def export(
         about = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
         outputs.write(manifest, (json.dumps(about, indent=1) + "\n").encode())
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})
+
+
+def _paragraphs(path: Path) -> list[str]:
+    from lungspot.errors import InputError
+
+    try:
+        return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
+    except UnicodeDecodeError as error:
+        raise InputError("BAD_VALUE", path, "not a text file in UTF-8") from error

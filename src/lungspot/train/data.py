@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lungspot.datasets import DATASETS
 from lungspot.datasets import truth as reader
 from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.errors import DatasetError, LungspotError
@@ -25,6 +26,7 @@ __all__ = ["OUTLINE", "Film", "Films", "fingerprint", "known", "pack", "sampling
 
 OUTLINE = 128  # cells each way of a film's outlines
 _OUTLINED = ("heart", "right_lung", "left_lung")  # in the order in which a film shows them: the patient faces us
+_DATASET_OF = {source.reader: name for name, data in DATASETS.items() for source in data.sources}
 _CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
 
@@ -33,10 +35,10 @@ class Film:
     """What is known about one film.
 
     ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
-    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``outlines``: uint8
-    (3, OUTLINE, OUTLINE), 0 to 255, how much of each place is heart, patient's right lung, patient's left lung; None
-    where nobody outlined them. ``soft``: float32 (C,), how likely a teacher finds each label, NaN where it was not
-    asked (:mod:`lungspot.train.teacher`).
+    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``datasets``: whose film it
+    is, and whose readers said what is known of it. ``outlines``: uint8 (3, OUTLINE, OUTLINE), 0 to 255, how much of
+    each place is heart, patient's right lung, patient's left lung; None where nobody outlined them. ``soft``: float32
+    (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`).
     """
 
     id: str
@@ -47,6 +49,7 @@ class Film:
     labels: NDArray[np.int64]
     states: NDArray[np.int64]
     noisy: NDArray[np.bool_]
+    datasets: frozenset[str] = frozenset()
     outlines: NDArray[np.uint8] | None = None
     soft: NDArray[np.float32] | None = None
 
@@ -89,6 +92,7 @@ def known(case: Case, labels: Sequence[str]) -> Film:
         labels=np.array(owners, dtype=np.int64),
         states=np.array([_CODES.get(reading.state(label), UNKNOWN) for label in labels], dtype=np.int64),
         noisy=np.array([label in doubtful for label in labels], dtype=np.bool_),
+        datasets=frozenset((case.dataset, *(_DATASET_OF.get(each.reader, case.dataset) for each in case.readings))),
         outlines=_outlines(case),
     )
 

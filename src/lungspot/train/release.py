@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lungspot.datasets.catalog import terms_of
 from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
 from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
@@ -33,22 +34,8 @@ __all__ = ["Release", "opened", "release"]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
 
-_LICENCE: Final = "Weights: research, non-commercial use only (the terms of the training films). Code: Apache-2.0."
-_TERMS: Final = (
-    "NIH ChestX-ray14: free use, cite Wang et al. 2017. ChestX-Det annotations: Apache-2.0. RSNA 2018, "
-    "SIIM-FISABIO-RSNA COVID-19 and TBX11K: research, non-commercial. Shenzhen and Montgomery: cite the NLM. "
-    "DA/DB: academic. Hannover: CC BY 3.0."
-)
-_NOTES: Final = (
-    "Edema was learnt without boxes; its box encloses the brightest part of its activation map.",
-    (
-        "Tuberculosis: TBX11K has no negative films here, so its source is partly its label; judge it on Shenzhen, "
-        "Montgomery and DA/DB. COVID-19: judge it inside SIIM. Both are opacities: a film cannot tell the germ."
-    ),
-    "A box of emphysema is a box around a lung. A box of cardiomegaly is a box around the heart.",
-    "Nodules, pneumothorax and atelectasis are found poorly: few boxes, and few pixels.",
-    "Children, lateral films, and films of other machines than the training sets' were not learnt.",
-)
+_LICENCE: Final = "Weights: under the terms of the films that they learnt from, which the card lists. Code: Apache-2.0."
+_RESEARCH: Final = "Weights: research, non-commercial use only (the terms of the training films). Code: Apache-2.0."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +70,15 @@ def release(  # noqa: PLR0913 - what makes one file another
     size: int | None = None,
     mirror: bool = False,
     gate: tuple[nn.Module, GateCard] | None = None,
+    notes: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> Release:
     """Return the model file of a checkpoint; everything fitted is fitted on val, everything reported is from test.
 
     ``size``: input pixels, the size that training ended with if None. ``mirror``: the file looks at the mirrored film
-    too and gives the mean. Raises ``DATASET_INCOMPLETE`` without films in val, ``MODEL_NUMERIC`` where the file and the
-    network disagree.
+    too and gives the mean. ``notes``: what people should know of this model. Licence and terms are those of the
+    datasets that the films of train, and what is known about them, come from. Raises ``DATASET_INCOMPLETE`` without
+    films in val, ``MODEL_NUMERIC`` where the file and the network disagree.
     """
     labels, pixels = checkpoint.config.labels, size or checkpoint.config.input_size
     val, test = films.of(Split.VAL), films.of(Split.TEST)
@@ -117,6 +106,7 @@ def release(  # noqa: PLR0913 - what makes one file another
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
         say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
+    terms = terms_of({name for i in films.of(Split.TRAIN) for name in films.films[i].datasets})
     card = replace(
         draft,
         box_fusion=fitted.box_fusion,
@@ -128,9 +118,9 @@ def release(  # noqa: PLR0913 - what makes one file another
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),
-        licence=_LICENCE,
-        terms=_TERMS,
-        notes=_NOTES,
+        licence=_RESEARCH if any("non-commercial" in each for each in terms) else _LICENCE,
+        terms=" ".join(terms),
+        notes=tuple(notes),
     )
     standings, metrics["standing"] = standing(seen, card)
     card = replace(
