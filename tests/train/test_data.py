@@ -16,7 +16,7 @@ FRAME = Frame(200, 100)
 
 
 def case(name, states, findings=(), path=None):
-    reading = Reading("ChestX-Det", tuple(findings), states, FRAME)
+    reading = Reading("chestxdet", tuple(findings), states, FRAME)
     return Case(name, "nih", "p1", (reading,), path, FRAME, Split.VAL)
 
 
