@@ -188,7 +188,9 @@ def definition(dotted: str, name: str) -> tuple[str, ast.AST | None]:
             return dotted, node
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lungspot"):
             for alias in node.names:
-                if name == (alias.asname or alias.name):
+                if name == (alias.asname or alias.name) and (inner := f"{node.module}.{alias.name}") != dotted:
+                    if node.module == dotted and module_file(inner).is_file():  # the room gives a whole module
+                        return inner, ast.parse(module_file(inner).read_text(encoding="utf-8"))
                     return definition(str(node.module), alias.name)
     return dotted, None
 
@@ -250,7 +252,8 @@ def api_page() -> str:
         parts += [f"## {room}\n", prose(ast.get_docstring(tree) or "") + "\n"]
         for name in exported(tree):
             home, node = definition(room, name)
-            doc = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
+            documented = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
+            doc = (ast.get_docstring(node) or "") if documented else ""
             says = prose(doc) or remark(home, name) or f"A value of `{home}`."
             parts.append(f"- **`{signature(node, name)}`**  \n{textwrap.indent(says, '  ')}\n")
             for call, words in members(node):

@@ -12,8 +12,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from lungspot.errors import FilmError, printable
-from lungspot.images import has_suffix, walk
-from lungspot.images.archive import is_archive, members
+from lungspot.images import has_suffix, is_archive, members, walk
 from lungspot.outputs import is_drawn
 from lungspot.pipeline import Film
 

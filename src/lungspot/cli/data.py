@@ -132,9 +132,9 @@ def stats(
 ) -> None:
     """Count films by label, source, split and state; measure boxes; warn of sources that cannot be mixed."""
     from lungspot.cli.data_text import agreement_lines, conflict_lines, count_lines, size_lines
-    from lungspot.datasets.agreement import agreement as agreements
-    from lungspot.datasets.stats import conflicts, count, sizes
-    from lungspot.datasets.stats import diseases as as_diseases
+    from lungspot.datasets import agreement as agreements
+    from lungspot.datasets import conflicts, count, sizes
+    from lungspot.datasets import diseases as as_diseases
 
     cases = cases_of(name, root, splits)
     if agreement:
@@ -180,10 +180,9 @@ def split(
     quiet: Quiet = False,
 ) -> None:
     """Split by patient, the same on every machine; refuses a given split that leaks."""
-    from lungspot.datasets.split import split as by_patient
-    from lungspot.datasets.split import splits_csv
-    from lungspot.datasets.splits import read_splits
-    from lungspot.formats.case import Split as Sides
+    from lungspot.datasets import read_splits, splits_csv
+    from lungspot.datasets import split as by_patient
+    from lungspot.formats import Split as Sides
 
     parts = fractions_of(fractions)
     outputs = Outputs([] if given is None else [given], overwrite=overwrite)
@@ -279,7 +278,7 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Unite the readings that several datasets hold of one film; what none looked for stays not looked for."""
-    from lungspot.datasets.merge import merge as unite
+    from lungspot.datasets import merge as unite
 
     if len(sources) % 2:
         raise typer.BadParameter("give each dataset's name and its folder", param_hint="NAME ROOT")
@@ -307,7 +306,7 @@ def draw(
     """Draw a contact sheet of films with every reader's boxes; of all films, those with boxes."""
     import numpy as np
 
-    from lungspot.datasets.contact import contact_sheet
+    from lungspot.datasets import contact_sheet
 
     need_folder_of(out)
     outputs = Outputs(overwrite=overwrite)
@@ -352,7 +351,7 @@ def pool(
 ) -> None:
     """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
     from lungspot.findings import DISEASES
-    from lungspot.formats.image_files import FilmTransfer
+    from lungspot.formats import FilmTransfer
     from lungspot.labelling import choose, make
 
     labels = label_ids(label) or list(DISEASES)

@@ -16,8 +16,7 @@ from lungspot.outputs import writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
-    from lungspot.formats.case import Case, Split
-    from lungspot.formats.problems import Problem
+    from lungspot.formats import Case, Problem, Split
 
 __all__ = [
     "cases_of",
@@ -51,8 +50,7 @@ def problems_of(
     progress: Callable[[Sequence[Path]], Iterable[Path]],
 ) -> tuple[Problem, ...]:
     """Return :func:`lungspot.datasets.check.check`; a name that is none is a usage error."""
-    from lungspot.datasets import sources
-    from lungspot.datasets.check import check
+    from lungspot.datasets import check, sources
 
     require_one_of(name, sources.NAMES, "NAME")
     return check(name, root, splits=splits, films=films, progress=progress)
@@ -60,8 +58,7 @@ def problems_of(
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
     """Write cases in a tool's format, and say so; ends with 1 where films were refused."""
-    from lungspot.formats.catalog import ANNOTATION_FORMATS
-    from lungspot.formats.image_files import FilmTransfer
+    from lungspot.formats import ANNOTATION_FORMATS, FilmTransfer
 
     given, cases = len(cases), with_whole_films(cases)
     with writing():
@@ -80,7 +77,7 @@ def with_whole_films(cases: Sequence[Case]) -> list[Case]:
 
     Raises the error of the first where none is left, so that one bad film never stops the rest.
     """
-    from lungspot.formats.image_files import film_size
+    from lungspot.formats import film_size
 
     kept: list[Case] = []
     refused: list[DatasetError] = []
@@ -111,8 +108,7 @@ def show(lines: Iterable[str]) -> None:
 
 def unsized(name: str, root: Path) -> frozenset[str]:
     """Return the datasets among them whose films' true sizes are not known."""
-    from lungspot.datasets import vindr
-    from lungspot.datasets.sources import sources_of
+    from lungspot.datasets import sources_of, vindr
 
     found = sources_of(name, root)
     unknown = (source for source, folder in found if source == "vindr" and not vindr.sizes_known(folder))
@@ -121,7 +117,7 @@ def unsized(name: str, root: Path) -> frozenset[str]:
 
 def fractions_of(text: str) -> dict[Split, float]:
     """Return the fractions that ``0.8,0.1,0.1`` means."""
-    from lungspot.formats.case import Split
+    from lungspot.formats import Split
 
     try:
         return {side: float(word) for side, word in zip(Split, text.split(","), strict=True)}

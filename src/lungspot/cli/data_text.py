@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lungspot.datasets.agreement import Agreement
-    from lungspot.datasets.stats import Conflict, Count, Sizes
-    from lungspot.formats.problems import Problem
+    from lungspot.datasets import Agreement, Conflict, Count, Sizes
+    from lungspot.formats import Problem
 
 __all__ = ["agreement_lines", "aligned", "count_lines", "problem_lines", "size_lines"]
 

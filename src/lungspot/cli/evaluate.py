@@ -16,9 +16,8 @@ from lungspot.errors import DatasetError, LungspotError, printable
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
-    from lungspot.evaluate.matched import Limits, Pair
-    from lungspot.evaluate.summary import Summary
-    from lungspot.formats.case import Case
+    from lungspot.evaluate import Limits, Pair, Summary
+    from lungspot.formats import Case
 
 __all__ = ["evaluate"]
 
@@ -74,10 +73,17 @@ def evaluate(
 
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
-    from lungspot.evaluate.folder import folder_of
-    from lungspot.evaluate.pairing import Paired, common_films, only_labels, pair_files, people
-    from lungspot.evaluate.summary import Settings, summarise
-    from lungspot.evaluate.truths import truths
+    from lungspot.evaluate import (
+        Paired,
+        Settings,
+        common_films,
+        folder_of,
+        only_labels,
+        pair_files,
+        people,
+        summarise,
+        truths,
+    )
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
     if unknown := set(divisions) - set(_DIVISIONS):
@@ -112,7 +118,7 @@ def evaluate(
     summary = summarise(pairs, limits, settings, against)
     if shortcut is not None:
         from lungspot.detect import load_detector
-        from lungspot.evaluate.shortcuts import shortcuts
+        from lungspot.evaluate import shortcuts
 
         watch = partial(progress, what="Looking for shortcuts", quiet=quiet)
         summary.document["shortcuts"] = shortcuts(pairs, load_detector(shortcut), progress=watch)
@@ -128,7 +134,7 @@ def evaluate(
 
 def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -> Outputs:
     """Return what may be written, once every file of the report may be; ``read``: the files and folders of inputs."""
-    from lungspot.evaluate.folder import FILES
+    from lungspot.evaluate import FILES
     from lungspot.images import walk
 
     given = [Path(each) for each in read if each is not None]
@@ -139,7 +145,7 @@ def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -
 
 
 def _say_summary(summary: Summary, out: Path, films: int, refused: int, *, quiet: bool) -> None:
-    from lungspot.evaluate.summary import notes
+    from lungspot.evaluate import notes
 
     mean = summary.document["mean"]
     emit(
@@ -166,10 +172,10 @@ def _source(truth: str) -> tuple[str, Path]:
 
 
 def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, looked_for_all: bool) -> list[Case]:
-    from lungspot.evaluate.pairing import exhaustive
+    from lungspot.evaluate import exhaustive
 
     if name == "coco" and splits is None:
-        from lungspot.datasets.merge import merge
+        from lungspot.datasets import merge
         from lungspot.formats import coco
 
         cases = merge(coco.read(root, need_films=False))  # boxes can be judged where the films are not

@@ -37,9 +37,7 @@ def export(
     import json
 
     with extra("train", "exporting"):
-        from lungspot.train.gate import load_gate
-        from lungspot.train.release import opened, release
-        from lungspot.train.start import gather
+        from lungspot.train import gather, load_gate, opened, release
     manifest = out.parent / "manifest.json"
     outputs = Outputs([run / "last.pt" if run.is_dir() else run, *([gate] if gate else [])], overwrite=overwrite)
     for file in (out, manifest) if pin else (out,):

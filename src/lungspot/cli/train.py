@@ -47,8 +47,7 @@ def train(
     from lungspot.errors import InputError
 
     with extra("train", "training"):
-        from lungspot.train.config import TrainConfig
-        from lungspot.train.start import run
+        from lungspot.train import TrainConfig, run
     chosen = TrainConfig.from_toml(config) if config else TrainConfig()
     try:
         over = tomllib.loads("\n".join(settings or []))

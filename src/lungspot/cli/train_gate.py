@@ -30,8 +30,7 @@ def train_gate(
     with extra("train", "training a gate"):
         import torch
 
-        from lungspot.train.gate import fit_gate, judge_gate, save_gate
-        from lungspot.train.gate_films import pack_gate
+        from lungspot.train import fit_gate, judge_gate, pack_gate, save_gate
 
     outputs = Outputs([cache or out.with_suffix(".films.npz")], overwrite=overwrite)
     outputs.require(out)

@@ -1,7 +1,47 @@
 """People's readings: every public chest X-ray dataset behind one type, with its holes stated."""
 
-from lungspot.datasets.catalog import DATASETS, load, load_all
+from lungspot.datasets import sources, vindr
+from lungspot.datasets.agreement import Agreement, agreement
+from lungspot.datasets.anatomy import anatomy_masks
+from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
+from lungspot.datasets.check import check
+from lungspot.datasets.contact import contact_sheet
+from lungspot.datasets.merge import merge
+from lungspot.datasets.sources import sources_of
+from lungspot.datasets.split import split, splits_csv
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.formats.case import Case, Split
+from lungspot.datasets.stats import Conflict, Count, Sizes, conflicts, count, diseases, sizes
+from lungspot.datasets.truth import noisy, truth
+from lungspot.formats import Case, Split
 
-__all__ = ["DATASETS", "Case", "Split", "apply_splits", "load", "load_all", "read_splits"]
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "Agreement",
+    "Case",
+    "Conflict",
+    "Count",
+    "Sizes",
+    "Split",
+    "agreement",
+    "anatomy_masks",
+    "apply_splits",
+    "check",
+    "conflicts",
+    "contact_sheet",
+    "count",
+    "diseases",
+    "load",
+    "load_all",
+    "merge",
+    "noisy",
+    "read_splits",
+    "sizes",
+    "sources",
+    "sources_of",
+    "split",
+    "splits_csv",
+    "terms_of",
+    "truth",
+    "vindr",
+]

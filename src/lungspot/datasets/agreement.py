@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State, weighted
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 
 __all__ = ["Agreement", "agreement"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 
 __all__ = ["ORGANS", "OUTLINED", "anatomy_masks", "anatomy_of", "anatomy_reading", "mask_box"]
 

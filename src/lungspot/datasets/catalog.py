@@ -26,8 +26,7 @@ from lungspot.datasets import (
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
-from lungspot.formats.case import Case
-from lungspot.formats.films import list_films
+from lungspot.formats import Case, list_films
 
 __all__ = ["DATASETS", "SOURCES", "Dataset", "load", "load_all", "terms_of"]
 

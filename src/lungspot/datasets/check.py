@@ -19,9 +19,7 @@ from lungspot.datasets.split import leaks
 from lungspot.datasets.splits import read_splits
 from lungspot.errors import DatasetError
 from lungspot.findings import Box
-from lungspot.formats.case import Case, Split
-from lungspot.formats.faults import Faults
-from lungspot.formats.problems import PROBLEMS, Problem
+from lungspot.formats import PROBLEMS, Case, Faults, Problem, Split
 
 __all__ = ["PROBLEMS", "FilmLook", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
 

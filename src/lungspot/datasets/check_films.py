@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.extras import extra
-from lungspot.formats.case import Case
-from lungspot.formats.problems import Problem
+from lungspot.formats import Case, Problem
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 if TYPE_CHECKING:

@@ -14,10 +14,7 @@ from typing import Any, Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
-from lungspot.formats.case import Case, Split
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import need, read_list
+from lungspot.formats import STRICT, Case, Faults, Split, Table, find_films, need, read_list
 
 __all__ = ["DATASET", "LABELS", "READER", "cases", "nih_names"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Frame, State, taxonomy
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 from lungspot.images import read
 
 if TYPE_CHECKING:

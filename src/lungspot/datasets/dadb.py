@@ -14,9 +14,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
-from lungspot.formats.case import Case, everything_absent
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import need_folder
+from lungspot.formats import Case, everything_absent, find_films, need_folder
 
 __all__ = ["DATASET", "READER", "cases"]
 

@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lungspot.errors import InputError
-from lungspot.formats.case import Case
-from lungspot.formats.faults import Faults
+from lungspot.formats import Case, Faults
 
 __all__ = ["Dataset", "Source", "Standing"]
 

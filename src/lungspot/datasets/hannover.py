@@ -13,10 +13,7 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Finding, Reading, State
-from lungspot.formats.case import Case
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import Row, age_in_years, need_folder, sex, view
+from lungspot.formats import STRICT, Case, Faults, Row, Table, age_in_years, find_films, need_folder, sex, view
 
 __all__ = ["DATASET", "READER", "cases"]
 

@@ -15,11 +15,8 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Frame, Reading
-from lungspot.formats.case import Case
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import Row, age_in_years, need_folder, sex
-from lungspot.images.radiograph import View
+from lungspot.formats import STRICT, Case, Faults, Row, Table, age_in_years, find_films, need_folder, sex
+from lungspot.images import View
 
 __all__ = ["DATASET", "FRAME", "READER", "cases", "subtlety"]
 

@@ -15,10 +15,7 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Frame, Reading
-from lungspot.formats.case import Case, Split
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import need_folder
+from lungspot.formats import STRICT, Case, Faults, Split, Table, find_films, need_folder
 
 __all__ = ["DATASET", "READER", "cases"]
 

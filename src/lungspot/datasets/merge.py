@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from lungspot.findings import Frame, Reading
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 from lungspot.images import Sex, View
 
 __all__ = ["merge"]

@@ -17,10 +17,21 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source, Standing
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case, Split
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import Row, age_in_years, need, need_folder, read_lines, sex, view
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    Row,
+    Split,
+    Table,
+    age_in_years,
+    find_films,
+    need,
+    need_folder,
+    read_lines,
+    sex,
+    view,
+)
 
 __all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases"]
 

@@ -19,9 +19,16 @@ from PIL import Image
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case, everything_absent
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import age_in_years, need_folder, read_object, refuse_row, sex
+from lungspot.formats import (
+    Case,
+    age_in_years,
+    everything_absent,
+    find_films,
+    need_folder,
+    read_object,
+    refuse_row,
+    sex,
+)
 from lungspot.images import Sex, View, walk
 
 __all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]

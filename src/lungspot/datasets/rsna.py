@@ -16,10 +16,7 @@ from lungspot.datasets.chestxdet import nih_names
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
-from lungspot.formats.case import Case, everything_absent
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import need
+from lungspot.formats import STRICT, Case, Faults, Table, dicom_facts, everything_absent, find_films, need
 
 __all__ = ["CLASSES", "DATASET", "READER", "cases"]
 

@@ -13,9 +13,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset
 from lungspot.datasets.rsna import READER
 from lungspot.errors import DatasetError
-from lungspot.formats.case import Case, everything_absent
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import need_folder
+from lungspot.formats import Case, everything_absent, find_films, need_folder
 
 __all__ = ["DATASET", "cases"]
 

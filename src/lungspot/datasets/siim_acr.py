@@ -17,10 +17,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Frame, Reading, enclosing
-from lungspot.formats.case import Case
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import need_folder
+from lungspot.formats import STRICT, Case, Faults, Table, dicom_facts, find_films, need_folder
 
 __all__ = ["DATASET", "READER", "boxes_of", "cases", "runs_of"]
 

@@ -15,10 +15,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import Row, need
+from lungspot.formats import STRICT, Case, Faults, Row, Table, dicom_facts, find_films, need
 
 __all__ = ["CLASSES", "DATASET", "READER", "cases"]
 

@@ -10,8 +10,7 @@ from lungspot.datasets.catalog import DATASETS, load
 from lungspot.datasets.merge import merge
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
-from lungspot.formats.case import Case, Split
-from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats import ANNOTATION_FORMATS, Case, Split
 
 __all__ = ["ALL", "NAMES", "cases_of", "in_split", "load_source", "same_kind", "sources_of"]
 

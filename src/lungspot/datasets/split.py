@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.errors import DatasetError, InputError
-from lungspot.formats.case import Case, Split
+from lungspot.formats import Case, Split
 
 __all__ = ["FRACTIONS", "Leak", "leaks", "refuse_leaks", "side", "split", "splits_csv", "write_splits"]
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lungspot.formats.case import Case, Split
-from lungspot.formats.tables import read_rows, refuse_row
+from lungspot.formats import Case, Split, read_rows, refuse_row
 
 __all__ = ["apply_splits", "read_splits"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lungspot.datasets.catalog import SOURCES
 from lungspot.datasets.truth import truth
 from lungspot.findings import State, union
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 
 __all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "sizes"]
 

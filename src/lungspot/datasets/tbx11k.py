@@ -15,11 +15,19 @@ from typing import Any, Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case, Split, everything_absent
-from lungspot.formats.faults import STRICT, Faults
-from lungspot.formats.films import list_films
-from lungspot.formats.tables import need, need_folder, read_lines, read_object
-from lungspot.formats.xml_tree import parse_xml
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    Split,
+    everything_absent,
+    list_films,
+    need,
+    need_folder,
+    parse_xml,
+    read_lines,
+    read_object,
+)
 
 __all__ = ["DATASET", "LABELS", "NAMES", "READER", "cases"]
 

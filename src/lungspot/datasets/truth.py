@@ -26,7 +26,7 @@ from lungspot.datasets.catalog import SOURCES
 from lungspot.datasets.declaration import Source, Standing
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 
 __all__ = ["TRUTH", "noisy", "truth"]
 

@@ -20,10 +20,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case, Split
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import dicom_facts, find_films
-from lungspot.formats.tables import Row, header_of, need_folder
+from lungspot.formats import STRICT, Case, Faults, Row, Split, Table, dicom_facts, find_films, header_of, need_folder
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = ["CONSENSUS", "DATASET", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]

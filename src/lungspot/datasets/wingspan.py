@@ -18,10 +18,7 @@ from typing import Final
 from lungspot.datasets.anatomy import anatomy_of
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats.case import Case
-from lungspot.formats.faults import STRICT, Faults, Table
-from lungspot.formats.films import find_films
-from lungspot.formats.tables import need_folder
+from lungspot.formats import STRICT, Case, Faults, Table, find_films, need_folder
 
 __all__ = ["DATASET", "FRAME", "LARGE", "NORMAL", "READER", "cases", "mask_ratio"]
 

@@ -1,30 +1,63 @@
 """How good: what was found against what is true, with intervals over patients (docs/reference/metrics.md)."""
 
+from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import auroc, reliability
 from lungspot.evaluate.detection import Judged, average_precision, judge
+from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
-from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
-from lungspot.evaluate.measure import METRICS, Value, compare, measure, values
-from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
+from lungspot.evaluate.matched import FilmBoxes, Limits, Matched, Pair, tabulate, tabulate_arrays
+from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, measure, part, quick, values
+from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, people
+from lungspot.evaluate.plots import COLORS, figure_of, svg_of
+from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
+from lungspot.evaluate.shortcuts import linear_probe, shortcuts
+from lungspot.evaluate.summary import Settings, Summary, notes, summarise
+from lungspot.evaluate.truths import truths
 
 __all__ = [
+    "COLORS",
+    "FILES",
     "METRICS",
+    "FilmBoxes",
     "Judged",
     "Limits",
     "Matched",
     "Pair",
+    "Paired",
+    "Settings",
+    "Summary",
     "Value",
+    "agreement_auroc",
     "auroc",
     "average_precision",
     "by_patient",
+    "common_films",
     "compare",
+    "counts",
+    "exhaustive",
+    "figure_of",
+    "folder_of",
+    "interval",
     "judge",
+    "linear_probe",
+    "macro",
     "match",
     "match_at",
     "measure",
+    "notes",
+    "only_labels",
+    "pair_files",
+    "part",
+    "people",
     "permutation_weights",
+    "quick",
     "reliability",
+    "shortcuts",
+    "summarise",
+    "svg_of",
     "tabulate",
+    "tabulate_arrays",
+    "truths",
     "unit_weights",
     "values",
 ]

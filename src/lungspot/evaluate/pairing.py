@@ -16,8 +16,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
-from lungspot.formats.case import Case
-from lungspot.formats.films import dicom_facts
+from lungspot.formats import Case, dicom_facts
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = [

@@ -18,8 +18,7 @@ from typing import Any
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import Limits
 from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import coco
-from lungspot.formats.annotated_image import AnnotatedImage
+from lungspot.formats import AnnotatedImage, coco
 
 __all__ = ["Predicted", "read_predicted"]
 

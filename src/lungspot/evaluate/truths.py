@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lungspot.datasets.catalog import DATASETS, SOURCES
-from lungspot.datasets.truth import noisy, truth
+from lungspot.datasets import DATASETS, SOURCES, noisy, truth
 from lungspot.evaluate.pairing import without
 from lungspot.findings import Reading, majority
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 
 __all__ = ["truths"]
 

@@ -1,6 +1,75 @@
 """Annotation files of the labelling tools, CSV tables and our own JSON: read into cases, written from cases."""
 
+from lungspot.formats import coco, image_labels
+from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, stated_size
 from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
+from lungspot.formats.faults import STRICT, Faults, Table
+from lungspot.formats.films import dicom_facts, find_films, list_films
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
+from lungspot.formats.problems import PROBLEMS, Problem
+from lungspot.formats.reconcile import nearest
+from lungspot.formats.sidecar import file_key
+from lungspot.formats.tables import (
+    Row,
+    age_in_years,
+    header_of,
+    need,
+    need_folder,
+    read_lines,
+    read_list,
+    read_object,
+    read_rows,
+    refuse_row,
+    sex,
+    view,
+)
+from lungspot.formats.xml_tree import parse_xml
 
-__all__ = ["ANNOTATION_FORMATS", "Case", "Format", "Split", "everything_absent"]
+__all__ = [
+    "ANNOTATION_FORMATS",
+    "PROBLEMS",
+    "READER",
+    "STRICT",
+    "AnnotatedImage",
+    "Case",
+    "Faults",
+    "FilmTransfer",
+    "Format",
+    "Mark",
+    "Problem",
+    "Progress",
+    "Row",
+    "Split",
+    "Table",
+    "age_in_years",
+    "annotated_images_of",
+    "case_from_json",
+    "case_to_json",
+    "coco",
+    "dicom_facts",
+    "everything_absent",
+    "file_key",
+    "film_size",
+    "find_films",
+    "header_of",
+    "image_labels",
+    "list_films",
+    "load_json",
+    "marks_of",
+    "nearest",
+    "need",
+    "need_folder",
+    "new_folder",
+    "parse_xml",
+    "read_lines",
+    "read_list",
+    "read_object",
+    "read_rows",
+    "refuse_row",
+    "sex",
+    "stated_size",
+    "view",
+    "write_json",
+]

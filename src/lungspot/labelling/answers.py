@@ -21,11 +21,7 @@ from lungspot.findings import (
     Reading,
     State,
 )
-from lungspot.formats.annotated_image import READER, AnnotatedImage, marks_of
-from lungspot.formats.case import Case
-from lungspot.formats.catalog import ANNOTATION_FORMATS
-from lungspot.formats.reconcile import nearest
-from lungspot.formats.sidecar import file_key
+from lungspot.formats import ANNOTATION_FORMATS, READER, AnnotatedImage, Case, file_key, marks_of, nearest
 from lungspot.labelling.tasks import TASKS_FILE, LabellingTask, proposed, read_tasks
 
 __all__ = ["EDITED", "HUMAN", "MODEL", "Answers", "collect"]

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.truth import truth
+from lungspot.datasets import truth
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import (
     DISEASES,
@@ -26,12 +26,23 @@ from lungspot.findings import (
     reading_to_json,
     taxonomy,
 )
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, marks_of, stated_size
-from lungspot.formats.case import Case
-from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
-from lungspot.formats.catalog import ANNOTATION_FORMATS
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
-from lungspot.formats.sidecar import file_key
+from lungspot.formats import (
+    ANNOTATION_FORMATS,
+    AnnotatedImage,
+    Case,
+    FilmTransfer,
+    Mark,
+    Progress,
+    annotated_images_of,
+    case_from_json,
+    case_to_json,
+    file_key,
+    load_json,
+    marks_of,
+    new_folder,
+    stated_size,
+    write_json,
+)
 
 __all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "choose", "make", "proposed", "read_tasks"]
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
-from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.images import View
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of

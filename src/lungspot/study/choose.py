@@ -9,9 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.evaluate.matched import Limits, Pair, tabulate
-from lungspot.evaluate.measure import quick
-from lungspot.evaluate.resample import unit_weights
+from lungspot.evaluate import Limits, Pair, quick, tabulate, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
 from lungspot.study.films import Corners, StudyFilm
 from lungspot.study.heat_maps import MAPS, cut

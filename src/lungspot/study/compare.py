@@ -16,12 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import Detector
-from lungspot.evaluate.matched import Limits, Matched, Pair, tabulate
-from lungspot.evaluate.measure import Value, compare, macro, measure, quick
-from lungspot.evaluate.pairing import people
-from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
+from lungspot.evaluate import (
+    Limits,
+    Matched,
+    Pair,
+    Value,
+    by_patient,
+    compare,
+    interval,
+    macro,
+    measure,
+    people,
+    permutation_weights,
+    quick,
+    tabulate,
+    unit_weights,
+)
 from lungspot.findings import Reading, State
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 from lungspot.study.choose import Choice, heat_of, pairs_of
 from lungspot.study.films import Corners, StudyFilm, in_fractions
 from lungspot.study.heat_maps import GRID

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungspot.datasets.truth import truth
+from lungspot.datasets import truth
 from lungspot.detect import Correction, Detector, decode
 from lungspot.errors import LungspotError
 from lungspot.explain import agree_all, cam
 from lungspot.findings import Box, Frame, Reading
-from lungspot.formats.case import Case
+from lungspot.formats import Case
 from lungspot.images import Radiograph, prepare, read
 from lungspot.study.heat_maps import heat_maps, random_map
-from lungspot.train.model import Network
+from lungspot.train import Network
 
 __all__ = ["Corners", "StudyFilm", "in_fractions", "look"]
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lungspot.explain import standing_out
-from lungspot.train.model import Network
+from lungspot.train import Network
 
 __all__ = ["GRID", "MAPS", "cut", "heat_maps", "random_map"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lungspot.evaluate.plots import COLORS, figure_of, svg_of
+from lungspot.evaluate import COLORS, figure_of, svg_of
 from lungspot.findings import taxonomy
 from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS
 

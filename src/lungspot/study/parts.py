@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import Detector
-from lungspot.evaluate.agreement import agreement_auroc
-from lungspot.evaluate.matched import Limits, Pair, tabulate
-from lungspot.evaluate.measure import Value, macro, part, quick
-from lungspot.evaluate.resample import by_patient, interval, unit_weights
+from lungspot.evaluate import (
+    Limits,
+    Pair,
+    Value,
+    agreement_auroc,
+    by_patient,
+    interval,
+    macro,
+    part,
+    quick,
+    tabulate,
+    unit_weights,
+)
 from lungspot.findings import Box, Finding, Reading, State
 from lungspot.study.compare import Ways
 from lungspot.study.films import StudyFilm

@@ -8,19 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lungspot.datasets.catalog import load, load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets import apply_splits, load, load_all, read_splits
 from lungspot.detect import Detector
 from lungspot.errors import InputError
-from lungspot.evaluate.measure import Value
-from lungspot.formats.case import Split
+from lungspot.evaluate import Value
+from lungspot.formats import Split
 from lungspot.study.choose import choose
 from lungspot.study.compare import ceiling, locate, measured, p_values
 from lungspot.study.films import StudyFilm, look
 from lungspot.study.gallery import panels
 from lungspot.study.page import bars, page
 from lungspot.study.parts import agreeing, by_source
-from lungspot.train.loop import Checkpoint
+from lungspot.train import Checkpoint
 
 __all__ = ["run", "write"]
 

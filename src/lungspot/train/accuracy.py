@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import calibrate
-from lungspot.evaluate.matched import FilmBoxes, Limits, Matched, tabulate_arrays
-from lungspot.evaluate.measure import counts, part, quick
-from lungspot.evaluate.resample import by_patient, interval, unit_weights
-from lungspot.evaluate.shortcuts import linear_probe
+from lungspot.evaluate import (
+    FilmBoxes,
+    Limits,
+    Matched,
+    by_patient,
+    counts,
+    interval,
+    linear_probe,
+    part,
+    quick,
+    tabulate_arrays,
+    unit_weights,
+)
 from lungspot.findings import taxonomy
 from lungspot.train.calibrate import Fitted
 from lungspot.train.loss import ABSENT, PRESENT

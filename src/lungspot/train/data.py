@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungspot.datasets import DATASETS
-from lungspot.datasets import truth as reader
-from lungspot.datasets.anatomy import anatomy_masks
+from lungspot.datasets import DATASETS, anatomy_masks, noisy, truth
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.findings import State
-from lungspot.formats.case import Case, Split
+from lungspot.formats import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
@@ -76,7 +74,7 @@ class Films:
 
 def known(case: Case, labels: Sequence[str]) -> Film:
     """Return what training uses of a case: :func:`lungspot.datasets.truth.truth` and ``noisy`` as arrays."""
-    reading, doubtful = reader.truth(case), reader.noisy(case)
+    reading, doubtful = truth(case), noisy(case)
     boxes, owners = [], []
     for finding in reading.findings:
         if finding.box is not None and not finding.crowd and finding.label in labels and case.frame is not None:

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from lungspot.errors import InputError
-from lungspot.formats.case import Split
+from lungspot.formats import Split
 from lungspot.train.augment import augment, plain
 from lungspot.train.backbones import begin_backbone
 from lungspot.train.config import TrainConfig

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungspot.datasets.catalog import terms_of
+from lungspot.datasets import terms_of
 from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
 from lungspot.errors import DatasetError
-from lungspot.formats.case import Split
+from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.anatomy import judge_anatomy, look, sure_from
 from lungspot.train.augment import plain

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets import apply_splits, load_all, read_splits
 from lungspot.errors import InputError, LungspotError
 from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.formats.case import Split
+from lungspot.formats import Split
 from lungspot.train.data import Films
 from lungspot.train.loss import PRESENT
 from lungspot.train.model import Output

@@ -1,0 +1,62 @@
+"""Other rooms come in by the front door: a room's ``__init__.__all__`` (docs/adr/0024)."""
+
+import ast
+import importlib
+import types
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "lungspot"
+
+
+def rooms():
+    found = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    return found - {"__init__", "__main__"}
+
+
+def imports_of(path):
+    """Yield (line, module, names) of every import of lungspot in a module, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lungspot":
+            yield node.lineno, node.module.split("."), [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == "lungspot":
+                    yield node.lineno, alias.name.split("."), []
+
+
+def offered(room):
+    """Return the names in a room's ``__all__``; a room of one file has no inside."""
+    door = SOURCE / room / "__init__.py"
+    tree = ast.parse((door if door.is_file() else SOURCE / f"{room}.py").read_text(encoding="utf-8"))
+    (names,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and "__all__" in ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+    )
+    return set(ast.literal_eval(names))
+
+
+@pytest.mark.parametrize("room", sorted(rooms()))
+def test_other_rooms_come_in_by_the_front_door(room):
+    """What a room takes from another stands in the other's ``__all__``, and is taken from there (docs/adr/0024)."""
+    inside = SOURCE / room
+    wrong = []
+    for path in inside.rglob("*.py") if inside.is_dir() else [inside.with_suffix(".py")]:
+        for line, module, taken in imports_of(path):
+            if len(module) == 1 or module[1] == room:
+                continue
+            hidden = [name for name in taken if name not in offered(module[1])]
+            if len(module) > 2 or hidden:
+                wrong.append(f"{path.relative_to(SOURCE)}:{line}: {'.'.join(module)} {', '.join(hidden)}".rstrip())
+    assert not wrong
+
+
+def test_a_door_gives_what_it_says():
+    for room in sorted(rooms() - {"cli"}):
+        module = importlib.import_module(f"lungspot.{room}")
+        homes = {name: getattr(module, name) for name in module.__all__}  # those that are found when asked for, too
+        modules = {name for name, value in homes.items() if isinstance(value, types.ModuleType)}
+        assert modules <= {"coco", "image_labels", "sources", "vindr"}, f"{room}: a module hides what is called like it"
