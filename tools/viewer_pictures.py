@@ -64,6 +64,7 @@ def main() -> None:
                 executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
             )
             page = browser.new_page(viewport={"width": LAPTOP[0], "height": LAPTOP[1]})
+            page.set_default_timeout(300_000)  # of a machine that has much else to do
             page.goto(address)
             page.set_input_files("#picker", films())
             page.locator("#rows .row.not_assessed").nth(1).wait_for()
