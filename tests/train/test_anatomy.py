@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungspot.train.anatomy import Seen, judge_anatomy, look, sure_from
+from lungspot.train.anatomy import AnatomyPredictions, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.data import Films
 
 SIZE = 64
@@ -25,7 +25,7 @@ def test_a_perfect_network_has_no_errors(generated_films):
         organs = np.zeros((3, 8, 8), np.float32) if film.outlines is None else cells(outlines[film.id])
         return {"organs": organs[None], "mirrored": np.array([[0.99 if number % 2 else 0.01]], np.float32)}
 
-    seen = look(run, generated_films, range(len(generated_films)), SIZE)
+    seen = predict_anatomy(run, generated_films, range(len(generated_films)), SIZE)
     found = judge_anatomy(seen, 0.9)
     assert found["outlined_films"] == found["ratio_films"] == 10
     assert min(found["median_iou"].values()) > 0.99
@@ -37,7 +37,7 @@ def test_what_is_missed_counts(generated_films):
     film = generated_films.films[0]
     none = np.zeros((3, 8, 8), np.float32)
     shifted = np.roll(cells(film.outlines), 1, axis=2)
-    seen = Seen((film, film), np.array([0.95, 0.5]), np.array([0.2, 0.95]), {0: none, 1: shifted})
+    seen = AnatomyPredictions((film, film), np.array([0.95, 0.5]), np.array([0.2, 0.95]), {0: none, 1: shifted})
     found = judge_anatomy(seen, 0.9)
     assert found["ratio_films"] == 1  # without organs there is no ratio
     assert found["median_iou"]["heart"] == pytest.approx(0.25)  # between 0 and a half
@@ -54,7 +54,9 @@ def test_what_is_missed_counts(generated_films):
     ],
 )
 def test_sure_from(said, sure, generated_films):
-    assert sure_from(Seen(generated_films.films[:1] * len(said), said, 1 - said, {})) == pytest.approx(sure, abs=1e-3)
+    assert mirror_threshold(
+        AnatomyPredictions(generated_films.films[:1] * len(said), said, 1 - said, {})
+    ) == pytest.approx(sure, abs=1e-3)
 
 
 def test_films_without_outlines_are_judged_by_their_mirrors_alone(generated_films):
@@ -63,6 +65,6 @@ def test_films_without_outlines_are_judged_by_their_mirrors_alone(generated_film
     def run(_):
         return {"organs": np.zeros((1, 3, 8, 8), np.float32), "mirrored": np.array([[0.5]], np.float32)}
 
-    found = judge_anatomy(look(run, bare, range(4), SIZE), 0.9)
+    found = judge_anatomy(predict_anatomy(run, bare, range(4), SIZE), 0.9)
     assert (found["films"], found["outlined_films"], found["ratio_mean_absolute_error"]) == (4, 0, None)
     assert found["median_iou"] == {}

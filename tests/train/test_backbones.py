@@ -13,9 +13,9 @@ from lungspot.errors import InputError, SetupError
 from lungspot.train import backbones
 from lungspot.train.backbones import BACKBONES, begin_backbone
 from lungspot.train.config import TrainConfig
+from lungspot.train.export_model import export_model, open_checkpoint
 from lungspot.train.loop import train
 from lungspot.train.model import Network
-from lungspot.train.release import opened, release
 
 SIZE = 64
 LITE = ("lite0", "lite1", "lite2")
@@ -117,12 +117,12 @@ def test_a_random_start_is_normalised_and_is_not_imagenet():
 def test_a_run_learns_with_any_backbone_and_says_the_same_when_released(backbone, tiny, generated_films, tmp_path):
     config = replace(tiny, backbone=backbone, backbone_rate=0.5, steps=4)
     end = train(config, generated_films, tmp_path / "run")
-    made = release(end, generated_films)
+    made = export_model(end, generated_films)
     assert max(made.largest.values()) < 1e-4
     (tmp_path / "model.onnx").write_bytes(made.data)
     picture = np.zeros((1, 1, 64, 64), np.float32)
     assert load_detector(tmp_path / "model.onnx").run(picture).scores.shape[-1] == 2
-    assert opened(tmp_path / "model.onnx").config.backbone == backbone
+    assert open_checkpoint(tmp_path / "model.onnx").config.backbone == backbone
     # and a run may begin with the file
     again = train(replace(config, steps=1), generated_films, tmp_path / "again", begin=tmp_path / "model.onnx")
     assert again.step == 1

@@ -37,15 +37,15 @@ def export(
     import json
 
     with extra("train", "exporting"):
-        from lungspot.train import gather, load_gate, opened, release
+        from lungspot.train import export_model, gather, load_gate, open_checkpoint
     manifest = out.parent / "manifest.json"
     outputs = Outputs([run / "last.pt" if run.is_dir() else run, *([gate] if gate else [])], overwrite=overwrite)
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
-    checkpoint = opened(run)
+    checkpoint = open_checkpoint(run)
     films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size
-    found = release(
+    found = export_model(
         checkpoint,
         films,
         name=name,

@@ -14,7 +14,7 @@ from lungspot.findings import Box, Frame, iou_matrix
 from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films
 
-__all__ = ["FALSE_ALARMS", "Seen", "judge_anatomy", "look", "sure_from"]
+__all__ = ["FALSE_ALARMS", "AnatomyPredictions", "judge_anatomy", "mirror_threshold", "predict_anatomy"]
 
 FALSE_ALARMS: Final = 0.002  # of films that are no mirror images, called one on val at most
 _ORGANS: Final = ("heart", "right_lung", "left_lung")  # in the order of a film's outlines
@@ -24,7 +24,7 @@ Outputs = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AnatomyPredictions:
     """What a network said of N films.
 
     ``plain`` and ``turned``: (N,), how likely each film is a mirror image as it is, and after it was mirrored.
@@ -37,7 +37,7 @@ class Seen:
     organs: Mapping[int, NDArray[np.float32]]
 
 
-def look(run: Outputs, films: Films, indices: Iterable[int], size: int) -> Seen:
+def predict_anatomy(run: Outputs, films: Films, indices: Iterable[int], size: int) -> AnatomyPredictions:
     """Return what a network says of films both ways round; ``run``: (1, 1, size, size) → its outputs by name."""
     chosen = list(indices)
     both: list[tuple[float, float]] = []
@@ -49,17 +49,17 @@ def look(run: Outputs, films: Films, indices: Iterable[int], size: int) -> Seen:
         if films.films[index].outlines is not None:
             organs[number] = said["organs"][0]
     table = np.array(both, dtype=np.float64).reshape(-1, 2)
-    return Seen(tuple(films.films[i] for i in chosen), table[:, 0], table[:, 1], organs)
+    return AnatomyPredictions(tuple(films.films[i] for i in chosen), table[:, 0], table[:, 1], organs)
 
 
-def sure_from(seen: Seen) -> float:
+def mirror_threshold(seen: AnatomyPredictions) -> float:
     """Return from which probability, .5 or more, at most :data:`FALSE_ALARMS` of the films are called mirrored."""
     allowed = int(FALSE_ALARMS * len(seen.plain))
     worst = np.sort(seen.plain)[::-1][allowed] if len(seen.plain) > allowed else 0.5
     return round(float(np.clip(np.nextafter(worst, 1) + 1e-3, 0.5, 0.999)), 3)
 
 
-def judge_anatomy(seen: Seen, sure: float) -> dict[str, Any]:
+def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
     """Return the numbers of a card: median IoU an organ, error of the cardiothoracic ratio, mirror images found.
 
     An organ that was not found counts as an IoU of 0; a ratio without its organs counts apart.
@@ -68,7 +68,7 @@ def judge_anatomy(seen: Seen, sure: float) -> dict[str, Any]:
     errors: list[float] = []
     for number, likely in seen.organs.items():
         outlines = seen.films[number].outlines
-        assert outlines is not None  # noqa: S101 - look() keeps only such films
+        assert outlines is not None  # noqa: S101 - predict_anatomy() keeps only such films
         mine = [organ_box(each, _UNIT) for each in likely]
         true = [organ_box(each.astype(np.float32) / 255, _UNIT) for each in outlines]
         for organ, said, wanted in zip(_ORGANS, mine, true, strict=True):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lungspot.detect import GateCard
 from lungspot.errors import DatasetError, InputError
 from lungspot.train.gate_films import SIZE, WHAT, Batch, GateFilms, draw, equalise
-from lungspot.train.released import SUFFIX, read_released, restore
+from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 
 __all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
 
@@ -152,7 +152,7 @@ def load_gate(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
 
 
 def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
-    card, weights = read_released(path)
+    card, weights = read_model_file(path)
     if card.gate is None:
         raise InputError("BAD_VALUE", path, "the model file has no gate")
     net = GateNet(input_size)

@@ -34,7 +34,15 @@ from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
-from lungspot.train.released import ANATOMY, SUFFIX, WEIGHTS, awaken, read_released, read_weights, restore
+from lungspot.train.onnx_import import (
+    ANATOMY,
+    SUFFIX,
+    WEIGHTS,
+    read_model_file,
+    read_weights,
+    recalibrate_batchnorm,
+    restore,
+)
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
@@ -43,7 +51,7 @@ LOG_EVERY = 25
 _FIRST = 50  # losses written one by one
 _MEASURED = 512  # films that the normalisations of a backbone measure
 _MEASURED_SIZE = 192  # pixels: more would not fit in memory at once
-_AWAKE = 128  # films that the normalisations of a model file measure
+_RECALIBRATED = 128  # films that the normalisations of a model file measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class _Run:
     sums: dict[str, float] = field(default_factory=dict)
     marked: tuple[int, float] = (0, 0.0)  # the step and time of the last row of the log
     saved: float = field(default_factory=time.monotonic)
-    looked: float = field(default_factory=time.monotonic)
+    validated: float = field(default_factory=time.monotonic)
 
     @property
     def bare(self) -> Network:
@@ -153,13 +161,13 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         if now - run.saved > 60 * config.checkpoint_minutes:
             _save(run, done)
             run.saved = now
-        if now - run.looked > 60 * config.evaluate_minutes:
-            _look(run, config.size_at(done))
-            run.looked = time.monotonic()
-            run.marked = (run.step, run.looked)
+        if now - run.validated > 60 * config.evaluate_minutes:
+            _validate(run, config.size_at(done))
+            run.validated = time.monotonic()
+            run.marked = (run.step, run.validated)
     if run.accelerator.is_main_process:
         _save(run, 1.0)
-        _look(run, config.input_size)
+        _validate(run, config.input_size)
     run.accelerator.wait_for_everyone()
     return Checkpoint(config, run.averaged, run.step, run.seconds, 1.0, run.data)
 
@@ -171,9 +179,11 @@ def _start(
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(network, accelerator.device, multi_avg_fn=partial(_follow, config.ema), use_buffers=True)
+    average = AveragedModel(
+        network, accelerator.device, multi_avg_fn=partial(_ema_update, config.ema), use_buffers=True
+    )
     average.eval()
-    _teach(network, config.learn)
+    _set_learning(network, config.learn)
     groups = _groups(network, config)
     optimiser = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
     network, optimiser = accelerator.prepare(network, optimiser)
@@ -191,7 +201,7 @@ def _start(
     return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
 
 
-def _teach(network: Network, parts: Sequence[str]) -> None:
+def _set_learning(network: Network, parts: Sequence[str]) -> None:
     """Put the network in training mode; where ``parts`` are named, everything else stays as it is."""
     network.train()
     if unknown := set(parts) - {name for name, _ in network.named_children()}:
@@ -206,13 +216,15 @@ def _teach(network: Network, parts: Sequence[str]) -> None:
 def _begin(run: _Run, begin: Path | None) -> None:
     """Give the network, and its average, what the run begins with."""
     if begin is None:
-        begin_backbone(run.config.backbone, run.bare.backbone, _some(run, _MEASURED), imagenet=run.config.imagenet)
+        begin_backbone(
+            run.config.backbone, run.bare.backbone, _sample_films(run, _MEASURED), imagenet=run.config.imagenet
+        )
     elif begin.suffix == SUFFIX:
-        card, weights = read_released(begin)
+        card, weights = read_model_file(begin)
         if card.labels != run.config.labels:
             raise InputError("BAD_VALUE", begin, f"the model file has the labels {card.labels}")
         restore(run.bare, weights)
-        awaken(run.bare, _some(run, _AWAKE))
+        recalibrate_batchnorm(run.bare, _sample_films(run, _RECALIBRATED))
     else:
         weights = read_weights(begin) if begin.suffix == WEIGHTS else load_checkpoint(begin).network.state_dict()
         mine = run.bare.state_dict()
@@ -225,7 +237,7 @@ def _begin(run: _Run, begin: Path | None) -> None:
     run.averaged.load_state_dict(run.bare.state_dict())
 
 
-def _some(run: _Run, most: int) -> Tensor:
+def _sample_films(run: _Run, most: int) -> Tensor:
     """Return some films to measure with, (N, 1, S, S), evenly drawn from train."""
     train = run.films.of(Split.TRAIN)
     chosen = train[np.linspace(0, len(train) - 1, min(most, len(train))).astype(int)]
@@ -255,7 +267,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     if outlined := round(share * config.outlined_share):
         drawn[:outlined] = rng.choice(run.outlined, outlined)
     images, target = augment(run.films.pixels[drawn], [run.films.films[i] for i in drawn], size, config, rng)
-    _teach(run.bare, config.learn)
+    _set_learning(run.bare, config.learn)
     with run.accelerator.autocast():
         output = run.network(images.to(run.accelerator.device, memory_format=torch.channels_last))
     parts = losses(output, target.to(run.accelerator.device), config, size)
@@ -287,7 +299,7 @@ def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
     run.sums, run.marked = {}, (run.step, now)
 
 
-def _look(run: _Run, size: int) -> None:
+def _validate(run: _Run, size: int) -> None:
     """Judge the averaged network on val."""
     val = run.films.of(Split.VAL)
     if run.config.evaluate_films:
@@ -343,7 +355,7 @@ def _rate(config: TrainConfig, step: int, done: float) -> float:
     return warm * (config.final_rate + (config.rate - config.final_rate) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _follow(ema: float, mine: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
+def _ema_update(ema: float, mine: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
     """Move the averaged values towards the network's, faster while the average is young (``count`` updates old)."""
     keep = min(ema, (1 + float(count)) / (10 + float(count)))
     if mine[0].dtype.is_floating_point:

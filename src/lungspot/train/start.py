@@ -22,9 +22,9 @@ from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films, fingerprint, pack, without_boxes
+from lungspot.train.export_model import open_checkpoint
 from lungspot.train.loop import Checkpoint, train
 from lungspot.train.model import Mirrored
-from lungspot.train.release import opened
 from lungspot.train.teacher import Answers, Committee, ask, teach
 
 __all__ = ["gather", "run"]
@@ -85,19 +85,19 @@ def run(  # noqa: PLR0913 - where from, where to, and how
 
 def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: Path) -> Films:
     """Return the films with what the teachers add; their answers are kept in ``cache``, one process asks."""
-    opened_ = [opened(path) for path in teachers]
-    for path, one in zip(teachers, opened_, strict=True):
+    loaded = [open_checkpoint(path) for path in teachers]
+    for path, one in zip(teachers, loaded, strict=True):
         if one.config.labels != config.labels:
             raise InputError("BAD_VALUE", path, f"the teacher has the labels {one.config.labels}")
     digest = hashlib.sha256(fingerprint(films).encode())
-    for one in opened_:
+    for one in loaded:
         for value in one.network.state_dict().values():
             digest.update(value.numpy().tobytes())
     path = cache / f"taught-{config.input_size}-{digest.hexdigest()[:16]}.npz"
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         if not path.exists():
             size = config.input_size
-            committee = Committee([Mirrored(one.network, size) for one in opened_])
+            committee = Committee([Mirrored(one.network, size) for one in loaded])
             answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
             with tempfile.NamedTemporaryFile(dir=cache, suffix=".npz", delete=False) as file:
                 np.savez(file, **asdict(answers))

@@ -7,11 +7,11 @@ import torch
 from lungspot.detect import GateCard, load_detector
 from lungspot.errors import InputError, ModelError
 from lungspot.train.augment import plain
+from lungspot.train.export_model import export_model, open_checkpoint
 from lungspot.train.gate import CLASSES, GateNet, load_gate
 from lungspot.train.loop import train
 from lungspot.train.model import Network
-from lungspot.train.release import opened, release
-from lungspot.train.released import awaken, read_released, restore
+from lungspot.train.onnx_import import read_model_file, recalibrate_batchnorm, restore
 from lungspot.train.validate import VOTE_IOU
 
 
@@ -32,7 +32,7 @@ def gate():
 def model_file(request, trained, gate, generated_films, tmp_path_factory):
     path = tmp_path_factory.mktemp("released") / "model.onnx"
     known = GateCard(CLASSES, {"accept": 0.5}, {})
-    path.write_bytes(release(trained, generated_films, mirror=request.param, gate=(gate, known)).data)
+    path.write_bytes(export_model(trained, generated_films, mirror=request.param, gate=(gate, known)).data)
     return path
 
 
@@ -44,7 +44,7 @@ def said(network, films):
 def test_a_model_file_becomes_the_network_that_it_came_from(trained, model_file, generated_films):
     films = plain(generated_films.pixels[:6], 64)
     network = Network(trained.config)
-    restore(network, read_released(model_file)[1])
+    restore(network, read_model_file(model_file)[1])
     one, two = said(trained.network, films), said(network.eval(), films)
     for name in ("scores", "image", "maps"):
         assert torch.allclose(getattr(one, name), getattr(two, name), atol=0.02, rtol=0.01), name
@@ -54,10 +54,10 @@ def test_a_model_file_becomes_the_network_that_it_came_from(trained, model_file,
 def test_awake_it_says_in_training_what_it_said_in_evaluation(trained, model_file, generated_films):
     films = plain(generated_films.pixels, 64)
     network = Network(trained.config)
-    restore(network, read_released(model_file)[1])
+    restore(network, read_model_file(model_file)[1])
     asleep = said(network.eval(), films)
     lengths = network.smooth[0][0].weight.flatten(1).norm(dim=1)
-    awaken(network, films)
+    recalibrate_batchnorm(network, films)
     assert network.training
     awake = said(network, films)
     assert torch.allclose(asleep.image, awake.image, atol=0.02, rtol=0.01)
@@ -73,7 +73,7 @@ def test_a_run_begins_with_a_model_file(tiny, model_file, generated_films, tmp_p
     fresh = train(config, generated_films, tmp_path / "fresh")
     films = plain(generated_films.pixels, 64)
     network = Network(tiny)
-    restore(network, read_released(model_file)[1])
+    restore(network, read_model_file(model_file)[1])
     wanted = said(network.eval(), films).image.flatten()
 
     def likeness(end):
@@ -84,8 +84,8 @@ def test_a_run_begins_with_a_model_file(tiny, model_file, generated_films, tmp_p
 
 
 def test_a_model_file_is_released_anew(trained, generated_films, tmp_path):
-    (tmp_path / "first.onnx").write_bytes(release(trained, generated_films).data)
-    again = release(opened(tmp_path / "first.onnx"), generated_films, version="2")
+    (tmp_path / "first.onnx").write_bytes(export_model(trained, generated_films).data)
+    again = export_model(open_checkpoint(tmp_path / "first.onnx"), generated_films, version="2")
     (tmp_path / "again.onnx").write_bytes(again.data)
     assert (again.card.version, again.card.vote_iou) == ("2", VOTE_IOU)
     one, two = (load_detector(tmp_path / name) for name in ("first.onnx", "again.onnx"))
@@ -114,7 +114,7 @@ def test_what_cannot_be_begun_with_is_refused(tiny, trained, model_file, generat
     broken.write_bytes(model_file.read_bytes()[:-1] + b"x")
     assert code(tiny, broken) == "MODEL_HASH"
     bare = tmp_path / "bare.onnx"
-    bare.write_bytes(release(trained, generated_films).data)
+    bare.write_bytes(export_model(trained, generated_films).data)
     with pytest.raises(InputError, match="no gate"):
         load_gate(bare, 64)
-    assert np.isfinite(read_released(bare)[1]["reach"].numpy()).all()
+    assert np.isfinite(read_model_file(bare)[1]["reach"].numpy()).all()

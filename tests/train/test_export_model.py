@@ -14,9 +14,9 @@ from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
-from lungspot.train.export import agreement, build, serving
+from lungspot.train.export_model import export_model
 from lungspot.train.loop import train
-from lungspot.train.release import release
+from lungspot.train.onnx_export import agreement, build, serving
 from lungspot.train.validate import predict
 
 
@@ -27,7 +27,7 @@ def trained(tiny, generated_films, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["once", "mirrored"])
 def made(request, trained, generated_films):
-    return release(trained, generated_films, version="7", mirror=request.param)
+    return export_model(trained, generated_films, version="7", mirror=request.param)
 
 
 def test_the_file_is_what_detect_reads(made, generated_films, tmp_path):
@@ -83,7 +83,7 @@ def test_nothing_to_calibrate_on(trained, generated_films):
         generated_films, films=tuple(generated_films.films[i] for i in only), pixels=generated_films.pixels[only]
     )
     with pytest.raises(DatasetError, match="calibrate"):
-        release(trained, films)
+        export_model(trained, films)
 
 
 def test_shortcut_checks(trained, generated_films):
@@ -101,7 +101,7 @@ def test_shortcut_checks(trained, generated_films):
 def test_the_terms_are_those_of_the_data(trained, generated_films):
     def card(*names, notes=()):
         films = [replace(film, datasets=frozenset(names)) for film in generated_films.films]
-        return release(trained, Films(tuple(films), generated_films.pixels), notes=notes).card
+        return export_model(trained, Films(tuple(films), generated_films.pixels), notes=notes).card
 
     free = card("hannover", "wingspan", notes=("a", "b"))
     assert "CC BY 3.0" in free.terms

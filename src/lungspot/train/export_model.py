@@ -16,21 +16,21 @@ from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
 from lungspot.errors import DatasetError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
-from lungspot.train.anatomy import judge_anatomy, look, sure_from
+from lungspot.train.anatomy import judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films
-from lungspot.train.export import agreement, build, serving
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
+from lungspot.train.onnx_export import agreement, build, serving
+from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_of
 from lungspot.train.places import place_rule
 from lungspot.train.positions import positions
-from lungspot.train.released import SUFFIX, read_released, restore, shape_of
 from lungspot.train.standing import standing
 from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, collect
 
-__all__ = ["Release", "opened", "release"]
+__all__ = ["ExportedModel", "export_model", "open_checkpoint"]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
 
@@ -39,7 +39,7 @@ _RESEARCH: Final = "Weights: research, non-commercial use only (the terms of the
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ExportedModel:
     """A sealed model file, its card, and the largest difference between torch and onnxruntime per output."""
 
     data: bytes
@@ -47,21 +47,21 @@ class Release:
     largest: Mapping[str, float]
 
 
-def opened(run: Path) -> Checkpoint:
+def open_checkpoint(run: Path) -> Checkpoint:
     """Return the last checkpoint of a run folder, or the network of a model file, to be released (anew).
 
-    Raises ``NOT_FOUND``, and what :func:`~lungspot.train.released.read_released` raises.
+    Raises ``NOT_FOUND``, and what :func:`~lungspot.train.onnx_import.read_model_file` raises.
     """
     if run.suffix != SUFFIX:
         return load_checkpoint(run)
-    card, weights = read_released(run)
+    card, weights = read_model_file(run)
     config = TrainConfig(labels=card.labels, sizes=((0.0, card.input_size),), **shape_of(weights))
     network = Network(config)
     restore(network, weights)
     return Checkpoint(config, network.eval(), 0, 0.0, 1.0)
 
 
-def release(  # noqa: PLR0913 - what makes one file another
+def export_model(  # noqa: PLR0913 - what makes one file another
     checkpoint: Checkpoint,
     films: Films,
     *,
@@ -72,7 +72,7 @@ def release(  # noqa: PLR0913 - what makes one file another
     gate: tuple[nn.Module, GateCard] | None = None,
     notes: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
-) -> Release:
+) -> ExportedModel:
     """Return the model file of a checkpoint; everything fitted is fitted on val, everything reported is from test.
 
     ``size``: input pixels, the size that training ended with if None. ``mirror``: the file looks at the mirrored film
@@ -134,7 +134,7 @@ def release(  # noqa: PLR0913 - what makes one file another
     data = build(served, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
     largest = agreement(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
-    return Release(data, card, largest)
+    return ExportedModel(data, card, largest)
 
 
 def _session(data: bytes) -> Session:
@@ -144,8 +144,8 @@ def _session(data: bytes) -> Session:
 
 def _anatomy(session: Session, films: Films, size: int) -> AnatomyCard:
     """Return from when on a film is called mirrored, chosen on val, and how films of test were outlined and turned."""
-    sure = sure_from(look(session.run, films, films.of(Split.VAL), size))
-    return AnatomyCard(sure, judge_anatomy(look(session.run, films, films.of(Split.TEST), size), sure))
+    sure = mirror_threshold(predict_anatomy(session.run, films, films.of(Split.VAL), size))
+    return AnatomyCard(sure, judge_anatomy(predict_anatomy(session.run, films, films.of(Split.TEST), size), sure))
 
 
 def _answers(session: Session) -> Callable[[Tensor], Answer]:

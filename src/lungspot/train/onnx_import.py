@@ -1,8 +1,9 @@
 """From a sealed model file back to a network that can learn: what ``--from model.onnx`` and ``--gate model.onnx`` read.
 
 Export folds every batch normalisation into the convolution before it, so a file holds plain convolutions with a bias.
-:func:`restore` puts them back with normalisations that do nothing; :func:`awaken` then lets each normalisation measure
-a batch of films and scales it to give on them what it gave before, so that training goes on where the file stands.
+:func:`restore` puts them back with normalisations that do nothing; :func:`recalibrate_batchnorm` then lets each
+normalisation measure a batch of films and scales it to give on them what it gave before, so that training goes on where
+the file stands.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ from lungspot.errors import InputError
 from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig
 
-__all__ = ["ANATOMY", "SUFFIX", "WEIGHTS", "awaken", "read_released", "read_weights", "restore", "shape_of"]
+__all__ = [
+    "ANATOMY",
+    "SUFFIX",
+    "WEIGHTS",
+    "read_model_file",
+    "read_weights",
+    "recalibrate_batchnorm",
+    "restore",
+    "shape_of",
+]
 
 SUFFIX: Final = ".onnx"
 WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
@@ -33,7 +43,7 @@ _BACKBONE: Final = "backbone."
 _HALF: Final = ".half"
 
 
-def read_released(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
+def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     """Return a sealed model file's card and its weights, float32, by the names they have in ``Network`` and ``gate.*``.
 
     Raises ``NOT_FOUND``, and what :func:`~lungspot.detect.modelfile.examine` raises for a file that is not one of ours.
@@ -119,7 +129,7 @@ def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
             raise InputError("BAD_VALUE", name, "the model file's network has another shape")
 
 
-def awaken(network: nn.Module, films: Tensor) -> None:
+def recalibrate_batchnorm(network: nn.Module, films: Tensor) -> None:
     """Let every normalisation before which :func:`restore` put a folded convolution measure ``films``, in place.
 
     ``films``: float32 (N, 1, S, S), 0 to 1. Afterwards the network in training mode says of these films what it said
