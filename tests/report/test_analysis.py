@@ -1,8 +1,10 @@
 import dataclasses
+import pickle
 
 import pytest
 
-from lungspot.errors import InputError
+from lungspot.errors import FilmError, InputError
+from lungspot.report import Refusal, statement
 
 
 def test_findings_and_probabilities_are_told_apart(make):
@@ -24,3 +26,15 @@ def test_a_film_is_either_read_or_refused(make):
     for leak in ({"heat": read.heat}, {"agreement": read.agreement}, {"reasons": ()}):
         with pytest.raises(InputError):
             dataclasses.replace(refused, **leak)
+
+
+def test_a_result_can_be_sent_to_another_process(make):
+    result = make()
+    back = pickle.loads(pickle.dumps(result))
+    assert (back.reading, back.point, dict(back.timings)) == (result.reading, result.point, dict(result.timings))
+    assert back.model == result.model
+    assert (back.radiograph.pixels == result.radiograph.pixels).all()
+    assert set(back.heat) == set(result.heat)
+    assert statement(back) == statement(result)
+    refused = pickle.loads(pickle.dumps(Refusal("x", FilmError("TRUNCATED", "x", "ends early"))))
+    assert (refused.path, refused.reasons) == ("x", ("TRUNCATED",))

@@ -15,6 +15,7 @@ from lungspot.report.words import NOT_TOLD_APART, name_of
 __all__ = ["MOST_BELOW", "SIDE_UNKNOWN", "Mark", "edge_letters", "marks_of"]
 
 SIDE_UNKNOWN: Final = "side unknown"
+_LONGEST: Final = 48  # letters of a line
 MOST_BELOW: Final = 40  # places below their thresholds that are drawn, best first
 
 
@@ -61,4 +62,10 @@ def _lines(group: tuple[Name, ...]) -> Iterator[str]:
     """Yield the lines of names that look alike: the group's name, then the names; of one name, that."""
     if len(group) > 1:
         yield f"{name_of(label_of(group))}: {NOT_TOLD_APART}"
-    yield ", ".join(name.words for name in group)
+    line = ""
+    for name in group:
+        if line and len(line) + len(name.words) > _LONGEST:
+            yield f"{line},"
+            line = ""
+        line = f"{line}, {name.words}" if line else name.words
+    yield line

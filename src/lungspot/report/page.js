@@ -99,33 +99,32 @@ data.said.forEach((said, index) => {
   lines.append(group);
   words.append(label);
 
-  const row = add(document.querySelector("#findings tbody"), "tr", undefined, said.positive ? "" : "below");
-  row.tabIndex = 0;
-  const name = add(row, "td");
-  const where = add(row, "td", said.where || "–");
-  const number = add(row, "td", undefined, "number");
-  const map = add(row, "td", undefined, "number");
-  for (const each of said.groups) {
-    if (each.alike) {
-      add(name, "div", each.alike, "alike");
-      for (const cell of [number, map]) add(cell, "div", "\u00a0", "alike");
-    }
-    for (const one of each.names) {
-      const line = add(name, "div");
+  const body = add($("findings"), "tbody", undefined, said.positive ? "" : "below");
+  body.tabIndex = 0;
+  body.title = said.text;
+  const rows = said.groups.reduce((sum, each) => sum + each.names.length + (each.alike ? 1 : 0), 0);
+  const line = (name, color, number, agreement) => {
+    const row = add(body, "tr");
+    const cell = add(row, "td");
+    if (color) {
       const dot = svg("svg", { class: "dot", viewBox: "0 0 1 1" });
-      dot.append(svg("rect", { width: 1, height: 1, fill: one.color }));
-      line.append(dot, one.name);
-      add(number, "div", one.percentage);
-      const agreement = one.agreement;
-      const cell = add(map, "div", agreement ? `${percent(agreement.energy_in_box)}${agreement.peak_in_box ? " ✓" : " ✗"}` : "–");
-      if (agreement) cell.title = `${percent(agreement.energy_in_box)} of the activation in ${percent(agreement.area)} of the film; the map's peak is ${agreement.peak_in_box ? "" : "not "}in the box; IoU ${agreement.iou.toFixed(2)}`;
-    }
+      dot.append(svg("rect", { width: 1, height: 1, fill: color }));
+      cell.append(dot);
+    } else cell.className = "alike";
+    cell.append(name);
+    if (body.children.length === 1) add(row, "td", said.where || "–").rowSpan = rows;
+    add(row, "td", number, "number");
+    const map = add(row, "td", agreement ? `${percent(agreement.energy_in_box)}${agreement.peak_in_box ? " ✓" : " ✗"}` : color ? "–" : "", "number");
+    if (agreement) map.title = `${percent(agreement.energy_in_box)} of the activation in ${percent(agreement.area)} of the film; the map's peak is ${agreement.peak_in_box ? "" : "not "}in the box; IoU ${agreement.iou.toFixed(2)}`;
+  };
+  for (const group of said.groups) {
+    if (group.alike) line(group.alike, "", "");
+    for (const one of group.names) line(one.name, one.color, one.percentage, one.agreement);
   }
-  where.title = said.text;
-  row.addEventListener("pointerenter", () => { hovered = index; paint(); });
-  row.addEventListener("pointerleave", () => { hovered = -1; paint(); });
-  row.addEventListener("click", () => { chosen = chosen === index ? -1 : index; paint(); });
-  row.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); chosen = chosen === index ? -1 : index; paint(); } });
+  body.addEventListener("pointerenter", () => { hovered = index; paint(); });
+  body.addEventListener("pointerleave", () => { hovered = -1; paint(); });
+  body.addEventListener("click", () => { chosen = chosen === index ? -1 : index; paint(); });
+  body.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); chosen = chosen === index ? -1 : index; paint(); } });
 });
 for (const note of data.notes) $("notes").append(`${note} `);
 if (!data.said.length) $("findings").hidden = true;
@@ -152,7 +151,7 @@ function paint() {
     group.classList.toggle("on", index === focus);
     group.classList.toggle("dim", focus >= 0 && index !== focus);
   });
-  [...document.querySelectorAll("#findings tbody tr")].forEach((row, index) => {
+  [...document.querySelectorAll("#findings tbody")].forEach((row, index) => {
     row.classList.toggle("on", index === focus);
     row.hidden = !(data.said[index].positive || view.below);
   });

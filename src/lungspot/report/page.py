@@ -18,11 +18,12 @@ from typing import Any
 from PIL import Image
 
 from lungspot import BANNER, __version__
+from lungspot.detect import Standing
 from lungspot.images import WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
 from lungspot.report.marks import SIDE_UNKNOWN, edge_letters, marks_of
-from lungspot.report.statement import PERCENTAGES, Said, label_of, statement
+from lungspot.report.statement import EXPERIMENTAL, PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
 from lungspot.report.words import NOT_TOLD_APART, name_of
 
@@ -52,7 +53,7 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
     told = statement(result, experimental=experimental)
     rows = [_row(result, said) for said in (*told.said, *told.below)]
     scores = [
-        each | {"color": color_of(each["label"]), "name": name_of(each["label"])}
+        each | {"color": color_of(each["label"]), "name": name_of(each["label"]) + _mark(each)}
         for each in sorted(value["image_scores"], key=lambda each: -each["probability"])
         if each["label"] not in told.unsaid
     ]
@@ -82,6 +83,10 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
         "facts": _facts(value),
         "card": _card(result, value),
     }
+
+
+def _mark(score: Mapping[str, Any]) -> str:
+    return EXPERIMENTAL if score["standing"] == Standing.EXPERIMENTAL else ""
 
 
 def _row(result: Analysis, said: Said) -> dict[str, Any]:

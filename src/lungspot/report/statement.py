@@ -24,13 +24,15 @@ from lungspot.report.words import (
     why,
 )
 
-__all__ = ["PERCENTAGES", "Name", "Said", "Statement", "label_of", "statement"]
+__all__ = ["EXPERIMENTAL", "PERCENTAGES", "Name", "Said", "Statement", "label_of", "statement"]
 
 # Stands once in every form that holds percentages.
 PERCENTAGES: Final = (
     "A percentage beside a box is how often boxes with its score were right, one of a whole film how often such films "
     "showed the disease, on validation films: it holds for the mix of diseases in the training sets."
 )
+# What stands behind the name of an experimental label.
+EXPERIMENTAL: Final = " (experimental)"
 _REFUSED_URGENCY: Final = 0.9  # a person should look at a film that nobody could judge before those without a finding
 _NOTHING: Final = 0.8
 
@@ -56,8 +58,8 @@ class Name:
 
     @property
     def percentage(self) -> str:
-        """The box's percentage, or the film's, said as such: ``65 %``, ``70 % (whole film)``."""
-        return f"{percent(self.film)} (whole film)" if self.score is None else percent(self.score)
+        """The box's percentage, or the film's (:attr:`mark` says so): ``65 %``."""
+        return percent(self.film) if self.score is None else percent(self.score)
 
     @property
     def words(self) -> str:
@@ -66,8 +68,9 @@ class Name:
 
     @property
     def mark(self) -> str:
-        """What stands behind an experimental name."""
-        return " (experimental)" if self.experimental else ""
+        """What stands behind a percentage: that it is the whole film's, and that the label is experimental."""
+        marks = [*(["whole film"] if self.score is None else []), *(["experimental"] if self.experimental else [])]
+        return f" ({', '.join(marks)})" if marks else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ class Said:
     def short(self) -> str:
         """The words of a headline, without numbers."""
         words = joined([_short(group) for group in self.groups], "and")
-        return f"{words} (no box)" if self.box is None else ", ".join(filter(None, (words, self.where)))
+        if self.box is None:
+            return f"{words.removesuffix(')')}, no box)" if words.endswith(")") else f"{words} (no box)"
+        return ", ".join(filter(None, (words, self.where)))
 
     @property
     def text(self) -> str:
@@ -147,6 +152,7 @@ class Statement:
     ``unsaid``: labels that are looked for and not said, for they are experimental; ``not_looked_for``: those of the ten
     that the model does not know. ``urgency``: what a worklist sorts by; it orders films, it judges nothing.
     ``point``: the operating point. ``experimental``: whether experimental labels were asked for.
+    ``tried``: of those that are said, how good they were, in words.
     """
 
     said: tuple[Said, ...] = ()
@@ -157,6 +163,7 @@ class Statement:
     urgency: float = 0.0
     point: str = "balanced"
     experimental: bool = False
+    tried: tuple[str, ...] = ()
 
     @property
     def assessed(self) -> bool:
@@ -194,6 +201,8 @@ class Statement:
         found = []
         if self.not_looked_for:
             found.append(f"Not looked for: {', '.join(map(name_of, self.not_looked_for))}.")
+        if self.tried:
+            found.append(f"Experimental: {'; '.join(self.tried)}.")
         if self.unsaid:
             found.append(f"Experimental, not reported: {', '.join(map(name_of, self.unsaid))}.")
         return tuple(found)
@@ -217,6 +226,7 @@ def statement(result: Analysis | Refusal, *, experimental: bool = False) -> Stat
     boxed = {name.label for each in places for name in each.names if name.positive}
     said = [*(each for each in places if each.positive), *_whole_film(result, hidden | boxed, tried)]
     said.sort(key=lambda each: -each.urgency)
+    named = [name.label for each in (*said, *places) for name in each.names]
     likeliest = max((p for label, p in result.probabilities.items() if label not in tried), default=0.0)
     return Statement(
         said=tuple(said),
@@ -226,7 +236,19 @@ def statement(result: Analysis | Refusal, *, experimental: bool = False) -> Stat
         urgency=max((each.urgency for each in said), default=0.0) or _NOTHING * likeliest,
         point=result.point,
         experimental=experimental,
+        tried=tuple(_numbers(result, label) for label in dict.fromkeys(named) if label in tried),
     )
+
+
+def _numbers(result: Analysis, label: str) -> str:
+    """Return how good an experimental label was on the films that its standing was judged by."""
+    judged = result.model.card.metrics.get("standing", {}).get(label, {})
+    numbers = []
+    if judged.get("auroc") is not None:
+        numbers.append(f"AUROC {judged['auroc']:.2f}")
+    if judged.get("calls_right") is not None:
+        numbers.append(f"{percent(judged['calls_right'])} of its calls right")
+    return f"{name_of(label)} ({', '.join(numbers) or 'not judged'})"
 
 
 def _experimental(result: Analysis) -> frozenset[str]:
@@ -277,9 +299,10 @@ def label_of(group: tuple[Name, ...]) -> str:
 
 
 def _short(group: tuple[Name, ...]) -> str:
-    mark = " (experimental)" if all(name.experimental for name in group) else ""
-    words = name_of(label_of(group)) + mark
-    return words if len(group) == 1 else f"{words} ({joined([name_of(name.label) for name in group], 'or')})"
+    """Return the name of a group without numbers, in parentheses what it may be and that it is experimental."""
+    inside = [joined([name_of(name.label) for name in group], "or")] if len(group) > 1 else []
+    inside += ["experimental"] if all(name.experimental for name in group) else []
+    return name_of(label_of(group)) + (f" ({', '.join(inside)})" if inside else "")
 
 
 def _long(group: tuple[Name, ...], where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lungspot.errors import printable
@@ -12,7 +13,6 @@ from lungspot.report.words import NOT_TOLD_APART, name_of
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from rich.text import Text
 
 __all__ = ["table"]
 
@@ -50,27 +50,21 @@ def table(result: Analysis, title: str, *, experimental: bool = False) -> Table:
     view.add_column("Where")
     view.add_column("Box (x0 y0 x1 y1)", justify="right")
     for said in rows:
+        style = "default" if said.positive else "dim"
         corners = "no box" if said.box is None else " ".join(f"{corner:.0f}" for corner in said.box.corners)
-        names, numbers = _names(said)
-        view.add_row(names, numbers, said.where, corners, style="default" if said.positive else "dim")
+        where = said.where
+        for indent, name, color, number in _lines(said):
+            cell = Text(indent) + Text("■ ", style=color) + Text(name, style="default")
+            view.add_row(cell, number, where, corners, style=style)
+            where = corners = ""
     return view
 
 
-def _names(said: Said) -> tuple[Text, str]:
-    """Return the names of one place, a line each, and their percentages beside them."""
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    names, numbers = Text(), []
+def _lines(said: Said) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the lines of one place: indent, name, colour and percentage; above names that look alike, their group."""
     for group in said.groups:
-        indent = ""
         if len(group) > 1:
-            names.append("■ ", style=color_of(group[0].label))
-            names.append(f"{name_of(label_of(group))}, {NOT_TOLD_APART}:\n", style="default")
-            numbers.append("")
-            indent = "  "
+            yield "", f"{name_of(label_of(group))}: {NOT_TOLD_APART}", color_of(group[0].label), ""
         for name in group:
-            names.append(f"{indent}■ ", style=color_of(name.label))
-            names.append(f"{name_of(name.label)}{name.mark}\n", style="default")
-            numbers.append(name.percentage)
-    names.rstrip()
-    return names, "\n".join(numbers)
+            indent = "  " if len(group) > 1 else ""
+            yield indent, name_of(name.label) + name.mark, color_of(name.label), name.percentage
