@@ -4,6 +4,7 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
 from lungspot.formats import image_labels as adapter
 from lungspot.formats.case import Split
+from lungspot.formats.classes import ClassMap
 from lungspot.images.radiograph import Sex, View
 
 
@@ -55,6 +56,71 @@ def test_chexpert_paths_find_their_films_though_stems_repeat(download):
     assert first.readings[0].state("tuberculosis") is State.ABSENT
     assert dict(second.readings[0].states) == {"edema": State.PRESENT}
     assert (second.view, second.sex, second.age_years) == (View.PA, Sex.MALE, 87.0)
+
+
+CHEXPERT = "Path,Sex,Age,Frontal/Lateral,AP/PA,Cardiomegaly\n"
+
+
+def test_chexpert_s_patients_are_in_its_paths_and_laterals_are_known(download):
+    rows = "".join(
+        f"CheXpert-v1.0/train/patient0000{n}/study{s}/view1_{side.lower()}.jpg,Male,31,{side},{'AP' * (s == 1)},1.0\n"
+        for n in (1, 2)
+        for s, side in ((1, "Frontal"), (2, "Lateral"))
+    )
+    found = list(adapter.cases(download({"train.csv": CHEXPERT + rows})))
+    assert [case.patient for case in found] == ["csv_download_patient00001"] * 2 + ["csv_download_patient00002"] * 2
+    assert [case.view for case in found] == [View.AP, View.LATERAL] * 2
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "patient"),
+    [
+        ("PatientID,image", "7,a.png", "7"),
+        ("image,patientid", "a.png,7", "7"),
+        ("image,patient_id", "a.png,7", "7"),
+        ("image,Patient ID", "a.png,7", "7"),
+        ("subject_id,dicom_id", "7,a", "7"),
+        ("case,image", "7,a.png", "7"),
+        ("case,PatientID,image", "9,7,a.png", "7"),
+        ("case,PatientID,image", "9,,a.png", "9"),
+        ("path", "files/p10/p10000032/s50414267/a.jpg", "p10000032"),
+        ("path", "patient00027\\study1\\a.jpg", "patient00027"),
+        ("path", "inpatients/patient-list/a.jpg", "inpatients/patient-list/a"),
+        ("image,Inpatient", "a.png,7", "a"),
+    ],
+)
+def test_patients_by_the_names_that_people_give_them(download, header, row, patient):
+    (case,) = adapter.cases(download({"labels.csv": f"{header},edema\n{row},1\n"}))
+    assert case.patient == f"csv_download_{patient}"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "facts"),
+    [
+        ("ViewPosition,PatientSex,PatientAge", "AP,F,045Y", (View.AP, Sex.FEMALE, 45.0)),
+        ("Projection,PatientSex_DICOM,Age", "L,M,45", (View.LATERAL, Sex.MALE, 45.0)),
+        ("View Position,Patient Gender,Patient Age", "PA,M,45", (View.PA, Sex.MALE, 45.0)),
+        ("AP/PA,gender,age (years)", "PA,Mujer,45", (View.PA, Sex.FEMALE, 45.0)),
+        ("view,sex,age", "apical,Unknown,old", (View.UNKNOWN, Sex.UNKNOWN, None)),
+    ],
+)
+def test_facts_by_dicom_s_names_and_by_the_public_sets(download, header, row, facts):
+    (case,) = adapter.cases(download({"labels.csv": f"image,{header},edema\na.png,{row},1\n"}))
+    assert (case.view, case.sex, case.age_years) == facts
+
+
+def test_classes_are_mapped_in_columns_and_in_lists(download):
+    text = "image,labels,Spot,Pneumonia Bacterial\na.png,Knob|Mass|normal,1,0\n"
+    classes = ClassMap({"Knob": "-", "Spot": "nodule_mass"})
+    (case,) = adapter.cases(download({"labels.csv": text}), classes)
+    assert dict(case.readings[0].states) == {"nodule_mass": "present", "mass": "present", "pneumonia": "absent"}
+
+
+def test_padchest_writes_a_list_of_texts(download):
+    text = "ImageID,Labels\na.png,\"['pleural effusion', 'pneumonia']\"\nb.png,['normal']\n"
+    first, second = adapter.cases(download({"labels.csv": text}))
+    assert dict(first.readings[0].states) == {"effusion": "present", "pneumonia": "present"}
+    assert set(second.readings[0].states.values()) == {"absent"}
 
 
 def test_a_dicom_film_fills_what_the_table_leaves_out(download, rg1):

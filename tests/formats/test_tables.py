@@ -31,20 +31,37 @@ from lungspot.images.radiograph import Sex, View
         ("411Y", None),
         ("old", None),
         ("-3", None),
+        ("58 years", 58.0),
+        ("58 yrs", 58.0),
+        ("58 years old", 58.0),
+        ("58 kg", None),
     ],
 )
 def test_ages_of_every_release_are_years(text, years):
     assert age_in_years(text) == (None if years is None else pytest.approx(years))
 
 
-@pytest.mark.parametrize(("text", "expected"), [("F", Sex.FEMALE), ("male", Sex.MALE), ("", Sex.UNKNOWN)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((word, Sex.FEMALE) for word in ("F", "f", "female", "Mujer", " FEMALE ", "femme")),
+        *((word, Sex.MALE) for word in ("male", "M", "Hombre", "masculino")),
+        ("Other", Sex.OTHER),
+        *((word, Sex.UNKNOWN) for word in ("", "U", "Unknown", "fm", "Mixed", "Fetus", "not stated", "maybe", "1")),
+    ],
+)
 def test_sex(text, expected):
     assert sex(text) is expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("PA", View.PA), (" ap ", View.AP), ("LL", View.LATERAL), ("Lateral", View.LATERAL), ("?", View.UNKNOWN)],
+    [
+        *((word, View.PA) for word in ("PA", "pa", "PA erect", "posteroanterior", "Postero-anterior")),
+        *((word, View.AP) for word in (" ap ", "AP_horizontal", "AP SUPINE", "anteroposterior")),
+        *((word, View.LATERAL) for word in ("LL", "L", "Lateral", "LATERAL", "left lateral")),
+        *((word, View.UNKNOWN) for word in ("?", "", "Frontal", "PAX", "COSTAL", "AP or PA", "apical")),
+    ],
 )
 def test_view(text, expected):
     assert view(text) is expected

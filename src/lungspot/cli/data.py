@@ -6,7 +6,6 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,22 +13,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungspot.cli.console import Exit, Overwrite, emit, progress, say
+from lungspot.cli.data_labelling import collect, pool
+from lungspot.cli.data_options import (
+    Classes,
+    FilmsTo,
+    Format,
+    How,
+    Json,
+    Labels,
+    Look,
+    Name,
+    Out,
+    Place,
+    Quiet,
+    Root,
+    Splits,
+    To,
+)
 from lungspot.cli.data_sources import (
     cases_of,
     fractions_of,
     label_ids,
     need_folder_of,
     problems_of,
-    proposer,
     show,
     split_base,
     unsized,
-    with_whole_films,
     worth_drawing,
     write,
 )
 from lungspot.errors import DatasetError, InputError, printable
-from lungspot.outputs import DRAWN, Outputs, png_info, writing
+from lungspot.outputs import DRAWN, Outputs, png_info
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
@@ -37,59 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "split", "stats"]
 
 app = typer.Typer(no_args_is_help=True, help="Check, count, split, fuse, convert, merge, draw and label datasets.")
-
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="A dataset (nih, chestxdet, …), a format (coco, yolo, …), or all.")
-]
-Root = Annotated[Path, typer.Argument(metavar="ROOT", help="Its folder, laid out as downloaded.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
-Splits = Annotated[
-    Path | None, typer.Option("--splits", help="A CSV of image, patient, split; it counts, other films are left out.")
-]
-Labels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")]
-
-
-class Look(StrEnum):
-    """What `check` does with the films."""
-
-    SKIP = "skip"
-    OPEN = "open"
-    COMPARE = "compare"
-
-
-class Format(StrEnum):
-    """The formats that datasets are written in."""
-
-    COCO = "coco"
-    CVAT = "cvat"
-    LABELME = "labelme"
-    LABELSTUDIO = "labelstudio"
-    VOC = "voc"
-    YOLO = "yolo"
-
-
-class Place(StrEnum):
-    """What happens to the films when annotations are written."""
-
-    LINK = "link"
-    COPY = "copy"
-    VIEW = "view"
-    NONE = "none"
-
-
-class How(StrEnum):
-    """How readers become one."""
-
-    WBF = "wbf"
-    MAJORITY = "majority"
-    UNION = "union"
-    ONE = "one"
-
-
-Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write.")]
-To = Annotated[Format, typer.Option("--to", help="The format to write.")]
-FilmsTo = Annotated[Place, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
 
 
 @app.command()
@@ -100,6 +61,7 @@ def check(
     films: Annotated[
         Look, typer.Option(help="Skip films, open each, or compare them too (extra: data).")
     ] = Look.COMPARE,
+    class_map: Classes = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every problem, not ten of a kind.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -107,7 +69,9 @@ def check(
     """Name every problem with its file and row; ends with 1 where there is one."""
     from lungspot.cli.data_text import problem_lines
 
-    found = problems_of(name, root, splits, films.value, partial(progress, what="Opening films", quiet=quiet))
+    found = problems_of(
+        name, root, splits, films.value, partial(progress, what="Opening films", quiet=quiet), class_map, quiet=quiet
+    )
     kinds = dict(sorted(Counter(problem.code for problem in found).items()))
     if as_json:
         emit({"dataset": name, "root": str(root), "counts": kinds, "problems": [asdict(problem) for problem in found]})
@@ -125,6 +89,7 @@ def stats(
     splits: Splits = None,
     agreement: Annotated[bool, typer.Option("--agreement", help="How well readers agree: the human ceiling.")] = False,
     iou: Annotated[float, typer.Option(help="What counts as a match between readers.", min=0.01, max=1)] = 0.4,
+    class_map: Classes = None,
     diseases: Annotated[
         bool, typer.Option("--diseases", help="Count the ten diseases as they count in training.")
     ] = False,
@@ -136,7 +101,7 @@ def stats(
     from lungspot.datasets import conflicts, count, sizes
     from lungspot.datasets import diseases as as_diseases
 
-    cases = cases_of(name, root, splits)
+    cases = cases_of(name, root, splits, class_map=class_map, quiet=as_json)
     if agreement:
         rows = agreements(cases, iou=iou)
         if not rows:
@@ -174,23 +139,29 @@ def split(
     out: Annotated[Path, typer.Option("-o", "--out", help="The CSV to write.")],
     fractions: Annotated[str, typer.Option(help="Of train, val and test.", metavar="T,V,T")] = "0.8,0.1,0.1",
     salt: Annotated[str, typer.Option(help="Another word gives another split.")] = "lungspot",
+    class_map: Classes = None,
     given: Annotated[Path | None, typer.Option("--given", help="A split that counts first.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Split by patient, the same on every machine; refuses a given split that leaks."""
-    from lungspot.datasets import read_splits, splits_csv
+    from lungspot.datasets import read_splits, splits_csv, without_patient
     from lungspot.datasets import split as by_patient
     from lungspot.formats import Split as Sides
 
     parts = fractions_of(fractions)
     outputs = Outputs([] if given is None else [given], overwrite=overwrite)
     outputs.require(out)
-    cases = [case for case in cases_of(name, root, merged=True) if case.image is not None]
+    read = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
+    cases = [case for case in read if case.image is not None]
     known = None if given is None else read_splits(given)
     base = None if given is None else split_base(cases, given, root)
     found = by_patient(cases, fractions=parts, salt=salt, given=known, root=base)
+    alone = without_patient(found)
+    if alone:
+        whose = f"of {len(alone)} of {len(found)} films no patient is known"
+        say(f"lungspot: warning: {whose}: each counts as a patient of its own, and may leak into another part")
     need_folder_of(out)
     outputs.write(out, splits_csv(found, out, split_base(cases, out, root)).encode(errors="surrogateescape"))
     films = Counter(str(case.split) for case in found)
@@ -213,6 +184,7 @@ def fuse(
         int | None, typer.Option(help="For majority: how many readers; else more than half.", min=1)
     ] = None,
     iou: Annotated[float, typer.Option(help="Boxes that overlap more than this mean one spot.", min=0, max=0.99)] = 0.4,
+    class_map: Classes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
     to: To = Format.COCO,
     films: FilmsTo = Place.LINK,
@@ -232,7 +204,7 @@ def fuse(
         How.UNION: union,
         How.ONE: lambda readings: one_reader(readings, reader or []),
     }
-    cases = cases_of(name, root)
+    cases = cases_of(name, root, class_map=class_map, quiet=quiet)
     wanted = set(reader or []) if how is How.ONE else None
     fused = [
         replace(case, readings=(methods[how](case.readings),))
@@ -257,12 +229,14 @@ def convert(
     out: Out,
     to: To,
     splits: Splits = None,
+    class_map: Classes = None,
     films: FilmsTo = Place.LINK,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a dataset in a tool's format; what the tool cannot say is kept beside it."""
-    write(cases_of(name, root, splits, merged=True), out, to, films, as_json=as_json, quiet=quiet)
+    cases = cases_of(name, root, splits, merged=True, class_map=class_map, quiet=quiet)
+    write(cases, out, to, films, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -273,6 +247,7 @@ def merge(
     out: Out,
     to: To = Format.COCO,
     splits: Splits = None,
+    class_map: Classes = None,
     films: FilmsTo = Place.LINK,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -283,7 +258,9 @@ def merge(
     if len(sources) % 2:
         raise typer.BadParameter("give each dataset's name and its folder", param_hint="NAME ROOT")
     pairs = zip(sources[::2], sources[1::2], strict=True)
-    cases = [case for name, root in pairs for case in cases_of(name, Path(root), splits)]
+    cases = [
+        case for name, root in pairs for case in cases_of(name, Path(root), splits, class_map=class_map, quiet=quiet)
+    ]
     write(unite(cases), out, to, films, as_json=as_json, quiet=quiet)
 
 
@@ -293,6 +270,7 @@ def draw(
     root: Root,
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
     splits: Splits = None,
+    class_map: Classes = None,
     label: Labels = None,
     film: Annotated[list[str] | None, typer.Option("--film", help="This film's id; may be given again.")] = None,
     count: Annotated[int, typer.Option(help="How many films.", min=1, max=400)] = 12,
@@ -312,7 +290,7 @@ def draw(
     outputs = Outputs(overwrite=overwrite)
     outputs.require(out)
     labels = label_ids(label)
-    cases = cases_of(name, root, splits)
+    cases = cases_of(name, root, splits, class_map=class_map, quiet=quiet)
     wanted = set(film or [])
     if missing := wanted - {case.id for case in cases}:
         raise InputError("BAD_VALUE", root, f"no film {', '.join(sorted(missing))} in {name}")
@@ -333,63 +311,5 @@ def draw(
         say(printable(f"{out}: {len(chosen)} films"))
 
 
-@app.command()
-def pool(
-    name: Name,
-    root: Root,
-    out: Out,
-    tool: Annotated[str, typer.Option(help="labelme, cvat, labelstudio or coco.")] = "labelme",
-    label: Labels = None,
-    count: Annotated[int, typer.Option(help="Films a label.", min=1)] = 50,
-    seed: Annotated[int, typer.Option(help="Another number chooses other films.")] = 0,
-    model: Annotated[
-        str | None, typer.Option(help="Draw this model's boxes as a start; `default` is the shipped one.")
-    ] = None,
-    films: FilmsTo = Place.VIEW,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
-    from lungspot.findings import DISEASES
-    from lungspot.formats import FilmTransfer
-    from lungspot.labelling import choose, make
-
-    labels = label_ids(label) or list(DISEASES)
-    cases = cases_of(name, root, merged=True)
-    chosen = choose(cases, labels, count, seed)
-    whole = set(with_whole_films([task.case for task in chosen]))
-    tasks = [task for task in chosen if task.case in whole]
-    with writing():
-        bar = partial(progress, what="Preparing films", quiet=quiet)
-        start = None if model is None else proposer(model)
-        make(tasks, out, tool=tool, films=FilmTransfer(films.value), propose=start, progress=bar)
-    asked = Counter(one for task in tasks for one in task.asked)
-    if as_json:
-        emit({"out": str(out), "films": len(tasks), "labels": dict(asked)})
-    elif not quiet:
-        say(printable(f"{out}: {len(tasks)} films; " + ", ".join(f"{asked[one]} {one}" for one in labels)))
-    if len(tasks) < len(chosen):
-        raise typer.Exit(Exit.SOME_REFUSED)
-
-
-@app.command()
-def collect(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `pool` wrote.")],
-    out: Out,
-    to: To = Format.COCO,
-    answers: Annotated[Path | None, typer.Option("--answers", help="The tool's export, if not in the folder.")] = None,
-    reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
-    complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
-    films: FilmsTo = Place.LINK,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Read the answers to a pool back, with who drew each box, and write them as a dataset."""
-    from lungspot.labelling import collect as read_back
-
-    found = read_back(folder, answers, reader=reader, complete=complete)
-    if not found.cases:
-        raise DatasetError("DATASET_INCOMPLETE", folder, f"none of {len(found.pending)} films is answered")
-    if found.pending and not quiet:
-        say(f"lungspot: {len(found.pending)} films are not answered")
-    write(list(found.cases), out, to, films, as_json=as_json, quiet=quiet)
+app.command()(pool)
+app.command()(collect)

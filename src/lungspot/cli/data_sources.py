@@ -16,15 +16,17 @@ from lungspot.outputs import writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
-    from lungspot.formats import Case, Problem, Split
+    from lungspot.formats import Case, ClassMap, Problem, Split
 
 __all__ = [
     "cases_of",
+    "class_map_of",
     "fractions_of",
     "label_ids",
     "need_folder_of",
     "problems_of",
     "proposer",
+    "say_classes",
     "show",
     "split_base",
     "unsized",
@@ -34,12 +36,43 @@ __all__ = [
 ]
 
 
-def cases_of(name: str, root: Path, splits: Path | None = None, *, merged: bool = False) -> list[Case]:
-    """Return :func:`lungspot.datasets.sources.cases_of`; a name that is none is a usage error."""
+def cases_of(
+    name: str,
+    root: Path,
+    splits: Path | None = None,
+    *,
+    merged: bool = False,
+    class_map: list[str] | None = None,
+    classes: ClassMap | None = None,
+    quiet: bool = True,
+) -> list[Case]:
+    """Return :func:`lungspot.datasets.sources.cases_of`; a name that is none is a usage error.
+
+    ``class_map``: words of ``--class-map``, or ``classes`` made of them. Unless ``quiet``, one line says what became of
+    every class of a tool's files.
+    """
     from lungspot.datasets import sources
+    from lungspot.formats import read_class_map
 
     require_one_of(name, sources.NAMES, "NAME")
-    return sources.cases_of(name, root, splits, merged=merged)
+    classes = classes or read_class_map(class_map)
+    cases = sources.cases_of(name, root, splits, merged=merged, classes=classes)
+    if not quiet:
+        say_classes(classes)
+    return cases
+
+
+def class_map_of(words: list[str] | None) -> ClassMap:
+    """Return the class map that ``--class-map`` says; raises :class:`InputError`."""
+    from lungspot.formats import read_class_map
+
+    return read_class_map(words)
+
+
+def say_classes(classes: ClassMap) -> None:
+    """Say on stderr what became of every class, where a tool's files named any."""
+    if line := classes.summary():
+        say(printable(f"lungspot: classes: {line}"))
 
 
 def problems_of(
@@ -48,12 +81,20 @@ def problems_of(
     splits: Path | None,
     films: Literal["skip", "open", "compare"],
     progress: Callable[[Sequence[Path]], Iterable[Path]],
+    class_map: list[str] | None,
+    *,
+    quiet: bool,
 ) -> tuple[Problem, ...]:
     """Return :func:`lungspot.datasets.check.check`; a name that is none is a usage error."""
     from lungspot.datasets import check, sources
+    from lungspot.formats import read_class_map
 
     require_one_of(name, sources.NAMES, "NAME")
-    return check(name, root, splits=splits, films=films, progress=progress)
+    classes = read_class_map(class_map)
+    found = check(name, root, splits=splits, films=films, progress=progress, classes=classes)
+    if not quiet:
+        say_classes(classes)
+    return found
 
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:

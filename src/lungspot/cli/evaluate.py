@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, require_one_of, say
-from lungspot.cli.data_sources import cases_of, label_ids
+from lungspot.cli.data_options import Classes
+from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, say_classes
 from lungspot.errors import DatasetError, LungspotError, printable
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
     from lungspot.evaluate import Limits, Pair, Summary
-    from lungspot.formats import Case
+    from lungspot.formats import Case, ClassMap
 
 __all__ = ["evaluate"]
 
@@ -49,6 +50,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Another number draws other resamples.", min=0)] = 0,
     splits: Annotated[Path | None, typer.Option("--splits", help="A CSV of image, patient, split.")] = None,
     split: Annotated[str | None, typer.Option(help="Only the films of this split: train, val or test.")] = None,
+    class_map: Classes = None,
     label: Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")] = None,
     looked_for_all: Annotated[
         bool, typer.Option("--exhaustive", help="On every film of TRUTH people looked for every label (plain COCO).")
@@ -92,7 +94,8 @@ def evaluate(
         )
     name, root = _source(truth)
     outputs = _outputs(out, [root, predicted, other, splits], overwrite=overwrite)
-    cases = _cases(name, root, splits, split, looked_for_all=looked_for_all)
+    classes = class_map_of(class_map)
+    cases = _cases(name, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
     persons = predicted == _READERS or predicted.startswith("reader:")
     if persons and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
@@ -103,7 +106,7 @@ def evaluate(
         paired = Paired(people(cases, predicted.partition(":")[2] or None, divisions), ())
     else:
         readings = truths(cases, name, certain=certain)
-        pair = partial(pair_files, readings, coco=root if name == "coco" and root.is_file() else None)
+        pair = partial(pair_files, readings, coco=root if name == "coco" and root.is_file() else None, names=classes)
         paired, limits = pair(Path(predicted), by=divisions, threshold=threshold)
         if other is not None:
             second, their_limits = pair(Path(other), by=divisions, threshold=threshold)
@@ -171,16 +174,27 @@ def _source(truth: str) -> tuple[str, Path]:
     return "coco", Path(truth)
 
 
-def _cases(name: str, root: Path, splits: Path | None, split: str | None, *, looked_for_all: bool) -> list[Case]:
+def _cases(
+    name: str,
+    root: Path,
+    splits: Path | None,
+    split: str | None,
+    classes: ClassMap,
+    *,
+    looked_for_all: bool,
+    quiet: bool,
+) -> list[Case]:
     from lungspot.evaluate import exhaustive
 
     if name == "coco" and splits is None:
         from lungspot.datasets import merge
         from lungspot.formats import coco
 
-        cases = merge(coco.read(root, need_films=False))  # boxes can be judged where the films are not
+        cases = merge(coco.read(root, need_films=False, names=classes))  # boxes can be judged where the films are not
     else:
-        cases = cases_of(name, root, splits, merged=True)
+        cases = cases_of(name, root, splits, merged=True, classes=classes)
+    if not quiet:
+        say_classes(classes)
     if split is not None:
         require_one_of(split, ("train", "val", "test"), "--split")
         cases = [case for case in cases if case.split == split]

@@ -8,7 +8,7 @@ from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet
 from lungspot.datasets.merge import merge
 from lungspot.datasets.sources import sources_of
-from lungspot.datasets.split import split, splits_csv
+from lungspot.datasets.split import split, splits_csv, without_patient
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.stats import Conflict, Count, Sizes, conflicts, count, diseases, sizes
 from lungspot.datasets.truth import noisy, truth
@@ -44,4 +44,5 @@ __all__ = [
     "terms_of",
     "truth",
     "vindr",
+    "without_patient",
 ]

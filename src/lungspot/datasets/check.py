@@ -19,34 +19,47 @@ from lungspot.datasets.split import leaks
 from lungspot.datasets.splits import read_splits
 from lungspot.errors import DatasetError
 from lungspot.findings import Box
-from lungspot.formats import PROBLEMS, Case, Faults, Problem, Split
+from lungspot.formats import (
+    ANNOTATION_FORMATS,
+    PROBLEMS,
+    AnnotatedImage,
+    Case,
+    ClassMap,
+    Faults,
+    Problem,
+    Split,
+    film_size,
+    suggestion,
+)
 
 __all__ = ["PROBLEMS", "FilmLook", "Problem", "check", "check_cases", "check_reading", "check_tables", "films_of_split"]
 
 FilmLook = Literal["skip", "open", "compare"]
 
 
-def check(
+def check(  # noqa: PLR0913 - what to check, how closely, and how it is told
     name: str,
     root: Path,
     *,
     splits: Path | None = None,
     films: FilmLook = "compare",
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+    classes: ClassMap | None = None,
 ) -> tuple[Problem, ...]:
     """Return every problem of a dataset, or of a folder in a tool's format; none means that it can be trained on.
 
     ``name``: of a dataset or a format, or ``all``: every dataset whose folder is below ``root``, and the pairs of films
     across them. ``splits``: a CSV of image, patient, split, which counts instead of the publisher's split. ``films``:
     ``skip`` them, ``open`` each, or ``compare`` them too, to find those that show the same picture (needs the extra
-    ``data``). ``progress``: draws a bar.
+    ``data``). ``progress``: draws a bar. ``classes``: what class names mean in a tool's files; it learns what became of
+    each.
     Raises ``DATASET_NOT_FOUND`` for a name or folder that is none, ``MISSING_EXTRA``.
     """
     splits, root = same_kind(splits, root)
     cases: list[Case] = []
     found: list[Problem] = []
     for source, folder in sources_of(name, root):
-        loaded, problems = check_reading(source, folder)
+        loaded, problems = check_reading(source, folder, classes)
         cases += loaded
         found += problems
     if any(problem.code == "NOT_LOADED" for problem in found):
@@ -74,19 +87,26 @@ def check_tables(name: str, root: Path) -> list[Problem]:
     return kept
 
 
-def check_reading(name: str, root: Path) -> tuple[list[Case], list[Problem]]:
+def check_reading(name: str, root: Path, classes: ClassMap | None = None) -> tuple[list[Case], list[Problem]]:
     """Return the cases of one dataset or one folder in a tool's format, and what is wrong with tables and cases.
 
     What the tables tell already is not said twice. Raises ``DATASET_NOT_FOUND``; whatever else the adapter refuses is
     the problem ``NOT_LOADED``, and there are no cases.
     """
     found = check_tables(name, root)
+    met = (classes or ClassMap()).keeping_unknown()
     try:
-        cases = load_source(name, root)
+        cases = load_source(name, root, met)
+        if name in ANNOTATION_FORMATS:
+            found += check_stated_sizes(ANNOTATION_FORMATS[name].annotated_images(root, met.keeping_unknown()), cases)
     except DatasetError as error:
         if error.code == "DATASET_NOT_FOUND":
             raise
         return [], [*found, Problem.of("NOT_LOADED", error)]
+    if classes is not None:
+        classes.take_over(met)
+    for unknown, (where, number) in met.unknown.items():
+        found.append(Problem("LABEL_UNKNOWN", where, f"{unknown!r}, of {number} annotations: {suggestion(unknown)}"))
     told = {problem.code for problem in found}
     if not any(code.startswith("BOX_") for code in told):
         found += check_boxes(cases)
@@ -106,6 +126,23 @@ def check_cases(
     if films != "skip":
         found += check_films(cases, compare=films == "compare", progress=progress)
     return tuple(found)
+
+
+def check_stated_sizes(annotated: Sequence[AnnotatedImage], cases: Sequence[Case]) -> Iterator[Problem]:
+    """Yield films whose size is another than a tool's file states, and one film that stands for two."""
+    seen: dict[Path, str] = {}
+    for stated, case in zip(annotated, cases, strict=True):
+        if case.image is None or stated.case_json is not None:
+            continue
+        if (other := seen.setdefault(case.image, stated.where)) != stated.where:
+            yield Problem("ROW_DUPLICATED", stated.where, f"{case.image} is the film of {other} too")
+        try:
+            shown = film_size(case.image)
+        except DatasetError:  # opening the film says so
+            continue
+        if case.frame is not None and case.frame != shown:
+            text = f"{case.frame.width} x {case.frame.height} is stated, {case.image} is {shown.width} x {shown.height}"
+            yield Problem("SIZE_DIFFERS", stated.where, text)
 
 
 def check_boxes(cases: Iterable[Case]) -> Iterator[Problem]:

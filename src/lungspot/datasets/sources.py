@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets import own_films
 from lungspot.datasets.catalog import DATASETS, load
 from lungspot.datasets.merge import merge
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
-from lungspot.formats import ANNOTATION_FORMATS, Case, Split
+from lungspot.formats import ANNOTATION_FORMATS, Case, ClassMap, Split, image_labels
 
 __all__ = ["ALL", "NAMES", "cases_of", "in_split", "load_source", "same_kind", "sources_of"]
 
@@ -32,18 +33,26 @@ def sources_of(name: str, root: Path) -> list[tuple[str, Path]]:
     return here
 
 
-def load_source(name: str, root: Path) -> list[Case]:
-    """Return the cases of one dataset or of one folder in a tool's format; raises :class:`DatasetError`."""
-    return load(name, root) if name in DATASETS else ANNOTATION_FORMATS[name].read(root)
+def load_source(name: str, root: Path, classes: ClassMap | None = None) -> list[Case]:
+    """Return the cases of one dataset or of one folder in a tool's format; raises :class:`DatasetError`.
+
+    ``classes``: what class names mean in a tool's files and in one's own tables; a public dataset's are known.
+    """
+    if name == own_films.DATASET.name:
+        return list(image_labels.cases(root, classes))
+    return load(name, root) if name in DATASETS else ANNOTATION_FORMATS[name].read(root, names=classes)
 
 
-def cases_of(name: str, root: Path, splits: Path | None = None, *, merged: bool = False) -> list[Case]:
+def cases_of(
+    name: str, root: Path, splits: Path | None = None, *, merged: bool = False, classes: ClassMap | None = None
+) -> list[Case]:
     """Return the cases of a dataset, of a folder in a tool's format, or of ``all`` datasets below ``root``.
 
     ``splits``: only the films that this CSV names, with its patients and splits. ``merged``: one case a film.
+    ``classes``: as for :func:`load_source`.
     """
     splits, root = same_kind(splits, root)
-    cases = [case for source, folder in sources_of(name, root) for case in load_source(source, folder)]
+    cases = [case for source, folder in sources_of(name, root) for case in load_source(source, folder, classes)]
     if splits is not None:
         cases, _ = in_split(cases, read_splits(splits), splits, root)
     return merge(cases) if merged else cases

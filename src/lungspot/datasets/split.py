@@ -15,10 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.catalog import DATASETS
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Case, Split
 
-__all__ = ["FRACTIONS", "Leak", "leaks", "refuse_leaks", "side", "split", "splits_csv", "write_splits"]
+__all__ = [
+    "FRACTIONS",
+    "Leak",
+    "leaks",
+    "refuse_leaks",
+    "side",
+    "split",
+    "splits_csv",
+    "without_patient",
+    "write_splits",
+]
 
 FRACTIONS: Final[Mapping[Split, float]] = {Split.TRAIN: 0.8, Split.VAL: 0.1, Split.TEST: 0.1}
 
@@ -111,6 +122,16 @@ def refuse_leaks(cases: Iterable[Case], where: object = None) -> None:
     if found:
         more = f", and {len(found) - 1} more patients" if len(found) > 1 else ""
         raise DatasetError("DATASET_LEAK", where, f"{found[0]}{more}")
+
+
+def without_patient(cases: Iterable[Case]) -> list[Case]:
+    """Return the films of which nobody says whose they are: their patient is made of the film's own id.
+
+    Each counts as a patient of its own, so that films of one person may fall on two sides. Public datasets with one
+    film a patient, and such whose names tell the patient, are known; VinDr's are not.
+    """
+    known = DATASETS.keys() - {"csv", "vindr"}
+    return [case for case in cases if case.dataset not in known and case.patient.endswith(f"_{case.id}")]
 
 
 def write_splits(cases: Iterable[Case], path: Path, root: Path) -> int:

@@ -16,7 +16,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Limits, Pair
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
-from lungspot.formats import Case, dicom_facts
+from lungspot.formats import Case, Names, dicom_facts
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = [
@@ -126,22 +126,23 @@ def common_films(one: Paired, other: Paired, where: str) -> tuple[tuple[Pair, ..
     return tuple(theirs[pair.film] for pair in shared), Paired(shared, (*one.refused, *refused))
 
 
-def pair_files(
+def pair_files(  # noqa: PLR0913 - truth, predictions, and how they are read
     truths: Iterable[tuple[Case, Reading]],
     predictions: Path,
     *,
     coco: Path | None = None,
     by: Sequence[str] = (),
     threshold: float | None = None,
+    names: Names = None,
 ) -> tuple[Paired, dict[str, Limits]]:
     """Return the films of the truth with what a file or folder of predictions says of them, and the limits by label.
 
     ``coco``: the COCO file of the truth, whose ids a bare list of COCO results uses. ``by``: the divisions of the films
-    that are wanted. ``threshold``: in place of the limits that the predictions name. Raises
-    :class:`~lungspot.errors.DatasetError` where the predictions as a whole cannot be read, or name two limits for one
-    label; what is wrong with one film is a refusal of :class:`Paired`.
+    that are wanted. ``threshold``: in place of the limits that the predictions name. ``names``: what class names in
+    COCO predictions mean. Raises :class:`~lungspot.errors.DatasetError` where the predictions as a whole cannot be
+    read, or name two limits for one label; what is wrong with one film is a refusal of :class:`Paired`.
     """
-    found, refused = read_predicted(predictions, coco)
+    found, refused = read_predicted(predictions, coco, names)
     paired = pair_up(truths, found, by)
     return replace(paired, refused=(*refused, *paired.refused)), limits_of(found, threshold)
 

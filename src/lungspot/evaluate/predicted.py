@@ -18,7 +18,7 @@ from typing import Any
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import Limits
 from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import AnnotatedImage, coco
+from lungspot.formats import AnnotatedImage, ClassMap, Names, coco
 
 __all__ = ["Predicted", "read_predicted"]
 
@@ -41,7 +41,9 @@ class Predicted:
     reasons: tuple[str, ...] = ()
 
 
-def read_predicted(path: Path, truth: Path | None = None) -> tuple[list[Predicted], list[LungspotError]]:
+def read_predicted(
+    path: Path, truth: Path | None = None, names: Names = None
+) -> tuple[list[Predicted], list[LungspotError]]:
     """Return the predictions of a file or folder, and each row that is refused with its place and reason.
 
     ``truth``: the COCO file that a bare list of results belongs to. Raises :class:`DatasetError` where ``path`` as a
@@ -49,7 +51,7 @@ def read_predicted(path: Path, truth: Path | None = None) -> tuple[list[Predicte
     """
     found: list[Predicted] = []
     refused: list[LungspotError] = []
-    for row in _rows(path, truth):
+    for row in _rows(path, truth, ClassMap.of(names)):
         try:
             found.append(row())
         except LungspotError as error:
@@ -59,7 +61,7 @@ def read_predicted(path: Path, truth: Path | None = None) -> tuple[list[Predicte
     return found, refused
 
 
-def _rows(path: Path, truth: Path | None) -> Iterator[Callable[[], Predicted]]:
+def _rows(path: Path, truth: Path | None, classes: ClassMap) -> Iterator[Callable[[], Predicted]]:
     """Yield for each film what reads its prediction, and raises what is wrong with it alone."""
     if path.is_dir():
         files = sorted(path.rglob("*.json"))
@@ -75,9 +77,9 @@ def _rows(path: Path, truth: Path | None) -> Iterator[Callable[[], Predicted]]:
             raise
         value = None
     if isinstance(value, dict) and "images" in value:
-        return (partial(_predicted, annotated) for annotated in _coco(value, path))
+        return (partial(_predicted, annotated) for annotated in _coco(value, path, classes))
     if isinstance(value, list):
-        return (partial(_predicted, annotated) for annotated in _results(value, path, truth))
+        return (partial(_predicted, annotated) for annotated in _results(value, path, truth, classes))
     if value is not None:
         return iter([partial(_document, value, str(path))])
     return (partial(_of_text, line, where) for where, line in lines)
@@ -171,9 +173,9 @@ def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str
     return Reading("predicted", tuple(findings), states, frame)
 
 
-def _coco(value: Mapping[str, Any], path: Path) -> Iterator[AnnotatedImage]:
-    annotated_images = coco.annotated_images_in(value, path)  # first: it says what is wrong with the categories
-    labels = tuple(coco.labels_of(value, path))
+def _coco(value: Mapping[str, Any], path: Path, classes: ClassMap) -> Iterator[AnnotatedImage]:
+    annotated_images = coco.annotated_images_in(value, path, classes)  # first: it says what is wrong
+    labels = tuple(coco.labels_of(value, path, classes))
     yield from (replace(annotated, offered=labels) for annotated in annotated_images)
 
 
@@ -187,7 +189,7 @@ def _predicted(annotated: AnnotatedImage) -> Predicted:
     return Predicted(annotated.film, annotated.where, _reading(marks, annotated.size, annotated.offered))
 
 
-def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[AnnotatedImage]:
+def _results(rows: list[Any], path: Path, truth: Path | None, classes: ClassMap) -> Iterator[AnnotatedImage]:
     """Yield a annotated for each film of the truth from COCO's list of results, films without results among them."""
     if truth is None:
         advice = "give the truth as the COCO file whose ids these are, or predictions with images and categories"
@@ -203,4 +205,4 @@ def _results(rows: list[Any], path: Path, truth: Path | None) -> Iterator[Annota
         if row.get("score") is None:
             raise DatasetError("DATASET_ROW", where, "a result without a score")
         annotations.append({key: row[key] for key in ("image_id", "category_id", "bbox", "score") if key in row})
-    yield from _coco({**of_truth, "annotations": annotations}, path)
+    yield from _coco({**of_truth, "annotations": annotations}, path, classes)

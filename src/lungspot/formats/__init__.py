@@ -5,6 +5,7 @@ from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks
 from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
+from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
 from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
@@ -34,10 +35,12 @@ __all__ = [
     "STRICT",
     "AnnotatedImage",
     "Case",
+    "ClassMap",
     "Faults",
     "FilmTransfer",
     "Format",
     "Mark",
+    "Names",
     "Problem",
     "Progress",
     "Row",
@@ -63,6 +66,7 @@ __all__ = [
     "need_folder",
     "new_folder",
     "parse_xml",
+    "read_class_map",
     "read_lines",
     "read_list",
     "read_object",
@@ -70,6 +74,7 @@ __all__ = [
     "refuse_row",
     "sex",
     "stated_size",
+    "suggestion",
     "view",
     "write_json",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,7 +18,7 @@ import yaml
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import is_label_id, taxonomy
 
-__all__ = ["NO_FINDING", "SKIP", "ClassMap", "Names", "guessed", "read_class_map"]
+__all__ = ["NO_FINDING", "SKIP", "ClassMap", "Names", "guessed", "read_class_map", "suggestion"]
 
 SKIP: Final = "-"  # annotations of the class are left out
 NO_FINDING: Final = "No Finding"  # the film shows nothing: every label is absent
@@ -72,13 +73,15 @@ class ClassMap:
     """Class names → what they mean, and what became of each class that was met.
 
     ``given``: name → a label's id or name, :data:`SKIP`, or a word for no finding; raises ``UNKNOWN_LABEL`` for
-    another.
+    another. ``keep_unknown``: a class that nothing is known of is left out and remembered, not refused.
     """
 
-    __slots__ = ("_given", "_met", "_unused")
+    __slots__ = ("_given", "_keep_unknown", "_met", "_unused", "unknown")
 
-    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+    def __init__(self, given: Mapping[str, str] | None = None, *, keep_unknown: bool = False) -> None:
         """Check what the names are to mean."""
+        self._keep_unknown = keep_unknown
+        self.unknown: dict[str, tuple[str, int]] = {}
         self._given = {name.strip(): _meant(name, meaning) for name, meaning in (given or {}).items()}
         self._met: dict[str, tuple[str, int]] = {}
         self._unused: dict[str, None] = {}
@@ -95,12 +98,32 @@ class ClassMap:
         """
         if isinstance(name, str):
             meant = self.look_up(name, ours=ours)
+            if meant is not None and ours and meant == name:  # our own file: nothing to tell
+                return meant
             if meant is not None:
                 self._met[name] = (meant, self._met.get(name, ("", 0))[1] + 1)
                 return meant
+            if self._keep_unknown:
+                first, number = self.unknown.get(name, (where, 0))
+                self.unknown[name] = (first, number + 1)
+                return SKIP
         shown = str(name)[:80]
         advice = f"say what it means: --class-map '{shown}=LABEL', or '{shown}=-' to leave it out"
         raise DatasetError("UNKNOWN_LABEL", where, f"no label is called {name!r}", advice=advice)
+
+    @property
+    def keeps_unknown(self) -> bool:
+        """Whether an unknown class is left out and remembered."""
+        return self._keep_unknown
+
+    def keeping_unknown(self) -> ClassMap:
+        """Return a class map of the same meanings that leaves out what it does not know, and remembers it."""
+        return ClassMap(self._given, keep_unknown=True)
+
+    def take_over(self, other: ClassMap) -> None:
+        """Add what another class map has met."""
+        self._met |= other._met
+        self._unused |= other._unused
 
     def look_up(self, name: str, *, ours: bool = False) -> str | None:
         """Return :meth:`meaning` without a trace, None where nothing is known."""
@@ -128,6 +151,15 @@ class ClassMap:
             else:
                 parts.append(f"{name} → {'all absent' if meant == NO_FINDING else meant} ({number})")
         return "; ".join(parts)
+
+
+def suggestion(name: str) -> str:
+    """Return the option that would map a class, with the nearest label where there is one."""
+    known = {form.lower(): label.id for label in taxonomy() for form in (label.id.replace("_", " "), label.name)}
+    near = get_close_matches(" ".join(re.findall(r"[a-z0-9]+", name.lower())), known, n=1, cutoff=0.8)
+    told = _NEVER & set(re.findall(r"[a-z0-9]+", name.lower()))
+    meant = known[near[0]] if near and not told else "LABEL"
+    return f"--class-map '{name}={meant}', or '{name}=-' to leave it out"
 
 
 def read_class_map(words: list[str] | None) -> ClassMap:

@@ -105,13 +105,13 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     return annotated_images_in(load_json(path), path, names)
 
 
-def labels_of(value: Mapping[str, Any], path: Path) -> list[str]:
+def labels_of(value: Mapping[str, Any], path: Path, names: Names = None) -> list[str]:
     """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
     information = value.get("info")
     ours = isinstance(information, dict) and information.get("extension") == SCHEMA
-    classes = ClassMap()
+    classes = ClassMap.of(names)
     meant = (classes.look_up(name, ours=ours) for name in _categories(value["categories"], path).values())
-    return [label for label in meant if label is not None and label != NO_FINDING]
+    return [label for label in meant if label not in {None, SKIP, NO_FINDING}]
 
 
 def annotated_images_in(value: object, path: Path, names: Names = None) -> list[AnnotatedImage]:

@@ -6,14 +6,16 @@ Layout: films anywhere below the folder, and ``labels.csv`` (or the only CSV fil
 
 ``image``
     The film's path below the folder, or its name or stem where that is unique. Also called Path, Image Index, file,
-    file_name, filename, image_id.
+    file_name, filename, image_id, dicom_id.
 a column a label
-    Any name of the taxonomy: 1 is present, 0 absent; empty and -1 (uncertain) say nothing.
+    Any name of a label: 1 is present, 0 absent; empty and -1 (uncertain) say nothing.
 ``labels``
     Instead, or too: names joined by ``|`` or ``;``. They are present; others are not thereby absent, save by
     ``No Finding`` alone, which makes everything absent. Also called label, Finding Labels.
 ``patient``, ``view``, ``age``, ``sex``, ``split``
-    If known. Also called Patient ID, patient_id; View Position, AP/PA; Patient Age; Patient Gender, gender.
+    If known. Also called as DICOM and the public sets do: PatientID, subject_id, case; ViewPosition, AP/PA,
+    Frontal/Lateral, Projection; PatientAge; PatientSex, Patient Gender. A patient may also be a folder of the film's
+    path (CheXpert's ``patient00001``, MIMIC-CXR's ``p10000032``).
 
 Other columns are ignored. Known faults: labels without a place; without ``patient`` every film is someone else's.
 """
@@ -22,26 +24,33 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lungspot.errors import DatasetError
-from lungspot.findings import Finding, Reading, State, taxonomy
+from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
 from lungspot.formats.films import dicom_facts, list_films
-from lungspot.formats.tables import age_in_years, header_of, need_folder, read_rows, refuse_row, sex, view
+from lungspot.formats.reconcile import patient_in
+from lungspot.formats.tables import Row, age_in_years, header_of, need_folder, read_rows, refuse_row, sex, view
+from lungspot.images import View
 
 __all__ = ["READER", "cases"]
 
 READER: Final = "labels"
+# What columns are called by DICOM, by the public sets and by people, in lower case without signs; the first counts.
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "image": ("image", "path", "image index", "file", "file_name", "filename", "image_id"),
-    "labels": ("labels", "label", "finding labels"),
-    "patient": ("patient", "patient_id", "patient id"),
-    "view": ("view", "view position", "ap/pa"),
-    "age": ("age", "patient age"),
-    "sex": ("sex", "patient gender", "gender"),
+    "image": (
+        *("image", "path", "imagepath", "filepath", "imageindex", "file", "filename", "imageid", "imagename"),
+        *("imagefile", "dicomid"),
+    ),
+    "labels": ("labels", "label", "findinglabels"),
+    "patient": ("patient", "patientid", "subjectid", "subject", "patientkey", "caseid", "case"),
+    "view": ("view", "viewposition", "appa", "projection", "frontallateral"),
+    "age": ("age", "patientage", "ageyears", "ageinyears"),
+    "sex": ("sex", "patientsex", "patientgender", "gender", "patientsexdicom"),
     "split": ("split",),
 }
 _VALUES: Final[dict[str, State | None]] = {
@@ -53,45 +62,71 @@ _VALUES: Final[dict[str, State | None]] = {
     "1": State.PRESENT,
     "1.0": State.PRESENT,
 }
-_NOTHING = {"no finding", "no findings", "normal"}
 _SPLITS = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "validation": Split.VAL, "test": Split.TEST}
 
 
-def cases(root: Path) -> Iterator[Case]:
-    """Yield a case for each row of the CSV file in ``root``, with its film if that is there."""
+def cases(root: Path, names: Names = None) -> Iterator[Case]:
+    """Yield a case for each row of the CSV file in ``root``, with its film if that is there.
+
+    ``names``: what column names and words mean as labels, or a class map.
+    """
+    classes = ClassMap.of(names)
     path = _table(need_folder(root))
     header = header_of(path)
-    facts = {key: next((name for name in header if name.lower() in names), None) for key, names in _COLUMNS.items()}
-    labels = {name: label for name in header if (label := _label(name)) is not None}
-    if facts["image"] is None:
+    facts = {key: _called(header, names_of) for key, names_of in _COLUMNS.items()}
+    of_facts = {name for names_of in facts.values() for name in names_of}
+    labels = {name: meant for name in header if name not in of_facts and (meant := classes.look_up(name)) is not None}
+    labels = {name: label for name, label in labels.items() if label != SKIP}
+    if not facts["image"]:
         raise DatasetError("DATASET_COLUMNS", path, f"no column image or path (found: {', '.join(header)})")
-    if not labels and facts["labels"] is None:
+    if not labels and not facts["labels"]:
         raise DatasetError(
             "DATASET_COLUMNS", path, f"no column labels, or of a known label (found: {', '.join(header)})"
         )
     films = _Films(root)
-    for line, row in read_rows(path, (*labels, *(name for name in facts.values() if name))):
-        value = {key: row[name].strip() if name else "" for key, name in facts.items()}
+    for line, row in read_rows(path, (*labels, *(names_of[0] for names_of in facts.values() if names_of))):
+        value = {key: _first(row, columns) for key, columns in facts.items()}
         if not value["image"]:
-            raise refuse_row(path, line, f"{facts['image']} is empty")
+            raise refuse_row(path, line, f"{facts['image'][0]} is empty")
         if value["split"] and value["split"].lower() not in _SPLITS:
             raise refuse_row(path, line, f"split is {value['split']!r}, not train, val or test")
         image = PurePosixPath(value["image"].replace("\\", "/"))
         name = image.with_suffix("").as_posix()
         film = films.find(image)
         known = dicom_facts(film)
+        views = [view(row.get(column, "")) for column in facts["view"]]
+        patient = value["patient"] or patient_in(value["image"])
+        said = {label: row[column] for column, label in labels.items()}
         yield Case(
             id=name,
             dataset="csv",
-            patient=f"csv_{root.resolve().name}_{value['patient'] or known.patient or name}",
-            readings=(_reading(path, line, {label: row[column] for column, label in labels.items()}, value["labels"]),),
+            patient=f"csv_{root.resolve().name}_{patient or known.patient or name}",
+            readings=(_reading(path, line, said, value["labels"], classes),),
             image=film,
             frame=known.frame,
             split=_SPLITS.get(value["split"].lower()),
-            view=view(value["view"]) if value["view"] else known.view,
+            view=_view(views) if any(row.get(column, "").strip() for column in facts["view"]) else known.view,
             age_years=age_in_years(value["age"]) if value["age"] else known.age_years,
             sex=sex(value["sex"]) if value["sex"] else known.sex,
         )
+
+
+def _called(header: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns that are called by one of ``names``, in the order of those."""
+    bare = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(header)}
+    return [bare[name] for name in names if name in bare]
+
+
+def _first(row: Row, columns: Sequence[str]) -> str:
+    """Return the first text that one of several columns has."""
+    return next((text for column in columns if (text := row.get(column, "").strip())), "")
+
+
+def _view(views: Sequence[View]) -> View:
+    """Return what several columns say: a lateral, whatever another says, else the first that is understood."""
+    if View.LATERAL in views:
+        return View.LATERAL
+    return next((one for one in views if one is not View.UNKNOWN), View.UNKNOWN)
 
 
 def _table(root: Path) -> Path:
@@ -105,30 +140,29 @@ def _table(root: Path) -> Path:
     return tables[0]
 
 
-def _label(name: str) -> str | None:
-    """Return the label id that a name means, ``""`` for no finding at all, None where it is no label."""
-    if name.strip().lower() in _NOTHING:
-        return ""
-    label = taxonomy().named(name)
-    return None if label is None else label.id
-
-
-def _reading(path: Path, line: int, columns: Mapping[str, str], listed: str) -> Reading:
+def _reading(path: Path, line: int, columns: Mapping[str, str], listed: str, classes: ClassMap) -> Reading:
     states: dict[str, State] = {}
     for label, value in columns.items():
         if value.strip() not in _VALUES:
-            raise refuse_row(path, line, f"{label or 'no finding'} is {value!r}, not 1, 0, -1 or empty")
+            raise refuse_row(path, line, f"{label} is {value!r}, not 1, 0, -1 or empty")
         state = _VALUES[value.strip()]
-        if state is not None:
+        if state is not None and states.get(label) is not State.PRESENT:
             states[label] = state
-    for word in filter(None, (word.strip() for word in re.split(r"[|;]", listed))):
-        named = _label(word)
-        if named is None:
-            raise refuse_row(path, line, f"unknown label {word!r}")
-        states[named] = State.PRESENT
-    nothing = states.pop("", None) is State.PRESENT
+    for word in _words(listed):
+        if classes.look_up(word) is None and not classes.keeps_unknown:
+            raise refuse_row(path, line, f"unknown label {word!r}: {suggestion(word)}")
+        states[classes.meaning(word, f"{path}:{line}", ours=False)] = State.PRESENT
+    states.pop(SKIP, None)
+    nothing = states.pop(NO_FINDING, None) is State.PRESENT
     findings = tuple(Finding(label) for label, state in states.items() if state is State.PRESENT)
     return everything_absent(READER) if nothing and not findings else Reading(READER, findings, states)
+
+
+def _words(listed: str) -> list[str]:
+    """Return the names of a list: joined by ``|`` or ``;``, or as Python writes a list of texts (PadChest)."""
+    if listed.startswith("[") and listed.endswith("]"):
+        listed = "|".join(word.strip(" '\"") for word in listed[1:-1].split(","))
+    return [word for word in (word.strip() for word in re.split(r"[|;]", listed)) if word]
 
 
 class _Films:

@@ -27,6 +27,7 @@ PROBLEMS: Final[dict[str, str]] = {
     "ROW_DUPLICATED": "a row that is there twice",
     "ROW_SHORT": "a row with fewer values than the header has columns",
     "ROW_VALUE": "a value that its column cannot have",
+    "SIZE_DIFFERS": "a film of another size than its annotations state",
 }
 
 

@@ -7,6 +7,7 @@ one gives the edit and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -18,11 +19,12 @@ from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_from_json
 
-__all__ = ["Rounding", "case_of", "nearest"]
+__all__ = ["Rounding", "case_of", "nearest", "patient_in"]
 
 # How a format rounds a box of the shown frame; None where it cannot say the box.
 Rounding = Callable[[Box, Frame | None], Box | None]
 
+_PATIENT: Final = re.compile(r"patient\d+|p\d{8}")  # a folder of CheXpert, of MIMIC-CXR
 _TOLERANCE: Final = 0.02  # shown pixels: CVAT writes two decimals, YOLO nine digits
 
 
@@ -77,13 +79,19 @@ def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_
     facts = dict(annotated.facts)
     identifier = facts.pop("id", None) or _stem(annotated.film)
     dataset = facts.pop("dataset", None) or folder.resolve().name
-    patient = facts.pop("patient", None) or f"{dataset}_{identifier}"
+    patient = facts.pop("patient", None) or f"{dataset}_{patient_in(annotated.film) or identifier}"
     return Case(identifier, dataset, patient, tuple(readings), film, annotated.size, **facts)
 
 
 def _is_prediction(mark: Mark) -> bool:
     """Say whether a mark is a named model's, which its tool keeps apart from what people drew: a proposal, no truth."""
     return mark.proposed and mark.reader is not None
+
+
+def patient_in(path: str) -> str:
+    """Return the patient that a film's path names, as CheXpert's and MIMIC-CXR's folders do; empty where none does."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return next((part for part in parts[-2::-1] if _PATIENT.fullmatch(part)), "")
 
 
 def _stem(name: str) -> str:

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.images import Sex, View
@@ -37,6 +37,34 @@ Row = Mapping[str, str]
 _AGE = re.compile(r"0*(\d+(?:\.\d+)?)([YMWD]?)\Z")
 _YEARS = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
 _OLDEST = 120.0
+_WORDS_OF_AGE = re.compile(r"\s*(?:years?|yrs?|y/?o|años?|ans|jahre)(?:\s+old)?\s*\Z", re.IGNORECASE)
+_SEXES: Final[dict[str, Sex]] = {
+    **dict.fromkeys(("f", "female", "woman", "mujer", "femenino", "femme", "féminin", "weiblich"), Sex.FEMALE),
+    **dict.fromkeys(("m", "male", "man", "hombre", "masculino", "homme", "masculin", "männlich"), Sex.MALE),
+    **dict.fromkeys(("o", "other"), Sex.OTHER),
+}
+_FRONTS: Final[dict[View, tuple[str, ...]]] = {
+    View.PA: ("pa", "posteroanterior", "postero anterior", "posterior anterior"),
+    View.AP: ("ap", "anteroposterior", "antero posterior", "anterior posterior"),
+}
+_POSTURES: Final = (
+    "",
+    "erect",
+    "upright",
+    "standing",
+    "sitting",
+    "semi erect",
+    "supine",
+    "portable",
+    "horizontal",
+    "axial",
+)
+_VIEWS: Final[dict[str, View]] = {
+    f"{word} {posture}".strip(): side for side, words in _FRONTS.items() for word in words for posture in _POSTURES
+} | dict.fromkeys(
+    ("l", "ll", "rl", "lat", "lateral", "left lateral", "right lateral", "lateral left", "lateral right", "ll erect"),
+    View.LATERAL,
+)
 
 
 def need(root: Path, *names: str) -> Path:
@@ -122,22 +150,19 @@ def refuse_row(path: Path, line: int | str, reason: str) -> DatasetError:
 
 def age_in_years(text: str) -> float | None:
     """Return years of ``058Y``, ``013M``, ``005D`` or ``58``; None where empty, or older than 120 (NIH has a 411)."""
-    match = _AGE.match(text.strip())
+    match = _AGE.match(_WORDS_OF_AGE.sub("", text.strip()))
     years = float(match[1]) / _YEARS[match[2]] if match else None
     return years if years is not None and years <= _OLDEST else None
 
 
 def sex(text: str) -> Sex:
-    """Return the sex that ``F``, ``m``, ``Female`` … mean."""
-    return {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}.get(text.strip().upper()[:1], Sex.UNKNOWN)
+    """Return the sex that ``F``, ``m``, ``Female``, ``Mujer`` … mean; a word that is not known is never guessed at."""
+    return _SEXES.get(text.strip().casefold(), Sex.UNKNOWN)
 
 
 def view(text: str) -> View:
-    """Return the view that ``PA``, ``ap``, ``LL`` … mean."""
-    word = text.strip().upper()
-    if word in {"L", "LL", "LAT", "LATERAL"}:
-        return View.LATERAL
-    return View(word) if word in {"PA", "AP"} else View.UNKNOWN
+    """Return the view that ``PA``, ``ap``, ``LL``, ``AP_horizontal`` … mean; ``Frontal`` says neither."""
+    return _VIEWS.get(" ".join(re.findall(r"[a-z]+", text.casefold())), View.UNKNOWN)
 
 
 def open_text(path: Path) -> IO[str]:

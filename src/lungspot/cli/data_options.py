@@ -1,0 +1,87 @@
+"""The arguments and options that the verbs of `lungspot data` share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Classes",
+    "FilmsTo",
+    "Format",
+    "How",
+    "Json",
+    "Labels",
+    "Look",
+    "Name",
+    "Out",
+    "Place",
+    "Quiet",
+    "Root",
+    "Splits",
+    "To",
+]
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A dataset (nih, chestxdet, …), a format (coco, yolo, …), or all.")
+]
+Root = Annotated[Path, typer.Argument(metavar="ROOT", help="Its folder, laid out as downloaded.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
+Splits = Annotated[
+    Path | None, typer.Option("--splits", help="A CSV of image, patient, split; it counts, other films are left out.")
+]
+Labels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")]
+
+
+class Look(StrEnum):
+    """What `check` does with the films."""
+
+    SKIP = "skip"
+    OPEN = "open"
+    COMPARE = "compare"
+
+
+class Format(StrEnum):
+    """The formats that datasets are written in."""
+
+    COCO = "coco"
+    CVAT = "cvat"
+    LABELME = "labelme"
+    LABELSTUDIO = "labelstudio"
+    VOC = "voc"
+    YOLO = "yolo"
+
+
+class Place(StrEnum):
+    """What happens to the films when annotations are written."""
+
+    LINK = "link"
+    COPY = "copy"
+    VIEW = "view"
+    NONE = "none"
+
+
+class How(StrEnum):
+    """How readers become one."""
+
+    WBF = "wbf"
+    MAJORITY = "majority"
+    UNION = "union"
+    ONE = "one"
+
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write.")]
+To = Annotated[Format, typer.Option("--to", help="The format to write.")]
+FilmsTo = Annotated[Place, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class-map",
+        metavar="FILE|NAME=LABEL",
+        help="What a tool's class means; NAME=- leaves it out; may be given again.",
+    ),
+]
