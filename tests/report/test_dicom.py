@@ -9,9 +9,9 @@ import pytest
 
 from lungspot.detect import load_detector
 from lungspot.errors import FilmError, InputError
-from lungspot.images import read_header
+from lungspot.images import Orientation, read_header
 from lungspot.pipeline import analyze
-from lungspot.report import DICOM_KINDS, SR_CLASSES, Refusal, dicom_bytes, dicom_results, read_sr
+from lungspot.report import DICOM_KINDS, SR_CLASSES, Refusal, dicom_bytes, dicom_results, fhir_bundle, read_sr
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -80,6 +80,26 @@ def test_a_rerun_gives_the_same_objects_and_any_setting_gives_others(rg1_header,
     ]
     seen = {usual[0], uids(result, sr_class="comprehensive")[0], *(uids(other)[0] for other in others)}
     assert len(seen) == 2 + len(others)
+
+
+def test_a_corrected_film_has_results_of_its_own(rg1_header, on):
+    """One SOP Instance UID, other pixels or another orientation: no result of the one replaces the other's."""
+    result = on(rg1_header)
+    film = result.radiograph
+    flipped = dataclasses.replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
+    faced = dataclasses.replace(film, orientation=Orientation("R", "F"))
+    stored = np.rint(film.pixels * np.float32(65535)).astype(np.uint16)  # as serve keeps it
+    kept = dataclasses.replace(film, pixels=stored.astype(np.float32) / np.float32(65535))
+    uids = []
+    for each in (film, flipped, faced, kept):
+        given = dataclasses.replace(result, radiograph=each)
+        made = dicom_results(rg1_header, given, kinds=DICOM_KINDS)
+        ids = {entry["fullUrl"] for entry in fhir_bundle(given, rg1_header)["entry"]}
+        uids.append({uid for e in made for uid in (e.SOPInstanceUID, e.SeriesInstanceUID)} | ids)
+    first, mirrored, faced_, again = uids
+    assert first == again
+    assert first.isdisjoint(mirrored | faced_)
+    assert mirrored.isdisjoint(faced_)
 
 
 def test_a_film_that_is_not_assessed_says_why_and_gives_no_score(rg1_header, on, dciodvfy, tmp_path):
