@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs drill fuzz weights study bench sbom clean system
+.PHONY: demo test check docs drill fuzz trees weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
@@ -24,6 +24,9 @@ fuzz: .venv/dev
 
 drill: .venv/dev
 	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 $(BIN)/python -m pytest -m drill tests/queue tests/serve tests/node
+
+trees: .venv/dev
+	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py

@@ -84,6 +84,12 @@ class Audit:
         return found
 
 
+def children(process):
+    """The traced program, while it runs."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
 @pytest.fixture
 def audit(program, tmp_path):
     """A function that starts a program under strace, with a home and a temporary folder that must stay empty.
@@ -119,6 +125,8 @@ def audit(program, tmp_path):
                 yield process
                 _, said = process.communicate(timeout=PATIENCE)
             finally:
+                for child in children(process):  # not ended by the test, for it failed
+                    os.kill(child, signal.SIGKILL)
                 process.kill()
         assert process.returncode == 0, said
         found = Audit(log, here)
@@ -229,8 +237,8 @@ def says(process, pattern):
 
 def end(process):
     """Ask the traced program, not strace, to stop."""
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGTERM)
+    (child,) = children(process)
+    os.kill(child, signal.SIGTERM)
 
 
 def test_serving(audit, rg1, model_file):

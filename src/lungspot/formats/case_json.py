@@ -103,6 +103,8 @@ def relative(path: Path, folder: Path) -> str:
 def load_json(path: Path) -> Any:  # noqa: ANN401  # any JSON value
     """Return the JSON value in a file; raises :class:`DatasetError`."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise DatasetError("NOT_READABLE", path, "not a file")
         return json.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise DatasetError("DATASET_NOT_FOUND", path, "no such file") from error
