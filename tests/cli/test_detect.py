@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import os
@@ -238,3 +239,27 @@ def test_standard_input_has_dicom_results_too(detect, rg1, tmp_path, monkeypatch
 @pytest.mark.parametrize("arguments", [("--format", "sr"), ("--format", "fhir"), ("--sr-class", "basic", "-o", "out")])
 def test_dicom_usage_errors_are_2(detect, films, arguments):
     assert detect(films / "a.png", *arguments)[0] == 2
+
+
+def test_experimental_labels_are_in_the_json_and_elsewhere_only_where_asked_for(
+    detect, films, tmp_path, write_model, generated_card
+):
+    card = dataclasses.replace(generated_card, standing=dict.fromkeys(generated_card.labels, "experimental"))
+    model = write_model(tmp_path / "model.onnx", card)
+    said = []
+    for flags in ((), ("--experimental",)):
+        out = tmp_path / f"out{len(flags)}"
+        assert detect(films / "a.png", "-o", out, "--format", "json,html,fhir", *flags, model=model)[0] == 0
+        value = json.loads((out / "a.json").read_text())
+        assert {each["standing"] for each in value["findings"]} == {"experimental"}
+        assert any(each["positive"] for each in value["findings"])
+        assert value["statement"]["said"] == []
+        page = (out / "a.html").read_text()
+        data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+        fhir = json.loads((out / "a.fhir.json").read_text())
+        report = next(e["resource"] for e in fhir["entry"] if e["resource"]["resourceType"] == "DiagnosticReport")
+        said.append((len(data["said"]), len(data["marks"]), len(report.get("conclusionCode", ())), data["headline"]))
+    nothing, everything = said
+    assert nothing == (0, 0, 0, "No finding at the balanced operating point")
+    assert min(everything[:3]) > 0
+    assert "(experimental" in everything[3]

@@ -25,9 +25,15 @@ def test_a_result_meets_the_schema_and_says_what_is_known(make):
     first = value["findings"][0]
     assert first["box"] == [120, 210, 180, 270]
     assert (first["label"], first["score"], first["threshold"], first["positive"]) == ("effusion", 0.9, 0.5, True)
+    assert (first["standing"], first["place"], first["judged"]) == ("reported", 1, True)
     assert first["codes"]["SCT"] == "60046008"
     assert first["side"] == "left"
     assert [score["label"] for score in value["image_scores"]] == ["effusion", "cardiomegaly", "edema"]
+    assert {score["standing"] for score in value["image_scores"]} == {"reported"}
+    said = value["statement"]
+    assert said["headline"] == "Pleural effusion, left lower zone"
+    assert [(each["place"], each["label"], each["side"]) for each in said["said"]] == [(1, "effusion", "left")]
+    assert said["urgency"] == 1.9
     assert value["warnings"] == [{"code": "LOSSY", "text": "<b>x</b>"}]
     assert value["not_for_clinical_use"] is True
     assert value["image"]["width"] == 200

@@ -18,7 +18,7 @@ from lungspot.report.analysis import Analysis, Refusal
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from lungspot.report.source import Task
+    from lungspot.report.source import ReportContext
 
 __all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom", "require_study"]
 
@@ -57,12 +57,12 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     makers = _makers(sr_class)
     from pydicom import config  # noqa: PLC0415 - costs the readers of pictures 0.2 s
 
-    from lungspot.report.source import task_of  # noqa: PLC0415 - likewise
+    from lungspot.report.source import context_of  # noqa: PLC0415 - likewise
 
     now = datetime.now().astimezone() if now is None else now
     with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
-        made = [  # a task each, for objects share elements with it
-            makers[kind](task_of(source, result, now, experimental=experimental)) for kind in kinds
+        made = [  # a context each, for objects share elements with it
+            makers[kind](context_of(source, result, now, experimental=experimental)) for kind in kinds
         ]
     return tuple(each for each in made if each is not None)
 
@@ -87,7 +87,7 @@ def require_study(source: Dataset) -> None:
     source_of(source)
 
 
-def _makers(sr_class: str) -> dict[str, Callable[[Task], Dataset | None]]:
+def _makers(sr_class: str) -> dict[str, Callable[[ReportContext], Dataset | None]]:
     """Return by kind what makes it; imports highdicom, the extra ``pacs``."""
     with extra("pacs", "DICOM results"):
         from lungspot.report.capture import make_capture  # noqa: PLC0415

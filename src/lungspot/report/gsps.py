@@ -19,7 +19,7 @@ from lungspot.findings import Frame
 from lungspot.images import number_of, numbers_of, table_of, text_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import Mark, marks_of
-from lungspot.report.source import Task, finish
+from lungspot.report.source import ReportContext, finish
 from lungspot.report.statement import PERCENTAGES
 
 __all__ = ["make_gsps"]
@@ -30,22 +30,22 @@ _LINE: Final = 0.022  # height of a line of text, as a part of the film's
 _FUNCTIONS: Final = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 
-def make_gsps(task: Task) -> Dataset | None:
+def make_gsps(context: ReportContext) -> Dataset | None:
     """Return the boxes as a presentation state; None for a film in colour, of several frames, or not assessed."""
-    result, source = task.result, task.source
+    result, source = context.result, context.source
     if not isinstance(result, Analysis) or not result.assessed or "NumberOfFrames" in source:
         return None
     if source.PhotometricInterpretation not in {"MONOCHROME1", "MONOCHROME2"}:
         return None
-    film = deepcopy(task.film)
+    film = deepcopy(context.film)
     film.SamplesPerPixel = 1
     layer = pr.GraphicLayer(_LAYER, 1, description=BANNER, display_color=_AMBER)
-    marks = marks_of(task.told)
+    marks = marks_of(context.told)
     note = pr.GraphicAnnotation(
         referenced_images=[film],
         graphic_layer=layer,
-        graphic_objects=[each for mark in marks if (each := _outline(task, mark))] or None,
-        text_objects=[_banner(task, result), *(_label(result, mark) for mark in marks)],
+        graphic_objects=[each for mark in marks if (each := _outline(context, mark))] or None,
+        text_objects=[_banner(context, result), *(_label(result, mark) for mark in marks)],
     )
     inverted = source.PhotometricInterpretation == "MONOCHROME1"
     made = pr.GrayscaleSoftcopyPresentationState(
@@ -58,17 +58,17 @@ def make_gsps(task: Task) -> Dataset | None:
             presentation_lut_shape="INVERSE" if inverted else "IDENTITY"
         ),
         specific_character_set="ISO_IR 192",
-        **task.about("gsps", f"lungspot boxes. {BANNER}"),
+        **context.about("gsps", f"lungspot boxes. {BANNER}"),
     )
     for area in made.DisplayedAreaSelectionSequence:
         area.PresentationPixelAspectRatio = list(result.radiograph.pixel_aspect)
     hidden = any(notice.code == "WINDOW_IGNORED" for notice in result.radiograph.notices)
-    _show_as_the_film(made, task.header, window=not hidden)
-    return finish(made, task, "gsps")
+    _show_as_the_film(made, context.header, window=not hidden)
+    return finish(made, context, "gsps")
 
 
-def _outline(task: Task, mark: Mark) -> pr.GraphicObject | None:
-    box = mark.box.clip(Frame(task.source.Columns, task.source.Rows))
+def _outline(context: ReportContext, mark: Mark) -> pr.GraphicObject | None:
+    box = mark.box.clip(Frame(context.source.Columns, context.source.Rows))
     if box is None:
         return None
     x0, y0, x1, y1 = box.corners
@@ -77,7 +77,7 @@ def _outline(task: Task, mark: Mark) -> pr.GraphicObject | None:
         graphic_data=np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]),
         units=pr.AnnotationUnitsValues.PIXEL,
         tracking_id=f"lungspot: place {mark.place}",
-        tracking_uid=task.uid("tracking", "place", mark.place),
+        tracking_uid=context.uid("tracking", "place", mark.place),
     )
 
 
@@ -95,11 +95,11 @@ def _label(result: Analysis, mark: Mark) -> pr.TextObject:
     return _text("\r\n".join(lines), corners)
 
 
-def _banner(task: Task, result: Analysis) -> pr.TextObject:
+def _banner(context: ReportContext, result: Analysis) -> pr.TextObject:
     frame = result.radiograph.frame
-    name, version = task.model
-    words = [said.text for said in task.told.whole_film]
-    words += [f"{BANNER} lungspot, model {name} {version}", " ".join((*task.told.caveats, PERCENTAGES))]
+    name, version = context.model
+    words = [said.text for said in context.told.whole_film]
+    words += [f"{BANNER} lungspot, model {name} {version}", " ".join((*context.told.caveats, PERCENTAGES))]
     top = (1 - _LINE * len(words)) * frame.height
     return _text("\r\n".join(words), (0.0, max(top, 0.0), float(frame.width), float(frame.height)))
 

@@ -19,7 +19,7 @@ from pydicom.sr.coding import Code
 from lungspot import BANNER
 from lungspot.report.analysis import Analysis
 from lungspot.report.coded import TERMS, site_term, term_of
-from lungspot.report.source import Task, finish
+from lungspot.report.source import ReportContext, finish
 from lungspot.report.words import name_of
 
 __all__ = ["make_seg"]
@@ -27,31 +27,31 @@ __all__ = ["make_seg"]
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
 
 
-def make_seg(task: Task) -> Dataset | None:
+def make_seg(context: ReportContext) -> Dataset | None:
     """Return the maps of the labels that are found on the film; None where there is none, or several frames."""
-    result, source = task.result, task.source
+    result, source = context.result, context.source
     if not isinstance(result, Analysis) or result.reading is None or "NumberOfFrames" in source:
         return None
-    found = dict.fromkeys(name.label for said in (*task.told.said, *task.told.below) for name in said.names)
+    found = dict.fromkeys(name.label for said in (*context.told.said, *context.told.below) for name in said.names)
     labels = [label for label in found if label in result.heat]
     if not labels:
         return None
     size = (source.Columns, source.Rows)
     maps = np.stack([_at_size(result.heat[label], size) for label in labels], axis=-1)[None]
     made = seg.Segmentation(
-        source_images=[task.film],
+        source_images=[context.film],
         pixel_array=maps,
         segmentation_type=seg.SegmentationTypeValues.FRACTIONAL,
         fractional_type=seg.SegmentationFractionalTypeValues.PROBABILITY,
         max_fractional_value=255,
-        segment_descriptions=[_segment(task, number, label) for number, label in enumerate(labels, 1)],
+        segment_descriptions=[_segment(context, number, label) for number, label in enumerate(labels, 1)],
         omit_empty_frames=False,
         content_label="LUNGSPOT",
         content_description=f"lungspot heat maps. {BANNER}",
         specific_character_set="ISO_IR 192",
-        **task.about("seg", f"lungspot heat maps. {BANNER}"),
+        **context.about("seg", f"lungspot heat maps. {BANNER}"),
     )
-    return finish(made, task, "seg")
+    return finish(made, context, "seg")
 
 
 def _at_size(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -60,8 +60,8 @@ def _at_size(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
     return np.clip(np.asarray(grown, dtype=np.float32), 0, 1)
 
 
-def _segment(task: Task, number: int, label: str) -> seg.SegmentDescription:
-    name, version = task.model
+def _segment(context: ReportContext, number: int, label: str) -> seg.SegmentDescription:
+    name, version = context.model
     item = seg.SegmentDescription(
         segment_number=number,
         segment_label=f"{name_of(label)}: class activation"[:64],
@@ -71,7 +71,7 @@ def _segment(task: Task, number: int, label: str) -> seg.SegmentDescription:
         algorithm_identification=AlgorithmIdentificationSequence(
             name=name, family=_CODES["artificial_intelligence"], version=version
         ),
-        tracking_uid=task.uid("tracking", "heat", label),
+        tracking_uid=context.uid("tracking", "heat", label),
         tracking_id=f"lungspot: {name_of(label)} (heat map)",
         anatomic_regions=[Code(*site_term(label))],
     )

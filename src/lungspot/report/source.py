@@ -27,7 +27,16 @@ from lungspot.images import Radiograph, is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.statement import Statement, statement
 
-__all__ = ["IMPLEMENTATION_UID", "Task", "finish", "key_of", "pixels_sha256", "source_of", "task_of", "threshold_set"]
+__all__ = [
+    "IMPLEMENTATION_UID",
+    "ReportContext",
+    "context_of",
+    "finish",
+    "key_of",
+    "pixels_sha256",
+    "source_of",
+    "threshold_set",
+]
 
 # The implementation class UID of every DICOM object and association of ours (PS3.7 D.3.3.2).
 IMPLEMENTATION_UID: Final = "2.25.167264579340824028094579654174061193254"
@@ -50,7 +59,7 @@ _ROWS: Final = 256  # of a film that are hashed at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ReportContext:
     """What every kind of object is made from.
 
     ``header`` is the film's, whole; ``source`` the part that is taken over; ``film`` the same without names of people,
@@ -149,7 +158,9 @@ def _source(header: Dataset) -> Dataset:
     return source
 
 
-def task_of(header: Dataset, result: Analysis | Refusal, now: datetime, *, experimental: bool = False) -> Task:
+def context_of(
+    header: Dataset, result: Analysis | Refusal, now: datetime, *, experimental: bool = False
+) -> ReportContext:
     """Return what the result's objects are made from; ``experimental``: say experimental labels too.
 
     Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
@@ -163,7 +174,7 @@ def task_of(header: Dataset, result: Analysis | Refusal, now: datetime, *, exper
     for keyword in _NAMES:
         setattr(film, keyword, "Name^")
     key = key_of(result, source, experimental=experimental)
-    return Task(header, source, film, result, statement(result, experimental=experimental), key, now)
+    return ReportContext(header, source, film, result, statement(result, experimental=experimental), key, now)
 
 
 def key_of(result: Analysis | Refusal, source: Dataset | None, *, experimental: bool = False) -> str:
@@ -190,18 +201,18 @@ def pixels_sha256(film: Radiograph) -> str:
     return digest.hexdigest()
 
 
-def finish(made: Dataset, task: Task, kind: str) -> Dataset:
+def finish(made: Dataset, context: ReportContext, kind: str) -> Dataset:
     """Return a made object with our own file meta information and one time of making throughout."""
-    day, time = task.now.strftime("%Y%m%d"), task.now.strftime("%H%M%S")
+    day, time = context.now.strftime("%Y%m%d"), context.now.strftime("%H%M%S")
     made.SeriesDate, made.SeriesTime = day, time
     for date, clock in _TIMES.items():
         if date in made:
             setattr(made, date, day)
             setattr(made, clock, time)
     for keyword in _NAMES:
-        setattr(made, keyword, task.source[keyword].value)
-    if "IssuerOfPatientID" in task.source:
-        made.IssuerOfPatientID = task.source.IssuerOfPatientID
+        setattr(made, keyword, context.source[keyword].value)
+    if "IssuerOfPatientID" in context.source:
+        made.IssuerOfPatientID = context.source.IssuerOfPatientID
     for keyword in {"gsps": ("Laterality",), "sc": ("Laterality",), "seg": ("PatientOrientation",)}.get(kind, ()):
         if keyword not in made:  # type 2C: a chest has no side, and an orientation that nobody knows is said to be so
             setattr(made, keyword, "")

@@ -23,7 +23,7 @@ from lungspot import BANNER
 from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
-from lungspot.report.source import Task, finish, threshold_set
+from lungspot.report.source import ReportContext, finish, threshold_set
 from lungspot.report.statement import PERCENTAGES, Said
 from lungspot.report.words import NOT_ASSESSED, name_of
 
@@ -43,103 +43,103 @@ _OUTCOMES: Final = {
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
 
-def make_sr(task: Task, *, sr_class: str = "comprehensive3d") -> Dataset:
+def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dataset:
     """Return the result as an SR of ``comprehensive3d`` or ``comprehensive``."""
-    known = _parameters(task)
+    known = _parameters(context)
     content = sr.MeasurementReport(
-        observation_context=_observer(task),
+        observation_context=_observer(context),
         procedure_reported=_CODES["chest_film"],
-        imaging_measurements=[_summary(task, known), *_findings(task, known)],
-        referenced_images=[_library_entry(task.film)],
+        imaging_measurements=[_summary(context, known), *_findings(context, known)],
+        referenced_images=[_library_entry(context.film)],
     )
-    assessed = isinstance(task.result, Analysis) and task.result.assessed
+    assessed = isinstance(context.result, Analysis) and context.result.assessed
     made = _CLASSES[sr_class](
-        evidence=[task.film],
+        evidence=[context.film],
         content=content,
         is_complete=assessed,
         coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
         specific_character_set="ISO_IR 192",
-        **task.about("sr", f"lungspot findings. {BANNER}", sr_class),
+        **context.about("sr", f"lungspot findings. {BANNER}", sr_class),
     )
     if not assessed:
         made.CompletionFlagDescription = "The film was not assessed"
-    return finish(made, task, "sr")
+    return finish(made, context, "sr")
 
 
-def _observer(task: Task) -> sr.ObservationContext:
-    name, version = task.model
+def _observer(context: ReportContext) -> sr.ObservationContext:
+    name, version = context.model
     device = sr.DeviceObserverIdentifyingAttributes(
-        uid=task.device_uid, name="lungspot", manufacturer_name="lungspot", model_name=f"{name} {version}"[:64]
+        uid=context.device_uid, name="lungspot", manufacturer_name="lungspot", model_name=f"{name} {version}"[:64]
     )
     observer = sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
     return sr.ObservationContext(observer_device_context=observer)
 
 
-def _parameters(task: Task) -> list[str]:
-    if isinstance(task.result, Refusal):
+def _parameters(context: ReportContext) -> list[str]:
+    if isinstance(context.result, Refusal):
         return [BANNER]
-    model = task.result.model
+    model = context.result.model
     weights, card = f"weights sha256 {model.sha256}", f"card sha256 {model.card.sha256}"
-    return [BANNER, weights, card, f"thresholds {threshold_set(task.result)}", PERCENTAGES, *task.told.caveats]
+    return [BANNER, weights, card, f"thresholds {threshold_set(context.result)}", PERCENTAGES, *context.told.caveats]
 
 
-def _algorithm(task: Task, parameters: list[str]) -> sr.AlgorithmIdentification:
-    name, version = task.model
+def _algorithm(context: ReportContext, parameters: list[str]) -> sr.AlgorithmIdentification:
+    name, version = context.model
     return sr.AlgorithmIdentification(name, version, parameters, family=_CODES["artificial_intelligence"])
 
 
-def _summary(task: Task, known: list[str]) -> Group:
+def _summary(context: ReportContext, known: list[str]) -> Group:
     """Say whether the film was assessed, and with what outcome; if not, why."""
-    result = task.result
+    result = context.result
     reasons: tuple[str, ...] = ()
     if isinstance(result, Refusal):
         outcome, found, reasons = "failed", "none_succeeded", (result.error.code,)
     elif result.reading is None:
         outcome, found, reasons = "refused", "none_succeeded", result.reasons
     else:
-        outcome, found = "assessed", "with_findings" if task.told.said else "without_findings"
+        outcome, found = "assessed", "with_findings" if context.told.said else "without_findings"
     said = [(_OUTCOME, _OUTCOMES[outcome]), (_CODES["summary"], _CODES[found])]
     for reason in reasons:
         said += [(_CODES["quality"], Code(*quality_of(reason))), (_REASON, Code(*reason_term(reason)))]
     return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(task, "summary"),
-        algorithm_id=_algorithm(task, known),
+        tracking_identifier=_tracking(context, "summary"),
+        algorithm_id=_algorithm(context, known),
         qualitative_evaluations=[sr.QualitativeEvaluation(name, value) for name, value in said],
-        source_images=[sr.SourceImageForMeasurementGroup(*_film(task.source), **_frames(task.source))],
+        source_images=[sr.SourceImageForMeasurementGroup(*_film(context.source), **_frames(context.source))],
     )
 
 
-def _findings(task: Task, known: list[str]) -> Iterator[Group]:
+def _findings(context: ReportContext, known: list[str]) -> Iterator[Group]:
     """Yield what is said, in its order; then every other thing that was found or looked for."""
-    if not isinstance(task.result, Analysis) or task.result.reading is None:
+    if not isinstance(context.result, Analysis) or context.result.reading is None:
         return
-    told, whole = task.told, set()
+    told, whole = context.told, set()
     for said in (*told.said, *told.below):
         if said.box is not None:
-            yield _place(task, known, task.result, said, said.box)
+            yield _place(context, known, context.result, said, said.box)
             continue
         for name in said.names:
             whole.add(name.label)
-            yield _label(task, known, task.result, name.label, said)
-    for label in task.result.reading.states:
+            yield _label(context, known, context.result, name.label, said)
+    for label in context.result.reading.states:
         if label not in whole and label not in told.unsaid:
-            yield _label(task, known, task.result, label)
+            yield _label(context, known, context.result, label)
 
 
-def _place(task: Task, known: list[str], result: Analysis, said: Said, box: Box) -> Group:
+def _place(context: ReportContext, known: list[str], result: Analysis, said: Said, box: Box) -> Group:
     limits = [
         f"{name.label}: box threshold {result.model.card.threshold(name.label, result.point).box:g}"
         for name in said.names
     ]
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(task, f"{said.title} (place {said.place})", "place", said.place or 0),
+        tracking_identifier=_tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0),
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
             graphic_data=_outline(box),
-            source_image=sr.SourceImageForRegion(*_film(task.source), **_frames(task.source)),
+            source_image=sr.SourceImageForRegion(*_film(context.source), **_frames(context.source)),
         ),
         finding_type=Code(*term_of(said.label)),
-        algorithm_id=_algorithm(task, [*known, *limits]),
+        algorithm_id=_algorithm(context, [*known, *limits]),
         finding_sites=[_site(said)],
         measurements=[_probability(name.score, name.label) for name in said.names if name.score is not None] or None,
         qualitative_evaluations=[
@@ -150,18 +150,18 @@ def _place(task: Task, known: list[str], result: Analysis, said: Said, box: Box)
     return _with_comment(group, said.text)
 
 
-def _label(task: Task, known: list[str], result: Analysis, label: str, said: Said | None = None) -> Group:
+def _label(context: ReportContext, known: list[str], result: Analysis, label: str, said: Said | None = None) -> Group:
     """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
     limit = result.model.card.threshold(label, result.point).image
-    below = {name.label for each in task.told.places for name in each.names}
-    word = "present" if label in task.told.labels else "undetermined" if label in below else "absent"
+    below = {name.label for each in context.told.places for name in each.names}
+    word = "present" if label in context.told.labels else "undetermined" if label in below else "absent"
     group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(task, f"{name_of(label)} (whole film)", "label", label),
+        tracking_identifier=_tracking(context, f"{name_of(label)} (whole film)", "label", label),
         finding_type=Code(*term_of(label)),
-        algorithm_id=_algorithm(task, [*known, f"film threshold {limit:g}"]),
+        algorithm_id=_algorithm(context, [*known, f"film threshold {limit:g}"]),
         measurements=[_probability(result.probabilities[label], label)] if label in result.probabilities else None,
         qualitative_evaluations=[_evaluation(label, word)],
-        source_images=[sr.SourceImageForMeasurementGroup(*_film(task.source), **_frames(task.source))],
+        source_images=[sr.SourceImageForMeasurementGroup(*_film(context.source), **_frames(context.source))],
     )
     return group if said is None else _with_comment(group, said.text)
 
@@ -180,8 +180,8 @@ def _with_comment(group: Group, words: str) -> Group:
     return group
 
 
-def _tracking(task: Task, name: str, *parts: str | int) -> sr.TrackingIdentifier:
-    return sr.TrackingIdentifier(uid=task.uid("tracking", *(parts or (name,))), identifier=f"lungspot: {name}")
+def _tracking(context: ReportContext, name: str, *parts: str | int) -> sr.TrackingIdentifier:
+    return sr.TrackingIdentifier(uid=context.uid("tracking", *(parts or (name,))), identifier=f"lungspot: {name}")
 
 
 def _probability(value: float, label: str) -> sr.Measurement:
