@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+import tifffile
 from PIL import Image
 from pydicom import config, dcmread, uid
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -177,6 +178,16 @@ def _rasters(crop):
         sink = io.BytesIO()
         picture.save(sink, form, **options)
         yield name, sink.getvalue()
+    for name, pixels, options in (
+        ("tiff double", crop / 32767, {}),
+        ("tiff signed deflate big-endian", crop.astype(np.int16), {"compression": "deflate", "byteorder": ">"}),
+        ("tiff colour 16 bits tiled", np.dstack([crop] * 3), {"photometric": "rgb", "tile": (64, 64)}),
+    ):
+        sink = io.BytesIO()
+        tifffile.imwrite(sink, pixels, metadata=None, **options)
+        yield name, sink.getvalue()
+    yield "png colour 16 bits", bytes(imagecodecs.png_encode(np.dstack([crop << 1] * 3)))
+    yield "jpeg without its end", bytes(imagecodecs.jpeg8_encode((crop >> 7).astype(np.uint8)))[:-2]
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ _PACKAGES = (
     "pylibjpeg-rle",
     "pyjpegls",
     "imagecodecs",
+    "tifffile",
     "onnxruntime",
 )
 

@@ -22,11 +22,24 @@ from typing import Final
 
 from lungspot.errors import FilmError
 
-__all__ = ["Codestream", "contradiction", "describe", "require_complete", "tiff_pages"]
+__all__ = [
+    "JPEG",
+    "JPEG_2000",
+    "JPEG_LS",
+    "Codestream",
+    "CutError",
+    "codestream_start",
+    "contradiction",
+    "describe",
+    "require_complete",
+    "segments",
+    "tiff_pages",
+]
 
-_JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)) | {"jpeg"}
-_JPEG_LS: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
-_JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93, 201, 202, 203))
+# the kinds, DICOM's transfer syntaxes and ours
+JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)) | {"jpeg"}
+JPEG_LS: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
+JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93, 201, 202, 203))
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RSTn: markers without a length
@@ -51,18 +64,18 @@ class Codestream:
     signed: bool = False
 
 
-class _CutError(Exception):
+class CutError(Exception):
     """The data end inside what they announce."""
 
 
 def describe(data: bytes, kind: str) -> Codestream | None:
     """Return what a JPEG, JPEG-LS or JPEG 2000 codestream says about itself; None if it is not one of that kind."""
     try:
-        if kind in _JPEG | _JPEG_LS:
-            return _describe_jpeg(data, near_lossless=kind in _JPEG_LS)
-        if kind in _JPEG_2000:
+        if kind in JPEG | JPEG_LS:
+            return _describe_jpeg(data, near_lossless=kind in JPEG_LS)
+        if kind in JPEG_2000:
             return _describe_jpeg_2000(data)
-    except (struct.error, _CutError, IndexError):
+    except (struct.error, CutError, IndexError):
         pass
     return None
 
@@ -75,7 +88,7 @@ def contradiction(data: bytes, kind: str, header: Codestream) -> str | None:
     """
     if kind == _RLE:
         return _rle_contradiction(data, header)
-    if kind not in _JPEG | _JPEG_LS | _JPEG_2000:
+    if kind not in JPEG | JPEG_LS | JPEG_2000:
         return None
     found = describe(data, kind)
     problem = None
@@ -93,9 +106,9 @@ def contradiction(data: bytes, kind: str, header: Codestream) -> str | None:
 def require_complete(data: bytes, kind: str, where: object = None) -> None:
     """Refuse data that end early (FilmError TRUNCATED) or that are damaged where they are counted (NOT_DECODABLE)."""
     try:
-        if kind in _JPEG | _JPEG_LS:
-            _walk_jpeg(data, where, near_lossless=kind in _JPEG_LS)
-        elif kind in _JPEG_2000:
+        if kind in JPEG | JPEG_LS:
+            _walk_jpeg(data, where, near_lossless=kind in JPEG_LS)
+        elif kind in JPEG_2000:
             _walk_jpeg_2000(data)
         elif kind == _RLE:
             _rle_offsets(data)
@@ -103,23 +116,23 @@ def require_complete(data: bytes, kind: str, where: object = None) -> None:
             _RASTERS[kind](data, where)
     except (struct.error, IndexError):
         raise FilmError("TRUNCATED", where, "its pixel data end inside a header") from None
-    except _CutError as cut:
+    except CutError as cut:
         raise FilmError("TRUNCATED", where, str(cut)) from None
 
 
 # ------------------------------------------------------------------------------------------------------ JPEG, JPEG-LS
 
 
-def _segments(data: bytes, *, near_lossless: bool) -> Iterator[tuple[int, int, int]]:
-    """Give each marker's code and where its segment's content begins and ends, until EOI, or raise _CutError."""
+def segments(data: bytes, *, near_lossless: bool) -> Iterator[tuple[int, int, int]]:
+    """Give each marker's code and where its segment's content begins and ends, until EOI, or raise CutError."""
     if data[:2] != b"\xff\xd8":
-        raise _CutError("its pixel data do not begin as JPEG")
+        raise CutError("its pixel data do not begin as JPEG")
     search = (_NEXT_MARKER_LS if near_lossless else _NEXT_MARKER).search
     at = 2
     while True:
         found = search(data, at)  # garbage between segments is skipped, as libjpeg does
         if found is None:
-            raise _CutError("its JPEG data have no end")
+            raise CutError("its JPEG data have no end")
         code, at = data[found.end() - 1], found.end()
         if code == 0xD9:
             return
@@ -127,13 +140,13 @@ def _segments(data: bytes, *, near_lossless: bool) -> Iterator[tuple[int, int, i
             continue
         end = at + int(struct.unpack_from(">H", data, at)[0])
         if end > len(data):
-            raise _CutError("its JPEG data end inside a header")
+            raise CutError("its JPEG data end inside a header")
         yield code, at + 2, end
         at = end
 
 
 def _describe_jpeg(data: bytes, *, near_lossless: bool) -> Codestream | None:
-    for code, start, _ in _segments(data, near_lossless=near_lossless):
+    for code, start, _ in segments(data, near_lossless=near_lossless):
         if code in _FRAME_HEADERS:
             bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             return Codestream(width, height, bits, components) if (code == 0xF7) == near_lossless else None
@@ -142,18 +155,18 @@ def _describe_jpeg(data: bytes, *, near_lossless: bool) -> Codestream | None:
 
 def _walk_jpeg(data: bytes, where: object, *, near_lossless: bool) -> None:
     scans = 0
-    for code, _, _ in _segments(data, near_lossless=near_lossless):
+    for code, _, _ in segments(data, near_lossless=near_lossless):
         scans += code == 0xDA
         if scans > _MOST_SCANS:
             raise FilmError("NOT_DECODABLE", where, f"its JPEG data have more than {_MOST_SCANS} scans")
     if not scans:
-        raise _CutError("its JPEG data hold no picture")
+        raise CutError("its JPEG data hold no picture")
 
 
 # ---------------------------------------------------------------------------------------------------------- JPEG 2000
 
 
-def _codestream_start(data: bytes) -> int:
+def codestream_start(data: bytes) -> int:
     """Return where the codestream begins: at once, or in the jp2c box of a JP2 file."""
     if data[:4] == b"\xff\x4f\xff\x51":
         return 0
@@ -174,7 +187,7 @@ def _codestream_start(data: bytes) -> int:
 
 
 def _describe_jpeg_2000(data: bytes) -> Codestream | None:
-    at = _codestream_start(data)
+    at = codestream_start(data)
     if at < 0:
         return None
     right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, components = struct.unpack_from(
@@ -194,20 +207,20 @@ def _describe_jpeg_2000(data: bytes) -> Codestream | None:
 
 def _walk_jpeg_2000(data: bytes) -> None:
     """Follow the tile-parts to the end marker; where their lengths lead nowhere, ask for the end marker alone."""
-    start = _codestream_start(data)
+    start = codestream_start(data)
     if start < 0:
-        raise _CutError("its pixel data do not begin as JPEG 2000")
+        raise CutError("its pixel data do not begin as JPEG 2000")
     at = start + 2
     while True:
         marker = data[at : at + 2]
         if len(marker) < 2:
-            raise _CutError("its JPEG 2000 data have no end")
+            raise CutError("its JPEG 2000 data have no end")
         if marker == b"\xff\xd9":
             return
         if marker == b"\xff\x90":
             length = int(struct.unpack_from(">I", data, at + 6)[0])  # 0: the tile-part ends with the codestream
             if at + length > len(data):
-                raise _CutError("its JPEG 2000 data end inside a tile")
+                raise CutError("its JPEG 2000 data end inside a tile")
             if length >= 14:
                 at += length
                 continue
@@ -216,7 +229,7 @@ def _walk_jpeg_2000(data: bytes) -> None:
             continue
         if data.rstrip(b"\x00")[-2:] == b"\xff\xd9":
             return
-        raise _CutError("its JPEG 2000 data have no end")
+        raise CutError("its JPEG 2000 data have no end")
 
 
 # ---------------------------------------------------------------------------------------------------------------- RLE
@@ -225,13 +238,13 @@ def _walk_jpeg_2000(data: bytes) -> None:
 def _rle_offsets(data: bytes) -> list[int]:
     """Return where each segment begins, and where the last ends."""
     if len(data) < 64:
-        raise _CutError("its RLE data end inside their header")
+        raise CutError("its RLE data end inside their header")
     count, *offsets = struct.unpack_from("<16I", data)
     if not 1 <= count <= 15:
-        raise _CutError("its RLE header counts no segments")
+        raise CutError("its RLE header counts no segments")
     offsets = [*offsets[:count], len(data)]
     if offsets[0] != 64 or any(b < a for a, b in pairwise(offsets)):
-        raise _CutError("its RLE segments begin after its end")
+        raise CutError("its RLE segments begin after its end")
     return offsets
 
 
@@ -239,7 +252,7 @@ def _rle_contradiction(data: bytes, header: Codestream) -> str | None:
     pixels, planes = header.width * header.height, header.bits // 8 * header.components
     try:
         offsets = _rle_offsets(data)
-    except _CutError as cut:
+    except CutError as cut:
         return str(cut)
     if len(offsets) - 1 != planes:
         return f"its header needs {planes} RLE segments, its pixel data have {len(offsets) - 1}"
@@ -257,7 +270,7 @@ def _walk_png(data: bytes, where: object) -> None:
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise _CutError("its PNG data end inside a chunk")
+            raise CutError("its PNG data end inside a chunk")
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
             raise FilmError("NOT_DECODABLE", where, "a checksum of its PNG data is wrong")
         if name == b"IEND":
@@ -291,7 +304,7 @@ def _walk_tiff(data: bytes, where: object) -> None:
     for offsets, lengths in ((273, 279), (324, 325)):
         for begin, length in zip(lists.get(offsets, ()), lists.get(lengths, ()), strict=False):
             if begin + length > len(data):
-                raise _CutError("its TIFF data end inside a strip")
+                raise CutError("its TIFF data end inside a strip")
 
 
 def tiff_pages(data: bytes) -> int:
@@ -319,12 +332,12 @@ def _walk_bmp(data: bytes, _where: object) -> None:
         rows = (width * bits + 31) // 32 * 4 * height
     announced = int(struct.unpack_from("<I", data, 2)[0]) if not rows else begin + rows
     if announced > len(data):
-        raise _CutError("its BMP data end early")
+        raise CutError("its BMP data end early")
 
 
 def _walk_webp(data: bytes, _where: object) -> None:
     if 8 + int(struct.unpack_from("<I", data, 4)[0]) > len(data):
-        raise _CutError("its WebP data end early")
+        raise CutError("its WebP data end early")
 
 
 _RASTERS: Final[dict[str, Callable[[bytes, object], None]]] = {

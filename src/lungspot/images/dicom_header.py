@@ -18,7 +18,7 @@ from lungspot.errors import FilmError
 from lungspot.images.dicom_charset import decode_extensions
 from lungspot.images.dicom_values import text_of, whole_of
 from lungspot.images.dicom_walk import MAX_ELEMENTS, require_sane
-from lungspot.images.raster import check_size
+from lungspot.images.size import check_size
 
 __all__ = [
     "MAX_FRAMES",

@@ -14,10 +14,11 @@ from pydicom.pixels.processing import apply_color_lut
 from rle.utils import decode_pixel_data as rle_decode
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import Codestream, contradiction, describe, require_complete
+from lungspot.images.codestream import Codestream, contradiction, describe
 from lungspot.images.dicom_header import Header, frame_bytes
 from lungspot.images.dicom_table import table_in
 from lungspot.images.dicom_values import text_of
+from lungspot.images.end_marker import decode_whole
 from lungspot.images.grey import luma
 from lungspot.images.radiograph import Notice
 
@@ -175,14 +176,17 @@ def _compressed(header: Header, stream: bytes, notices: list[Notice]) -> tuple[S
     problem = contradiction(stream, header.syntax, said)
     if problem is not None:
         raise FilmError("NOT_DECODABLE", header.where, problem)
-    require_complete(stream, header.syntax, header.where)
+    decoder = _DECODERS[header.encoding]
     try:
-        samples = _DECODERS[header.encoding](stream, header)
+        samples, cut = decode_whole(
+            stream, header.syntax, lambda whole: decoder(whole, header), lambda found: found, header.where
+        )
     except (MemoryError, FilmError):
         raise
     except Exception as error:  # each decoder has its own kinds
         reason = f"its {header.encoding.upper()} pixel data cannot be decoded ({error})"
         raise FilmError("NOT_DECODABLE", header.where, reason) from error
+    notices += cut
     if samples.shape[:2] != (header.rows, header.columns) or samples.shape[2:] not in {(), (3,)}:
         raise FilmError("NOT_DECODABLE", header.where, f"its pixel data decode to {samples.shape}")
     facts = describe(stream, header.syntax)

@@ -63,11 +63,15 @@ def stretch(values: NDArray[np.floating], *, inverted: bool = False) -> Pixels:
     return _between(values, values, inverted=inverted)
 
 
-def luma(color: NDArray[np.integer]) -> NDArray[np.integer]:
+def luma(color: NDArray[Any]) -> NDArray[Any]:
     """Return RGB pixels, shape (height, width, 3), as grey of the same type (ITU-R BT.601), shape (height, width)."""
-    red, green, blue = (color[..., i].astype(np.float32) for i in range(3))
-    grey: NDArray[np.integer] = np.rint(0.299 * red + 0.587 * green + 0.114 * blue).astype(color.dtype)
-    return grey
+    exact: type[np.floating] = np.float32 if color.dtype.itemsize <= 2 else np.float64
+    grey = np.zeros(color.shape[:2], dtype=exact)
+    for channel, weight in enumerate((0.299, 0.587, 0.114)):
+        grey += weight * color[..., channel].astype(exact)
+    if np.issubdtype(color.dtype, np.integer):
+        grey = np.rint(grey)
+    return grey.astype(color.dtype)
 
 
 def _between(values: NDArray[np.floating], present: NDArray[np.floating], *, inverted: bool) -> Pixels:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from imagecodecs import png_decode
+from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     ExifTags,
@@ -22,12 +25,18 @@ from PIL import (
 )
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import require_complete, tiff_pages
+from lungspot.images.codestream import tiff_pages
+from lungspot.images.end_marker import decode_whole
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
+<<<<<<< HEAD
 from lungspot.outputs import DRAWN
+=======
+from lungspot.images.size import check_size
+from lungspot.images.tiff import is_tiff, needs_tifffile, read_tiff
+>>>>>>> adba020 (Read every TIFF and 16-bit PNG at its depth, and films without their end marker)
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "read_raster"]
+__all__ = ["read_raster"]
 
 # Pillow imports its plugins when a file is opened. Here that would be in each film's child: 5 to 30 ms for every film,
 # and for ever where another thread had half imported one at the moment of the fork.
@@ -41,19 +50,19 @@ _PLUGINS: Final = (
 )
 Image.preinit()
 
-MAX_SIDE: Final = 20_000  # the largest stitched film is half of that
-MAX_PIXELS: Final = 50_000_000  # a chest film has 4 to 15 million
 _TINT: Final = 8  # levels between the channels of a grey film that lossy compression may leave
-_MIN_IS_WHITE: Final = 262  # the TIFF tag PhotometricInterpretation
-
-
-def check_size(width: int, height: int, where: str) -> None:
-    """Refuse (FilmError DIMENSIONS, TOO_LARGE) a size in pixels that no chest film has, before anything is decoded."""
-    if width < 1 or height < 1:
-        raise FilmError("DIMENSIONS", where, f"the header says {width} x {height} pixels")
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        allowed = f"at most {MAX_SIDE} on a side and {MAX_PIXELS // 1_000_000} million in all"
-        raise FilmError("TOO_LARGE", where, f"the header says {width} x {height} pixels; {allowed} are read")
+_CONVERTED: Final = Notice("COLOR_CONVERTED", "colour turned into grey")
+# EXIF orientation → what sets a picture upright
+_TURNS: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    2: np.fliplr,
+    3: lambda picture: np.rot90(picture, 2),
+    4: np.flipud,
+    5: lambda picture: np.swapaxes(picture, 0, 1),
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: np.swapaxes(np.rot90(picture, 2), 0, 1),
+    8: np.rot90,
+}
+_DEEP: Final = 16  # bits a sample, which Pillow reads of grey PNGs only
 
 
 def read_raster(data: bytes, origin: Origin) -> Radiograph:
@@ -62,28 +71,35 @@ def read_raster(data: bytes, origin: Origin) -> Radiograph:
     Raises FilmError TRUNCATED, NOT_DECODABLE, TOO_LARGE, DIMENSIONS or UNSUPPORTED.
     """
     where = origin.path or "<bytes>"
-    require_complete(data, origin.kind, where)  # decoders may fill in what is missing and say nothing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a decoder's doubts about metadata are not the reader's
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return _decode(data, origin, where)
+        film, cut = decode_whole(
+            data, origin.kind, lambda whole: _decode(whole, origin, where), lambda made: made.pixels, where
+        )
+    return replace(film, notices=(*film.notices, *cut)) if cut else film
 
 
 def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     try:
+        if origin.kind == "tiff" and needs_tifffile(data):
+            return _decode_tiff(data, origin, where)
         with Image.open(BytesIO(data), formats=(origin.kind.upper(),)) as picture:
             _refuse_drawing(picture, where)
             check_size(*picture.size, where)
             notices = _notices(picture, data, origin.kind)
-            white_is_zero = origin.kind == "tiff" and _zero_is_white(picture)
             picture.load()
-            upright = _upright(picture)
-            pixels, bits, colored = _grey(upright, inverted=white_is_zero)
+            if origin.kind == "png" and data[24] == _DEEP:
+                pixels, bits, colored = _deep_png(data, picture)
+            else:
+                pixels, bits, colored = _grey(_upright(picture))
     except FilmError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FilmError("TOO_LARGE", where, "the header asks for far more pixels than a film has") from error
     except UnidentifiedImageError as error:
+        if origin.kind == "tiff" and is_tiff(data):
+            raise FilmError("UNSUPPORTED", where, "a TIFF of a kind that is not read") from error
         raise FilmError(
             "NOT_DECODABLE", where, f"it begins like a {origin.kind.upper()}, but is damaged or unusual"
         ) from error
@@ -93,10 +109,11 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
         code = "TRUNCATED" if "truncated" in str(error).lower() else "NOT_DECODABLE"
         raise FilmError(code, where, f"the {origin.kind.upper()} cannot be decoded ({error})") from error
     if colored:
-        notices = (*notices, Notice("COLOR_CONVERTED", "colour turned into grey"))
-    return Radiograph(pixels, replace(origin), bits, inverted=white_is_zero, notices=notices)
+        notices = (*notices, _CONVERTED)
+    return Radiograph(pixels, replace(origin), bits, notices=notices)
 
 
+<<<<<<< HEAD
 def _refuse_drawing(picture: Image.Image, where: str) -> None:
     """Refuse a picture of lungspot's with boxes or a map drawn over the film."""
     if picture.info.get("Software") == DRAWN:
@@ -105,18 +122,59 @@ def _refuse_drawing(picture: Image.Image, where: str) -> None:
 
 
 def _grey(picture: Image.Image, *, inverted: bool) -> tuple[Pixels, int, bool]:
+=======
+def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
+    """Return a TIFF film whose samples have more than 8 bits, a sign or a point."""
+    found = read_tiff(data, where)
+    pages = tiff_pages(data)
+    notices = (Notice("FRAME_CHOSEN", f"the first of {pages} pictures was read"),) if pages > 1 else ()
+    pixels, colored = _from_samples(found.stored, found.orientation, alpha=found.alpha, inverted=found.white_is_zero)
+    if colored:
+        notices = (*notices, _CONVERTED)
+    return Radiograph(pixels, replace(origin), found.bits, inverted=found.white_is_zero, notices=notices)
+
+
+def _deep_png(data: bytes, picture: Image.Image) -> tuple[Pixels, int, bool]:
+    """Return a PNG of 16 bits a sample: grey or colour, with opacity or without; Pillow keeps the first kind only."""
+    stored = np.asarray(png_decode(data))
+    key = picture.info.get("transparency")
+    if key is not None and stored.ndim == (2 if isinstance(key, int) else 3):  # one colour that is transparent
+        hidden = stored == key if isinstance(key, int) else (stored[..., :3] == key).all(axis=-1)
+        stored = np.where(hidden if stored.ndim == 2 else hidden[..., None], 0, stored).astype(stored.dtype)
+    turn = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    pixels, colored = _from_samples(stored, turn, alpha=stored.ndim == 3 and stored.shape[-1] in {2, 4})
+    return pixels, _DEEP, colored
+
+
+def _from_samples(
+    stored: NDArray[Any], turn: int, *, alpha: bool = False, inverted: bool = False
+) -> tuple[Pixels, bool]:
+    """Return stored samples, shape (height, width) or (height, width, samples), as grey, and whether there was colour.
+
+    ``turn``: the EXIF orientation. ``alpha``: the last sample is opacity. ``inverted``: zero is white.
+    """
+    stored = _TURNS.get(turn, np.asarray)(stored)
+    if stored.ndim == 2:
+        stored = stored[..., None]
+    whole = np.issubdtype(stored.dtype, np.integer)
+    top = np.iinfo(stored.dtype).max if whole else 1.0
+    colors = 3 if stored.shape[-1] >= 3 else 1
+    colored = colors == 3 and float(np.ptp(stored[..., :3].astype(np.float64), axis=-1).max()) > _TINT * top / 255
+    grey = luma(stored[..., :3]) if colors == 3 else stored[..., 0]
+    if alpha:  # what is transparent is outside the film: black
+        values = (top - grey if inverted else grey) * (stored[..., -1].astype(np.float64) / top)
+        return stretch(values), colored
+    if whole and stored.dtype.itemsize <= 2:
+        return tabulate(grey, inverted=inverted), colored
+    if not np.isfinite(grey).all():
+        raise ValueError("it holds values that are not numbers")
+    return stretch(grey.astype(np.float64), inverted=inverted), colored
+
+
+def _grey(picture: Image.Image) -> tuple[Pixels, int, bool]:
+>>>>>>> adba020 (Read every TIFF and 16-bit PNG at its depth, and films without their end marker)
     """Return grey pixels in [0, 1], the bits a sample, and whether there was colour to lose."""
     mode = picture.mode
-    if mode in {"I;16", "I;16L", "I;16B", "I;16N"}:
-        stored = np.asarray(picture).astype(np.uint16)
-        return tabulate(stored, inverted=inverted), 16, False
-    if mode == "I":
-        return stretch(np.asarray(picture).astype(np.float64), inverted=inverted), 32, False
-    if mode == "F":
-        values = np.asarray(picture).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("it holds values that are not numbers")
-        return stretch(values, inverted=inverted), 32, False
     if mode == "1":
         return tabulate(np.asarray(picture.convert("L"))), 1, False
     if mode == "L":
@@ -137,12 +195,6 @@ def _upright(picture: Image.Image) -> Image.Image:
     if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
         return picture
     return ImageOps.exif_transpose(picture)
-
-
-def _zero_is_white(picture: Image.Image) -> bool:
-    """Tell whether a TIFF stores white as 0 and Pillow left it so (it inverts only up to 8 bits)."""
-    tags = getattr(picture, "tag_v2", {})
-    return tags.get(_MIN_IS_WHITE) == 0 and picture.mode not in {"1", "L"}
 
 
 def _notices(picture: Image.Image, data: bytes, kind: str) -> tuple[Notice, ...]:
