@@ -29,12 +29,9 @@ from lungspot.images.codestream import tiff_pages
 from lungspot.images.end_marker import decode_whole
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
-<<<<<<< HEAD
-from lungspot.outputs import DRAWN
-=======
 from lungspot.images.size import check_size
 from lungspot.images.tiff import is_tiff, needs_tifffile, read_tiff
->>>>>>> adba020 (Read every TIFF and 16-bit PNG at its depth, and films without their end marker)
+from lungspot.outputs import DRAWN
 
 __all__ = ["read_raster"]
 
@@ -113,7 +110,6 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     return Radiograph(pixels, replace(origin), bits, notices=notices)
 
 
-<<<<<<< HEAD
 def _refuse_drawing(picture: Image.Image, where: str) -> None:
     """Refuse a picture of lungspot's with boxes or a map drawn over the film."""
     if picture.info.get("Software") == DRAWN:
@@ -121,8 +117,6 @@ def _refuse_drawing(picture: Image.Image, where: str) -> None:
         raise FilmError("NOT_A_RADIOGRAPH", where, "a drawing of lungspot over a film", advice=advice)
 
 
-def _grey(picture: Image.Image, *, inverted: bool) -> tuple[Pixels, int, bool]:
-=======
 def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
     """Return a TIFF film whose samples have more than 8 bits, a sign or a point."""
     found = read_tiff(data, where)
@@ -172,7 +166,6 @@ def _from_samples(
 
 
 def _grey(picture: Image.Image) -> tuple[Pixels, int, bool]:
->>>>>>> adba020 (Read every TIFF and 16-bit PNG at its depth, and films without their end marker)
     """Return grey pixels in [0, 1], the bits a sample, and whether there was colour to lose."""
     mode = picture.mode
     if mode == "1":
