@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from lungspot.cli.app import run
+from lungspot.cli.console import aligned
 from lungspot.cli.data import Format, How, Look, Place
-from lungspot.cli.data_text import aligned
 from lungspot.datasets.catalog import load
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
@@ -24,6 +24,7 @@ __all__ = [
     "Exit",
     "Overwrite",
     "Tally",
+    "aligned",
     "emit",
     "film_source",
     "people",
@@ -119,11 +120,33 @@ def film_source(path: Path) -> Path | BinaryIO:
     return sys.stdin.buffer if str(path) == "-" and sys.stdin is not None else path
 
 
-def people(*, stderr: bool = False) -> Console:
+def people(*, stderr: bool = False, width: int | None = None) -> Console:
     """Return a rich console; without colour or boxes' markup where the stream is not a terminal or NO_COLOR is set."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return lines whose columns line up, the same on a terminal and in a pipe; None is an empty field.
+
+    Words stand to the left, columns of numbers to the right. ``header`` may be empty.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(header), header_style="")
+    for column in range(len(header) or max(map(len, cells), default=0)):
+        numbers = all(row[column].strip("0123456789.-%") == "" for row in cells)
+        head = header[column] if header else ""
+        table.add_column(Text(head), justify="right" if numbers else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console = people(width=1 << 16)
+    with console.capture() as lines:
+        console.print(table)
+    return [line.rstrip() for line in lines.get().splitlines()]
 
 
 def progress(items: Iterable[T], what: str, *, total: int | None = None, quiet: bool = False) -> Iterator[T]:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lungspot.cli.console import aligned
 
 if TYPE_CHECKING:
     from lungspot.datasets import Agreement, Conflict, Count, Sizes
     from lungspot.formats import Problem
 
-__all__ = ["agreement_lines", "aligned", "count_lines", "problem_lines", "size_lines"]
-
-
-def aligned(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Return lines whose columns line up: words to the left, numbers to the right; None is an empty field."""
-    cells = [list(header), *(["" if value is None else str(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    numeric = [all(_is_number(row[column]) for row in cells[1:]) for column in range(len(header))]
-    return [
-        "  ".join(
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+__all__ = ["agreement_lines", "count_lines", "problem_lines", "size_lines"]
 
 
 def count_lines(counts: Sequence[Count]) -> list[str]:
@@ -106,7 +94,3 @@ def problem_lines(problems: Sequence[Problem], most: int | None) -> list[str]:
 
 def _digits(value: float | None, digits: int) -> str | None:
     return None if value is None else f"{value:.{digits}f}"
-
-
-def _is_number(text: str) -> bool:
-    return text.strip("0123456789.-%") == ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lungspot.cli.console import Tally, emit, film_source
+from lungspot.cli.console import Tally, aligned, emit, film_source
 
 if TYPE_CHECKING:
     from lungspot.images import Radiograph
@@ -221,11 +221,8 @@ def _label_facts() -> list[dict[str, Any]]:
 
 
 def _label_lines(labels: list[dict[str, Any]]) -> list[str]:
-    wide, wider = (max(len(label[key]) for label in labels) + 2 for key in ("id", "name"))
-    return [
-        f"{label['id']:<{wide}}{label['name']:<{wider}}{', '.join(map(' '.join, label['codes'].items()))}".rstrip()
-        for label in labels
-    ]
+    rows = ((label["id"], label["name"], ", ".join(map(" ".join, label["codes"].items()))) for label in labels)
+    return aligned((), rows)
 
 
 def _show(lines: list[str]) -> None:
