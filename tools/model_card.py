@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lungspot.detect import ModelCard, load_detector
+from lungspot.detect import AnatomyCard, ModelCard, load_detector
 
 ROOT = Path(__file__).resolve().parent.parent
 _STANDING = (
@@ -104,6 +104,8 @@ def page(card: ModelCard, sha256: str) -> str:
     ]
     if card.standing:
         parts += ["## Standing\n", _STANDING, *standings(card), "", places(card)]
+    if card.anatomy is not None:
+        parts += ["## Anatomy\n", anatomy(card.anatomy), *nested(card.anatomy.tested_on, 0), ""]
     if card.gate is not None:
         parts += ["## Gate\n", "What it was tested on, and how it did:\n", *nested(card.gate.tested_on, 0), ""]
     return "\n".join(parts)
@@ -173,6 +175,14 @@ def places(card: ModelCard) -> str:
     return (
         f"Boxes show one place where their intersection over union is at least {rule.iou:g}; those of look-alikes also "
         f"where the\nsmaller lies in the larger by at least {rule.cover:g} (chosen on val).\n"
+    )
+
+
+def anatomy(known: AnatomyCard) -> str:
+    """Return what the numbers of heart, lungs and mirror images are."""
+    return (
+        "Heart, left and right lung of JSRT and Wingspan, and mirror images of all sources, on test. A film counts as "
+        f"mirrored\nfrom a probability of {known.sure:g}, as not mirrored up to {1 - known.sure:.3g} (chosen on val).\n"
     )
 
 

@@ -61,7 +61,8 @@ def test_fitted_points_are_in_order_whatever_the_scores():
     for _ in range(300):
         positive = rng.random(40) < 0.2
         positive[:2] = True, False
-        raw = _film_thresholds(rng.random(40).round(2), positive)
+        said = rng.random(40).round(2)
+        raw = _film_thresholds(said, positive, said, positive)
         found = _ordered(raw)
         turned += found != raw
         assert found["sensitive"] <= found["balanced"] == raw["balanced"] <= found["specific"]
@@ -102,3 +103,13 @@ def test_a_box_that_is_hardly_ever_right_is_not_shown():
     assert shown["sensitive"] >= 0.03
     assert shown["balanced"] >= 0.1
     assert shown["specific"] >= 0.2
+
+
+def test_a_rare_finding_is_called_where_calls_are_right_as_often_as_films_are_found():
+    """Of 100 films 4 show it: at .8 four of six calls are right, at .5 four of ten."""
+    every = np.r_[np.full(4, 0.8), np.full(2, 0.8), np.full(4, 0.5), np.full(90, 0.1)]
+    shown = np.arange(100) < 4
+    sure = np.r_[np.arange(4), np.arange(10, 20)]  # the doubtful films are among the calls that are wrong
+    assert _film_thresholds(every[sure], shown[sure], every, shown)["balanced"] == 0.8
+    every[3] = 0.5  # now one is found only with four more wrong calls
+    assert _film_thresholds(every[sure], shown[sure], every, shown)["balanced"] == 0.8
