@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from lungspot.errors import DatasetError, InputError, OutputError, SetupError
@@ -9,6 +10,7 @@ from lungspot.findings import Frame
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer, annotated_images_of, film_size, new_folder, stems
+from lungspot.images import read
 
 
 def of(*identifiers):
@@ -120,3 +122,26 @@ def test_a_film_that_is_elsewhere_is_named_as_its_owner_names_it(tmp_path, names
     cases = [Case(str(number), "d", "p", (), source_name=name) for number, name in enumerate(names, 1)]
     annotated = annotated_images_of(cases, tmp_path, FilmTransfer.NONE, lambda _: "", own_names=True)
     assert [each.film for each in annotated] == written
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff", "tiff 16", "tiff 64", "png 16"])
+def test_a_dataset_and_the_reader_see_one_frame(tmp_path, kind, orientation):
+    path = tmp_path / f"a.{kind.partition(' ')[0]}"
+    pixels = np.arange(48 * 40).reshape(48, 40)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if kind in {"tiff 16", "tiff 64"}:
+        deep = pixels.astype(np.uint16 if kind == "tiff 16" else np.float64)
+        tifffile.imwrite(
+            path, deep, photometric="miniswhite", metadata=None, extratags=[(274, 3, 1, orientation, True)]
+        )
+    else:
+        Image.fromarray(pixels.astype(np.uint16 if kind == "png 16" else np.uint8)).save(path, exif=exif)
+    assert film_size(path) == read(path).frame == (Frame(48, 40) if orientation > 4 else Frame(40, 48))
+
+
+def test_a_tiff_that_nobody_reads_has_no_size(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.complex64))
+    with pytest.raises(DatasetError, match="NOT_AN_IMAGE"):
+        film_size(tmp_path / "a.tif")

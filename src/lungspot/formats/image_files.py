@@ -17,7 +17,7 @@ import pydicom
 from PIL import Image
 from pydicom.errors import InvalidDicomError
 
-from lungspot.errors import DatasetError, InputError, OutputError
+from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
@@ -39,6 +39,7 @@ __all__ = [
 # Gives the cases one by one, to draw a bar; the plain ``iter`` draws none.
 Progress = Callable[[Sequence[Case]], Iterable[Case]]
 
+_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LONGEST = 200  # bytes of a film's own name; longer ones leave no room for an ending of ours
 _TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
@@ -63,6 +64,11 @@ def film_size(path: Path) -> Frame:
         return Frame(height, width) if turned else Frame(width, height)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
         pass  # not a raster, or not one that Pillow knows
+    if path.is_file() and _is_tiff(path):  # of a depth that Pillow does not know
+        try:
+            return read(path).frame
+        except FilmError as error:
+            raise DatasetError("NOT_AN_IMAGE", path, error.reason) from error
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
         return Frame(int(header.Columns), int(header.Rows))
@@ -79,6 +85,11 @@ def quarter_turns(path: Path) -> int:
             return _orientation(image, path)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
         return 1
+
+
+def _is_tiff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in _TIFF_MARKS
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
