@@ -38,6 +38,8 @@ _OURS: Final = re.compile(
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
     |\A(label,metric,value,low,high|division,part,label,metric,value,low,high|label,curve,x,y|film,label,score,kind)\r?\n
     |\Aimage,patient,split\r?\n
+    |\Afilm,status,reasons,width,height,label,                # predictions of a run
+    |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
     |lungspot\.card                                          # a model file

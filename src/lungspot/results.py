@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
+from lungspot.formats import COCO_FILE, CSV_FILE, Prediction, csv_text, prediction_of, to_coco
 from lungspot.images import read_header
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
-from lungspot.report import DICOM_KINDS, Analysis, Refusal, data_of, ending_of, require_study
+from lungspot.report import DICOM_KINDS, Analysis, Refusal, data_of, document, ending_of, require_study
 from lungspot.sources import Source
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Results"]
+__all__ = ["RUN_FILES", "Results", "RunFiles"]
+
+# What one file holds for a whole run, and how it is called in the folder of results.
+RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE}
 
 _PICTURES = frozenset({"png", "html"})
 # What the system says of one name, and not of the folder or the disk.
@@ -99,8 +104,45 @@ class Results:
         return header, []
 
 
+class RunFiles:
+    """One file a form for all films of a run: COCO, CSV (:mod:`lungspot.formats.predictions_files`).
+
+    ``out``: the folder; where ``kinds`` is one form and nothing else is written (``alone``), also the file; None: no
+    file. Before anything is read it is known whether they may be written: raises OutputError, and SetupError.
+    """
+
+    def __init__(
+        self, out: Path | None, kinds: Sequence[str], sources: Iterable[Source], *, alone: bool, overwrite: bool = False
+    ) -> None:
+        self._outputs = Outputs((source.file for source in sources if source.file is not None), overwrite=overwrite)
+        self._targets: dict[str, Path] = {}
+        if out is not None:
+            named = alone and len(kinds) == 1 and _is_file_of(out, kinds[0])
+            self._targets = {kind: out if named else out / RUN_FILES[kind] for kind in kinds}
+        self._found: list[Prediction] = []
+        for target in self._targets.values():
+            self._outputs.require(target)
+
+    def add(self, result: Analysis | Refusal) -> str:
+        """Keep a film's findings for the end; return their rows of CSV, below the header where they are the first."""
+        self._found.append(prediction_of(document(result), "the result"))
+        return csv_text(self._found[-1:], header=len(self._found) == 1)
+
+    def coco(self) -> dict[str, Any]:
+        """Return what all films so far are in COCO."""
+        return to_coco(self._found)
+
+    def write(self) -> int:
+        """Write the files, and return how many; raises OutputError and SetupError."""
+        for kind, target in self._targets.items():
+            text = csv_text(self._found) if kind == "csv" else json.dumps(self.coco()) + "\n"
+            self._outputs.write(target, text.encode(errors="backslashreplace"))
+        return len(self._targets)
+
+
 def _is_file_of(out: Path, kind: str) -> bool:
-    named = out.suffix.lower() == "." + ending_of(kind).rpartition(".")[2]
+    ending = "json" if kind == "coco" else ending_of(kind)
+    named = out.suffix.lower() == "." + ending.rpartition(".")[2]
     return named and not os.path.isdir(out)  # noqa: PTH112 - a name too long is no folder, and no error
 
 
@@ -110,6 +152,7 @@ def _targets(out: Path, kinds: Sequence[str], places: Sequence[str]) -> Iterable
     A name is taken by a file of another film, and by a folder that files lie in.
     """
     taken = {_folded(str(parent)) for place in places for parent in PurePath(place).parents}
+    taken |= {_folded(name) for name in RUN_FILES.values()}
     for place in places:
         stem, count = place, 1
         while not taken.isdisjoint(names := {_folded(f"{stem}.{ending_of(kind)}") for kind in kinds}):

@@ -33,6 +33,7 @@ __all__ = [
     "progress",
     "require_one_of",
     "say",
+    "write_text",
 ]
 
 # The option of every verb that writes files (lungspot.outputs).
@@ -85,7 +86,15 @@ def emit(value: Any) -> None:  # noqa: ANN401 - anything that JSON can say
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    write_text(text + "\n")
+
+
+def write_text(text: str) -> None:
+    r"""Write text on stdout at once; what the stream or Unicode cannot say becomes ``\uNNNN``."""
+    if sys.stdout is None:  # closed by the caller: >&-
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungspot.cli import data_predictions as predicted
 from lungspot.cli.console import Exit, Overwrite, emit, progress, say
 from lungspot.cli.data_labelling import collect, pool
 from lungspot.cli.data_options import (
@@ -187,7 +188,7 @@ def fuse(
     class_map: Classes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
     to: To = Format.COCO,
-    films: FilmsTo = Place.LINK,
+    films: FilmsTo = Place.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -224,18 +225,23 @@ def fuse(
 
 @app.command()
 def convert(
-    name: Name,
-    root: Root,
+    name: predicted.Anything,
+    root: predicted.Roots,
     out: Out,
-    to: To,
+    to: predicted.ConvertTo,
     splits: Splits = None,
     class_map: Classes = None,
-    films: FilmsTo = Place.LINK,
+    films: FilmsTo = Place.COPY,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a dataset in a tool's format; what the tool cannot say is kept beside it."""
-    cases = cases_of(name, root, splits, merged=True, class_map=class_map, quiet=quiet)
+    """Write a dataset, or what `lungspot detect` found, in a tool's format; what that cannot say is kept beside it."""
+    if name == predicted.PREDICTIONS:
+        predicted.convert_predictions(root, out, to, films, overwrite=overwrite, as_json=as_json, quiet=quiet)
+        return
+    folder = predicted.one_root(name, root, to)
+    cases = cases_of(name, folder, splits, merged=True, class_map=class_map, quiet=quiet)
     write(cases, out, to, films, as_json=as_json, quiet=quiet)
 
 
@@ -248,7 +254,7 @@ def merge(
     to: To = Format.COCO,
     splits: Splits = None,
     class_map: Classes = None,
-    films: FilmsTo = Place.LINK,
+    films: FilmsTo = Place.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

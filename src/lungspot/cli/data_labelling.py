@@ -64,7 +64,7 @@ def collect(
     answers: Annotated[Path | None, typer.Option("--answers", help="The tool's export, if not in the folder.")] = None,
     reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
     complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
-    films: FilmsTo = Place.LINK,
+    films: FilmsTo = Place.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

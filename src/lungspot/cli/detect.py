@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say
+from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
 from lungspot.errors import FilmError, LungspotError, printable
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
+    from lungspot.pipeline import Film
     from lungspot.report import Analysis, Refusal
+    from lungspot.sources import Source
 
 __all__ = ["detect", "report_refusal"]
 
 _TABLE: Final = "table"
-_STREAMED: Final = frozenset({_TABLE, "json"})  # what standard output can take
-_ENDS_WITH: Final = {"json": "json", "png": "png", "html": "html", "dcm": "sr"}  # what a file's name asks for
+_STREAMED: Final = frozenset({_TABLE, "json", "coco", "csv"})  # what standard output can take
+_ENDS_WITH: Final = {
+    "json": "json",
+    "png": "png",
+    "html": "html",
+    "dcm": "sr",
+    "csv": "csv",
+}  # what a file's name asks for
 _MOST_STDIN: Final = 512 << 20
 _MANY: Final = 20  # films from which on a process of its own for their decoding pays for its start
 
@@ -37,7 +45,8 @@ def detect(
         str,
         typer.Option(
             "--format",
-            help="table, json, png, html; DICOM: sr, gsps, sc, seg; fhir. Several with commas.",
+            help="table, json, png, html; DICOM: sr, gsps, sc, seg; fhir; one file for all films: coco, csv. "
+            "Several with commas.",
             metavar="LIST",
         ),
     ] = "",
@@ -76,14 +85,8 @@ def detect(
     sources = list(films_in(films, stream=cache(_standard_input), left_out=ours.append))
     if ours and not quiet:
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
-    results = None
-    if out is not None:
-        from lungspot.results import Results
-
-        files = [kind for kind in kinds if kind != _TABLE]
-        one = len(films) == 1 and len(files) == 1
-        looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental}
-        results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks)
+    looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental}
+    forms = _Forms(kinds, out, sources, looks, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = load_detector(model, threads=2 if len(sources) == 1 else 1)
     if not quiet and sys.stderr.isatty():
@@ -94,19 +97,61 @@ def detect(
     still = quiet or _TABLE in kinds
     with writing(), use_fork_server() if len(sources) > _MANY else nullcontext():
         for number, result in enumerate(progress(found, "Reading", total=len(sources), quiet=still)):
-            film, faults = sources[number].film, list[LungspotError]()
-            if results is not None:
-                faults = results.write(number, result, film)
-            elif "json" in kinds:
-                from lungspot.report import document
-
-                emit(document(result))
-            if _TABLE in kinds:
-                _print_table(result, film.name, experimental=experimental)
-            _account(result, film.name, tally, faults)
-    if not quiet and results is not None and tally.done:
-        say(f"lungspot: {results.written} files in {printable(str(out))}")
+            film = sources[number].film
+            _account(result, film.name, tally, forms.give(number, result, film))
+        written = forms.end()
+    if not quiet and out is not None and tally.done:
+        say(f"lungspot: {written} files in {printable(str(out))}")
     raise typer.Exit(tally.exit_code)
+
+
+class _Forms:
+    """The forms that were asked for: a film's at once, on stdout or in files of its own; a run's at its end."""
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        out: Path | None,
+        sources: Sequence[Source],
+        looks: Mapping[str, Any],
+        *,
+        one: bool,
+        overwrite: bool,
+    ) -> None:
+        from lungspot.results import RUN_FILES, Results, RunFiles
+
+        self._kinds, self._out, self._experimental = kinds, out, looks["experimental"]
+        of_run = [kind for kind in kinds if kind in RUN_FILES]
+        files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
+        self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite) if of_run else None
+        self._results = None
+        if out is not None and (files or not of_run):
+            one = one and len(files) == 1 and not of_run
+            self._results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks)
+
+    def give(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
+        """Give one film's result in every form; return why any that was asked for could not be made."""
+        faults = [] if self._results is None else self._results.write(number, result, film)
+        if self._out is None and "json" in self._kinds:
+            from lungspot.report import document
+
+            emit(document(result))
+        if self._run is not None:
+            rows = self._run.add(result)
+            if self._out is None and "csv" in self._kinds:
+                write_text(rows)
+        if _TABLE in self._kinds:
+            _print_table(result, film.name, experimental=self._experimental)
+        return faults
+
+    def end(self) -> int:
+        """Give what one file holds of the whole run; return how many files were written."""
+        written = 0 if self._results is None else self._results.written
+        if self._run is not None:
+            written += self._run.write()
+            if self._out is None and "coco" in self._kinds:
+                emit(self._run.coco())
+        return written
 
 
 def report_refusal(result: Analysis, name: str) -> None:
@@ -143,19 +188,22 @@ def _account(result: Analysis | Refusal, name: str, tally: Tally, faults: Sequen
 
 def _formats(text: str, out: Path | None) -> tuple[str, ...]:
     from lungspot.report import FORMATS
+    from lungspot.results import RUN_FILES
 
     ending = "" if out is None else out.suffix.removeprefix(".").lower()
     default = (
         _ENDS_WITH[ending] if ending in _ENDS_WITH else "json,png" if out else _TABLE if sys.stdout.isatty() else "json"
     )
     kinds = tuple(part.strip() for part in (text or default).split(",") if part.strip())
-    known = (_TABLE, *FORMATS)
+    known = (_TABLE, *FORMATS, *RUN_FILES)
     if not kinds or not set(kinds) <= set(known):
         raise typer.BadParameter(f"{text!r}: give some of {', '.join(known)}", param_hint="--format")
     if out is None and not set(kinds) <= _STREAMED:
         raise typer.BadParameter("pictures, pages, DICOM and FHIR need a place: give --out", param_hint="--format")
-    if out is None and set(kinds) >= _STREAMED:
-        raise typer.BadParameter("table and json cannot share standard output: give --out", param_hint="--format")
+    if out is None and len(set(kinds)) > 1:
+        raise typer.BadParameter(
+            f"{' and '.join(kinds)} cannot share standard output: give --out", param_hint="--format"
+        )
     return kinds
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import Limits
 from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import AnnotatedImage, ClassMap, Names, coco
+from lungspot.formats import COCO_FILE, AnnotatedImage, ClassMap, Names, coco
 
 __all__ = ["Predicted", "read_predicted"]
 
@@ -64,7 +64,7 @@ def read_predicted(
 def _rows(path: Path, truth: Path | None, classes: ClassMap) -> Iterator[Callable[[], Predicted]]:
     """Yield for each film what reads its prediction, and raises what is wrong with it alone."""
     if path.is_dir():
-        files = sorted(path.rglob("*.json"))
+        files = sorted(file for file in path.rglob("*.json") if file.name != COCO_FILE)  # the same boxes once more
         if not files:
             raise DatasetError("DATASET_NOT_FOUND", path, "no *.json in this folder")
         return (partial(_of_file, file) for file in files)

@@ -9,6 +9,15 @@ from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
 from lungspot.formats.faults import STRICT, Faults, Table
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
+from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of, read_predictions
+from lungspot.formats.predictions_files import (
+    COCO_FILE,
+    CSV_FILE,
+    PREDICTION_FORMATS,
+    csv_text,
+    to_coco,
+    write_predictions,
+)
 from lungspot.formats.problems import PROBLEMS, Problem
 from lungspot.formats.reconcile import nearest
 from lungspot.formats.sidecar import file_key
@@ -30,6 +39,9 @@ from lungspot.formats.xml_tree import parse_xml
 
 __all__ = [
     "ANNOTATION_FORMATS",
+    "COCO_FILE",
+    "CSV_FILE",
+    "PREDICTION_FORMATS",
     "PROBLEMS",
     "READER",
     "STRICT",
@@ -41,6 +53,8 @@ __all__ = [
     "Format",
     "Mark",
     "Names",
+    "PredictedFinding",
+    "Prediction",
     "Problem",
     "Progress",
     "Row",
@@ -51,6 +65,7 @@ __all__ = [
     "case_from_json",
     "case_to_json",
     "coco",
+    "csv_text",
     "dicom_facts",
     "everything_absent",
     "file_key",
@@ -66,15 +81,19 @@ __all__ = [
     "need_folder",
     "new_folder",
     "parse_xml",
+    "prediction_of",
     "read_class_map",
     "read_lines",
     "read_list",
     "read_object",
+    "read_predictions",
     "read_rows",
     "refuse_row",
     "sex",
     "stated_size",
     "suggestion",
+    "to_coco",
     "view",
     "write_json",
+    "write_predictions",
 ]

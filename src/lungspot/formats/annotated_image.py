@@ -46,7 +46,8 @@ class Mark:
 
     ``reader`` and ``score`` where the tool says them; ``proposed``: the tool keeps it apart from what people drew.
     ``crowd``: it is around several instances that nobody boxed one by one.
-    ``source``: who drew it, of a box that ``reader`` rejected.
+    ``source``: who drew it, of a box that ``reader`` rejected. ``facts``: what else a prediction says of it, as its
+    ``standing``.
     """
 
     label: str
@@ -56,6 +57,7 @@ class Mark:
     proposed: bool = False
     crowd: bool = False
     source: str | None = None
+    facts: Mapping[str, str | float | bool] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

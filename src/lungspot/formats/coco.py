@@ -33,6 +33,7 @@ from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_jso
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.predictions import EXTENSION
 
 __all__ = ["annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
@@ -108,7 +109,7 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
 def labels_of(value: Mapping[str, Any], path: Path, names: Names = None) -> list[str]:
     """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
     information = value.get("info")
-    ours = isinstance(information, dict) and information.get("extension") == SCHEMA
+    ours = isinstance(information, dict) and information.get("extension") in (SCHEMA, EXTENSION)
     classes = ClassMap.of(names)
     meant = (classes.look_up(name, ours=ours) for name in _categories(value["categories"], path).values())
     return [label for label in meant if label not in {None, SKIP, NO_FINDING}]
@@ -122,9 +123,10 @@ def annotated_images_in(value: object, path: Path, names: Names = None) -> list[
     if not isinstance(annotations, list):
         raise DatasetError("DATASET_FORMAT", path, "annotations is not a list")
     information = value.get("info")
-    ours = isinstance(information, dict) and information.get("extension") == SCHEMA
+    extension = information.get("extension") if isinstance(information, dict) else None
+    ours = extension in (SCHEMA, EXTENSION)
     labels = _Labels(_categories(value["categories"], path), ClassMap.of(names), path, ours=ours)
-    marks = _marks(annotations, labels, path)
+    marks = _marks(annotations, labels, path, proposed=extension == EXTENSION)
     found = []
     sizes: dict[int | str, Frame | None] = {}
     for row, image in enumerate(value["images"]):
@@ -227,7 +229,7 @@ class _Labels:
                 self._classes.unused(name)
 
 
-def _marks(annotations: Sequence[Any], labels: _Labels, path: Path) -> dict[int | str, list[Mark]]:
+def _marks(annotations: Sequence[Any], labels: _Labels, path: Path, *, proposed: bool) -> dict[int | str, list[Mark]]:
     marks: dict[int | str, list[Mark]] = {}
     for row, annotation in enumerate(annotations):
         where = f"{path}: annotations[{row}]"
@@ -243,7 +245,8 @@ def _marks(annotations: Sequence[Any], labels: _Labels, path: Path) -> dict[int 
             raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
         x, y, width, height = box
         shown = stated_box((x, y, x + width, y + height), where)
-        mark = Mark(label, shown, reader, score, crowd=bool(annotation.get("iscrowd")))
+        reader = reader or ("model" if proposed else None)
+        mark = Mark(label, shown, reader, score, proposed, crowd=bool(annotation.get("iscrowd")))
         marks.setdefault(image, []).append(mark)
     return marks
 

@@ -52,6 +52,7 @@ _FILE: Final = "annotations.xml"
 _FILMS: Final = "images"
 _SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
 _LEAST: Final = 0.01
+_OF_PREDICTION: Final = ("score", "standing")
 _SUBSETS: Final = {
     "train": Split.TRAIN,
     "training": Split.TRAIN,
@@ -93,7 +94,12 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     ordered = labels_in(drawn, labels)
     tags = list(dict.fromkeys([DONE, *(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE)]))
     kinds = [(label, "rectangle") for label in ordered] + [(tag, "tag") for tag in tags]
-    write_json(folder / "labels.json", [{"name": name, "type": kind, "attributes": []} for name, kind in kinds], 1)
+    # CVAT takes no attribute that a label does not declare; people draw boxes without a score.
+    predicted = any(mark.proposed and mark.facts for annotated in drawn for mark in annotated.marks)
+    texts = [{"name": name, "input_type": "text", "mutable": False, "values": [""]} for name in _OF_PREDICTION]
+    declared = {"rectangle": texts if predicted else [], "tag": []}
+    listed = [{"name": name, "type": kind, "attributes": declared[kind]} for name, kind in kinds]
+    write_json(folder / "labels.json", listed, 1)
     tree = Element("annotations")
     SubElement(tree, "version").text = "1.1"
     for number, annotated in enumerate(drawn):
@@ -104,7 +110,11 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
             corners = _rounded(mark.box, None).corners
             values = {side: f"{value:.2f}" for side, value in zip(_SIDES, corners, strict=True)}
             source = "auto" if mark.proposed else "manual"
-            SubElement(image, "box", {"label": mark.label, "source": source, "occluded": "0", **values, "z_order": "0"})
+            attributes = {"label": mark.label, "source": source, "occluded": "0", **values, "z_order": "0"}
+            box = SubElement(image, "box", attributes)
+            said = {"score": mark.score, **mark.facts} if mark.proposed and mark.facts else {}
+            for name in _OF_PREDICTION if said else ():
+                SubElement(box, "attribute", {"name": name}).text = str(said.get(name, ""))
         for tag, on in flags_of(annotated).items():
             if on:
                 SubElement(image, "tag", {"label": tag, "source": "manual"})

@@ -131,8 +131,15 @@ def _task(number: int, annotated: AnnotatedImage) -> dict[str, Any]:
             said.append(choice | {"value": {"choices": flags}})
         annotations.append({"was_cancelled": False, "lungspot_reader": reader, "result": said})
     models = dict.fromkeys(mark.reader for mark in annotated.marks if mark.proposed)
-    predictions = [{"model_version": model, "result": _results(annotated, model, 0)} for model in models]
+    predictions = [_prediction(annotated, model) for model in models]
     return {"id": number, "data": data, "annotations": annotations, "predictions": predictions}
+
+
+def _prediction(annotated: AnnotatedImage, model: str | None) -> dict[str, Any]:
+    """Return a model's boxes on a film; its score is that of the best, by which Label Studio sorts tasks."""
+    scores = [mark.score for mark in annotated.marks if mark.reader == model and mark.score is not None]
+    said = {"model_version": model, "result": _results(annotated, model, 0)}
+    return said | ({"score": max(scores)} if scores else {})
 
 
 def _results(annotated: AnnotatedImage, reader: str | None, order: int) -> list[dict[str, Any]]:
@@ -152,6 +159,8 @@ def _results(annotated: AnnotatedImage, reader: str | None, order: int) -> list[
             "image_rotation": 0,
             "value": value,
         }
+        said = [f"{key}: {value}" for key, value in mark.facts.items()]
+        region |= {"meta": {"text": said}} if said else {}
         results.append(region | ({} if mark.score is None else {"score": mark.score}))
     return results
 

@@ -83,7 +83,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
         path = _text_file(folder, annotated.film)
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = [
-            _line(ordered.index(mark.label), box, annotated.size)
+            _line(ordered.index(mark.label), box, annotated.size, mark.score if mark.proposed else None)
             for mark in annotated.marks
             if annotated.size is not None and (box := _clipped(mark.box, annotated.size)) is not None
         ]
@@ -134,9 +134,11 @@ def _clipped(box: Box, size: Frame | None) -> Box | None:
     return None if inside is None else as_shown(inside)
 
 
-def _line(number: int, box: Box, size: Frame) -> str:
+def _line(number: int, box: Box, size: Frame, score: float | None) -> str:
+    """Return the line of a box, with a model's confidence where it is a prediction."""
     x, y = box.center
-    values = (x / size.width, y / size.height, box.width / size.width, box.height / size.height)
+    values = [x / size.width, y / size.height, box.width / size.width, box.height / size.height]
+    values += [] if score is None else [score]
     return f"{number} {' '.join(f'{value:.9g}' for value in values)}\n"
 
 

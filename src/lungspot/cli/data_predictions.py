@@ -1,0 +1,77 @@
+"""``lungspot data convert predictions``: what ``lungspot detect`` found, in the forms of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import Exit, emit, print_error, progress, say
+from lungspot.errors import printable
+
+__all__ = ["PREDICTIONS", "Anything", "ConvertTo", "Roots", "Target", "convert_predictions", "one_root"]
+
+PREDICTIONS = "predictions"  # what stands in a dataset's place
+
+
+class Target(StrEnum):
+    """The formats that `convert` writes: datasets in all but csv, predictions in all but labelme and voc."""
+
+    COCO = "coco"
+    CSV = "csv"
+    CVAT = "cvat"
+    LABELME = "labelme"
+    LABELSTUDIO = "labelstudio"
+    VOC = "voc"
+    YOLO = "yolo"
+
+
+Anything = Annotated[
+    str, typer.Argument(metavar="NAME", help="A dataset (nih, …), a format (coco, …), all, or predictions.")
+]
+Roots = Annotated[
+    list[Path], typer.Argument(metavar="ROOT…", help="Its folder; of predictions, files and folders of lungspot/1.")
+]
+ConvertTo = Annotated[Target, typer.Option("--to", help="The format to write; csv holds predictions only.")]
+
+
+def one_root(name: str, roots: Sequence[Path], to: Target) -> Path:
+    """Return the folder of a dataset; several, and csv, are a usage error."""
+    if len(roots) > 1 or to is Target.CSV:
+        raise typer.BadParameter(f"only predictions are of several files, or written as csv; not {name}")
+    return roots[0]
+
+
+def convert_predictions(
+    files: Sequence[Path], out: Path, to: str, films: str, *, overwrite: bool, as_json: bool, quiet: bool
+) -> None:
+    """Write the predictions of ``lungspot/1`` files in a tool's format; ends with 1 where some were refused."""
+    from lungspot.formats import PREDICTION_FORMATS, FilmTransfer, read_predictions, write_predictions
+
+    if to not in PREDICTION_FORMATS:
+        reason = f"{to} cannot say how sure a model is: give one of {', '.join(PREDICTION_FORMATS)}"
+        raise typer.BadParameter(reason, param_hint="--to")
+    pairs = [read_predictions(file) for file in files]
+    found = [prediction for some, _ in pairs for prediction in some]
+    refused = [error for _, some in pairs for error in some]
+    if refused and not found:
+        raise refused[0]
+    bar = partial(progress, what="Writing films", quiet=quiet)
+    how = FilmTransfer(films)
+    left = write_predictions(found, out, to, films=how, overwrite=overwrite, inputs=files, progress=bar)
+    for error in (*refused, *left):
+        print_error(error)
+    unread = sum(not prediction.assessed for prediction in found)
+    written = len(found) - unread - len(left)
+    if as_json:
+        numbers = {"films": written, "not_assessed": unread, "refused": len(refused) + len(left)}
+        emit({"out": str(out), "format": to, **numbers})
+    elif not quiet:
+        told = f"; {unread} films that were not assessed are no films of it" if unread else ""
+        say(printable(f"{out}: predictions of {written} films as {to}{told}"))
+    if refused or left:
+        raise typer.Exit(Exit.SOME_REFUSED)

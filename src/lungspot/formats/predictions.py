@@ -1,0 +1,251 @@
+"""What a model found on films, as ``lungspot/1`` documents say it (docs/reference/json.md): read, and held as values.
+
+Boxes are in pixels of the film as it is shown: 0-based, half-open, floats. :mod:`lungspot.formats.predictions_files`
+writes them for other tools. A prediction is never truth: no reader of a tool's format takes it for a person's answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lungspot.errors import DatasetError, InputError, LungspotError
+from lungspot.findings import Box, Frame, is_label_id, taxonomy
+from lungspot.formats.annotated_image import stated_box, stated_size
+
+__all__ = ["EXTENSION", "PredictedFinding", "Prediction", "prediction_of", "read_predictions"]
+
+EXTENSION: Final = "lungspot-predictions/1"  # how a COCO file of predictions calls itself
+_SCHEMA: Final = "lungspot/1"
+_STANDINGS: Final = frozenset({"reported", "experimental"})
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedFinding:
+    """One finding: a box, or (``box`` None) a label of the whole film that reaches its threshold and has no such box.
+
+    ``score``: of the box, or how probable the film shows the label. ``standing``: ``reported`` or ``experimental``,
+    None where the document does not say. ``place``: findings of one place of the film share it. ``judged``: False where
+    nobody judged this box by itself.
+    """
+
+    label: str
+    score: float
+    box: Box | None = None
+    threshold: float | None = None
+    positive: bool | None = None
+    standing: str | None = None
+    place: int | None = None
+    judged: bool = True
+    side: str | None = None
+    zone: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no label, no probability and no standing."""
+        if not is_label_id(self.label):
+            raise InputError("UNKNOWN_LABEL", None, f"{self.label!r} is no label's id")
+        for name, value in (("score", self.score), ("threshold", self.threshold)):
+            if value is not None and not 0 <= value <= 1:
+                raise InputError("BAD_VALUE", None, f"{name} {value} of {self.label} is not within 0 and 1")
+        if self.standing is not None and self.standing not in _STANDINGS:
+            raise InputError("BAD_VALUE", None, f"standing {self.standing!r} of {self.label}")
+
+    @property
+    def name(self) -> str:
+        """The label's name in the taxonomy, else its id."""
+        return taxonomy()[self.label].name if self.label in taxonomy() else self.label
+
+    @property
+    def facts(self) -> dict[str, str | float | bool]:
+        """What a tool may keep beside label, box and score."""
+        said = {
+            "standing": self.standing,
+            "positive": self.positive,
+            "threshold": self.threshold,
+            "place": self.place,
+            "side": self.side,
+            "zone": self.zone,
+            "judged": None if self.judged else False,
+        }
+        return {key: value for key, value in said.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model found on one film, best box first, then findings of the whole film.
+
+    ``film``: its path as it was named. ``size``: of the film as shown; None where it could not be read. ``reasons``:
+    why it was not assessed; it has no findings then, which does not mean that there are none. ``model``: name and
+    version. ``where``: file and row, for errors.
+    """
+
+    film: str
+    size: Frame | None
+    assessed: bool
+    findings: tuple[PredictedFinding, ...] = ()
+    reasons: tuple[str, ...] = ()
+    model: str | None = None
+    sha256: str | None = None
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse findings of a film that was not assessed, and boxes on a film without a size."""
+        if self.findings and not self.assessed:
+            raise InputError("BAD_VALUE", self.where, "findings of a film that was not assessed")
+        if self.size is None and any(finding.box is not None for finding in self.findings):
+            raise InputError("BAD_VALUE", self.where, "boxes on a film without a size")
+
+
+def prediction_of(document: object, where: str) -> Prediction:
+    """Return what a ``lungspot/1`` document says; raises :class:`DatasetError` ``DATASET_ROW`` naming ``where``."""
+    if not isinstance(document, Mapping) or document.get("schema") != _SCHEMA:
+        raise DatasetError("DATASET_ROW", where, f"not a document of schema {_SCHEMA}")
+    try:
+        image, model = document["image"], document.get("model")
+        film, status = image["path"], document["status"]
+        if not isinstance(film, str) or not film or "\0" in film or status not in {"assessed", "not_assessed"}:
+            raise DatasetError("DATASET_ROW", where, "no path of a film, or a status that is none")
+        boxes = [_boxed(row, f"{where}: findings[{number}]") for number, row in enumerate(_rows(document, "findings"))]
+        bearing = {finding.label for finding in boxes if finding.positive}
+        whole = [_whole(row, where) for row in _rows(document, "image_scores") if row.get("positive") is True]
+        sha256 = image.get("sha256")
+        return Prediction(
+            film,
+            stated_size(image.get("width"), image.get("height"), where),
+            status == "assessed",
+            (*boxes, *(finding for finding in whole if finding.label not in bearing)),
+            tuple(str(reason) for reason in document.get("reasons") or ()),
+            f"{model['name']} {model['version']}" if model else None,
+            sha256 if isinstance(sha256, str) else None,
+            where,
+        )
+    except InputError as error:
+        raise DatasetError("DATASET_ROW", where, error.reason, advice=error.advice) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
+        raise DatasetError("DATASET_ROW", where, reason) from error
+
+
+def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]:
+    """Return the predictions of a file or a folder, in order, and each document that is refused, with its place.
+
+    A file holds one document or JSON Lines; of a folder, every ``*.json`` and ``*.jsonl`` below it is read but for what
+    lungspot writes beside its documents (FHIR bundles, COCO). Raises :class:`DatasetError` where ``path`` is not there
+    or holds none.
+    """
+    files = sorted(file for end in ("*.json", "*.jsonl") for file in path.rglob(end)) if path.is_dir() else [path]
+    found: list[Prediction] = []
+    refused: list[LungspotError] = []
+    for file in files:
+        try:
+            for value, where in _documents(file):
+                if path.is_dir() and _beside(value):
+                    continue
+                try:
+                    found.append(prediction_of(value, where))
+                except LungspotError as error:
+                    refused.append(error)
+        except LungspotError as error:
+            if not path.is_dir():
+                raise
+            refused.append(error)
+    if not found and not refused:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"no document of {_SCHEMA} in it")
+    return found, refused
+
+
+def _documents(path: Path) -> Iterator[tuple[object, str]]:
+    """Yield each document of a file with its place; a line that is no JSON is yielded as None, and so refused."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise DatasetError("DATASET_NOT_FOUND", path, reason, advice="check the path") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError("DATASET_FORMAT", path, "not text in UTF-8") from error
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        if len(lines) < 2 or not lines[0][1].lstrip().startswith('{"'):
+            raise DatasetError("DATASET_FORMAT", path, f"neither JSON nor JSON Lines of {_SCHEMA}") from None
+        for number, line in lines:
+            yield _parsed(line), f"{path}:{number}"
+        return
+    if isinstance(value, list):
+        yield from ((one, f"{path}: [{number}]") for number, one in enumerate(value))
+    else:
+        yield value, str(path)
+
+
+def _parsed(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _beside(value: object) -> bool:
+    information = value.get("info") if isinstance(value, dict) else None
+    coco = isinstance(information, dict) and information.get("extension") == EXTENSION
+    return coco or (isinstance(value, dict) and value.get("resourceType") == "Bundle")
+
+
+def _rows(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    rows = document[key]
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise TypeError(f"{key} is no list of mappings")
+    return rows
+
+
+def _boxed(row: Mapping[str, Any], where: str) -> PredictedFinding:
+    place = row.get("place")
+    return PredictedFinding(
+        row["label"],
+        _number(row["score"], "score"),
+        stated_box(row["box"], where),
+        _threshold(row),
+        _flag(row, "positive"),
+        row.get("standing"),
+        place if isinstance(place, int) else None,
+        _flag(row, "judged") is not False,
+        _word(row, "side"),
+        _word(row, "zone"),
+    )
+
+
+def _whole(row: Mapping[str, Any], where: str) -> PredictedFinding:
+    try:
+        score = _number(row["probability"], "probability")
+        threshold, standing = _threshold(row), row.get("standing")
+        return PredictedFinding(row["label"], score, threshold=threshold, positive=True, standing=standing)
+    except KeyError as error:
+        raise DatasetError("DATASET_ROW", where, f"image_scores without {error}") from error
+
+
+def _threshold(row: Mapping[str, Any]) -> float | None:
+    return None if row.get("threshold") is None else _number(row["threshold"], "threshold")
+
+
+def _number(value: object, name: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise InputError("BAD_VALUE", None, f"{name} {value!r} is not a number")
+    return float(value)
+
+
+def _flag(row: Mapping[str, Any], key: str) -> bool | None:
+    value = row.get(key)
+    if not isinstance(value, bool | None):
+        raise InputError("BAD_VALUE", None, f"{key} {value!r} is neither true nor false")
+    return value
+
+
+def _word(row: Mapping[str, Any], key: str) -> str | None:
+    value = row.get(key)
+    if not isinstance(value, str | None):
+        raise InputError("BAD_VALUE", None, f"{key} {value!r} is not a word")
+    return value

@@ -1,0 +1,283 @@
+"""Predictions for other tools: COCO, CSV, and folders of COCO, CVAT, Label Studio and YOLO with the films.
+
+COCO: a file with ``images``, ``categories`` and scored ``annotations``, which pycocotools, faster-coco-eval,
+supervision and FiftyOne load; ``results.json`` is the bare list that ``COCO.loadRes`` takes, of the same ids. An
+annotation holds ``score``, ``standing``, ``positive``, ``threshold``, ``place``, ``side`` and ``zone`` beside COCO's
+keys; findings of the whole film are in the image's ``film_findings``.
+CSV: one row a finding, with and without a box, ``standing`` among its columns; a film without findings has one row
+whose ``label`` is empty.
+CVAT: boxes of source ``auto`` with the attributes ``score`` and ``standing``. Label Studio: ``predictions``, never
+annotations. YOLO: ``class x y w h conf``. Beside each stands ``predictions.csv``, which says what the tool cannot.
+Films that were not assessed are no images of any of these: to a tool they would be films without findings. COCO lists
+them in ``not_assessed``, CSV by their ``status``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from lungspot.errors import DatasetError, LungspotError
+from lungspot.findings import State
+from lungspot.formats import cvat, labelstudio, yolo
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, labels_in
+from lungspot.formats.case import Case
+from lungspot.formats.case_json import write_json
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
+from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
+from lungspot.outputs import Outputs
+
+__all__ = ["COCO_FILE", "CSV_FILE", "PREDICTION_FORMATS", "csv_text", "to_coco", "with_films", "write_predictions"]
+
+COCO_FILE: Final = "predictions.coco.json"
+CSV_FILE: Final = "predictions.csv"
+PREDICTION_FORMATS: Final = ("coco", "csv", "cvat", "labelstudio", "yolo")
+_COLUMNS: Final = (
+    *("film", "status", "reasons", "width", "height", "label", "name", "score", "threshold", "positive", "standing"),
+    *("place", "x0", "y0", "x1", "y1", "side", "zone", "judged", "model", "sha256"),
+)
+_MODEL: Final = "model"  # who found a box, where the document does not say
+
+
+def to_coco(predictions: Sequence[Prediction], names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return predictions as the value of a COCO file; ``names``: ``file_name`` of each assessed film, else its path."""
+    assessed = [prediction for prediction in predictions if prediction.assessed]
+    files = names or [prediction.film for prediction in assessed]
+    used = {finding.label: State.PRESENT for prediction in assessed for finding in prediction.findings}
+    labels = labels_in([AnnotatedImage("", None, states=used)])
+    numbers = {label: number for number, label in enumerate(labels, 1)}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (prediction, name) in enumerate(zip(assessed, files, strict=True), 1):
+        size = prediction.size
+        whole = [_said(finding) for finding in prediction.findings if finding.box is None]
+        images.append(
+            {
+                "id": number,
+                "file_name": name,
+                "width": 0 if size is None else size.width,
+                "height": 0 if size is None else size.height,
+                "film_findings": whole,
+                **({} if prediction.sha256 is None else {"sha256": prediction.sha256}),
+                **({} if prediction.model is None else {"model": prediction.model}),
+            }
+        )
+        for finding in prediction.findings:
+            if finding.box is not None:
+                head = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[finding.label]}
+                drawn = {"bbox": list(finding.box.xywh), "area": finding.box.area, "iscrowd": 0}
+                annotations.append(head | drawn | {"score": finding.score} | finding.facts)
+    return {
+        "info": {
+            "description": "Predictions of lungspot; see docs/reference/formats.md",
+            "extension": EXTENSION,
+            "not_for_clinical_use": True,
+        },
+        "licenses": [],
+        "categories": [{"id": number, "name": label, "supercategory": "finding"} for label, number in numbers.items()],
+        "images": images,
+        "annotations": annotations,
+        "not_assessed": [
+            {"file_name": prediction.film, "reasons": list(prediction.reasons)}
+            for prediction in predictions
+            if not prediction.assessed
+        ],
+    }
+
+
+def csv_text(predictions: Iterable[Prediction], *, header: bool = True) -> str:
+    """Return one row a finding, and one of a film that has none; lines end with a line feed.
+
+    A film's name that a spreadsheet would take for a formula gets ``./`` before it, which is the same path.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    for prediction in predictions:
+        size = prediction.size
+        film = f"./{prediction.film}" if _is_formula(prediction.film) else prediction.film
+        of_film = {
+            "film": film,
+            "status": "assessed" if prediction.assessed else "not_assessed",
+            "reasons": ";".join(prediction.reasons),
+            "width": None if size is None else size.width,
+            "height": None if size is None else size.height,
+            "model": prediction.model,
+            "sha256": prediction.sha256,
+        }
+        rows = [_row(finding) for finding in prediction.findings] or [{}]
+        writer.writerows(of_film | row for row in rows)
+    return text.getvalue()
+
+
+def with_films(
+    predictions: Iterable[Prediction], films: FilmTransfer
+) -> tuple[list[tuple[Prediction, Path | None]], list[LungspotError]]:
+    """Return each assessed prediction with its film, and each that is refused: film gone, changed or predicted twice.
+
+    A film is looked for by its path, then from the folder of its document. With ``FilmTransfer.NONE`` none is needed.
+    """
+    found: list[tuple[Prediction, Path | None]] = []
+    refused: list[LungspotError] = []
+    seen: dict[str, str] = {}
+    for prediction in predictions:
+        if not prediction.assessed:
+            continue
+        first = seen.setdefault(prediction.film, prediction.where)
+        if first != prediction.where:
+            reason = f"{prediction.film} is predicted twice, first in {first}"
+            refused.append(DatasetError("DATASET_ROW", prediction.where, reason))
+            continue
+        try:
+            found.append((prediction, None if films is FilmTransfer.NONE else _film(prediction)))
+        except LungspotError as error:
+            refused.append(error)
+    return found, refused
+
+
+def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
+    predictions: Sequence[Prediction],
+    out: Path,
+    to: str,
+    *,
+    films: FilmTransfer = FilmTransfer.COPY,
+    overwrite: bool = False,
+    inputs: Iterable[Path] = (),
+    progress: Progress = iter,
+) -> list[LungspotError]:
+    """Write predictions in one of :data:`PREDICTION_FORMATS`; return those that are refused (:func:`with_films`).
+
+    ``out``: a new folder; of CSV and COCO also a file ``*.csv`` or ``*.json``, which holds no films, and may replace an
+    earlier one with ``overwrite``, never one of ``inputs``. Raises what ``with_films`` refuses first where nothing is
+    left to write.
+    """
+    if out.suffix.lower() == {"csv": ".csv", "coco": ".json"}.get(to):
+        text = csv_text(predictions) if to == "csv" else json.dumps(to_coco(predictions)) + "\n"
+        Outputs(inputs, overwrite=overwrite).write(out, text.encode(errors="backslashreplace"))
+        return []
+    how = FilmTransfer.NONE if to == "csv" else films
+    paired, refused = with_films(predictions, how)
+    if refused and not paired:
+        raise refused[0]
+    with new_folder(out) as folder:
+        kept = [prediction for prediction, _ in paired]
+        if to != "csv":
+            drawn = _brought(paired, folder, how, to, progress)
+            if to == "coco":
+                value = to_coco(_left(predictions, kept), [annotated.film for annotated in drawn])
+                write_json(folder / "annotations.json", value)
+                keys = ("image_id", "category_id", "bbox", "score")
+                results = [{key: one[key] for key in keys} for one in value["annotations"]]
+                write_json(folder / "results.json", results)
+            else:
+                _DRAFTS[to](drawn, folder)
+        text = csv_text(_left(predictions, kept))
+        (folder / CSV_FILE).write_bytes(text.encode(errors="backslashreplace"))
+    return refused
+
+
+def _left(predictions: Iterable[Prediction], kept: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions that are written: those of ``kept``, and those of films that were not assessed."""
+    left = {id(prediction) for prediction in kept}
+    return [prediction for prediction in predictions if not prediction.assessed or id(prediction) in left]
+
+
+_DRAFTS: Final[dict[str, Callable[[Sequence[AnnotatedImage], Path], None]]] = {
+    "cvat": cvat.draft,
+    "labelstudio": labelstudio.draft,
+    "yolo": yolo.draft,
+}
+_UNDER: Final = {"coco": "images", "cvat": "images", "labelstudio": "images", "yolo": "images/all"}
+
+
+def _brought(
+    paired: Sequence[tuple[Prediction, Path | None]], folder: Path, films: FilmTransfer, to: str, progress: Progress
+) -> list[AnnotatedImage]:
+    """Return what a tool is to show, film by film, its file brought into ``folder``."""
+    names = _names([prediction.film for prediction, _ in paired])
+    cases = [
+        Case(name, "predictions", name, (), film, prediction.size)
+        for name, (prediction, film) in zip(names, paired, strict=True)
+    ]
+    brought = annotated_images_of(cases, folder, films, lambda _: _UNDER[to], progress=progress)
+    by_path = films is FilmTransfer.NONE and to in {"coco", "labelstudio"}
+    return [
+        _image(prediction, prediction.film if by_path else shown.film)
+        for (prediction, _), shown in zip(paired, brought, strict=True)
+    ]
+
+
+def _names(films: Sequence[str]) -> list[str]:
+    """Return for each film as much of the end of its path as no other has, without its suffix where that will do."""
+    paths = [PurePosixPath(film.replace("\\", "/")) for film in films]
+    left = dict(enumerate(paths))
+    names = [str(path) for path in paths]
+    for length in range(1, max((len(path.parts) for path in paths), default=0) + 1):
+        tails = {number: "/".join(path.with_suffix("").parts[-length:]) for number, path in left.items()}
+        shared = Counter(tail.casefold() for tail in tails.values())
+        for number, tail in tails.items():
+            if shared[tail.casefold()] == 1:
+                names[number] = tail
+                del left[number]
+    return names
+
+
+def _image(prediction: Prediction, film: str) -> AnnotatedImage:
+    marks = []
+    for finding in prediction.findings:
+        box = None if finding.box is None else as_shown(finding.box)
+        if box is not None:
+            who = prediction.model or _MODEL
+            marks.append(Mark(finding.label, box, who, finding.score, proposed=True, facts=finding.facts))
+    return AnnotatedImage(film, prediction.size, tuple(marks), where=prediction.where)
+
+
+def _said(finding: PredictedFinding) -> dict[str, Any]:
+    return {"label": finding.label, "score": finding.score} | finding.facts
+
+
+def _row(finding: PredictedFinding) -> dict[str, Any]:
+    corners = (None,) * 4 if finding.box is None else finding.box.corners
+    flags = {"positive": finding.positive, "judged": finding.judged}
+    return {
+        "label": finding.label,
+        "name": finding.name,
+        "score": finding.score,
+        "threshold": finding.threshold,
+        "standing": finding.standing,
+        "place": finding.place,
+        "side": finding.side,
+        "zone": finding.zone,
+        **dict(zip(("x0", "y0", "x1", "y1"), corners, strict=True)),
+        **{key: None if flag is None else str(flag).lower() for key, flag in flags.items()},
+    }
+
+
+def _is_formula(film: str) -> bool:
+    return film != "-" and (film[:1] in "\t\r\n" or film.lstrip()[:1] in tuple("=+-@"))
+
+
+def _film(prediction: Prediction) -> Path:
+    beside = Path(prediction.where.rpartition(":")[0] if prediction.where[-1:].isdigit() else prediction.where).parent
+    for path in (Path(prediction.film), beside / prediction.film):
+        if path.is_file():
+            break
+    else:
+        reason = f"its film {prediction.film!r} is not here"
+        raise DatasetError("DATASET_INCOMPLETE", prediction.where, reason, advice="or write no films: --films none")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if prediction.sha256 not in {None, digest}:
+        reason = f"{path} is not the film that was read: its SHA-256 differs"
+        raise DatasetError("DATASET_ROW", prediction.where, reason, advice="read it again")
+    if prediction.size not in {None, size := film_size(path)}:
+        reason = f"{path} is {size.width} x {size.height}, not the size that its boxes are in"
+        raise DatasetError("DATASET_ROW", prediction.where, reason, advice="read it again")
+    return path
