@@ -91,3 +91,12 @@ def test_a_film_comes_through_standard_input(film, tmp_path):
     assert json.loads(out)["kind"] == "png"
     assert json.loads(out)["path"] == "<stdin>"
     assert (tmp_path / "out.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("none", "No such file or directory"), (".", "Is a directory"), ("x", "no text")]
+)
+def test_a_token_file_that_is_none_is_a_line(tmp_path, capsys, name, reason):
+    (tmp_path / "x").write_bytes(b"\xff\xfe")
+    assert run(["serve", "--port", "0", "--data", str(tmp_path / "d"), "--token-file", str(tmp_path / name)]) == 3
+    assert f"BAD_VALUE: {reason}; give a file that holds the token" in capsys.readouterr().err

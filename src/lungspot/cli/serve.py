@@ -11,6 +11,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import require_one_of, say
+from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.logs import LEVELS, service_log
 from lungspot.outputs import writing
@@ -53,7 +54,7 @@ def serve(
         from lungspot.serve import serve as run
     require_one_of(log_level, LEVELS, "--log-level")
     with writing(), service_log(log_level, json_lines=log_json):
-        token = token_file.read_text(encoding="utf-8").strip() if token_file else os.environ.get(_TOKEN)
+        token = os.environ.get(_TOKEN) if token_file is None else _token_of(token_file)
         settings = Settings(
             data=data,
             host=host,
@@ -69,3 +70,11 @@ def serve(
         tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
         tell(BANNER)
         run(settings, lambda address: tell(f"serving {address} (data in {data}); stop with Ctrl-C"))
+
+
+def _token_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError("BAD_VALUE", path, reason or "no text", advice="give a file that holds the token") from error
