@@ -112,3 +112,19 @@ def test_every_part_lies_on_the_film(rg1_header, on):
 def test_a_film_in_colour_has_none(rg1_header, on):
     rg1_header.PhotometricInterpretation = "RGB"
     assert dicom_results(rg1_header, on(rg1_header), kinds=("gsps",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("centers", "widths", "shown"),
+    [
+        (["", "1800"], ["1", "3600"], (1800, 3600)),
+        (["1800", ""], ["3600", ""], (1800, 3600)),
+        (["7", "1800"], ["0", "3600"], (1800, 3600)),
+        (["", "1800"], ["3600", ""], None),
+    ],
+)
+def test_of_several_windows_the_first_whole_one_is_shown(rg1_header, on, centers, widths, shown):
+    rg1_header.WindowCenter, rg1_header.WindowWidth = centers, widths
+    made = make_one(rg1_header, on(rg1_header))
+    found = made.get("SoftcopyVOILUTSequence")
+    assert (None if found is None else (found[0].WindowCenter, found[0].WindowWidth)) == shown

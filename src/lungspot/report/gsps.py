@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from lungspot import BANNER
 from lungspot.findings import Frame
-from lungspot.images import number_of, numbers_of, table_of, text_of
+from lungspot.images import number_of, table_of, text_of, values_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import Mark, marks_of
 from lungspot.report.source import ReportContext, finish
@@ -122,11 +122,12 @@ def _show_as_the_film(made: Dataset, header: Dataset, *, window: bool) -> None:
         made.RescaleSlope, made.RescaleIntercept = f"{slope:.10g}", f"{intercept:.10g}"
         made.RescaleType = text_of(header, "RescaleType") or "US"
     shown = Dataset()
-    centers, widths = numbers_of(header, "WindowCenter"), numbers_of(header, "WindowWidth")
+    pairs = zip(values_of(header, "WindowCenter"), values_of(header, "WindowWidth"), strict=False)
+    window_of = next(((c, w) for c, w in pairs if c is not None and w is not None and w >= 1), None)
     if voi := table_of(header, "VOILUTSequence"):
         shown.VOILUTSequence = [voi]
-    elif centers and widths and widths[0] >= 1:
-        shown.WindowCenter, shown.WindowWidth = f"{centers[0]:.10g}", f"{widths[0]:.10g}"
+    elif window_of is not None:
+        shown.WindowCenter, shown.WindowWidth = (f"{value:.10g}" for value in window_of)
         if (function := text_of(header, "VOILUTFunction").upper()) in _FUNCTIONS:
             shown.VOILUTFunction = function
     if len(shown) and window:
