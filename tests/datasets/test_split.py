@@ -1,6 +1,7 @@
 """Splitting by patient."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,11 @@ def test_official_split_of_chestxdet_leaks_and_the_given_one_does_not(shared_dat
     assert len(known) > 8000
     assert leaks(known) == ()
     assert leaks(split(films, given=given, root=shared_data)) == ()
+
+
+def test_a_film_whose_name_is_no_unicode_has_a_split_too(tmp_path):
+    names = [os.fsdecode(b"\xff.png"), "two\nlines.png", "-o.png", "\u202e.png"]
+    cases = [film(name, f"set_{name}", image=tmp_path / name) for name in names]
+    found = split(cases)
+    write_splits(found, tmp_path / "splits.csv", tmp_path)
+    assert apply_splits(cases, read_splits(tmp_path / "splits.csv"), tmp_path) == list(found)

@@ -60,7 +60,7 @@ def side(patient: str, *, fractions: Mapping[Split, float] = FRACTIONS, salt: st
     total = sum(fractions.values())
     if not fractions or min(fractions.values()) < 0 or abs(total - 1) > 1e-9:
         raise InputError("BAD_VALUE", None, f"split fractions {', '.join(map(str, fractions.values()))} are not of 1")
-    digest = hashlib.sha256(salt.encode() + b"\0" + patient.encode()).digest()
+    digest = hashlib.sha256(salt.encode() + b"\0" + patient.encode(errors="surrogateescape")).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     reached = 0.0
     chosen = next(iter(fractions))
@@ -137,7 +137,7 @@ def without_patient(cases: Iterable[Case]) -> list[Case]:
 def write_splits(cases: Iterable[Case], path: Path, root: Path) -> int:
     """Write :func:`splits_csv` to ``path``, over what is there; return how many films it names."""
     text = splits_csv(cases, path, root)
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
     return text.count("\n") - 1
 
 

@@ -14,7 +14,7 @@ __all__ = ["apply_splits", "read_splits"]
 def read_splits(path: Path) -> dict[str, tuple[str, Split]]:
     """Return image path relative to the CSV's folder → (patient, split); raises :class:`DatasetError`."""
     splits: dict[str, tuple[str, Split]] = {}
-    for line, row in read_rows(path, ("image", "patient", "split")):
+    for line, row in read_rows(path, ("image", "patient", "split"), errors="surrogateescape"):  # names of files
         if row["split"] not in set(Split):
             raise refuse_row(path, line, f"split is {row['split']!r}, not train, val or test")
         entry = (row["patient"], Split(row["split"]))

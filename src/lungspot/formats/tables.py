@@ -83,15 +83,17 @@ def need_folder(root: Path) -> Path:
     return root
 
 
-def read_rows(path: Path, columns: Iterable[str], names: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
+def read_rows(
+    path: Path, columns: Iterable[str], names: Sequence[str] = (), *, errors: str = "strict"
+) -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file (``.gz`` too) whose header must have ``columns``.
 
     ``names``: what to call the values instead of the header, where a publisher's header cannot be used as it is.
-    Column names lose their outer spaces. Raises :class:`DatasetError`: a column is missing, a row is short, the file is
-    not whole.
+    ``errors``: what becomes of bytes that are not UTF-8, as ``open`` has it. Column names lose their outer spaces.
+    Raises :class:`DatasetError`: a column is missing, a row is short, the file is not whole.
     """
     try:
-        with open_text(path) as file:
+        with open_text(path, errors) as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in header]:
@@ -165,11 +167,11 @@ def view(text: str) -> View:
     return _VIEWS.get(" ".join(re.findall(r"[a-z]+", text.casefold())), View.UNKNOWN)
 
 
-def open_text(path: Path) -> IO[str]:
+def open_text(path: Path, errors: str = "strict") -> IO[str]:
     """Open a CSV file for reading, ``.gz`` too; a byte-order mark is passed over."""
     if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors=errors, newline="")
+    return path.open(encoding="utf-8-sig", errors=errors, newline="")
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401
