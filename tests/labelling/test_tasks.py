@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lungspot import labelling
-from lungspot.errors import DatasetError, InputError
+from lungspot.errors import DatasetError, InputError, OutputError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
@@ -261,7 +261,7 @@ def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         labelling.collect(tmp_path)
     labelling.make(picks, tmp_path / "pool")
-    with pytest.raises(InputError, match="not empty"):
+    with pytest.raises(OutputError, match="not empty"):
         labelling.make(picks, tmp_path / "pool")
     with pytest.raises(InputError, match="already has a reading of 'r'"):
         labelling.collect(tmp_path / "pool", reader="r", complete=True)
