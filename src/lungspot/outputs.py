@@ -3,7 +3,8 @@
 A file that is there already is replaced only where it is a result of an earlier run, by its content, and the caller
 says so (``overwrite``). Inputs are known by device and inode, so that links, ``..``, and the case of letters make no
 difference. Every form that lungspot writes says so: JSON by its schema, a page by its generator, a PNG by its Software,
-a DICOM object by its implementation, a table by its header. The room lies below those that write, so that all have it.
+a DICOM object by its implementation, a table by its header, a text by a first line of lungspot and the banner. The room
+lies below those that write, so that all have it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _OURS: Final = re.compile(
     |\Aimage,patient,split\r?\n
     |\Afilm,status,reasons,width,height,label,                # predictions of a run
     |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
+    |\Alungspot\b[^\n]*Research\ use\ only                    # a text
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
     |lungspot\.card                                          # a model file

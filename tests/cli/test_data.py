@@ -8,7 +8,7 @@ from PIL import Image
 
 from lungspot.cli.app import run
 from lungspot.cli.console import aligned
-from lungspot.cli.data import Format, How, Look, Place
+from lungspot.cli.data import How, Look, Place
 from lungspot.datasets.catalog import load
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer
@@ -299,7 +299,6 @@ def test_what_is_refused(data, vindr, monkeypatch, arguments, code, says):
 
 
 def test_the_choices_on_the_command_line_are_those_of_the_rooms():
-    assert {str(one) for one in Format} == set(ANNOTATION_FORMATS)
     assert {str(one) for one in Place} == {str(one) for one in FilmTransfer}
     assert [str(one) for one in Look] == ["skip", "open", "compare"]
     assert [str(one) for one in How] == ["wbf", "majority", "union", "one"]
@@ -318,3 +317,25 @@ def test_a_real_dataset_through_a_format_keeps_its_counts(data, shared_data, tmp
     folder = shared_data / "tb-extra"
     assert data("convert", "nlm_tb", folder, "-o", tmp_path / "out", "--to", "coco", "--films", "none")[0] == 0
     assert len(ANNOTATION_FORMATS["coco"].read(tmp_path / "out")) == len(load("nlm_tb", folder))
+
+
+@pytest.mark.parametrize("to", ANNOTATION_FORMATS)
+def test_every_format_of_the_catalogue_can_be_written(to, tmp_path):
+    """A format is added in its module and in the catalogue, and nowhere else."""
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    Image.new("L", (200, 100)).save(root / "images" / "a.png")
+    value = {
+        "categories": [{"id": 1, "name": "effusion"}],
+        "images": [{"id": 1, "file_name": "a.png", "width": 200, "height": 100}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 30, 40], "area": 1200}],
+    }
+    (root / "annotations.json").write_text(json.dumps(value))
+    assert run(["data", "convert", "coco", str(root), "-o", str(tmp_path / "out"), "--to", to]) == 0
+    (case,) = ANNOTATION_FORMATS[to].read(tmp_path / "out")
+    assert [box.corners for box in case.readings[0].boxes()] == [(10, 20, 40, 60)]
+
+
+def test_a_format_that_nobody_knows_is_refused_before_anything_is_read(tmp_path, capsys):
+    assert run(["data", "convert", "coco", str(tmp_path / "nowhere"), "-o", str(tmp_path / "out"), "--to", "gout"]) == 2
+    assert "'gout' is none of coco, cvat" in capsys.readouterr().err

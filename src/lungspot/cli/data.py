@@ -18,7 +18,6 @@ from lungspot.cli.data_labelling import collect, pool
 from lungspot.cli.data_options import (
     Classes,
     FilmsTo,
-    Format,
     How,
     Json,
     Labels,
@@ -187,7 +186,7 @@ def fuse(
     iou: Annotated[float, typer.Option(help="Boxes that overlap more than this mean one spot.", min=0, max=0.99)] = 0.4,
     class_map: Classes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
-    to: To = Format.COCO,
+    to: To = "coco",
     films: FilmsTo = Place.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -251,7 +250,7 @@ def merge(
         list[str], typer.Argument(metavar="NAME ROOT [NAME ROOT]…", help="Datasets with their folders.")
     ],
     out: Out,
-    to: To = Format.COCO,
+    to: To = "coco",
     splits: Splits = None,
     class_map: Classes = None,
     films: FilmsTo = Place.COPY,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import Exit, emit, progress, say
-from lungspot.cli.data_options import Classes, FilmsTo, Format, Json, Labels, Name, Out, Place, Quiet, Root, To
+from lungspot.cli.data_options import Classes, FilmsTo, Json, Labels, Name, Out, Place, Quiet, Root, To
 from lungspot.cli.data_sources import cases_of, label_ids, proposer, with_whole_films, write
 from lungspot.errors import DatasetError, printable
 from lungspot.outputs import writing
@@ -60,7 +60,7 @@ def pool(
 def collect(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that `pool` wrote.")],
     out: Out,
-    to: To = Format.COCO,
+    to: To = "coco",
     answers: Annotated[Path | None, typer.Option("--answers", help="The tool's export, if not in the folder.")] = None,
     reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
     complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,

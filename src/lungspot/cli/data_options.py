@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from lungspot.cli.console import require_one_of
+
 __all__ = [
     "Classes",
     "FilmsTo",
-    "Format",
     "How",
     "Json",
     "Labels",
@@ -45,17 +46,6 @@ class Look(StrEnum):
     COMPARE = "compare"
 
 
-class Format(StrEnum):
-    """The formats that datasets are written in."""
-
-    COCO = "coco"
-    CVAT = "cvat"
-    LABELME = "labelme"
-    LABELSTUDIO = "labelstudio"
-    VOC = "voc"
-    YOLO = "yolo"
-
-
 class Place(StrEnum):
     """What happens to the films when annotations are written."""
 
@@ -75,7 +65,22 @@ class How(StrEnum):
 
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write.")]
-To = Annotated[Format, typer.Option("--to", help="The format to write.")]
+
+
+def _known_format(name: str) -> str:
+    """Refuse a format that nobody can write, before anything is read."""
+    from lungspot.formats import ANNOTATION_FORMATS
+
+    require_one_of(name, ANNOTATION_FORMATS, "--to")
+    return name
+
+
+To = Annotated[
+    str,
+    typer.Option(
+        "--to", metavar="FORMAT", callback=_known_format, help="The format to write: one of docs/reference/formats.md."
+    ),
+]
 FilmsTo = Annotated[Place, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
 Classes = Annotated[
     list[str] | None,

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import Exit, emit, print_error, progress, say
+from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say
 from lungspot.errors import printable
 
-__all__ = ["PREDICTIONS", "Anything", "ConvertTo", "Roots", "Target", "convert_predictions", "one_root"]
+__all__ = ["PREDICTIONS", "Anything", "ConvertTo", "Roots", "convert_predictions", "one_root"]
 
 PREDICTIONS = "predictions"  # what stands in a dataset's place
-
-
-class Target(StrEnum):
-    """The formats that `convert` writes: datasets in all but csv, predictions in all but labelme and voc."""
-
-    COCO = "coco"
-    CSV = "csv"
-    CVAT = "cvat"
-    LABELME = "labelme"
-    LABELSTUDIO = "labelstudio"
-    VOC = "voc"
-    YOLO = "yolo"
 
 
 Anything = Annotated[
@@ -36,12 +23,31 @@ Anything = Annotated[
 Roots = Annotated[
     list[Path], typer.Argument(metavar="ROOT…", help="Its folder; of predictions, files and folders of lungspot/1.")
 ]
-ConvertTo = Annotated[Target, typer.Option("--to", help="The format to write; csv holds predictions only.")]
 
 
-def one_root(name: str, roots: Sequence[Path], to: Target) -> Path:
+def _known_target(name: str) -> str:
+    from lungspot.formats import ANNOTATION_FORMATS, PREDICTION_FORMATS
+
+    require_one_of(name, dict.fromkeys((*ANNOTATION_FORMATS, *PREDICTION_FORMATS)), "--to")
+    return name
+
+
+ConvertTo = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="FORMAT",
+        callback=_known_target,
+        help="The format to write: one of docs/reference/formats.md; csv holds predictions only.",
+    ),
+]
+
+
+def one_root(name: str, roots: Sequence[Path], to: str) -> Path:
     """Return the folder of a dataset; several, and csv, are a usage error."""
-    if len(roots) > 1 or to is Target.CSV:
+    from lungspot.formats import ANNOTATION_FORMATS
+
+    if len(roots) > 1 or to not in ANNOTATION_FORMATS:
         raise typer.BadParameter(f"only predictions are of several files, or written as csv; not {name}")
     return roots[0]
 
