@@ -339,3 +339,27 @@ def test_every_format_of_the_catalogue_can_be_written(to, tmp_path):
 def test_a_format_that_nobody_knows_is_refused_before_anything_is_read(tmp_path, capsys):
     assert run(["data", "convert", "coco", str(tmp_path / "nowhere"), "-o", str(tmp_path / "out"), "--to", "gout"]) == 2
     assert "'gout' is none of coco, cvat" in capsys.readouterr().err
+
+
+def test_what_becomes_of_a_crowd_is_said(tmp_path, capsys):
+    """COCO keeps it; no other tool can say it, and a plain box would be a claim that nobody made."""
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    Image.new("L", (200, 100)).save(root / "images" / "a.png")
+    box = {"image_id": 1, "category_id": 1, "area": 1200}
+    value = {
+        "categories": [{"id": 1, "name": "effusion"}],
+        "images": [{"id": 1, "file_name": "a.png", "width": 200, "height": 100}],
+        "annotations": [
+            box | {"id": 1, "bbox": [10, 20, 30, 40], "iscrowd": 0},
+            box | {"id": 2, "bbox": [0, 0, 200, 100], "iscrowd": 1},
+        ],
+    }
+    (root / "annotations.json").write_text(json.dumps(value))
+    for to, boxes, state in (("coco", 2, "boxed"), ("voc", 1, "present")):
+        assert run(["data", "convert", "coco", str(root), "-o", str(tmp_path / to), "--to", to]) == 0
+        assert ("1 boxes around several instances are left out" in capsys.readouterr().err) is (to == "voc")
+        (reading,) = ANNOTATION_FORMATS[to].read(tmp_path / to)[0].readings
+        assert (len(reading.findings), reading.state("effusion")) == (boxes, state)
+    assert run(["data", "check", "coco", str(root), "--films", "skip"]) == 1
+    assert "BOX_CROWD" in capsys.readouterr().out

@@ -157,7 +157,7 @@ def test_no_fault_hides_another(sound):
 
 
 def test_faults_cover_every_problem():
-    assert {fault[0] for fault in FAULTS} | {"ROW_CONTRADICTS", "SIZE_DIFFERS"} == set(PROBLEMS)  # below
+    assert {fault[0] for fault in FAULTS} | {"BOX_CROWD", "ROW_CONTRADICTS", "SIZE_DIFFERS"} == set(PROBLEMS)  # below
 
 
 XML = """<annotation><size><width>9</width><height>9</height></size><object><name>TB</name>

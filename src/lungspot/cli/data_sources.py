@@ -99,9 +99,13 @@ def problems_of(
 
 def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
     """Write cases in a tool's format, and say so; ends with 1 where films were refused."""
-    from lungspot.formats import ANNOTATION_FORMATS, FilmTransfer
+    from lungspot.formats import ANNOTATION_FORMATS, FilmTransfer, without_crowds
 
     given, cases = len(cases), with_whole_films(cases)
+    if to != "coco":
+        cases, crowds = without_crowds(cases)
+        if crowds and not quiet:
+            say(f"lungspot: {crowds} boxes around several instances are left out: only coco can say them")
     with writing():
         bar = partial(progress, what="Writing films", quiet=quiet)
         ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar)

@@ -146,10 +146,13 @@ def check_stated_sizes(annotated: Sequence[AnnotatedImage], cases: Sequence[Case
 
 
 def check_boxes(cases: Iterable[Case]) -> Iterator[Problem]:
-    """Yield boxes that leave their film."""
+    """Yield boxes that leave their film, and boxes around several instances."""
     for case in cases:
         for reading in case.readings:
             for finding in reading.findings:
+                if finding.crowd and finding.box is not None:
+                    text = f"{finding.label} of {reading.reader} at {_shown(finding.box)}"
+                    yield Problem("BOX_CROWD", f"{case.dataset}/{case.id}", text)
                 if finding.box is not None and case.frame is not None and not finding.box.is_inside(case.frame):
                     size = f"{case.frame.width} x {case.frame.height}"
                     text = f"{finding.label} of {reading.reader} at {_shown(finding.box)}, on a film of {size}"

@@ -2,7 +2,7 @@
 
 from lungspot.formats import coco, image_labels
 from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, stated_size
-from lungspot.formats.case import Case, Split, everything_absent
+from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
@@ -94,6 +94,7 @@ __all__ = [
     "suggestion",
     "to_coco",
     "view",
+    "without_crowds",
     "write_json",
     "write_predictions",
 ]

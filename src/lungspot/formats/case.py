@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lungspot.errors import InputError
 from lungspot.findings import Frame, Reading, State, taxonomy
 from lungspot.images import Sex, View
 
-__all__ = ["Case", "Split", "everything_absent"]
+__all__ = ["Case", "Split", "everything_absent", "without_crowds"]
 
 
 class Split(StrEnum):
@@ -50,6 +51,24 @@ class Case:
         for reading in self.readings:
             if reading.frame is not None and reading.frame != self.frame:
                 raise InputError("BAD_VALUE", f"{self.dataset}/{self.id}", f"{reading.reader!r} reads in another frame")
+
+
+def without_crowds(cases: Iterable[Case]) -> tuple[list[Case], int]:
+    """Return the cases without boxes around several instances, for tools that cannot say them, and how many went.
+
+    A label that lost one is present and no longer boxed exhaustively.
+    """
+    kept, gone = [], 0
+    for case in cases:
+        readings = []
+        for reading in case.readings:
+            crowds = [finding for finding in reading.findings if finding.crowd]
+            gone += len(crowds)
+            states = dict(reading.states) | dict.fromkeys((finding.label for finding in crowds), State.PRESENT)
+            findings = tuple(finding for finding in reading.findings if not finding.crowd)
+            readings.append(replace(reading, findings=findings, states=states) if crowds else reading)
+        kept.append(replace(case, readings=tuple(readings)))
+    return kept, gone
 
 
 def everything_absent(reader: str, frame: Frame | None = None) -> Reading:

@@ -11,6 +11,7 @@ __all__ = ["PROBLEMS", "Problem"]
 
 # code → what it means. docs/how-to/datasets.md explains each; a test keeps the two in step.
 PROBLEMS: Final[dict[str, str]] = {
+    "BOX_CROWD": "a box around several instances that nobody boxed one by one (COCO's iscrowd)",
     "BOX_DEGENERATE": "a box without width or height",
     "BOX_INVERTED": "a box whose right or lower side comes first",
     "BOX_NOT_A_NUMBER": "a corner that is empty or no finite number",
