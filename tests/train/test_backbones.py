@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from lungspot.detect import load_detector
 from lungspot.errors import InputError, SetupError
 from lungspot.train import backbones
-from lungspot.train.backbones import BACKBONES, begin_backbone
+from lungspot.train.backbones import BACKBONES, ConvNorm, begin_backbone
 from lungspot.train.config import TrainConfig
 from lungspot.train.export_model import export_model, open_checkpoint
 from lungspot.train.loop import train
@@ -113,8 +114,27 @@ def test_a_random_start_is_normalised_and_is_not_imagenet():
     assert not torch.allclose(one._conv_stem.weight, two._conv_stem.weight, atol=0.1)
 
 
-@pytest.mark.parametrize("backbone", ["csp", "lite0"])
-def test_a_run_learns_with_any_backbone_and_says_the_same_when_released(backbone, tiny, generated_films, tmp_path):
+class Plain(nn.Module):
+    """A stranger's backbone: five strided convolutions with their normalisations."""
+
+    def __init__(self, _):
+        super().__init__()
+        self.widths = (32, 64, 96)
+        sides = ((1, 8), (8, 16), (16, 32), (32, 64), (64, 96))
+        self.steps = nn.ModuleList(ConvNorm(before, after, 3, 2) for before, after in sides)
+
+    def forward(self, image):
+        found = [image]
+        for step in self.steps:
+            found.append(step(found[-1]))
+        return found[3:]
+
+
+@pytest.mark.parametrize("backbone", ["csp", "lite0", "plain"])
+def test_a_run_learns_with_any_backbone_and_says_the_same_when_released(
+    backbone, tiny, generated_films, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(BACKBONES, "plain", Plain)  # all that adding one takes
     config = replace(tiny, backbone=backbone, backbone_rate=0.5, steps=4)
     end = train(config, generated_films, tmp_path / "run")
     made = export_model(end, generated_films)

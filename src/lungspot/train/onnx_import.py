@@ -95,9 +95,22 @@ def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         )
         return {"backbone": "csp", "widths": tuple(shapes[name][0] for name in entries), "depths": depths, **neck}
     for name, make in BACKBONES.items():
-        if neck and shapes == {key: value.shape for key, value in make(TrainConfig()).state_dict().items()}:
+        if neck and shapes == _folded_shapes(make(TrainConfig())):
             return {"backbone": name, **neck}
     raise InputError("BAD_VALUE", "network", "the model file's network is not one of ours")
+
+
+def _folded_shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """Return the shapes that an exported file has of a module, whose normalisations are folded into convolutions."""
+    norms = _normalised(module)
+    shapes = {}
+    for name, value in module.state_dict().items():
+        owner, _, part = name.rpartition(".")
+        if owner not in norms:
+            shapes[name] = value.shape
+        elif part == "bias":
+            shapes[f"{norms[owner]}.bias"] = value.shape
+    return shapes
 
 
 def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
