@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
 FRAME = Frame(100, 100)
@@ -31,7 +31,7 @@ def one_label():
 
     def make(films, limit=0.5):
         pairs = [pair_of(i, *film) for i, film in enumerate(films)]
-        return tabulate(pairs, LABEL, Limits(limit, 0.5))
+        return tabulate(pairs, LABEL, ScoreLimits(limit, 0.5))
 
     return make
 

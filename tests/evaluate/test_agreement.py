@@ -3,7 +3,7 @@ import pytest
 
 from lungspot.evaluate import auroc
 from lungspot.evaluate.agreement import agreement_auroc
-from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.evaluate.resample import by_patient
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -20,7 +20,7 @@ def film(number, rows, *, right=True, score=0.9):
 
 def told(pairs):
     weights = by_patient([pair.patient for pair in pairs], 20, 0)
-    return agreement_auroc(pairs, {LABEL: tabulate(pairs, LABEL, Limits())}, weights)
+    return agreement_auroc(pairs, {LABEL: tabulate(pairs, LABEL, ScoreLimits())}, weights)
 
 
 def test_low_agreement_that_tells_wrong_boxes_is_found():

@@ -1,7 +1,7 @@
 import pytest
 
 from lungspot.errors import InputError
-from lungspot.evaluate.matched import IOUS, Limits, Pair, level, tabulate
+from lungspot.evaluate.matched import IOUS, Pair, ScoreLimits, level, tabulate
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
 A, HALF, FAR = (0, 0, 10, 10), (0, 0, 10, 5), (50, 50, 60, 60)
@@ -51,7 +51,7 @@ def test_the_films_probability(findings, expected):
     frame = Frame(100, 100)
     true = Reading("truth", (), {"effusion": State.ABSENT}, frame)
     found = Reading("model", findings, {"effusion": State.PRESENT}, frame)
-    assert tabulate([Pair("f", "p", true, found)], "effusion", Limits()).probability.tolist() == [expected]
+    assert tabulate([Pair("f", "p", true, found)], "effusion", ScoreLimits()).probability.tolist() == [expected]
 
 
 def test_two_frames_are_refused():

@@ -8,7 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.evaluate.measure import METRICS, compare, counts, macro, measure, part, quick, values
 from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
@@ -49,7 +49,7 @@ def test_by_hand(one_label, films, metric, expected):
 
 
 def test_every_metric_has_words():
-    matched = tabulate(random_pairs(0), LABEL, Limits())
+    matched = tabulate(random_pairs(0), LABEL, ScoreLimits())
     assert list(measure(matched, unit_weights(60))) == list(METRICS)
 
 
@@ -58,10 +58,10 @@ def test_weights_are_repeated_films(seed):
     """A row of weights gives what the films repeated that often give."""
     pairs = random_pairs(seed, films=30)
     weights = np.random.default_rng(seed).integers(0, 4, (3, 30))
-    found = measure(tabulate(pairs, LABEL, Limits()), weights)
+    found = measure(tabulate(pairs, LABEL, ScoreLimits()), weights)
     for row in range(3):
         again = [pair for pair, often in zip(pairs, weights[row], strict=True) for _ in range(often)]
-        wanted = measure(tabulate(again, LABEL, Limits()), unit_weights(len(again)))
+        wanted = measure(tabulate(again, LABEL, ScoreLimits()), unit_weights(len(again)))
         for name in METRICS:
             assert found[name][row] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
@@ -111,7 +111,7 @@ def run_coco(evaluator, dataset_class, dataset, results, **options):
 def test_as_pycocotools(seed):
     pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
     theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
-    mine = measure(tabulate(pairs, LABEL, Limits()), unit_weights(len(pairs)))
+    mine = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
 
@@ -136,10 +136,10 @@ def crowded(pairs, rng):
 def test_crowds_as_pycocotools(seed):
     """A crowd is no box to find; a box that lies in it, by the threshold of its own area, is no mistake."""
     pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
-    plain = measure(tabulate(pairs, LABEL, Limits()), unit_weights(len(pairs)))
+    plain = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
     pairs = crowded(pairs, np.random.default_rng(seed))
     theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
-    matched = tabulate(pairs, LABEL, Limits())
+    matched = tabulate(pairs, LABEL, ScoreLimits())
     mine = measure(matched, unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
@@ -158,7 +158,9 @@ def test_what_a_crowd_alone_says():
     def measured(*found):
         said = Reading("m", found, {LABEL: State.PRESENT}, FRAME)
         every = [*pairs, Pair("crowd", "p", crowd, said)]
-        return {name: value[0] for name, value in measure(tabulate(every, LABEL, Limits()), unit_weights(3)).items()}
+        return {
+            name: value[0] for name, value in measure(tabulate(every, LABEL, ScoreLimits()), unit_weights(3)).items()
+        }
 
     quiet, right, wrong = measured(), measured(inside), measured(inside, outside)
     for name in ("ap0.4", "cpm", "wafroc", "t_iou0.4", "afp_iou0.4", "rsna", "brier_box", "voc0.4"):
@@ -175,14 +177,14 @@ def test_partly_labelled_as_faster_coco_eval(seed):
     pairs = random_pairs(seed, labels=labels)
     theirs = run_coco(faster_coco_eval.COCOeval_faster, faster_coco_eval.COCO, *as_coco(pairs, labels), lvis_style=True)
     for column, label in enumerate(labels):
-        mine = measure(tabulate(pairs, label, Limits()), unit_weights(len(pairs)))
+        mine = measure(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
         assert mine["ap0.4"][0] == pytest.approx(theirs[0, :, column].mean(), abs=1e-6)
         assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:, :, column].mean(), abs=1e-6)
 
 
 def test_values_have_intervals_around_them_and_a_mean():
     pairs = random_pairs(1, labels=[LABEL, "pneumonia"], patients=30)
-    matched = {label: tabulate(pairs, label, Limits()) for label in (LABEL, "pneumonia")}
+    matched = {label: tabulate(pairs, label, ScoreLimits()) for label in (LABEL, "pneumonia")}
     found = dict(values(matched, by_patient([p.patient for p in pairs], 100, 0)))
     assert list(found) == [LABEL, "pneumonia", "mean"]
     both = [found[label]["auroc"].value for label in matched]
@@ -198,15 +200,15 @@ def test_the_mean_is_over_what_exists():
 def test_a_part_is_what_only_its_films_give():
     pairs = random_pairs(2)
     chosen = np.array([pair.groups["source"] == "two" for pair in pairs])
-    mine = measure(part(tabulate(pairs, LABEL, Limits()), chosen), unit_weights(len(pairs)))
+    mine = measure(part(tabulate(pairs, LABEL, ScoreLimits()), chosen), unit_weights(len(pairs)))
     some = [pair for pair in pairs if pair.groups["source"] == "two"]
-    wanted = measure(tabulate(some, LABEL, Limits()), unit_weights(len(some)))
+    wanted = measure(tabulate(some, LABEL, ScoreLimits()), unit_weights(len(some)))
     for name in METRICS:
         assert mine[name][0] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
 
 def test_quick_is_measure():
-    matched = tabulate(random_pairs(3), LABEL, Limits())
+    matched = tabulate(random_pairs(3), LABEL, ScoreLimits())
     weights = by_patient([str(i) for i in range(60)], 5, 0)
     whole = measure(matched, weights)
     for name, value in quick(matched, weights, ("ap0.3", "wafroc", "cpm", "auroc")).items():
@@ -234,8 +236,8 @@ def test_two_models_on_the_same_films():
     pairs = random_pairs(4, films=80)
     patients = [pair.patient for pair in pairs]
     weights, swapped = by_patient(patients, 200, 0), permutation_weights(patients, 200, 0)
-    good = {LABEL: tabulate(pairs, LABEL, Limits())}
-    bad = {LABEL: tabulate(shifted(pairs, 6), LABEL, Limits())}
+    good = {LABEL: tabulate(pairs, LABEL, ScoreLimits())}
+    bad = {LABEL: tabulate(shifted(pairs, 6), LABEL, ScoreLimits())}
     row = compare(good, bad, weights, swapped)[LABEL]
     expected = measure(good[LABEL], unit_weights(80))["ap0.4"][0] - measure(bad[LABEL], unit_weights(80))["ap0.4"][0]
     assert row["ap0.4"]["value"] == pytest.approx(expected, abs=1e-6)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lungspot.evaluate.matched import Limits, Pair, tabulate
+from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.evaluate.mistakes import gallery, mistakes
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -27,7 +27,7 @@ def film(true, found, states=None, name="a"):
 
 
 def sorted_out(*films):
-    matched = {label: tabulate(films, label, Limits()) for label in LABELS}
+    matched = {label: tabulate(films, label, ScoreLimits()) for label in LABELS}
     return mistakes(films, matched)
 
 
@@ -79,6 +79,6 @@ def test_the_films_worth_seeing():
         film([], [("effusion", FAR, 0.95)], name="sure"),
         film([], [], name="dull"),
     ]
-    matched = {label: tabulate(films, label, Limits()) for label in LABELS}
+    matched = {label: tabulate(films, label, ScoreLimits()) for label in LABELS}
     chosen = gallery(films, mistakes(films, matched), 2)
     assert chosen == {"best": [0], "worst": [1, 2], "most confident mistakes": [2, 1]}

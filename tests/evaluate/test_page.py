@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lungspot.evaluate.page import page
-from lungspot.evaluate.summary import Settings, summarise
+from lungspot.evaluate.summary import EvaluationSettings, summarise
 
 from .conftest import LABEL, random_pairs
 
@@ -53,7 +53,7 @@ def pairs(tmp_path):
 
 @pytest.fixture
 def summary(pairs):
-    found = summarise(pairs, {}, Settings(resamples=20), (pairs, {}))
+    found = summarise(pairs, {}, EvaluationSettings(resamples=20), (pairs, {}))
     found.document["problems"] = [f"{number} {EVIL}" for number in range(203)]
     return found
 
@@ -91,7 +91,7 @@ def test_every_row_is_as_wide_as_its_head(summary):
 
 
 def test_what_does_not_exist_is_an_empty_cell(pairs):
-    found = summarise(pairs[:3], {}, Settings(resamples=1))
+    found = summarise(pairs[:3], {}, EvaluationSettings(resamples=1))
     cells = {cell for table in Reader(page(found)).tables for row in table for cell in row}
     assert not [cell for cell in cells if re.search("nan|None", cell)]
 

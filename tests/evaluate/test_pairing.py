@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from lungspot.errors import DatasetError
-from lungspot.evaluate.matched import Limits, Pair
+from lungspot.evaluate.matched import Pair, ScoreLimits
 from lungspot.evaluate.pairing import (
     Paired,
     common_films,
@@ -114,11 +114,11 @@ def test_what_a_reader_did_not_look_for_was_not_missed():
 
 
 def test_limits_come_from_the_predictions():
-    one = {"effusion": Limits(0.3, 0.4)}
+    one = {"effusion": ScoreLimits(0.3, 0.4)}
     assert limits_of([said("a", (0, 0, 5, 5), limits=one)], None) == one
-    assert limits_of([said("a", limits=one)], 0.7) == {"effusion": Limits(0.7, 0.7)}
-    assert limits_of([said("a")], 0.7) == {"effusion": Limits(0.7, 0.7)}  # a file that names none, as COCO
-    other = said("b", (0, 0, 5, 5), limits={"effusion": Limits(0.5, 0.4)}, where="found:2")
+    assert limits_of([said("a", limits=one)], 0.7) == {"effusion": ScoreLimits(0.7, 0.7)}
+    assert limits_of([said("a")], 0.7) == {"effusion": ScoreLimits(0.7, 0.7)}  # a file that names none, as COCO
+    other = said("b", (0, 0, 5, 5), limits={"effusion": ScoreLimits(0.5, 0.4)}, where="found:2")
     with pytest.raises(DatasetError, match="two operating points"):
         limits_of([said("a", (0, 0, 5, 5), limits=one), other], None)
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lungspot.errors import DatasetError
-from lungspot.evaluate.matched import Limits
+from lungspot.evaluate.matched import ScoreLimits
 from lungspot.evaluate.predicted import read_predicted
 
 
@@ -49,7 +49,7 @@ def test_a_document_has_boxes_probabilities_limits_and_agreement(tmp_path):
         ("effusion", 0.8, False),
         ("effusion", 0.7, True),
     ]
-    assert one.limits == {"effusion": Limits(0.3, 0.4)}
+    assert one.limits == {"effusion": ScoreLimits(0.3, 0.4)}
     assert one.agreement[0]["energy_in_box"] == 0.5
 
 

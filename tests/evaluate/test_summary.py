@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from lungspot.evaluate.matched import Limits, Pair
-from lungspot.evaluate.summary import SCHEMA, Settings, summarise
+from lungspot.evaluate.matched import Pair, ScoreLimits
+from lungspot.evaluate.summary import SCHEMA, EvaluationSettings, summarise
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
 from .conftest import LABEL, random_pairs
 
-QUICK = Settings(("source",), resamples=20)
+QUICK = EvaluationSettings(("source",), resamples=20)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def two_labels():
 
 
 def test_a_document_says_what_was_judged_and_how(two_labels):
-    found = summarise(two_labels, {LABEL: Limits(0.3, 0.4)}, QUICK).document
+    found = summarise(two_labels, {LABEL: ScoreLimits(0.3, 0.4)}, QUICK).document
     assert found["schema"] == SCHEMA
     assert found["films"] == 60
     assert list(found["labels"]) == ["edema", LABEL, "pneumonia"]  # the taxonomy's order
@@ -28,7 +28,10 @@ def test_a_document_says_what_was_judged_and_how(two_labels):
 
 
 def test_several_sources_are_always_shown_apart(two_labels):
-    assert set(summarise(two_labels, {}, Settings((), resamples=5)).document["by"]["source"]) == {"one", "two"}
+    assert set(summarise(two_labels, {}, EvaluationSettings((), resamples=5)).document["by"]["source"]) == {
+        "one",
+        "two",
+    }
 
 
 def test_labels_of_one_side_are_named():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lungspot.cli.console import aligned
 
 if TYPE_CHECKING:
-    from lungspot.datasets import Agreement, Conflict, Count, Sizes
+    from lungspot.datasets import Conflict, Count, ReaderAgreement, Sizes
     from lungspot.formats import Problem
 
 __all__ = ["agreement_lines", "count_lines", "problem_lines", "size_lines"]
@@ -52,7 +52,7 @@ def conflict_lines(conflicts: Iterable[Conflict]) -> list[str]:
     return [f"{conflict.code}: {conflict.label}: {conflict.text}" for conflict in conflicts]
 
 
-def agreement_lines(rows: Sequence[Agreement]) -> list[str]:
+def agreement_lines(rows: Sequence[ReaderAgreement]) -> list[str]:
     """Return the human ceiling: one row a label, the best agreed first."""
     readers = max((len(row.films) for row in rows), default=0)
     iou = rows[0].iou if rows else 0.4

@@ -17,7 +17,7 @@ from lungspot.errors import DatasetError, LungspotError, printable
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
-    from lungspot.evaluate import Limits, Pair, Summary
+    from lungspot.evaluate import Pair, ScoreLimits, Summary
     from lungspot.formats import Case, ClassMap
 
 __all__ = ["evaluate"]
@@ -76,8 +76,8 @@ def evaluate(
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
     from lungspot.evaluate import (
+        EvaluationSettings,
         Paired,
-        Settings,
         common_films,
         folder_of,
         only_labels,
@@ -99,8 +99,8 @@ def evaluate(
     persons = predicted == _READERS or predicted.startswith("reader:")
     if persons and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
-    against: tuple[Sequence[Pair], dict[str, Limits]] | None = None
-    limits: dict[str, Limits] = {}
+    against: tuple[Sequence[Pair], dict[str, ScoreLimits]] | None = None
+    limits: dict[str, ScoreLimits] = {}
     wanted = label_ids(label)
     if persons:
         paired = Paired(people(cases, predicted.partition(":")[2] or None, divisions), ())
@@ -117,7 +117,7 @@ def evaluate(
     if not pairs:
         advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
         raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged", advice=advice)
-    settings = Settings(divisions, ci, resamples, seed)
+    settings = EvaluationSettings(divisions, ci, resamples, seed)
     summary = summarise(pairs, limits, settings, against)
     if shortcut is not None:
         from lungspot.detect import load_detector

@@ -1,7 +1,7 @@
 """People's readings: every public chest X-ray dataset behind one type, with its holes stated."""
 
 from lungspot.datasets import sources, vindr
-from lungspot.datasets.agreement import Agreement, agreement
+from lungspot.datasets.agreement import ReaderAgreement, agreement
 from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
 from lungspot.datasets.check import check
@@ -17,10 +17,10 @@ from lungspot.formats import Case, Split
 __all__ = [
     "DATASETS",
     "SOURCES",
-    "Agreement",
     "Case",
     "Conflict",
     "Count",
+    "ReaderAgreement",
     "Sizes",
     "Split",
     "agreement",

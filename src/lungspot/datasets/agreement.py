@@ -15,11 +15,11 @@ from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State, weighted
 from lungspot.formats import Case
 
-__all__ = ["Agreement", "agreement"]
+__all__ = ["ReaderAgreement", "agreement"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ReaderAgreement:
     """How readers agree about one label.
 
     ``films``: how many films at least 1, 2, 3 … readers boxed. ``boxes``: drawn by all. ``mean_iou`` and
@@ -51,7 +51,7 @@ class _Count:
     alone: int = 0
 
 
-def agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[Agreement, ...]:
+def agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[ReaderAgreement, ...]:
     """Return the agreement about each label that somebody boxed, the best agreed first.
 
     ``cases``: films with one :class:`~lungspot.findings.Reading` a reader (VinDr, PadChest-GR, a team's LabelMe files);
@@ -100,10 +100,10 @@ def _group(readings: Sequence[Reading], count: _Count, iou: float) -> None:
         count.alone += sum(1 for spot in spots if spot.source in {reading.reader for reading in readings})
 
 
-def _summary(label: str, count: _Count, iou: float) -> Agreement:
+def _summary(label: str, count: _Count, iou: float) -> ReaderAgreement:
     both, matched = len(count.overlaps), sum(1 for overlap in count.overlaps if overlap >= iou)
     compared = both + count.misses
-    return Agreement(
+    return ReaderAgreement(
         label=label,
         iou=iou,
         films=tuple(count.films),

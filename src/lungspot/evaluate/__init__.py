@@ -5,26 +5,26 @@ from lungspot.evaluate.classify import auroc, reliability
 from lungspot.evaluate.detection import Judged, average_precision, judge
 from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
-from lungspot.evaluate.matched import FilmBoxes, Limits, Matched, Pair, tabulate, tabulate_arrays
+from lungspot.evaluate.matched import FilmBoxes, Matched, Pair, ScoreLimits, tabulate, tabulate_arrays
 from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, measure, part, quick, values
 from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, people
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.evaluate.shortcuts import linear_probe, shortcuts
-from lungspot.evaluate.summary import Settings, Summary, notes, summarise
+from lungspot.evaluate.summary import EvaluationSettings, Summary, notes, summarise
 from lungspot.evaluate.truths import truths
 
 __all__ = [
     "COLORS",
     "FILES",
     "METRICS",
+    "EvaluationSettings",
     "FilmBoxes",
     "Judged",
-    "Limits",
     "Matched",
     "Pair",
     "Paired",
-    "Settings",
+    "ScoreLimits",
     "Summary",
     "Value",
     "agreement_auroc",

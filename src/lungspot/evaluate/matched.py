@@ -24,9 +24,9 @@ __all__ = [
     "PRESENT",
     "UNKNOWN",
     "FilmBoxes",
-    "Limits",
     "Matched",
     "Pair",
+    "ScoreLimits",
     "level",
     "tabulate",
     "tabulate_arrays",
@@ -40,7 +40,7 @@ _CODES: Final = {State.NOT_LOOKED_FOR: UNKNOWN, State.ABSENT: ABSENT, State.PRES
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScoreLimits:
     """From which score on a box, and from which probability on a film, counts as positive."""
 
     box: float = 0.5
@@ -85,7 +85,7 @@ class Matched:
     """
 
     label: str
-    limits: Limits
+    limits: ScoreLimits
     state: NDArray[np.int8]
     probability: Array
     film: NDArray[np.int64]
@@ -149,12 +149,12 @@ class FilmBoxes:
     whole: float = 1.0
 
 
-def tabulate(pairs: Sequence[Pair], label: str, limits: Limits) -> Matched:
+def tabulate(pairs: Sequence[Pair], label: str, limits: ScoreLimits) -> Matched:
     """Match one label on every film, at every threshold. Films where nobody looked for it bring no boxes."""
     return tabulate_arrays([_film_boxes(pair, label) for pair in pairs], label, limits)
 
 
-def tabulate_arrays(films: Sequence[FilmBoxes], label: str, limits: Limits) -> Matched:
+def tabulate_arrays(films: Sequence[FilmBoxes], label: str, limits: ScoreLimits) -> Matched:
     """Return :func:`tabulate` of films that are arrays already; an ``order`` that is empty becomes 0, 1, 2, …."""
     state = np.array([_CODES[film.state] for film in films], dtype=np.int8)
     probability = np.array([film.probability for film in films], dtype=np.float64)

@@ -13,7 +13,7 @@ from typing import Final
 from PIL import Image
 
 from lungspot.errors import DatasetError, LungspotError
-from lungspot.evaluate.matched import Limits, Pair
+from lungspot.evaluate.matched import Pair, ScoreLimits
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
 from lungspot.formats import Case, Names, dicom_facts
@@ -134,7 +134,7 @@ def pair_files(  # noqa: PLR0913 - truth, predictions, and how they are read
     by: Sequence[str] = (),
     threshold: float | None = None,
     names: Names = None,
-) -> tuple[Paired, dict[str, Limits]]:
+) -> tuple[Paired, dict[str, ScoreLimits]]:
     """Return the films of the truth with what a file or folder of predictions says of them, and the limits by label.
 
     ``coco``: the COCO file of the truth, whose ids a bare list of COCO results uses. ``by``: the divisions of the films
@@ -147,15 +147,15 @@ def pair_files(  # noqa: PLR0913 - truth, predictions, and how they are read
     return replace(paired, refused=(*refused, *paired.refused)), limits_of(found, threshold)
 
 
-def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[str, Limits]:
+def limits_of(predicted: Iterable[Predicted], threshold: float | None) -> dict[str, ScoreLimits]:
     """Return by label the limits that the predictions name, or ``threshold`` for every label that they look for.
 
     Raises ``DATASET_ROW`` where two films name different ones: they were read at two operating points.
     """
     if threshold is not None:
         readings = [one.reading for one in predicted if one.reading is not None]
-        return {label: Limits(threshold, threshold) for reading in readings for label in reading.states}
-    found: dict[str, tuple[Limits, str]] = {}
+        return {label: ScoreLimits(threshold, threshold) for reading in readings for label in reading.states}
+    found: dict[str, tuple[ScoreLimits, str]] = {}
     boxes: set[str] = set()
     for one in predicted:
         boxed = {f.label for f in one.reading.findings if f.box is not None} if one.reading is not None else set()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lungspot.errors import DatasetError, InputError, LungspotError
-from lungspot.evaluate.matched import Limits
+from lungspot.evaluate.matched import ScoreLimits
 from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
 from lungspot.formats import COCO_FILE, AnnotatedImage, ClassMap, Names, coco
 
@@ -36,7 +36,7 @@ class Predicted:
     film: str
     where: str
     reading: Reading | None
-    limits: Mapping[str, Limits] = field(default_factory=dict)
+    limits: Mapping[str, ScoreLimits] = field(default_factory=dict)
     agreement: tuple[Mapping[str, float], ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -126,9 +126,9 @@ def _document(value: object, where: str) -> Predicted:
             return Predicted(film, where, None, reasons=tuple(map(str, value["reasons"])))
         boxes = [_finding(row, row["score"], row["box"]) for row in value["findings"]]
         whole = [_finding(row, row["probability"], None) for row in value["image_scores"]]
-        limits = {row["label"]: Limits(film=_threshold(row)) for row in value["image_scores"]}
+        limits = {row["label"]: ScoreLimits(film=_threshold(row)) for row in value["image_scores"]}
         for row in value["findings"]:
-            limits[row["label"]] = Limits(_threshold(row), limits.get(row["label"], Limits()).film)
+            limits[row["label"]] = ScoreLimits(_threshold(row), limits.get(row["label"], ScoreLimits()).film)
         agreement = tuple(
             {name: _finite(number, name) for name, number in row["agreement"].items()}
             for row in value["findings"]

@@ -14,13 +14,13 @@ from lungspot.errors import DatasetError
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
-from lungspot.evaluate.matched import PRESENT, Limits, Matched, Pair, level, tabulate
+from lungspot.evaluate.matched import PRESENT, Matched, Pair, ScoreLimits, level, tabulate
 from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, part, quick, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.findings import taxonomy
 
-__all__ = ["SCHEMA", "Settings", "Summary", "notes", "summarise"]
+__all__ = ["SCHEMA", "EvaluationSettings", "Summary", "notes", "summarise"]
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _POINTS: Final = 200  # of a curve, at most
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EvaluationSettings:
     """How it is judged. ``by``: divisions of the films; ``ci``: per cent; ``resamples`` of patients, from ``seed``."""
 
     by: tuple[str, ...] = ("source",)
@@ -51,20 +51,20 @@ class Summary:
 
 def summarise(
     pairs: Sequence[Pair],
-    limits: Mapping[str, Limits],
-    settings: Settings | None = None,
-    other: tuple[Sequence[Pair], Mapping[str, Limits]] | None = None,
+    limits: Mapping[str, ScoreLimits],
+    settings: EvaluationSettings | None = None,
+    other: tuple[Sequence[Pair], Mapping[str, ScoreLimits]] | None = None,
 ) -> Summary:
     """Judge predictions on films, in the labels that both sides looked for; ``other``: another model's on the same.
 
     Raises ``DATASET_INCOMPLETE`` where there is no such label.
     """
-    settings = settings or Settings()
+    settings = settings or EvaluationSettings()
     labels = [label for label in _order(pairs) if any(pair.found.state(label) != "not_looked_for" for pair in pairs)]
     if not labels:
         reason = "truth and prediction looked for no label in common"
         raise DatasetError("DATASET_INCOMPLETE", None, reason, advice="`lungspot info --labels` has the ids of labels")
-    matched = {label: tabulate(pairs, label, limits.get(label, Limits())) for label in labels}
+    matched = {label: tabulate(pairs, label, limits.get(label, ScoreLimits())) for label in labels}
     patients = [pair.patient for pair in pairs]
     weights = by_patient(patients, settings.resamples, settings.seed)
     table = dict(values(matched, weights, settings.ci))
@@ -102,7 +102,9 @@ def summarise(
     document["by"]["size"] = _by_size(matched, weights, settings.ci)
     if other is not None:
         said = {label for pair in other[0] for label in pair.found.states}
-        theirs = {label: tabulate(other[0], label, other[1].get(label, Limits())) for label in labels if label in said}
+        theirs = {
+            label: tabulate(other[0], label, other[1].get(label, ScoreLimits())) for label in labels if label in said
+        }
         swapped = permutation_weights(patients, settings.resamples, settings.seed + 1)
         document["compare"] = compare(matched, theirs, weights, swapped, level=settings.ci) if theirs else {}
         document["not_judged"]["not_compared"] = sorted(set(_order(pairs)) & (said ^ set(labels)))

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lungspot.detect import Detector
 from lungspot.evaluate import (
-    Limits,
     Matched,
     Pair,
+    ScoreLimits,
     Value,
     by_patient,
     compare,
@@ -95,7 +95,7 @@ def locate(
 
 def _located(seen: Sequence[StudyFilm], column: int, label: str, choice: Choice | None) -> Located:
     pairs = pairs_of(seen, column, label, choice)
-    return Located(column, choice, tuple(pairs), tabulate(pairs, label, Limits()))
+    return Located(column, choice, tuple(pairs), tabulate(pairs, label, ScoreLimits()))
 
 
 def measured(
@@ -138,7 +138,7 @@ def ceiling(cases: Sequence[Case], labels: Sequence[str], resamples: int = 1000)
         some = [pair for pair in pairs if pair.true.boxes(label) or pair.found.boxes(label)]
         if not some:
             continue
-        matched = tabulate(some, label, Limits())
+        matched = tabulate(some, label, ScoreLimits())
         drawn = by_patient([pair.patient for pair in some], resamples, 0)
         found = measure(matched, np.concatenate((unit_weights(len(some)), drawn)))
         table[label] = {name: Value(float(found[name][0]), interval(found[name][1:])) for name in names}
@@ -159,7 +159,7 @@ def _numbers(
     """
     found = quick(located.matched, weights, ("ap0.1", "ap0.3", "ap0.4", "ap0.5"))
     given = tuple(_given(pair, label, limit) for pair in located.pairs)
-    told = Located(located.column, located.choice, given, tabulate(given, label, Limits(0.0, 0.0)))
+    told = Located(located.column, located.choice, given, tabulate(given, label, ScoreLimits(0.0, 0.0)))
     whole = measure(told.matched, weights)
     found |= {name: whole[name] for name in NUMBERS if name.startswith("t_")}
     hits, overlaps, counted = _places(seen, label, told)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lungspot.detect import Detector
 from lungspot.evaluate import (
-    Limits,
     Pair,
+    ScoreLimits,
     Value,
     agreement_auroc,
     by_patient,
@@ -63,7 +63,7 @@ def agreeing(seen: Sequence[StudyFilm], detector: Detector, resamples: int = 100
     """
     card = detector.card
     pairs = [_shown(film, card.labels) for film in seen]
-    matched = {label: tabulate(pairs, label, Limits(card.threshold(label).box)) for label in card.labels}
+    matched = {label: tabulate(pairs, label, ScoreLimits(card.threshold(label).box)) for label in card.labels}
     matched = {label: of for label, of in matched.items() if len(of.true_film)}  # a box of another cannot be right
     return agreement_auroc(pairs, matched, by_patient([pair.patient for pair in pairs], resamples, 0))
 

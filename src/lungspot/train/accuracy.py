@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lungspot.detect import calibrate
 from lungspot.evaluate import (
     FilmBoxes,
-    Limits,
     Matched,
+    ScoreLimits,
     by_patient,
     counts,
     interval,
@@ -129,7 +129,7 @@ def _matched(found: Predictions, column: int, label: str, exponent: float) -> Ma
         )
         for film, boxes, image in zip(found.films, found.found, found.image, strict=True)
     ]
-    return tabulate_arrays(films, label, Limits())
+    return tabulate_arrays(films, label, ScoreLimits())
 
 
 def _numbers(matched: Matched, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, float | None]:
