@@ -47,6 +47,12 @@ def test_grad_cam_as_captum(network):
     assert tuple(at * len(raw) // GRID for at in peak) == np.unravel_index(standing.argmax(), raw.shape)
 
 
+def test_films_on_which_nobody_looked_for_anything_have_no_map(network):
+    maps, probability = heat_maps(network, torch.rand(2, 1, 64, 64), [])
+    assert {of.shape for of in maps.values()} == {(2, 0, GRID, GRID)}
+    assert probability.shape[0] == 2
+
+
 def test_hirescam_is_each_places_part_of_a_linear_score():
     """Where the score is a sum over places, HiResCAM is what each place adds to it."""
     activation = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(0))

@@ -70,7 +70,8 @@ def heat_maps(network: Network, pictures: Tensor, labels: Sequence[int]) -> tupl
             for method, heat in _combined(activation.detach(), gradient).items():
                 found[method, stride].append(_on_grid(heat))
     probability: Maps = said.image.detach().sigmoid().numpy()
-    return {key: torch.stack(maps, 1).numpy() for key, maps in found.items()}, probability
+    none = torch.zeros(len(pictures), 0, GRID, GRID)  # where nobody looked for anything, as in sets of outlines
+    return {key: (torch.stack(maps, 1) if maps else none).numpy() for key, maps in found.items()}, probability
 
 
 def random_map(rng: np.random.Generator, cells: int = 10) -> Maps:
