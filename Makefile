@@ -32,10 +32,10 @@ docs: .venv/dev
 	$(BIN)/python tools/docs.py
 	$(BIN)/python tools/model_card.py
 
-# The detector that ships, from the real films of DATA: about an hour on two cores that have nothing else to do.
+# A detector like the one that ships, from the real films of DATA: four hours on two cores that have nothing else to do.
 DATA ?= ../shared/data
 weights: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA)
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA) tools/recipe.toml
 	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
 	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --notes tools/model_notes.txt --pin --overwrite
 

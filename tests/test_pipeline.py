@@ -259,13 +259,14 @@ def test_the_heart_bears_out_the_sides_or_they_are_not_said(
 
 
 def test_the_lungs_say_where_boxes_may_lie(write_model, generated_card, films, tmp_path):
-    card = replace(generated_card, anatomy=AnatomyCard(0.9))
+    card = replace(generated_card, anatomy=AnatomyCard(0.9, {}, lungs_trusted=True))
     detector = load_detector(write_model(tmp_path / "m.onnx", card, with_anatomy(0.01)))
     found = [f.box for f in analyze(films[0], detector, min_score=0.01).boxed if f.label != "nodule_mass"]
     assert found
     assert max(box.y1 for box in found) <= 7 / 8 * 120 + 0.5
-    free = [f.box for f in analyze(films[0], load_detector(write_model(tmp_path / "f.onnx")), min_score=0.01).boxed]
-    assert max(box.y1 for box in free) > 7 / 8 * 120 + 0.5
+    doubted = replace(generated_card, anatomy=AnatomyCard(0.9))  # but not where too many true boxes lie outside them
+    free = load_detector(write_model(tmp_path / "f.onnx", doubted, with_anatomy(0.01)))
+    assert max(f.box.y1 for f in analyze(films[0], free, min_score=0.01).boxed) > 7 / 8 * 120 + 0.5
 
 
 def test_organs_and_the_card_belong_together(write_model, generated_card, tmp_path):

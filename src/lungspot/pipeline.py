@@ -74,7 +74,8 @@ def assess(
     start = time.perf_counter()
     card, turns = detector.card, gated.correction.quarter_turns
     seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure)
-    lungs = None if seen is None or len(seen.lungs) < _BOTH else seen.lungs
+    trusted = card.anatomy is not None and card.anatomy.lungs_trusted
+    lungs = seen.lungs if seen is not None and trusted and len(seen.lungs) == _BOTH else None
     upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score, lungs=lungs)
     left = radiograph.orientation.upright_left_side(turns)
     reading = gated.correction.reading(sided(upright, left_side(left, seen)))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungspot.train.anatomy import AnatomyPredictions, judge_anatomy, mirror_threshold, predict_anatomy
+from lungspot.train.anatomy import AnatomyPredictions, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.data import Films
 
 SIZE = 64
@@ -31,6 +31,21 @@ def test_a_perfect_network_has_no_errors(generated_films):
     assert min(found["median_iou"].values()) > 0.99
     assert found["ratio_mean_absolute_error"] < 0.01
     assert (found["mirrored_found"], found["mirrored_false_alarms"], found["mirrored_unsure"]) == (1, 0, 0)
+
+
+def test_boxes_outside_the_lungs_are_counted(generated_films):
+    inside = np.array([[0.15, 0.2, 0.4, 0.5], [0.7, 0.2, 0.85, 0.5]], np.float32)
+    outside = np.array([[0.15, 0.92, 0.4, 0.99]], np.float32)
+    film = replace(generated_films.films[0], boxes=np.concatenate((inside, outside)), labels=np.zeros(3, np.int64))
+    seen = AnatomyPredictions((film,), np.zeros(1), np.ones(1), {0: cells(film.outlines)})
+    assert boxes_in_lungs(seen, ("effusion",)) == pytest.approx(2 / 3)
+    assert boxes_in_lungs(seen, ("cardiomegaly",)) == 1.0  # a heart is no finding of the lungs
+    assert (
+        boxes_in_lungs(
+            AnatomyPredictions((film,), np.zeros(1), np.ones(1), {0: cells(film.outlines) * 0}), ("effusion",)
+        )
+        == 0
+    )
 
 
 def test_what_is_missed_counts(generated_films):

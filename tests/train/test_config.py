@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,8 @@ def test_refuses_files(tmp_path, text, code):
 @pytest.mark.parametrize(("progress", "size"), [(0, 192), (0.39, 192), (0.4, 256), (0.99, 320), (1.0, 320)])
 def test_size_follows_progress(progress, size):
     assert TrainConfig(sizes=((0.0, 192), (0.4, 256), (0.85, 320))).size_at(progress) == size
+
+
+def test_the_recipe_of_the_detector_that_ships_is_one():
+    recipe = TrainConfig.from_toml(Path(__file__).parents[2] / "tools" / "recipe.toml")
+    assert (recipe.backbone, recipe.input_size, recipe.anatomy) == ("lite2", 320, True)

@@ -20,7 +20,7 @@ from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal
 from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
-from lungspot.detect.positions import Positions
+from lungspot.detect.positions import Positions, confine
 from lungspot.detect.session import Session
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "at_point",
     "calibrate",
     "cardiothoracic_ratio",
+    "confine",
     "decode",
     "examine",
     "find_places",

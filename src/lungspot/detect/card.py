@@ -92,11 +92,13 @@ class AnatomyCard:
     """What the model's ``organs`` and ``mirrored`` outputs are worth.
 
     ``sure``: from which probability a film counts as a mirror image, and up to 1 less it as none. ``tested_on``: how
-    the outlines and the mirror images of films were found that it had not learnt from.
+    the outlines and the mirror images of films were found that it had not learnt from. ``lungs_trusted``: whether the
+    lungs that it sees may say where boxes lie, because (nearly) all boxes that people drew on val lie in them.
     """
 
     sure: float
     tested_on: Mapping[str, Any] = field(default_factory=dict)
+    lungs_trusted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a probability that both or neither could reach; make the mapping read-only."""
@@ -105,7 +107,7 @@ class AnatomyCard:
             raise InputError("BAD_VALUE", "anatomy", f"sure from {self.sure}")
 
     def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
-        return type(self), (self.sure, dict(self.tested_on))
+        return type(self), (self.sure, dict(self.tested_on), self.lungs_trusted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import cardiothoracic_ratio, organ_box
-from lungspot.findings import Box, Frame, iou_matrix
+from lungspot.detect import cardiothoracic_ratio, confine, organ_box
+from lungspot.findings import Box, Frame, iou_matrix, taxonomy
 from lungspot.train.augment import plain
 from lungspot.train.data import Film, Films
 
-__all__ = ["FALSE_ALARMS", "AnatomyPredictions", "judge_anatomy", "mirror_threshold", "predict_anatomy"]
+__all__ = [
+    "FALSE_ALARMS",
+    "TRUSTED",
+    "AnatomyPredictions",
+    "boxes_in_lungs",
+    "judge_anatomy",
+    "mirror_threshold",
+    "predict_anatomy",
+]
 
+TRUSTED: Final = 0.99  # of the boxes that people drew on val must lie in the lungs that a network sees, to trust them
 FALSE_ALARMS: Final = 0.002  # of films that are no mirror images, called one on val at most
 _ORGANS: Final = ("heart", "right_lung", "left_lung")  # in the order of a film's outlines
 _UNIT: Final = Frame(1000, 1000)  # boxes are compared in thousandths of the film
@@ -28,7 +37,7 @@ class AnatomyPredictions:
     """What a network said of N films.
 
     ``plain`` and ``turned``: (N,), how likely each film is a mirror image as it is, and after it was mirrored.
-    ``organs``: by the film's number, (3, h, w), of those with outlines.
+    ``organs``: by the film's number, (3, h, w), of those with outlines or boxes.
     """
 
     films: tuple[Film, ...]
@@ -46,7 +55,7 @@ def predict_anatomy(run: Outputs, films: Films, indices: Iterable[int], size: in
         picture = plain(films.pixels[index : index + 1], size).numpy()
         said, turned = run(picture), run(np.ascontiguousarray(picture[..., ::-1]))
         both.append((float(said["mirrored"][0, 0]), float(turned["mirrored"][0, 0])))
-        if films.films[index].outlines is not None:
+        if films.films[index].outlines is not None or len(films.films[index].boxes):
             organs[number] = said["organs"][0]
     table = np.array(both, dtype=np.float64).reshape(-1, 2)
     return AnatomyPredictions(tuple(films.films[i] for i in chosen), table[:, 0], table[:, 1], organs)
@@ -59,6 +68,22 @@ def mirror_threshold(seen: AnatomyPredictions) -> float:
     return round(float(np.clip(np.nextafter(worst, 1) + 1e-3, 0.5, 0.999)), 3)
 
 
+def boxes_in_lungs(seen: AnatomyPredictions, labels: Sequence[str]) -> float:
+    """Return the share of the boxes of lung findings that :func:`lungspot.detect.positions.confine` keeps by the lungs.
+
+    1 where there is no such box.
+    """
+    kept: list[bool] = []
+    for number, likely in seen.organs.items():
+        lungs = [box for box in (organ_box(likely[1], _UNIT), organ_box(likely[2], _UNIT)) if box is not None]
+        film = seen.films[number]
+        for corners, label in zip(film.boxes, film.labels, strict=True):
+            if taxonomy()[labels[label]].in_lungs:
+                box = Box(*(float(value) * _UNIT.width for value in corners))
+                kept.append(confine(box, _UNIT, None, lungs) is not None)
+    return float(np.mean(kept)) if kept else 1.0
+
+
 def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
     """Return the numbers of a card: median IoU an organ, error of the cardiothoracic ratio, mirror images found.
 
@@ -66,9 +91,10 @@ def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
     """
     overlaps: dict[str, list[float]] = {organ: [] for organ in _ORGANS}
     errors: list[float] = []
-    for number, likely in seen.organs.items():
+    outlined = {n: likely for n, likely in seen.organs.items() if seen.films[n].outlines is not None}
+    for number, likely in outlined.items():
         outlines = seen.films[number].outlines
-        assert outlines is not None  # noqa: S101 - predict_anatomy() keeps only such films
+        assert outlines is not None  # noqa: S101 - those were chosen
         mine = [organ_box(each, _UNIT) for each in likely]
         true = [organ_box(each.astype(np.float32) / 255, _UNIT) for each in outlines]
         for organ, said, wanted in zip(_ORGANS, mine, true, strict=True):
@@ -78,7 +104,7 @@ def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
         if ratio is not None and wanted_ratio is not None:
             errors.append(abs(ratio - wanted_ratio))
     return {
-        "outlined_films": len(seen.organs),
+        "outlined_films": len(outlined),
         "median_iou": {organ: _round(np.median(values)) for organ, values in overlaps.items() if values},
         "ratio_mean_absolute_error": _round(np.mean(errors)) if errors else None,
         "ratio_films": len(errors),

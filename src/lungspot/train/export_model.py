@@ -16,7 +16,7 @@ from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
 from lungspot.errors import DatasetError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
-from lungspot.train.anatomy import judge_anatomy, mirror_threshold, predict_anatomy
+from lungspot.train.anatomy import TRUSTED, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.config import TrainConfig
@@ -129,7 +129,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         place_rule=place_rule(seen, card),
         positions=positions((films.films[i] for i in films.of(Split.TRAIN)), labels),
         metrics=metrics,
-        anatomy=_anatomy(session, films, pixels) if draft.anatomy else None,
+        anatomy=_anatomy(session, films, labels, pixels) if draft.anatomy else None,
     )
     data = build(served, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
@@ -142,10 +142,12 @@ def _session(data: bytes) -> Session:
     return Session(examine(data, "export"), "export", torch.get_num_threads())
 
 
-def _anatomy(session: Session, films: Films, size: int) -> AnatomyCard:
-    """Return from when on a film is called mirrored, chosen on val, and how films of test were outlined and turned."""
-    sure = mirror_threshold(predict_anatomy(session.run, films, films.of(Split.VAL), size))
-    return AnatomyCard(sure, judge_anatomy(predict_anatomy(session.run, films, films.of(Split.TEST), size), sure))
+def _anatomy(session: Session, films: Films, labels: Sequence[str], size: int) -> AnatomyCard:
+    """Return what is chosen on val, and how films of test were outlined and known from their mirror images."""
+    val = predict_anatomy(session.run, films, films.of(Split.VAL), size)
+    sure, inside = mirror_threshold(val), boxes_in_lungs(val, labels)
+    found = judge_anatomy(predict_anatomy(session.run, films, films.of(Split.TEST), size), sure)
+    return AnatomyCard(sure, {**found, "boxes_in_lungs_on_val": round(inside, 4)}, inside >= TRUSTED)
 
 
 def _answers(session: Session) -> Callable[[Tensor], Answer]:
