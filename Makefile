@@ -20,7 +20,7 @@ check: .venv/dev
 	$(BIN)/python tools/licences.py
 
 fuzz: .venv/dev
-	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images
+	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats
 
 drill: .venv/dev
 	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 $(BIN)/python -m pytest -m drill tests/queue tests/serve tests/node

@@ -97,6 +97,8 @@ CODES: Final[dict[str, str]] = {
     "WRONG_ORIGIN": "use the server's own page",
 }
 
+_LONGEST = 600  # characters of a reason in its line
+
 
 class LungspotError(Exception):
     """What happened, where, and what to do next; ``exit_code`` is what a command line should end with."""
@@ -115,7 +117,10 @@ class LungspotError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        return printable(f"{place}{self.code}: {self.reason}; {self.advice}")
+        reason = self.reason
+        if len(reason) > _LONGEST:  # it quotes a value of the file
+            reason = f"{reason[: _LONGEST - 110]} … {reason[-100:]}"
+        return printable(f"{place}{self.code}: {reason}; {self.advice}")
 
     def at(self, where: object) -> Self:
         """Return this error as one of ``where``, unless it names a place of its own already."""

@@ -44,7 +44,7 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
             judged=_truth(value["judged"]) if "judged" in value else True,
             crowd=_truth(value["crowd"]) if "crowd" in value else False,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _malformed("finding", error) from error
 
 
@@ -70,7 +70,7 @@ def reading_from_json(value: Mapping[str, Any]) -> Reading:
             frame=Frame(*value["frame"]) if "frame" in value else None,
             rejected=tuple(finding_from_json(item) for item in value.get("rejected", ())),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _malformed("reading", error) from error
 
 

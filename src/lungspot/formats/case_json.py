@@ -27,10 +27,12 @@ __all__ = [
     "facts_from_json",
     "load_json",
     "relative",
+    "there",
     "write_json",
 ]
 
 SCHEMA: Final = "lungspot-case/1"
+_OLDEST: Final = 10**6
 SOURCE: Final = ("source_name", "source_sha256")
 
 
@@ -75,11 +77,11 @@ def case_from_json(value: Mapping[str, Any], folder: Path) -> Case:
             source_sha256=_optional_text(value.get("source_sha256")),
             **facts_from_json(value),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("BAD_VALUE", None, f"not lungspot's case JSON ({type(error).__name__}: {error})") from error
-    if image is not None and not image.is_file():
+    if image is not None and not there(image):
         raise DatasetError("DATASET_INCOMPLETE", image, f"the film of {case.dataset}/{case.id} is not there")
     return case
 
@@ -87,12 +89,22 @@ def case_from_json(value: Mapping[str, Any], folder: Path) -> Case:
 def facts_from_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return split, view, age and sex as fields of a case; raises ``ValueError`` where a word is not one of ours."""
     age = value.get("age")
+    if isinstance(age, int) and abs(age) > _OLDEST:  # a float may not hold it
+        raise ValueError(f"an age of {age} years")
     return {
         "split": None if value.get("split") is None else Split(value["split"]),
         "view": View(value.get("view") or "UNKNOWN"),
         "age_years": None if age is None else age + 0.0,
         "sex": Sex(value.get("sex") or "UNKNOWN"),
     }
+
+
+def there(path: Path) -> bool:
+    """Say whether a file is there; a name that no file can have is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def relative(path: Path, folder: Path) -> str:

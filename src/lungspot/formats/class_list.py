@@ -39,7 +39,7 @@ def keypoint_shape(root: Path) -> tuple[int, int] | None:
     if path is None or value is None:
         return None
     texts = [_scalar(item, path) for item in value.value] if isinstance(value, yaml.SequenceNode) else []
-    if len(texts) != 2 or not all(text.isdecimal() for text in texts):
+    if len(texts) != 2 or not all(map(_is_number, texts)):
         raise DatasetError("DATASET_FORMAT", _where(value, path), "kpt_shape is not two whole numbers")
     return int(texts[0]), int(texts[1])
 
@@ -87,7 +87,7 @@ def _names(node: yaml.Node, path: Path) -> list[str]:
     found: dict[int, str] = {}
     for key, value in node.value:
         number = _scalar(key, path)
-        if not number.isdecimal():
+        if not _is_number(number):
             raise DatasetError("DATASET_FORMAT", _where(key, path), f"a class has the number {number[:40]!r}")
         if int(number) in found:
             raise DatasetError("DATASET_FORMAT", _where(key, path), f"two classes have the number {int(number)}")
@@ -95,6 +95,10 @@ def _names(node: yaml.Node, path: Path) -> list[str]:
     if sorted(found) != list(range(len(found))):
         raise DatasetError("DATASET_FORMAT", path, f"the classes' numbers {sorted(found)[:20]} have holes")
     return [found[index] for index in range(len(found))]
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 def _scalar(node: yaml.Node, path: Path) -> str:

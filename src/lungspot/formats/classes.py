@@ -98,7 +98,7 @@ class ClassMap:
         """
         if isinstance(name, str):
             meant = self.look_up(name, ours=ours)
-            if meant is not None and ours and meant == name:  # our own file: nothing to tell
+            if ours and meant == name and meant not in {SKIP, NO_FINDING}:  # our own file: nothing to tell
                 return meant
             if meant is not None:
                 self._met[name] = (meant, self._met.get(name, ("", 0))[1] + 1)

@@ -295,7 +295,7 @@ def _around(polygons: object) -> list[float] | None:
     if not isinstance(polygons, list) or not polygons or not all(isinstance(one, list) for one in polygons):
         return None
     sides = [side for one in polygons for side in one]
-    if len(sides) < 6 or not all(isinstance(side, int | float) and math.isfinite(side) for side in sides):
+    if len(sides) < 6 or not all(isinstance(side, int | float) and abs(side) < math.inf for side in sides):
         return None
     xs, ys = [x for one in polygons for x in one[::2]], [y for one in polygons for y in one[1::2]]
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]

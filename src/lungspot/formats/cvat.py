@@ -52,6 +52,8 @@ _FILE: Final = "annotations.xml"
 _FILMS: Final = "images"
 _SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
 _LEAST: Final = 0.01
+_SHAPES: Final = frozenset({"box", "polygon", "polyline", "ellipse", "mask", "points", "cuboid", "skeleton"})
+_DIGITS: Final = 9  # of a frame's number
 _OF_PREDICTION: Final = ("score", "standing")
 _SUBSETS: Final = {
     "train": Split.TRAIN,
@@ -126,6 +128,7 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     """Return what ``annotations.xml`` says, image by image; raises :class:`DatasetError`."""
     path = root / _FILE if root.is_dir() else root
     tree = parse_xml(path, "annotations")
+    _refuse_strays(tree, path)
     sidecar, classes = read_sidecar(path.parent), ClassMap.of(names)
     found = [
         _annotated(image, f"{path}: image {row}", sidecar, classes) for row, image in enumerate(tree.iterfind("image"))
@@ -135,6 +138,16 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     if gone:
         raise DatasetError("DATASET_INCOMPLETE", path, f"no image {min(gone)!r}, which lungspot.jsonl lists")
     return found
+
+
+def _refuse_strays(tree: Element, path: Path) -> None:
+    """Refuse a file with shapes where none are looked for: what is not an image or a track would lose them."""
+    placed = {id(item) for tag in ("image", "track") for parent in tree.iterfind(tag) for item in parent}
+    for part in tree:
+        for item in part.iter():
+            if part.tag != "meta" and item.tag in _SHAPES and id(item) not in placed:
+                reason = f"a {item.tag} in a {part.tag} that is of no image"
+                raise DatasetError("DATASET_ROW", path, reason, advice='export as "CVAT for images 1.1"')
 
 
 def _rounded(box: Box, _: Frame | None) -> Box:
@@ -183,7 +196,7 @@ def _frames(tree: Element, path: Path, classes: ClassMap) -> list[AnnotatedImage
     for row, track in enumerate(tree.iterfind("track")):
         for place, item in ((f"{path}: track {row}: element {number}", item) for number, item in enumerate(track, 1)):
             frame = item.get("frame") or ""
-            if not frame.isdecimal():
+            if not frame.isdecimal() or len(frame) > _DIGITS:
                 raise DatasetError("DATASET_ROW", place, f"frame {frame!r} is not a number")
             if item.get("outside") != "1":
                 label = classes.meaning(track.get("label"), place, ours=False)
@@ -200,6 +213,8 @@ def _corners(item: Element, where: str) -> tuple[float, ...]:
     try:
         points = _points(item, where)
         turn = math.radians(float(item.get("rotation", "0")))
+        if not math.isfinite(turn):
+            raise ValueError(f"rotation {turn}")  # noqa: TRY301 - said below, as the other numbers
     except ValueError as error:
         raise DatasetError("DATASET_ROW", where, f"a {item.tag} with numbers that are none ({error})") from error
     if item.tag == "ellipse":

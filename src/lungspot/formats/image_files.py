@@ -21,7 +21,7 @@ from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
-from lungspot.formats.case_json import case_to_json, relative
+from lungspot.formats.case_json import case_to_json, relative, there
 from lungspot.images import IMAGE_SUFFIXES, read
 from lungspot.outputs import writing
 
@@ -49,7 +49,7 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 class FilmTransfer(StrEnum):
     """What happens to the image files when annotations are written into a new folder."""
 
-    LINK = "link"  # symbolic links, relative
+    LINK = "link"  # symbolic links, relative, there
     COPY = "copy"  # the bytes, unchanged; the case read back is of the copy
     VIEW = "view"  # a copy that every tool shows: 8-bit PNG and JPEG unchanged, others as 8-bit PNG
     NONE = "none"  # nothing; the annotations point at the original
@@ -134,7 +134,7 @@ def find_film(name: str, where: str, folders: Sequence[Path]) -> Path:
     for spelling in spellings:
         for folder in folders:
             path = folder / spelling
-            if spelling and path.is_file():
+            if spelling and there(path):
                 return Path(os.path.normpath(path))
     places = ", ".join(dict.fromkeys(map(str, folders)))
     raise DatasetError("DATASET_INCOMPLETE", where, f"no film {name!r} in {places}")

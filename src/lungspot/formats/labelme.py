@@ -40,6 +40,7 @@ from lungspot.images import walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
+_HUGE: Final = 2**53  # whole numbers from here on are no pixels, and floats do not hold them
 _VERSION: Final = "5.5.0"  # of the files' form
 # How many points a shape needs at least; other shapes have no area.
 _SHAPES: Final = {
@@ -114,7 +115,7 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
         value = load_json(path)
         if isinstance(value, dict) and isinstance(value.get("shapes"), list):
             found.append(_annotated(value, path, root if root.is_dir() else root.parent, classes))
-        elif not root.is_dir():
+        elif not root.is_dir() or (isinstance(value, dict) and ("shapes" in value or "imagePath" in value)):
             raise DatasetError("DATASET_FORMAT", path, "no list of shapes: this is not a LabelMe file")
     if not found:
         raise DatasetError("DATASET_NOT_FOUND", root, f"none of {len(files)} *.json files is LabelMe's")
@@ -184,4 +185,8 @@ def _mark(shape: object, where: str, classes: ClassMap, *, ours: bool) -> Mark:
 
 
 def _is_point(point: object) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(isinstance(value, int | float) for value in point)
+    return isinstance(point, list) and len(point) == 2 and all(map(_is_number, point))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < _HUGE)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -58,9 +58,10 @@ _FILE: Final = "tasks.json"
 _FILMS: Final = "images"
 _LOCAL: Final = "/data/local-files/?d="
 _REGION: Final = re.compile(r"r(\d+)f\d+\Z")  # reading and finding: the ids of regions that lungspot wrote
+_SHAPES: Final = frozenset({"rectangle", "ellipse", "polygon"})
 _NO_BOX: Final = frozenset({"brushlabels", "keypointlabels", "brush", "keypoint", "vector", "vectorlabels"})
 _DRAWN: Final = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "points")
-_GEOMETRY: Final = frozenset({"x", "y", "points", "rle", "vertices"})
+_GEOMETRY: Final = frozenset({"x", "y", "width", "height", "radiusX", "radiusY", "points", "rle", "vertices"})
 
 
 def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
@@ -192,10 +193,7 @@ def _annotated(task: object, where: str, regions: _Regions) -> AnnotatedImage:
         marks += [Mark(mark.label, mark.box, reader, mark.score) for mark in drawn]
         states_by[reader], _, nothing = flagged(flags, place, regions.classes, ours=ours)
         said_normal += [reader] * nothing
-    for row, prediction in enumerate(task.get("predictions") or []):
-        if not isinstance(prediction, dict):  # an export without their bodies has their ids
-            continue
-        place = f"{where}: prediction {row}"
+    for place, prediction in _predictions(task, where):
         model = str(prediction.get("model_version") or "model")
         drawn, _ = film_regions.drawn(_list(prediction, "result", place), place)
         marks += [Mark(mark.label, mark.box, model, mark.score, proposed=True) for mark in drawn]
@@ -219,6 +217,15 @@ def _annotated(task: object, where: str, regions: _Regions) -> AnnotatedImage:
         where=where,
         normal=normal,
     )
+
+
+def _predictions(task: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the predictions of a task with their places; an export without their bodies has their ids."""
+    predictions = task.get("predictions") or []
+    if not isinstance(predictions, list):
+        raise DatasetError("DATASET_ROW", where, "predictions is not a list")
+    bodies = enumerate(predictions)
+    yield from ((f"{where}: prediction {row}", body) for row, body in bodies if isinstance(body, dict))
 
 
 def _link(data: Mapping[str, Any]) -> str | None:
@@ -279,7 +286,9 @@ class _FilmRegions:
         for row, result in enumerate(results):
             place, kind, value = f"{where}: result {row}", str(result.get("type")), result.get("value")
             if not isinstance(value, dict):
-                continue
+                if value or kind.endswith("labels") or kind in _SHAPES:
+                    raise DatasetError("DATASET_ROW", place, f"the value of a {kind} is no mapping")
+                continue  # a relation between two regions
             if _shape_of(value, kind) is None:
                 if kind == "choices" and isinstance(value.get("choices"), list):
                     flags |= {str(choice): True for choice in value["choices"]}
@@ -319,7 +328,7 @@ class _FilmRegions:
     def _size(self, result: Mapping[str, Any], where: str) -> Frame:
         """Return the film's size: as stated; where it is not, or turned with the view, that of the film at hand."""
         size = stated_size(result.get("original_width"), result.get("original_height"), where)
-        turned = result.get("image_rotation") in {90, 270, -90}
+        turned = result.get("image_rotation") in (90, 270, -90)  # a tuple: a list may stand there, which has no hash
         if size is None or turned:
             try:
                 at_hand = film_size(find_film(self._film, where, self._folders))
@@ -364,7 +373,7 @@ def _box(value: Mapping[str, Any], shape: str, size: Frame, where: str) -> Box:
                 corners = ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom))
                 points = [(x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners]
         xs, ys = zip(*points, strict=True)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError("DATASET_ROW", where, f"not a {shape} ({type(error).__name__}: {error})") from error
     return stated_box((min(xs), min(ys), max(xs), max(ys)), where)
 

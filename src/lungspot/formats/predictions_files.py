@@ -28,7 +28,7 @@ from lungspot.findings import State
 from lungspot.formats import cvat, labelstudio, yolo
 from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, labels_in
 from lungspot.formats.case import Case
-from lungspot.formats.case_json import write_json
+from lungspot.formats.case_json import there, write_json
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
 from lungspot.outputs import Outputs
@@ -267,7 +267,7 @@ def _is_formula(film: str) -> bool:
 def _film(prediction: Prediction) -> Path:
     beside = Path(prediction.where.rpartition(":")[0] if prediction.where[-1:].isdigit() else prediction.where).parent
     for path in (Path(prediction.film), beside / prediction.film):
-        if path.is_file():
+        if there(path):
             break
     else:
         reason = f"its film {prediction.film!r} is not here"

@@ -106,6 +106,7 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
     others = []
     for path in files:
         tree = parse_xml(path, "annotation")
+        _refuse_strays(tree, path)
         film = (tree.findtext("filename") or "").strip() or f"{path.stem}.jpg"
         case_json, size = sidecar.get(file_key(film), (None, None))
         ours = case_json is not None
@@ -126,6 +127,14 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
     if not found and not others:
         raise DatasetError("DATASET_NOT_FOUND", root, "no *.xml files")
     return [found[key] for key in sidecar if key in found] + others
+
+
+def _refuse_strays(tree: Element, path: Path) -> None:
+    """Refuse a file with boxes that are of no object, or a second of one; those of an object's parts are its own."""
+    read = {id(item.find("bndbox")) for item in tree.iterfind("object")}
+    read |= {id(box) for part in tree.iter("part") for box in part.iter("bndbox")}
+    if any(id(box) not in read for box in tree.iter("bndbox")):
+        raise DatasetError("DATASET_ROW", path, "a bndbox that is of no object, or the second of one")
 
 
 def _whole(box: Box, _: Frame | None) -> Box:
