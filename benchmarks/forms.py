@@ -156,7 +156,7 @@ def headline_of(film: Film) -> list[Line]:
 def picture_of(film: Film) -> tuple[Any, ...]:
     """Return what should be written on the picture: sides at its edges, labels of frames, headline."""
     facing = film.result.radiograph.orientation
-    edges = (facing.left, facing.right) if facing else ("side unknown",)
+    edges = ("side unknown",) if film.result.left_side is None else (facing.left, facing.right)
     framed = tuple(label for said in film.told.said if said.box for label in labels_of(said))
     return edges, framed, headline_of(film)
 
