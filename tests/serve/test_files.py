@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def raw(server, picture):
-    return f"/v1/readings/{server.read(('a.png', picture(301)))[0]['id']}/image.raw16"
+    return f"/v1/readings/{server.read(('a.png', picture(501)))[0]['id']}/image.raw16"
 
 
 @pytest.fixture(scope="module")

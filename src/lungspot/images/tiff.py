@@ -11,6 +11,17 @@ from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
+from imagecodecs import (
+    bitorder_decode,
+    deflate_decode,
+    delta_decode,
+    float24_decode,
+    floatpred_decode,
+    lzw_decode,
+    packbits_decode,
+    packints_decode,
+    zlib_decode,
+)
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
@@ -22,6 +33,11 @@ __all__ = ["TiffPicture", "is_tiff", "needs_tifffile", "read_tiff"]
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _PHOTOMETRIC: Final = frozenset({*range(7), 8, 9, 10, 32803, 32844, 32845, 34892})
 _COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946})  # none, LZW, deflate, PackBits
+# What tifffile asks imagecodecs for; imported here, for a child that imports would do so for every film.
+_CODECS: Final = (
+    *(lzw_decode, deflate_decode, zlib_decode, packbits_decode),
+    *(delta_decode, floatpred_decode, float24_decode, packints_decode, bitorder_decode),
+)
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _DEPTHS: Final = {_UNSIGNED: range(1, 33), _SIGNED: (8, 16, 32), _FLOAT: (16, 24, 32, 64)}
 
