@@ -36,7 +36,7 @@ docs: .venv/dev
 DATA ?= ../shared/data
 weights: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA) tools/recipe.toml
-	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA)
+	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA) --overwrite
 	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --notes tools/model_notes.txt --pin --overwrite
 
 # Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
