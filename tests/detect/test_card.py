@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from lungspot.detect import OPERATING_POINTS, GateCard, ModelCard, PlaceRule, Platt, Standing, Thresholds
+from lungspot.detect import OPERATING_POINTS, GateCard, ModelCard, PlaceRule, Platt, SecondLook, Standing, Thresholds
 from lungspot.errors import InputError, ModelError
 
 CARD = ModelCard(
@@ -19,6 +19,7 @@ CARD = ModelCard(
     box_from_map={"edema": 0.5},
     standing={"edema": "experimental"},
     place_rule=PlaceRule(0.6, 0.7),
+    second_look=SecondLook(("effusion",), 512, 384, ((0, 0, 0.5, 1),)),
     gate=GateCard(("what:frontal", "what:lateral"), {"frontal": 0.5}, {"ood test": {"lateral": [16, 16]}}),
     reliability={"effusion": [{"score": 0.5, "observed": 0.4, "count": 10}]},
     training_data=("NIH",),
@@ -42,10 +43,15 @@ def test_a_card_can_be_sent_to_another_process():
 
 
 def test_a_card_from_before_standings_and_places_still_loads():
-    old = {key: value for key, value in json.loads(CARD.to_json()).items() if key not in {"standing", "place_rule"}}
+    old = {
+        key: value
+        for key, value in json.loads(CARD.to_json()).items()
+        if key not in {"standing", "place_rule", "second_look"}
+    }
     card = ModelCard.from_json(json.dumps(old))
     assert card.is_reported("edema")
     assert card.place_rule == PlaceRule()
+    assert card.second_look is None
 
 
 def test_a_label_is_reported_unless_the_card_says_otherwise():

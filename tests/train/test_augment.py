@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from lungspot.images import squash
-from lungspot.train.augment import _move, augment, plain, target
+from lungspot.train.augment import _move, _part, augment, plain, target
 from lungspot.train.config import TrainConfig
-from lungspot.train.loss import BOXED, PRESENT
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 STILL = TrainConfig(flip=0, shift=0, scale=0, rotate=0, degrade=0, contrast=0, noise=0, cutout=0)
 
@@ -46,6 +46,52 @@ def test_a_box_goes_where_its_square_goes(generated_films, change):
 def test_move(matrix, box, moved):
     found = _move(np.array([box], np.float32), np.array(matrix, float))
     np.testing.assert_allclose(found, [moved], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("box", "state", "known", "boxes"),
+    [
+        ([0.1, 0.1, 0.3, 0.3], BOXED, BOXED, 1),  # in the part
+        ([0.8, 0.1, 0.9, 0.3], BOXED, ABSENT, 0),  # elsewhere: everything was boxed, so it is not here
+        ([0.8, 0.1, 0.9, 0.3], PRESENT, UNKNOWN, 0),  # not everything was boxed: there may be more here
+        ([0.4, 0.1, 0.9, 0.3], BOXED, BOXED, 1),  # partly in it
+        (None, ABSENT, ABSENT, 0),
+        (None, PRESENT, UNKNOWN, 0),
+        (None, UNKNOWN, UNKNOWN, 0),
+    ],
+)
+def test_less_is_known_of_a_part(generated_films, box, state, known, boxes):
+    corners = np.array([] if box is None else [box], np.float32).reshape(-1, 4)
+    film = replace(
+        generated_films.films[0],
+        boxes=corners,
+        labels=np.zeros(len(corners), np.int64),
+        states=np.array([state, ABSENT]),
+        soft=np.full(2, 0.7, np.float32),
+    )
+    left_half = np.array([[0.5, 0, -0.5], [0, 1, 0]])
+    part = _part(film, left_half)
+    assert part.states.tolist() == [known, ABSENT]
+    assert len(part.boxes) == len(part.labels) == boxes
+    assert part.soft is None
+
+
+def test_parts_show_the_boxes_for_whose_sake_they_are_shown(generated_films):
+    config = replace(STILL, labels=("effusion", "edema"), crop_labels=("effusion",))
+    boxed = [i for i, film in enumerate(generated_films.films) if len(film.boxes)]
+    films = [generated_films.films[i] for i in boxed]
+    images, known = augment(
+        generated_films.pixels[boxed], films, 128, config, np.random.default_rng(1), crops=len(boxed)
+    )
+    assert known.mirrored.isnan().all()
+    shown = 0
+    for image, box, real in zip(images[:, 0], known.boxes[:, 0], known.real[:, 0], strict=True):
+        if real:
+            shown += 1
+            x0, y0, x1, y1 = (round(float(v)) for v in box + torch.tensor([3, 3, -3, -3]))
+            assert image[y0:y1, x0:x1].mean() > 0.8
+            assert box[2] - box[0] > 128 * 20 / 64 / 0.64 - 1 or box[2] == 128 or box[0] == 0
+    assert shown > 0.6 * len(boxed)
 
 
 def test_a_lost_box_is_no_longer_exhaustive(generated_films):

@@ -5,10 +5,10 @@ import pytest
 
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.errors import DatasetError, FilmError
+from lungspot.errors import DatasetError, FilmError, InputError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
-from lungspot.train.data import fingerprint, known, pack, sampling, without_boxes
+from lungspot.train.data import FINE, crop_sampling, fingerprint, known, pack, sampling, without_boxes
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 LABELS = ("effusion", "edema", "covid19", "tuberculosis")
@@ -52,6 +52,16 @@ def test_pack_prepares_once_and_leaves_out_what_cannot_be_read(tmp_path):
     again, _ = pack(cases, LABELS, 16, tmp_path / "cache", read)
     assert sorted(reads) == ["0.png", "1.png", "2.png"]
     assert fingerprint(again) == fingerprint(films)
+    assert [film.stored for film in again.films] == [film.stored for film in films.films] == [8, 8]
+
+
+def test_only_fine_films_are_shown_in_part_those_with_small_findings_more_often(generated_films):
+    first, second, *_ = generated_films.films  # the first has a box of label 0, the second none
+    films = [replace(first, stored=FINE), replace(second, stored=512), replace(first, stored=FINE - 1), first]
+    np.testing.assert_allclose(crop_sampling(films, [0]), [0.8, 0.2, 0, 0])
+    np.testing.assert_allclose(crop_sampling(films, [1]), [0.5, 0.5, 0, 0])
+    with pytest.raises(InputError, match="no film of train"):
+        crop_sampling(films[2:], [0])
 
 
 def test_pack_refuses_nothing_at_all(tmp_path):

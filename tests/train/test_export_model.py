@@ -14,7 +14,7 @@ from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
-from lungspot.train.export_model import export_model
+from lungspot.train.export_model import _looked, export_model
 from lungspot.train.loop import train
 from lungspot.train.onnx_export import agreement, build, serving
 from lungspot.train.validate import predict
@@ -58,6 +58,32 @@ def test_the_card_says_which_labels_are_good_enough(made):
     assert set(made.card.standing.values()) == {Standing.EXPERIMENTAL}
     assert made.card.metrics["standing"]["effusion"]["source"] is None
     assert made.card.positions == {}  # too few boxes to say where lungs are
+
+
+@pytest.mark.parametrize(
+    ("sees", "kept"), [(lambda width: width > 28, ("effusion",)), (lambda width: width < 28, None)]
+)
+def test_a_second_look_is_kept_for_the_labels_of_which_it_finds_more(tiny, generated_films, sees, kept):
+    """What the network sees of a bright square depends on how wide it is shown: 20 pixels, or 37 in a part."""
+
+    def answer(pictures):
+        boxes, scores = [], []
+        for picture in pictures[:, 0].numpy():
+            rows, columns = np.nonzero(picture > 0.8)
+            there = len(rows) > 100 and sees(np.ptp(columns))
+            boxes.append([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]] if there else [[0, 0, 9, 9]])
+            scores.append([[0.9 if there else 0.0, 0.0]])
+        count = len(pictures)
+        return (
+            *(np.array(boxes, np.float32), np.array(scores, np.float32)),
+            *(np.full((count, 2), 0.5, np.float32), np.ones((count, 3), np.float32)),
+        )
+
+    films = Films(tuple(replace(film, stored=512) for film in generated_films.films), generated_films.pixels)
+    config = replace(tiny, crop_share=0.25, crop_labels=("effusion",))
+    _, look = _looked(answer, films, films.of(Split.VAL), 64, config)
+    assert (look and look.labels) == kept
+    assert _looked(answer, films, films.of(Split.VAL), 64, tiny)[1] is None
 
 
 def test_large_weights_are_stored_in_half_precision(made):

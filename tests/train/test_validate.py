@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from lungspot.detect import SecondLook
 from lungspot.formats.case import Split
+from lungspot.train.data import Films
 from lungspot.train.model import Output
-from lungspot.train.validate import area_under, detect_all, precision, predict
+from lungspot.train.validate import answering, area_under, collect, detect_all, precision, predict, second_look
 
 
 class Knows(nn.Module):
@@ -53,3 +57,20 @@ def test_parts_of_the_films(found):
     assert precision(found, 0, 0.4, sources=["siim_covid"]) == 1.0
     assert np.isnan(precision(found, 0, 0.4, sources=["nowhere"]))
     assert area_under(found, 0, sources=["nih"], certain=True) == 1.0
+
+
+def test_a_second_look_adds_the_boxes_of_parts_of_fine_films(generated_films):
+    answer = answering(Knows())
+    look = SecondLook(("effusion",), 64, 384, ((0.0, 0.0, 1.0, 0.5), (0.0, 0.5, 1.0, 1.0)))
+    index = next(i for i, film in enumerate(generated_films.films) if len(film.boxes) and film.boxes[0, 3] < 0.5)
+    film = replace(generated_films.films[index], stored=512)
+    films = Films((film,), generated_films.pixels[index : index + 1])
+    again = second_look(answer, films, 64, look, ("effusion", "edema"))
+    boxes, scores = again(0)
+    assert boxes.shape == (6, 4)
+    np.testing.assert_allclose(boxes[0], film.boxes[0], atol=0.02)
+    assert not scores[:, 1].any()
+    found = collect(answer, films, [0], 64, again)
+    assert len(found.found[0][0].scores) == 1  # what both looks see is one box
+    coarse = Films((replace(film, stored=128),), films.pixels)
+    assert len(second_look(answer, coarse, 64, look, ("effusion", "edema"))(0)[0]) == 0

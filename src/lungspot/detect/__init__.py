@@ -9,6 +9,7 @@ from lungspot.detect.card import (
     ModelCard,
     PlaceRule,
     Platt,
+    SecondLook,
     Standing,
     Thresholds,
 )
@@ -21,6 +22,7 @@ from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
+from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import Session
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Platt",
     "Positions",
     "Raw",
+    "SecondLook",
     "Session",
     "Standing",
     "Thresholds",
@@ -57,8 +60,11 @@ __all__ = [
     "left_side",
     "limit_of",
     "load_detector",
+    "look_again",
     "nms_with_voting",
     "organ_box",
+    "parts",
+    "placed",
     "reaches",
     "run_gated",
     "seal_model",

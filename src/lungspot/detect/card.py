@@ -29,12 +29,16 @@ __all__ = [
     "ModelCard",
     "PlaceRule",
     "Platt",
+    "SecondLook",
     "Standing",
     "Thresholds",
 ]
 
 METADATA_KEY = "lungspot.card"
 OPERATING_POINTS = ("sensitive", "balanced", "specific")  # each line is drawn at or above the one before
+
+
+_PARTS = 8  # of a film are looked at again at most
 
 
 class Standing(StrEnum):
@@ -135,6 +139,29 @@ class GateCard:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Which parts of a film are looked at again, and for the sake of which ``labels`` (:mod:`.second_look`).
+
+    ``size``: pixels each way of the prepared film that parts are cut from. ``least``: pixels that the shorter side of a
+    film must have. ``windows``: x0 y0 x1 y1 of each part, as fractions of the prepared film; if not given one a lung,
+    its hilum and some of the other side, so that what lies at the border of one is inside the other.
+    """
+
+    labels: tuple[str, ...]
+    size: int = 512
+    least: int = 384
+    windows: tuple[tuple[float, float, float, float], ...] = ((0.02, 0.06, 0.56, 0.9), (0.44, 0.06, 0.98, 0.9))
+
+    def __post_init__(self) -> None:
+        """Refuse parts that are none, or too many to look at (``BAD_VALUE``)."""
+        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "windows", tuple(tuple(map(float, window)) for window in self.windows))
+        fair = all(0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1 for x0, y0, x1, y1 in self.windows)
+        if not self.labels or not fair or not 1 <= len(self.windows) <= _PARTS or not 32 <= self.size <= 4096:
+            raise InputError("BAD_VALUE", "second_look", f"parts {self.windows} of {self.size} pixels")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """Everything a model file says about itself; labels that a mapping leaves out have its neutral value.
 
@@ -146,8 +173,9 @@ class ModelCard:
     itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
     peak. ``standing``: whether a label is reported or experimental (docs/explanation/standing.md; reported where the
     card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may
-    lie; those of a label without may lie anywhere. ``reliability``: per label, how often a score came true (bins of
-    ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people.
+    lie; those of a label without may lie anywhere. ``second_look``: which
+    parts of a film are looked at again, and for which labels. ``reliability``: per label, how often a score came true
+    (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people.
     """
 
     name: str
@@ -166,6 +194,7 @@ class ModelCard:
     positions: Mapping[str, Positions] = field(default_factory=dict)
     gate: GateCard | None = None
     anatomy: AnatomyCard | None = None
+    second_look: SecondLook | None = None
     reliability: Mapping[str, Any] = field(default_factory=dict)
     training_data: tuple[str, ...] = ()
     licence: str = ""
@@ -198,6 +227,7 @@ class ModelCard:
             raise InputError("BAD_VALUE", "card", f"input of {self.input_size} pixels, overlaps of {overlaps}")
         unknown = {label for name in per_label for label in getattr(self, name)} - set(self.labels)
         unknown |= {label for of in thresholds.values() for label in of} - set(self.labels)
+        unknown |= set(() if self.second_look is None else self.second_look.labels) - set(self.labels)
         if unknown or set(thresholds) - set(OPERATING_POINTS):
             raise InputError("BAD_VALUE", "card", f"speaks of {sorted(unknown)}, {sorted(thresholds)}")
         numbers = [*self.box_fusion.values(), *self.box_from_map.values()]
@@ -250,6 +280,8 @@ class ModelCard:
                 value["gate"] = GateCard(**gate)
             if (anatomy := value.get("anatomy")) is not None:
                 value["anatomy"] = AnatomyCard(**anatomy)
+            if (look := value.get("second_look")) is not None:
+                value["second_look"] = SecondLook(**look)
             for name in ("box_calibration", "image_calibration"):
                 value[name] = {label: Platt(**of) for label, of in value.get(name, {}).items()}
             value["thresholds"] = {
@@ -279,7 +311,7 @@ def _freeze(target: object, *names: str) -> None:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
     if isinstance(value, ModelCard | GateCard | AnatomyCard):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Platt | Thresholds | PlaceRule | Positions):
+    if isinstance(value, Platt | Thresholds | PlaceRule | Positions | SecondLook):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -27,6 +27,7 @@ import numpy as np
 from lungspot.detect.card import GateCard
 from lungspot.detect.correction import Correction
 from lungspot.detect.detector import Detector, Raw
+from lungspot.detect.second_look import look_again
 from lungspot.errors import ModelError
 from lungspot.images import Notice, Pixels, Placement, Radiograph, View, prepare
 
@@ -88,11 +89,15 @@ def run_gated(radiograph: Radiograph, detector: Detector) -> GateResult:
                 break
             correction = correction.then(step)
             raw, placement = _run(correction.pixels(radiograph.pixels), radiograph, detector)
+        reasons = first or _reasons(raw, detector.card.gate)
+        if not reasons:
+            upright = correction.pixels(radiograph.pixels) if correction else radiograph.pixels
+            raw = look_again(raw, _film(upright, radiograph), detector)
     except ModelError as error:
         if error.code != "MODEL_NUMERIC":
             raise
         return GateResult((error.code,), notices=notices)
-    if reasons := first or _reasons(raw, detector.card.gate):
+    if reasons:
         return GateResult(reasons, notices=notices)
     return GateResult((), raw, placement, correction, notices + _corrected(correction))
 
@@ -115,9 +120,12 @@ def unfit(radiograph: Radiograph) -> tuple[str, ...]:
 
 
 def _run(pixels: Pixels, radiograph: Radiograph, detector: Detector) -> tuple[Raw, Placement]:
-    film = radiograph if pixels is radiograph.pixels else Radiograph(pixels, radiograph.origin, radiograph.bits)
-    prepared = prepare(film, detector.card.input_size)
+    prepared = prepare(_film(pixels, radiograph), detector.card.input_size)
     return detector.run(prepared.tensor), prepared.placement
+
+
+def _film(pixels: Pixels, radiograph: Radiograph) -> Radiograph:
+    return radiograph if pixels is radiograph.pixels else Radiograph(pixels, radiograph.origin, radiograph.bits)
 
 
 def _groups(raw: Raw, gate: GateCard) -> Mapping[str, Mapping[str, float]]:

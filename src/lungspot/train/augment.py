@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,13 +18,18 @@ from torch.nn import functional
 
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Film
-from lungspot.train.loss import BOXED, PRESENT, Target
+from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target
 from lungspot.train.model import STRIDES
 
 __all__ = ["augment", "plain", "target"]
 
-_COARSEST = 64  # pixels: the smallest film there is
+_COARSEST, _COARSEST_CROP = 64, 256  # pixels: the smallest film there is; the least that a part is worth showing of
 _VISIBLE = 0.4  # of a box must stay in the picture, else it is no longer taught
+_TOUCHING = 0.05  # a box of which less is in the picture is not there
+# The share of a film's width and height that one look at a part of it shows, least and most.
+_CROP_WIDTH, _CROP_HEIGHT = (0.42, 0.64), (0.62, 0.95)
+_CROP_ON_BOX = 0.7
+_CROP_CONTRAST = 0.6  # of that of whole films: what is small must still be seen
 
 
 def plain(pixels: NDArray[np.uint8], size: int) -> Tensor:
@@ -34,16 +40,18 @@ def plain(pixels: NDArray[np.uint8], size: int) -> Tensor:
     return films
 
 
-def target(
+def target(  # noqa: PLR0913, PLR0917 - a batch, and how it is shown
     films: Sequence[Film],
     boxes: Sequence[NDArray[np.float32]],
     size: int,
     noisy_weight: float,
     matrices: Sequence[NDArray[np.float64]] | None = None,
+    crops: int = 0,
 ) -> Target:
     """Return what is known about a batch; ``boxes`` per film (M, 4) as fractions, NaN where a box left the picture.
 
     ``matrices``: per film the 2 x 3 map from the picture's coordinates (-1 to 1) to the film's; as it is if None.
+    ``crops``: that many films at the end of the batch are shown in part, too little to tell a mirror image.
     """
     most = max((len(film.labels) for film in films), default=0)
     count = len(films)
@@ -61,6 +69,7 @@ def target(
         real[i, : len(found)] = kept & (states[i, film.labels] >= PRESENT) & (states[i, film.labels] <= BOXED)
     unasked = np.full(states.shape[1], np.nan, dtype=np.float32)
     matrices = matrices if matrices is not None else [np.eye(2, 3)] * count
+    mirrored = [float(_mirrors(matrix)) for matrix in matrices[: count - crops]] + [math.nan] * crops
     organs = [_organs(film, matrix, size // STRIDES[0]) for film, matrix in zip(films, matrices, strict=True)]
     return Target(
         boxes=torch.from_numpy(corners),
@@ -70,7 +79,7 @@ def target(
         weight=torch.from_numpy(weight),
         organs=torch.cat(organs),
         outlined=torch.tensor([film.outlines is not None for film in films]),
-        mirrored=torch.tensor([float(_mirrors(matrix)) for matrix in matrices]),
+        mirrored=torch.tensor(mirrored),
         soft=torch.from_numpy(np.stack([film.soft if film.soft is not None else unasked for film in films])),
     )
 
@@ -90,21 +99,34 @@ def _mirrors(matrix: NDArray[np.float64]) -> bool:
     return bool(np.linalg.det(matrix[:, :2]) < 0)
 
 
-def augment(
-    pixels: NDArray[np.uint8], films: Sequence[Film], size: int, config: TrainConfig, rng: np.random.Generator
+def augment(  # noqa: PLR0913 - as above
+    pixels: NDArray[np.uint8],
+    films: Sequence[Film],
+    size: int,
+    config: TrainConfig,
+    rng: np.random.Generator,
+    *,
+    crops: int = 0,
 ) -> tuple[Tensor, Target]:
-    """Return a batch: images float32 (N, 1, size, size) in 0 to 1, and what is known about them."""
-    pictures, boxes, matrices = [], [], []
-    for film, picture in zip(films, pixels, strict=True):
+    """Return a batch: images float32 (N, 1, size, size) in 0 to 1, and what is known about them.
+
+    Of the last ``crops`` films a part is shown, of which less is known than of the whole (:func:`_part`).
+    """
+    pictures, boxes, matrices, known = [], [], [], []
+    for i, (film, picture) in enumerate(zip(films, pixels, strict=True)):
+        crop = i >= len(films) - crops
         matrix = _matrix(config, rng)
+        matrix = _cropping(matrix, _window(film, config, rng)) if crop else matrix
         matrices.append(matrix)
-        pictures.append(_see(picture, matrix, size, config, rng))
-        boxes.append(_move(film.boxes, matrix))
+        pictures.append(_see(picture, matrix, size, config, rng, crop=crop))
+        known.append(_part(film, matrix) if crop else film)
+        boxes.append(_move(known[-1].boxes, matrix))
     images = torch.cat(pictures)
     count = len(films)
-    gamma = np.exp(rng.uniform(-config.contrast, config.contrast, (count, 1, 1, 1)))
-    gain = np.exp(rng.uniform(-config.contrast, config.contrast, (count, 1, 1, 1)))
-    lift = rng.uniform(-config.contrast, config.contrast, (count, 1, 1, 1)) * 0.4
+    contrast = np.full((count, 1, 1, 1), float(config.contrast))
+    contrast[count - crops :] *= _CROP_CONTRAST
+    gamma, gain = (np.exp(rng.uniform(-1, 1, (count, 1, 1, 1)) * contrast) for _ in range(2))
+    lift = rng.uniform(-1, 1, (count, 1, 1, 1)) * contrast * 0.4
     grain = np.abs(rng.normal(0, config.noise, (count, 1, 1, 1)))
     noise = rng.standard_normal(images.shape, dtype=np.float32)
     images = images.clamp(1e-4, 1).pow(_float(gamma))
@@ -113,7 +135,7 @@ def augment(
     for i in range(count):
         if rng.random() < config.cutout:
             _hide(images[i, 0], size, rng)
-    return images, target(films, boxes, size, config.noisy_weight, matrices)
+    return images, target(known, boxes, size, config.noisy_weight, matrices, crops)
 
 
 def _float(values: NDArray[np.float64]) -> Tensor:
@@ -132,17 +154,54 @@ def _matrix(config: TrainConfig, rng: np.random.Generator) -> NDArray[np.float64
     return np.concatenate((turn, shift[:, None]), 1)
 
 
-def _see(
+def _window(film: Film, config: TrainConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return centre and half size (2, 2) of the part of a film to be shown, in the film's coordinates (-1 to 1).
+
+    Often a box of the labels for whose sake parts are shown lies in it, else it mostly lies at one side.
+    """
+    half = np.array([rng.uniform(*_CROP_WIDTH), rng.uniform(*_CROP_HEIGHT)])
+    wanted = np.isin(film.labels, [config.labels.index(label) for label in config.crop_labels])
+    if wanted.any() and rng.random() < _CROP_ON_BOX:
+        box = film.boxes[rng.choice(np.flatnonzero(wanted))]
+        centre = box[:2] + box[2:] - 1 + half * rng.uniform(-0.8, 0.8, 2)
+    else:
+        centre = np.array([rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0), rng.uniform(-1, 1)]) * (1 - half)
+    return np.stack((np.clip(centre, half - 1, 1 - half), half))
+
+
+def _cropping(matrix: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``matrix`` with a window's zoom and place instead of its own; it turns and mirrors as before."""
+    turn = matrix[:, :2] / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return np.concatenate((np.diag(window[1]) @ turn, window[0][:, None]), 1)
+
+
+def _part(film: Film, matrix: NDArray[np.float64]) -> Film:
+    """Return what is known of the part of a film that ``matrix`` shows.
+
+    What the film does not show, its part does not; a box that lies elsewhere is not in it; what the film shows
+    somewhere, without a box, may or may not be; and a teacher was not asked about parts.
+    """
+    here = np.isfinite(_move(film.boxes, matrix, _TOUCHING)).all(1)
+    states = np.where(film.states == PRESENT, UNKNOWN, film.states)
+    for label in np.setdiff1d(film.labels, film.labels[here]):
+        if states[label] == BOXED:
+            states[label] = ABSENT
+    return replace(film, boxes=film.boxes[here], labels=film.labels[here], states=states, soft=None)
+
+
+def _see(  # noqa: PLR0913 - as above
     picture: NDArray[np.uint8],
     matrix: NDArray[np.float64],
     size: int,
     config: TrainConfig,
     rng: np.random.Generator,
+    *,
+    crop: bool = False,
 ) -> Tensor:
     stored = picture.shape[0]
-    sharp = min(size, stored)
+    sharp, coarsest = (stored, _COARSEST_CROP) if crop else (min(size, stored), _COARSEST)
     if rng.random() < config.degrade:
-        sharp = min(sharp, round(math.exp(rng.uniform(math.log(_COARSEST), math.log(max(sharp, _COARSEST + 1))))))
+        sharp = min(sharp, round(math.exp(rng.uniform(math.log(coarsest), math.log(max(sharp, coarsest + 1))))))
     film = torch.from_numpy(np.array(picture))[None, None]
     if sharp != stored:
         film = functional.interpolate(film, (sharp, sharp), mode="bilinear", antialias=True, align_corners=False)
@@ -150,7 +209,7 @@ def _see(
     return functional.grid_sample(film.float() / 255, grid, mode="bilinear", align_corners=False)
 
 
-def _move(boxes: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+def _move(boxes: NDArray[np.float32], matrix: NDArray[np.float64], visible: float = _VISIBLE) -> NDArray[np.float32]:
     """Return boxes (fractions) where the new picture shows them, clipped; NaN where too little is left.
 
     Under rotation the hull of a box is too large and the turned axes are too small: their mean is taken.
@@ -167,7 +226,7 @@ def _move(boxes: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np
     found = (np.concatenate((moved - reach, moved + reach), 1) + 1) / 2
     clipped = np.clip(found, 0, 1)
     left = (clipped[:, 2:] - clipped[:, :2]).clip(0).prod(1)
-    lost = left < _VISIBLE * (found[:, 2:] - found[:, :2]).prod(1)
+    lost = left < visible * (found[:, 2:] - found[:, :2]).prod(1)
     clipped[lost] = np.nan
     return clipped.astype(np.float32)
 

@@ -14,7 +14,7 @@ from lungspot.evaluate import match, reliability
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
 
-__all__ = ["Fitted", "fit", "platt"]
+__all__ = ["Fitted", "best_precision", "fit", "platt"]
 
 Array = NDArray[np.float64]
 
@@ -112,6 +112,11 @@ def platt(scores: Array, positive: NDArray[np.bool_]) -> Platt:
         if np.abs(move).max() < 1e-9:
             break
     return Platt(round(float(max(a, 0.05)), 6), round(float(b), 6))
+
+
+def best_precision(val: Predictions, column: int) -> float:
+    """Return a label's AP at IoU 0.4 at its best exponent, the mean of with and without doubtful films."""
+    return max(_mean_precision(val, column, exponent) for exponent in EXPONENTS)
 
 
 def _mean_precision(val: Predictions, column: int, exponent: float) -> float:

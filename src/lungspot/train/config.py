@@ -63,6 +63,9 @@ class TrainConfig:
     rare_share: float = 0.1
     label_only_share: float = 0.5
     outlined_share: float = 0.0  # of a batch, drawn from the films whose heart and lungs are outlined
+    # of a batch, parts of films as the second look shows them (lungspot.detect.second_look), for the sake of labels
+    crop_share: float = 0.0
+    crop_labels: tuple[str, ...] = ("nodule_mass", "pneumothorax")
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08
@@ -82,7 +85,7 @@ class TrainConfig:
         """Refuse a run that cannot be (``BAD_VALUE``)."""
         sizes = tuple((float(start), int(size)) for start, size in self.sizes)
         object.__setattr__(self, "sizes", sizes)
-        for name in ("labels", "widths", "depths", "learn"):
+        for name in ("labels", "widths", "depths", "learn", "crop_labels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         starts = [start for start, _ in sizes]
         if not sizes or starts != sorted(starts) or starts[0] != 0 or any(size % 32 or size < 64 for _, size in sizes):

@@ -14,14 +14,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lungspot.datasets import DATASETS, anatomy_masks, noisy, truth
-from lungspot.errors import DatasetError, LungspotError
+from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import State
 from lungspot.formats import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
-__all__ = ["OUTLINE", "Film", "Films", "fingerprint", "known", "pack", "sampling", "without_boxes"]
+__all__ = [
+    "FINE",
+    "OUTLINE",
+    "Film",
+    "Films",
+    "crop_sampling",
+    "fingerprint",
+    "known",
+    "pack",
+    "sampling",
+    "without_boxes",
+]
 
+FINE = 384  # pixels of the shorter side, from which a part of a film shows more than the whole does
 OUTLINE = 128  # cells each way of a film's outlines
 _OUTLINED = ("heart", "right_lung", "left_lung")  # in the order in which a film shows them: the patient faces us
 _DATASET_OF = {source.reader: name for name, data in DATASETS.items() for source in data.sources}
@@ -36,7 +48,8 @@ class Film:
     codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``datasets``: whose film it
     is, and whose readers said what is known of it. ``outlines``: uint8 (3, OUTLINE, OUTLINE), 0 to 255, how much of
     each place is heart, patient's right lung, patient's left lung; None where nobody outlined them. ``soft``: float32
-    (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`).
+    (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`). ``stored``:
+    pixels of the file's shorter side, 0 where it is not known.
     """
 
     id: str
@@ -50,6 +63,7 @@ class Film:
     datasets: frozenset[str] = frozenset()
     outlines: NDArray[np.uint8] | None = None
     soft: NDArray[np.float32] | None = None
+    stored: int = 0
 
     @property
     def label_only(self) -> bool:
@@ -120,11 +134,12 @@ def pack(
     left out. Raises :class:`DatasetError` where nothing is left.
     """
     films = [known(case, labels) for case in cases]
-    name = f"films-{size}-{_digest([film.id for film in films])[:16]}"
+    name = f"films-2-{size}-{_digest([film.id for film in films])[:16]}"
     pixels_path, index_path = folder / f"{name}.npy", folder / f"{name}.json"
     refused: list[LungspotError] = []
     if not index_path.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        stored = [0] * len(cases)
         pixels = np.lib.format.open_memmap(pixels_path, mode="w+", dtype=np.uint8, shape=(len(cases), size, size))
 
         def fill(i: int) -> LungspotError | None:
@@ -132,7 +147,9 @@ def pack(
             try:
                 if path is None:
                     raise DatasetError("DATASET_INCOMPLETE", films[i].id, "no film")
-                pixels[i] = np.rint(normalise(squash(read(path), size)) * 255).astype(np.uint8)
+                film = read(path)
+                stored[i] = min(film.shape)
+                pixels[i] = np.rint(normalise(squash(film, size)) * 255).astype(np.uint8)
             except LungspotError as error:
                 return error
             return None
@@ -142,14 +159,15 @@ def pack(
         refused = [error for error in results if error is not None]
         pixels.flush()
         kept = [i for i, error in enumerate(results) if error is None]
-        index_path.write_text(json.dumps(kept), "utf-8")
-    kept = json.loads(index_path.read_text("utf-8"))
+        index_path.write_text(json.dumps({"kept": kept, "stored": stored}), "utf-8")
+    index = json.loads(index_path.read_text("utf-8"))
+    kept, stored = index["kept"], index["stored"]
     if not kept:
         raise DatasetError("DATASET_INCOMPLETE", folder, "not one film could be read")
-    stored = np.load(pixels_path, mmap_mode="r")
+    packed = np.load(pixels_path, mmap_mode="r")
     if len(kept) != len(films):
-        stored = stored[kept]
-    return Films(tuple(films[i] for i in kept), stored), tuple(refused)
+        packed = packed[kept]
+    return Films(tuple(replace(films[i], stored=stored[i]) for i in kept), packed), tuple(refused)
 
 
 def without_boxes(films: Films) -> Films:
@@ -191,6 +209,18 @@ def sampling(films: Sequence[Film], labels: int, *, rare: float, label_only: flo
     factor = np.maximum(1.0, np.sqrt(rare / share))
     weight = np.where(shown, factor, 1.0).max(1)
     weight *= np.where([film.label_only for film in films], label_only, 1.0)
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
+
+
+def crop_sampling(films: Sequence[Film], labels: Sequence[int]) -> NDArray[np.float64]:
+    """Return each film's probability to be shown in part: none below :data:`FINE`, fourfold with a box of ``labels``.
+
+    Raises ``BAD_VALUE`` where no film is fine enough.
+    """
+    fine = np.array([film.stored >= FINE for film in films], dtype=np.float64)
+    if not fine.any():
+        raise InputError("BAD_VALUE", "crop_share", f"no film of train has {FINE} pixels")
+    weight = fine * np.array([4.0 if np.isin(film.labels, labels).any() else 1.0 for film in films])
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 

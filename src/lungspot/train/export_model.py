@@ -9,18 +9,19 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.datasets import terms_of
-from lungspot.detect import AnatomyCard, GateCard, ModelCard, Session, examine
+from lungspot.detect import AnatomyCard, GateCard, ModelCard, SecondLook, Session, examine
 from lungspot.errors import DatasetError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.anatomy import TRUSTED, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.augment import plain
-from lungspot.train.calibrate import fit
+from lungspot.train.calibrate import best_precision, fit
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import Films
+from lungspot.train.data import FINE, Films
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
 from lungspot.train.onnx_export import agreement, build, serving
@@ -28,7 +29,7 @@ from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_o
 from lungspot.train.places import place_rule
 from lungspot.train.positions import positions
 from lungspot.train.standing import standing
-from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, collect
+from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, Predictions, collect, second_look
 
 __all__ = ["ExportedModel", "export_model", "open_checkpoint"]
 
@@ -96,12 +97,14 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     )
     session = _session(build(served, draft))
     answer = _answers(session)
-    seen = collect(answer, films, val, pixels)
+    seen, look = _looked(answer, films, val, pixels, checkpoint.config)
+    draft = replace(draft, second_look=look)
     fitted = fit(seen, labels)
     metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
     say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
     if len(test):
-        judged = collect(answer, films, test, pixels)
+        again = second_look(answer, films, pixels, look, labels) if look else None
+        judged = collect(answer, films, test, pixels, again)
         metrics["test"] = accuracy(judged, labels, fitted)
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
@@ -135,6 +138,26 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
     largest = agreement(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
     return ExportedModel(data, card, largest)
+
+
+def _looked(
+    answer: Callable[[Tensor], Answer], films: Films, val: NDArray[np.int64], size: int, config: TrainConfig
+) -> tuple[Predictions, SecondLook | None]:
+    """Return what is said of val, and the second look for the labels of which it finds more there (AP at IoU 0.4)."""
+    labels = config.labels
+    once = collect(answer, films, val, size)
+    if not config.crop_share:
+        return once, None
+    look = SecondLook(config.crop_labels, config.cache_size, FINE)
+    again = collect(answer, films, val, size, second_look(answer, films, size, look, labels))
+    columns = [labels.index(label) for label in look.labels]
+    better = {c for c in columns if best_precision(again, c) > best_precision(once, c)}
+    found = tuple(
+        tuple(two[c] if c in better else one[c] for c in range(len(labels)))
+        for one, two in zip(once.found, again.found, strict=True)
+    )
+    kept = tuple(labels[c] for c in columns if c in better)
+    return replace(once, found=found), replace(look, labels=kept) if kept else None
 
 
 def _session(data: bytes) -> Session:

@@ -31,7 +31,7 @@ from lungspot.formats import Split
 from lungspot.train.augment import augment, plain
 from lungspot.train.backbones import begin_backbone
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import Films, sampling
+from lungspot.train.data import Films, crop_sampling, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
 from lungspot.train.onnx_import import (
@@ -82,6 +82,7 @@ class _Run:
     indices: NDArray[np.int64]
     chance: NDArray[np.float64]
     outlined: NDArray[np.int64]
+    crop_chance: NDArray[np.float64] | None = None  # of being shown in part
     began: float = field(default_factory=time.monotonic)
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
@@ -198,7 +199,11 @@ def _start(
     if config.outlined_share and not len(outlined):
         raise InputError("BAD_VALUE", "outlined_share", "no film of train has outlines of heart and lungs")
     data = str(facts.get("data", ""))
-    return _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
+    run = _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
+    if config.crop_share:
+        wanted = [config.labels.index(label) for label in config.crop_labels]
+        run.crop_chance = crop_sampling([films.films[i] for i in indices], wanted)
+    return run
 
 
 def _set_learning(network: Network, parts: Sequence[str]) -> None:
@@ -266,7 +271,10 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     drawn = run.indices[rng.choice(len(run.indices), share, p=run.chance)]
     if outlined := round(share * config.outlined_share):
         drawn[:outlined] = rng.choice(run.outlined, outlined)
-    images, target = augment(run.films.pixels[drawn], [run.films.films[i] for i in drawn], size, config, rng)
+    if crops := round(share * config.crop_share):
+        drawn[-crops:] = rng.choice(run.indices, crops, p=run.crop_chance)
+    films = [run.films.films[i] for i in drawn]
+    images, target = augment(run.films.pixels[drawn], films, size, config, rng, crops=crops)
     _set_learning(run.bare, config.learn)
     with run.accelerator.autocast():
         output = run.network(images.to(run.accelerator.device, memory_format=torch.channels_last))

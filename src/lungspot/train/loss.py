@@ -40,7 +40,8 @@ class Target:
     ``boxes``: (N, M, 4) in input pixels. ``labels``: (N, M) indices. ``real``: (N, M), False where there is no box.
     ``states``: (N, C), one of UNKNOWN, ABSENT, PRESENT, BOXED. ``weight``: (N, C), 0 to 1, how much to believe it.
     ``organs``: (N, 3, h, w), 0 to 1, heart, lung at the picture's left, lung at its right, of the films that are
-    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror. ``soft``: (N, C), how likely
+    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror, NaN
+    where it shows too little of it to tell. ``soft``: (N, C), how likely
     a teacher finds each label, NaN where it was not asked.
     """
 
@@ -144,7 +145,11 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
         "mil": mil * config.mil_gain,
     }
     if output.organs is not None and output.mirrored is not None:
-        mirror = functional.binary_cross_entropy_with_logits(output.mirrored, target.mirrored)
+        told = target.mirrored.isfinite()
+        cross = functional.binary_cross_entropy_with_logits(
+            output.mirrored, target.mirrored.nan_to_num(), reduction="none"
+        )
+        mirror = (cross * told).sum() / told.sum().clamp(min=1)
         parts |= {"organ": _outlined(output.organs, target) * config.organ_gain, "mirror": mirror * config.mirror_gain}
     return parts
 

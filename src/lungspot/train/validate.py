@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.detect import nms_with_voting
+from lungspot.detect import SecondLook, nms_with_voting, parts, placed
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State
 from lungspot.train.augment import plain
@@ -25,11 +25,13 @@ __all__ = [
     "Answer",
     "Found",
     "Predictions",
+    "answering",
     "area_under",
     "collect",
     "detect_all",
     "precision",
     "predict",
+    "second_look",
 ]
 
 Array = NDArray[np.float64]
@@ -61,6 +63,11 @@ class Predictions:
 
 def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int) -> Predictions:
     """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`."""
+    return collect(answering(network), films, indices, size)
+
+
+def answering(network: nn.Module) -> Callable[[Tensor], Answer]:
+    """Return what :func:`collect` asks, of a network that gives :class:`~lungspot.train.model.Output`."""
     network.eval()
 
     def answer(pictures: Tensor) -> Answer:
@@ -70,14 +77,21 @@ def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int)
         boxes, scores, image, features = (value.float().numpy() for value in outputs)
         return boxes, scores, image, features
 
-    return collect(answer, films, indices, size)
+    return answer
 
 
-def collect(answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[int], size: int) -> Predictions:
+def collect(
+    answer: Callable[[Tensor], Answer],
+    films: Films,
+    indices: Iterable[int],
+    size: int,
+    again: Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
+) -> Predictions:
     """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`nms_with_voting`).
 
     ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
-    features (N, D), probabilities where docs/reference/model-format.md says so.
+    features (N, D), probabilities where docs/reference/model-format.md says so. ``again``: what a second look at a film
+    adds, by its index (:func:`second_look`).
     """
     chosen = np.fromiter(indices, dtype=np.int64)
     found: list[tuple[Found, ...]] = []
@@ -88,10 +102,35 @@ def collect(answer: Callable[[Tensor], Answer], films: Films, indices: Iterable[
         boxes = np.clip(boxes, 0, size).astype(np.float32) / np.float32(size)
         image.append(probability.astype(np.float64))
         features.append(feature)
-        found += [tuple(_thinned(boxes[i], scores[i, :, c]) for c in range(scores.shape[2])) for i in range(len(part))]
+        for i, index in enumerate(part):
+            mine, sure = boxes[i], scores[i]
+            if again is not None:
+                more = again(int(index))
+                mine, sure = np.concatenate((mine, more[0])), np.concatenate((sure, more[1]))
+            found.append(tuple(_thinned(mine, sure[:, c]) for c in range(sure.shape[1])))
     return Predictions(
         tuple(films.films[i] for i in chosen), tuple(found), np.concatenate(image), np.concatenate(features)
     )
+
+
+def second_look(
+    answer: Callable[[Tensor], Answer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
+) -> Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return what gives boxes (K, 4), fractions of the film, and scores (K, C) of the parts of a film, by its index.
+
+    ``answer``: as in :func:`collect`; ``labels``: the network's. A film that is stored too coarsely has none.
+    """
+    wanted = np.isin(np.array(labels), look.labels)
+
+    def again(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if films.films[index].stored < look.least:
+            return np.zeros((0, 4), np.float32), np.zeros((0, len(labels)), np.float32)
+        shown = parts(plain(films.pixels[index : index + 1], look.size).numpy()[0, 0], look, size)
+        found, sure, _, _ = answer(torch.from_numpy(np.concatenate(shown)))
+        boxes = [np.clip(placed(one, window, size), 0, size) for one, window in zip(found, look.windows, strict=True)]
+        return np.concatenate(boxes) / np.float32(size), np.where(wanted, sure, np.float32(0)).reshape(-1, len(labels))
+
+    return again
 
 
 def precision(  # noqa: PLR0913 - the questions that a table asks

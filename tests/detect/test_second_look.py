@@ -1,0 +1,112 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lungspot.detect import SecondLook, decode, load_detector, look_again, parts, placed, run_gated
+from lungspot.errors import InputError
+from lungspot.findings import Box
+from lungspot.images import Origin, Radiograph, prepare
+
+LOOK = SecondLook(("nodule_mass",), 128, 96, ((0.0, 0.0, 0.5, 1.0), (0.5, 0.25, 1.0, 0.75)))
+
+
+def film(pixels):
+    return Radiograph(np.ascontiguousarray(pixels, np.float32), Origin("f.png", "0" * 64, "png"), 8)
+
+
+def spotted(size=256):
+    """A film with one dark corner, so that the gate knows which way up it is, and a small bright spot."""
+    pixels = np.full((size, size), 0.6)
+    pixels[: size // 2, : size // 2] = 0.3
+    pixels[150:166, 200:216] = 1.0
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def detector(write_model, generated_card, tmp_path_factory):
+    card = replace(generated_card, second_look=LOOK)
+    return load_detector(write_model(tmp_path_factory.mktemp("looks") / "model.onnx", card))
+
+
+def test_a_part_is_the_film_as_large_again():
+    picture = np.zeros((100, 200), np.float32)
+    picture[40:60, 120:140] = 1
+    left, right = parts(picture, LOOK, 64)
+    assert left.shape == right.shape == (1, 1, 64, 64)
+    assert left.max() == 0
+    ys, xs = np.nonzero(right[0, 0] > 0.5)
+    # columns 20 to 40 of the right half's 100, rows 15 to 35 of the middle's 50
+    assert (xs.min(), xs.max() + 1) == (pytest.approx(12.8, abs=1), pytest.approx(25.6, abs=1))
+    assert (ys.min(), ys.max() + 1) == (pytest.approx(19.2, abs=1), pytest.approx(44.8, abs=1))
+
+
+@pytest.mark.parametrize(
+    ("box", "window", "where"),
+    [
+        ([0, 0, 64, 64], (0, 0, 1, 1), [0, 0, 64, 64]),
+        ([0, 0, 64, 64], (0.5, 0.25, 1.0, 0.75), [32, 16, 64, 48]),
+        ([32, 16, 48, 32], (0.0, 0.5, 0.5, 1.0), [16, 40, 24, 48]),
+    ],
+)
+def test_boxes_of_a_part_lie_on_the_whole_film(box, window, where):
+    np.testing.assert_allclose(placed(np.array([box], np.float32), window, 64), [where])
+
+
+def test_parts_add_places_for_the_named_labels_alone(detector):
+    radiograph = film(spotted())
+    raw = detector.run(prepare(radiograph, 64).tensor)
+    both = look_again(raw, radiograph, detector)
+    assert len(both.boxes) == 3 * len(raw.boxes)
+    np.testing.assert_array_equal(both.scores[:64], raw.scores)
+    named = [label == "nodule_mass" for label in detector.card.labels]
+    assert not both.scores[64:, ~np.array(named)].any()
+    assert both.scores[64:, named].all()
+    np.testing.assert_array_equal(both.image_scores, raw.image_scores)
+    assert not both.scores.flags.writeable
+
+
+def test_what_is_small_is_found_by_the_second_look(detector):
+    """The spot fills a cell of a part, and only a fraction of one of the whole film."""
+    radiograph, card = film(spotted()), detector.card
+    raw = detector.run(prepare(radiograph, 64).tensor)
+    gated = run_gated(radiograph, detector)
+    spot = Box(200, 150, 216, 166)
+
+    def best(found):
+        reading = decode(found, gated.placement, card, min_score=0.0)
+        return max(f.score for f in reading.findings if f.label == "nodule_mass" and f.box and f.box.iou(spot) > 0.02)
+
+    assert best(gated.raw) > best(raw)
+
+
+def test_a_turned_film_is_looked_at_upright(detector):
+    straight = run_gated(film(spotted()), detector)
+    turned = run_gated(film(np.rot90(spotted(), 2)), detector)
+    assert turned.correction.quarter_turns == 2
+    np.testing.assert_allclose(turned.raw.scores, straight.raw.scores, atol=1e-6)
+    assert len(turned.raw.scores) == 192
+
+
+def test_a_coarse_film_is_not_looked_at_again(detector):
+    coarse = film(spotted()[::3, ::3])
+    raw = detector.run(prepare(coarse, 64).tensor)
+    assert look_again(raw, coarse, detector) is raw
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": ()},
+        {"windows": ()},
+        {"windows": ((0, 0, 1.1, 1),)},
+        {"windows": ((0.5, 0, 0.5, 1),)},
+        {"windows": ((0, float("nan"), 1, 1),)},
+        {"windows": ((0, 0, 1, 1),) * 9},
+        {"size": 8},
+    ],
+)
+def test_parts_that_are_none_are_refused(wrong):
+    with pytest.raises(InputError) as caught:
+        SecondLook(**{"labels": ("nodule_mass",), **wrong})
+    assert caught.value.code == "BAD_VALUE"
