@@ -1,7 +1,8 @@
 """A contact sheet: films side by side with every reader's boxes, to see at a glance whether they sit where they should.
 
-Each reader has a colour, each box its label's name; below each film stand its id, its split, and what readers call
-present without a box. Films are shown in the shape of their native frame, whatever shape their file has.
+Each reader has a colour, each box its label's name; L and R stand at the edges of a film, or that its side is unknown,
+and below it its id, its split, and what readers call present without a box. Films are shown in the shape of their
+native frame, whatever shape their file has.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Frame, State, taxonomy
 from lungspot.formats import Case
-from lungspot.images import read
+from lungspot.images import draw_sides, read
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,10 +65,11 @@ def contact_sheet(
     font = _font(_TEXT)
     for index, case in enumerate(progress(cases)):
         left, top = _GAP + index % columns * (cell + _GAP), _GAP + index // columns * high
-        film = _film(case, cell)
-        sheet.paste(film, (left + (cell - film.width) // 2, top))
+        film, sides = _film(case, cell)
         place = (left + (cell - film.width) // 2, top)
-        _boxes(draw, _marks(case, film.size, place, set(labels)), (*place, *film.size), readers)
+        sheet.paste(film, place)
+        taken = [(x0 + place[0], y0 + place[1], x1 + place[0], y1 + place[1]) for x0, y0, x1, y1 in sides]
+        _boxes(draw, _marks(case, film.size, place, set(labels)), (*place, *film.size), readers, taken)
         for line, text in enumerate(_caption(case, set(labels), font, cell)):
             draw.text((left, top + cell + 2 + line * _LINE), text, fill=_INK, font=font)
     _legend(draw, readers, font, (_GAP, sheet.height - _LINE * 2))
@@ -85,8 +87,11 @@ def _readers(cases: Iterable[Case], labels: set[str]) -> list[str]:
     return sorted(drawn, key=lambda name: (-drawn[name], name))
 
 
-def _film(case: Case, cell: int) -> Image:
-    """Return the film in the shape of its frame, within the cell; a field with the reason where there is none."""
+def _film(case: Case, cell: int) -> tuple[Image, list[Field]]:
+    """Return the film in the shape of its frame, within the cell, and where L and R stand on it.
+
+    A field with the reason where there is none.
+    """
     from PIL import Image, ImageDraw  # noqa: PLC0415 - as above
 
     try:
@@ -97,11 +102,12 @@ def _film(case: Case, cell: int) -> Image:
             film = read(case.image)
             grey = Image.fromarray((film.pixels * 255).round().astype("uint8"))
             size = _within(case.frame or film.frame, cell)
-            return grey.resize(size, Image.Resampling.LANCZOS).convert("RGB")
+            shown = grey.resize(size, Image.Resampling.LANCZOS).convert("RGB")
+            return shown, draw_sides(ImageDraw.Draw(shown, "RGBA"), film.orientation.letters, size)
     except LungspotError as error:
         field, reason = Image.new("RGB", (cell, cell), "#444444"), f"{error.code}: {error.reason}"
     ImageDraw.Draw(field).text((8, field.height - 24), reason[:60], fill=_INK, font=_font(_TEXT))
-    return field
+    return field, []
 
 
 def _within(frame: Frame, cell: int) -> tuple[int, int]:
@@ -125,14 +131,18 @@ def _marks(case: Case, size: tuple[int, int], place: tuple[int, int], labels: se
     return found
 
 
-def _boxes(draw: ImageDraw, marks: list[_Mark], area: tuple[int, int, int, int], readers: dict[str, str]) -> None:
-    """Draw boxes, names, and small boxes once more, so that no name hides one; ``area``: left, top, width, height."""
+def _boxes(
+    draw: ImageDraw, marks: list[_Mark], area: tuple[int, int, int, int], readers: dict[str, str], taken: list[Field]
+) -> None:
+    """Draw boxes, names, and small boxes once more, so that no name hides one; ``area``: left, top, width, height.
+
+    ``taken``: where no name may stand; the names' own fields are added.
+    """
     left, top, width, height = area
     for reader, _, box in marks:
         _outline(draw, box, readers[reader])
     font = _font(_TEXT if len(marks) <= _FEW else _SMALL)
     alone = len({(reader, name) for reader, name, _ in marks}) == 1  # one name says it for all boxes
-    taken: list[Field] = []
     for reader, name, (x0, y0, _, _) in marks[:1] if alone else marks:
         high, wide = font.size + 3, draw.textlength(name, font=font) + 4
         x = min(max(x0, left), left + width - wide)

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lungspot import BANNER
 from lungspot.errors import LungspotError
@@ -24,7 +24,7 @@ from lungspot.evaluate.plots import draw_curves
 from lungspot.evaluate.summary import Summary, notes
 from lungspot.extras import extra
 from lungspot.findings import Box, Frame, taxonomy
-from lungspot.images import normalise, read
+from lungspot.images import draw_sides, normalise, read
 
 __all__ = ["page"]
 
@@ -301,12 +301,14 @@ def _rectangle(box: Box, frame: Frame, kind: str, words: str) -> dict[str, Any]:
 
 
 def _small(pair: Pair) -> bytes:
-    """Return the film as a small JPEG."""
+    """Return the film as a small JPEG, with L and R at its edges, or that the side is unknown."""
     if pair.image is None:
         return b""
-    pixels = normalise(read(pair.image).pixels)
-    picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
+    film = read(pair.image)
+    picture = Image.fromarray((normalise(film.pixels) * 255).round().astype(np.uint8))
     picture.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    picture = picture.convert("RGB")
+    draw_sides(ImageDraw.Draw(picture, "RGBA"), film.orientation.letters, picture.size)
     buffer = io.BytesIO()
     picture.save(buffer, "jpeg", quality=85)
     return buffer.getvalue()

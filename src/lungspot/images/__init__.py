@@ -14,6 +14,7 @@ from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Notice, Origin, Pixels, Radiograph, Sex, View
 from lungspot.images.read import dicom_bytes_of, read, read_header
+from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
 
 if TYPE_CHECKING:
     from lungspot.images.deidentify import Pseudonyms, without_patient
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DICOM_SUFFIXES",
     "IMAGE_SUFFIXES",
+    "SIDE_UNKNOWN",
     "SYNTAXES",
     "UNKNOWN_ORIENTATION",
     "WARNINGS",
@@ -51,6 +53,7 @@ __all__ = [
     "View",
     "date_of",
     "dicom_bytes_of",
+    "draw_sides",
     "has_suffix",
     "is_archive",
     "is_uid",

@@ -78,6 +78,12 @@ class Orientation:
         return None if self.right is None else _SIDE.get(self.right)
 
     @property
+    def letters(self) -> dict[str, str]:
+        """By edge of the picture (``left``, ``right``, ``top``, ``bottom``) the side there, L or R, where it is one."""
+        edges = {"left": self.left, "right": self.right, "top": self.top, "bottom": self.bottom}
+        return {edge: letter for edge, letter in edges.items() if letter in _SIDE}
+
+    @property
     def quarter_turns(self) -> int | None:
         """Quarter turns against the clock that bring the feet to the bottom; None where that is not known."""
         edges = {"bottom": self.bottom, "left": self.left, "top": self.top, "right": self.right}

@@ -12,9 +12,8 @@ from lungspot.report.statement import Name, Said, Statement, label_of
 from lungspot.report.style import color_of
 from lungspot.report.words import NOT_TOLD_APART, name_of
 
-__all__ = ["MOST_BELOW", "SIDE_UNKNOWN", "Mark", "edge_letters", "marks_of"]
+__all__ = ["MOST_BELOW", "Mark", "edge_letters", "marks_of"]
 
-SIDE_UNKNOWN: Final = "side unknown"
 _LONGEST: Final = 48  # letters of a line
 MOST_BELOW: Final = 40  # places below their thresholds that are drawn, best first
 
@@ -44,11 +43,7 @@ def edge_letters(result: Analysis) -> dict[str, str]:
 
     Empty where it is not known, also where the film was turned for reading and its file says otherwise.
     """
-    if result.left_side is None:
-        return {}
-    facing = result.radiograph.orientation
-    edges = {"left": facing.left, "right": facing.right, "top": facing.top, "bottom": facing.bottom}
-    return {edge: letter for edge, letter in edges.items() if letter in {"L", "R"}}
+    return {} if result.left_side is None else result.radiograph.orientation.letters
 
 
 def _mark(said: Said) -> Mark | None:

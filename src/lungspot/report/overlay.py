@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lungspot import BANNER, __version__
 from lungspot.findings import Box, Frame
-from lungspot.images import WARNINGS
+from lungspot.images import WARNINGS, draw_sides
 from lungspot.report.analysis import Analysis
-from lungspot.report.marks import SIDE_UNKNOWN, Mark, edge_letters, marks_of
+from lungspot.report.marks import Mark, edge_letters, marks_of
 from lungspot.report.statement import PERCENTAGES, Statement, statement
 from lungspot.report.style import film_picture, glow
 from lungspot.report.words import name_of
@@ -64,7 +64,7 @@ def overlay(result: Analysis, *, heatmap: bool = False, experimental: bool = Fal
         picture.alpha_composite(glow(result.heat[label], picture.size))
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     draw, frame = ImageDraw.Draw(layer), Frame(*picture.size)
-    taken = _draw_edges(draw, edge_letters(result), frame, unit)
+    taken = draw_sides(draw, edge_letters(result), picture.size)
     _draw_marks(draw, result.radiograph.frame, marks_of(told), frame, taken)
     picture.alpha_composite(layer)
     return _with_strip(picture.convert("RGB"), _strip(result, told, label), unit)
@@ -77,21 +77,6 @@ def _heated(result: Analysis, told: Statement) -> str | None:
     if not labels and shown:
         labels = [max(shown, key=shown.__getitem__)]
     return next((label for label in labels if label in result.heat), None)
-
-
-def _draw_edges(draw: ImageDraw.ImageDraw, letters: dict[str, str], frame: Frame, unit: float) -> list[Rectangle]:
-    """Write L and R at their edges, or once that the side is unknown; return where no label may stand."""
-    font = ImageFont.load_default(round(26 * unit))
-    taken = []
-    for edge, letter in (letters or {"left": SIDE_UNKNOWN}).items():
-        wide, high, gap = font.getlength(letter) + 18 * unit, 36 * unit, 10 * unit
-        across, down = {"left": (0, 0), "right": (1, 0), "top": (0.5, 0), "bottom": (0.5, 1)}[edge]
-        x0, y0 = gap + across * (frame.width - wide - 2 * gap), gap + down * (frame.height - high - 2 * gap)
-        at = (x0, y0, x0 + wide, y0 + high)
-        draw.rounded_rectangle(at, round(4 * unit), fill=(*_INK, 215))
-        draw.text((x0 + wide / 2, y0 + high / 2), letter, font=font, fill=_PAPER, anchor="mm")
-        taken.append(at)
-    return taken
 
 
 def _draw_marks(

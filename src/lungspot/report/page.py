@@ -19,10 +19,10 @@ from PIL import Image
 
 from lungspot import BANNER, __version__
 from lungspot.detect import Standing
-from lungspot.images import WARNINGS
+from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
-from lungspot.report.marks import SIDE_UNKNOWN, edge_letters, marks_of
+from lungspot.report.marks import edge_letters, marks_of
 from lungspot.report.statement import EXPERIMENTAL, PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
 from lungspot.report.words import NOT_TOLD_APART, name_of

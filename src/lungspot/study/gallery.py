@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from lungspot.images import normalise, read
+from lungspot.images import UNKNOWN_ORIENTATION, draw_sides, normalise, read
 from lungspot.report import color_of, glow
 from lungspot.study.choose import heat_of
 from lungspot.study.compare import Ways
@@ -24,7 +24,8 @@ _GAP: Final = 6
 def panels(seen: Sequence[StudyFilm], ways: Ways, out: Path, count: int = 3) -> int:
     """Write ``LABEL-best-1.png`` … and ``LABEL-worst-1.png`` … into ``out`` and return how many.
 
-    Each shows, side by side: the film, the heat map with the boxes cut from it, the detector's boxes, the truth.
+    Each shows, side by side: the film, the heat map with the boxes cut from it, the detector's boxes, the truth; L and
+    R at the edges of each, or that the side is unknown.
     Best and worst are by the IoU of the detector's best box of the label with a true one. ``ways``: of
     :func:`lungspot.study.compare.locate`, on the films of ``seen``.
     """
@@ -65,7 +66,10 @@ def _panel(
     size: tuple[int, int],
     color: str,
 ) -> Image.Image:
-    pixels = normalise(read(path).pixels) if path is not None else np.zeros((8, 8), np.float32)
+    pixels, orientation = np.zeros((8, 8), np.float32), UNKNOWN_ORIENTATION
+    if path is not None:
+        radiograph = read(path)
+        pixels, orientation = normalise(radiograph.pixels), radiograph.orientation
     film = Image.fromarray((pixels * 255).round().astype(np.uint8)).resize((_SIDE, _SIDE)).convert("RGBA")
     whole = Image.new("RGB", (4 * _SIDE + 3 * _GAP, _SIDE))
     for place in range(4):
@@ -76,5 +80,7 @@ def _panel(
         for corners in boxes[place - 1] if place else ():
             sides = [side * _SIDE / whole_side for side, whole_side in zip(corners, size * 2, strict=True)]
             draw.rectangle(sides, outline="#5dff9a" if place == 3 else color, width=3)
-        whole.paste(one.convert("RGB"), (place * (_SIDE + _GAP), 0))
+        shown = one.convert("RGB")
+        draw_sides(ImageDraw.Draw(shown, "RGBA"), orientation.letters, shown.size)
+        whole.paste(shown, (place * (_SIDE + _GAP), 0))
     return whole
