@@ -41,7 +41,7 @@ _OURS: Final = re.compile(
     |\Aimage,patient,split\r?\n
     |\Afilm,status,reasons,width,height,label,                # predictions of a run
     |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
-    |\Alungspot\b[^\n]*Research\ use\ only                    # a text
+    |\Alungspot\b[^\n]*(Research\ use\ only|Nur\ f\xc3\xbcr\ Forschungszwecke)  # a text
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
     |lungspot\.card                                          # a model file

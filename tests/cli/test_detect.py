@@ -55,6 +55,23 @@ def test_one_film_is_one_document_that_meets_the_schema(detect, films):
     assert value["findings"]
 
 
+def test_a_report_to_copy_is_printed_or_written_in_either_language(films, model_file, capsys, tmp_path):
+    def run_text(*more):
+        assert run(["detect", *map(str, more), "--format", "text", "--model", str(model_file)]) == 0
+        return capsys.readouterr().out
+
+    one = run_text(films / "a.png", "-q")
+    assert one.startswith("lungspot, model ")
+    assert "\nFINDINGS:\nLungs: " in one
+    assert "\nBEFUND:\nLungen: " in run_text(films / "a.png", "-q", "--language", "de")
+    several = run_text(films, "-q")
+    assert several.count("Research use only") == 4
+    assert one in several[several.index(f"== {films / 'a.png'}") :]
+    assert run_text(films / "a.png", "-o", tmp_path / "a.txt") == ""
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == one
+    assert run(["detect", str(films / "a.png"), "--language", "xx"]) == 2
+
+
 def test_a_folder_is_walked_in_sorted_order_without_hidden_files(detect, films):
     code, values, _ = detect(films)
     assert code == 0

@@ -34,6 +34,10 @@ def test_a_result_meets_the_schema_and_says_what_is_known(make):
     assert said["headline"] == "Pleural effusion, left lower zone"
     assert [(each["place"], each["label"], each["side"]) for each in said["said"]] == [(1, "effusion", "left")]
     assert said["urgency"] == 1.9
+    report = value["report"]
+    assert (report["language"], report["impression"]) == ("en", ["Pleural effusion, left lower zone [not reviewed]."])
+    assert [each["region"] for each in report["findings"]][:2] == ["Lungs", "Pleura"]
+    assert document(make(), language="de")["report"]["impression"] == ["Pleuraerguss im linken Unterfeld [ungeprüft]."]
     assert value["warnings"] == [{"code": "LOSSY", "text": "<b>x</b>"}]
     assert value["not_for_clinical_use"] is True
     assert value["image"]["width"] == 200
@@ -45,6 +49,7 @@ def test_a_film_that_is_not_assessed_has_no_score_anywhere(make):
     assert value["reasons"] == ["LATERAL", "BLANK"]
     assert value["findings"] == value["image_scores"] == []
     assert "score" not in json.dumps({key: each for key, each in value.items() if key != "image_scores"})
+    assert value["report"]["findings"] == []
 
 
 def test_a_file_that_could_not_be_read_has_a_document_too():

@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from defusedxml import ElementTree
 from fhir.resources.R4B.bundle import Bundle
 
 from lungspot.errors import FilmError
@@ -96,3 +97,16 @@ def test_a_header_without_a_study_is_refused(rg1_header, on):
     del rg1_header.StudyInstanceUID
     with pytest.raises(FilmError, match="NO_STUDY"):
         fhir_bundle(result, rg1_header)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Pleural effusion, left lower zone"), ("de", "Pleuraerguss im linken Unterfeld")]
+)
+def test_the_report_is_its_narrative(rg1_header, on, language, words):
+    bundle = fhir_bundle(on(rg1_header, path="<&>"), rg1_header, language=language)
+    check(bundle)
+    (report,) = resources(bundle, "DiagnosticReport")
+    paragraphs = [each.text for each in ElementTree.fromstring(report["text"]["div"])]
+    assert report["language"] == language
+    assert any(words in each and "90 %" in each for each in paragraphs)
+    assert "lungspot, mod" in paragraphs[0].lower()

@@ -13,7 +13,7 @@ from lungspot.detect import Standing, Thresholds, load_detector
 from lungspot.findings import DISEASES, Box, Finding, Reading, Side, State, Zone
 from lungspot.images import Orientation, read
 from lungspot.pipeline import assess
-from lungspot.report import Analysis, dicom_bytes, dicom_results, read_sr, statement
+from lungspot.report import Analysis, dicom_bytes, dicom_results, observations, read_sr, statement
 
 LIMITS = {"balanced": dict.fromkeys(DISEASES, Thresholds(0.5, 0.5))}
 FACING = {"known": Orientation("L", "F"), "mirrored": Orientation("R", "F"), "unknown": Orientation()}
@@ -77,6 +77,10 @@ def test_every_form_says_the_same_of_results_drawn_at_random(forms, make):
     @given(results(make(boxes=())), st.booleans())
     def check(result, experimental):
         assert forms.differences(result, header, experimental=experimental) == {}
+        told = statement(result, experimental=experimental)
+        groups = [([name.label for name in group], said.side, said.zone) for said in told.said for group in said.groups]
+        lines = [(list(line.labels), line.side, line.zone) for line in observations(result, told)]
+        assert sorted(map(str, lines)) == sorted(map(str, groups))
 
     check()
 

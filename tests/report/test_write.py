@@ -20,6 +20,7 @@ def test_each_format_is_a_file_of_its_kind(make, tmp_path):
 def test_a_file_that_could_not_be_read_has_no_picture(tmp_path):
     refusal = Refusal("x", FilmError("TRUNCATED", "x", "ends early"))
     assert json.loads(write(refusal, tmp_path / "x.json", "json").read_text())["reasons"] == ["TRUNCATED"]
+    assert "Not assessed by lungspot" in write(refusal, tmp_path / "x.txt", "text").read_text()
     for kind in ("png", "html"):
         with pytest.raises(ValueError, match="could not be read"):
             write(refusal, tmp_path / "x", kind)
@@ -40,4 +41,4 @@ def test_dicom_needs_the_film_s_header_and_may_have_nothing_to_show(rg1_header, 
 def test_every_form_has_an_ending_of_its_own():
     endings = {kind: ending_of(kind) for kind in FORMATS}
     assert len(set(endings.values())) == len(FORMATS)
-    assert (endings["png"], endings["sr"], endings["fhir"]) == ("png", "sr.dcm", "fhir.json")
+    assert [endings[kind] for kind in ("png", "text", "sr", "fhir")] == ["png", "txt", "sr.dcm", "fhir.json"]

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["detect", "report_refusal"]
 
 _TABLE: Final = "table"
-_STREAMED: Final = frozenset({_TABLE, "json", "coco", "csv"})  # what standard output can take
+_STREAMED: Final = frozenset({_TABLE, "json", "text", "coco", "csv"})  # what standard output can take
 _ENDS_WITH: Final = {
     "json": "json",
     "png": "png",
     "html": "html",
     "dcm": "sr",
     "csv": "csv",
+    "txt": "text",
 }  # what a file's name asks for
 _MOST_STDIN: Final = 512 << 20
 _MANY: Final = 20  # films from which on a process of its own for their decoding pays for its start
@@ -45,8 +46,8 @@ def detect(
         str,
         typer.Option(
             "--format",
-            help="table, json, png, html; DICOM: sr, gsps, sc, seg; fhir; one file for all films: coco, csv. "
-            "Several with commas.",
+            help="table, json, png, html, text (a report to copy); DICOM: sr, gsps, sc, seg; fhir; "
+            "one file for all films: coco, csv. Several with commas.",
             metavar="LIST",
         ),
     ] = "",
@@ -58,6 +59,7 @@ def detect(
     experimental: Annotated[
         bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
     ] = False,
+    language: Annotated[str, typer.Option(help="Of the report to copy: en or de.", metavar="CODE")] = "en",
     sr_class: Annotated[
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
@@ -73,19 +75,20 @@ def detect(
     from lungspot.detect import OPERATING_POINTS, load_detector
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
-    from lungspot.report import DICOM_KINDS, SR_CLASSES, require_dicom
+    from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom
     from lungspot.sources import films_in
 
     kinds = _formats(formats, out)
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
     require_one_of(sr_class, SR_CLASSES, "--sr-class")
+    require_one_of(language, LANGUAGES, "--language")
     if set(kinds) & set(DICOM_KINDS):
         require_dicom()
     ours: list[Path] = []
     sources = list(films_in(films, stream=cache(_standard_input), left_out=ours.append))
     if ours and not quiet:
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
-    looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental}
+    looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     forms = _Forms(kinds, out, sources, looks, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = load_detector(model, threads=2 if len(sources) == 1 else 1)
@@ -120,7 +123,7 @@ class _Forms:
     ) -> None:
         from lungspot.results import RUN_FILES, Results, RunFiles
 
-        self._kinds, self._out, self._experimental = kinds, out, looks["experimental"]
+        self._kinds, self._out, self._looks, self._single = kinds, out, looks, len(sources) == 1
         of_run = [kind for kind in kinds if kind in RUN_FILES]
         files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
         self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite) if of_run else None
@@ -135,14 +138,23 @@ class _Forms:
         if self._out is None and "json" in self._kinds:
             from lungspot.report import document
 
-            emit(document(result))
+            emit(document(result, language=self._looks["language"]))
+        if self._out is None and "text" in self._kinds:
+            self._print_report(result, film.name)
         if self._run is not None:
             rows = self._run.add(result)
             if self._out is None and "csv" in self._kinds:
                 write_text(rows)
         if _TABLE in self._kinds:
-            _print_table(result, film.name, experimental=self._experimental)
+            _print_table(result, film.name, experimental=self._looks["experimental"])
         return faults
+
+    def _print_report(self, result: Analysis | Refusal, name: str) -> None:
+        """Write a report to copy on stdout; of several films, each below its name."""
+        from lungspot.report import report_text
+
+        words = report_text(result, language=self._looks["language"], experimental=self._looks["experimental"])
+        write_text(words.text if self._single else f"== {printable(name)}\n{words.text}\n")
 
     def end(self) -> int:
         """Give what one file holds of the whole run; return how many files were written."""

@@ -14,7 +14,7 @@ from lungspot.detect.card import (
     Thresholds,
 )
 from lungspot.detect.correction import Correction
-from lungspot.detect.decode import calibrate, decode, sided
+from lungspot.detect.decode import calibrate, decode, side_and_zone, sided
 from lungspot.detect.detector import Detector, Raw, load_detector
 from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
@@ -68,6 +68,7 @@ __all__ = [
     "reaches",
     "run_gated",
     "seal_model",
+    "side_and_zone",
     "sided",
     "with_card",
 ]

@@ -2,32 +2,39 @@
 
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
-from lungspot.report.document import SCHEMA, document, schema, statement_to_json
+from lungspot.report.document import SCHEMA, document, report_to_json, schema, statement_to_json
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.marks import edge_letters
+from lungspot.report.observations import Observation, Review, Verdict, observations, review_from_json
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
+from lungspot.report.text import LANGUAGES, ReportText, report_text
 from lungspot.report.words import NOT_ASSESSED
 from lungspot.report.write import FORMATS, data_of, ending_of, write
 
 __all__ = [
     "DICOM_KINDS",
     "FORMATS",
+    "LANGUAGES",
     "NOT_ASSESSED",
     "PERCENTAGES",
     "SCHEMA",
     "SR_CLASSES",
     "Analysis",
     "Model",
+    "Observation",
     "Refusal",
+    "ReportText",
+    "Review",
     "Said",
     "Statement",
     "Status",
     "StructuredReport",
+    "Verdict",
     "color_of",
     "data_of",
     "dicom_bytes",
@@ -37,11 +44,15 @@ __all__ = [
     "ending_of",
     "fhir_bundle",
     "glow",
+    "observations",
     "overlay",
     "page",
     "read_sr",
+    "report_text",
+    "report_to_json",
     "require_dicom",
     "require_study",
+    "review_from_json",
     "schema",
     "statement",
     "statement_to_json",

@@ -16,16 +16,17 @@ from lungspot.detect import Anatomy, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
+from lungspot.report.text import ReportText, report_text
 
-__all__ = ["SCHEMA", "document", "schema", "statement_to_json"]
+__all__ = ["SCHEMA", "document", "report_to_json", "schema", "statement_to_json"]
 
 SCHEMA = "lungspot/1"
 
 
-def document(result: Analysis | Refusal) -> dict[str, Any]:
-    """Return the result as JSON values, keys in the order of the schema."""
+def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, Any]:
+    """Return the result as JSON values, keys in the order of the schema; ``language``: of the report to copy."""
     if isinstance(result, Refusal):
-        return _frame(result, _unread(result.path)) | _tail(None)
+        return _frame(result, _unread(result.path), language) | _tail(None)
     film, origin = result.radiograph, result.radiograph.origin
     image = {
         "path": origin.path,
@@ -38,7 +39,7 @@ def document(result: Analysis | Refusal) -> dict[str, Any]:
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
         "sop_instance_uid": origin.sop_instance_uid,
     }
-    value = _frame(result, image) | _tail(result.model)
+    value = _frame(result, image, language) | _tail(result.model)
     places = {index: place.number for place in result.places for index in place.members}
     value["findings"] = [_finding(result, index, places[index]) for index in range(len(result.boxed))]
     value["image_scores"] = [
@@ -72,6 +73,19 @@ def statement_to_json(told: Statement) -> dict[str, Any]:
         "experimental": list(told.unsaid),
         "not_looked_for": list(told.not_looked_for),
         "percentages": PERCENTAGES if told.assessed else None,
+    }
+
+
+def report_to_json(report: ReportText) -> dict[str, Any]:
+    """Return a report to copy as JSON values: the document's key ``report``."""
+    return {
+        "language": report.language,
+        "head": report.head,
+        "technique": report.technique,
+        "comparison": report.comparison,
+        "findings": [{"region": region, "text": text} for region, text in report.findings],
+        "impression": list(report.impression),
+        "note": report.note,
     }
 
 
@@ -153,7 +167,7 @@ def _unread(path: str) -> dict[str, Any]:
     return {"path": path} | dict.fromkeys(unknown)
 
 
-def _frame(result: Analysis | Refusal, image: dict[str, Any]) -> dict[str, Any]:
+def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "status": result.status,
@@ -162,6 +176,7 @@ def _frame(result: Analysis | Refusal, image: dict[str, Any]) -> dict[str, Any]:
         "findings": [],
         "image_scores": [],
         "statement": statement_to_json(statement(result)),
+        "report": report_to_json(report_text(result, language=language)),
         "operating_point": None,
     }
 

@@ -10,12 +10,14 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot import BANNER, __version__
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
+from lungspot.report.text import ReportText, report_text
 from lungspot.report.words import name_of, why
 
 if TYPE_CHECKING:
@@ -42,12 +44,13 @@ def fhir_bundle(
     source: Dataset | None = None,
     *,
     experimental: bool = False,
+    language: str = "en",
     now: datetime | None = None,
 ) -> Json:
     """Return the result as JSON values of a FHIR R4 ``Bundle`` (a collection).
 
     ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either.
-    ``experimental``: say experimental labels too, marked as such. A film
+    ``experimental``: say experimental labels too, marked as such. ``language``: of the report's narrative. A film
     that was not assessed gives a cancelled report with a reason and no probability. Raises FilmError ``NO_STUDY``.
     """
     from lungspot.report.source import key_of, source_of  # noqa: PLC0415 - loads pydicom
@@ -68,6 +71,8 @@ def fhir_bundle(
         entries[url("study")] = _study(film, url("patient"))
     observations = {url("observation", name): each | links for name, each in _observations(result, told)}
     report = _report(told, moment, list(observations))
+    words = report_text(result, language=language, experimental=experimental)
+    report |= {"language": language, "text": {"status": "generated", "div": _narrative(words)}}
     if film is not None:
         report |= {"subject": links["subject"], "imagingStudy": links["derivedFrom"]}
         if film.StudyDate:
@@ -95,6 +100,14 @@ def _report(told: Statement, moment: str, observations: list[str]) -> Json:
     }
     codes = [_concept(term_of(name.label)) | {"text": said.short} for said in told.said for name in said.told]
     return report | ({"conclusionCode": codes} if codes else {})
+
+
+def _narrative(words: ReportText) -> str:
+    """Return a report in words as XHTML, a paragraph a line."""
+    lines = "".join(f"<p>{escape(line)}</p>" for line in words.text.splitlines() if line)
+    return (
+        f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{words.language}" xml:lang="{words.language}">{lines}</div>'
+    )
 
 
 def _observations(result: Analysis | Refusal, told: Statement) -> Iterator[tuple[str, Json]]:

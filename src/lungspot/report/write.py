@@ -15,6 +15,7 @@ from lungspot.report.document import document
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
+from lungspot.report.text import report_text
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "data_of", "ending_of", "write"]
 
 # The forms that a result can be written in.
-FORMATS = ("json", "png", "html", *DICOM_KINDS, "fhir")
+FORMATS = ("json", "png", "html", "text", *DICOM_KINDS, "fhir")
 
 
 def ending_of(kind: str) -> str:
     """Return what the name of a result's file ends with, after the dot."""
-    return f"{kind}.dcm" if kind in DICOM_KINDS else "fhir.json" if kind == "fhir" else kind
+    return f"{kind}.dcm" if kind in DICOM_KINDS else {"fhir": "fhir.json", "text": "txt"}.get(kind, kind)
 
 
 def write(  # noqa: PLR0913 - each form has an option of its own
@@ -39,12 +40,14 @@ def write(  # noqa: PLR0913 - each form has an option of its own
     source: Dataset | None = None,
     sr_class: str = "comprehensive3d",
     experimental: bool = False,
+    language: str = "en",
 ) -> Path | None:
     """Write :func:`data_of` to ``target``, over what is there, and return it; OSError where that is impossible.
 
     Where there is nothing to show, nothing is written and None returned.
     """
-    data = data_of(result, kind, heatmap=heatmap, source=source, sr_class=sr_class, experimental=experimental)
+    looks: dict[str, Any] = {"heatmap": heatmap, "experimental": experimental, "language": language}
+    data = data_of(result, kind, source=source, sr_class=sr_class, **looks)
     if data is None:
         return None
     write_atomic(target, data)
@@ -59,17 +62,21 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     source: Dataset | None = None,
     sr_class: str = "comprehensive3d",
     experimental: bool = False,
+    language: str = "en",
 ) -> bytes | None:
     """Return one result in one of :data:`FORMATS` as the bytes of a file; None where there is nothing to show.
 
     ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
     DICOM object, and no patient in a FHIR bundle (docs/reference/dicom-results.md). ``experimental``: say experimental
-    labels too (JSON always holds them). Of a file that could not be read there are JSON, FHIR and an SR only.
+    labels too (JSON always holds them). ``language``: of the report's text, one of ``LANGUAGES``. Of a file that could
+    not be read there are JSON, text, FHIR and an SR only.
     """
     if kind == "json":
-        return _json(document(result))
+        return _json(document(result, language=language))
+    if kind == "text":
+        return report_text(result, language=language, experimental=experimental).text.encode()
     if kind == "fhir":
-        return _json(fhir_bundle(result, source, experimental=experimental))
+        return _json(fhir_bundle(result, source, experimental=experimental, language=language))
     if kind in DICOM_KINDS:
         if source is None:
             raise ValueError(f"no {kind} without the film's header")
