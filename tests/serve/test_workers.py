@@ -75,7 +75,7 @@ def test_nothing_about_the_patient_is_kept(start, dicom):
 
 def test_identifiers_are_kept_where_asked_for(start, dicom):
     server = start("--keep-identifiers")
-    data = dicom(**PATIENT, StudyDate="20200101")
+    data = dicom(**PATIENT, StudyDate="20200101", AccessionNumber="A17")
     value = server.read((f"<script>{SECRET}.dcm", data))[0]
     assert value["name"] == f"<script>{SECRET}.dcm"
     assert value["identity"] == {
@@ -83,7 +83,23 @@ def test_identifiers_are_kept_where_asked_for(start, dicom):
         "patient_name": f"{SECRET}^Jane",
         "birth_date": "1950-01-02",
         "study_date": "2020-01-01",
+        "accession": "A17",
+        "age_years": pytest.approx(70, abs=0.01),
     }
+    found = {}
+    for words in (
+        f"{SECRET} jane",
+        "2020-01-01",
+        "20200101",
+        "a17",
+        value["id"][:9],
+        "<SCRIPT>",
+        "nobody",
+        "jane 2021",
+    ):
+        rows = server.ask("POST", "/v1/worklist", {"search": words}).json["readings"]
+        found[words] = [(row["id"], row["study_date"]) for row in rows]
+    assert found == {words: [(value["id"], "2020-01-01")] for words in found} | {"nobody": [], "jane 2021": []}
     assert (server.data / "originals" / value["id"]).read_bytes() == data
     assert SECRET not in server.log.read_text()
     server.ask("DELETE", f"/v1/readings/{value['id']}")

@@ -26,6 +26,9 @@ def test_the_films_differ(server):
         ("newest", lambda row: -row["number"]),
         ("oldest", lambda row: row["number"]),
         ("score", lambda row: (-row["top"]["score"] if row["top"] else 1, row["number"])),
+        ("name", lambda row: row["name"]),
+        ("date", lambda row: -row["number"]),
+        ("status", lambda row: (row["reviewed"], row["status"] == "not_assessed", -row["urgency"], row["number"])),
     ],
 )
 def test_sorting(server, sort, key):
@@ -40,7 +43,7 @@ def test_pages_are_parts_of_the_whole(server):
     assert [row for page in pages for row in page["readings"]] == whole
     assert [len(page["readings"]) for page in pages] == [4, 4, 1, 0]
     assert {page["total"] for page in pages} == {9}
-    assert pages[0]["counts"] == {"queued": 0, "reading": 0, "done": 9}
+    assert pages[0]["counts"] == {"queued": 0, "reading": 0, "done": 9, "reviewed": 1, "not_assessed": 1}
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,40 @@ def test_some_films_alone(server):
     ids = [server.rows[5]["id"], server.rows[1]["id"], "nobody"]
     assert {row["id"] for row in listed(server, f"ids={','.join(ids)}")} == set(ids[:2])
     assert listed(server, "ids=,") == []
+
+
+def searched(server, **given):
+    return server.ask("POST", "/v1/worklist", given).json
+
+
+def test_words_are_found_in_names_that_only_the_page_knows(server):
+    rows = listed(server, "sort=oldest")
+    names = {row["id"]: f"day.zip/{9 - at}/Müller {at}.dcm" for at, row in enumerate(rows)}
+    assert searched(server, search="müller")["total"] == 0
+    assert searched(server, search="MÜLLER 3.dcm", names=names)["readings"] == [rows[3]]
+    by_name = searched(server, names=names, sort="name")["readings"]
+    assert [row["id"] for row in by_name] == list(names), "by the last part"
+    effusion = searched(server, search="EFFUSION", per_page=200)["readings"]
+    assert effusion
+    assert {row["id"] for row in effusion} == {row["id"] for row in rows if "ffusion" in row["headline"]}
+    assert rows[3] in searched(server, search="film 4")["readings"]
+
+
+def test_what_stands_beside_a_film(server):
+    rows = listed(server, "sort=urgency")
+    ids = [row["id"] for row in rows]
+    assert rows[-1]["reviewed"]
+    told = [server.get(f"/v1/readings?beside={each}&per_page=1").json["beside"] for each in ids]
+    assert [each["position"] for each in told] == list(range(9))
+    assert [each["next"] for each in told] == [*ids[1:], None]
+    assert [each["previous"] for each in told] == [None, *ids[:-1]]
+    assert [each["next_unread"] for each in told] == [*ids[1:-1], ids[0], ids[0]]
+    assert server.get("/v1/readings?beside=nobody").json["beside"]["position"] is None
+    assert "beside" not in server.get("/v1/readings").json
+    alone = searched(server, reviewed=True, beside=ids[0])
+    assert (alone["beside"]["position"], alone["beside"]["next"], alone["beside"]["next_unread"]) == (
+        None,
+        ids[-1],
+        None,
+    )
+    assert alone["counts"] == {"queued": 0, "reading": 0, "done": 9, "reviewed": 1, "not_assessed": 1}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydicom import config
 
+from lungspot.images.dicom_facts import age
 from lungspot.images.dicom_header import open_dicom
 from lungspot.images.dicom_values import date_of, text_of
 from lungspot.images.sandbox import DEFAULT, run
@@ -17,12 +18,17 @@ __all__ = ["Identity", "read_identity"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a DICOM film says about its patient, each as text, empty where it does not say; dates as ISO 8601."""
+    """What a DICOM film says about its patient and study, empty where it does not say; dates as ISO 8601.
+
+    ``accession``: the order's number. ``age_years``: on the day of the film; None where it does not say.
+    """
 
     patient_id: str = ""
     patient_name: str = ""
     birth_date: str = ""
     study_date: str = ""
+    accession: str = ""
+    age_years: float | None = None
 
 
 def read_identity(data: bytes, where: str) -> Identity:
@@ -40,6 +46,12 @@ def _identity(data: bytes, where: str) -> Identity:
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
         dataset = open_dicom(data, where).dataset
-        dates = (date_of(dataset, keyword) for keyword in ("PatientBirthDate", "StudyDate"))
-        said = ("" if day is None else day.isoformat() for day in dates)
-        return Identity(text_of(dataset, "PatientID"), text_of(dataset, "PatientName"), *said)
+        born, taken = (date_of(dataset, keyword) for keyword in ("PatientBirthDate", "StudyDate"))
+        return Identity(
+            text_of(dataset, "PatientID"),
+            text_of(dataset, "PatientName"),
+            "" if born is None else born.isoformat(),
+            "" if taken is None else taken.isoformat(),
+            text_of(dataset, "AccessionNumber"),
+            age(dataset),
+        )

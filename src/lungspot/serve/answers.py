@@ -112,6 +112,7 @@ class Row(_Answer):
     status: Status | None
     reasons: list[str]
     created: str
+    study_date: str | None
     finished: str | None
     headline: str | None
     labels: list[str]
@@ -125,11 +126,27 @@ class Row(_Answer):
 
 
 class Counts(_Answer):
-    """How many films are in each state."""
+    """How many films are in each state, were reviewed by anybody, and were not assessed."""
 
     queued: int
     reading: int
     done: int
+    reviewed: int
+    not_assessed: int
+
+
+class Beside(_Answer):
+    """Where one film stands in the whole list, and which films that are done are beside it.
+
+    ``position``: from 0; null where it is not in the list. ``next_unread``: the next that nobody reviewed; after the
+    last comes the first.
+    """
+
+    id: str
+    position: int | None
+    previous: str | None
+    next: str | None
+    next_unread: str | None
 
 
 class WorklistAnswer(_Marked):
@@ -140,6 +157,7 @@ class WorklistAnswer(_Marked):
     page: int
     per_page: int
     counts: Counts
+    beside: Beside | None = None
 
 
 class Agreement(_Answer):
@@ -186,6 +204,8 @@ class Identity(_Answer):
     patient_id: str | None
     birth_date: str | None
     study_date: str | None
+    accession: str | None = None
+    age_years: float | None = None
 
 
 class Prior(_Answer):

@@ -10,6 +10,7 @@ import sqlite3
 from typing import Final
 
 from lungspot.queue import MigrationStep
+from lungspot.serve.search_text import search_text
 
 __all__ = ["MIGRATIONS"]
 
@@ -81,4 +82,12 @@ def _due(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE readings ADD COLUMN due REAL NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due)
+def _found_by(connection: sqlite3.Connection) -> None:
+    """Keep what a film is found by (lungspot.serve.search_text), for a search looks at every film."""
+    connection.execute("ALTER TABLE readings ADD COLUMN found_by TEXT NOT NULL DEFAULT ''")
+    for number, *parts in connection.execute("SELECT number, name, headline, identity FROM readings").fetchall():
+        text = search_text(parts[0] or f"film {number}", *parts[1:])
+        connection.execute("UPDATE readings SET found_by = ? WHERE number = ?", (text, number))
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by)

@@ -15,7 +15,7 @@ from PIL import Image
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, edge_letters, overlay, page
-from lungspot.serve.answers import ReadingAnswer, UploadAnswer, WorklistAnswer
+from lungspot.serve.answers import ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
@@ -23,7 +23,7 @@ from lungspot.serve.pictures import draw, film_png, heat_png
 from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, floor_of, pixels_of, statements
 from lungspot.serve.reviews import reviews_of, truth_of
-from lungspot.serve.worklist import WorklistQuery, page_of, row_of, row_to_json
+from lungspot.serve.worklist import row_of, row_to_json
 
 __all__ = ["Identifier", "router"]
 
@@ -85,27 +85,6 @@ async def upload(request: Request, app: StateDep, name: Annotated[str, Query(max
 async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of bytes
     async for chunk in request.stream():
         yield chunk
-
-
-@router.get("/readings", response_model=WorklistAnswer)
-def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
-    app: StateDep,
-    sort: Literal["urgency", "newest", "oldest", "score"] = "urgency",
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    per_page: Annotated[int, Query(ge=1, le=200)] = 50,
-    state: Literal["queued", "reading", "done"] | None = None,
-    status: Literal["assessed", "not_assessed"] | None = None,
-    label: Annotated[str | None, Query(max_length=64)] = None,
-    min_score: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
-    reviewed: Literal["true", "false"] | None = None,
-    patient: Annotated[str | None, Query(max_length=64)] = None,
-    ids: Annotated[str | None, Query(max_length=4000)] = None,
-) -> dict[str, Any]:
-    """List films."""
-    listed = None if ids is None else tuple(filter(None, ids.split(",")))[:200]
-    seen = None if reviewed is None else reviewed == "true"
-    query = WorklistQuery(sort, page, per_page, state, status, label, min_score, seen, patient, listed)
-    return page_of(app.store, query)
 
 
 @router.get("/readings/{identifier}", response_model=ReadingAnswer, response_model_exclude_unset=True)

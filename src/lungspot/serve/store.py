@@ -30,6 +30,7 @@ from lungspot.durable import sync_path
 from lungspot.errors import RequestError
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard
 from lungspot.serve.migrations import MIGRATIONS
+from lungspot.serve.search_text import search_text
 
 __all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
 
@@ -220,8 +221,8 @@ class Store:
             return
         name = film.name if self.keep_identifiers else None
         db.execute(
-            "INSERT INTO readings (id, sha256, name, state, created) VALUES (?, ?, ?, 'queued', ?)",
-            (identifier, film.sha256, name, now()),
+            "INSERT INTO readings (id, sha256, name, state, created, found_by) VALUES (?, ?, ?, 'queued', ?, ?)",
+            (identifier, film.sha256, name, now(), search_text(name or "")),
         )
 
     def _release(self, identifier: str) -> None:

@@ -20,6 +20,7 @@ from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, statement
 from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
+from lungspot.serve.search_text import search_text
 from lungspot.serve.store import Store, Task
 
 __all__ = ["Workers"]
@@ -115,6 +116,7 @@ class Workers:
             save_arrays(result, self._store.pixels(task.id), self._store.maps(task.id))
         values = _columns(result) | self._patient(identity)
         values["record"] = json.dumps(to_record(result, keep_identifiers=keep), ensure_ascii=False, allow_nan=False)
+        values["found_by"] = search_text(task.name, values["headline"], values["identity"])
         self._store.finish(task, values, _scores(result))
         return str(values["status"])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lungspot.findings import taxonomy
@@ -12,22 +13,37 @@ from lungspot.serve.store import Store
 
 __all__ = ["SORTS", "WorklistQuery", "page_of", "row_of", "row_to_json"]
 
+_NAME: Final = "coalesce(n.value, r.name, 'film ' || r.number)"
+# The last part of a name, for that of an archive's member is ARCHIVE/FOLDER/FILE.
+_LAST: Final = f"substr({_NAME}, 1 + length(rtrim({_NAME}, replace({_NAME}, '/', ''))))"
+_DATE: Final = "coalesce(nullif(json_extract(r.identity, '$.study_date'), ''), substr(r.created, 1, 10))"
+_REVIEWED: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
+_STATUS: Final = f"CASE WHEN r.state <> 'done' THEN 2 WHEN {_REVIEWED} THEN 3 ELSE r.status = 'not_assessed' END"
 SORTS: Final = {
-    "urgency": "reviewed, r.urgency DESC, r.number",
+    "urgency": f"{_REVIEWED}, r.urgency DESC, r.number",
     "newest": "r.number DESC",
     "oldest": "r.number",
     "score": "coalesce(r.top_score, -1) DESC, r.number",
+    "name": f"{_LAST} COLLATE NOCASE, r.number",
+    "date": f"{_DATE} DESC, r.number DESC",
+    "status": f"{_STATUS}, r.urgency DESC, r.number",
 }
-_ROW: Final = """SELECT r.*,
-    EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number) AS reviewed,
+_HAS_WORD: Final = "instr(r.found_by, ?) OR instr(n.value, ?) OR instr(r.id, nullif(?, '')) = 1"
+_ID_WORD: Final = 6  # letters of an id; fewer would find too many films by chance
+_ROW: Final = f"""SELECT r.*, {_REVIEWED} AS reviewed,
     (SELECT json_group_array(label) FROM
         (SELECT label FROM scores s WHERE s.reading = r.number AND s.positive ORDER BY s.score DESC)) AS labels
-    FROM readings r"""
+    FROM readings r"""  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistQuery:
-    """Order, page and filters of a worklist; a filter that is None is not applied."""
+    """Order, page and filters of a worklist; a filter that is None is not applied.
+
+    ``words``: each must be part of what the film is found by (:mod:`lungspot.serve.search_text`) or of its name, or
+    begin its id. ``names``: file names by reading id that the server does not keep. ``beside``: the film whose place
+    and neighbours in the whole list are wanted.
+    """
 
     sort: str = "urgency"
     page: int = 1
@@ -39,26 +55,71 @@ class WorklistQuery:
     reviewed: bool | None = None
     patient: str | None = None
     ids: tuple[str, ...] | None = None
+    words: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    beside: str | None = None
 
 
 def page_of(store: Store, query: WorklistQuery) -> dict[str, Any]:
     """Return one page of the worklist as JSON values."""
     where, values = _conditions(query)
     order = SORTS[query.sort]
-    rows = store.all(
-        f"{_ROW} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
-        [*values, query.per_page, (query.page - 1) * query.per_page],
-    )
-    total = store.one(f"SELECT count(*) FROM readings r WHERE {where}", values)[0]  # noqa: S608 - our own words
-    counts = dict.fromkeys(("queued", "reading", "done"), 0)
-    counts |= {row[0]: row[1] for row in store.all("SELECT state, count(*) FROM readings GROUP BY state")}
-    return {
-        "readings": [row_to_json(row) for row in rows],
-        "total": total,
+    page = (query.per_page, (query.page - 1) * query.per_page)
+    numbers = [row[0] for row in store.all(_select("r.number", where, order) + " LIMIT ? OFFSET ?", [*values, *page])]
+    answer = {
+        "readings": [row_to_json(row) for row in _in_order(store, numbers)],
+        "total": store.one(_select("count(*)", where, "1"), values)[0],
         "page": query.page,
         "per_page": query.per_page,
-        "counts": counts,
+        "counts": _counts(store),
         "not_for_clinical_use": True,
+    }
+    if query.beside is not None:
+        listed = store.all(_select(f"r.id, r.state, {_REVIEWED} AS reviewed", where, order), values)
+        answer["beside"] = _beside(listed, query.beside)
+    return answer
+
+
+def _select(what: str, where: str, order: str) -> str:
+    """Return a query over the films; its first value is the JSON of names that only the asking page knows, by id."""
+    return (
+        f"WITH given AS MATERIALIZED (SELECT key, value FROM json_each(?)) SELECT {what}"  # noqa: S608 - our own words
+        f" FROM readings r LEFT JOIN given n ON n.key = r.id WHERE {where} ORDER BY {order}"
+    )
+
+
+def _in_order(store: Store, numbers: Sequence[int]) -> list[sqlite3.Row]:
+    """Return whole rows in a given order; only a page's, for what stands in one costs time."""
+    holes = ", ".join("?" * len(numbers))
+    rows = {row["number"]: row for row in store.all(f"{_ROW} WHERE r.number IN ({holes})", numbers)}
+    return [rows[number] for number in numbers if number in rows]
+
+
+def _counts(store: Store) -> dict[str, int]:
+    """Return how many films are in each state, were reviewed, and were not assessed."""
+    counts = dict.fromkeys(("queued", "reading", "done"), 0)
+    counts |= {row[0]: row[1] for row in store.all("SELECT state, count(*) FROM readings GROUP BY state")}
+    counts["reviewed"] = store.one("SELECT count(DISTINCT reading) FROM reviews")[0]
+    counts["not_assessed"] = store.one("SELECT count(*) FROM readings WHERE status = 'not_assessed'")[0]
+    return counts
+
+
+def _beside(listed: Sequence[sqlite3.Row], identifier: str) -> dict[str, Any]:
+    """Return where a film stands in the list, the films that are done beside it, and the next that nobody reviewed.
+
+    After the last comes the first. A film that is not in the list stands before its first.
+    """
+    at = next((at for at, row in enumerate(listed) if row["id"] == identifier), None)
+    here = -1 if at is None else at
+    after = [row for row in listed[here + 1 :] if row["state"] == "done"]
+    before = [row for row in listed[: max(here, 0)] if row["state"] == "done"]
+    unread = [row["id"] for row in after + before if not row["reviewed"]]
+    return {
+        "id": identifier,
+        "position": at,
+        "previous": before[-1]["id"] if before else None,
+        "next": after[0]["id"] if after else None,
+        "next_unread": unread[0] if unread else None,
     }
 
 
@@ -84,6 +145,7 @@ def row_to_json(row: sqlite3.Row) -> dict[str, Any]:
         "status": row["status"] if done else None,
         "reasons": [refused["code"]] if refused else list(record.get("reasons", ())),
         "created": row["created"],
+        "study_date": (json.loads(row["identity"] or "{}").get("study_date") or None) if done else None,
         "finished": row["finished"],
         "headline": row["headline"] if done else None,
         "labels": json.loads(row["labels"]) if done else [],
@@ -110,8 +172,10 @@ def _conditions(query: WorklistQuery) -> tuple[str, list[Any]]:
     elif query.min_score is not None:
         found.append(("r.top_score >= ?", [query.min_score]))
     if query.reviewed is not None:
-        reviewed = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
-        found.append((reviewed if query.reviewed else f"NOT {reviewed}", []))
+        found.append((_REVIEWED if query.reviewed else f"NOT {_REVIEWED}", []))
     if query.ids is not None:
         found.append((f"r.id IN ({', '.join('?' * len(query.ids))})", list(query.ids)))
-    return " AND ".join(text for text, _ in found) or "1", [value for _, values in found for value in values]
+    found += [(_HAS_WORD, [word, word, word if len(word) >= _ID_WORD else ""]) for word in query.words]
+    where = " AND ".join(f"({text})" for text, _ in found) or "1"
+    names = {key: name.casefold() for key, name in query.names.items()}
+    return where, [json.dumps(names), *(value for _, values in found for value in values)]
