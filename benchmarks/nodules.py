@@ -1,0 +1,120 @@
+"""How well small things are found where films are fine enough to show them: nodules, and pneumothoraces beside them.
+
+Reads the films of a split that are stored at 512 pixels (NIH, JSRT), each once with the model's second look and once
+without, and prints AP at IoU 0.3 with its interval over patients, and the share of true boxes found at one false box a
+film, for JSRT's nodules also by how hard they are to see. About two minutes.
+
+    .venv/bin/python benchmarks/nodules.py [--data ../shared/data] [--split test] [--model default]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungspot.datasets.catalog import load_all
+from lungspot.datasets.jsrt import subtlety
+from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.detect import Detector, decode, load_detector, look_again
+from lungspot.evaluate import FilmBoxes, ScoreLimits, by_patient, interval, tabulate_arrays, unit_weights
+from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities
+from lungspot.formats.case import Case, Split
+from lungspot.images import prepare, read
+from lungspot.train.data import known
+from lungspot.train.validate import STATES
+
+IOU = 0.3
+FINE = 512
+LABELS = ("nodule_mass", "pneumothorax")
+
+
+class Looked(NamedTuple):
+    """What is true and what was found of one label on one film."""
+
+    case: Case
+    film: FilmBoxes
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--split", type=Split, default=Split.TEST)
+    parser.add_argument("--model", default="default")
+    asked = parser.parse_args()
+    if not asked.data.is_dir():
+        print(f"{asked.data}: the films are not here; nothing measured")
+        return
+    detector = load_detector(asked.model)
+    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    mine = [case for case in cases if case.split is asked.split and case.dataset in {"nih", "jsrt"}]
+    grades = subtlety(asked.data / "jsrt")
+    print(f"{detector.card.name} {detector.card.version}, {asked.split}; second look: {detector.card.second_look}")
+    for again in (False, True) if detector.card.second_look else (False,):
+        looked = look(detector, mine, again=again)
+        for label in LABELS:
+            print(f"{label}, {'with' if again else 'without'} the second look")
+            for source in ("jsrt", "nih", None):
+                said = [one for one in looked[label] if source in {None, one.case.dataset}]
+                show(source or "all", said)
+            if label == "nodule_mass":
+                clear = [one for one in looked[label] if one.case.dataset == "jsrt" and grades.get(one.case.id, 3) >= 3]
+                show("jsrt 3 to 5", clear)
+
+
+def look(detector: Detector, cases: list[Case], *, again: bool) -> dict[str, list[Looked]]:
+    """Return, by label, what is found on the fine ones of the films."""
+    card = detector.card
+    found: dict[str, list[Looked]] = {label: [] for label in LABELS}
+    for case in cases:
+        film = read(case.image, sandboxed=False)
+        if min(film.pixels.shape) < FINE:
+            continue
+        prepared = prepare(film, card.input_size)
+        raw = detector.run(prepared.tensor)
+        raw = look_again(raw, film, detector) if again else raw
+        reading = decode(raw, prepared.placement, card, min_score=0.0)
+        size = np.array([film.frame.width, film.frame.height] * 2, dtype=np.float64)
+        truth = known(case, card.labels)
+        for label in LABELS:
+            column = card.labels.index(label)
+            boxed = [one for one in reading.of(label) if one.box is not None]
+            corners = np.array([one.box.corners for one in boxed], dtype=np.float64).reshape(-1, 4) / size
+            scores = np.array([one.score for one in boxed], dtype=np.float64)
+            true = truth.boxes[truth.labels == column].astype(np.float64)
+            film_boxes = FilmBoxes(STATES[int(truth.states[column])], true, corners, scores, 0.0)
+            found[label].append(Looked(case, film_boxes))
+    return found
+
+
+def show(name: str, looked: list[Looked]) -> None:
+    """Print one row: AP at IoU 0.3, and the share of true boxes found at one false box a film, with intervals."""
+    matched = tabulate_arrays([one.film for one in looked], "", ScoreLimits())
+    true = len(matched.true_film)
+    if not true:
+        return
+    rows = (unit_weights(len(looked)), by_patient([one.case.patient for one in looked], 500, 0))
+    texts = []
+    for metric in (_precision, _at_one):
+        point, spread = (metric(Ladder(matched, weights)) for weights in rows)
+        low, high = interval(spread) or (float("nan"), float("nan"))
+        texts.append(f"{float(point[0]):.3f} ({low:.3f} to {high:.3f})")
+    print(
+        f"  {name:12}{len(looked):5} films {true:4} boxes   AP@.3 {texts[0]}   found at one false box a film {texts[1]}"
+    )
+
+
+def _precision(ladder: Ladder) -> NDArray[np.float64]:
+    return coco_precision(ladder.climb(IOU))
+
+
+def _at_one(ladder: Ladder) -> NDArray[np.float64]:
+    return sensitivities(ladder, IOU, (1.0,))[:, 0]
+
+
+if __name__ == "__main__":
+    main()
