@@ -82,6 +82,22 @@ def test_rows_of_a_gzip_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("image;label\na,b;1\n", [{"image": "a,b", "label": "1"}]),  # a spreadsheet where the comma is decimal
+        ("image\tlabel\na;b\t1\n", [{"image": "a;b", "label": "1"}]),
+        ("image,label;x\na;b,1\n", [{"image": "a;b", "label;x": "1"}]),  # a comma in the header counts
+        ('"image";"label"\n"a";"1"\n', [{"image": "a", "label": "1"}]),
+    ],
+)
+def test_rows_are_parted_as_the_header_is(tmp_path, text, rows):
+    path = tmp_path / "a.csv"
+    path.write_text(text, encoding="utf-8")
+    assert [row for _, row in read_rows(path, ("image",))] == rows
+    assert list(header_of(path)) == list(rows[0])
+
+
+@pytest.mark.parametrize(
     ("content", "code", "words"),
     [
         (b"image\na\n", "DATASET_COLUMNS", "no column label (found: image)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 import zlib
@@ -88,13 +89,14 @@ def read_rows(
 ) -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file (``.gz`` too) whose header must have ``columns``.
 
+    Values are parted by commas, or as the header is, by semicolons or tabs where it has no comma (spreadsheets).
     ``names``: what to call the values instead of the header, where a publisher's header cannot be used as it is.
     ``errors``: what becomes of bytes that are not UTF-8, as ``open`` has it. Column names lose their outer spaces.
     Raises :class:`DatasetError`: a column is missing, a row is short, the file is not whole.
     """
     try:
         with open_text(path, errors) as file:
-            reader = csv.reader(file, strict=True)
+            reader = _rows_of(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in header]:
                 found = ", ".join(filter(None, header)) or "nothing"
@@ -116,7 +118,7 @@ def header_of(path: Path) -> tuple[str, ...]:
     """Return the column names of a CSV file; raises :class:`DatasetError`."""
     try:
         with open_text(path) as file:
-            return tuple(name.strip() for name in next(csv.reader(file), []))
+            return tuple(name.strip() for name in next(_rows_of(file), []))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
 
@@ -172,6 +174,13 @@ def open_text(path: Path, errors: str = "strict") -> IO[str]:
     if path.suffix == ".gz":
         return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors=errors, newline="")
     return path.open(encoding="utf-8-sig", errors=errors, newline="")
+
+
+def _rows_of(file: IO[str], *, strict: bool = False) -> Any:  # noqa: ANN401 - csv's reader has no public name
+    """Return a reader of rows, parted as the header is."""
+    line = file.readline()
+    mark = "," if "," in line else next((mark for mark in ";\t" if mark in line), ",")
+    return csv.reader(itertools.chain([line], file) if line else file, strict=strict, delimiter=mark)
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401

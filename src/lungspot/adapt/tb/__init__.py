@@ -1,0 +1,44 @@
+"""The table that a tuberculosis programme needs before it sets a threshold, of any CAD's scores (`lungspot tb`)."""
+
+from lungspot.adapt.tb.agreement import Agreement, Month, agreement, share, shares_by_month
+from lungspot.adapt.tb.bands import Division, divisions_of
+from lungspot.adapt.tb.chance import Estimate
+from lungspot.adapt.tb.choice import Choice, choices, meets
+from lungspot.adapt.tb.costs import Costs
+from lungspot.adapt.tb.discrimination import area_under_roc
+from lungspot.adapt.tb.people import People, read_people
+from lungspot.adapt.tb.planning import Plan, StudyAim, plan_study
+from lungspot.adapt.tb.table import Row, screening_table
+from lungspot.adapt.tb.targets import Target, read_targets
+from lungspot.adapt.tb.thresholds import thresholds_of
+from lungspot.adapt.tb.verification import Group, Verification, likely_triage, verify
+
+__all__ = [
+    "Agreement",
+    "Choice",
+    "Costs",
+    "Division",
+    "Estimate",
+    "Group",
+    "Month",
+    "People",
+    "Plan",
+    "Row",
+    "StudyAim",
+    "Target",
+    "Verification",
+    "agreement",
+    "area_under_roc",
+    "choices",
+    "divisions_of",
+    "likely_triage",
+    "meets",
+    "plan_study",
+    "read_people",
+    "read_targets",
+    "screening_table",
+    "share",
+    "shares_by_month",
+    "thresholds_of",
+    "verify",
+]

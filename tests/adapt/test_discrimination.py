@@ -1,0 +1,58 @@
+"""The area under the ROC curve, weighted."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from lungspot.adapt.tb import area_under_roc, verify
+
+
+def people(rng, number=600, confirmed=1.0):
+    sick = rng.random(number) < 0.15
+    score = np.round(rng.normal(1.2 * sick, 1), 1)  # with ties
+    reference = np.where((score >= 0.5) | (rng.random(number) < confirmed), sick, -1).astype(np.int8)
+    return score, reference, sick
+
+
+@pytest.mark.parametrize("confirmed", [1.0, 0.3])
+def test_the_area_is_that_of_scikit_learn(confirmed):
+    score, reference, _ = people(np.random.default_rng(1), confirmed=confirmed)
+    score[:5] = np.nan
+    verification = verify(score, reference, 0.5)
+    known = (reference >= 0) & np.isfinite(score)
+    expected = roc_auc_score(reference[known], score[known], sample_weight=verification.weight[known])
+    found = area_under_roc(score, reference, verification)
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.low < expected < found.high
+
+
+def test_its_interval_covers():
+    rng = np.random.default_rng(2)
+    truth = roc_auc_score(*reversed(people(rng, 400_000)[::2]))
+    covered = 0
+    for _ in range(60):
+        score, reference, _ = people(rng, confirmed=0.2)
+        found = area_under_roc(score, reference, verify(score, reference, 0.5))
+        covered += found.low <= truth <= found.high
+    assert covered >= stats.binom.ppf(0.001, 60, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("score", "reference", "value"),
+    [
+        ([0.1, 0.2], [0, 0], None),
+        ([0.1, 0.2], [1, 1], None),
+        ([0.1, 0.2], [0, 1], 1.0),
+        ([0.2, 0.2], [0, 1], 0.5),
+        ([np.nan, 0.2], [0, 1], None),
+    ],
+)
+def test_small_cases(score, reference, value):
+    score, reference = np.array(score), np.array(reference, dtype=np.int8)
+    assert area_under_roc(score, reference, verify(score, reference)).value == value
+
+
+def test_where_a_group_was_not_confirmed_at_all_there_is_no_area():
+    score, reference = np.array([0.9, 0.8, 0.1]), np.array([1, 0, -1], dtype=np.int8)
+    assert area_under_roc(score, reference, verify(score, reference, 0.5)).value is None
