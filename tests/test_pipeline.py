@@ -2,6 +2,7 @@ import io
 import json
 import pickle
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import jsonschema
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 import lungspot
 from lungspot.detect import AnatomyCard, load_detector
 from lungspot.errors import FilmError, ModelError
-from lungspot.images import Orientation
+from lungspot.images import Orientation, image_statistics
 from lungspot.pipeline import Film, analyze, analyze_all, assess
 from lungspot.report import Analysis, Refusal, document, schema
 
@@ -26,9 +27,9 @@ def picture(seed=0, height=120, width=100):
 
 
 def saying(result):
-    """What a result says, less where its film lay and how long it took."""
+    """What a result says, less where its film lay, how long it took and when it was made."""
     value = document(result)
-    del value["timing_ms"], value["image"]["path"]
+    del value["timing_ms"], value["made"], value["image"]["path"]
     return json.dumps(value)
 
 
@@ -52,6 +53,9 @@ def test_one_film_from_file_to_result(detector, films):
     assert len(result.agreement) == len(result.boxed)
     assert set(result.heat) == set(detector.card.labels)
     assert set(result.timings) == {"read", "detect", "explain"}
+    assert result.statistics == image_statistics(result.radiograph.pixels)
+    assert len(result.features) == 16
+    assert datetime.fromisoformat(result.made).utcoffset() == timedelta(0)
     assert result.radiograph.origin.path == str(films[0])
     assert all(result.is_positive(finding) for finding in result.boxed)
 

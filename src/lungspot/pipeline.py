@@ -8,17 +8,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Anatomy, Detector, anatomy, decode, left_side, load_detector, run_gated, sided
+from lungspot.detect import (
+    Anatomy,
+    Detector,
+    anatomy,
+    compact_features,
+    decode,
+    left_side,
+    load_detector,
+    run_gated,
+    sided,
+)
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
 from lungspot.findings import Frame, Reading, Side
-from lungspot.images import Notice, Radiograph, read
+from lungspot.images import Notice, Radiograph, image_statistics, read
 from lungspot.report import Analysis, Model, Refusal
 
 __all__ = ["Film", "analyze", "analyze_all", "assess"]
@@ -68,9 +79,10 @@ def assess(
     model = Model(detector.card, detector.sha256, detector.runtime)
     gated = run_gated(radiograph, detector)
     timings = {"read": read_ms, "detect": _since(start)}
+    looks, made = image_statistics(radiograph.pixels), _now()
     if gated.raw is None or gated.placement is None:
         said = (radiograph, model, None, gated.reasons, gated.notices)
-        return Analysis(*said, point=point, timings=timings, min_score=min_score)
+        return Analysis(*said, point=point, timings=timings, min_score=min_score, statistics=looks, made=made)
     start = time.perf_counter()
     card, turns = detector.card, gated.correction.quarter_turns
     seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure)
@@ -86,6 +98,9 @@ def assess(
         *(radiograph, model, reading, (), (*gated.notices, *_heart_side(left, seen)), heat, agreement),
         *(point, timings, min_score, turns),
         anatomy=None if seen is None else seen.moved(partial(gated.correction.box, upright=gated.placement.source)),
+        statistics=looks,
+        features=compact_features(gated.raw.features),
+        made=made,
     )
 
 
@@ -110,7 +125,7 @@ def analyze_all(
             radiograph, read_ms = done.result()
             yield assess(radiograph, detector, point=point, min_score=min_score, read_ms=read_ms)
         except FilmError as error:
-            yield Refusal(film.name, error.at(film.name))
+            yield Refusal(film.name, error.at(film.name), _now())
 
 
 def _agreement(reading: Reading, heat: Mapping[str, Heat], frame: Frame) -> Iterator[Agreement]:
@@ -146,6 +161,10 @@ def _ahead(work: Callable[[Film], T], films: Iterable[Film]) -> Iterator[tuple[F
 @lru_cache(maxsize=1)
 def _shipped() -> Detector:
     return load_detector()
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _since(start: float) -> float:

@@ -113,7 +113,7 @@ def test_nothing_done_is_3_and_a_refused_film_has_no_score_in_any_format(detect,
 
 def test_standard_input_and_zip_members_give_what_files_give(detect, films, tmp_path, monkeypatch):
     def said(value):
-        del value["timing_ms"], value["image"]["path"]
+        del value["timing_ms"], value["made"], value["image"]["path"]
         return value
 
     with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:

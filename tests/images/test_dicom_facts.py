@@ -4,7 +4,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.images import dicom_facts as facts
 from lungspot.images.dicom_header import open_dicom
-from lungspot.images.radiograph import Sex, View
+from lungspot.images.radiograph import Device, Sex, View
 
 
 def said(**elements):
@@ -43,6 +43,20 @@ def coded(value):
 )
 def test_the_view_is_what_the_file_says(dataset, view):
     assert facts.view(dataset) is view
+
+
+@pytest.mark.parametrize(
+    ("dataset", "device"),
+    [
+        (said(), Device()),
+        (said(Manufacturer=" Maker ", StationName="ROOM 1"), Device("Maker", "", "ROOM 1")),
+        (said(ManufacturerModelName=["", "DR 9000"]), Device("", "DR 9000", "")),
+        (said(Manufacturer="M" * 200), Device("M" * 64)),
+    ],
+)
+def test_the_device_is_what_the_file_says(dataset, device):
+    assert facts.device(dataset) == device
+    assert bool(device) == (device != Device())
 
 
 def test_a_damaged_view_code_says_nothing(make_dicom, gradient):

@@ -1,5 +1,8 @@
 """Films that cannot be read, disks that are full, bugs of ours: the worker goes on."""
 
+import contextlib
+import hashlib
+import json
 import resource
 import signal
 import sqlite3
@@ -64,6 +67,22 @@ def test_a_film_whose_pixels_cannot_be_read_gets_a_report_that_says_so(context, 
     (report,) = [dcmread(path) for path in context.spool.results(job)]
     assert report.Modality == "SR"
     assert report.preamble == bytes(128)
+
+
+def test_what_a_watch_looks_at_is_kept_once_a_film_and_longer_than_the_film(context, work, write_film):
+    good = write_film(1, StationName="ROOM 1")
+    for path in (good, write_film(2, PixelData=b"\0" * 16)):
+        admit(context, path)
+    work(count(context, analysed=2))
+    for job in context.spool.ready(5):
+        context.spool.sent(job)
+        context.spool.keep_facts(job, "{}")  # read once more: the first result counts
+    with contextlib.closing(sqlite3.connect(context.spool.folder / "journal.sqlite")) as db:
+        rows = [(row[0], row[1], json.loads(row[2])) for row in db.execute("SELECT sha256, source, body FROM facts")]
+    assert [row[:2] for row in rows] == [(hashlib.sha256(good.read_bytes()).hexdigest(), "CR1"), (rows[1][0], "CR1")]
+    assert [facts["status"] for _, _, facts in rows] == ["assessed", "not_assessed"]
+    assert rows[0][2]["device"].endswith("ROOM 1")
+    assert "Doe" not in json.dumps(rows)
 
 
 def test_a_film_without_a_result_of_the_kinds_asked_for_is_done_with(context, lines, work, write_film):

@@ -23,7 +23,7 @@ def test_a_film_is_either_read_or_refused(make):
     for wrong in ({"reasons": ("LATERAL",)}, {"reading": None}, {"agreement": read.agreement[:1]}):
         with pytest.raises(InputError):
             dataclasses.replace(read, **wrong)
-    for leak in ({"heat": read.heat}, {"agreement": read.agreement}, {"reasons": ()}):
+    for leak in ({"heat": read.heat}, {"agreement": read.agreement}, {"reasons": ()}, {"features": (0.5,)}):
         with pytest.raises(InputError):
             dataclasses.replace(refused, **leak)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from lungspot.detect import REASONS
 from lungspot.errors import FilmError
+from lungspot.images import Device, ImageStatistics, image_statistics
 from lungspot.report import Refusal, document, schema
 
 
@@ -43,6 +45,21 @@ def test_a_result_meets_the_schema_and_says_what_is_known(make):
     assert value["image"]["width"] == 200
 
 
+def test_what_a_watch_needs_is_in_it(make):
+    plain = make()
+    value = document(plain)
+    assert (value["image"]["bits"], value["image"]["device"], value["image"]["statistics"]) == (8, None, None)
+    assert (value["features"], value["made"]) == (None, None)
+    film = dataclasses.replace(plain.radiograph, device=Device("Maker", "", "ROOM 1"))
+    looks = image_statistics(film.pixels)
+    more = {"statistics": looks, "features": (0.5, -1.0), "made": "2026-01-02T03:04:05Z"}
+    value = document(dataclasses.replace(plain, radiograph=film, **more))
+    check(value)
+    assert value["image"]["device"] == {"manufacturer": "Maker", "model": "", "station": "ROOM 1"}
+    assert ImageStatistics.from_json(value["image"]["statistics"]) == looks
+    assert (value["features"], value["made"]) == ([0.5, -1.0], "2026-01-02T03:04:05Z")
+
+
 def test_a_film_that_is_not_assessed_has_no_score_anywhere(make):
     value = document(make(reasons=("LATERAL", "BLANK")))
     check(value)
@@ -50,6 +67,7 @@ def test_a_film_that_is_not_assessed_has_no_score_anywhere(make):
     assert value["findings"] == value["image_scores"] == []
     assert "score" not in json.dumps({key: each for key, each in value.items() if key != "image_scores"})
     assert value["report"]["findings"] == []
+    assert value["features"] is None
 
 
 def test_a_file_that_could_not_be_read_has_a_document_too():

@@ -1,7 +1,10 @@
 """Whose film it is: tied together by digests, kept only where that was asked for."""
 
+import contextlib
 import hashlib
 import io
+import json
+import re
 import sqlite3
 import time
 
@@ -42,6 +45,7 @@ def store(tmp_path):
 
 PATIENT = {"PatientID": f"{SECRET}1", "PatientName": f"{SECRET}^Jane", "PatientBirthDate": "19500102"}
 TEXTS = ("InstitutionName", "ReferringPhysicianName", "StudyDescription", "OperatorsName", "PatientComments")
+DEVICE = ("Manufacturer", "ManufacturerModelName", "StationName")
 
 
 def traces(server):
@@ -59,7 +63,7 @@ def traces(server):
 
 def test_nothing_about_the_patient_is_kept(start, dicom):
     server = start()
-    secrets = PATIENT | dict.fromkeys(TEXTS, SECRET) | {"StudyDate": "20200101"}
+    secrets = PATIENT | dict.fromkeys((*TEXTS, *DEVICE), SECRET) | {"StudyDate": "20200101"}
     films = [dicom(**secrets), dicom(**secrets, BodyPartExamined=f"HAND {SECRET}"), b"GIF8" + SECRET.encode()]
     films.append(dicom(**secrets, SOPInstanceUID="1.2.3.4.5.6.7.8.9"))
     values = server.read(*((f"{SECRET} {number}.dcm", data) for number, data in enumerate(films)))
@@ -71,11 +75,23 @@ def test_nothing_about_the_patient_is_kept(start, dicom):
     assert server.stop() == 0
     assert b"1.2.3.4.5.6.7.8.9" not in b"".join(path.read_bytes() for path in server.data.rglob("*") if path.is_file())
     assert b"2020-01-01" not in (server.data / "lungspot.db").read_bytes()
+    facts = facts_of(server.data)
+    assert [fact["status"] for fact in facts] == [value["status"] for value in values]
+    assert re.fullmatch("device [0-9a-f]{8}", facts[0]["device"])
+    assert facts[0]["device"] == facts[3]["device"]
+    assert facts[0]["scores"]
+    assert facts[2]["reasons"] == ["NOT_AN_IMAGE"]
+
+
+def facts_of(folder):
+    with contextlib.closing(sqlite3.connect(folder / "lungspot.db")) as db:
+        return [json.loads(row[0]) for row in db.execute("SELECT facts FROM readings ORDER BY number")]
 
 
 def test_identifiers_are_kept_where_asked_for(start, dicom):
     server = start("--keep-identifiers")
-    data = dicom(**PATIENT, StudyDate="20200101", AccessionNumber="A17")
+    device = {"StationName": "ROOM 1", "Manufacturer": "", "ManufacturerModelName": "X"}
+    data = dicom(**PATIENT, **device, StudyDate="20200101", AccessionNumber="A17")
     value = server.read((f"<script>{SECRET}.dcm", data))[0]
     assert value["name"] == f"<script>{SECRET}.dcm"
     assert value["identity"] == {
@@ -102,6 +118,8 @@ def test_identifiers_are_kept_where_asked_for(start, dicom):
     assert found == {words: [(value["id"], "2020-01-01")] for words in found} | {"nobody": [], "jane 2021": []}
     assert (server.data / "originals" / value["id"]).read_bytes() == data
     assert SECRET not in server.log.read_text()
+    assert [fact["device"] for fact in facts_of(server.data)] == ["X ROOM 1"]
+    assert value["result"]["image"]["device"]["station"] == "ROOM 1"
     server.ask("DELETE", f"/v1/readings/{value['id']}")
     assert not [path for path in server.data.rglob("*") if value["id"] in path.name]
 

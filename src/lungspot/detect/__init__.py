@@ -13,6 +13,7 @@ from lungspot.detect.card import (
     Standing,
     Thresholds,
 )
+from lungspot.detect.compact import compact_features
 from lungspot.detect.correction import Correction
 from lungspot.detect.decode import calibrate, decode, side_and_zone, sided
 from lungspot.detect.detector import Detector, Raw, load_detector
@@ -52,6 +53,7 @@ __all__ = [
     "at_point",
     "calibrate",
     "cardiothoracic_ratio",
+    "compact_features",
     "confine",
     "decode",
     "examine",

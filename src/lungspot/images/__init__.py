@@ -12,9 +12,10 @@ from lungspot.images.archive import is_archive, members
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
-from lungspot.images.radiograph import WARNINGS, Notice, Origin, Pixels, Radiograph, Sex, View
+from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
 from lungspot.images.read import dicom_bytes_of, read, read_header
 from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
+from lungspot.images.statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
     from lungspot.images.deidentify import Pseudonyms, without_patient
@@ -40,7 +41,9 @@ __all__ = [
     "SYNTAXES",
     "UNKNOWN_ORIENTATION",
     "WARNINGS",
+    "Device",
     "Identity",
+    "ImageStatistics",
     "Notice",
     "Orientation",
     "Origin",
@@ -55,6 +58,7 @@ __all__ = [
     "dicom_bytes_of",
     "draw_sides",
     "has_suffix",
+    "image_statistics",
     "is_archive",
     "is_uid",
     "members",

@@ -67,6 +67,7 @@ def _film(header: Header, doubts: list[Notice], origin: Origin) -> Radiograph:
         inverted=inverted,
         orientation=facts.orientation(dataset)[0],
         pixel_aspect=facts.aspect(dataset),
+        device=facts.device(dataset),
         notices=tuple(doubts),
     )
 

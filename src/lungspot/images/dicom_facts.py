@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 
 from lungspot.images.dicom_values import date_of, items_of, numbers_of, text_of, values_of, words_of
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
-from lungspot.images.radiograph import Notice, Sex, View
+from lungspot.images.radiograph import Device, Notice, Sex, View
 
-__all__ = ["age", "aspect", "body_part", "laterality", "notices", "orientation", "sex", "spacing", "view"]
+__all__ = ["age", "aspect", "body_part", "device", "laterality", "notices", "orientation", "sex", "spacing", "view"]
 
 _VIEWS: Final = {
     "PA": View.PA,
@@ -91,6 +91,12 @@ def sex(dataset: Dataset) -> Sex:
 def body_part(dataset: Dataset) -> str | None:
     """Return BodyPartExamined in capitals, None where the file does not say."""
     return text_of(dataset, "BodyPartExamined").upper() or None
+
+
+def device(dataset: Dataset) -> Device:
+    """Return maker, model and station of the device (PS3.3 C.7.5.1), each 64 characters at most."""
+    said = (text_of(dataset, keyword)[:64] for keyword in ("Manufacturer", "ManufacturerModelName", "StationName"))
+    return Device(*said)
 
 
 def spacing(dataset: Dataset) -> tuple[float, float] | None:

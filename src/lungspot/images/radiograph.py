@@ -12,7 +12,7 @@ from lungspot.errors import InputError
 from lungspot.findings import Frame
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 
-__all__ = ["WARNINGS", "Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]
+__all__ = ["WARNINGS", "Device", "Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]
 
 Pixels = NDArray[np.float32]
 
@@ -93,6 +93,19 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """What took the film, as its file says, each as text, empty where it does not: nothing about the patient."""
+
+    manufacturer: str = ""
+    model: str = ""
+    station: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether anything is said."""
+        return bool(self.manufacturer or self.model or self.station)
+
+
+@dataclass(frozen=True, slots=True)
 class Radiograph:
     """One film.
 
@@ -101,6 +114,7 @@ class Radiograph:
     when the file does not say. ``pixel_aspect``: how high to how wide a pixel is, in whole numbers; (1, 1) where the
     file does not say. ``orientation``: which side of the patient lies at which edge, as the file says; rasters cannot
     say. ``inverted``: the file stored dense as dark (MONOCHROME1, a TIFF whose zero is white).
+    ``device``: what took it.
     """
 
     pixels: Pixels
@@ -115,6 +129,7 @@ class Radiograph:
     inverted: bool = False
     orientation: Orientation = UNKNOWN_ORIENTATION
     pixel_aspect: tuple[int, int] = (1, 1)
+    device: Device = Device()
     notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:

@@ -57,4 +57,13 @@ def _claims(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX film_by_instance ON film (instance)")
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims)
+def _facts(connection: sqlite3.Connection) -> None:
+    """Make room for what `lungspot watch` looks at: the JSON of lungspot.adapt.film_facts, longer than for the film."""
+    connection.execute(
+        """CREATE TABLE facts (
+            sha256 TEXT PRIMARY KEY, time REAL NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL
+        ) STRICT"""
+    )
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts)

@@ -2,7 +2,8 @@
 
     films/SHA256.dcm        a film, whole (lungspot.queue says how it comes and goes)
     results/SHA256/NN.dcm   its results
-    journal.sqlite          one row a film: received → reading → analysed → sent, or failed
+    journal.sqlite          one row a film: received → reading → analysed → sent, or failed; and, for three years,
+                            what `lungspot watch` looks at, which says nothing about the patient
 
 A film is its bytes: sent twice, it is one film. Its row is removed from the queue, files first forgotten, only after
 the archive has said that it holds the results.
@@ -29,6 +30,7 @@ from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard
 __all__ = ["KEEP_SECONDS", "Job", "Spool"]
 
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
+_FACTS_SECONDS: Final = 3 * 366 * 86400
 _WITH_FILM: Final = frozenset({"received", "reading", "analysed", "failed"})
 _WITH_RESULTS: Final = frozenset({"analysed", "failed"})
 
@@ -159,6 +161,12 @@ class Spool:
             self.fail(job, "the node stopped each time it read this film")
         return None
 
+    def keep_facts(self, job: Job, facts: str) -> None:
+        """Keep what is watched of a film's result; of a film that is read again the first result counts."""
+        with self._journal.writing() as db:
+            row = (job.sha256, time.time(), job.source, facts)
+            db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", row)
+
     def keep_results(self, job: Job, files: Sequence[bytes]) -> None:
         """Keep the results of a film, ready to be sent; OSError where the disk is full, and then nothing is kept."""
         folder = self._results / job.sha256
@@ -258,6 +266,7 @@ class Spool:
         with self._journal.writing() as db:
             long_ago = time.time() - self._keep_seconds
             db.execute("DELETE FROM film WHERE state = 'sent' AND changed < ?", (long_ago,))
+            db.execute("DELETE FROM facts WHERE time < ?", (time.time() - _FACTS_SECONDS,))
         for sha256 in self._queue.missing(_WITH_FILM):  # the sender heard of no success
             self._queue.remove(sha256)
         for path, _ in self._queue.strays(_WITH_FILM):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
+from lungspot.adapt import film_facts
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, ModelError
 from lungspot.images import read_header
 from lungspot.node.context import NodeContext
 from lungspot.node.spool import Job, Spool
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results
+from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results, document
 
 __all__ = ["ResultOptions", "work"]
 
@@ -90,6 +93,7 @@ def _results(spool: Spool, job: Job, options: ResultOptions) -> list[bytes]:
     except (FilmError, ModelError) as error:
         if error.code in _PASSING and job.attempts < _DOUBTS:
             raise
-        result = Refusal(job.name, error)
+        result = Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     objects = dicom_results(read_header(path), result, kinds=options.kinds, sr_class=options.sr_class)
+    spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return [dicom_bytes(each) for each in objects]

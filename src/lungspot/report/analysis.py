@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lungspot.detect import Anatomy, ModelCard, Place, find_places, left_side, reaches
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Finding, Reading, Side
-from lungspot.images import Notice, Radiograph
+from lungspot.images import ImageStatistics, Notice, Radiograph
 
 __all__ = ["Analysis", "Model", "Refusal", "Status"]
 
@@ -44,7 +44,8 @@ class Analysis:
     point that decides what is positive. ``timings``: milliseconds by step. ``min_score``: what boxes had to reach,
     where the caller chose it; else the operating point's thresholds. ``quarter_turns``: those, against the clock, that
     set the film upright for reading. ``anatomy``: heart and lungs, in the film as its file stores it; None where the
-    model knows none.
+    model knows none. ``statistics``: how the picture looks. ``features``: the network's, made small
+    (:func:`lungspot.detect.compact_features`). ``made``: when, ISO 8601 in UTC.
     """
 
     radiograph: Radiograph
@@ -59,6 +60,9 @@ class Analysis:
     min_score: float | None = None
     quarter_turns: int = 0
     anatomy: Anatomy | None = None
+    statistics: ImageStatistics | None = None
+    features: tuple[float, ...] = ()
+    made: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse results that say both yes and no; make the mappings read-only."""
@@ -67,8 +71,8 @@ class Analysis:
         where = self.radiograph.origin.path
         if (self.reading is None) != bool(self.reasons):
             raise InputError("BAD_VALUE", where, "a film is either read or refused with a reason")
-        if self.reading is None and (self.heat or self.agreement or self.anatomy):
-            raise InputError("BAD_VALUE", where, "a film that is not assessed has no maps and no anatomy")
+        if self.reading is None and (self.heat or self.agreement or self.anatomy or self.features):
+            raise InputError("BAD_VALUE", where, "a film that is not assessed has no maps, no anatomy, no features")
         if self.agreement and len(self.agreement) != len(self.boxed):
             raise InputError("BAD_VALUE", where, f"{len(self.agreement)} agreements of {len(self.boxed)} boxes")
 
@@ -114,10 +118,11 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that could not even be read: its name as the caller knows it, and the error."""
+    """A file that could not even be read: its name as the caller knows it, the error, and when that was (UTC)."""
 
     path: str
     error: LungspotError
+    made: str | None = None
 
     @property
     def assessed(self) -> bool:

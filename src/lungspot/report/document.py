@@ -7,6 +7,7 @@ bytes. A film that is not assessed has empty ``findings`` and ``image_scores``; 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -38,6 +39,9 @@ def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, A
         "view": str(film.view),
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
         "sop_instance_uid": origin.sop_instance_uid,
+        "bits": film.bits,
+        "device": asdict(film.device) if film.device else None,
+        "statistics": None if result.statistics is None else result.statistics.to_json(),
     }
     value = _frame(result, image, language) | _tail(result.model)
     places = {index: place.number for place in result.places for index in place.members}
@@ -49,6 +53,7 @@ def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, A
     ]
     if result.anatomy is not None:
         value["anatomy"] = _anatomy(result.anatomy)
+    value["features"] = list(result.features) or None
     value["operating_point"] = result.point
     value["timing_ms"] = {step: round(each, 1) for step, each in result.timings.items()}
     notices = (*film.notices, *result.notices)
@@ -163,8 +168,8 @@ def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
 
 
 def _unread(path: str) -> dict[str, Any]:
-    unknown = ("sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
-    return {"path": path} | dict.fromkeys(unknown)
+    facts = ("sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
+    return {"path": path} | dict.fromkeys((*facts, "bits", "device", "statistics"))
 
 
 def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> dict[str, Any]:
@@ -178,6 +183,8 @@ def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> 
         "statement": statement_to_json(statement(result)),
         "report": report_to_json(report_text(result, language=language)),
         "operating_point": None,
+        "features": None,
+        "made": result.made,
     }
 
 

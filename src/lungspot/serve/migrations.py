@@ -90,4 +90,9 @@ def _found_by(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE readings SET found_by = ? WHERE number = ?", (text, number))
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by)
+def _facts(connection: sqlite3.Connection) -> None:
+    """Make room for what `lungspot watch` looks at: JSON of lungspot.adapt.film_facts, nothing about the patient."""
+    connection.execute("ALTER TABLE readings ADD COLUMN facts TEXT")
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import CODES, FilmError, LungspotError
 from lungspot.findings import reading_from_json, reading_to_json
-from lungspot.images import WARNINGS, Notice, Orientation, Origin, Radiograph, View
+from lungspot.images import WARNINGS, Device, ImageStatistics, Notice, Orientation, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document, statement, statement_to_json
 
 __all__ = [
@@ -50,7 +50,7 @@ def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str
     """Return a result as JSON values, less its arrays."""
     if isinstance(result, Refusal):
         error = result.error
-        return {"refused": {"code": error.code, "reason": error.reason, "advice": error.advice}}
+        return {"refused": {"code": error.code, "reason": error.reason, "advice": error.advice}, "made": result.made}
     film, origin = result.radiograph, result.radiograph.origin
     notices = [
         (n.code, n.text if keep_identifiers or n.code not in _QUOTING else WARNINGS[n.code]) for n in film.notices
@@ -67,8 +67,12 @@ def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str
             "pixel_aspect": film.pixel_aspect,
             "orientation": (film.orientation.right, film.orientation.bottom),
             "view": film.view,
+            "device": asdict(film.device) if keep_identifiers and film.device else None,
             "notices": notices,
         },
+        "statistics": None if result.statistics is None else result.statistics.to_json(),
+        "features": list(result.features),
+        "made": result.made,
         "quarter_turns": result.quarter_turns,
         "reasons": list(result.reasons),
         "notices": [(notice.code, notice.text) for notice in result.notices],
@@ -106,7 +110,7 @@ def from_record(
     if "refused" in record:
         said = record["refused"]
         code = said["code"] if said["code"] in CODES else "NOT_READABLE"
-        return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]))
+        return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]), record.get("made"))
     film = record["film"]
     width, height = film["width"], film["height"]
     grey = _flat(height, width) if pixels is None else pixels_of(pixels, width, height).astype(np.float32) / _WHITE
@@ -119,9 +123,11 @@ def from_record(
         View(film["view"]),
         orientation=Orientation(*film.get("orientation", ())),  # records of 0.1 have none
         pixel_aspect=(aspect[0], aspect[1]),
+        device=Device(**(film.get("device") or {})),
         notices=tuple(Notice(*each) for each in film["notices"]),
     )
     reading = None if record["reading"] is None else reading_from_json(record["reading"])
+    looks = record.get("statistics")  # records of 0.1 have none of these three
     heat: dict[str, NDArray[np.float32]] = {}
     if maps is not None and reading is not None:
         heat = dict(zip(model.card.labels, np.load(maps, allow_pickle=False), strict=True))
@@ -135,6 +141,9 @@ def from_record(
         tuple(record["agreement"]),
         timings=record["timings"],
         quarter_turns=record.get("quarter_turns", 0),
+        statistics=None if looks is None else ImageStatistics.from_json(looks),
+        features=tuple(record.get("features", ())),
+        made=record.get("made"),
     )
 
 

@@ -14,14 +14,15 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any, Final
 
+from lungspot.adapt import film_facts
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, SetupError
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis, Refusal, statement
+from lungspot.report import Analysis, Refusal, document, statement
 from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
 from lungspot.serve.search_text import search_text
-from lungspot.serve.store import Store, Task
+from lungspot.serve.store import Store, Task, now
 
 __all__ = ["Workers"]
 
@@ -111,12 +112,13 @@ class Workers:
             result = analyze(data, self._detector, min_score=floor_of(self._detector.card))
             identity = read_identity(data, task.name)
         except FilmError as error:
-            result = Refusal(task.name, error)
+            result = Refusal(task.name, error, now())
         if isinstance(result, Analysis):
             save_arrays(result, self._store.pixels(task.id), self._store.maps(task.id))
         values = _columns(result) | self._patient(identity)
         values["record"] = json.dumps(to_record(result, keep_identifiers=keep), ensure_ascii=False, allow_nan=False)
         values["found_by"] = search_text(task.name, values["headline"], values["identity"])
+        values["facts"] = json.dumps(self._facts(result), ensure_ascii=False, allow_nan=False)
         self._store.finish(task, values, _scores(result))
         return str(values["status"])
 
@@ -132,6 +134,13 @@ class Workers:
             day = date.fromisoformat(identity.study_date).toordinal() - int(shift[:8], 16) % 20_000
         kept = json.dumps(asdict(identity)) if self._store.keep_identifiers and any(asdict(identity).values()) else None
         return {"patient": None if key is None else f"p{key}", "day": day, "identity": kept}
+
+    def _facts(self, result: Analysis | Refusal) -> dict[str, Any]:
+        """Return what the watch looks at; devices can be told apart and, without identifiers, not be named."""
+        facts = film_facts(document(at_point(result, _POINT) if isinstance(result, Analysis) else result))
+        if facts["device"] is not None and not self._store.keep_identifiers:
+            facts["device"] = f"device {self._digest(b'device', facts['device'])[:8]}"
+        return facts
 
     def _digest(self, what: bytes, text: str) -> str:
         return hmac.new(self._store.salt + what, text.encode(), hashlib.sha256).hexdigest()
