@@ -47,6 +47,15 @@ def test_a_film_becomes_a_png_of_the_depth_asked_for(convert, film, tmp_path, op
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.tiff", "out.png"]
 
 
+def test_pixels_that_are_not_square_stay_so(convert, tmp_path):
+    film, out = tmp_path / "film.tiff", tmp_path / "out.png"
+    Image.fromarray(LEVELS).save(film, dpi=(200, 100))
+    assert convert(film, "-o", out)[0] == 0
+    one, two = read(film), read(out)
+    assert one.pixel_aspect == two.pixel_aspect == (2, 1)
+    np.testing.assert_allclose(one.pixels, two.pixels, atol=1 / 65535)
+
+
 def test_a_film_of_8_bits_stays_one(convert, tmp_path):
     film, out = tmp_path / "film.png", tmp_path / "out.png"
     Image.fromarray((LEVELS >> 8).astype(np.uint8)).save(film)

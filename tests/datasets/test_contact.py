@@ -42,6 +42,15 @@ def test_boxes_stand_in_the_shape_of_the_native_frame(film):
     assert colour_at(sheet, 200 + GAP, 210 + GAP) == "#1B1B1B"  # below the film: the paper
 
 
+def test_a_film_whose_pixels_are_not_square_is_stretched_and_its_boxes_with_it(tmp_path):
+    path = tmp_path / "1.tiff"
+    Image.new("L", (200, 100), 0).save(path, dpi=(200, 100))
+    sheet = contact_sheet([case(boxed("R1", (50, 40, 150, 90)), image=path)], cell=400)
+    for x, y in ((100, 160), (299, 160), (100, 359), (299, 359)):
+        assert colour_at(sheet, x + GAP, y + GAP) == COLOURS[0]
+    assert colour_at(sheet, 200 + GAP, 390 + GAP) == "#000000"  # the film fills the cell
+
+
 def test_each_reader_has_a_colour_and_a_place_in_the_legend(film):
     readings = [boxed("R2", (10, 40, 60, 90)), boxed("R1", (100, 40, 150, 90), (120, 50, 190, 95))]
     sheet = contact_sheet([case(*readings, image=film)], cell=400)

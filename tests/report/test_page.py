@@ -3,6 +3,7 @@ import hashlib
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 from playwright.sync_api import sync_playwright
 
@@ -72,6 +73,17 @@ def test_the_page_holds_film_boxes_maps_and_card(make):
     assert set(data["heat"]) == {"effusion", "cardiomegaly"}
     assert dict(data["card"])["Terms"] == "research"
     assert "Research use only" in page(make())
+
+
+def test_a_film_whose_pixels_are_not_square_is_stretched_and_its_frames_with_it(make):
+    square = make()
+    tall = replace(square, radiograph=replace(square.radiograph, pixel_aspect=(2, 1)))
+    one, two = (json.loads(read(page(each)).text["data"]) for each in (square, tall))
+    assert (two["pixels"], two["frame"]) == ([200, 300], [200, 600])
+    stretched = [[x0, 2 * y0, x1, 2 * y1] for x0, y0, x1, y1 in (mark["box"] for mark in one["marks"])]
+    assert [mark["box"] for mark in two["marks"]] == stretched != []
+    assert "Pixel height : width" not in dict(one["facts"])
+    assert dict(two["facts"])["Pixel height : width"].startswith("2 : 1")
 
 
 def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):

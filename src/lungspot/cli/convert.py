@@ -34,7 +34,7 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a film as a grey PNG: white is dense, the film's whole range is used, nothing about the patient is kept."""
-    from lungspot.images import read
+    from lungspot.images import read, with_pixel_shape
 
     if out.suffix.lower() != ".png":
         raise typer.BadParameter("the output must end in .png", param_hint="'-o'")
@@ -44,7 +44,7 @@ def convert(
     depth = int(bits.value) if bits is not None else 8 if radiograph.bits <= 8 else 16
     if not out.parent.is_dir():
         raise SetupError("NOT_WRITABLE", out, "its folder does not exist")
-    outputs.write(out, _png(radiograph.pixels, depth))
+    outputs.write(out, with_pixel_shape(_png(radiograph.pixels, depth), radiograph.pixel_aspect))
     say(printable(f"{out}: {radiograph.frame.width} x {radiograph.frame.height} pixels, {depth} bits"))
 
 

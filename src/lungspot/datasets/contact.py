@@ -88,7 +88,7 @@ def _readers(cases: Iterable[Case], labels: set[str]) -> list[str]:
 
 
 def _film(case: Case, cell: int) -> tuple[Image, list[Field]]:
-    """Return the film in the shape of its frame, within the cell, and where L and R stand on it.
+    """Return the film as it is to be seen, within the cell, and where L and R stand on it.
 
     A field with the reason where there is none.
     """
@@ -96,12 +96,14 @@ def _film(case: Case, cell: int) -> tuple[Image, list[Field]]:
 
     try:
         if case.image is None:
-            size = _within(case.frame or Frame(1, 1), cell)
+            frame = case.frame or Frame(1, 1)
+            size = _within(frame.width, frame.height, cell)
             field, reason = Image.new("RGB", size, "#444444"), "no film here: annotations only"
         else:
             film = read(case.image)
             grey = Image.fromarray((film.pixels * 255).round().astype("uint8"))
-            size = _within(case.frame or film.frame, cell)
+            frame, (high, wide) = case.frame or film.frame, film.pixel_aspect
+            size = _within(frame.width, frame.height * high / wide, cell)
             shown = grey.resize(size, Image.Resampling.LANCZOS).convert("RGB")
             return shown, draw_sides(ImageDraw.Draw(shown, "RGBA"), film.orientation.letters, size)
     except LungspotError as error:
@@ -110,9 +112,9 @@ def _film(case: Case, cell: int) -> tuple[Image, list[Field]]:
     return field, []
 
 
-def _within(frame: Frame, cell: int) -> tuple[int, int]:
-    scale = cell / max(frame.width, frame.height)
-    return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+def _within(width: float, height: float, cell: int) -> tuple[int, int]:
+    scale = cell / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _marks(case: Case, size: tuple[int, int], place: tuple[int, int], labels: set[str]) -> list[_Mark]:

@@ -306,7 +306,10 @@ def _small(pair: Pair) -> bytes:
         return b""
     film = read(pair.image)
     picture = Image.fromarray((normalise(film.pixels) * 255).round().astype(np.uint8))
-    picture.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    scale = min(_LARGEST / max(film.proportions), 1)
+    wide, high = (max(round(side * scale), 1) for side in film.proportions)
+    if (wide, high) != picture.size:
+        picture = picture.resize((wide, high), Image.Resampling.LANCZOS)
     picture = picture.convert("RGB")
     draw_sides(ImageDraw.Draw(picture, "RGBA"), film.orientation.letters, picture.size)
     buffer = io.BytesIO()

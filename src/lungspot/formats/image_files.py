@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative, there
-from lungspot.images import IMAGE_SUFFIXES, read
+from lungspot.images import IMAGE_SUFFIXES, read, with_pixel_shape
 from lungspot.outputs import writing
 
 __all__ = [
@@ -246,8 +247,9 @@ def _is_shown(film: Path) -> bool:
 def _bring(film: Path, target: Path, films: FilmTransfer, *, render: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if render:
-        levels = np.round(read(film).pixels * 255).astype(np.uint8)
-        Image.fromarray(levels).save(target, format="PNG")
+        shown, buffer = read(film), io.BytesIO()
+        Image.fromarray(np.round(shown.pixels * 255).astype(np.uint8)).save(buffer, format="PNG")
+        target.write_bytes(with_pixel_shape(buffer.getvalue(), shown.pixel_aspect))
     elif films is FilmTransfer.LINK:
         target.symlink_to(relative(film, target.parent))
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lungspot.images.archive import is_archive, members
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
+from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
 from lungspot.images.read import dicom_bytes_of, read, read_header
@@ -76,6 +77,7 @@ __all__ = [
     "values_of",
     "walk",
     "whole_of",
+    "with_pixel_shape",
     "without_patient",
     "words_of",
 ]

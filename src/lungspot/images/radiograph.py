@@ -150,3 +150,9 @@ class Radiograph:
     def frame(self) -> Frame:
         """The frame that boxes on this film are in."""
         return Frame(self.pixels.shape[1], self.pixels.shape[0])
+
+    @property
+    def proportions(self) -> tuple[float, float]:
+        """Width and height of the film as it is to be seen, in widths of a pixel: its frame where pixels are square."""
+        (rows, columns), (high, wide) = self.pixels.shape, self.pixel_aspect
+        return float(columns), rows * high / wide

@@ -28,6 +28,7 @@ from lungspot.errors import FilmError
 from lungspot.images.codestream import tiff_pages
 from lungspot.images.end_marker import decode_whole
 from lungspot.images.grey import luma, stretch, tabulate
+from lungspot.images.pixel_shape import pixel_shape, shape_of
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
 from lungspot.images.size import check_size
 from lungspot.images.tiff import is_tiff, needs_tifffile, read_tiff
@@ -85,6 +86,7 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
             _refuse_drawing(picture, where)
             check_size(*picture.size, where)
             notices = _notices(picture, data, origin.kind)
+            shape = shape_of(picture, picture.getexif().get(ExifTags.Base.Orientation, 1))
             picture.load()
             if origin.kind == "png" and data[24] == _DEEP:
                 pixels, bits, colored = _deep_png(data, picture)
@@ -107,7 +109,7 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
         raise FilmError(code, where, f"the {origin.kind.upper()} cannot be decoded ({error})") from error
     if colored:
         notices = (*notices, _CONVERTED)
-    return Radiograph(pixels, replace(origin), bits, notices=notices)
+    return Radiograph(pixels, replace(origin), bits, pixel_aspect=shape, notices=notices)
 
 
 def _refuse_drawing(picture: Image.Image, where: str) -> None:
@@ -125,7 +127,10 @@ def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
     pixels, colored = _from_samples(found.stored, found.orientation, alpha=found.alpha, inverted=found.white_is_zero)
     if colored:
         notices = (*notices, _CONVERTED)
-    return Radiograph(pixels, replace(origin), found.bits, inverted=found.white_is_zero, notices=notices)
+    shape = pixel_shape(*found.density, found.orientation)
+    return Radiograph(
+        pixels, replace(origin), found.bits, inverted=found.white_is_zero, pixel_aspect=shape, notices=notices
+    )
 
 
 def _deep_png(data: bytes, picture: Image.Image) -> tuple[Pixels, int, bool]:

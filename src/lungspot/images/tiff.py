@@ -47,6 +47,7 @@ class TiffPicture:
     """A TIFF's first picture as it is stored: shape (height, width) or (height, width, samples).
 
     ``alpha``: the last sample is opacity, from 0 to the greatest value. ``orientation``: as EXIF has it, 1 to 8.
+    ``density``: dots a length, across and down; 0 where it does not say.
     """
 
     stored: NDArray[Any]
@@ -54,6 +55,7 @@ class TiffPicture:
     white_is_zero: bool
     alpha: bool
     orientation: int
+    density: tuple[float, float]
 
 
 def is_tiff(data: bytes) -> bool:
@@ -96,7 +98,17 @@ def read_tiff(data: bytes, where: str) -> TiffPicture:
         orientation = page.tags.get(274)
         turn = int(orientation.value) if orientation is not None and orientation.value in range(1, 9) else 1
         alpha = samples == (2 if photometric != _RGB else 4) and 2 in map(int, page.extrasamples)
-        return TiffPicture(stored, bits, photometric == _WHITE_IS_ZERO, alpha, turn)
+        density = _density(page, 282), _density(page, 283)
+        return TiffPicture(stored, bits, photometric == _WHITE_IS_ZERO, alpha, turn, density)
+
+
+def _density(page: TiffPage, code: int) -> float:
+    """Return a resolution, stored as a fraction; 0 where there is none."""
+    tag = page.tags.get(code)
+    try:
+        return float(tag.value[0]) / float(tag.value[1]) if tag is not None else 0.0
+    except (TypeError, ValueError, IndexError, ArithmeticError):
+        return 0.0
 
 
 def _problem(page: TiffPage) -> str:

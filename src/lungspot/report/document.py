@@ -38,6 +38,7 @@ def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, A
         "format": origin.kind,
         "view": str(film.view),
         "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
+        "pixel_aspect": list(film.pixel_aspect),
         "sop_instance_uid": origin.sop_instance_uid,
         "bits": film.bits,
         "device": asdict(film.device) if film.device else None,
@@ -168,8 +169,8 @@ def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
 
 
 def _unread(path: str) -> dict[str, Any]:
-    facts = ("sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
-    return {"path": path} | dict.fromkeys((*facts, "bits", "device", "statistics"))
+    facts = ("sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "pixel_aspect")
+    return {"path": path} | dict.fromkeys((*facts, "sop_instance_uid", "bits", "device", "statistics"))
 
 
 def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> dict[str, Any]:

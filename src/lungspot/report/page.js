@@ -28,7 +28,7 @@ const view = { boxes: true, heat: false, below: false };
 
 const [width, height] = data.frame;
 $("picture").src = data.picture;
-$("picture").alt = `The chest film, ${width} by ${height} pixels`;
+$("picture").alt = `The chest film, ${data.pixels.join(" by ")} pixels`;
 $("status").textContent = data.status;
 $("headline").textContent = data.headline;
 for (const warning of data.warnings) add($("warnings"), "li", warning);

@@ -59,16 +59,19 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
     ]
     best = rows[0]["names"][0]["label"] if rows else scores[0]["label"] if scores else None
     labels = dict.fromkeys([name["label"] for row in rows for name in row["names"]] + ([best] if best else []))
+    wide, high = result.radiograph.proportions
+    tall = high / result.radiograph.frame.height
     return {
         "assessed": told.assessed,
         "status": result.status.replace("_", " "),
         "headline": told.headline,
-        "frame": [result.radiograph.frame.width, result.radiograph.frame.height],
+        "pixels": [result.radiograph.frame.width, result.radiograph.frame.height],
+        "frame": [wide, high],  # of square pixels: letters are not stretched with the film
         "edges": edge_letters(result) or {"left": SIDE_UNKNOWN},
         "picture": _jpeg(film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)),
         "said": rows,
         "marks": [
-            {"place": mark.place, "box": mark.box.corners, "color": mark.color, "lines": mark.lines}
+            {"place": mark.place, "box": mark.box.scale(1, tall).corners, "color": mark.color, "lines": mark.lines}
             for mark in marks_of(told)
         ],
         "image_scores": scores,
@@ -137,6 +140,9 @@ def _facts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("View", image["view"]),
         ("Pixel spacing", f"{spacing[0]:g} x {spacing[1]:g} mm" if spacing else "not stated"),
     ]
+    high, wide = image["pixel_aspect"]
+    if high != wide:
+        rows.append(("Pixel height : width", f"{high} : {wide}; the picture is stretched"))
     if image["sop_instance_uid"]:
         rows.append(("SOP instance", image["sop_instance_uid"]))
     return rows

@@ -29,8 +29,7 @@ def film_picture(radiograph: Radiograph, *, smallest: int, largest: int) -> Imag
 
     Its pixels are square: a film whose own are higher than wide is stretched.
     """
-    frame, (high, wide) = radiograph.frame, radiograph.pixel_aspect
-    shape = (frame.width, frame.height * high / wide)
+    shape = radiograph.proportions
     long = max(shape)
     factor = min(max(long, smallest), largest) / long
     size = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
 from lungspot.formats import ANNOTATION_FORMATS
-from lungspot.images import View
+from lungspot.images import View, with_pixel_shape
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
 from lungspot.serve.store import Store
@@ -117,6 +117,11 @@ def csv_text(store: Store, names: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
+def _pixel_shape(row: sqlite3.Row) -> tuple[int, int]:
+    high, wide = json.loads(row["record"])["film"].get("pixel_aspect", (1, 1))  # records of 0.1 have none
+    return high, wide
+
+
 def _case(store: Store, rows: Sequence[sqlite3.Row], names: Mapping[str, str], films: Path | None) -> Case:
     first = rows[0]
     frame = None if first["width"] is None else Frame(first["width"], first["height"])
@@ -125,7 +130,9 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], names: Mapping[str, str], f
         with suppress(FileNotFoundError):  # deleted meanwhile
             pixels = pixels_of(store.pixels(first["id"]), frame.width, frame.height)
             image = films / f"{first['id']}.png"
-            film_png(pixels, 16, None).save(image, compress_level=1)
+            picture = io.BytesIO()
+            film_png(pixels, 16, None).save(picture, "png", compress_level=1)
+            image.write_bytes(with_pixel_shape(picture.getvalue(), _pixel_shape(first)))
     return Case(
         id=first["id"],
         dataset=_DATASET,

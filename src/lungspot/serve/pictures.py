@@ -38,14 +38,21 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def film_png(pixels: np.ndarray[tuple[int, int], np.dtype[np.uint16]], bits: int, max_side: int | None) -> Image.Image:
-    """Return stored pixels, shape (height, width), as a grey picture of 8 or 16 bits."""
+def film_png(
+    pixels: np.ndarray[tuple[int, int], np.dtype[np.uint16]], bits: int, max_side: int | None, tall: float = 1.0
+) -> Image.Image:
+    """Return stored pixels, shape (height, width), as a grey picture of 8 or 16 bits.
+
+    One that is scaled down has square pixels: ``tall`` is how high to how wide the film's are.
+    """
     if bits == 16:
         return Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint16))
     picture = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if max_side is not None and max(picture.size) > max_side:
-        picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    return picture
+    seen = (picture.width, picture.height * tall)
+    if max_side is None or max(seen) <= max_side:
+        return picture
+    wide, high = (max(round(side * max_side / max(seen)), 1) for side in seen)
+    return picture.resize((wide, high), Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def heat_png(result: Analysis, label: str, style: str) -> Image.Image:

@@ -175,7 +175,9 @@ async def image(
     def picture() -> Image.Image:
         row = _pictured(app, identifier)
         pixels = pixels_of(app.store.pixels(identifier), row["width"], row["height"])
-        return film_png(pixels, int(bits), max_side)
+        result = app.result(row, pictures=False)
+        high, wide = (1, 1) if isinstance(result, Refusal) else result.radiograph.pixel_aspect
+        return film_png(pixels, int(bits), max_side, high / wide)
 
     return await _png(app, picture)
 

@@ -171,11 +171,11 @@ def leg(pydicom_data, server):
 
 @pytest.fixture(scope="session")
 def nasty_film(rg1, tmp_path_factory):
-    """The chest film in a file and of a patient with markup for names, a year earlier, its pixels 0.2 mm wide."""
+    """The chest film in a file and of a patient with markup for names, a year earlier, pixels 0.3 mm high, 0.2 wide."""
     data = pydicom.dcmread(rg1["UNCR"])
     data.PatientName = NASTY
     data.StudyDate = str(int(data.StudyDate or "20000101") - 10000)
-    data.PixelSpacing = [0.2, 0.2]
+    data.PixelSpacing = [0.3, 0.2]
     path = tmp_path_factory.mktemp("nasty") / f"{NASTY}.dcm"
     data.save_as(path)
     return path

@@ -38,22 +38,35 @@ def ask(browser, server):
 
 
 VIEW = "{ scale: 0.5, x: 10, y: -20 }"
+TALL = "{ scale: 0.5, tall: 2, x: 10, y: -20 }"
 FRAME = "{ width: 200, height: 100 }"
 
 GEOMETRY = [
-    ("m.fit({ width: 100, height: 200 }, { width: 116, height: 216 })", {"scale": 1, "x": 8, "y": 8}),
-    ("m.fit({ width: 400, height: 100 }, { width: 216, height: 200 })", {"scale": 0.5, "x": 8, "y": 75}),
+    ("m.fit({ width: 100, height: 200 }, { width: 116, height: 216 })", {"scale": 1, "tall": 1, "x": 8, "y": 8}),
+    ("m.fit({ width: 400, height: 100 }, { width: 216, height: 200 })", {"scale": 0.5, "tall": 1, "x": 8, "y": 75}),
+    (
+        "m.fit({ width: 100, height: 100, tall: 2 }, { width: 116, height: 216 })",
+        {"scale": 1, "tall": 2, "x": 8, "y": 8},
+    ),
+    (f"m.toScreen({TALL}, {{ x: 100, y: 60 }})", {"x": 60, "y": 40}),
+    (f"m.toFilm({TALL}, {{ x: 60, y: 40 }})", {"x": 100, "y": 60}),
+    (f"m.toScreen(m.zoomAt({TALL}, 4, {{ x: 60, y: 40 }}), {{ x: 100, y: 60 }})", {"x": 60, "y": 40}),
+    (f"m.onScreen({TALL}, [20, 40, 60, 100])", {"x": 20, "y": 20, "width": 20, "height": 60}),
+    (f"m.pan({TALL}, 1, -1e6, {FRAME}, {{ width: 300, height: 300 }})", {"scale": 0.5, "tall": 2, "x": 11, "y": -40}),
+    ("m.pixelWidths({ x: 0, y: 0 }, { x: 30, y: 20 }, 2)", 50),
     (f"m.toScreen({VIEW}, {{ x: 100, y: 60 }})", {"x": 60, "y": 10}),
     (f"m.toFilm({VIEW}, {{ x: 60, y: 10 }})", {"x": 100, "y": 60}),
     (f"m.toScreen(m.zoomAt({VIEW}, 4, {{ x: 60, y: 10 }}), {{ x: 100, y: 60 }})", {"x": 60, "y": 10}),
     (f"m.zoomAt({VIEW}, 1e6, {{ x: 0, y: 0 }}).scale", 24),
     (f"m.onScreen({VIEW}, [20, 40, 60, 100])", {"x": 20, "y": 0, "width": 20, "height": 30}),
     (f"m.boxBetween({{ x: 50, y: 80.123 }}, {{ x: -5, y: 20 }}, {FRAME})", [0, 20, 50, 80.12]),
-    ("m.handleAt([10, 10, 50, 40], { x: 11, y: 39 }, 3)", "sw"),
-    ("m.handleAt([10, 10, 50, 40], { x: 49, y: 9 }, 3)", "ne"),
-    ("m.handleAt([10, 10, 50, 40], { x: 30, y: 25 }, 3)", "move"),
-    ("m.handleAt([10, 10, 50, 40], { x: 60, y: 25 }, 3)", None),
-    ("m.handleAt([10, 10, 13, 40], { x: 10, y: 25 }, 5)", "w"),
+    ("m.handleAt([10, 10, 50, 40], { x: 11, y: 39 }, [3, 3])", "sw"),
+    ("m.handleAt([10, 10, 50, 40], { x: 49, y: 9 }, [3, 3])", "ne"),
+    ("m.handleAt([10, 10, 50, 40], { x: 30, y: 25 }, [3, 3])", "move"),
+    ("m.handleAt([10, 10, 50, 40], { x: 60, y: 25 }, [3, 3])", None),
+    ("m.handleAt([10, 10, 13, 40], { x: 10, y: 25 }, [5, 5])", "w"),
+    ("m.handleAt([10, 10, 50, 40], { x: 30, y: 37.5 }, [4, 2])", "move"),
+    ("m.handleAt([10, 10, 50, 40], { x: 13, y: 38.5 }, [4, 2])", "sw"),
     (f"m.dragBox([10, 10, 50, 40], 'se', 5, -10, {FRAME})", [10, 10, 55, 30]),
     (f"m.dragBox([10, 10, 50, 40], 'w', 60, 0, {FRAME})", [50, 10, 70, 40]),
     (f"m.dragBox([10, 10, 50, 40], 'move', -90, 500, {FRAME})", [0, 70, 40, 100]),

@@ -30,7 +30,8 @@ def pixels(page, selector="#film"):
 def placed(page, reading, zoomed=1.0):
     """Return scale and offset of the film: fitted with a margin of 8, then zoomed about the middle of the canvas."""
     box = page.locator("#film").bounding_box()
-    width, height = reading["width"], reading["height"]
+    high, wide = reading["result"]["image"]["pixel_aspect"]
+    width, height = reading["width"], reading["height"] * high / wide
     fitted = min((box["width"] - 16) / width, (box["height"] - 16) / height)
     scale = fitted * zoomed
     return scale, (box["width"] - width * scale) / 2, (box["height"] - height * scale) / 2

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { say } from "./dom.js";
-import { dragBox, pan, zoomAt } from "./geometry.js";
+import { down, dragBox, pan, zoomAt } from "./geometry.js";
 import { together } from "./places.js";
 import { POINTS, labelOf, listed, places, sureness, verdicts } from "./scene.js";
 import * as verdict from "./verdicts.js";
@@ -65,13 +65,14 @@ export function findingActs(store, { form, after }) {
     const item = focused();
     const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!state.editing || !item || !by || locked()) return false;
-    const length = (event.ctrlKey || event.metaKey ? 10 : 2) / after.stage().view.scale;
+    const length = event.ctrlKey || event.metaKey ? 10 : 2;
+    const { view } = after.stage();
     const handle = event.shiftKey ? "se" : "move";
     put(
       verdict.reshape(
         verdicts(state),
         item.key,
-        dragBox(item.box, handle, by[0] * length, by[1] * length, state.reading.frame),
+        dragBox(item.box, handle, (by[0] * length) / view.scale, (by[1] * length) / down(view), state.reading.frame),
       ),
     );
     return true;
@@ -189,6 +190,7 @@ export function pictureActs(store, stages) {
         if (other === stage) other.look(view);
         else
           other.look({
+            ...other.view,
             scale: other.view.scale * factor,
             x: other.view.x * factor + moved.x,
             y: other.view.y * factor + moved.y,

@@ -1,19 +1,19 @@
 // The reader's aids on the film: a measuring line, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
 
-import { millimetres, scaleBar, toFilm, toScreen } from "./geometry.js";
+import { millimetres, pixelWidths, scaleBar, toFilm, toScreen } from "./geometry.js";
 
 const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 const FONT = `12px ${FAMILY}`;
 const LENS = 110; // radius on the screen
 const POWER = 2.5;
 
-/** The length of a line {a, b} in words: mm where the film says how large its pixels are, else pixels. */
-export function lengthInWords({ a, b }, spacing) {
+/** The length of a line {a, b} in words: mm where the film says how large its pixels are, else widths of a pixel; `tall`: of the view. */
+export function lengthInWords({ a, b }, spacing, tall = 1) {
   if (spacing) {
     const mm = millimetres(a, b, spacing);
     return mm < 100 ? `${mm.toFixed(1)} mm` : `${mm.toFixed(0)} mm`;
   }
-  return `${Math.hypot(b.x - a.x, b.y - a.y).toFixed(0)} px (no mm: the film does not say)`;
+  return `${pixelWidths(a, b, tall).toFixed(0)} ${tall === 1 ? "px" : "pixel widths"} (no mm: the film does not say)`;
 }
 
 export function drawLine(context, view, line, spacing) {
@@ -32,7 +32,7 @@ export function drawLine(context, view, line, spacing) {
     context.fillStyle = "#fff";
     context.fillRect(end.x - 2.5, end.y - 2.5, 5, 5);
   }
-  label(context, lengthInWords(line, spacing), (a.x + b.x) / 2 + 8, (a.y + b.y) / 2 - 12);
+  label(context, lengthInWords(line, spacing, view.tall), (a.x + b.x) / 2 + 8, (a.y + b.y) / 2 - 12);
 }
 
 /**
@@ -102,7 +102,8 @@ export function drawLens(context, { lens }, view, drawFilm) {
   context.clip();
   context.fillStyle = "#000";
   context.fillRect(lens.x - LENS, lens.y - LENS, 2 * LENS, 2 * LENS);
-  drawFilm({ scale, x: lens.x - under.x * scale, y: lens.y - under.y * scale });
+  const { tall } = view;
+  drawFilm({ scale, tall, x: lens.x - under.x * scale, y: lens.y - under.y * scale * tall });
   context.restore();
   context.strokeStyle = "#cfd6de";
   context.lineWidth = 1.5;

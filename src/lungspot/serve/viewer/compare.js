@@ -16,7 +16,7 @@ export function comparison(store, then) {
       const loaded = await load(id, wanted);
       if (!loaded?.film) return loaded && say("That film has no picture to compare with");
       store.set({ prior: { ...loaded, window: loaded.presets[0].window } });
-      then.show({ width: loaded.film.width, height: loaded.film.height });
+      then.show(loaded.reading.frame);
     } catch (error) {
       say(error.message);
     }

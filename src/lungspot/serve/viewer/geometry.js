@@ -1,41 +1,45 @@
 // Geometry: where the film lies on the screen, and what a pointer does to a box. Pure functions, no drawing.
 //
 // A box is [x0, y0, x1, y1] in pixels of the film as its file stores it: half-open, (0, 0) the top-left corner of the
-// top-left pixel. A view is {scale, x, y}: screen = film * scale + (x, y), in CSS pixels of the canvas.
+// top-left pixel. A view is {scale, tall, x, y}: screen = film * (scale, scale * tall) + (x, y), in CSS pixels of the
+// canvas. `tall`, of views and frames, is how high to how wide one pixel of the film is: 1 where pixels are square.
 
-/** The view in which the whole film is seen, in the middle. `frame` and `size` are {width, height}. */
-export function fit(frame, size, margin = 8) {
+/** The view in which the whole film is seen, in the middle. `frame` is {width, height, tall}, `size` {width, height}. */
+export function fit({ width, height, tall = 1 }, size, margin = 8) {
   const scale = Math.max(
-    Math.min((size.width - 2 * margin) / frame.width, (size.height - 2 * margin) / frame.height),
+    Math.min((size.width - 2 * margin) / width, (size.height - 2 * margin) / (height * tall)),
     1e-3,
   );
-  return { scale, x: (size.width - frame.width * scale) / 2, y: (size.height - frame.height * scale) / 2 };
+  return { scale, tall, x: (size.width - width * scale) / 2, y: (size.height - height * scale * tall) / 2 };
 }
+
+/** How many screen pixels high one row of the film is. */
+export const down = ({ scale, tall = 1 }) => scale * tall;
 
 /** The view after zooming by a factor about a screen point, which stays where it is. */
 export function zoomAt(view, factor, point, limits = [0.02, 24]) {
   const scale = Math.min(Math.max(view.scale * factor, limits[0]), limits[1]);
   const by = scale / view.scale;
-  return { scale, x: point.x - (point.x - view.x) * by, y: point.y - (point.y - view.y) * by };
+  return { ...view, scale, x: point.x - (point.x - view.x) * by, y: point.y - (point.y - view.y) * by };
 }
 
 /** The view moved by screen pixels, never so far that the film leaves the screen. */
 export function pan(view, dx, dy, frame, size, keep = 60) {
   const within = (value, length, room) => Math.min(Math.max(value, keep - length), room - keep);
   return {
-    scale: view.scale,
+    ...view,
     x: within(view.x + dx, frame.width * view.scale, size.width),
-    y: within(view.y + dy, frame.height * view.scale, size.height),
+    y: within(view.y + dy, frame.height * down(view), size.height),
   };
 }
 
-export const toScreen = (view, point) => ({ x: point.x * view.scale + view.x, y: point.y * view.scale + view.y });
-export const toFilm = (view, point) => ({ x: (point.x - view.x) / view.scale, y: (point.y - view.y) / view.scale });
+export const toScreen = (view, point) => ({ x: point.x * view.scale + view.x, y: point.y * down(view) + view.y });
+export const toFilm = (view, point) => ({ x: (point.x - view.x) / view.scale, y: (point.y - view.y) / down(view) });
 
 /** The screen rectangle of a box. */
 export function onScreen(view, [x0, y0, x1, y1]) {
   const start = toScreen(view, { x: x0, y: y0 });
-  return { x: start.x, y: start.y, width: (x1 - x0) * view.scale, height: (y1 - y0) * view.scale };
+  return { x: start.x, y: start.y, width: (x1 - x0) * view.scale, height: (y1 - y0) * down(view) };
 }
 
 /** The box between two film points, within the frame; corners to a hundredth of a pixel, as the JSON has them. */
@@ -49,13 +53,18 @@ export function boxBetween(a, b, frame) {
   ];
 }
 
-/** What of a box lies under a film point: a compass word for an edge or corner, "move" for the inside, or null. */
-export function handleAt([x0, y0, x1, y1], point, tolerance) {
+/**
+ * What of a box lies under a film point: a compass word for an edge or corner, "move" for the inside, or null.
+ * `reach`: how far from an edge counts as the edge, in columns and rows of the film, [x, y].
+ */
+export function handleAt([x0, y0, x1, y1], point, [across, along]) {
   const { x, y } = point;
-  if (x < x0 - tolerance || x > x1 + tolerance || y < y0 - tolerance || y > y1 + tolerance) return null;
-  const near = (value, edge) => Math.abs(value - edge) <= tolerance;
-  const vertical = near(y, y0) && (y < y0 || !near(y, y1) || y - y0 < y1 - y) ? "n" : near(y, y1) ? "s" : "";
-  const horizontal = near(x, x0) && (x < x0 || !near(x, x1) || x - x0 < x1 - x) ? "w" : near(x, x1) ? "e" : "";
+  if (x < x0 - across || x > x1 + across || y < y0 - along || y > y1 + along) return null;
+  const near = (value, edge, reach) => Math.abs(value - edge) <= reach;
+  const vertical =
+    near(y, y0, along) && (y < y0 || !near(y, y1, along) || y - y0 < y1 - y) ? "n" : near(y, y1, along) ? "s" : "";
+  const horizontal =
+    near(x, x0, across) && (x < x0 || !near(x, x1, across) || x - x0 < x1 - x) ? "w" : near(x, x1, across) ? "e" : "";
   return vertical + horizontal || "move";
 }
 
@@ -87,6 +96,9 @@ export function iou(a, b) {
 export function millimetres(a, b, spacing) {
   return Math.hypot((b.x - a.x) * spacing[1], (b.y - a.y) * spacing[0]);
 }
+
+/** The length of a line in widths of the film's pixels; `tall` as in views. */
+export const pixelWidths = (a, b, tall = 1) => Math.hypot(b.x - a.x, (b.y - a.y) * tall);
 
 /** The longest round length in mm (1, 2 or 5 times a power of ten) that is at most `most` screen pixels wide. */
 export function scaleBar(view, spacing, most) {

@@ -36,7 +36,7 @@ function reading(answer) {
     reasons: result?.reasons ?? [],
     scores: result?.image_scores ?? [],
     warnings: result?.warnings ?? [],
-    frame: image.width ? { width: image.width, height: image.height } : null,
+    frame: image.width ? { width: image.width, height: image.height, tall: tall(image) } : null,
     spacing: image.pixel_spacing_mm ?? null,
     candidates: answer.candidates ?? [],
     heatmaps: answer.heatmaps ?? [],
@@ -47,6 +47,9 @@ function reading(answer) {
     reviews: answer.reviews ?? [],
   };
 }
+
+/** How high to how wide a pixel of the film is. */
+const tall = ({ pixel_aspect: aspect }) => (aspect ? aspect[0] / aspect[1] : 1);
 
 /** What is needed to show one film: {reading, film, presets}. Waits until the server has read it. */
 export async function load(id, stillWanted) {

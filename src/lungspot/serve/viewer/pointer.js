@@ -3,7 +3,7 @@
 // Left drag: the tool (window, pan, draw, measure), or the handles of the box that is edited. Right drag: window.
 // Middle drag, or left with the space bar down: pan. Wheel or pinch: zoom. Double click: fit. A click chooses a box.
 
-import { area, boxBetween, dragBox, handleAt, pan, toFilm, zoomAt } from "./geometry.js";
+import { area, boxBetween, down, dragBox, handleAt, pan, toFilm, zoomAt } from "./geometry.js";
 
 const CURSORS = {
   n: "ns-resize",
@@ -29,7 +29,7 @@ export function listen(stage, acts) {
     return { x: event.clientX - rect.left, y: event.clientY - rect.top };
   };
   const film = (point) => toFilm(stage.view, point);
-  const reach = () => REACH / stage.view.scale;
+  const reach = () => [REACH / stage.view.scale, REACH / down(stage.view)];
 
   function under(point) {
     const inside = acts.marks().filter((mark) => handleAt(mark.box, film(point), reach()));

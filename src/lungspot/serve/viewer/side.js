@@ -198,6 +198,7 @@ function facts(state) {
           ? image.pixel_spacing_mm.map((each) => `${Number(each.toPrecision(4))} mm`).join(" × ")
           : "not stated",
       ],
+      ["Pixel height : width", reading.frame?.tall === 1 ? "" : (image.pixel_aspect ?? []).join(" : ")],
       ["Remarks", reading.warnings.map((each) => `${each.code}: ${each.text}`).join("; ")],
       ["Received", new Date(reading.created).toLocaleString("en-GB")],
       ["SHA-256", image.sha256],

@@ -2,7 +2,7 @@
 
 import { drawLens, drawLine, drawScale, drawSides } from "./aids.js";
 import { picture } from "./film.js";
-import { fit, toScreen } from "./geometry.js";
+import { down, fit, onScreen } from "./geometry.js";
 import { drawMarks } from "./marks.js";
 
 /**
@@ -11,7 +11,7 @@ import { drawMarks } from "./marks.js";
  */
 export function stage(canvas, changed) {
   const context = canvas.getContext("2d", { alpha: false });
-  const self = { canvas, view: { scale: 1, x: 0, y: 0 }, size: { width: 1, height: 1 }, fitted: true, frame: null };
+  const self = { canvas, view: { scale: 1, tall: 1, x: 0, y: 0 }, size: { width: 1, height: 1 }, fitted: true, frame: null };
 
   self.measure = () => {
     const { clientWidth: width, clientHeight: height } = canvas;
@@ -61,15 +61,15 @@ function paint(context, { canvas, view, size }, scene) {
 
 /** Draw the film so that its pixels lie where the view says, whichever of its smaller copies is used. */
 function drawFilm(context, film, window, view, dense) {
-  const { canvas, shrink } = picture(film, window, view.scale * dense);
+  const { canvas, shrink } = picture(film, window, Math.max(view.scale, down(view)) * dense);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
   const by = shrink * view.scale;
-  context.drawImage(canvas, view.x, view.y, canvas.width * by, canvas.height * by);
+  context.drawImage(canvas, view.x, view.y, canvas.width * by, canvas.height * shrink * down(view));
 }
 
 function drawHeat(context, heat, frame, view) {
-  const start = toScreen(view, { x: 0, y: 0 });
+  const { x, y, width, height } = onScreen(view, [0, 0, frame.width, frame.height]);
   context.imageSmoothingEnabled = true;
-  context.drawImage(heat, start.x, start.y, frame.width * view.scale, frame.height * view.scale);
+  context.drawImage(heat, x, y, width, height);
 }
