@@ -140,6 +140,14 @@ def look_at_all(look, settle):
 
 
 @pytest.fixture
+def is_open(page):
+    """A function that waits until the film of that name, and no other, is the one that the page shows."""
+    return lambda name: expect(page.locator("#film")).to_have_attribute(
+        "aria-label", re.compile(f"^Film {re.escape(name)}: ")
+    )
+
+
+@pytest.fixture
 def listed(page):
     """A function that returns the candidates of a reading that are listed now, row by row."""
 

@@ -19,14 +19,14 @@ def png(rg1, tmp_path_factory):
     return path
 
 
-def test_a_dicom_and_a_png_are_picked_and_read(page, server, rg1, png):
+def test_a_dicom_and_a_png_are_picked_and_read(page, server, rg1, png, is_open):
     page.goto(server.address)
     page.set_input_files("#picker", [rg1["J2KR"], png])
     rows = page.locator("#rows .row.assessed")
     rows.filter(has_text=rg1["J2KR"].name).wait_for()
     rows.filter(has_text="chest.png").click()
-    page.locator("#film[aria-label*='chest.png']").wait_for()
-    page.locator("#found li").first.wait_for()
+    is_open("chest.png")
+    assert page.locator("#found li").count()
     page.locator("#uploads:empty").wait_for(state="attached")
     sizes = {row["name"]: (row["width"], row["height"]) for row in server.get("v1/readings")["readings"]}
     assert sizes["chest.png"] == (1841 // 2, 1955 // 2)
@@ -95,6 +95,25 @@ def test_a_film_is_deleted_after_a_question(page, look, server, png, tmp_path):
     assert not answers
 
 
+def test_a_click_is_not_lost_while_the_worklist_changes(page, server, chest, leg, is_open, settle):
+    page.goto(f"{server.address}?id={chest}")
+    is_open("chest.dcm")
+    page.locator(f"[data-key='{leg}'] .what").scroll_into_view_if_needed()
+    where = page.locator(f"[data-key='{leg}'] .what").bounding_box()
+    page.mouse.move(where["x"] + 5, where["y"] + 5)
+    page.mouse.down()
+    page.evaluate(
+        """async () => {
+            const { store } = await import("/viewer/main.js");
+            store.set({ rows: store.state.rows.map((row) => ({ ...row, headline: `${row.headline}, newly` })) });
+        }"""
+    )
+    settle()
+    assert page.locator("#rows .what", has_text=", newly").count() == page.locator("#rows .row").count()
+    page.mouse.up()
+    is_open("leg.dcm")
+
+
 def test_the_worklist_is_by_urgency(page, server, chest, leg):
     page.goto(server.address)
     page.locator(f"[data-key='{leg}']").wait_for()
@@ -121,13 +140,13 @@ def test_a_refused_film_has_no_score_and_is_never_normal(look, leg, settle):
     assert page.locator("#heat-note").is_hidden()
 
 
-def test_names_from_files_are_only_ever_text(page, server, nasty_film, settle):
+def test_names_from_files_are_only_ever_text(page, server, nasty_film, is_open, settle):
     alerts = []
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     page.goto(server.address)
     page.set_input_files("#picker", nasty_film)
     page.locator("#rows .row.assessed").filter(has_text=nasty_film.name).click()
-    page.locator("#found li").first.wait_for()
+    is_open(nasty_film.name)
     page.locator("summary", has_text="About this film").click()
     page.keyboard.press("c")
     settle()

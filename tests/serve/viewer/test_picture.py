@@ -301,6 +301,7 @@ def test_the_prior_film_of_the_patient_stands_beside(film, server, chest, nasty_
     film.locator("#then select").wait_for()
     assert film.locator("#then select").input_value() == priors[0]
     film.select_option("#then select", earlier)
+    settle()  # the film that stood there before has left
     film.locator("#prior[aria-label*=': ']").wait_for()
     settle()
     assert "days earlier" in film.locator("#then option:checked").inner_text()

@@ -148,6 +148,28 @@ def test_what_is_not_saved_is_not_lost(look, chest, leg, settle):
     assert asked == ["beforeunload"]
 
 
+def test_an_answer_that_comes_late_takes_back_no_verdict(look, chest, leg, settle):
+    page = look(leg)
+    held = []
+    asked = re.compile(rf"/v1/readings/{chest}(\?|$)")
+    page.route(asked, lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
+    page.locator(f"#rows [data-key='{chest}']").dblclick()
+    page.locator(f"#rows [data-key='{leg}']").click()
+    page.locator("#refusal").wait_for()
+    page.locator(f"#rows [data-key='{chest}']").click()
+    page.locator("#headline", has_text="Opening").wait_for()
+    assert len(held) == 2, "a film that is on its way is not asked for again"
+    held[1].continue_()
+    page.locator("#found li").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    with page.expect_response(lambda answer: f"/v1/readings/{chest}" in answer.url):
+        held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    settle()
+    assert page.locator("#found li.rejected").count() == 1
+
+
 def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, server, rg1, settle):
     page.on("filechooser", lambda chooser: chooser.set_files(rg1["J2KI"]))
     page.goto(server.address)

@@ -23,6 +23,27 @@ export function fill(parent, ...children) {
   if (focused !== undefined) parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
+/** Put other rows into a list. A row with the data-key of an old one takes its place in the old element, which stays
+ *  where it is: a mouse button that went down on it and comes up a moment later has clicked it. */
+export function refill(list, ...rows) {
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const old = new Map([...list.children].map((row) => [row.dataset.key, row]));
+  const next = rows.map((row) => (old.has(row.dataset.key) ? changed(old.get(row.dataset.key), row) : row));
+  for (const row of old.values()) if (!next.includes(row)) row.remove();
+  let at = list.firstElementChild;
+  for (const row of next) {
+    if (row === at) at = at.nextElementSibling;
+    else list.insertBefore(row, at);
+  }
+  if (focused?.isConnected) focused.focus(); // an element that was moved has lost it
+}
+
+function changed(old, { attributes, childNodes }) {
+  for (const { name, value } of attributes) old.setAttribute(name, value);
+  old.replaceChildren(...childNodes);
+  return old;
+}
+
 /** A small drawing in SVG, of rectangles or what `name` says; attributes only, for the page allows no inline style. */
 export function shape(width, height, rows) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

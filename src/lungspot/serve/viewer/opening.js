@@ -69,16 +69,20 @@ const drafts = new Map();
 /** Whether a verdict would be lost if the page were closed. */
 export const unsaved = ({ saved }) => drafts.size > 0 || saved.startsWith("not saved");
 
+let openings = 0;
+
 /** Open a film in the page; teaching goes on with it. `shown()` is called once its pixels are there. */
 export async function open(store, id, shown) {
   const { state } = store;
-  if (state.id === id && state.reading) return;
+  if (state.id === id && !state.problem) return; // it is open, or on its way
+  openings += 1;
+  const mine = openings;
   lay(state);
   const before = state.tool === "draw" ? state.toolBefore : state.tool;
   const tool = state.teach ? "draw" : before;
   store.set({ ...EMPTY, ...FRESH, heats: new Map(), hidden: new Set(), id, tool, toolBefore: before, problem: "" });
   form("", false);
-  const wanted = () => state.id === id;
+  const wanted = () => state.id === id && mine === openings;
   try {
     const loaded = await load(id, wanted);
     if (!loaded) return;

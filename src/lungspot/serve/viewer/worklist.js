@@ -1,6 +1,6 @@
 // The worklist: films by urgency, one row each; arrows walk through it, Enter opens.
 
-import { fill, make, one, shape } from "./dom.js";
+import { make, one, refill, shape } from "./dom.js";
 import { labelOf, probability, secret } from "./scene.js";
 
 const WORDS = { queued: "waiting", reading: "reading…" };
@@ -17,7 +17,7 @@ export function worklist(store, { open, more, filter }) {
 function draw(state, open) {
   if (!state.model) return;
   const rows = one("rows");
-  fill(rows, ...state.rows.map((row) => entry(state, row, open)));
+  refill(rows, ...state.rows.map((row) => entry(state, row, open)));
   rows.hidden = !state.rows.length; // a list box without options is none
   one("empty").hidden = state.rows.length > 0;
   one("more").hidden = state.ended;
