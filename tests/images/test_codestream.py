@@ -223,14 +223,14 @@ def pages(count, *, back_to=None):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (picture("TIFF"), 1),
-        (picture("TIFF", big_tiff=True), 1),
-        (picture("TIFF", save_all=True, append_images=[Image.new("L", (3, 3))] * 4), 5),
-        (pages(3), 3),
-        (pages(3, back_to=0), 3),
-        (pages(5000), 1000),
-        (pages(3)[:-3], 3),
-        (b"II*\0", 1),
+        (picture("TIFF"), (1, True)),
+        (picture("TIFF", big_tiff=True), (1, True)),
+        (picture("TIFF", save_all=True, append_images=[Image.new("L", (3, 3))] * 4), (5, True)),
+        (pages(3), (3, True)),
+        (pages(3, back_to=0), (3, True)),
+        (pages(5000), (1000, True)),
+        (pages(3)[:-3], (3, False)),
+        (b"II*\0", (1, False)),
     ],
     ids=name,
 )

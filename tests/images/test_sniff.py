@@ -3,6 +3,7 @@ import io
 import pickle
 import zipfile
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,8 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from lungspot.errors import FilmError
 from lungspot.images.sniff import KINDS, sniff
+
+FEW = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
 def encoded(kind):
@@ -49,9 +52,8 @@ def zipped():
         (gzip.compress(b"x", mtime=0), "a gzip file"),
         (pickle.dumps([1], protocol=4), "a Python pickle"),
         (b"%PDF-1.7", "a PDF"),
-        (encoded("gif"), "a GIF picture"),
-        (encoded("jpeg2000"), "a JPEG 2000 picture without its DICOM header"),
-        (b"\0\0\0\x1cftypheic", "a HEIC, AVIF or MP4 file"),
+        (b"\0\0\0\x1cftypisom", "an MP4 file, or one of its kin"),
+        (b"NRRD0004\n", "an NRRD volume"),
         (bytes(1) + bytes(256) + b"ustar", "a tar archive"),
         (b"\x5c\x01\0\0" + bytes(340) + b"n+1\0", "a NIfTI volume"),
         (b"\x7fELF\x02", "a program"),
@@ -81,3 +83,26 @@ def test_anything_else_is_refused_by_its_name(data, name):
         "film.dcm",
         f"this is {name}",
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (encoded("gif"), "a GIF picture"),
+        (encoded("ppm"), "a Netpbm picture"),
+        (encoded("jpeg2000"), "a JPEG 2000 picture without its DICOM header"),
+        (bytes(imagecodecs.htj2k_encode(FEW)), "a JPEG 2000 codestream without its DICOM header"),
+        (bytes(imagecodecs.jpegls_encode(FEW)), "a JPEG-LS picture without its DICOM header"),
+        (bytes(imagecodecs.jpegxl_encode(FEW)), "a JPEG XL picture"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+        (bytes(imagecodecs.jpegxr_encode(FEW)), "a JPEG XR picture"),
+        (encoded("avif"), "an AVIF picture"),
+        (b"\0\0\0\x1cftypheic", "a HEIC picture"),
+        (b"\0\0\0\x1cftypmif1", "a HEIC or AVIF picture"),
+        (b"8BPS\0\1", "a Photoshop picture"),
+    ],
+)
+def test_a_picture_that_is_not_read_is_unsupported_not_damaged(data, name):
+    with pytest.raises(FilmError) as caught:
+        sniff(data, "film.png")
+    assert (caught.value.code, caught.value.reason) == ("UNSUPPORTED", f"this is {name}")

@@ -11,7 +11,6 @@ specification, TIFF 6.0 with BigTIFF, and the RIFF container.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import struct
 import zlib
@@ -281,10 +280,19 @@ def _walk_png(data: bytes, where: object) -> None:
 
 def _walk_tiff(data: bytes, where: object) -> None:
     """Ask that the strips or tiles of the first picture lie inside the file."""
+    _require_strips(data, *_tiff_start(data), where)
+
+
+def _tiff_start(data: bytes) -> tuple[str, bool, int]:
+    """Return a TIFF's byte order, whether it is a BigTIFF, and where its first picture is described."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    return order, big, int(struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0])
+
+
+def _require_strips(data: bytes, order: str, big: bool, at: int, where: object) -> None:  # noqa: FBT001 - of a header
+    """Refuse, as :func:`require_complete` does, where the picture described at ``at`` lies beyond the file's end."""
     word, entry, count = ("Q", 20, "Q") if big else ("I", 12, "H")
-    at = int(struct.unpack_from(order + word, data, 8 if big else 4)[0])
     entries = int(struct.unpack_from(order + count, data, at)[0])
     at += struct.calcsize(count)
     if entries > 4096:
@@ -307,19 +315,23 @@ def _walk_tiff(data: bytes, where: object) -> None:
                 raise CutError("its TIFF data end inside a strip")
 
 
-def tiff_pages(data: bytes) -> int:
-    """Return how many pictures a TIFF chains, counting to 1000 at most; a chain that bites its tail ends there."""
-    order = "<" if data[:2] == b"II" else ">"
+def tiff_pages(data: bytes) -> tuple[int, bool]:
+    """Return how many pictures a TIFF chains, counting to 1000 at most, and whether all of them lie in the file.
+
+    A chain that bites its tail ends there.
+    """
     seen: set[int] = set()
-    with contextlib.suppress(struct.error):  # the chain leads out of the file
-        big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    try:
+        order, big, at = _tiff_start(data)
         word, entry, count = ("Q", 20, "Q") if big else ("I", 12, "H")
-        at = int(struct.unpack_from(order + word, data, 8 if big else 4)[0])
         while at and at not in seen and len(seen) < _MOST_PAGES:
             entries = int(struct.unpack_from(order + count, data, at)[0])
             seen.add(at)
+            _require_strips(data, order, big, at, None)
             at = int(struct.unpack_from(order + word, data, at + struct.calcsize(count) + entries * entry)[0])
-    return max(len(seen), 1)
+    except (struct.error, CutError, FilmError):  # the chain leads out of the file, or to what is no picture
+        return max(len(seen), 1), False
+    return max(len(seen), 1), True
 
 
 def _walk_bmp(data: bytes, _where: object) -> None:

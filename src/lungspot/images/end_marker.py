@@ -1,9 +1,10 @@
-"""JPEG, JPEG-LS and JPEG 2000 data that lack their end marker and nothing else.
+"""Pixel data that end early and lack no pixel: JPEG, JPEG-LS and JPEG 2000 without their end marker, and pictures.
 
-Some devices and transfers cut the last two bytes off. JPEG 2000 counts its bytes. Of the others nobody can see in the
-markers whether all pixels are there, and decoders fill in what is missing and say nothing; so they are decoded several
-times, each time with other bytes before an end marker. A JPEG's pixels that were there are the same each time, those
-that were made up are not; a JPEG-LS decoder refuses bytes that it does not need, and takes those that were missing.
+Some devices and transfers cut the last two bytes off. JPEG 2000 counts its bytes, and so do PNG, WebP and BMP
+(:mod:`~lungspot.images.raster_end`). Of the others nobody can see in the markers whether all pixels are there, and
+decoders fill in what is missing and say nothing; so they are decoded several times, each time with other bytes before
+an end marker. A JPEG's pixels that were there are the same each time, those that were made up are not; a JPEG-LS
+decoder refuses bytes that it does not need, and takes those that were missing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from lungspot.errors import FilmError
 from lungspot.images.codestream import JPEG, JPEG_2000, JPEG_LS, CutError, codestream_start, require_complete, segments
 from lungspot.images.radiograph import Notice
+from lungspot.images.raster_end import completed
 
 __all__ = ["decode_whole"]
 
@@ -40,7 +42,7 @@ def decode_whole(
     pixels_of: Callable[[T], NDArray[Any]],
     where: object,
 ) -> tuple[T, list[Notice]]:
-    """Return what ``decode`` makes of data that are whole, or that lack their end marker only; then with a notice.
+    """Return what ``decode`` makes of data that are whole, or that lack their end only; then with a notice.
 
     ``kind`` as in :mod:`~lungspot.images.codestream`; ``pixels_of``: the pixels of what ``decode`` returns. Raises
     FilmError as :func:`~lungspot.images.codestream.require_complete` does, and what ``decode`` raises.
@@ -48,11 +50,16 @@ def decode_whole(
     try:
         require_complete(data, kind, where)
     except FilmError as error:
-        mendable = error.code == "TRUNCATED" and kind in JPEG | JPEG_LS | JPEG_2000
-        made = _without_end(data, kind, decode, pixels_of) if mendable else None
+        if error.code != "TRUNCATED":
+            raise
+        if kind in JPEG | JPEG_LS | JPEG_2000:
+            made = _without_end(data, kind, decode, pixels_of)
+        else:
+            whole = completed(data, kind)
+            made = None if whole is None else decode(whole)
         if made is None:
             raise
-        return made, [Notice("TRUNCATED", "its end marker is missing; all pixels are there")]
+        return made, [Notice("TRUNCATED", "it ends early; all pixels are there")]
     return decode(data), []
 
 

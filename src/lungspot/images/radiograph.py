@@ -29,7 +29,7 @@ WARNINGS: dict[str, str] = {
     "CHILD": "the patient is younger than 16 years; nothing here was made for children",
     "PIXEL_REPRESENTATION": "the header's signedness contradicts the pixel data",
     "BITS_STORED": "the pixels use more bits than the header says",
-    "TRUNCATED": "the end marker of the compressed pixels is missing; all pixels are there",
+    "TRUNCATED": "the file, or its compressed pixels, end early; all pixels of the film are there",
     "TRAILING": "what follows the pixels makes no sense; the file may have been cut there",
     "RAW": "the film is raw detector data (FOR PROCESSING), not the picture that people read",
     "WINDOW_CHOSEN": "the file offers several windows or VOI LUTs; the first was used",

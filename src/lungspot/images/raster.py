@@ -26,6 +26,7 @@ from PIL import (
 
 from lungspot.errors import FilmError
 from lungspot.images.codestream import tiff_pages
+from lungspot.images.deep_jpeg import JpegFacts, jpeg_facts, read_deep_jpeg
 from lungspot.images.end_marker import decode_whole
 from lungspot.images.grey import luma, stretch, tabulate
 from lungspot.images.pixel_shape import pixel_shape, shape_of
@@ -61,6 +62,15 @@ _TURNS: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     8: np.rot90,
 }
 _DEEP: Final = 16  # bits a sample, which Pillow reads of grey PNGs only
+_PILLOWS: Final = 8  # bits a sample of a JPEG
+_PHOTOMETRIC: Final = 262  # the TIFF tag that says which values are white
+# how a TIFF is compressed that Pillow reads, wherever it was built
+_TIFF_KINDS: Final = frozenset(
+    {
+        *("raw", "tiff_raw_16", "tiff_ccitt", "group3", "group4", "tiff_lzw", "tiff_jpeg", "jpeg", "packbits"),
+        *("tiff_adobe_deflate", "tiff_thunderscan", "tiff_deflate", "zstd", "lzma"),
+    }
+)
 
 
 def read_raster(data: bytes, origin: Origin) -> Radiograph:
@@ -82,16 +92,10 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     try:
         if origin.kind == "tiff" and needs_tifffile(data):
             return _decode_tiff(data, origin, where)
-        with Image.open(BytesIO(data), formats=(origin.kind.upper(),)) as picture:
-            _refuse_drawing(picture, where)
-            check_size(*picture.size, where)
-            notices = _notices(picture, data, origin.kind)
-            shape = shape_of(picture, picture.getexif().get(ExifTags.Base.Orientation, 1))
-            picture.load()
-            if origin.kind == "png" and data[24] == _DEEP:
-                pixels, bits, colored = _deep_png(data, picture)
-            else:
-                pixels, bits, colored = _grey(_upright(picture))
+        facts = jpeg_facts(data) if origin.kind == "jpeg" else None
+        if facts is not None and (facts.bits > _PILLOWS or facts.problem):
+            return _decode_deep_jpeg(data, facts, origin, where)
+        return _decode_with_pillow(data, facts, origin, where)
     except FilmError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -107,9 +111,24 @@ def _decode(data: bytes, origin: Origin, where: str) -> Radiograph:
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, … at damage
         code = "TRUNCATED" if "truncated" in str(error).lower() else "NOT_DECODABLE"
         raise FilmError(code, where, f"the {origin.kind.upper()} cannot be decoded ({error})") from error
-    if colored:
-        notices = (*notices, _CONVERTED)
-    return Radiograph(pixels, replace(origin), bits, pixel_aspect=shape, notices=notices)
+
+
+def _decode_with_pillow(data: bytes, facts: JpegFacts | None, origin: Origin, where: str) -> Radiograph:
+    with Image.open(BytesIO(data), formats=(origin.kind.upper(),)) as picture:
+        _refuse_drawing(picture, where)
+        check_size(*picture.size, where)
+        notices = _notices(picture, data, facts)
+        inverted = False
+        if isinstance(picture, TiffImagePlugin.TiffImageFile):
+            inverted = picture.tag_v2.get(_PHOTOMETRIC) == 0
+            if (how := picture.info.get("compression")) not in _TIFF_KINDS:
+                raise FilmError("UNSUPPORTED", where, f"a TIFF compressed as {how}")
+        shape = shape_of(picture, picture.getexif().get(ExifTags.Base.Orientation, 1))
+        picture.load()
+        deep = origin.kind == "png" and data[24] == _DEEP
+        pixels, bits, colored = _deep_png(data, picture) if deep else _grey(_upright(picture))
+    notices = (*notices, _CONVERTED) if colored else notices
+    return Radiograph(pixels, replace(origin), bits, inverted=inverted, pixel_aspect=shape, notices=notices)
 
 
 def _refuse_drawing(picture: Image.Image, where: str) -> None:
@@ -122,8 +141,7 @@ def _refuse_drawing(picture: Image.Image, where: str) -> None:
 def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
     """Return a TIFF film whose samples have more than 8 bits, a sign or a point."""
     found = read_tiff(data, where)
-    pages = tiff_pages(data)
-    notices = (Notice("FRAME_CHOSEN", f"the first of {pages} pictures was read"),) if pages > 1 else ()
+    notices = _pages(*tiff_pages(data))
     pixels, colored = _from_samples(found.stored, found.orientation, alpha=found.alpha, inverted=found.white_is_zero)
     if colored:
         notices = (*notices, _CONVERTED)
@@ -131,6 +149,15 @@ def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
     return Radiograph(
         pixels, replace(origin), found.bits, inverted=found.white_is_zero, pixel_aspect=shape, notices=notices
     )
+
+
+def _decode_deep_jpeg(data: bytes, facts: JpegFacts, origin: Origin, where: str) -> Radiograph:
+    """Return a JPEG film whose samples have more than 8 bits."""
+    stored = read_deep_jpeg(data, facts, where)
+    pixels, colored = _from_samples(stored, facts.orientation, top=(1 << facts.bits) - 1)
+    notices = (*(() if facts.lossless else (_lossy("JPEG"),)), *((_CONVERTED,) if colored else ()))
+    shape = pixel_shape(*facts.density, facts.orientation)
+    return Radiograph(pixels, replace(origin), facts.bits, pixel_aspect=shape, notices=notices)
 
 
 def _deep_png(data: bytes, picture: Image.Image) -> tuple[Pixels, int, bool]:
@@ -146,17 +173,18 @@ def _deep_png(data: bytes, picture: Image.Image) -> tuple[Pixels, int, bool]:
 
 
 def _from_samples(
-    stored: NDArray[Any], turn: int, *, alpha: bool = False, inverted: bool = False
+    stored: NDArray[Any], turn: int, *, alpha: bool = False, inverted: bool = False, top: float | None = None
 ) -> tuple[Pixels, bool]:
     """Return stored samples, shape (height, width) or (height, width, samples), as grey, and whether there was colour.
 
-    ``turn``: the EXIF orientation. ``alpha``: the last sample is opacity. ``inverted``: zero is white.
+    ``turn``: the EXIF orientation. ``alpha``: the last sample is opacity. ``inverted``: zero is white. ``top``: the
+    greatest value, where it is not the type's.
     """
     stored = _TURNS.get(turn, np.asarray)(stored)
     if stored.ndim == 2:
         stored = stored[..., None]
     whole = np.issubdtype(stored.dtype, np.integer)
-    top = np.iinfo(stored.dtype).max if whole else 1.0
+    top = top or (np.iinfo(stored.dtype).max if whole else 1.0)
     colors = 3 if stored.shape[-1] >= 3 else 1
     colored = colors == 3 and float(np.ptp(stored[..., :3].astype(np.float64), axis=-1).max()) > _TINT * top / 255
     grey = luma(stored[..., :3]) if colors == 3 else stored[..., 0]
@@ -195,11 +223,21 @@ def _upright(picture: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(picture)
 
 
-def _notices(picture: Image.Image, data: bytes, kind: str) -> tuple[Notice, ...]:
-    found = []
-    frames = tiff_pages(data) if kind == "tiff" else getattr(picture, "n_frames", 1)  # Pillow reads every page for it
-    if frames > 1:
-        found.append(Notice("FRAME_CHOSEN", f"the first of {frames} pictures was read"))
-    if kind == "jpeg" or (kind == "webp" and b"VP8 " in data[:64]):
-        found.append(Notice("LOSSY", f"compressed with loss ({kind.upper()})"))
-    return tuple(found)
+def _notices(picture: Image.Image, data: bytes, facts: JpegFacts | None) -> tuple[Notice, ...]:
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        found = _pages(*tiff_pages(data))  # Pillow would read every page to count them
+        return (*found, _lossy("JPEG")) if picture.info.get("compression") in {"jpeg", "tiff_jpeg"} else found
+    found = _pages(getattr(picture, "n_frames", 1), whole=True)
+    lossy = picture.format in {"JPEG", "MPO"} and not (facts and facts.lossless)
+    if lossy or (picture.format == "WEBP" and b"VP8 " in data[:64]):
+        return (*found, _lossy(str(picture.format).replace("MPO", "JPEG")))
+    return found
+
+
+def _pages(count: int, whole: bool) -> tuple[Notice, ...]:  # noqa: FBT001 - as tiff_pages returns them
+    found = [Notice("FRAME_CHOSEN", f"the first of {count} pictures was read")] if count > 1 else []
+    return (*found, *(() if whole else (Notice("TRUNCATED", "the file ends early; its first picture is whole"),)))
+
+
+def _lossy(kind: str) -> Notice:
+    return Notice("LOSSY", f"compressed with loss ({kind})")

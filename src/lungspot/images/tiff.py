@@ -17,10 +17,12 @@ from imagecodecs import (
     delta_decode,
     float24_decode,
     floatpred_decode,
+    lzma_decode,
     lzw_decode,
     packbits_decode,
     packints_decode,
     zlib_decode,
+    zstd_decode,
 )
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
@@ -32,10 +34,10 @@ __all__ = ["TiffPicture", "is_tiff", "needs_tifffile", "read_tiff"]
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _PHOTOMETRIC: Final = frozenset({*range(7), 8, 9, 10, 32803, 32844, 32845, 34892})
-_COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946})  # none, LZW, deflate, PackBits
+_COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, deflate, PackBits, LZMA, Zstandard
 # What tifffile asks imagecodecs for; imported here, for a child that imports would do so for every film.
 _CODECS: Final = (
-    *(lzw_decode, deflate_decode, zlib_decode, packbits_decode),
+    *(lzw_decode, deflate_decode, zlib_decode, packbits_decode, lzma_decode, zstd_decode),
     *(delta_decode, floatpred_decode, float24_decode, packints_decode, bitorder_decode),
 )
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
