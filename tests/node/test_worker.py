@@ -9,11 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from pydicom import dcmread
 
+from lungspot.detect import Standing, load_detector
 from lungspot.errors import FilmError, ModelError
 from lungspot.node import AuditLog, ResultOptions, Spool
 from lungspot.node import worker as room
@@ -35,7 +37,7 @@ def work(context, make_settings, wait_until):
     """A function that runs the worker in its thread until something is so, as the node does, then ends it."""
 
     def until(true, **options):
-        wanted = ResultOptions(detector=make_settings().results.detector, **options)
+        wanted = ResultOptions(**{"detector": make_settings().results.detector, **options})
         thread = threading.Thread(target=room.work, args=(context, wanted))
         thread.start()
         try:
@@ -101,6 +103,24 @@ def test_the_same_film_gives_the_same_objects(context, work, write_film):
         seen.append([dcmread(path).SOPInstanceUID for path in context.spool.results(job)])
         context.spool.fail(job, "again")
     assert seen[0] == seen[1]
+
+
+def test_experimental_labels_are_in_a_report_where_they_are_asked_for(
+    context, work, rg1, write_model, generated_card, tmp_path
+):
+    standing = dict.fromkeys(generated_card.labels, Standing.EXPERIMENTAL)
+    path = write_model(tmp_path / "model.onnx", replace(generated_card, standing=standing, gate=None))
+    reports = []
+    for experimental in (False, True):
+        admit(context, rg1["UNCR"])
+        work(count(context, analysed=1), experimental=experimental, detector=load_detector(path, threads=1))
+        (job,) = context.spool.ready(5)
+        (report,) = [dcmread(each) for each in context.spool.results(job)]
+        reports.append(report)
+        context.spool.fail(job, "again")
+    assert ["% (experimental)" in report.to_json() for report in reports] == [False, True]
+    assert ["Finding Site" in report.to_json() for report in reports] == [False, True]
+    assert reports[0].SOPInstanceUID != reports[1].SOPInstanceUID
 
 
 @pytest.mark.parametrize(

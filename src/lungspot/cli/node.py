@@ -56,6 +56,9 @@ def node(
     min_score: Annotated[
         float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
     ] = None,
+    experimental: Annotated[
+        bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
+    ] = False,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     max_associations: Annotated[int, typer.Option(help="Associations at once.", min=1, max=200)] = 16,
     max_mib: Annotated[int, typer.Option(help="The largest data set that is taken, in MiB.", min=1)] = 128,
@@ -114,7 +117,9 @@ def node(
         query=None if from_dicomweb is None else room.QidoQuery.parse(query or (), since),
         every=every,
         once=once,
-        results=room.ResultOptions(_kinds(formats), sr_class, operating_point, min_score, load_detector(model)),
+        results=room.ResultOptions(
+            _kinds(formats), sr_class, operating_point, min_score, load_detector(model), experimental
+        ),
         limits=room.NetworkLimits(
             associations=max_associations,
             data_set=max_mib * MIB,

@@ -30,13 +30,14 @@ _PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ResultOptions:
-    """What results are asked for."""
+    """What results are asked for; ``experimental``: say the model's experimental labels too, marked as such."""
 
     kinds: tuple[str, ...] = ("sr",)
     sr_class: str = "comprehensive3d"
     point: str = "balanced"
     min_score: float | None = None
     detector: Detector | None = field(default=None, repr=False)
+    experimental: bool = False
 
 
 def work(context: NodeContext, options: ResultOptions) -> None:
@@ -94,6 +95,7 @@ def _results(spool: Spool, job: Job, options: ResultOptions) -> list[bytes]:
         if error.code in _PASSING and job.attempts < _DOUBTS:
             raise
         result = Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    objects = dicom_results(read_header(path), result, kinds=options.kinds, sr_class=options.sr_class)
+    header, kinds, experimental = read_header(path), options.kinds, options.experimental
+    objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
     spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return [dicom_bytes(each) for each in objects]

@@ -119,6 +119,7 @@ class Row(_Answer):
     top: Top | None
     urgency: float
     reviewed: bool
+    model: str | None
     width: int | None
     height: int | None
     view: str | None

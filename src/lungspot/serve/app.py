@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,12 +19,14 @@ from lungspot.serve.app_state import AppState
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
 from lungspot.serve.request_guard import RequestGuard
+from lungspot.serve.said import say_anew
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.workers import Workers
 
 __all__ = ["create_app"]
 
+_LOG = logging.getLogger("lungspot.serve")
 _STOP_SECONDS: Final = 30.0  # seconds that films being read have to finish when the server stops
 
 
@@ -44,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
             raise
         try:
             store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
+            if (count := say_anew(store, detector.card)) > 0:
+                _LOG.info("%d films of another version of lungspot are put into words anew", count)
             server = AppState(settings, store, detector, metrics)
             with use_fork_server():
                 workers = Workers(store, detector, settings.workers, server.film_done)

@@ -8,16 +8,15 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request
 
-from lungspot.detect import Detector, ModelCard
+from lungspot.detect import Detector
 from lungspot.errors import RequestError
 from lungspot.report import Analysis, Model, Refusal
 from lungspot.serve.metrics import Metrics
-from lungspot.serve.record import from_record
+from lungspot.serve.record import from_record, past_model
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.worklist import row_of
@@ -41,6 +40,7 @@ class AppState:
         self.detector = detector
         self.metrics = metrics
         self.stopping = False
+        self._past: dict[str, Model] = {}
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
         self._completion_events: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
@@ -113,8 +113,10 @@ class AppState:
     def _model(self, sha256: str | None) -> Model:
         if sha256 is None or sha256 == self.detector.sha256:
             return Model(self.detector.card, self.detector.sha256, self.detector.runtime)
-        row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (sha256,))
-        return Model(_card(row["card"]), sha256, row["runtime"])
+        if sha256 not in self._past:
+            row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (sha256,))
+            self._past[sha256] = past_model(row["card"], sha256, row["runtime"], self.detector.card)
+        return self._past[sha256]
 
 
 def state_of(request: Request) -> AppState:
@@ -133,8 +135,3 @@ def unless_deleted(identifier: str | None = None) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise RequestError("NO_READING", identifier, "the film was deleted meanwhile") from None
-
-
-@lru_cache(maxsize=8)
-def _card(text: str) -> ModelCard:
-    return ModelCard.from_json(text)

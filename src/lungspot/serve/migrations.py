@@ -95,4 +95,9 @@ def _facts(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE readings ADD COLUMN facts TEXT")
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts)
+def _said_by(connection: sqlite3.Connection) -> None:
+    """Say which lungspot put a result into words; :mod:`lungspot.serve.said` does it anew where it was another."""
+    connection.execute("ALTER TABLE readings ADD COLUMN said_by TEXT")
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts, _said_by)

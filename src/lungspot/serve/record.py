@@ -6,6 +6,7 @@ from that (:func:`at_point`), and gives just what reading it at that point would
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -15,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import OPERATING_POINTS, ModelCard
+from lungspot.detect import OPERATING_POINTS, ModelCard, sided
 from lungspot.detect import at_point as reading_at_point
-from lungspot.errors import CODES, FilmError, LungspotError
+from lungspot.errors import CODES, FilmError, LungspotError, ModelError
 from lungspot.findings import reading_from_json, reading_to_json
 from lungspot.images import WARNINGS, Device, ImageStatistics, Notice, Orientation, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document, statement, statement_to_json
@@ -28,7 +29,9 @@ __all__ = [
     "floor_of",
     "from_record",
     "headline_of",
+    "past_model",
     "pixels_of",
+    "refusal_of",
     "save_arrays",
     "statements",
     "to_record",
@@ -107,10 +110,8 @@ def from_record(
 
     ``pixels`` and ``maps`` None: the radiograph is of one grey and there are no heat maps, which is enough for JSON.
     """
-    if "refused" in record:
-        said = record["refused"]
-        code = said["code"] if said["code"] in CODES else "NOT_READABLE"
-        return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]), record.get("made"))
+    if (refusal := refusal_of(record, name)) is not None:
+        return refusal
     film = record["film"]
     width, height = film["width"], film["height"]
     grey = _flat(height, width) if pixels is None else pixels_of(pixels, width, height).astype(np.float32) / _WHITE
@@ -127,6 +128,8 @@ def from_record(
         notices=tuple(Notice(*each) for each in film["notices"]),
     )
     reading = None if record["reading"] is None else reading_from_json(record["reading"])
+    if reading is not None and "orientation" not in film:
+        reading = sided(reading, None)  # its sides were taken for granted
     looks = record.get("statistics")  # records of 0.1 have none of these three
     heat: dict[str, NDArray[np.float32]] = {}
     if maps is not None and reading is not None:
@@ -145,6 +148,39 @@ def from_record(
         features=tuple(record.get("features", ())),
         made=record.get("made"),
     )
+
+
+def refusal_of(record: Mapping[str, Any], name: str) -> Refusal | None:
+    """Return what refused a film, None where it was read."""
+    said = record.get("refused")
+    if said is None:
+        return None
+    code = said["code"] if said["code"] in CODES else "NOT_READABLE"
+    return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]), record.get("made"))
+
+
+def past_model(card: str, sha256: str, runtime: str, today: ModelCard) -> Model:
+    """Return the model of a result that was made earlier, from its card's JSON text.
+
+    Two things that cards of 0.1 lack are mended. Thresholds out of order, which a card's constructor refuses: the
+    sensitive one is lowered to the balanced one, the specific one raised. And standings: where no label was ever judged
+    by the rule (docs/explanation/standing.md), each has the one that ``today``, the server's own card, gives it. Raises
+    ``MODEL_FORMAT``.
+    """
+    try:
+        found = ModelCard.from_json(card)
+    except ModelError:
+        value = json.loads(card)
+        points = value.get("thresholds", {})
+        for point, choose in (("sensitive", min), ("specific", max)):
+            for label, own in points.get(point, {}).items():
+                middle = points.get("balanced", {}).get(label, own)
+                points[point][label] = {kind: choose(own[kind], middle[kind]) for kind in own}
+        found = ModelCard.from_json(json.dumps(value))
+    if not found.standing:
+        judged = {label: standing for label, standing in today.standing.items() if label in found.labels}
+        found = replace(found, standing=judged)
+    return Model(found, sha256, runtime)
 
 
 def at_point(result: Analysis, point: str) -> Analysis:

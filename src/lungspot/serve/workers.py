@@ -19,15 +19,15 @@ from lungspot.detect import Detector
 from lungspot.errors import FilmError, SetupError
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis, Refusal, document, statement
-from lungspot.serve.record import at_point, floor_of, headline_of, save_arrays, to_record
+from lungspot.report import Analysis, Refusal, document
+from lungspot.serve.record import at_point, floor_of, save_arrays, to_record
+from lungspot.serve.said import POINT, columns_of, scores_of
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import Store, Task, now
 
 __all__ = ["Workers"]
 
 _LOG = logging.getLogger("lungspot.serve")
-_POINT: Final = "balanced"
 _PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
 
@@ -115,11 +115,11 @@ class Workers:
             result = Refusal(task.name, error, now())
         if isinstance(result, Analysis):
             save_arrays(result, self._store.pixels(task.id), self._store.maps(task.id))
-        values = _columns(result) | self._patient(identity)
+        values = columns_of(result) | self._patient(identity)
         values["record"] = json.dumps(to_record(result, keep_identifiers=keep), ensure_ascii=False, allow_nan=False)
         values["found_by"] = search_text(task.name, values["headline"], values["identity"])
         values["facts"] = json.dumps(self._facts(result), ensure_ascii=False, allow_nan=False)
-        self._store.finish(task, values, _scores(result))
+        self._store.finish(task, values, scores_of(result))
         return str(values["status"])
 
     def _patient(self, identity: Identity) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Workers:
 
     def _facts(self, result: Analysis | Refusal) -> dict[str, Any]:
         """Return what the watch looks at; devices can be told apart and, without identifiers, not be named."""
-        facts = film_facts(document(at_point(result, _POINT) if isinstance(result, Analysis) else result))
+        facts = film_facts(document(at_point(result, POINT) if isinstance(result, Analysis) else result))
         if facts["device"] is not None and not self._store.keep_identifiers:
             facts["device"] = f"device {self._digest(b'device', facts['device'])[:8]}"
         return facts
@@ -154,41 +154,3 @@ def _bytes_of(task: Task) -> bytes:
     except FileNotFoundError:  # no failure that passes, and other films wait behind this one
         reason = "its bytes are no longer in the server's folder"
         raise FilmError("NOT_READABLE", task.name, reason, advice="send it again") from None
-
-
-def _scores(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:
-    """Return by label the higher of the film's probability and the best box, and whether either is positive.
-
-    What is positive of an experimental label is not called so: it is not said.
-    """
-    if isinstance(result, Refusal) or result.reading is None:
-        return []
-    found: dict[str, tuple[float, bool]] = {}
-    for finding in at_point(result, _POINT).reading.findings:  # type: ignore[union-attr] # assessed, as just seen
-        score, reached = found.get(finding.label, (0.0, False))
-        found[finding.label] = (max(score, finding.score or 0.0), reached or result.is_positive(finding))
-    card = result.model.card
-    return [(label, score, reached and card.is_reported(label)) for label, (score, reached) in found.items()]
-
-
-def _columns(result: Analysis | Refusal) -> dict[str, Any]:
-    """Return what the worklist shows of a result."""
-    if isinstance(result, Refusal):
-        empty = dict.fromkeys(("top_label", "top_score", "width", "height", "view", "model"))
-        said = {"status": result.status, "readable": 0, "headline": headline_of(result.error)}
-        return empty | said | {"urgency": statement(result).urgency}
-    told = statement(at_point(result, _POINT))
-    scores = [each for each in _scores(result) if each[0] not in told.unsaid]  # as they are said
-    top = max(scores, key=lambda each: each[1], default=(None, None, False))
-    return {
-        "status": result.status,
-        "readable": 1,
-        "headline": told.headline,
-        "top_label": top[0],
-        "top_score": top[1],
-        "urgency": told.urgency,
-        "width": result.radiograph.frame.width,
-        "height": result.radiograph.frame.height,
-        "view": str(result.radiograph.view),
-        "model": result.model.sha256,
-    }

@@ -31,6 +31,8 @@ SORTS: Final = {
 _HAS_WORD: Final = "instr(r.found_by, ?) OR instr(n.value, ?) OR instr(r.id, nullif(?, '')) = 1"
 _ID_WORD: Final = 6  # letters of an id; fewer would find too many films by chance
 _ROW: Final = f"""SELECT r.*, {_REVIEWED} AS reviewed,
+    (SELECT json_extract(card, '$.name') || ' ' || json_extract(card, '$.version') FROM models m
+        WHERE m.sha256 = r.model) AS read_by,
     (SELECT json_group_array(label) FROM
         (SELECT label FROM scores s WHERE s.reading = r.number AND s.positive ORDER BY s.score DESC)) AS labels
     FROM readings r"""  # noqa: S608 - our own words
@@ -152,6 +154,7 @@ def row_to_json(row: sqlite3.Row) -> dict[str, Any]:
         "top": top,
         "urgency": round(row["urgency"], 4),
         "reviewed": bool(row["reviewed"]),
+        "model": row["read_by"] if done else None,
         "width": row["width"],
         "height": row["height"],
         "view": row["view"],

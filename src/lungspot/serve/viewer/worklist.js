@@ -49,8 +49,12 @@ function entry(state, row, open) {
     make("span", { class: "number" }, row.status === "assessed" && row.top && !covered ? probability(row.top.score) : ""),
     make("span", { class: "what" }, covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state)),
     row.reviewed ? make("span", { class: "tick" }, "✓ reviewed") : null,
+    earlier(state, row) ? make("span", { class: "by" }, `read by ${row.model}`) : null,
   );
 }
+
+/** Whether another model read the film than the one that reads now. */
+const earlier = ({ model }, row) => row.model && row.model !== `${model.name} ${model.version}`;
 
 /** Whether a learner must not yet see what the model says of a film; the open one is bare once it is revealed. */
 const hides = (state, row) =>
