@@ -6,7 +6,7 @@ from defusedxml import ElementTree
 from fhir.resources.R4B.bundle import Bundle
 
 from lungspot.errors import FilmError
-from lungspot.report import Refusal, fhir_bundle
+from lungspot.report import Refusal, Review, Verdict, fhir_bundle
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -110,3 +110,21 @@ def test_the_report_is_its_narrative(rg1_header, on, language, words):
     assert report["language"] == language
     assert any(words in each and "90 %" in each for each in paragraphs)
     assert "lungspot, mod" in paragraphs[0].lower()
+
+
+def test_a_readers_word_counts_in_the_report_and_leaves_the_models_observations(rg1_header, on):
+    result = on(rg1_header)
+    wrong = result.boxed[0]
+    verdicts = (Verdict("reject", "effusion", wrong.box, ("effusion", wrong.box)), Verdict("add", "rib_fracture"))
+    review = Review("R. Ader", verdicts, created="2026-11-29T01:02:03Z")
+    bundle, plain = (fhir_bundle(result, rg1_header, review=each, now=NOW) for each in (review, None))
+    check(bundle)
+    (report,), (model,) = resources(bundle, "DiagnosticReport"), resources(plain, "DiagnosticReport")
+    assert report["conclusion"].startswith("Rib fracture (on the film as a whole, no place marked).")
+    assert report["resultsInterpreter"] == [{"display": "R. Ader"}]
+    codes = [concept["coding"][0]["code"] for concept in report["conclusionCode"]]
+    assert codes == ["rib_fracture"]  # a label of ours without a code of its own
+    assert "effusion" not in report["text"]["div"].partition("IMPRESSION")[2]
+    assert resources(bundle, "Observation") == resources(plain, "Observation")
+    assert bundle["id"] != plain["id"]
+    assert report["result"] == model["result"]

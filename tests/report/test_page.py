@@ -5,9 +5,11 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
 from playwright.sync_api import sync_playwright
 
-from lungspot.report import page
+from lungspot.findings import Box
+from lungspot.report import Review, Verdict, page, report_text
 
 
 class Reader(html.parser.HTMLParser):
@@ -93,26 +95,110 @@ def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):
     assert data["heat"] == {}
 
 
-def test_no_box_is_drawn_over_a_word(make, chromium, tmp_path):
-    (tmp_path / "page.html").write_text(page(make()), encoding="utf-8")
+@pytest.fixture(scope="module")
+def show(chromium, tmp_path_factory):
+    """A function that opens a page's text in a browser; an error of its script fails the test."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page()
         faults = []
-        opened.on("pageerror", lambda error: faults.append(error.message))
-        opened.goto((tmp_path / "page.html").as_uri())
-        names = opened.evaluate(
-            "[...document.querySelectorAll('#marks > :not(#edges) :is(rect, text)')].map((each) => each.localName)"
-        )
-        opened.keyboard.press("ArrowDown")
-        dim = opened.locator("#marks .dim").count()
-        opened.keyboard.press("b")
-        seen = opened.locator("#marks > :not(#edges) text:visible").count()
-        edges = opened.locator("#edges text").all_text_contents()
+
+        def open_page(text):
+            path = tmp_path_factory.mktemp("page") / "page.html"
+            path.write_text(text, encoding="utf-8")
+            opened = browser.new_page()
+            opened.on("pageerror", lambda error: faults.append(error.message))
+            opened.goto(path.as_uri())
+            return opened
+
+        yield open_page
         browser.close()
-    assert not faults
-    assert names == sorted(names)  # every rect, then every text
-    assert len(names) >= 4
-    assert dim == len(names) - 2
-    assert seen == 0
-    assert edges == ["R", "L"]  # which stay where the boxes are put away
+        assert not faults
+
+
+def test_no_box_is_drawn_over_a_word(make, show):
+    opened = show(page(make()))
+    names = opened.evaluate(
+        "[...document.querySelectorAll('#marks > :not(#edges) :is(rect, text)')].map((each) => each.localName)"
+    )
+    opened.keyboard.press("ArrowDown")
+    dim = opened.locator("#marks .dim").count()
+    opened.keyboard.press("b")
+    assert names == ["rect"] * 4 + ["text"] * 2  # every frame, a light line on a dark one, then every label
+    assert dim == 2  # frame and label of the other place
+    assert opened.locator("#marks > :not(#edges) text:visible").count() == 0
+    assert opened.locator("#edges text").all_text_contents() == ["R", "L"]  # which stay where the boxes are put away
+
+
+REVIEW = Review(
+    "R. Ader",
+    (
+        Verdict("reject", "effusion", Box(120, 210, 180, 270), ("effusion", Box(120, 210, 180, 270))),
+        Verdict("edit", "nodule", Box(20, 40, 60, 80), ("cardiomegaly", Box(60, 150, 140, 240))),
+        Verdict("add", "fracture"),
+    ),
+    absent=("edema",),
+    note="<i>see</i>",
+    created="2026-11-29T01:02:03.000Z",
+)
+
+
+def test_the_page_holds_the_readers_review_and_the_report_that_it_makes(make, show):
+    opened = show(page(make(), review=REVIEW, language="de"))
+    rows = [row.locator("td").all_inner_texts() for row in opened.locator("#verdicts tr").all()[1:]]
+    assert rows == [
+        ["rejected", "Pleural effusion", "left lower zone"],
+        ["edited (the model: Cardiomegaly)", "Lung nodule", "right upper zone"],
+        ["drawn", "Fracture", "no box"],
+    ]
+    assert opened.locator("#review-by").inner_text() == "R. Ader · 2026-11-29 01:02 UTC"
+    assert opened.locator("#review-notes p").all_inner_texts() == ["Called absent: Pulmonary edema.", "<i>see</i>"]
+    words = opened.locator("#report").inner_text()
+    assert words.strip() == report_text(make(), review=REVIEW, language="de").text.strip()
+    assert "Lungenrundherd im rechten Oberfeld" in words
+    opened.keyboard.press("c")
+    opened.locator("#copied", has_text="copied").wait_for()
+    assert page(make()).count("R. Ader") == 0
+
+
+def test_the_page_says_thresholds_and_judges_no_heat_map(make, show):
+    opened = show(page(make()))
+    cells = opened.locator("#findings tbody").first.locator("td").all_inner_texts()
+    assert cells[:4] == ["1", "Pleural effusion", "left lower zone", "90 % ≥ 50 %"]
+    assert "30 % < 50 %" in opened.locator("#whole").inner_text()
+    assert not set("✓✗✔✘") & set(opened.locator("body").inner_text())
+
+
+# of every text, and of every line on the film, in print: its colour, and what lies under it
+INKS = """() => {
+  const colour = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !node.checkVisibility() || node.closest("svg, script, .unseen")) continue;
+    found.push(colour(getComputedStyle(node).color));
+  }
+  const marks = [...document.querySelectorAll("#marks rect, #marks text")];
+  return { words: found, marks: marks.map((each) => [getComputedStyle(each).fill, getComputedStyle(each).stroke]) };
+}"""
+
+
+def test_the_page_prints_in_black_and_white_with_everything_open(make, show):
+    opened = show(page(make(), review=REVIEW))
+    opened.evaluate(
+        "addEventListener('beforeprint', () => "
+        "{ window.open = [...document.querySelectorAll('details')].map((each) => each.open); })"
+    )
+    assert opened.pdf().startswith(b"%PDF")
+    assert opened.evaluate("window.open") == [True, True, True]
+    assert opened.locator("details:not([open])").count() == 2  # as they were, once it is printed
+    opened.emulate_media(media="print")
+    inks = opened.evaluate(INKS)
+    assert len(inks["words"]) > 30
+    assert all(max(ink) - min(ink) == 0 and max(ink) < 64 for ink in inks["words"])  # dark greys on white
+    assert {paint for pair in inks["marks"] for paint in pair} <= {
+        "rgba(0, 0, 0, 0)",
+        "rgb(255, 255, 255)",
+        "rgb(0, 0, 0)",
+    }
+    assert opened.locator("#copy:visible, .tools:visible").count() == 0

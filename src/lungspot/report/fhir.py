@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lungspot import BANNER, __version__
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
+from lungspot.report.observations import Review, observations
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
 from lungspot.report.words import name_of, why
@@ -39,18 +40,20 @@ _UNKNOWN: Final = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "
 _GENDERS: Final = {"F": "female", "M": "male", "O": "other"}
 
 
-def fhir_bundle(
+def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     result: Analysis | Refusal,
     source: Dataset | None = None,
     *,
     experimental: bool = False,
     language: str = "en",
+    review: Review | None = None,
     now: datetime | None = None,
 ) -> Json:
     """Return the result as JSON values of a FHIR R4 ``Bundle`` (a collection).
 
     ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either.
-    ``experimental``: say experimental labels too, marked as such. ``language``: of the report's narrative. A film
+    ``experimental``: say experimental labels too, marked as such. ``language``: of the report's narrative.
+    ``review``: a reader's, whose word counts in narrative and conclusion; the observations stay the model's. A film
     that was not assessed gives a cancelled report with a reason and no probability. Raises FilmError ``NO_STUDY``.
     """
     from lungspot.report.source import key_of, source_of  # noqa: PLC0415 - loads pydicom
@@ -69,18 +72,22 @@ def fhir_bundle(
         links |= {"subject": {"reference": url("patient")}, "derivedFrom": [{"reference": url("study")}]}
         entries[url("patient")] = _patient(film)
         entries[url("study")] = _study(film, url("patient"))
-    observations = {url("observation", name): each | links for name, each in _observations(result, told)}
-    report = _report(told, moment, list(observations))
-    words = report_text(result, language=language, experimental=experimental)
+    seen = {url("observation", name): each | links for name, each in _observations(result, told)}
+    words = report_text(result, language=language, experimental=experimental, review=review)
+    report = _report(told, moment, list(seen))
+    if review is not None:
+        report.pop("conclusionCode", None)
+        report |= _reviewed(result, told, words, review)
     report |= {"language": language, "text": {"status": "generated", "div": _narrative(words)}}
     if film is not None:
         report |= {"subject": links["subject"], "imagingStudy": links["derivedFrom"]}
         if film.StudyDate:
             report["effectiveDateTime"] = _date(film.StudyDate)
-    everything = {url("report"): report} | observations | entries
+    whose = [] if review is None else ["review", review.reader, review.created or ""]
+    everything = {url("report", *whose): report} | seen | entries
     return {
         "resourceType": "Bundle",
-        "id": url("bundle").removeprefix("urn:uuid:"),
+        "id": url("bundle", *whose).removeprefix("urn:uuid:"),
         "type": "collection",
         "timestamp": moment,
         "entry": [{"fullUrl": name, "resource": resource} for name, resource in everything.items()],
@@ -100,6 +107,15 @@ def _report(told: Statement, moment: str, observations: list[str]) -> Json:
     }
     codes = [_concept(term_of(name.label)) | {"text": said.short} for said in told.said for name in said.told]
     return report | ({"conclusionCode": codes} if codes else {})
+
+
+def _reviewed(result: Analysis | Refusal, told: Statement, words: ReportText, review: Review) -> Json:
+    """Return what a reader's review changes in the report: who concludes, what, and its codes."""
+    lines = observations(result, told, review) if isinstance(result, Analysis) else ()
+    codes = [_concept(term_of(label)) for line in lines if line.judged for label in line.labels]
+    changed: Json = {"conclusion": " ".join((*words.impression, *filter(None, (words.note, words.head))))}
+    changed |= {"resultsInterpreter": [{"display": review.reader}]} if review.reader else {}
+    return changed | ({"conclusionCode": codes} if codes else {})
 
 
 def _narrative(words: ReportText) -> str:

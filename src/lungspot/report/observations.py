@@ -16,7 +16,7 @@ from lungspot.report.analysis import Analysis
 from lungspot.report.statement import Name, Said, Statement
 from lungspot.report.words import picture_side_of
 
-__all__ = ["Observation", "Review", "Verdict", "observations", "review_from_json"]
+__all__ = ["Observation", "Review", "Verdict", "observations", "observed", "review_from_json"]
 
 ACTIONS: Final = ("accept", "reject", "edit", "add")
 _NEAR: Final = 0.02  # pixels between a box and the same box in JSON, which has two digits
@@ -114,8 +114,19 @@ def observations(result: Analysis, told: Statement, review: Review | None = None
         lines += _of_place(result, said, verdicts, open_to) if said.box else _of_film(said, review)
     for verdict in open_to.values():  # edited, drawn, or below the threshold and accepted all the same
         if verdict.action != "reject":
-            lines.append(_line(result, verdict.label, verdict.box))
+            lines.append(observed(result, verdict.label, verdict.box))
     return tuple(sorted(lines, key=lambda line: -line.urgency))
+
+
+def observed(result: Analysis, label: str, box: Box | None) -> Observation:
+    """Return the line of a finding that a reader marked; side and zone follow from the box, as the model's do."""
+    names = (Name(label, None, 0.0, positive=True),)
+    if box is None:
+        return Observation(names, judged=True, boxed=False)
+    side, zone = _place_of(result, label, box)
+    known = side is not None or not taxonomy()[label].paired
+    picture_side = None if known else picture_side_of(box, result.radiograph.frame)
+    return Observation(names, judged=True, side=side, zone=zone, picture_side=picture_side)
 
 
 def _of_film(said: Said, review: Review | None) -> Iterator[Observation]:
@@ -163,16 +174,6 @@ def _speaks_of(verdict: Verdict, label: str, boxes: Iterable[Box | None]) -> boo
 
 def _same(one: Box, other: Box) -> bool:
     return all(abs(a - b) <= _NEAR for a, b in zip(one.corners, other.corners, strict=True))
-
-
-def _line(result: Analysis, label: str, box: Box | None) -> Observation:
-    names = (Name(label, None, 0.0, positive=True),)
-    if box is None:
-        return Observation(names, judged=True, boxed=False)
-    side, zone = _place_of(result, label, box)
-    known = side is not None or not taxonomy()[label].paired
-    picture_side = None if known else picture_side_of(box, result.radiograph.frame)
-    return Observation(names, judged=True, side=side, zone=zone, picture_side=picture_side)
 
 
 def _place_of(result: Analysis, label: str, box: Box) -> tuple[Side | None, Zone | None]:

@@ -18,7 +18,7 @@ const percent = (value) => `${Math.round(100 * value)} %`;
 const bar = (parent, value, color, threshold) => {
   const node = svg("svg", { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": percent(value) });
   node.append(svg("rect", { width: 100 * value, height: 6, fill: color }));
-  if (threshold !== undefined) node.append(svg("rect", { x: 100 * threshold - 0.5, width: 1, height: 6, fill: "#ecf0f5" }));
+  if (threshold !== undefined) node.append(svg("rect", { class: "limit", x: 100 * threshold - 0.5, width: 1, height: 6 }));
   parent.append(node);
 };
 
@@ -85,10 +85,11 @@ data.said.forEach((said, index) => {
   const mark = markOf.get(said.place);
   if (mark) {
     const [x0, y0, x1, y1] = mark.box;
-    group.append(svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, stroke: mark.color, rx: size / 5 }));
-    const high = size * 1.2 * mark.lines.length;
-    const [x, y] = freePlace(mark.box, Math.max(...mark.lines.map(wideOf)), high);
-    write(label, mark.lines, x, y + size, {});
+    const frame = { x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: size / 5 };
+    group.append(svg("rect", { ...frame, class: "under" }), svg("rect", { ...frame, stroke: mark.color }));
+    const texts = mark.lines.map((line, row) => (row ? line : `${mark.place}  ${line}`));
+    const [x, y] = freePlace(mark.box, Math.max(...texts.map(wideOf)), size * 1.2 * texts.length);
+    write(label, texts, x, y + size, {});
     const title = svg("title", {});
     title.textContent = said.text;
     group.append(title);
@@ -105,6 +106,7 @@ data.said.forEach((said, index) => {
   const rows = said.groups.reduce((sum, each) => sum + each.names.length + (each.alike ? 1 : 0), 0);
   const line = (name, color, number, agreement) => {
     const row = add(body, "tr");
+    if (body.children.length === 1) add(row, "td", said.place ?? "–").rowSpan = rows;
     const cell = add(row, "td");
     if (color) {
       const dot = svg("svg", { class: "dot", viewBox: "0 0 1 1" });
@@ -114,12 +116,12 @@ data.said.forEach((said, index) => {
     cell.append(name);
     if (body.children.length === 1) add(row, "td", said.where || "–").rowSpan = rows;
     add(row, "td", number, "number");
-    const map = add(row, "td", agreement ? `${percent(agreement.energy_in_box)}${agreement.peak_in_box ? " ✓" : " ✗"}` : color ? "–" : "", "number");
+    const map = add(row, "td", agreement ? percent(agreement.energy_in_box) : color ? "–" : "", "number");
     if (agreement) map.title = `${percent(agreement.energy_in_box)} of the activation in ${percent(agreement.area)} of the film; the map's peak is ${agreement.peak_in_box ? "" : "not "}in the box; IoU ${agreement.iou.toFixed(2)}`;
   };
   for (const group of said.groups) {
     if (group.alike) line(group.alike, "", "");
-    for (const one of group.names) line(one.name, one.color, one.percentage, one.agreement);
+    for (const one of group.names) line(one.name, one.color, `${one.percentage} ${one.threshold}`, one.agreement);
   }
   body.addEventListener("pointerenter", () => { hovered = index; paint(); });
   body.addEventListener("pointerleave", () => { hovered = -1; paint(); });
@@ -134,13 +136,45 @@ for (const score of data.image_scores) {
   const row = add(document.querySelector("#whole tbody"), "tr");
   add(row, "td", score.name);
   bar(add(row, "td"), score.probability, score.positive ? score.color : "#5a6675", score.threshold);
-  add(row, "td", percent(score.probability), "number");
+  add(row, "td", `${percent(score.probability)} ${score.limit}`, "number");
 }
 if (!data.image_scores.length) $("wholebox").hidden = true;
 for (const [part, where] of [[data.facts, $("facts")], [data.card, $("card")]]) {
   for (const [name, value] of part) { add(where, "dt", name); add(where, "dd", value); }
 }
 if (!data.assessed) for (const id of ["boxes", "heat", "below"]) $(id).hidden = true;
+
+if (data.review) {
+  $("review").hidden = false;
+  $("review-by").textContent = data.review.by;
+  for (const each of data.review.rows) {
+    const row = add(document.querySelector("#verdicts tbody"), "tr");
+    for (const text of [each.verdict, each.name, each.where]) add(row, "td", text);
+  }
+  $("verdicts").hidden = !data.review.rows.length;
+  for (const text of data.review.notes) add($("review-notes"), "p", text);
+  if (data.review.note) add($("review-notes"), "p", data.review.note, "note");
+}
+$("report").textContent = data.report;
+$("report").lang = data.language;
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(data.report);
+  } catch { // a page in a sandbox may not, but may copy what is chosen
+    getSelection().selectAllChildren($("report"));
+    document.execCommand("copy");
+    getSelection().removeAllRanges();
+  }
+  $("copied").textContent = "copied";
+}
+$("copy").addEventListener("click", copy);
+// On paper everything is open, with boxes and without what a pointer had chosen.
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const each of closed) each.open = true;
+});
+addEventListener("afterprint", () => { for (const each of closed) each.open = false; });
 
 const shown = () => data.said.map((finding, index) => index).filter((index) => view.below || data.said[index].positive);
 function paint() {
@@ -164,8 +198,10 @@ function paint() {
 }
 for (const id of ["boxes", "heat", "below"]) $(id).addEventListener("click", () => { view[id] = !view[id]; paint(); });
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !data.assessed) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
+  if (key === "c") return void copy();
+  if (!data.assessed) return;
   const list = shown();
   if (key === "b") view.boxes = !view.boxes;
   else if (key === "h") view.heat = !view.heat;

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
 
@@ -23,20 +23,31 @@ from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
+from lungspot.report.observations import Review, observed
 from lungspot.report.statement import EXPERIMENTAL, PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
-from lungspot.report.words import NOT_TOLD_APART, name_of
+from lungspot.report.text import report_text
+from lungspot.report.words import NOT_TOLD_APART, name_of, percent, place_of
 
 __all__ = ["page"]
 
 _SMALLEST, _LARGEST = 768, 1600  # long side of the film on the page
+_VERDICTS: Final = {"accept": "accepted", "reject": "rejected", "edit": "edited", "add": "drawn"}
 _GLOW = 256  # long side of a heat map; the browser smooths it
 
 
-def page(result: Analysis, *, experimental: bool = False) -> str:
-    """Return the HTML text of one result; ``experimental``: say experimental labels too, marked as such."""
+def page(result: Analysis, *, experimental: bool = False, review: Review | None = None, language: str = "en") -> str:
+    """Return the HTML text of one result.
+
+    ``experimental``: say experimental labels too, marked as such. ``review``: a reader's, which is shown and counts in
+    the report to copy; ``language``: of that report.
+    """
     style, script = _part("page.css"), _part("page.js")
-    text = json.dumps(_data(result, experimental=experimental), ensure_ascii=False, allow_nan=False)
+    value = _data(result, experimental=experimental)
+    value["report"] = report_text(result, language=language, experimental=experimental, review=review).text
+    value["language"] = language
+    value["review"] = None if review is None else _review(result, review)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     parts = {
         "banner": BANNER,
         "style": style,
@@ -53,7 +64,9 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
     told = statement(result, experimental=experimental)
     rows = [_row(result, said) for said in (*told.said, *told.below)]
     scores = [
-        each | {"color": color_of(each["label"]), "name": name_of(each["label"]) + _mark(each)}
+        each
+        | {"color": color_of(each["label"]), "name": name_of(each["label"]) + _mark(each)}
+        | {"limit": f"{'≥' if each['positive'] else '<'} {percent(each['threshold'])}"}
         for each in sorted(value["image_scores"], key=lambda each: -each["probability"])
         if each["label"] not in told.unsaid
     ]
@@ -102,6 +115,7 @@ def _row(result: Analysis, said: Said) -> dict[str, Any]:
                     "label": name.label,
                     "name": name_of(name.label) + name.mark,
                     "percentage": name.percentage,
+                    "threshold": _threshold(result, said, name.label),
                     "color": color_of(name.label),
                     "agreement": _agreement(result, said.place, name.label),
                 }
@@ -118,6 +132,35 @@ def _row(result: Analysis, said: Said) -> dict[str, Any]:
         "groups": groups,
         "names": [name for group in groups for name in group["names"]],
     }
+
+
+def _threshold(result: Analysis, said: Said, label: str) -> str:
+    """Return what a box, or the whole film, must reach, with the sign that says whether it does: ``≥ 31 %``."""
+    limits = result.model.card.threshold(label, result.point)
+    limit = limits.image if said.box is None else limits.box
+    name = next(each for each in said.names if each.label == label)
+    return f"{'≥' if name.positive else '<'} {percent(limit)}"
+
+
+def _review(result: Analysis, review: Review) -> dict[str, Any]:
+    """Return a reader's review in words, a row a verdict."""
+    rows = []
+    for verdict in review.verdicts:
+        line = observed(result, verdict.label, verdict.box)
+        place = place_of(verdict.label, line.side, line.zone, line.picture_side)
+        offered = None if verdict.offered is None else name_of(verdict.offered[0])
+        renamed = offered if offered not in {None, name_of(verdict.label)} else None
+        rows.append(
+            {
+                "verdict": _VERDICTS[verdict.action] + (f" (the model: {renamed})" if renamed else ""),
+                "name": name_of(verdict.label),
+                "where": place if verdict.box is not None else "no box",
+            }
+        )
+    absent = [] if not review.complete else ["Looked for everything that the model looks for: the rest is absent."]
+    absent += [f"Called absent: {', '.join(map(name_of, review.absent))}."] if review.absent else []
+    when = review.created and review.created[:16].replace("T", " ") + " UTC"
+    return {"by": " · ".join(filter(None, (review.reader, when))), "rows": rows, "notes": absent, "note": review.note}
 
 
 def _agreement(result: Analysis, place: int | None, label: str) -> dict[str, float | bool] | None:

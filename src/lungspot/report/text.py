@@ -22,7 +22,7 @@ from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
 from lungspot.report.words import why
 
-__all__ = ["LANGUAGES", "ReportText", "report_text"]
+__all__ = ["LANGUAGES", "ReportText", "language_name", "report_text"]
 
 _FILE: Final = "text-{}.json"
 _REGIONS: Final = {  # region → the organs that it speaks of
@@ -110,6 +110,11 @@ def report_text(
         words.note(lines, review),
         words.own["headings"],
     )
+
+
+def language_name(language: str) -> str:
+    """Return what a language of :data:`LANGUAGES` calls itself."""
+    return str(_templates(language)["name"])
 
 
 class _Words:

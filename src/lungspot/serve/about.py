@@ -13,7 +13,7 @@ from lungspot.detect import OPERATING_POINTS, REASONS, ModelCard
 from lungspot.errors import CODES, RequestError
 from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
-from lungspot.report import color_of
+from lungspot.report import LANGUAGES, color_of, language_name
 from lungspot.serve.answers import Health, ModelAnswer
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS
@@ -67,6 +67,7 @@ def model(app: StateDep) -> dict[str, Any]:
             "queue": app.settings.queue,
         },
         "keeps_identifiers": app.settings.keep_identifiers,
+        "report_languages": {language: language_name(language) for language in LANGUAGES},
         "banner": BANNER,
         "not_for_clinical_use": True,
     }

@@ -381,4 +381,5 @@ class ModelAnswer(_Marked):
     taxonomy: list[Word]
     limits: Limits
     keeps_identifiers: bool
+    report_languages: dict[str, str]
     banner: str

@@ -14,7 +14,7 @@ from lungspot import BANNER, __version__
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
-from lungspot.serve import about, page_files, review_routes, routes, worklist_routes
+from lungspot.serve import about, page_files, report_routes, review_routes, routes, worklist_routes
 from lungspot.serve.app_state import AppState
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would be a status that no route documents
     )
     app.state.failure = None
-    for part in (routes, worklist_routes, review_routes, about, page_files):
+    for part in (routes, worklist_routes, review_routes, report_routes, about, page_files):
         app.include_router(part.router)
     install(app)
     app.add_middleware(RequestGuard, settings=settings, metrics=metrics)

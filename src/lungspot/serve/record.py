@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import OPERATING_POINTS, ModelCard, sided
+from lungspot.detect import OPERATING_POINTS, Anatomy, ModelCard, sided
 from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import CODES, FilmError, LungspotError, ModelError
-from lungspot.findings import reading_from_json, reading_to_json
+from lungspot.findings import Box, reading_from_json, reading_to_json
 from lungspot.images import WARNINGS, Device, ImageStatistics, Notice, Orientation, Origin, Radiograph, View
 from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document, statement, statement_to_json
 
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
+_ORGANS: Final = ("heart", "left_lung", "right_lung")
 _WHITE: Final = np.float32(65535)
 # Notices whose particulars quote the header's own words, which are nobody's to keep.
 _QUOTING: Final = frozenset({"BODY_PART", "POLARITY"})
@@ -81,6 +82,7 @@ def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str
         "notices": [(notice.code, notice.text) for notice in result.notices],
         "reading": None if result.reading is None else reading_to_json(result.reading),
         "agreement": [dict(each) for each in result.agreement],
+        "anatomy": None if result.anatomy is None else _anatomy_to_json(result.anatomy),
         "timings": dict(result.timings),
     }
 
@@ -147,6 +149,7 @@ def from_record(
         statistics=None if looks is None else ImageStatistics.from_json(looks),
         features=tuple(record.get("features", ())),
         made=record.get("made"),
+        anatomy=_anatomy_from_json(record.get("anatomy")),  # records of 0.1 have none
     )
 
 
@@ -181,6 +184,19 @@ def past_model(card: str, sha256: str, runtime: str, today: ModelCard) -> Model:
         judged = {label: standing for label, standing in today.standing.items() if label in found.labels}
         found = replace(found, standing=judged)
     return Model(found, sha256, runtime)
+
+
+def _anatomy_to_json(seen: Anatomy) -> dict[str, Any]:
+    boxes = {name: getattr(seen, name) for name in _ORGANS}
+    corners = {name: None if box is None else list(box.corners) for name, box in boxes.items()}
+    return corners | {"cardiothoracic_ratio": seen.cardiothoracic_ratio, "mirrored": seen.mirrored}
+
+
+def _anatomy_from_json(value: Mapping[str, Any] | None) -> Anatomy | None:
+    if value is None:
+        return None
+    boxes = {name: None if value[name] is None else Box(*value[name]) for name in _ORGANS}
+    return Anatomy(**boxes, cardiothoracic_ratio=value["cardiothoracic_ratio"], mirrored=value["mirrored"])
 
 
 def at_point(result: Analysis, point: str) -> Analysis:

@@ -18,7 +18,19 @@ from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
 from lungspot.serve.store import Store, now
 
-__all__ = ["FilmNames", "Offered", "Review", "Truth", "Verdict", "add_review", "reviews_of", "set_truth", "truth_of"]
+__all__ = [
+    "Draft",
+    "FilmNames",
+    "Offered",
+    "Review",
+    "Truth",
+    "Verdict",
+    "add_review",
+    "reviews_of",
+    "set_truth",
+    "settled",
+    "truth_of",
+]
 
 Corners = tuple[float, float, float, float]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
@@ -37,14 +49,20 @@ class Verdict(_Strict):
     box: Corners | None = None
 
 
-class Review(_Strict):
-    """One reader's review of one film (docs/reference/http.md)."""
+class Draft(_Strict):
+    """A review that is not saved, and whose reader may have no name yet."""
 
-    reader: Name
+    reader: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] = ""
     note: str = Field("", max_length=4000)
     complete: bool = False
     verdicts: list[Verdict] = Field(default_factory=list, max_length=200)
     absent: list[Name] = Field(default_factory=list, max_length=100)
+
+
+class Review(Draft):
+    """One reader's review of one film (docs/reference/http.md)."""
+
+    reader: Name
 
 
 class FilmNames(_Strict):
@@ -98,7 +116,7 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
     if review.absent and frame is None:
         raise RequestError("NOT_ASSESSED", "absent", "nothing is known to be absent on a film that could not be read")
     model = offered.model
-    verdicts = _settled(review, offered.candidates, frame)
+    verdicts = settled(review, offered.candidates, frame)
     absent = [_label(label, "absent") for label in dict.fromkeys(review.absent)]
     body = {
         "note": review.note,
@@ -150,8 +168,12 @@ def truth_of(store: Store, row: sqlite3.Row) -> dict[str, Any] | None:
     return None if not rows else reading_to_json(reading_from_json(json.loads(rows[0]["body"])))
 
 
-def _settled(review: Review, candidates: Sequence[Mapping[str, Any]], frame: Frame | None) -> list[dict[str, Any]]:
-    """Return the verdicts with everything that they mean: label, box, and the candidate's own label, box and score."""
+def settled(review: Draft, candidates: Sequence[Mapping[str, Any]], frame: Frame | None) -> list[dict[str, Any]]:
+    """Return the verdicts with everything that they mean: label, box, and the candidate's own label, box and score.
+
+    ``candidates``: the boxes that the reader was shown. Raises InputError ``BAD_VALUE``, ``BAD_BOX`` or
+    ``UNKNOWN_LABEL`` where they cannot be meant.
+    """
     found: list[dict[str, Any]] = []
     seen: set[int] = set()
     for place, verdict in enumerate(review.verdicts):

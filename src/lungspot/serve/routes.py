@@ -14,18 +14,19 @@ from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
-from lungspot.report import Refusal, document, edge_letters, overlay, page
+from lungspot.report import Refusal, document, edge_letters, overlay
 from lungspot.serve.answers import ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
+from lungspot.serve.priors import priors_of
 from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, floor_of, pixels_of, statements
 from lungspot.serve.reviews import reviews_of, truth_of
 from lungspot.serve.worklist import row_of, row_to_json
 
-__all__ = ["Identifier", "router"]
+__all__ = ["Identifier", "Point", "router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
@@ -123,37 +124,11 @@ def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
         for label in card.labels
     }
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
-    value["priors"] = _priors(app, row)
+    value["priors"] = priors_of(app.store, row)
     value["reviews"] = reviews_of(app.store, row)
     value["truth"] = truth_of(app.store, row)
     value["not_for_clinical_use"] = True
     return value
-
-
-def _priors(app: AppState, row: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a row
-    if row["patient"] is None:
-        return []
-    query = "SELECT * FROM readings WHERE patient = ? AND id <> ? AND state = 'done' ORDER BY number DESC LIMIT 100"
-    found = []
-    for other in app.store.all(query, (row["patient"], row["id"])):
-        days = None if row["day"] is None or other["day"] is None else row["day"] - other["day"]
-        found.append(
-            {
-                "id": other["id"],
-                "number": other["number"],
-                "name": other["name"] or f"film {other['number']}",
-                "created": other["created"],
-                "days_earlier": days,
-                "status": other["status"],
-                "headline": other["headline"],
-            }
-        )
-    return sorted(found, key=lambda each: _nearness(each["days_earlier"]))
-
-
-def _nearness(days: int | None) -> tuple[int, int]:
-    """Return what sorts the nearest earlier film first, then those without a date, then later ones."""
-    return (1, 0) if days is None else (0, days) if days >= 0 else (2, -days)
 
 
 @router.delete("/readings/{identifier}", status_code=204)
@@ -216,18 +191,6 @@ async def heatmap(
         return heat_png(result, label, style)
 
     return await _png(app, picture)
-
-
-@router.get(
-    "/readings/{identifier}/report.html",
-    response_class=Response,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}},
-)
-async def report(app: StateDep, identifier: Identifier, point: Point = "balanced") -> Response:
-    """Return the film's result as one page."""
-    text = await app.drawn(lambda: page(at_point(app.film(identifier), point)))
-    policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
-    return Response(text, media_type="text/html", headers=policy)
 
 
 def _pictured(app: AppState, identifier: str) -> Any:  # noqa: ANN401 - a row

@@ -92,6 +92,9 @@ export async function heat(id, label) {
 /** An export of reviews as a blob, with the films' names as this page knows them. */
 export const exported = async (path, names) => (await post(path, { names: Object.fromEntries(names) })).blob();
 
+/** The report to copy as a review that is not saved has it; `how`: {language, point, experimental}. */
+export const report = async (id, body, how) => (await post(`${of(id)}/report?${new URLSearchParams(how)}`, body)).json();
+
 export const review = async (id, body) => (await post(`${of(id)}/review`, body)).json();
 
 /** Send one file; `progress` hears of the part sent, 0 to 1. Resolves to the server's answer. */

@@ -36,6 +36,7 @@ export const KEYS = [
       [["u", "Ctrl+z"], "undo", "undo"],
       [["Shift+U", "Ctrl+y", "Ctrl+Shift+Z"], "redo", "redo"],
       [["s", "Ctrl+s"], "save the review", "save"],
+      [["y"], "copy the report", "copyReport"],
     ],
   ],
   [

@@ -12,6 +12,7 @@ import * as keys from "./keys.js";
 import { listing } from "./listing.js";
 import { forget, open as openFilm, unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
+import { report } from "./report.js";
 import { POINTS, headline, marks, verdicts } from "./scene.js";
 import { keep, keepNames, kept, keptNames } from "./settings.js";
 import { side } from "./side.js";
@@ -67,6 +68,7 @@ export const store = makeStore({
   point: settings.point,
   experimental: false,
   reader: settings.reader,
+  language: settings.language,
 });
 const { state } = store;
 const list = listing(store);
@@ -89,12 +91,13 @@ const then = stage(one("prior"), redraw);
 // --- the acts -------------------------------------------------------------------------------------------------------
 
 const picture = pictureActs(store, [now, then]);
+const form = () => ({
+  reader: state.reader,
+  note: one("note").value,
+  complete: one("complete").checked && state.reading?.status === "assessed",
+});
 const finding = findingActs(store, {
-  form: () => ({
-    reader: state.reader,
-    note: one("note").value,
-    complete: one("complete").checked && state.reading?.status === "assessed",
-  }),
+  form,
   after: {
     stage: () => now,
     saved: () => list.refresh(),
@@ -248,6 +251,7 @@ const films = uploads(store, {
 });
 worklist(store, { open, more: list.more, filter: list.filter });
 side(store, acts);
+Object.assign(acts, report(store, { form, change }));
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
 listenTo(now, true);

@@ -28,6 +28,7 @@ export function side(store, acts) {
     make("ul", { id: "found", "aria-label": "Findings" }),
     make("ul", { id: "whole", "aria-label": "Of the whole film, without a box" }),
     make("p", { id: "none", class: "hint" }),
+    make("div", { id: "report-place" }),
     make("div", { id: "notes" }, button("experimental", "", "", acts.experimental), make("div", { id: "caveats" })),
     make(
       "details",
@@ -47,7 +48,7 @@ export function side(store, acts) {
   );
   const edits = make(
     "div",
-    { class: "line", role: "group", "aria-label": "Boxes" },
+    { id: "edits", class: "line", role: "group", "aria-label": "Boxes and report" },
     button("undo", "Undo", "Undo (U)", acts.undo),
     button("redo", "Redo", "Redo (Shift+U)", acts.redo),
     button("new", "Draw a box", "Draw a box (N)", acts.new),
@@ -59,7 +60,7 @@ export function side(store, acts) {
     one("point-word").textContent = state.point;
   });
   store.listen(["reading", "point", "teach", "revealed", "model", "experimental"], scores);
-  store.listen(["reading", "names"], facts);
+  store.listen(["reading", "names", "point", "language"], facts);
   store.listen(["model"], card);
   store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
   store.listen(["reading", "teach", "revealed"], lesson);
@@ -175,7 +176,7 @@ const rowsOf = (pairs) =>
 
 function facts(state) {
   const { reading } = state;
-  fill(one("more-of-it"), ...(reading ? links(reading) : []));
+  fill(one("more-of-it"), ...(reading ? links(reading, state) : []));
   if (!reading) return fill(one("facts"));
   const image = reading.result?.image ?? {};
   const identity = reading.identity ?? {};
@@ -220,13 +221,13 @@ function sides(edges) {
 }
 
 /** The film's other forms, each in a window of its own. */
-function links({ id, frame }) {
+function links({ id, frame }, { point, language }) {
   const link = (name, text) => make("a", { href: address(id, name), target: "_blank", rel: "noopener" }, text);
   return frame
     ? [
-        link("report.html", "Report"),
+        link(`report.html?${new URLSearchParams({ point, language })}`, "Page to print"),
         " · ",
-        link("overlay.png", "Picture with boxes"),
+        link(`overlay.png?point=${point}`, "Picture with boxes"),
         " · ",
         link("image?bits=16", "16-bit PNG"),
       ]

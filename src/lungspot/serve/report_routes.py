@@ -1,0 +1,155 @@
+"""A film's report, with a reader's word in it: in words to copy, as a page, and as a FHIR bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from lungspot.report import (
+    LANGUAGES,
+    Analysis,
+    ReportText,
+    Review,
+    fhir_bundle,
+    page,
+    report_text,
+    report_to_json,
+    review_from_json,
+)
+from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.priors import priors_of
+from lungspot.serve.problems import ERRORS
+from lungspot.serve.record import at_point, candidates
+from lungspot.serve.reviews import Draft, reviews_of, settled
+from lungspot.serve.routes import Identifier, Point
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", responses=ERRORS)
+
+Language = Literal[LANGUAGES]  # type: ignore[valid-type] # a language is a file
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "A report to copy"}
+}
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}
+}
+_FHIR: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/fhir+json": {"schema": {"type": "object"}}}, "description": "A FHIR R4 bundle"}
+}
+
+
+class RegionAnswer(BaseModel):
+    """What a report says of one region of the chest."""
+
+    region: str
+    text: str
+
+
+class ReportAnswer(BaseModel):
+    """A report to copy: its sections and, as ``text``, the whole."""
+
+    model_config = ConfigDict(extra="allow")
+    language: str
+    head: str
+    technique: str
+    comparison: str
+    findings: list[RegionAnswer]
+    impression: list[str]
+    note: str
+    text: str
+    not_for_clinical_use: Literal[True]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a report is asked for: its language, the operating point, and whether experimental labels are said."""
+
+    language: Annotated[Language, Query()] = "en"
+    point: Annotated[Point, Query()] = "balanced"
+    experimental: Annotated[bool, Query()] = False
+
+
+Asked = Annotated[Wording, Depends()]
+Reader = Annotated[str | None, Query(max_length=64)]
+
+
+@router.post("/readings/{identifier}/report", response_model=ReportAnswer)
+def draft(app: StateDep, identifier: Identifier, review: Draft, asked: Asked) -> dict[str, Any]:
+    """Return the report to copy as a review that is not saved would have it; nothing is kept."""
+    row = app.done(identifier)
+    result = app.result(row, pictures=False)
+    frame = result.radiograph.frame if isinstance(result, Analysis) else None
+    verdicts = settled(review, candidates(result), frame)
+    said = review_from_json({**review.model_dump(), "verdicts": verdicts})
+    begun = verdicts or review.absent or review.complete or review.note
+    return _answer(_words(app, row, said if begun else None, asked))
+
+
+@router.get("/readings/{identifier}/report", response_model=ReportAnswer)
+def report(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> dict[str, Any]:
+    """Return the report to copy, with the last saved review of a reader, or of anybody."""
+    row = app.done(identifier)
+    return _answer(_words(app, row, last_review(app, row, reader), asked))
+
+
+@router.get("/readings/{identifier}/report.txt", response_class=Response, responses=_TEXT)
+def report_txt(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> Response:
+    """Return the same as plain text."""
+    row = app.done(identifier)
+    words = _words(app, row, last_review(app, row, reader), asked)
+    return Response(words.text, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/readings/{identifier}/report.html", response_class=Response, responses=_PAGE)
+async def report_html(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> Response:
+    """Return the film's result as one page, with the last saved review of a reader, or of anybody."""
+
+    def made() -> str:
+        review = last_review(app, app.done(identifier), reader)
+        result = at_point(app.film(identifier), asked.point)
+        return page(result, experimental=asked.experimental, review=review, language=asked.language)
+
+    policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
+    return Response(await app.drawn(made), media_type="text/html", headers=policy)
+
+
+@router.get("/readings/{identifier}/fhir", response_class=Response, responses=_FHIR)
+async def fhir(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> Response:
+    """Return the film's result as a FHIR R4 bundle without the patient, with the last saved review."""
+
+    def bundle() -> str:
+        row = app.done(identifier)
+        result = app.result(row, pictures=row["width"] is not None)
+        result = at_point(result, asked.point) if isinstance(result, Analysis) else result
+        review = last_review(app, row, reader)
+        value = fhir_bundle(result, experimental=asked.experimental, language=asked.language, review=review)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    return Response(await app.drawn(bundle), media_type="application/fhir+json")
+
+
+def last_review(app: AppState, row: Any, reader: str | None) -> Review | None:  # noqa: ANN401 - a row
+    """Return the last saved review of a film by ``reader``, or by anybody (None); None where nobody has reviewed it."""
+    mine = [each for each in reviews_of(app.store, row) if reader is None or each["reader"] == reader]
+    return review_from_json(mine[-1]) if mine else None
+
+
+def _words(app: AppState, row: Any, review: Review | None, asked: Wording) -> ReportText:  # noqa: ANN401 - a row
+    result = app.result(row, pictures=False)
+    result = at_point(result, asked.point) if isinstance(result, Analysis) else result
+    return report_text(
+        result,
+        language=asked.language,
+        experimental=asked.experimental,
+        review=review,
+        days_earlier=[each["days_earlier"] for each in priors_of(app.store, row)],
+    )
+
+
+def _answer(words: ReportText) -> dict[str, Any]:
+    return {**report_to_json(words), "text": words.text, "not_for_clinical_use": True}

@@ -1,0 +1,122 @@
+// The report to copy, as the reader's verdicts have it now: the server writes it, this shows it, one key copies it.
+
+import * as api from "./api.js";
+import { make, one, say } from "./dom.js";
+import { secret } from "./scene.js";
+import { said } from "./verdicts.js";
+
+const PAUSE = 150; // milliseconds without a change before the text is asked for
+const CHANGES = ["reading", "review", "point", "experimental", "reader", "language"];
+
+/** Build the panel. `form()`: {reader, note, complete}. `change(patch)` keeps the language. Returns the acts: copyReport. */
+export function report(store, { form, change }) {
+  const { state } = store;
+  let text = "";
+  let fresh = Promise.resolve();
+  let later = null;
+  let asked = 0;
+  const box = panel();
+  one("report-place").replaceWith(box);
+  one("edits").append(make("button", { id: "copy-report", type: "button", title: "Copy the report (Y)" }, "Copy report"));
+
+  const open = () => Boolean(state.reading?.result) && !secret(state);
+
+  async function write() {
+    if (!open()) return;
+    const mine = (asked += 1);
+    const { id } = state;
+    const { language, point, experimental } = state;
+    try {
+      const body = { ...form(), verdicts: said(state.review) };
+      const answer = await api.report(id, body, { language, point, experimental });
+      if (mine !== asked || id !== state.id) return;
+      text = answer.text;
+      one("report").textContent = text;
+      one("report").lang = language;
+    } catch (error) {
+      text = "";
+      if (mine === asked) one("copied").textContent = error.message;
+      throw error;
+    }
+  }
+
+  /** Ask for the text once nothing has changed for a moment; what copies meanwhile waits for it. */
+  function soon() {
+    one("copied").textContent = "";
+    one("copy-report").textContent = "Copy report";
+    clearTimeout(later);
+    later = setTimeout(now, PAUSE);
+  }
+
+  function now() {
+    clearTimeout(later);
+    later = null;
+    fresh = write();
+    fresh.catch(() => {}); // it is said in the panel, and to who copies
+    return fresh;
+  }
+
+  async function copyReport() {
+    if (!open()) return;
+    try {
+      await (later === null && text ? fresh : now());
+      await toClipboard(text);
+      one("copy-report").textContent = "Copied";
+      say("Report copied");
+    } catch (error) {
+      one("copied").textContent = `not copied: ${error.message}`;
+      say(`Not copied: ${error.message}`);
+    }
+  }
+
+  one("copy-report").addEventListener("click", copyReport);
+  one("note").addEventListener("input", soon);
+  one("complete").addEventListener("change", soon);
+  one("language").addEventListener("change", ({ target }) => {
+    change({ language: target.value });
+    store.set({ language: target.value });
+  });
+  store.listen(["model"], ({ model }) => {
+    const options = Object.entries(model.report_languages).map(([id, name]) => make("option", { value: id }, name));
+    one("language").replaceChildren(...options);
+    one("language").value = state.language;
+  });
+  store.listen([...CHANGES, "teach", "revealed"], () => {
+    box.hidden = !open();
+    one("copy-report").disabled = !open();
+    if (!open()) return;
+    if (one("report").dataset.film !== state.id) one("report").textContent = "";
+    one("report").dataset.film = state.id;
+    soon();
+  });
+  return { copyReport };
+}
+
+function panel() {
+  return make(
+    "details",
+    { id: "report-box", open: true, hidden: true },
+    make("summary", {}, "Report to copy (Y)"),
+    make(
+      "div",
+      { class: "line" },
+      make("select", { id: "language", "aria-label": "Language of the report" }),
+      make("span", { id: "copied", role: "status" }),
+    ),
+    make("pre", { id: "report", class: "scrolls", tabindex: "0", role: "region", "aria-label": "Report to copy" }),
+  );
+}
+
+/** Put text on the clipboard; where a page may not (plain HTTP beyond this machine), by way of a chosen text. */
+async function toClipboard(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = make("textarea", { class: "unseen", "aria-hidden": "true" });
+  area.value = text;
+  const before = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  before?.focus();
+  if (!done) throw new Error("the browser does not allow it; choose the text and copy it");
+}
