@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
-from lungspot.evaluate.measure import METRICS, compare, counts, macro, measure, part, quick, values
+from lungspot.evaluate.measure import METRICS, chosen_metrics, compare, counts, macro, measure, select_films, values
 from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
 
@@ -144,7 +144,7 @@ def test_crowds_as_pycocotools(seed):
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
     assert mine["ap0.4"][0] != plain["ap0.4"][0]
-    halves = [part(matched, np.arange(len(pairs)) % 2 == side) for side in (0, 1)]
+    halves = [select_films(matched, np.arange(len(pairs)) % 2 == side) for side in (0, 1)]
     assert sum(len(half.crowd) for half in halves) == len(matched.crowd)
 
 
@@ -200,7 +200,7 @@ def test_the_mean_is_over_what_exists():
 def test_a_part_is_what_only_its_films_give():
     pairs = random_pairs(2)
     chosen = np.array([pair.groups["source"] == "two" for pair in pairs])
-    mine = measure(part(tabulate(pairs, LABEL, ScoreLimits()), chosen), unit_weights(len(pairs)))
+    mine = measure(select_films(tabulate(pairs, LABEL, ScoreLimits()), chosen), unit_weights(len(pairs)))
     some = [pair for pair in pairs if pair.groups["source"] == "two"]
     wanted = measure(tabulate(some, LABEL, ScoreLimits()), unit_weights(len(some)))
     for name in METRICS:
@@ -211,7 +211,7 @@ def test_quick_is_measure():
     matched = tabulate(random_pairs(3), LABEL, ScoreLimits())
     weights = by_patient([str(i) for i in range(60)], 5, 0)
     whole = measure(matched, weights)
-    for name, value in quick(matched, weights, ("ap0.3", "wafroc", "cpm", "auroc")).items():
+    for name, value in chosen_metrics(matched, weights, ("ap0.3", "wafroc", "cpm", "auroc")).items():
         assert value == pytest.approx(whole[name])
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats.faults import STRICT, Faults, Table
+from lungspot.formats.faults import STRICT, Faults, PublishedTable
 
 ROW = {"name": " a ", "none": " ", "wide": "12.0", "high": "7", "flat": "0", "far": "1e999"}
 FRAME = Frame(100, 80)
-TABLE = Table(("a.csv",), ("film,label,x",), ("film", "x"), "film", once=("film",), agree="label")
+TABLE = PublishedTable(("a.csv",), ("film,label,x",), ("film", "x"), "film", once=("film",), agree="label")
 
 
 def kept(call):

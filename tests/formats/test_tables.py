@@ -6,13 +6,13 @@ from lungspot.errors import DatasetError
 from lungspot.formats.tables import (
     age_in_years,
     header_of,
-    need,
+    parse_sex,
+    parse_view,
     read_lines,
     read_list,
     read_object,
     read_rows,
-    sex,
-    view,
+    require_file,
 )
 from lungspot.images.radiograph import Sex, View
 
@@ -51,7 +51,7 @@ def test_ages_of_every_release_are_years(text, years):
     ],
 )
 def test_sex(text, expected):
-    assert sex(text) is expected
+    assert parse_sex(text) is expected
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_sex(text, expected):
     ],
 )
 def test_view(text, expected):
-    assert view(text) is expected
+    assert parse_view(text) is expected
 
 
 def test_rows_know_their_line_and_lose_the_spaces_of_the_header(tmp_path):
@@ -154,6 +154,6 @@ def test_bad_json_is_one_line(tmp_path, read, text, code):
 
 def test_a_missing_file_is_named_with_all_its_names(tmp_path):
     with pytest.raises(DatasetError, match=r"DATASET_INCOMPLETE: no a\.csv or b\.csv here"):
-        need(tmp_path, "a.csv", "b.csv")
+        require_file(tmp_path, "a.csv", "b.csv")
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
-        need(tmp_path / "nowhere", "a.csv")
+        require_file(tmp_path / "nowhere", "a.csv")

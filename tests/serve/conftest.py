@@ -105,7 +105,7 @@ def start(model_file, tmp_path_factory):
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **(environment or {})},
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (found := re.search(r"serving (\S+)", log.read_text())):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()

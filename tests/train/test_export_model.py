@@ -16,7 +16,7 @@ from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
 from lungspot.train.export_model import _looked, export_model
 from lungspot.train.loop import train
-from lungspot.train.onnx_export import agreement, build, serving
+from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.validate import predict
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_says_something_else_is_refused(trained, made, generated_fil
     with torch.no_grad():
         other.network.classify[1].bias += 0.01
     with pytest.raises(ModelError, match="differ by") as caught:
-        agreement(other, build(serving(trained.network), made.card), films)
+        compare_outputs(other, build(serving(trained.network), made.card), films)
     assert caught.value.code == "MODEL_NUMERIC"
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
-from lungspot.formats import STRICT, Case, Faults, Split, Table, find_films, need, read_list
+from lungspot.formats import STRICT, Case, Faults, PublishedTable, Split, find_films, read_list, require_file
 
 __all__ = ["DATASET", "LABELS", "READER", "cases", "nih_names"]
 
@@ -40,7 +40,7 @@ _FILES = {"ChestX_Det_train.json": Split.TRAIN, "ChestX_Det_test.json": Split.TE
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of the two JSON files; its id is the NIH name where that is known."""
     for name in _FILES:
-        need(root, name)
+        require_file(root, name)
     names = nih_names(root, "file_name")
     films = find_films([root, root.parent / "nih"])
     for file, boxes, split in _entries(root):
@@ -59,7 +59,7 @@ def cases(root: Path) -> Iterator[Case]:
 
 def nih_names(root: Path, column: str, faults: Faults = STRICT) -> dict[str, str]:
     """Return the publisher's name → the NIH film's stem, from ``nih_names.csv``; empty where that file is absent."""
-    table = Table(("nih_names.csv",), (f"{column},nih_image",), (column, "nih_image"), column, once=(column,))
+    table = PublishedTable(("nih_names.csv",), (f"{column},nih_image",), (column, "nih_image"), column, once=(column,))
     if not (root / "nih_names.csv").is_file():
         return {}
     rows = faults.rows(table, root)

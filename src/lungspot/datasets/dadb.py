@@ -14,7 +14,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
-from lungspot.formats import Case, everything_absent, find_films, need_folder
+from lungspot.formats import Case, everything_absent, find_films, require_folder
 
 __all__ = ["DATASET", "READER", "cases"]
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"([pn])x?\d+\Z")
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film ``p#``, ``px#``, ``n#``, ``nx#`` below ``root``."""
-    films = {stem: path for stem, path in find_films([need_folder(root)]).items() if _NAME.match(stem)}
+    films = {stem: path for stem, path in find_films([require_folder(root)]).items() if _NAME.match(stem)}
     if not films:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called p#, px#, n# or nx# below it")
     positive = Reading(READER, (Finding("tuberculosis"),), {"tuberculosis": State.PRESENT})

@@ -13,7 +13,18 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Finding, Reading, State
-from lungspot.formats import STRICT, Case, Faults, Row, Table, age_in_years, find_films, need_folder, sex, view
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    PublishedTable,
+    Row,
+    age_in_years,
+    find_films,
+    parse_sex,
+    parse_view,
+    require_folder,
+)
 
 __all__ = ["DATASET", "READER", "cases"]
 
@@ -24,7 +35,7 @@ _HEADER: Final = (
     "ldh_val,lymphocytes_offset,lymphocytes_val,neutrophils_offset,neutrophils_val,pco2_offset,pco2_val,po2_offset,"
     "po2_val"
 )
-FILMS: Final = Table(
+FILMS: Final = PublishedTable(
     names=("data.csv",),
     headers=(_HEADER,),
     needs=("patient_id", "image_id", "sex", "age", "projection"),
@@ -35,7 +46,7 @@ FILMS: Final = Table(
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each row of ``data.csv``, with its film if that is there."""
-    films = find_films([need_folder(root)])
+    films = find_films([require_folder(root)])
     reading = Reading(READER, (Finding("covid19"),), {"covid19": State.PRESENT})
     for patient, image, row in _rows(root):
         yield Case(
@@ -44,9 +55,9 @@ def cases(root: Path) -> Iterator[Case]:
             patient=f"han_{patient}",
             readings=(reading,),
             image=films.get(image),
-            view=view(row["projection"]),
+            view=parse_view(row["projection"]),
             age_years=age_in_years(row["age"]),
-            sex=sex(row["sex"]),
+            sex=parse_sex(row["sex"]),
         )
 
 

@@ -15,7 +15,17 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Frame, Reading
-from lungspot.formats import STRICT, Case, Faults, Row, Table, age_in_years, find_films, need_folder, sex
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    PublishedTable,
+    Row,
+    age_in_years,
+    find_films,
+    parse_sex,
+    require_folder,
+)
 from lungspot.images import View
 
 __all__ = ["DATASET", "FRAME", "READER", "cases", "subtlety"]
@@ -23,7 +33,7 @@ __all__ = ["DATASET", "FRAME", "READER", "cases", "subtlety"]
 READER: Final = "jsrt"
 FRAME: Final = Frame(2048, 2048)
 MM_A_PIXEL: Final = 0.175
-FILMS: Final = Table(
+FILMS: Final = PublishedTable(
     names=("CLNDAT_EN.csv",),
     headers=("image,subtlety,size_mm,age,sex,x_2048,y_2048,nature,location,diagnosis",),
     needs=("image", "subtlety", "size_mm", "age", "sex", "x_2048", "y_2048", "nature"),
@@ -34,7 +44,7 @@ FILMS: Final = Table(
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each row of ``CLNDAT_EN.csv``, with its film if that is there."""
-    films = find_films([need_folder(root) / "images"])
+    films = find_films([require_folder(root) / "images"])
     for name, row, box, _ in _rows(root):
         boxes = () if box is None else (("nodule_mass", box),)
         yield Case(
@@ -46,7 +56,7 @@ def cases(root: Path) -> Iterator[Case]:
             frame=FRAME,
             view=View.PA,
             age_years=age_in_years(row["age"]),
-            sex=sex(row["sex"]),
+            sex=parse_sex(row["sex"]),
         )
 
 

@@ -15,14 +15,14 @@ from typing import Final
 
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Frame, Reading
-from lungspot.formats import STRICT, Case, Faults, Split, Table, find_films, need_folder
+from lungspot.formats import STRICT, Case, Faults, PublishedTable, Split, find_films, require_folder
 
 __all__ = ["DATASET", "READER", "cases"]
 
 READER: Final = "lidc"
 _SECOND: Final = re.compile(r"_\d+\Z")  # LIDC-IDRI-0315_2: another CT of one patient
 _CORNERS: Final = ("x0", "y0", "x1", "y1")
-NODULES: Final = Table(
+NODULES: Final = PublishedTable(
     names=("nodules.csv",),
     headers=("image,native_width,native_height,x0,y0,x1,y1",),
     needs=("image", "native_width", "native_height", *_CORNERS),
@@ -32,7 +32,7 @@ NODULES: Final = Table(
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of ``nodules.csv``, with its film if that is there."""
-    films = find_films([need_folder(root) / "images"])
+    films = find_films([require_folder(root) / "images"])
     for name, (frame, boxes) in _films(root).items():
         yield Case(
             id=name,

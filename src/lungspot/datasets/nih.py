@@ -21,16 +21,16 @@ from lungspot.formats import (
     STRICT,
     Case,
     Faults,
+    PublishedTable,
     Row,
     Split,
-    Table,
     age_in_years,
     find_films,
-    need,
-    need_folder,
+    parse_sex,
+    parse_view,
     read_lines,
-    sex,
-    view,
+    require_file,
+    require_folder,
 )
 
 __all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases"]
@@ -59,14 +59,14 @@ _BOX: Final = ("Bbox [x", "y", "w", "h]")
 _FILE = re.compile(r"(\d{8})_\d{3}\.\w+\Z")
 _FACTS: Final = ("Patient ID", "Patient Age", "Patient Gender", "View Position")
 _ENTRY: Final = ("Image Index", "Finding Labels", "Follow-up #", *_FACTS)
-ENTRIES: Final = Table(
+ENTRIES: Final = PublishedTable(
     names=("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv"),
     headers=(",".join((*_ENTRY, "OriginalImage[Width,Height]", "OriginalImagePixelSpacing[x,y]")),),
     needs=("Image Index", "Finding Labels", *_FACTS),
     film="Image Index",
     once=("Image Index",),
 )
-BOX_LIST: Final = Table(
+BOX_LIST: Final = PublishedTable(
     names=("BBox_List_2017.csv",),
     headers=("Image Index,Finding Label,Bbox [x,y,w,h],,,",),
     needs=("Image Index", "Finding Label", *_BOX),
@@ -77,8 +77,8 @@ _LISTS = {"train_val_list.txt": Split.TRAIN, "test_list.txt": Split.TEST}
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of the entries or the box list under ``root``, with the film if it is there."""
-    films = find_films([need_folder(root)])
-    need(root, *ENTRIES.names)
+    films = find_films([require_folder(root)])
+    require_file(root, *ENTRIES.names)
     boxed = {name: (_boxed(found),) for name, found in _boxes(root).items()}
     splits = _official(root)
     for name, row, positive in _entries(root):
@@ -93,9 +93,9 @@ def cases(root: Path) -> Iterator[Case]:
             image=films.get(name),
             frame=FRAME,
             split=splits.get(name),
-            view=view(row["View Position"]),
+            view=parse_view(row["View Position"]),
             age_years=age_in_years(row["Patient Age"]),
-            sex=sex(row["Patient Gender"]),
+            sex=parse_sex(row["Patient Gender"]),
         )
     for name, readings in boxed.items():  # a part of the download: boxes of films that the entries do not hold
         yield Case(

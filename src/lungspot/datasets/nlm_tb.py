@@ -24,10 +24,10 @@ from lungspot.formats import (
     age_in_years,
     everything_absent,
     find_films,
-    need_folder,
+    parse_sex,
     read_object,
     refuse_row,
-    sex,
+    require_folder,
 )
 from lungspot.images import Sex, View, walk
 
@@ -47,7 +47,7 @@ def cases(root: Path) -> Iterator[Case]:
 
     Regions are read from the file ``*via*.json`` in ``root``; age and sex from ``ClinicalReadings``, if they are there.
     """
-    shapes = _shapes(need_folder(root))
+    shapes = _shapes(require_folder(root))
     films = {stem: path for stem, path in find_films([root]).items() if _NAME.match(stem)}
     if not films:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called CHNCXR_0001_0 or MCUCXR_0001_0 below it")
@@ -92,7 +92,7 @@ def _clinical(path: Path) -> tuple[float | None, Sex]:
     years = _AGE.search(text)
     age = None if years is None else age_in_years(years[1] + years[2][0].upper())
     who = re.search(r"\b(female|male|F|M)\b", text, re.IGNORECASE)
-    return age, sex(who[1]) if who else Sex.UNKNOWN
+    return age, parse_sex(who[1]) if who else Sex.UNKNOWN
 
 
 def _shapes(root: Path) -> dict[str, list[Box | None]]:

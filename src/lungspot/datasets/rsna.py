@@ -16,7 +16,16 @@ from lungspot.datasets.chestxdet import nih_names
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
-from lungspot.formats import STRICT, Case, Faults, Table, dicom_facts, everything_absent, find_films, need
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    PublishedTable,
+    dicom_facts,
+    everything_absent,
+    find_films,
+    require_file,
+)
 
 __all__ = ["CLASSES", "DATASET", "READER", "cases"]
 
@@ -24,14 +33,14 @@ READER: Final = "rsna"
 NORMAL: Final = "Normal"
 CLASSES: Final = (NORMAL, "No Lung Opacity / Not Normal", "Lung Opacity")
 _BOX: Final = ("x", "y", "width", "height")
-BOX_LIST: Final = Table(
+BOX_LIST: Final = PublishedTable(
     names=("stage_2_train_labels.csv",),
     headers=("patientId,x,y,width,height,Target",),
     needs=("patientId", *_BOX, "Target"),
     film="patientId",
     agree="Target",
 )
-CLASS_LIST: Final = Table(
+CLASS_LIST: Final = PublishedTable(
     names=("stage_2_detailed_class_info.csv",),
     headers=("patientId,class",),
     needs=("patientId", "class"),
@@ -43,7 +52,7 @@ CLASS_LIST: Final = Table(
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each patientId of the two CSV files; its id is the NIH name where that is known."""
-    need(root, *BOX_LIST.names)
+    require_file(root, *BOX_LIST.names)
     classes = _classes(root)
     names = nih_names(root, "patientId")
     films = find_films([root, root.parent / "nih"])

@@ -13,14 +13,14 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset
 from lungspot.datasets.rsna import READER
 from lungspot.errors import DatasetError
-from lungspot.formats import Case, everything_absent, find_films, need_folder
+from lungspot.formats import Case, everything_absent, find_films, require_folder
 
 __all__ = ["DATASET", "cases"]
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film named ``rsna_Normal-*`` below ``root``: every finding is absent."""
-    films = {stem: path for stem, path in find_films([need_folder(root)]).items() if stem.startswith("rsna_Normal")}
+    films = {stem: path for stem, path in find_films([require_folder(root)]).items() if stem.startswith("rsna_Normal")}
     if not films:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film called rsna_Normal-* below it")
     reading = everything_absent(READER)

@@ -17,12 +17,12 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Frame, Reading, enclosing
-from lungspot.formats import STRICT, Case, Faults, Table, dicom_facts, find_films, need_folder
+from lungspot.formats import STRICT, Case, Faults, PublishedTable, dicom_facts, find_films, require_folder
 
 __all__ = ["DATASET", "READER", "boxes_of", "cases", "runs_of"]
 
 READER: Final = "siim-acr"
-MASKS: Final = Table(
+MASKS: Final = PublishedTable(
     ("train-rle.csv", "stage_2_train.csv"), ("ImageId,EncodedPixels",), ("ImageId", "EncodedPixels"), "ImageId"
 )
 Run = tuple[int, int]  # from, up to (not including), counted down the columns from 0
@@ -30,7 +30,7 @@ Run = tuple[int, int]  # from, up to (not including), counted down the columns f
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each ImageId of ``train-rle.csv`` (or ``stage_2_train.csv``), with its film if that is there."""
-    films = find_films([need_folder(root)])
+    films = find_films([require_folder(root)])
     for name, runs in _masks(root).items():
         image = films.get(name)
         facts = dicom_facts(image)

@@ -15,7 +15,7 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats import STRICT, Case, Faults, Row, Table, dicom_facts, find_films, need
+from lungspot.formats import STRICT, Case, Faults, PublishedTable, Row, dicom_facts, find_films, require_file
 
 __all__ = ["CLASSES", "DATASET", "READER", "cases"]
 
@@ -28,18 +28,20 @@ CLASSES: Final[dict[str, str | None]] = {
     "Indeterminate Appearance": "opacity",
     "Atypical Appearance": "opacity",
 }
-IMAGES: Final = Table(
+IMAGES: Final = PublishedTable(
     names=("train_image_level.csv",),
     headers=("id,boxes,label,StudyInstanceUID",),
     needs=("id", "label", "StudyInstanceUID"),
     film="id",
     once=("id",),
 )
-STUDIES: Final = Table(("train_study_level.csv",), (",".join(("id", *CLASSES)),), ("id", *CLASSES), "id", once=("id",))
-SIZES: Final = Table(
+STUDIES: Final = PublishedTable(
+    ("train_study_level.csv",), (",".join(("id", *CLASSES)),), ("id", *CLASSES), "id", once=("id",)
+)
+SIZES: Final = PublishedTable(
     ("meta.csv",), ("image_id,dim0,dim1,split",), ("image_id", "dim0", "dim1"), "image_id", once=("image_id",)
 )
-PATIENTS: Final = Table(
+PATIENTS: Final = PublishedTable(
     names=("train_meta.csv",),
     headers=("patientid,studyid,series_id,imageid,SeriesNumber,InstanceNumber",),
     needs=("imageid", "patientid"),
@@ -50,7 +52,7 @@ PATIENTS: Final = Table(
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each row of ``train_image_level.csv``, with film, size and patient where they are known."""
-    need(root, *IMAGES.names)
+    require_file(root, *IMAGES.names)
     studies = _studies(root)
     films = find_films([root / "train"])
     frames, patients = _frames(root), _patients(root)

@@ -22,11 +22,11 @@ from lungspot.formats import (
     Split,
     everything_absent,
     list_films,
-    need,
-    need_folder,
     parse_xml,
     read_lines,
     read_object,
+    require_file,
+    require_folder,
 )
 
 __all__ = ["DATASET", "LABELS", "NAMES", "READER", "cases"]
@@ -48,7 +48,7 @@ def cases(root: Path) -> Iterator[Case]:
 
     Annotations are those of ``annotations/xml`` where that folder is there, else of ``annotations/json``.
     """
-    films = {path.stem: path for folder in _FOLDERS for path in list_films(need_folder(root) / "imgs" / folder)}
+    films = {path.stem: path for folder in _FOLDERS for path in list_films(require_folder(root) / "imgs" / folder)}
     boxes: dict[str, _Annotation] = dict(_all_xml(root)) or dict(_all_json(root))
     if not boxes:
         raise DatasetError("DATASET_INCOMPLETE", root, "no annotations/xml/*.xml or annotations/json/*.json here")
@@ -99,7 +99,7 @@ def _all_xml(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, _Annota
 def _all_json(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, _Annotation]]:
     folder = root / "annotations" / "json"
     for name in next((names for names in _JSON if (folder / names[0]).is_file()), ()):
-        path = need(folder, name)
+        path = require_file(folder, name)
         content = read_object(path)
         found: defaultdict[Any, list[tuple[str, Box]]] = defaultdict(list)
         try:

@@ -20,7 +20,18 @@ from typing import Final
 from lungspot.datasets.declaration import Dataset
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats import STRICT, Case, Faults, Row, Split, Table, dicom_facts, find_films, header_of, need_folder
+from lungspot.formats import (
+    STRICT,
+    Case,
+    Faults,
+    PublishedTable,
+    Row,
+    Split,
+    dicom_facts,
+    find_films,
+    header_of,
+    require_folder,
+)
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = ["CONSENSUS", "DATASET", "GLOBAL", "KAGGLE", "LOCAL", "cases", "sizes_known"]
@@ -63,25 +74,25 @@ GLOBAL: Final[dict[str, str]] = {
 NO_FINDING: Final = "No finding"
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 _KAGGLE_HEADER: Final = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"
-KAGGLE_BOXES: Final = Table(
+KAGGLE_BOXES: Final = PublishedTable(
     names=("train.csv", "train.csv.gz"),
     headers=(_KAGGLE_HEADER, f"{_KAGGLE_HEADER},width,height"),
     needs=("image_id", "class_name", "rad_id", *_CORNERS),
     film="image_id",
 )
-TRAIN_BOXES: Final = Table(
+TRAIN_BOXES: Final = PublishedTable(
     names=("annotations/annotations_train.csv",),
     headers=("image_id,rad_id,class_name,x_min,y_min,x_max,y_max",),
     needs=("image_id", "class_name", *_CORNERS),
     film="image_id",
 )
-TEST_BOXES: Final = Table(
+TEST_BOXES: Final = PublishedTable(
     names=("annotations/annotations_test.csv",),
     headers=("image_id,class_name,x_min,y_min,x_max,y_max",),
     needs=("image_id", "class_name", *_CORNERS),
     film="image_id",
 )
-SIZES: Final = Table(("train_meta.csv",), ("image_id,dim0,dim1",), ("image_id", "dim0", "dim1"), "image_id")
+SIZES: Final = PublishedTable(("train_meta.csv",), ("image_id,dim0,dim1",), ("image_id", "dim0", "dim1"), "image_id")
 
 
 @dataclass(slots=True)
@@ -98,7 +109,7 @@ def cases(root: Path) -> Iterator[Case]:
 
     Each has one :class:`Reading` a reader, in the order of the file.
     """
-    need_folder(root)
+    require_folder(root)
     found = [(Split.TRAIN, KAGGLE_BOXES, None)] if _kaggle(root) else _physionet(root)
     if not found:
         reason = "no train.csv, train.csv.gz or annotations/annotations_train.csv here"
@@ -142,8 +153,8 @@ def sizes_known(root: Path) -> bool:
     )
 
 
-def _physionet(root: Path) -> list[tuple[Split, Table, Table | None]]:
-    found: list[tuple[Split, Table, Table | None]] = []
+def _physionet(root: Path) -> list[tuple[Split, PublishedTable, PublishedTable | None]]:
+    found: list[tuple[Split, PublishedTable, PublishedTable | None]] = []
     for split, table in ((Split.TRAIN, TRAIN_BOXES), (Split.TEST, TEST_BOXES)):
         boxes, labels = root / table.names[0], root / f"annotations/image_labels_{split}.csv"
         if boxes.is_file() and not labels.is_file():
@@ -153,7 +164,9 @@ def _physionet(root: Path) -> list[tuple[Split, Table, Table | None]]:
     return found
 
 
-def _read(table: Table, image_labels: Table | None, root: Path, faults: Faults = STRICT) -> dict[str, _Film]:
+def _read(
+    table: PublishedTable, image_labels: PublishedTable | None, root: Path, faults: Faults = STRICT
+) -> dict[str, _Film]:
     """Read the boxes, and PhysioNet's labels by image."""
     films: dict[str, _Film] = {}
     for where, row in faults.rows(table, root):
@@ -177,7 +190,7 @@ def _read(table: Table, image_labels: Table | None, root: Path, faults: Faults =
     return films
 
 
-def _add_image_labels(films: dict[str, _Film], table: Table, root: Path, faults: Faults) -> None:
+def _add_image_labels(films: dict[str, _Film], table: PublishedTable, root: Path, faults: Faults) -> None:
     for where, row in faults.rows(table, root):
         image = faults.word(where, row, "image_id")
         reader = faults.word(where, row, "rad_id") if "rad_id" in row else CONSENSUS
@@ -197,7 +210,7 @@ def _state(where: str, row: Row, column: str, faults: Faults) -> State | None:
     return None if value is None else State.PRESENT if value else State.ABSENT
 
 
-def _image_labels(root: Path, split: Split) -> Table:
+def _image_labels(root: Path, split: Split) -> PublishedTable:
     """Return PhysioNet's table of labels by image; ``Other disease`` and ``Other diseases`` are one column."""
     name = f"annotations/image_labels_{split}.csv"
     header = header_of(root / name) if (root / name).is_file() else ()
@@ -205,10 +218,10 @@ def _image_labels(root: Path, split: Split) -> Table:
     needs = [column for column in (LOCAL | GLOBAL) if not column.startswith("Other disease")]
     reader = ("rad_id",) if split is Split.TRAIN else ()
     columns = ("image_id", *reader, *needs, *(others or ["Other diseases"]))
-    return Table((name,), (",".join((*columns, NO_FINDING)),), columns, "image_id", once=("image_id", *reader))
+    return PublishedTable((name,), (",".join((*columns, NO_FINDING)),), columns, "image_id", once=("image_id", *reader))
 
 
-def _checked(table: Table) -> Callable[[Path, Faults], object]:
+def _checked(table: PublishedTable) -> Callable[[Path, Faults], object]:
     """Return what reads one of the tables of boxes for ``data check``, where it is there."""
 
     def read(root: Path, faults: Faults) -> object:

@@ -18,7 +18,7 @@ from typing import Final
 from lungspot.datasets.anatomy import anatomy_of
 from lungspot.datasets.declaration import Dataset, Source
 from lungspot.findings import Box, Finding, Frame, Reading, State
-from lungspot.formats import STRICT, Case, Faults, Table, find_films, need_folder
+from lungspot.formats import STRICT, Case, Faults, PublishedTable, find_films, require_folder
 
 __all__ = ["DATASET", "FRAME", "LARGE", "NORMAL", "READER", "cases", "mask_ratio"]
 
@@ -26,12 +26,12 @@ READER: Final = "wingspan"
 FRAME: Final = Frame(512, 512)
 LARGE: Final = 0.55  # the ratio above which a heart is called large
 NORMAL: Final = 0.50  # the ratio up to which it is not
-RATIOS: Final = Table(("ctr_ground_truth.csv",), ("id,ctr",), ("id", "ctr"), "id", once=("id",))
+RATIOS: Final = PublishedTable(("ctr_ground_truth.csv",), ("id,ctr",), ("id", "ctr"), "id", once=("id",))
 
 
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of ``ctr_ground_truth.csv``, then for the other films in ``images``, by name."""
-    films = find_films([need_folder(root) / "images"])
+    films = find_films([require_folder(root) / "images"])
     ratios = _ratios(root)
     for name in (*ratios, *sorted(films.keys() - ratios.keys())):
         case = Case(name, "wingspan", f"wingspan_{name}", (), films.get(name), FRAME)

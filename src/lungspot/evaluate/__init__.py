@@ -6,7 +6,17 @@ from lungspot.evaluate.detection import Judged, average_precision, judge
 from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
 from lungspot.evaluate.matched import FilmBoxes, Matched, Pair, ScoreLimits, tabulate, tabulate_arrays
-from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, measure, part, quick, values
+from lungspot.evaluate.measure import (
+    METRICS,
+    Value,
+    chosen_metrics,
+    compare,
+    counts,
+    macro,
+    measure,
+    select_films,
+    values,
+)
 from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, people
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
@@ -31,6 +41,7 @@ __all__ = [
     "auroc",
     "average_precision",
     "by_patient",
+    "chosen_metrics",
     "common_films",
     "compare",
     "counts",
@@ -47,11 +58,10 @@ __all__ = [
     "notes",
     "only_labels",
     "pair_files",
-    "part",
     "people",
     "permutation_weights",
-    "quick",
     "reliability",
+    "select_films",
     "shortcuts",
     "summarise",
     "svg_of",

@@ -17,7 +17,7 @@ from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities,
 from lungspot.evaluate.matched import ABSENT, PRESENT, UNKNOWN, Matched, level
 from lungspot.evaluate.resample import interval, p_value, unit_weights
 
-__all__ = ["METRICS", "Value", "compare", "counts", "macro", "measure", "part", "quick", "values"]
+__all__ = ["METRICS", "Value", "chosen_metrics", "compare", "counts", "macro", "measure", "select_films", "values"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -76,7 +76,7 @@ def measure(matched: Matched, weights: Integers) -> dict[str, Array]:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def quick(matched: Matched, weights: Integers, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, Array]:
+def chosen_metrics(matched: Matched, weights: Integers, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, Array]:
     """Return only ``names`` of AP, ``wafroc``, ``cpm`` and ``auroc``: for many small parts, and for permutations."""
     found: dict[str, list[Array]] = {name: [] for name in names}
     for start in range(0, len(weights), _BLOCK):
@@ -144,7 +144,7 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, two kinds of chance, what a
     for label in (label for label in one if label in other):
         both = _both(one[label], other[label])
         pairs = [_pair(ones), _pair(weights), (_halves(swapped), _halves(1 - swapped))]
-        measured = [(quick(both, a, names), quick(both, b, names)) for a, b in pairs]
+        measured = [(chosen_metrics(both, a, names), chosen_metrics(both, b, names)) for a, b in pairs]
         row = {}
         for name in names:
             parts = tuple(side[name] for pair in measured for side in pair)
@@ -158,7 +158,7 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, two kinds of chance, what a
     return table
 
 
-def part(matched: Matched, films: NDArray[np.bool_]) -> Matched:
+def select_films(matched: Matched, films: NDArray[np.bool_]) -> Matched:
     """Return what is known of a part of the films, (F,); the others become films that nobody looked at."""
     mine, theirs = films[matched.film], films[matched.true_film]
     place = np.append(np.cumsum(mine) - 1, -1)

@@ -15,7 +15,7 @@ from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
 from lungspot.evaluate.matched import PRESENT, Matched, Pair, ScoreLimits, level, tabulate
-from lungspot.evaluate.measure import METRICS, Value, compare, counts, macro, part, quick, values
+from lungspot.evaluate.measure import METRICS, Value, chosen_metrics, compare, counts, macro, select_films, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.findings import taxonomy
@@ -157,7 +157,7 @@ def _by(
     found: dict[str, Any] = {}
     for name in _parts(pairs, division):
         films = np.array([pair.groups.get(division, "unknown") == name for pair in pairs], dtype=np.bool_)
-        mine = {label: part(of, films) for label, of in matched.items()}
+        mine = {label: select_films(of, films) for label, of in matched.items()}
         found[name] = {"films": int(films.sum()), **_small_table(mine, weights, ci)}
     return found
 
@@ -199,7 +199,7 @@ def _small_table(
     for label, of in matched.items():
         if not of.known.any():
             continue
-        point, spread = quick(of, unit_weights(len(of.state)), names), quick(of, weights, names)
+        point, spread = chosen_metrics(of, unit_weights(len(of.state)), names), chosen_metrics(of, weights, names)
         rows[label] = {"counts": counts(of)} | {
             name: Value(float(point[name][0]), interval(spread[name], ci)).to_json() for name in names
         }

@@ -6,7 +6,7 @@ from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
-from lungspot.formats.faults import STRICT, Faults, Table
+from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
 from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of, read_predictions
@@ -25,15 +25,15 @@ from lungspot.formats.tables import (
     Row,
     age_in_years,
     header_of,
-    need,
-    need_folder,
+    parse_sex,
+    parse_view,
     read_lines,
     read_list,
     read_object,
     read_rows,
     refuse_row,
-    sex,
-    view,
+    require_file,
+    require_folder,
 )
 from lungspot.formats.xml_tree import parse_xml
 
@@ -57,9 +57,9 @@ __all__ = [
     "Prediction",
     "Problem",
     "Progress",
+    "PublishedTable",
     "Row",
     "Split",
-    "Table",
     "age_in_years",
     "annotated_images_of",
     "case_from_json",
@@ -77,9 +77,9 @@ __all__ = [
     "load_json",
     "marks_of",
     "nearest",
-    "need",
-    "need_folder",
     "new_folder",
+    "parse_sex",
+    "parse_view",
     "parse_xml",
     "prediction_of",
     "read_class_map",
@@ -89,11 +89,11 @@ __all__ = [
     "read_predictions",
     "read_rows",
     "refuse_row",
-    "sex",
+    "require_file",
+    "require_folder",
     "stated_size",
     "suggestion",
     "to_coco",
-    "view",
     "without_crowds",
     "write_json",
     "write_predictions",

@@ -19,16 +19,16 @@ from typing import Final, TypeVar
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Frame
 from lungspot.formats.problems import Problem
-from lungspot.formats.tables import Row, need, open_text
+from lungspot.formats.tables import Row, open_text, require_file
 
-__all__ = ["STRICT", "Faults", "Table"]
+__all__ = ["STRICT", "Faults", "PublishedTable"]
 
 _SLACK: Final = 0.5  # pixels past the edge that are rounding
 _Known = TypeVar("_Known")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PublishedTable:
     """One CSV file of a publisher.
 
     ``names``: what the file is called, the first that is there counts. ``headers``: those it was published with, as CSV
@@ -145,13 +145,13 @@ class Faults:
             self.refuse("ROW_VALUE", where, f"{width}, {height}: {error.reason}")
             return None
 
-    def rows(self, table: Table, root: Path) -> Iterator[tuple[str, Row]]:
+    def rows(self, table: PublishedTable, root: Path) -> Iterator[tuple[str, Row]]:
         """Yield (``path:line``, row) of a table below ``root``, header and repeated rows looked at.
 
         Raises :class:`DatasetError`: ``DATASET_INCOMPLETE`` where the file is not there or not whole, and in a strict
         reading ``DATASET_COLUMNS`` where a column is missing, ``DATASET_ROW`` where a row is too short.
         """
-        path = need(root, *table.names)
+        path = require_file(root, *table.names)
         seen = _Seen()
         try:
             with open_text(path) as file:
@@ -170,7 +170,7 @@ class Faults:
         except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
             raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
 
-    def _header(self, table: Table, header: list[str], path: Path) -> bool:
+    def _header(self, table: PublishedTable, header: list[str], path: Path) -> bool:
         """Note how a header differs from the nearest published one; say whether its rows can be read."""
         missing = [name for name in table.needs if name not in header]
         found = [name for name in header if name]
@@ -198,7 +198,7 @@ class Faults:
             return self._kept is None
         return True
 
-    def _repeated(self, table: Table, row: Row, where: str, seen: _Seen) -> None:
+    def _repeated(self, table: PublishedTable, row: Row, where: str, seen: _Seen) -> None:
         if self._kept is None:
             return
         film = row[table.film]

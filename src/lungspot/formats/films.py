@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
-from lungspot.formats.tables import age_in_years, sex, view
+from lungspot.formats.tables import age_in_years, parse_sex, parse_view
 from lungspot.images import DICOM_SUFFIXES, IMAGE_SUFFIXES, Sex, View, has_suffix, walk
 
 __all__ = ["Facts", "dicom_facts", "find_films", "list_films"]
@@ -62,7 +62,7 @@ def dicom_facts(path: Path | None) -> Facts:
     return Facts(
         frame=Frame(columns, rows) if rows > 0 and columns > 0 else None,
         patient=str(header.get("PatientID") or "").strip(),
-        view=view(str(header.get("ViewPosition") or "")),
+        view=parse_view(str(header.get("ViewPosition") or "")),
         age_years=age_in_years(str(header.get("PatientAge") or "")),
-        sex=sex(str(header.get("PatientSex") or "")),
+        sex=parse_sex(str(header.get("PatientSex") or "")),
     )

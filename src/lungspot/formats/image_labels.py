@@ -34,7 +34,16 @@ from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
 from lungspot.formats.films import dicom_facts, list_films
 from lungspot.formats.reconcile import patient_in
-from lungspot.formats.tables import Row, age_in_years, header_of, need_folder, read_rows, refuse_row, sex, view
+from lungspot.formats.tables import (
+    Row,
+    age_in_years,
+    header_of,
+    parse_sex,
+    parse_view,
+    read_rows,
+    refuse_row,
+    require_folder,
+)
 from lungspot.images import View
 
 __all__ = ["READER", "cases"]
@@ -71,7 +80,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
     ``names``: what column names and words mean as labels, or a class map.
     """
     classes = ClassMap.of(names)
-    path = _table(need_folder(root))
+    path = _table(require_folder(root))
     header = header_of(path)
     facts = {key: _called(header, names_of) for key, names_of in _COLUMNS.items()}
     of_facts = {name for names_of in facts.values() for name in names_of}
@@ -94,7 +103,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         name = image.with_suffix("").as_posix()
         film = films.find(image)
         known = dicom_facts(film)
-        views = [view(row.get(column, "")) for column in facts["view"]]
+        views = [parse_view(row.get(column, "")) for column in facts["view"]]
         patient = value["patient"] or patient_in(value["image"])
         said = {label: row[column] for column, label in labels.items()}
         yield Case(
@@ -107,7 +116,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             split=_SPLITS.get(value["split"].lower()),
             view=_view(views) if any(row.get(column, "").strip() for column in facts["view"]) else known.view,
             age_years=age_in_years(value["age"]) if value["age"] else known.age_years,
-            sex=sex(value["sex"]) if value["sex"] else known.sex,
+            sex=parse_sex(value["sex"]) if value["sex"] else known.sex,
         )
 
 

@@ -20,16 +20,16 @@ __all__ = [
     "Row",
     "age_in_years",
     "header_of",
-    "need",
-    "need_folder",
     "open_text",
+    "parse_sex",
+    "parse_view",
     "read_lines",
     "read_list",
     "read_object",
     "read_rows",
     "refuse_row",
-    "sex",
-    "view",
+    "require_file",
+    "require_folder",
 ]
 
 Row = Mapping[str, str]
@@ -68,16 +68,16 @@ _VIEWS: Final[dict[str, View]] = {
 )
 
 
-def need(root: Path, *names: str) -> Path:
+def require_file(root: Path, *names: str) -> Path:
     """Return the first of ``names`` that is a file in ``root``; raises :class:`DatasetError`."""
-    need_folder(root)
+    require_folder(root)
     for name in names:
         if (root / name).is_file():
             return root / name
     raise DatasetError("DATASET_INCOMPLETE", root, f"no {' or '.join(names)} here")
 
 
-def need_folder(root: Path) -> Path:
+def require_folder(root: Path) -> Path:
     """Return ``root`` if it is a folder; raises :class:`DatasetError`."""
     if not root.is_dir():
         raise DatasetError("DATASET_NOT_FOUND", root, "not a folder")
@@ -159,12 +159,12 @@ def age_in_years(text: str) -> float | None:
     return years if years is not None and years <= _OLDEST else None
 
 
-def sex(text: str) -> Sex:
+def parse_sex(text: str) -> Sex:
     """Return the sex that ``F``, ``m``, ``Female``, ``Mujer`` … mean; a word that is not known is never guessed at."""
     return _SEXES.get(text.strip().casefold(), Sex.UNKNOWN)
 
 
-def view(text: str) -> View:
+def parse_view(text: str) -> View:
     """Return the view that ``PA``, ``ap``, ``LL``, ``AP_horizontal`` … mean; ``Frontal`` says neither."""
     return _VIEWS.get(" ".join(re.findall(r"[a-z]+", text.casefold())), View.UNKNOWN)
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError
 from lungspot.images.dicom_header import Header
-from lungspot.images.dicom_table import Table, table_in
+from lungspot.images.dicom_table import LookupTable, table_in
 from lungspot.images.dicom_values import items_of, number_of, text_of, values_of, whole_of
 from lungspot.images.radiograph import Notice
 
@@ -148,13 +148,13 @@ def _voi(dataset: Dataset, values: Values, notices: list[Notice]) -> list[Callab
     ]
 
 
-def _note_length(table: Table, name: str, notices: list[Notice]) -> None:
+def _note_length(table: LookupTable, name: str, notices: list[Notice]) -> None:
     if not table.is_as_announced:
         said = f"{name}: {len(table.values)} entries where {table.announced} are announced"
         notices.append(Notice("LUT_LENGTH", said))
 
 
-def _scaled(table: Table) -> Callable[[Values], Values]:
+def _scaled(table: LookupTable) -> Callable[[Values], Values]:
     low, high = table.values.min(), table.values.max()
     return lambda inputs: (table(inputs) - low) / max(high - low, 1.0)
 

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-__all__ = ["Table", "table_in"]
+__all__ = ["LookupTable", "table_in"]
 
 Values = NDArray[np.float64]
 _TOLERANCE: Final = 10  # one part in so many may be missing, or be too many
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LookupTable:
     """A look-up table: ``values`` (float64, whole, 0 to 65535) for the inputs from ``first`` on.
 
     ``bits``: what the descriptor says an entry has. ``packed``: the entries were bytes. ``announced``: how many entries
@@ -49,7 +49,7 @@ class Table:
 
 def table_in(
     item: Dataset, span: tuple[float, float], *, descriptor: str = "LUTDescriptor", data: str = "LUTData"
-) -> Table | None:
+) -> LookupTable | None:
     """Return the look-up table that two attributes of a data set make; None where they make no sense.
 
     ``span``: the least and the greatest input. The second value of the descriptor is signed where inputs are
@@ -73,7 +73,7 @@ def table_in(
     if not len(entries) or abs(len(entries) - announced) * _TOLERANCE > announced:
         return None
     first = _signed_as_meant(first, len(entries), span, signed=signed)
-    return Table(first, entries.astype(np.float64), bits, packed, announced)
+    return LookupTable(first, entries.astype(np.float64), bits, packed, announced)
 
 
 def _signed_as_meant(first: int, count: int, span: tuple[float, float], *, signed: bool) -> int:

@@ -161,7 +161,7 @@ class WorklistAnswer(_Marked):
     beside: Beside | None = None
 
 
-class Agreement(_Answer):
+class HeatMapAgreement(_Answer):
     """How a box and the heat map of its label agree (docs/reference/json.md)."""
 
     energy_in_box: Probability
@@ -184,7 +184,7 @@ class Candidate(_Answer):
     place: int
     judged: bool
     thresholds: ByPoint
-    agreement: Agreement | None = None
+    agreement: HeatMapAgreement | None = None
 
 
 class Statements(_Answer):
@@ -342,7 +342,7 @@ class Word(_Answer):
     group: str
 
 
-class Limits(_Answer):
+class UploadLimits(_Answer):
     """What one upload may bring, and how many films may wait."""
 
     upload_bytes: int
@@ -379,7 +379,7 @@ class ModelAnswer(_Marked):
     reasons: dict[str, str]
     warnings: dict[str, str]
     taxonomy: list[Word]
-    limits: Limits
+    limits: UploadLimits
     keeps_identifiers: bool
     report_languages: dict[str, str]
     banner: str

@@ -32,7 +32,7 @@ from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard
 from lungspot.serve.migrations import MIGRATIONS
 from lungspot.serve.search_text import search_text
 
-__all__ = ["Accepted", "Arrived", "Store", "Task", "now"]
+__all__ = ["Accepted", "Arrived", "ClaimedFilm", "Store", "now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ClaimedFilm:
     """A film to be read: its row's number and id, its name for results, its bytes, and its attempts before this one."""
 
     number: int
@@ -136,34 +136,34 @@ class Store:
                     self._insert(db, identifier, film, number)
             return answers
 
-    def claim(self) -> Task | None:
+    def claim(self) -> ClaimedFilm | None:
         """Return the next film to read, marked as being read; None where nothing waits."""
         claim = self._queue.claim()
         if claim is None:
             return None
         name = claim.row["name"] or f"film {claim.row['number']}"
-        return Task(claim.row["number"], claim.key, name, self.spooled(claim.key), claim.attempts)
+        return ClaimedFilm(claim.row["number"], claim.key, name, self.spooled(claim.key), claim.attempts)
 
-    def finish(self, task: Task, values: dict[str, Any], scores: Sequence[tuple[str, float, bool]]) -> bool:
+    def finish(self, claimed: ClaimedFilm, values: dict[str, Any], scores: Sequence[tuple[str, float, bool]]) -> bool:
         """Write a result down; False where the film was deleted meanwhile. Its files must be in place and synced."""
-        rows = [(task.number, label, score, positive) for label, score, positive in scores]
+        rows = [(claimed.number, label, score, positive) for label, score, positive in scores]
         sync_path(self.folder / "films")
         with self._folder.lock:
             done = self._queue.finish(
-                task.id,
+                claimed.id,
                 "done",
                 {**values, "finished": now()},
                 lambda db: db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows),
             )
             if done:
-                self._release(task.id)
+                self._release(claimed.id)
             else:
-                self._remove_files(task.id)
+                self._remove_files(claimed.id)
         return done
 
-    def give_back(self, task: Task, *, innocent: bool) -> None:
+    def give_back(self, claimed: ClaimedFilm, *, innocent: bool) -> None:
         """Put a film back into the queue; ``innocent``: this machine failed, not the film, and it is no attempt."""
-        self._queue.release(task.id, attempts=task.attempts + (not innocent))
+        self._queue.release(claimed.id, attempts=claimed.attempts + (not innocent))
 
     def delete(self, identifier: str) -> None:
         """Remove a film, its result and its reviews; raises ``NO_READING``."""

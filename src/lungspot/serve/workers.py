@@ -23,7 +23,7 @@ from lungspot.report import Analysis, Refusal, document
 from lungspot.serve.record import at_point, floor_of, save_arrays, to_record
 from lungspot.serve.said import POINT, columns_of, scores_of
 from lungspot.serve.search_text import search_text
-from lungspot.serve.store import Store, Task, now
+from lungspot.serve.store import ClaimedFilm, Store, now
 
 __all__ = ["Workers"]
 
@@ -70,9 +70,9 @@ class Workers:
     def _run(self) -> None:
         while not self._stopped:
             try:
-                task = self._store.claim()
-                if task is not None:
-                    self._finish(task)
+                claimed = self._store.claim()
+                if claimed is not None:
+                    self._finish(claimed)
                     continue
             except Exception as error:  # noqa: BLE001 - neither a full disk nor a bug may end the thread
                 _LOG.error("%s in a worker; the film stays in the queue", type(error).__name__)
@@ -80,46 +80,46 @@ class Workers:
                 if not self._stopped:
                     self._wake.wait(_PAUSE)
 
-    def _finish(self, task: Task) -> None:
+    def _finish(self, claimed: ClaimedFilm) -> None:
         """Read one film and write its result down; give it back where that failed."""
         start = time.monotonic()
         try:
-            status = self._read(task)
+            status = self._read(claimed)
         except Exception as error:
-            self._give_back(task, innocent=isinstance(error, OSError | SetupError | sqlite3.OperationalError))
+            self._give_back(claimed, innocent=isinstance(error, OSError | SetupError | sqlite3.OperationalError))
             raise
         seconds = time.monotonic() - start
-        _LOG.debug("film %d: %s in %.1f s", task.number, status, seconds)
-        self._done(task.id, status, seconds)
+        _LOG.debug("film %d: %s in %.1f s", claimed.number, status, seconds)
+        self._done(claimed.id, status, seconds)
 
-    def _give_back(self, task: Task, *, innocent: bool) -> None:
+    def _give_back(self, claimed: ClaimedFilm, *, innocent: bool) -> None:
         """Put a film back into the queue as soon as the disk lets us; where it never does, the next start will."""
         while True:
             try:
-                return self._store.give_back(task, innocent=innocent)
+                return self._store.give_back(claimed, innocent=innocent)
             except sqlite3.OperationalError:
                 with self._wake:
                     if self._stopped:
                         raise
                     self._wake.wait(_PAUSE)
 
-    def _read(self, task: Task) -> str:
+    def _read(self, claimed: ClaimedFilm) -> str:
         keep = self._store.keep_identifiers
         identity = Identity()
         result: Analysis | Refusal
         try:
-            data = _bytes_of(task)
+            data = _bytes_of(claimed)
             result = analyze(data, self._detector, min_score=floor_of(self._detector.card))
-            identity = read_identity(data, task.name)
+            identity = read_identity(data, claimed.name)
         except FilmError as error:
-            result = Refusal(task.name, error, now())
+            result = Refusal(claimed.name, error, now())
         if isinstance(result, Analysis):
-            save_arrays(result, self._store.pixels(task.id), self._store.maps(task.id))
+            save_arrays(result, self._store.pixels(claimed.id), self._store.maps(claimed.id))
         values = columns_of(result) | self._patient(identity)
         values["record"] = json.dumps(to_record(result, keep_identifiers=keep), ensure_ascii=False, allow_nan=False)
-        values["found_by"] = search_text(task.name, values["headline"], values["identity"])
+        values["found_by"] = search_text(claimed.name, values["headline"], values["identity"])
         values["facts"] = json.dumps(self._facts(result), ensure_ascii=False, allow_nan=False)
-        self._store.finish(task, values, scores_of(result))
+        self._store.finish(claimed, values, scores_of(result))
         return str(values["status"])
 
     def _patient(self, identity: Identity) -> dict[str, Any]:
@@ -146,11 +146,11 @@ class Workers:
         return hmac.new(self._store.salt + what, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _bytes_of(task: Task) -> bytes:
-    if task.hopeless:
-        raise FilmError("CRASHED", task.name, "the server failed each time that it read this film")
+def _bytes_of(claimed: ClaimedFilm) -> bytes:
+    if claimed.hopeless:
+        raise FilmError("CRASHED", claimed.name, "the server failed each time that it read this film")
     try:
-        return task.path.read_bytes()
+        return claimed.path.read_bytes()
     except FileNotFoundError:  # no failure that passes, and other films wait behind this one
         reason = "its bytes are no longer in the server's folder"
-        raise FilmError("NOT_READABLE", task.name, reason, advice="send it again") from None
+        raise FilmError("NOT_READABLE", claimed.name, reason, advice="send it again") from None

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.evaluate import Pair, ScoreLimits, quick, tabulate, unit_weights
+from lungspot.evaluate import Pair, ScoreLimits, chosen_metrics, tabulate, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
 from lungspot.study.films import Corners, StudyFilm
 from lungspot.study.heat_maps import MAPS, cut
@@ -51,7 +51,7 @@ def choose(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = F
                     _pair(film, label, _scored(boxes, float(film.classified[column])))
                     for film, boxes in zip(some, cut(heat, fraction), strict=True)
                 ]
-                found = quick(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)), _PRECISIONS)
+                found = chosen_metrics(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)), _PRECISIONS)
                 value = float(np.mean([each[0] for each in found.values()]))
                 rated[method] = max(rated.get(method, 0.0), value)
                 if best is None or value > best.precision:

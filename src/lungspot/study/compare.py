@@ -22,13 +22,13 @@ from lungspot.evaluate import (
     ScoreLimits,
     Value,
     by_patient,
+    chosen_metrics,
     compare,
     interval,
     macro,
     measure,
     people,
     permutation_weights,
-    quick,
     tabulate,
     unit_weights,
 )
@@ -157,7 +157,7 @@ def _numbers(
     There the label is given, as in Wang et al. 2017: a heat map shows its regions whatever the film's probability, and
     the detector its boxes from its threshold on, or its best one where none reaches it.
     """
-    found = quick(located.matched, weights, ("ap0.1", "ap0.3", "ap0.4", "ap0.5"))
+    found = chosen_metrics(located.matched, weights, ("ap0.1", "ap0.3", "ap0.4", "ap0.5"))
     given = tuple(_given(pair, label, limit) for pair in located.pairs)
     told = Located(located.column, located.choice, given, tabulate(given, label, ScoreLimits(0.0, 0.0)))
     whole = measure(told.matched, weights)

@@ -16,10 +16,10 @@ from lungspot.evaluate import (
     Value,
     agreement_auroc,
     by_patient,
+    chosen_metrics,
     interval,
     macro,
-    part,
-    quick,
+    select_films,
     tabulate,
     unit_weights,
 )
@@ -48,7 +48,7 @@ def by_source(seen: Sequence[StudyFilm], ways: Ways, resamples: int = 1000) -> d
             continue
         found[source] = {"films": len(some), "labels": boxed}
         for way, of_labels in ways.items():
-            rows = [quick(part(of_labels[label].matched, mine), weights, _NUMBERS) for label in boxed]
+            rows = [chosen_metrics(select_films(of_labels[label].matched, mine), weights, _NUMBERS) for label in boxed]
             means = {name: macro([row[name] for row in rows]) for name in _NUMBERS}
             found[source][way] = {
                 name: Value(float(values[0]), interval(values[1:])).to_json() for name, values in means.items()

@@ -15,11 +15,11 @@ from lungspot.evaluate import (
     Matched,
     ScoreLimits,
     by_patient,
+    chosen_metrics,
     counts,
     interval,
     linear_probe,
-    part,
-    quick,
+    select_films,
     tabulate_arrays,
     unit_weights,
 )
@@ -45,12 +45,12 @@ def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[
     table: dict[str, Any] = {}
     for column, label in enumerate(labels):
         matched = _matched(found, column, label, fitted.box_fusion.get(label, 1.0))
-        sure = part(matched, np.array([not film.noisy[column] for film in found.films], dtype=np.bool_))
+        sure = select_films(matched, np.array([not film.noisy[column] for film in found.films], dtype=np.bool_))
         row: dict[str, Any] = _counts(matched) | _numbers(matched, ("ap0.3", "ap0.4", "ap0.5", "auroc"))
-        spread = quick(matched, weights)
+        spread = chosen_metrics(matched, weights)
         row |= {"certain": _numbers(sure), "ci95": {name: _interval(spread[name]) for name in spread}, "source": {}}
         for source in sorted(set(of_source.tolist())):
-            mine = part(matched, of_source == source)
+            mine = select_films(matched, of_source == source)
             values = _numbers(mine)
             if any(value is not None for value in values.values()):
                 row["source"][source] = _counts(mine) | values
@@ -134,7 +134,8 @@ def _matched(found: Predictions, column: int, label: str, exponent: float) -> Ma
 
 def _numbers(matched: Matched, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, float | None]:
     return {
-        name: _round(float(value[0])) for name, value in quick(matched, unit_weights(len(matched.state)), names).items()
+        name: _round(float(value[0]))
+        for name, value in chosen_metrics(matched, unit_weights(len(matched.state)), names).items()
     }
 
 

@@ -24,7 +24,7 @@ from lungspot.train.config import TrainConfig
 from lungspot.train.data import FINE, Films
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
-from lungspot.train.onnx_export import agreement, build, serving
+from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_of
 from lungspot.train.places import place_rule
 from lungspot.train.positions import positions
@@ -136,7 +136,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     )
     data = build(served, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
-    largest = agreement(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
+    largest = compare_outputs(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
     return ExportedModel(data, card, largest)
 
 

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lungspot.detect import INPUT, METADATA_KEY, ModelCard, Session, examine, seal_model
 from lungspot.errors import ModelError
 
-__all__ = ["OUTPUTS", "Served", "agreement", "build", "serving"]
+__all__ = ["OUTPUTS", "Served", "build", "compare_outputs", "serving"]
 
 OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
 TOLERANCE: Final = 1e-4
@@ -58,7 +58,7 @@ class Served(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class LargestDifferences:
     """The largest difference between torch and onnxruntime per output; of boxes as a share of the input size."""
 
     films: int
@@ -104,7 +104,7 @@ def build(served: Served, card: ModelCard) -> bytes:
     return seal_model(model.SerializeToString())
 
 
-def agreement(served: Served, data: bytes, films: NDArray[np.float32]) -> Agreement:
+def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> LargestDifferences:
     """Run both on films (N, 1, S, S), 0 to 1; raises ``MODEL_NUMERIC`` where they differ by more than 1e-4."""
     session = Session(examine(data, "export"), "export", 1)
     largest: dict[str, float] = {}
@@ -119,7 +119,7 @@ def agreement(served: Served, data: bytes, films: NDArray[np.float32]) -> Agreem
     worst = max(largest, key=lambda name: largest[name])
     if not largest[worst] <= TOLERANCE:
         raise ModelError("MODEL_NUMERIC", worst, f"onnxruntime and torch differ by {largest[worst]:.2g}")
-    return Agreement(len(films), largest)
+    return LargestDifferences(len(films), largest)
 
 
 def _fold(module: nn.Module) -> None:
