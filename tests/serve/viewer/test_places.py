@@ -117,7 +117,7 @@ def test_a_verdict_on_a_name_speaks_of_its_other_boxes_at_that_place(look_at_all
     row.locator("[data-key^=reject]").click()
     settle()
     assert page.locator("#found li.rejected").count() == 1
-    page.locator("#save").click()
+    page.locator("#save-here").click()
     page.locator("#saved", has_text="saved ").wait_for()
     verdicts = server.get(f"v1/readings/{chest}")["reviews"][-1]["verdicts"]
     assert [(each["action"], each["label"]) for each in verdicts] == [("reject", "nodule_mass")] * 2

@@ -23,7 +23,7 @@ def name_reader(page, name):
 
 def save(page):
     with page.expect_response(lambda answer: answer.url.endswith("/review")) as answer:
-        page.keyboard.press("s")
+        page.keyboard.press("Control+s")
     assert answer.value.status == 201
     page.locator("#saved", has_text="saved ").wait_for()
 
@@ -178,11 +178,12 @@ def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, serve
     page.locator("#rows .row.assessed").filter(has_text=rg1["J2KI"].name).wait_for()
     for _ in range(40):  # by Tab into the worklist
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.getAttribute('role')") == "option":
+        if page.evaluate("document.activeElement.id") == "rows":
             break
     page.keyboard.press("Home")
     for _ in range(40):  # by arrows to the film
-        if rg1["J2KI"].name in page.evaluate("document.activeElement.textContent"):
+        active = "document.getElementById(document.activeElement.getAttribute('aria-activedescendant'))"
+        if rg1["J2KI"].name in page.evaluate(f"{active}.textContent"):
             break
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -197,7 +198,7 @@ def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, serve
     page.keyboard.press("s")
     assert page.evaluate("document.activeElement.id") == "reader", "a review without a name is not sent"
     page.keyboard.type("keys")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+s")
     page.locator("#saved", has_text="saved ").wait_for()
     reading = page.evaluate("document.querySelector('#rows [aria-selected=true]').dataset.key")
     facts = server.get(f"v1/readings/{reading}")
@@ -235,14 +236,14 @@ def test_the_rest_is_absent_only_once_each_listed_box_has_a_verdict(look, server
     page.fill("#reader", "a reader of everything")
     listed = page.locator("#found li").count()
     page.locator("#complete").check()
-    page.locator("#save").click()
+    page.locator("#save-here").click()
     settle()
     assert f"not saved: {listed} boxes have no verdict" in page.locator("#saved").inner_text()
     assert len(server.get(f"v1/readings/{chest}")["reviews"]) == before
     for row in page.locator("#found li").all():
         row.locator("[data-key^=reject]").click()
         settle()
-    page.locator("#save").click()
+    page.locator("#save-here").click()
     page.locator("#saved", has_text=re.compile("^saved")).wait_for()
     assert set(server.get(f"v1/readings/{chest}")["reviews"][-1]["reading"]["states"].values()) == {"absent"}
 

@@ -25,7 +25,7 @@ def test_a_film_that_was_not_read_is_not_looked_at_for_everything(page, server, 
     page.fill("#note", "not a film")
     settle()
     page.evaluate("document.getElementById('complete').checked = true")  # however it came to be on
-    page.locator("#save").click()
+    page.locator("#save-here").click()
     page.locator("#saved", has_text="saved ").wait_for()
     review = server.get(f"v1/readings/{reading}")["reviews"][-1]
     assert (review["complete"], review["reading"]["states"], review["note"]) == (False, {}, "not a film")
@@ -64,7 +64,7 @@ def test_an_export_names_the_films_that_this_page_sent(page, serve, rg1, settle,
     reading = row.get_attribute("data-key")
     page.fill("#reader", "exporter")
     page.locator("#found li").first.locator("[data-key^=reject]").click()
-    page.locator("#save").click()
+    page.locator("#save-here").click()
     page.locator("#saved", has_text="saved ").wait_for()
     with page.expect_download() as download:
         page.locator("#exports a", has_text="COCO").click()

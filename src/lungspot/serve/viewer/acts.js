@@ -8,6 +8,8 @@ import { POINTS, labelOf, listed, places, sureness, verdicts } from "./scene.js"
 import * as verdict from "./verdicts.js";
 import { clamp, dragged } from "./window.js";
 
+const counted = (count) => (count === 1 ? "1 finding" : `${count} findings`);
+
 /** The acts on findings and boxes. `form()` gives {reader, note, complete}; `after` hears of what was done. */
 export function findingActs(store, { form, after }) {
   const { state } = store;
@@ -97,20 +99,48 @@ export function findingActs(store, { form, after }) {
     put(verdict.rename(verdicts(state), key, label));
   }
 
+  /** Say the same of every listed box that has no verdict yet; returns how many names that were. */
+  function judgeRest(word) {
+    const open = listed(state).filter((item) => item.verdict === "open");
+    const keys = open.flatMap((item) => together(places(state), item.key, word));
+    if (open.length) put(verdict.judgeOpen(verdicts(state), keys, word));
+    return open.length;
+  }
+
+  function acceptAll() {
+    if (locked() || state.teach) return;
+    const count = judgeRest("accepted");
+    say(count ? `Accepted: ${counted(count)}` : "Every finding has a verdict");
+  }
+
+  /** The reader calls the film normal: what the model found is rejected, and everything was looked for. */
+  function normal() {
+    if (locked() || state.teach) return;
+    if (state.reading.status !== "assessed") return say("Not assessed: nothing can be called normal here");
+    const kept = listed(state).filter((item) => !["open", "rejected"].includes(item.verdict));
+    if (kept.length) return say(`Not called normal: ${counted(kept.length)} accepted, edited or drawn`);
+    const count = judgeRest("rejected");
+    after.complete();
+    say(`Normal: ${counted(count)} rejected, everything was looked for`);
+  }
+
+  /** Send the review; resolves to whether it was kept. */
   async function save() {
     const { reading } = state;
-    if (!reading || state.teach || state.saving) return;
+    if (!reading || state.teach || state.saving) return false;
     const { reader, note, complete } = form();
     if (!reader.trim()) return after.nameless();
     const open = complete ? listed(state).filter((item) => item.verdict === "open") : [];
     if (open.length) return after.undecided(open);
     const held = state.review;
+    let kept = false;
     store.set({ saving: true });
     try {
       await api.review(reading.id, { reader: reader.trim(), note, complete, verdicts: verdict.said(held), absent: [] });
       if (state.reading === reading)
         store.set({ saved: state.review === held ? `saved ${new Date().toLocaleTimeString("en-GB")}` : "not saved" });
       say("Review saved");
+      kept = true;
     } catch (error) {
       if (state.reading === reading) store.set({ saved: `not saved: ${error.message}` });
       say(`Not saved: ${error.message}`);
@@ -118,6 +148,7 @@ export function findingActs(store, { form, after }) {
       store.set({ saving: false });
     }
     after.saved();
+    return kept;
   }
 
   const sensitivity = (by) => {
@@ -130,6 +161,8 @@ export function findingActs(store, { form, after }) {
   return {
     focus,
     judge,
+    acceptAll,
+    normal,
     step,
     edit,
     shape,

@@ -55,18 +55,26 @@ export async function model() {
   return { ...value, known: value.labels.map((each) => each.id), labels, thresholds, why };
 }
 
-export const PER_PAGE = 50;
-const FILTERS = { open: "&reviewed=false", reviewed: "&reviewed=true", refused: "&status=not_assessed", all: "" };
+export const PER_PAGE = 100;
+const FILTERS = { open: { reviewed: false }, reviewed: { reviewed: true }, refused: { status: "not_assessed" }, all: {} };
+const MOST_NAMES = 900000; // characters that a body may hold of names
 
-/** The first `count` films by urgency: {readings, total}. */
-export async function list(filter, count) {
-  const rows = new Map();
-  for (let page = 1; ; page += 1) {
-    const part = await json(`v1/readings?sort=urgency&per_page=${PER_PAGE}&page=${page}${FILTERS[filter]}`);
-    for (const row of part.readings) rows.set(row.id, row);
-    const ended = !part.readings.length || page * PER_PAGE >= part.total;
-    if (ended || rows.size >= count) return { readings: [...rows.values()], total: part.total, ended };
-  }
+/**
+ * One page of the worklist: {readings, total, counts, beside}. `question`: {filter, finding, sort, search, names}; `names`: a Map of
+ * those that only this page knows, or null; `id`: the film whose neighbours are wanted.
+ */
+export async function list({ filter, finding, sort, search, names }, page, id) {
+  const wanted = { ...FILTERS[filter], ...(finding && { label: finding }), sort, page, per_page: PER_PAGE, beside: id ?? "none" };
+  if (!search && !(names && sort === "name")) return json(`v1/readings?${new URLSearchParams(wanted)}`);
+  const body = { ...wanted, search, names: named(names ?? new Map()) };
+  return (await post("v1/worklist", body)).json();
+}
+
+/** The latest names that a body has room for. */
+function named(names) {
+  let room = MOST_NAMES;
+  const fitting = [...names].reverse().filter(([id, name]) => (room -= id.length + 2 * name.length + 8) > 0);
+  return Object.fromEntries(fitting);
 }
 
 export const rowsOf = async (ids) => (await json(`v1/readings?per_page=200&ids=${ids.join(",")}`)).readings;

@@ -1,6 +1,7 @@
 // Side by side: a prior film of the same patient, or any other film of the worklist, with its own window.
 
 import { make, one, say } from "./dom.js";
+import { shortName } from "./names.js";
 import { load } from "./opening.js";
 import { secret } from "./scene.js";
 
@@ -23,7 +24,7 @@ export function comparison(store, then) {
   }
 
   const options = () => {
-    const name = (row) => state.names.get(row.id) ?? row.name;
+    const name = (row) => shortName(state, row);
     const priors = state.reading.priors.map((each) => ({ id: each.id, text: `${name(each)}: ${when(each)}` }));
     const known = new Set([state.id, ...priors.map((each) => each.id)]);
     const others = state.rows

@@ -1,4 +1,4 @@
-// The worklist's films: asks the server for them, again while films are read, and walks from one to the next.
+// The worklist's films: asks the server for those in sight, again while films are read, and knows what is beside the open one.
 
 import * as api from "./api.js";
 import { askToken } from "./dialogs.js";
@@ -6,49 +6,84 @@ import { say } from "./dom.js";
 
 const BUSY = 1000; // milliseconds until the next look while films are read
 const QUIET = 15000;
+const SPARE = 20; // rows above and below those in sight that are asked for too
 
-/** {refresh, more, filter, step}: look again, show more, show others, and the id of the next film that is read. */
+/**
+ * {refresh, look, ask, step, unread}: look again; look at other rows; ask for another order, filter or words; the id of the
+ * film that is read and stands before or after the open one; and of the next that nobody reviewed.
+ */
 export function listing(store) {
   const { state } = store;
-  let count = api.PER_PAGE;
+  let sight = [0, 30];
   let later = null;
   let asked = 0;
+  let asking = null;
 
   async function refresh() {
     clearTimeout(later);
     asked += 1;
     const mine = asked;
+    asking = answer(mine);
+    await asking;
+    if (mine !== asked) return;
+    const { queued, reading } = state.counts;
+    later = setTimeout(refresh, queued + reading > 0 ? BUSY : QUIET);
+  }
+
+  async function answer(mine) {
+    const pages = wanted();
     try {
-      const { readings, total, ended } = await api.list(state.filter, count);
-      if (mine !== asked) return; // a later answer, perhaps to another filter, counts
-      if (JSON.stringify(readings) !== JSON.stringify(state.rows)) store.set({ rows: readings });
-      store.set({ total, ended });
+      const parts = await Promise.all(pages.map((page) => api.list(question(), page, state.id)));
+      if (mine !== asked) return; // a later answer, perhaps to another question, counts
+      const rows = [...new Map(parts.flatMap((part) => part.readings).map((row) => [row.id, row])).values()];
+      const { total, counts, beside } = parts.at(-1);
+      const first = (pages[0] - 1) * api.PER_PAGE;
+      const same = first === state.first && JSON.stringify(rows) === JSON.stringify(state.rows);
+      if (!same) store.set({ rows, first });
+      store.set({ total, counts, beside: beside ?? null });
     } catch (error) {
       if (error.status === 401) await askToken();
       else say(error.message);
     }
-    clearTimeout(later);
-    const busy = state.rows.some((row) => row.state !== "done");
-    later = setTimeout(refresh, busy ? BUSY : QUIET);
+  }
+
+  /** The pages, from 1, that hold the rows in sight and some more. */
+  function wanted() {
+    const page = (row) => Math.floor(Math.max(row, 0) / api.PER_PAGE) + 1;
+    const last = page(Math.min(sight[1] + SPARE, Math.max((state.total ?? 1) - 1, 0)));
+    const first = Math.min(page(sight[0] - SPARE), last);
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  }
+
+  function question() {
+    const { filter, finding, sort, search, names, model } = state;
+    const known = model?.keeps_identifiers ? null : names; // where the server keeps names, it knows them itself
+    return { filter, finding: state.teach ? "" : finding, sort, search, names: known };
+  }
+
+  /** What stands beside the open film now. */
+  async function beside() {
+    while (state.beside?.id !== (state.id ?? "none")) {
+      const before = asked;
+      await (asking ?? refresh());
+      if (before === asked && state.beside?.id !== (state.id ?? "none")) await refresh();
+      if (!state.counts.done) break;
+    }
+    return state.beside ?? {};
   }
 
   return {
     refresh,
-    more() {
-      count += api.PER_PAGE;
+    look(first, last) {
+      sight = [first, last];
+      const held = first >= state.first && last < state.first + state.rows.length;
+      if (!held && state.total > 0) refresh();
+    },
+    ask(patch) {
+      store.set({ ...patch, beside: null });
       return refresh();
     },
-    filter(filter) {
-      store.set({ filter });
-      return refresh();
-    },
-    /** A film that was reviewed moves down the list; the next one is then the first that is not reviewed. */
-    step(by) {
-      const open = state.rows.find((row) => row.state === "done" && !row.reviewed);
-      if (by > 0 && state.saved && open && open.id !== state.id) return open.id;
-      const ids = state.rows.filter((row) => row.state === "done").map((row) => row.id);
-      const at = ids.indexOf(state.id);
-      return ids[at < 0 ? 0 : at + by] ?? null;
-    },
+    step: async (by) => (await beside())[by > 0 ? "next" : "previous"] ?? null,
+    unread: async () => (await beside()).next_unread ?? null,
   };
 }

@@ -10,7 +10,8 @@ import { exportLinks } from "./exporting.js";
 import { findings } from "./findings.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
-import { forget, open as openFilm, unsaved } from "./opening.js";
+import { shortName } from "./names.js";
+import { unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
 import { report } from "./report.js";
 import { POINTS, headline, marks, verdicts } from "./scene.js";
@@ -22,6 +23,7 @@ import { teaching } from "./teaching.js";
 import { tools } from "./tools.js";
 import { uploads } from "./uploads.js";
 import { opened } from "./verdicts.js";
+import { walking } from "./walking.js";
 import { clamp, dragged } from "./window.js";
 import { worklist } from "./worklist.js";
 
@@ -30,9 +32,14 @@ if (!POINTS.includes(settings.point)) settings.point = "balanced";
 export const store = makeStore({
   model: null,
   rows: [],
+  first: 0,
   total: null,
-  ended: true,
+  counts: { queued: 0, reading: 0, done: 0, reviewed: 0, not_assessed: 0 },
+  beside: null,
   filter: "all",
+  finding: "",
+  sort: settings.sort,
+  search: "",
   names: keptNames(),
   id: null,
   problem: "",
@@ -49,6 +56,7 @@ export const store = makeStore({
   teach: false,
   revealed: null,
   saved: "",
+  savedBefore: "",
   saving: false,
   lastLabel: null,
   focus: null,
@@ -101,6 +109,10 @@ const finding = findingActs(store, {
   after: {
     stage: () => now,
     saved: () => list.refresh(),
+    complete() {
+      one("complete").checked = true;
+      store.set({ saved: "not saved" });
+    },
     undecided(open) {
       const boxes = open.length === 1 ? "1 box has no verdict" : `${open.length} boxes have no verdict`;
       finding.focus(open[0].key);
@@ -116,21 +128,10 @@ const finding = findingActs(store, {
 const teach = teaching(store);
 const compare = comparison(store, then);
 
-async function open(id) {
-  try {
-    await openFilm(store, id, () => {
-      now.measure();
-      now.show(state.reading.frame);
-    });
-  } catch (error) {
-    say(error.message);
-  }
-}
-
-const walk = (by) => {
-  const next = list.step(by);
-  if (next) open(next);
-};
+const { open, walk, saveAndNext, erase } = walking(store, { list, finding, shown: () => {
+  now.measure();
+  now.show(state.reading.frame);
+} });
 
 const relabel = () => {
   if (state.focus === null) return;
@@ -161,6 +162,13 @@ const acts = {
     one("reading").focus(); // Enter is then for the film, not for the button that had the focus
   },
   label: relabel,
+  save: saveAndNext,
+  saveHere: finding.save,
+  search() {
+    if (!settings.worklist) change({ worklist: true });
+    one("search").focus();
+    one("search").select();
+  },
   toolWindow: () => picture.tool("window"),
   toolPan: () => picture.tool("pan"),
   toolMeasure: () => picture.tool("measure"),
@@ -172,20 +180,7 @@ const acts = {
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
   touched: () => store.set({ saved: "not saved" }),
-  async erase() {
-    const { id } = state;
-    if (!id || !confirm("Delete this film, its result and its reviews? This cannot be undone.")) return;
-    const next = list.step(1) ?? list.step(-1);
-    try {
-      await api.remove(id);
-      forget(store);
-      await list.refresh();
-      if (next) await open(next);
-      else say("Deleted");
-    } catch (error) {
-      say(error.message);
-    }
-  },
+  erase,
   reader(name) {
     change({ reader: name });
     store.set({ reader: name });
@@ -246,10 +241,10 @@ function listenTo(which, own) {
 const films = uploads(store, {
   refresh: list.refresh,
   arrived(ids) {
-    if (!state.id || !state.rows.some((row) => row.id === state.id)) open(ids[0]);
+    if (!state.id) open(ids[0]);
   },
 });
-worklist(store, { open, more: list.more, filter: list.filter });
+worklist(store, { open, list, sorted: (sort) => change({ sort }) });
 side(store, acts);
 Object.assign(acts, report(store, { form, change }));
 tools(store, { ...acts, preset: picture.preset });
@@ -261,7 +256,7 @@ store.listen(["reading", "review", "model", "point", "experimental", "teach", "r
   const { reading } = state;
   one("film").setAttribute(
     "aria-label",
-    reading ? `Film ${state.names.get(reading.id) ?? reading.name}: ${headline(state)}` : "No film is open",
+    reading ? `Film ${shortName(state, reading)}: ${headline(state)}` : "No film is open",
   );
   if (!reading) one("refusal").hidden = true;
 });
@@ -271,6 +266,7 @@ one("theme").addEventListener("click", acts.theme);
 one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
 store.listen(["names"], ({ names }) => keepNames(names));
+store.listen(["id"], ({ id }) => id && list.refresh());
 exportLinks(store);
 change({});
 addEventListener("beforeunload", (event) => unsaved(state) && event.preventDefault());
@@ -294,7 +290,7 @@ async function start() {
   }
   await list.refresh();
   const wanted = new URLSearchParams(location.search).get("id");
-  const next = wanted ?? state.rows.find((row) => row.state === "done" && !row.reviewed)?.id;
+  const next = wanted ?? (await list.unread());
   if (next && !state.id) open(next);
 }
 start();

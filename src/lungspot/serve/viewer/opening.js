@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { fill, make, one, say } from "./dom.js";
 import { film } from "./film.js";
+import { shortName } from "./names.js";
 import { headline } from "./scene.js";
 import { opened, resumed } from "./verdicts.js";
 import { presets } from "./window.js";
@@ -20,6 +21,7 @@ const FRESH = {
   compare: null,
   prior: null,
   saved: "",
+  savedBefore: "",
   saving: false,
   cursor: null,
   lensAt: null,
@@ -89,7 +91,7 @@ export async function open(store, id, shown) {
     store.set({ ...loaded, ...held(loaded.reading, state.reader), window: loaded.presets[0]?.window ?? null });
     refusal(state);
     shown();
-    say(`${state.names.get(id) ?? loaded.reading.name}: ${headline(state)}`);
+    say(`${shortName(state, loaded.reading)}: ${headline(state)}`);
   } catch (error) {
     if (wanted()) store.set({ problem: error.message });
     throw error;

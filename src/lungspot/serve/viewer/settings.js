@@ -2,7 +2,10 @@
 // Until its tab is closed: the names of the films that it sent, which the server does not keep.
 
 const KEY = "lungspot";
-const DEFAULTS = { theme: "dark", reader: "", point: "balanced", language: "en", singleKeys: true, worklist: true };
+const DEFAULTS = {
+  ...{ theme: "dark", reader: "", point: "balanced", language: "en", singleKeys: true, worklist: true },
+  ...{ sort: "urgency" },
+};
 
 /** The settings kept in this browser; defaults where there are none or the browser keeps nothing. */
 export function kept() {

@@ -2,9 +2,10 @@
 
 import { address } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
+import { wholeName } from "./names.js";
 import { POINTS, labelOf, percent, secret, threshold, probability as words } from "./scene.js";
 
-/** Build the panel once. `acts`: point, save, undo, redo, new, reader, touched, reveal, erase. */
+/** Build the panel once. `acts`: point, save, saveHere, acceptAll, normal, undo, redo, new, reader, touched, reveal, erase. */
 export function side(store, acts) {
   const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
   const body = make(
@@ -51,7 +52,9 @@ export function side(store, acts) {
     { id: "edits", class: "line", role: "group", "aria-label": "Boxes and report" },
     button("undo", "Undo", "Undo (U)", acts.undo),
     button("redo", "Redo", "Redo (Shift+U)", acts.redo),
-    button("new", "Draw a box", "Draw a box (N)", acts.new),
+    button("new", "Draw", "Draw a box (N)", acts.new),
+    button("accept-all", "Accept all", "Accept all that has no verdict yet (Y)", acts.acceptAll),
+    button("normal", "Normal", "Normal: reject all, everything was looked for (G)", acts.normal),
   );
   one("side").append(body, make("div", { id: "dock", hidden: true }, edits, form(acts)));
   store.listen(["point", "model"], (state) => {
@@ -62,7 +65,7 @@ export function side(store, acts) {
   store.listen(["reading", "point", "teach", "revealed", "model", "experimental"], scores);
   store.listen(["reading", "names", "point", "language"], facts);
   store.listen(["model"], card);
-  store.listen(["reading", "review", "saved", "saving", "teach", "practice"], formState);
+  store.listen(["reading", "review", "saved", "savedBefore", "saving", "teach", "practice"], formState);
   store.listen(["reading", "teach", "revealed"], lesson);
 }
 
@@ -86,7 +89,8 @@ function form(acts) {
       "aria-label": "Review",
       onsubmit: (event) => {
         event.preventDefault();
-        acts.save();
+        if (event.submitter?.id === "save-here") acts.saveHere();
+        else acts.save();
       },
     },
     make("textarea", {
@@ -114,7 +118,8 @@ function form(acts) {
         "aria-label": "Reader's name",
         oninput: (event) => acts.reader(event.target.value),
       }),
-      make("button", { id: "save", class: "main", title: "Save (S)" }, "Save review"),
+      make("button", { id: "save", class: "main", title: "Save, and open the next film to read (S)" }, "Save, next"),
+      make("button", { id: "save-here", title: "Save and stay (Shift+S)" }, "Save"),
     ),
     make("p", { id: "saved", role: "status" }),
   );
@@ -127,14 +132,15 @@ function formState(state) {
   one("undo").disabled = !held?.past.length;
   one("new").disabled = !state.film;
   one("redo").disabled = !held?.future.length;
-  one("save").disabled = state.saving;
+  for (const id of ["save", "save-here"]) one(id).disabled = state.saving;
+  for (const id of ["accept-all", "normal"]) one(id).disabled = !state.film || state.teach || state.reading?.status !== "assessed";
   const judged = state.reading?.status === "assessed";
   one("complete").disabled = !judged; // nobody looks for everything on a film that was not read
   if (!judged) one("complete").checked = false;
   one("complete-words").textContent = judged
     ? "Looked for everything: the rest is absent"
     : "Not assessed: nothing can be called absent";
-  one("saved").textContent = state.saving ? "saving…" : state.saved;
+  one("saved").textContent = state.saving ? "saving…" : state.saved || state.savedBefore;
 }
 
 function lesson(state) {
@@ -187,7 +193,8 @@ function facts(state) {
       ["Patient ID", identity.patient_id],
       ["Born", identity.birth_date],
       ["Study", identity.study_date],
-      ["Name", state.names.get(reading.id) ?? reading.name],
+      ["Name", wholeName(state, reading)],
+      ["Accession", identity.accession],
       ["Number", reading.number],
       ["Size", image.width ? `${image.width} × ${image.height} pixels` : ""],
       ["Format", image.format],

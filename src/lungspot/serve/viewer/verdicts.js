@@ -73,6 +73,17 @@ function judgeAll(state, keys, verdict) {
   return step(state, items);
 }
 
+/** Say the same of all of the model's boxes among `keys` that nothing was said of yet, in one step. */
+export function judgeOpen(state, keys, verdict) {
+  const of = new Set(keys);
+  const open = (item) => of.has(item.key) && item.verdict === "open";
+  if (!state.items.some(open)) return state;
+  return step(
+    state,
+    state.items.map((item) => (open(item) ? { ...item, verdict } : item)),
+  );
+}
+
 const moved = (item) => item.score !== null && !(same(item.box, item.original) && !item.renamed);
 
 /** Give a box other corners. A model's box is then edited, unless it is back where it was. */

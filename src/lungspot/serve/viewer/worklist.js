@@ -1,64 +1,207 @@
-// The worklist: films by urgency, one row each; arrows walk through it, Enter opens.
+// The worklist: as many rows as are in sight, of however many films; arrows walk through it, Enter opens.
 
-import { make, one, refill, shape } from "./dom.js";
+import { fill, make, one, refill, shape } from "./dom.js";
+import { shortName, wholeName } from "./names.js";
 import { labelOf, probability, secret } from "./scene.js";
 
 const WORDS = { queued: "waiting", reading: "reading…" };
+const FILTERS = [
+  ["all", "All", ({ queued, reading, done }) => queued + reading + done],
+  ["open", "To read", ({ queued, reading, done, reviewed }) => queued + reading + done - reviewed],
+  ["reviewed", "Read", ({ reviewed }) => reviewed],
+  ["refused", "Not assessed", ({ not_assessed: refused }) => refused],
+];
+const SORTS = { urgency: "urgency", name: "name", date: "date", status: "status" };
+const PAUSE = 80; // milliseconds after a letter before the words are looked for
+const MORE = 10; // rows drawn above and below those in sight
 
-/** Keep the list drawn; `open(id)` opens a film, `more()` asks for the next page. */
-export function worklist(store, { open, more, filter }) {
+/** Keep the list drawn. `open(id)` opens a film; `list`: look, ask (listing.js); `sorted(sort)` hears of another order. */
+export function worklist(store, { open, list, sorted }) {
+  const { state } = store;
   const rows = one("rows");
-  store.listen(["rows", "total", "id", "model", "names", "ended", "teach", "revealed"], (state) => draw(state, open));
-  one("more").addEventListener("click", more);
-  one("filter").addEventListener("change", (event) => filter(event.target.value));
-  rows.addEventListener("keydown", (event) => walk(event, store.state, open));
+  const room = make("div", { role: "presentation", class: "room" });
+  rows.append(room);
+  let cursor = null; // the row that the keyboard is on, from 0
+  let shown = null; // the film that was brought into sight last
+  const high = () => parseFloat(getComputedStyle(rows).getPropertyValue("--row"));
+  const inSight = () => {
+    const first = Math.floor(rows.scrollTop / high());
+    return [first, Math.min(first + Math.ceil(rows.clientHeight / high()), Math.max((state.total ?? 1) - 1, 0))];
+  };
+
+  function draw() {
+    if (!state.model) return;
+    const total = state.total ?? 0;
+    rows.hidden = !total; // a list box without options is none
+    one("empty").hidden = total > 0;
+    one("empty").textContent = empty(state);
+    room.style.height = `${total * high()}px`;
+    const [first, last] = inSight();
+    const from = Math.max(first - MORE, 0);
+    const to = Math.min(last + MORE, total - 1);
+    room.style.paddingTop = `${from * high()}px`;
+    refill(room, ...Array.from({ length: Math.max(to - from + 1, 0) }, (_, at) => entry(state, from + at, cursor)));
+    const active = cursor === null ? null : state.rows[cursor - state.first];
+    if (active) rows.setAttribute("aria-activedescendant", `row-${active.id}`);
+    else rows.removeAttribute("aria-activedescendant");
+    one("worklist-title").textContent = state.total === null ? "Worklist" : `Worklist (${total})`;
+    list.look(first, last);
+  }
+
+  /** Bring a row into sight, in the middle where it was far away. */
+  function reveal(at) {
+    const [top, room] = [at * high(), rows.clientHeight];
+    if (top >= rows.scrollTop && top + high() <= rows.scrollTop + room) return;
+    const near = top >= rows.scrollTop - high() && top <= rows.scrollTop + room;
+    rows.scrollTop = near ? (top < rows.scrollTop ? top : top + high() - room) : top - (room - high()) / 2;
+  }
+
+  function choose(at) {
+    const row = state.rows[at - state.first];
+    if (!row) return;
+    cursor = at;
+    open(row.id);
+    one("reading").focus(); // the keys that follow are for the film
+  }
+
+  function walk(event) {
+    const page = Math.max(Math.floor(rows.clientHeight / high()) - 1, 1);
+    const at = cursor ?? -1;
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
+    if (by !== undefined && state.total) {
+      event.preventDefault();
+      cursor = Math.min(Math.max(at + by, 0), state.total - 1);
+      reveal(cursor);
+      draw();
+    } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+      event.preventDefault();
+      choose(at);
+    }
+  }
+
+  store.listen(["rows", "first", "total", "id", "model", "names", "teach", "revealed", "search", "filter"], draw);
+  store.listen(["beside", "id"], () => {
+    const { id, beside } = state;
+    if (!id || beside?.id !== id || beside.position === null) return;
+    const followed = shown?.id === id && shown.at === beside.position; // it stands where it stood: the reader may scroll away
+    shown = { id, at: beside.position };
+    if (!followed) reveal(beside.position);
+  });
+  rows.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
+  new ResizeObserver(draw).observe(rows);
+  rows.addEventListener("keydown", walk);
+  rows.addEventListener("focus", () => {
+    cursor ??= state.beside?.position ?? 0;
+    reveal(cursor);
+    draw();
+  });
+  rows.addEventListener("click", (event) => {
+    const row = event.target.closest(".row[data-at]");
+    if (row) choose(Number(row.dataset.at));
+  });
+  questions(store, list, sorted, () => {
+    cursor = null;
+    rows.scrollTop = 0;
+  });
 }
 
-function draw(state, open) {
-  if (!state.model) return;
-  const rows = one("rows");
-  refill(rows, ...state.rows.map((row) => entry(state, row, open)));
-  rows.hidden = !state.rows.length; // a list box without options is none
-  one("empty").hidden = state.rows.length > 0;
-  one("more").hidden = state.ended;
-  const title = one("worklist-title");
-  title.textContent = state.total === null ? "Worklist" : `Worklist (${state.total})`;
+/** Search, chips and order. `again()`: before another question is asked. */
+function questions(store, list, sorted, again) {
+  const { state } = store;
+  let waiting = null;
+  const ask = (patch) => {
+    again();
+    return list.ask(patch);
+  };
+  const search = one("search");
+  search.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => ask({ search: search.value.trim() }), PAUSE);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+    event.preventDefault();
+    one("rows").focus();
+  });
+  const select = (id, label, options, then) =>
+    make("select", { id, "aria-label": label, title: label, onchange: (event) => then(event.target.value) }, ...options);
+  const option = ([value, name]) => make("option", { value }, name);
+  store.listen(["model"], () => {
+    const known = state.model.labels;
+    const reported = state.model.known.filter((id) => known.get(id).standing !== "experimental");
+    fill(
+      one("orders"),
+      select("finding", "Finding", [["", "any finding"], ...reported.map((id) => [id, known.get(id).name])].map(option), (finding) =>
+        ask({ finding }),
+      ),
+      select("sort", "Order", Object.entries(SORTS).map(([value, name]) => option([value, `by ${name}`])), (sort) => {
+        sorted(sort);
+        ask({ sort });
+      }),
+    );
+    one("sort").value = state.sort;
+  });
+  store.listen(["counts", "filter", "teach", "model"], () => {
+    if (!state.model) return;
+    fill(one("chips"), ...FILTERS.map((chip) => filterChip(state, chip, (filter) => ask({ filter }))));
+    one("finding").hidden = state.teach; // what the model found is not yet for the learner
+  });
 }
 
-function entry(state, row, open) {
+function filterChip({ counts, filter }, [id, name, count], choose) {
+  return make(
+    "button",
+    { type: "button", class: "chip", "data-key": `show-${id}`, "aria-pressed": String(filter === id), onclick: () => choose(id) },
+    `${name} ${count(counts)}`,
+  );
+}
+
+function empty({ search, filter, finding }) {
+  if (search || filter !== "all" || finding) return "No film is like that.";
+  return "Drop films anywhere on this page, or press O: DICOM, PNG, JPEG, or a zip of them.";
+}
+
+function entry(state, at, cursor) {
+  const row = state.rows[at - state.first];
+  const place = { role: "option", "aria-posinset": String(at + 1), "aria-setsize": String(state.total), "data-at": String(at) };
+  const on = at === cursor ? " cursor" : "";
+  if (!row)
+    return make("div", { ...place, "data-key": `at-${at}`, "aria-selected": "false", class: `row${on}` }, make("span", { class: "name" }, "…"));
   const chosen = row.id === state.id;
-  const name = state.names.get(row.id) ?? row.name;
   const covered = hides(state, row);
-  const first = !state.rows.some((each) => each.id === state.id) && row === state.rows[0];
   return make(
     "div",
     {
-      role: "option",
+      ...place,
+      id: `row-${row.id}`,
       "data-key": row.id,
       "aria-selected": String(chosen),
-      tabindex: chosen || first ? "0" : "-1",
-      class: `row ${row.status ?? row.state}${row.reviewed ? " done" : ""}`,
-      title: name,
-      onclick: () => {
-        open(row.id);
-        one("reading").focus();
-      },
+      class: `row ${row.status ?? row.state}${row.reviewed ? " done" : ""}${on}`,
+      title: [wholeName(state, row), covered ? "" : row.headline].filter(Boolean).join("\n"),
     },
     dot(state, row, covered),
-    make("span", { class: "name" }, name),
-    make("span", { class: "number" }, row.status === "assessed" && row.top && !covered ? probability(row.top.score) : ""),
-    make("span", { class: "what" }, covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state)),
-    row.reviewed ? make("span", { class: "tick" }, "✓ reviewed") : null,
-    earlier(state, row) ? make("span", { class: "by" }, `read by ${row.model}`) : null,
+    make("span", { class: "name" }, shortName(state, row)),
+    make("span", { class: "number" }, mark(row, covered)),
+    make(
+      "span",
+      { class: "what" },
+      earlier(state, row) ? make("span", { class: "by" }, `read by ${row.model}`) : null,
+      covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state),
+    ),
   );
 }
 
 /** Whether another model read the film than the one that reads now. */
 const earlier = ({ model }, row) => row.model && row.model !== `${model.name} ${model.version}`;
 
+/** At the end of the line: read, else how probable the likeliest finding is. */
+function mark(row, covered) {
+  if (row.reviewed) return make("span", { class: "tick" }, "✓ read");
+  return row.status === "assessed" && row.top && !covered ? probability(row.top.score) : "";
+}
+
 /** Whether a learner must not yet see what the model says of a film; the open one is bare once it is revealed. */
-const hides = (state, row) =>
-  state.teach && row.status === "assessed" && !(row.id === state.id && !secret(state));
+const hides = (state, row) => state.teach && row.status === "assessed" && !(row.id === state.id && !secret(state));
 
 function dot(state, row, covered) {
   const label = covered ? null : row.labels?.[0];
@@ -66,22 +209,4 @@ function dot(state, row, covered) {
   const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
   square.setAttribute("class", "dot");
   return square;
-}
-
-function walk(event, state, open) {
-  const list = [...one("rows").querySelectorAll("[role=option]")];
-  const at = list.indexOf(document.activeElement);
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: list.length - 1, PageDown: at + 10, PageUp: at - 10 }[
-    event.key
-  ];
-  if (to !== undefined && list.length) {
-    event.preventDefault();
-    const next = list[Math.min(Math.max(to, 0), list.length - 1)];
-    for (const each of list) each.tabIndex = each === next ? 0 : -1;
-    next.focus();
-  } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
-    event.preventDefault();
-    open(list[at].dataset.key);
-    one("reading").focus(); // the keys that follow are for the film
-  }
 }
