@@ -198,6 +198,13 @@ class Statements(_Answer):
     places: dict[str, list[int]]
 
 
+class Correction(_Answer):
+    """What a film needed to be read: quarter turns against the clock, and whether its greys were swapped."""
+
+    quarter_turns: int
+    invert: bool
+
+
 class Identity(_Answer):
     """The patient, with ``--keep-identifiers``."""
 
@@ -298,6 +305,7 @@ class ReadingAnswer(Row, _Marked):
     candidates: list[Candidate]
     statements: dict[Point, Statements]
     edges: dict[Literal["left", "right", "top", "bottom"], Literal["L", "R"]]
+    correction: Correction | None = None
     heatmaps: list[str]
     image_thresholds: dict[str, ByPoint]
     identity: Identity | None

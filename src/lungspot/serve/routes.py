@@ -115,6 +115,8 @@ def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
             value["candidates"] = candidates(result)
             value["statements"] = statements(result)
             value["edges"] = edge_letters(result)
+            swapped = any(notice.code == "GREYS_SWAPPED" for notice in result.notices)
+            value["correction"] = {"quarter_turns": result.quarter_turns, "invert": swapped}
             value["heatmaps"] = list(card.labels) if result.assessed else []
             result = at_point(result, point)
         value["result"] = document(result)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 VIEWER = Path(__file__).resolve().parents[3] / "src" / "lungspot" / "serve" / "viewer"
@@ -39,14 +40,29 @@ def ask(browser, server):
 
 VIEW = "{ scale: 0.5, x: 10, y: -20 }"
 TALL = "{ scale: 0.5, tall: 2, x: 10, y: -20 }"
+TURNED = "{ scale: 0.5, tall: 2, turns: 1, flip: false, x: 10, y: -20 }"
+LAID = {"tall": 1, "turns": 0, "flip": False}
 FRAME = "{ width: 200, height: 100 }"
 
 GEOMETRY = [
-    ("m.fit({ width: 100, height: 200 }, { width: 116, height: 216 })", {"scale": 1, "tall": 1, "x": 8, "y": 8}),
-    ("m.fit({ width: 400, height: 100 }, { width: 216, height: 200 })", {"scale": 0.5, "tall": 1, "x": 8, "y": 75}),
+    ("m.fit({ width: 100, height: 200 }, { width: 116, height: 216 })", LAID | {"scale": 1, "x": 8, "y": 8}),
+    ("m.fit({ width: 400, height: 100 }, { width: 216, height: 200 })", LAID | {"scale": 0.5, "x": 8, "y": 75}),
     (
         "m.fit({ width: 100, height: 100, tall: 2 }, { width: 116, height: 216 })",
-        {"scale": 1, "tall": 2, "x": 8, "y": 8},
+        LAID | {"scale": 1, "tall": 2, "x": 8, "y": 8},
+    ),
+    (
+        "m.fit({ width: 400, height: 100 }, { width: 116, height: 216 }, { turns: 1, flip: false })",
+        LAID | {"scale": 0.5, "turns": 1, "x": 33, "y": 208},
+    ),
+    (f"m.onScreen({TURNED}, [20, 40, 60, 100])", {"x": 50, "y": -50, "width": 60, "height": 20}),
+    (f"m.toFilm({TURNED}, m.toScreen({TURNED}, {{ x: 7, y: 9 }}))", {"x": 7, "y": 9}),
+    (f"m.onScreen({{ ...{TURNED}, flip: true }}, [20, 40, 60, 100])", {"x": -90, "y": -50, "width": 60, "height": 20}),
+    (f"['n', 'e', 'sw'].map((each) => m.compassOnScreen({TURNED}, each)).join()", "w,n,se"),
+    (f"m.compassOnFilm({TURNED}, 'se')", "sw"),
+    (
+        f"m.toFilm(m.turnAbout({VIEW}, {{ turns: 3, flip: true }}, {{ x: 9, y: 9 }}), {{ x: 9, y: 9 }})",
+        {"x": -2, "y": 58},
     ),
     (f"m.toScreen({TALL}, {{ x: 100, y: 60 }})", {"x": 60, "y": 40}),
     (f"m.toFilm({TALL}, {{ x: 60, y: 40 }})", {"x": 100, "y": 60}),
@@ -75,6 +91,15 @@ GEOMETRY = [
     ("m.millimetres({ x: 0, y: 0 }, { x: 30, y: 40 }, [0.1, 0.2])", pytest.approx((36 + 16) ** 0.5)),
     ("m.scaleBar({ scale: 0.5 }, [0.2, 0.2], 180)", {"mm": 50, "pixels": 125}),
 ]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_the_part_of_an_upright_film_lies_where_its_file_has_it(ask, turns):
+    stored = np.zeros((100, 100), bool)
+    x0, y0, x1, y1 = (round(100 * each) for each in ask("upright", f"m.storedPart([0.1, 0.2, 0.4, 0.8], {turns})"))
+    stored[y0:y1, x0:x1] = True
+    rows, columns = np.nonzero(np.rot90(stored, turns))
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (10, 20, 40, 80)
 
 
 @pytest.mark.parametrize(("text", "value"), GEOMETRY)

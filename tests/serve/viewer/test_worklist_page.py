@@ -101,7 +101,7 @@ def test_one_key_accepts_all_one_says_normal_and_saving_goes_to_the_next_unread(
     page.fill("#reader", "fast")
     page.locator("#headline").click()
     rows = page.locator("#found li").count()
-    page.keyboard.press("y")
+    page.keyboard.press("Shift+A")
     settle()
     assert page.locator("#found li.accepted").count() == rows > 1
     assert page.locator("#live").inner_text() == f"Accepted: {rows} findings"
@@ -113,7 +113,7 @@ def test_one_key_accepts_all_one_says_normal_and_saving_goes_to_the_next_unread(
     assert page.locator("#found li.accepted").count() == 0, "one step back"
     page.keyboard.press("j")
     page.keyboard.press("x")
-    page.keyboard.press("y")
+    page.keyboard.press("Shift+A")
     page.keyboard.press("s")
     opened(page, "film-002.dcm")
     page.locator("#saved", has_text="saved: film-001.dcm").wait_for()

@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { say } from "./dom.js";
-import { down, dragBox, pan, zoomAt } from "./geometry.js";
+import { compassOnFilm, dragBox, pan, toFilm, zoomAt } from "./geometry.js";
 import { together } from "./places.js";
 import { POINTS, labelOf, listed, places, sureness, verdicts } from "./scene.js";
+import { facingWords, isStored } from "./upright.js";
 import * as verdict from "./verdicts.js";
 import { clamp, dragged } from "./window.js";
 
@@ -69,14 +70,10 @@ export function findingActs(store, { form, after }) {
     if (!state.editing || !item || !by || locked()) return false;
     const length = event.ctrlKey || event.metaKey ? 10 : 2;
     const { view } = after.stage();
-    const handle = event.shiftKey ? "se" : "move";
-    put(
-      verdict.reshape(
-        verdicts(state),
-        item.key,
-        dragBox(item.box, handle, (by[0] * length) / view.scale, (by[1] * length) / down(view), state.reading.frame),
-      ),
-    );
+    const [from, to] = [toFilm(view, { x: 0, y: 0 }), toFilm(view, { x: by[0] * length, y: by[1] * length })];
+    const handle = event.shiftKey ? compassOnFilm(view, "se") : "move";
+    const box = dragBox(item.box, handle, to.x - from.x, to.y - from.y, state.reading.frame);
+    put(verdict.reshape(verdicts(state), item.key, box));
     return true;
   }
 
@@ -192,6 +189,10 @@ export function pictureActs(store, stages) {
   const zoom = (factor) => shown().forEach((stage) => stage.look(zoomAt(stage.view, factor, middle(stage))));
   const slide = (dx, dy) => shown().forEach((stage) => stage.look(pan(stage.view, dx, dy, stage.frame, stage.size)));
   const window = (next) => state.film && store.set({ window: clamp(next) });
+  const face = (facing) => {
+    store.set({ facing });
+    stages[0].face(facing);
+  };
   const windowBy = (dx, dy) => state.film && window(dragged(state.window, dx, dy));
 
   return {
@@ -205,6 +206,27 @@ export function pictureActs(store, stages) {
     slide,
     windowBy,
     preset: (at) => state.presets[at] && window({ ...state.presets[at].window, invert: state.window.invert }),
+    /** Turn by quarter turns against the clock, as it is seen; or mirror it. */
+    turn(by) {
+      if (!state.film) return;
+      const { turns, flip } = state.facing;
+      face({ turns: (turns + (flip ? -by : by) + 4) % 4, flip });
+      say(facingWords(state));
+    },
+    flip() {
+      if (!state.film) return;
+      face({ ...state.facing, flip: !state.facing.flip });
+      say(facingWords(state));
+    },
+    /** As the file stores it, or as it was set upright and its greys right for reading. */
+    stored() {
+      if (!state.film) return;
+      const { correction } = state.reading;
+      const other = isStored(state) ? correction : { quarter_turns: 0, invert: false };
+      face({ turns: other.quarter_turns, flip: false });
+      window({ ...state.window, invert: other.invert });
+      say(facingWords(state));
+    },
     invert: () => state.window && window({ ...state.window, invert: !state.window.invert }),
     tool: (tool) =>
       store.set({

@@ -1,11 +1,12 @@
 // The reader's aids on the film: a measuring line, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
 
-import { millimetres, pixelWidths, scaleBar, toFilm, toScreen } from "./geometry.js";
+import { compassOnScreen, millimetres, onScreen, pixelWidths, scaleBar, toFilm, toScreen } from "./geometry.js";
 
 const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 const FONT = `12px ${FAMILY}`;
 const LENS = 110; // radius on the screen
 const POWER = 2.5;
+const EDGES = { left: "w", right: "e", top: "n", bottom: "s" };
 
 /** The length of a line {a, b} in words: mm where the film says how large its pixels are, else widths of a pixel; `tall`: of the view. */
 export function lengthInWords({ a, b }, spacing, tall = 1) {
@@ -41,21 +42,22 @@ export function drawLine(context, view, line, spacing) {
  */
 export function drawSides(context, view, frame, edges, size) {
   if (!frame) return [];
-  const start = toScreen(view, { x: 0, y: 0 });
-  const end = toScreen(view, { x: frame.width, y: frame.height });
+  const { x, y, width, height } = onScreen(view, [0, 0, frame.width, frame.height]);
+  const [start, end] = [{ x, y }, { x: x + width, y: y + height }];
   const within = (value, most) => Math.min(Math.max(value, 16), most - 16);
   const middle = (from, to, most) => (Math.max(from, 0) + Math.min(to, most)) / 2;
   const near = Math.max(start.y, 0) + 0.12 * (Math.min(end.y, size.height) - Math.max(start.y, 0));
   const places = {
-    left: [start.x + 18, near],
-    right: [end.x - 18, near],
-    top: [middle(start.x, end.x, size.width), start.y + 18],
-    bottom: [middle(start.x, end.x, size.width), end.y - 18],
+    w: [start.x + 18, near],
+    e: [end.x - 18, near],
+    n: [middle(start.x, end.x, size.width), start.y + 18],
+    s: [middle(start.x, end.x, size.width), end.y - 18],
   };
+  const place = (edge) => places[compassOnScreen(view, EDGES[edge])];
   context.save();
   context.textAlign = "center";
   context.textBaseline = "middle";
-  const words = Object.entries(edges).map(([edge, letter]) => ({ text: letter, at: places[edge], font: `600 20px ${FAMILY}` }));
+  const words = Object.entries(edges).map(([edge, letter]) => ({ text: letter, at: place(edge), font: `600 20px ${FAMILY}` }));
   if (!words.length) words.push({ text: "side unknown", at: [start.x + 50, start.y + 16], font: FONT });
   const taken = words.map(({ text, at, font }) => {
     context.font = font;
@@ -102,8 +104,9 @@ export function drawLens(context, { lens }, view, drawFilm) {
   context.clip();
   context.fillStyle = "#000";
   context.fillRect(lens.x - LENS, lens.y - LENS, 2 * LENS, 2 * LENS);
-  const { tall } = view;
-  drawFilm({ scale, tall, x: lens.x - under.x * scale, y: lens.y - under.y * scale * tall });
+  const near = { ...view, scale, x: 0, y: 0 };
+  const { x, y } = toScreen(near, under);
+  drawFilm({ ...near, x: lens.x - x, y: lens.y - y });
   context.restore();
   context.strokeStyle = "#cfd6de";
   context.lineWidth = 1.5;

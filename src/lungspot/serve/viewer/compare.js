@@ -17,7 +17,7 @@ export function comparison(store, then) {
       const loaded = await load(id, wanted);
       if (!loaded?.film) return loaded && say("That film has no picture to compare with");
       store.set({ prior: { ...loaded, window: loaded.presets[0].window } });
-      then.show(loaded.reading.frame);
+      then.show(loaded.reading.frame, { turns: loaded.reading.correction.quarter_turns, flip: false });
     } catch (error) {
       say(error.message);
     }

@@ -1,19 +1,36 @@
 // Geometry: where the film lies on the screen, and what a pointer does to a box. Pure functions, no drawing.
 //
 // A box is [x0, y0, x1, y1] in pixels of the film as its file stores it: half-open, (0, 0) the top-left corner of the
-// top-left pixel. A view is {scale, tall, x, y}: screen = film * (scale, scale * tall) + (x, y), in CSS pixels of the
-// canvas. `tall`, of views and frames, is how high to how wide one pixel of the film is: 1 where pixels are square.
+// top-left pixel. A view is {scale, tall, turns, flip, x, y}: where the film lies on the canvas, in CSS pixels. (x, y) is its
+// (0, 0) corner; `tall`, of views and frames, is how high to how wide one pixel of the film is: 1 where pixels are square;
+// `turns` is how many quarter turns against the clock it is shown turned by, `flip` whether it is then mirrored, left to right.
 
-/** The view in which the whole film is seen, in the middle. `frame` is {width, height, tall}, `size` {width, height}. */
-export function fit({ width, height, tall = 1 }, size, margin = 8) {
-  const scale = Math.max(
-    Math.min((size.width - 2 * margin) / width, (size.height - 2 * margin) / (height * tall)),
-    1e-3,
-  );
-  return { scale, tall, x: (size.width - width * scale) / 2, y: (size.height - height * scale * tall) / 2 };
+/** How screen points follow film points: [a, b, c, d], x = a * column + c * row, y = b * column + d * row, and the corner's place. */
+export function axes({ scale, tall = 1, turns = 0, flip = false }) {
+  const [across, along] = [
+    [1, 0, 0, 1],
+    [0, -1, 1, 0],
+    [-1, 0, 0, -1],
+    [0, 1, -1, 0],
+  ].map(([a, b, c, d]) => [
+    [a * scale, b * scale],
+    [c * scale * tall, d * scale * tall],
+  ])[turns];
+  const mirror = flip ? -1 : 1;
+  return [mirror * across[0], across[1], mirror * along[0], along[1]].map((value) => value + 0); // no -0
 }
 
-/** How many screen pixels high one row of the film is. */
+/** The view in which the whole film is seen, in the middle. `frame` is {width, height, tall}, `size` {width, height}, `facing` {turns, flip}. */
+export function fit({ width, height, tall = 1 }, size, facing = {}, margin = 8) {
+  const { turns = 0, flip = false } = facing;
+  const [wide, high] = turns % 2 ? [height * tall, width] : [width, height * tall];
+  const scale = Math.max(Math.min((size.width - 2 * margin) / wide, (size.height - 2 * margin) / high), 1e-3);
+  const view = { scale, tall, turns, flip, x: 0, y: 0 };
+  const film = onScreen(view, [0, 0, width, height]);
+  return { ...view, x: (size.width - film.width) / 2 - film.x, y: (size.height - film.height) / 2 - film.y };
+}
+
+/** How many screen pixels one row of the film is high, or wide where it is turned. */
 export const down = ({ scale, tall = 1 }) => scale * tall;
 
 /** The view after zooming by a factor about a screen point, which stays where it is. */
@@ -23,24 +40,52 @@ export function zoomAt(view, factor, point, limits = [0.02, 24]) {
   return { ...view, scale, x: point.x - (point.x - view.x) * by, y: point.y - (point.y - view.y) * by };
 }
 
+/** The view with the film facing another way; the film point that lies at a screen point stays there. */
+export function turnAbout(view, facing, point) {
+  const turned = { ...view, ...facing };
+  const now = toScreen(turned, toFilm(view, point));
+  return { ...turned, x: turned.x + point.x - now.x, y: turned.y + point.y - now.y };
+}
+
 /** The view moved by screen pixels, never so far that the film leaves the screen. */
 export function pan(view, dx, dy, frame, size, keep = 60) {
   const within = (value, length, room) => Math.min(Math.max(value, keep - length), room - keep);
+  const { x, y, width, height } = onScreen(view, [0, 0, frame.width, frame.height]);
   return {
     ...view,
-    x: within(view.x + dx, frame.width * view.scale, size.width),
-    y: within(view.y + dy, frame.height * down(view), size.height),
+    x: view.x + within(x + dx, width, size.width) - x,
+    y: view.y + within(y + dy, height, size.height) - y,
   };
 }
 
-export const toScreen = (view, point) => ({ x: point.x * view.scale + view.x, y: point.y * down(view) + view.y });
-export const toFilm = (view, point) => ({ x: (point.x - view.x) / view.scale, y: (point.y - view.y) / down(view) });
+export function toScreen(view, point) {
+  const [a, b, c, d] = axes(view);
+  return { x: a * point.x + c * point.y + view.x, y: b * point.x + d * point.y + view.y };
+}
+
+export function toFilm(view, point) {
+  const [a, b, c, d] = axes(view);
+  const [x, y, size] = [point.x - view.x, point.y - view.y, a * d - b * c];
+  return { x: (d * x - c * y) / size, y: (a * y - b * x) / size };
+}
 
 /** The screen rectangle of a box. */
 export function onScreen(view, [x0, y0, x1, y1]) {
-  const start = toScreen(view, { x: x0, y: y0 });
-  return { x: start.x, y: start.y, width: (x1 - x0) * view.scale, height: (y1 - y0) * down(view) };
+  const [a, b] = [toScreen(view, { x: x0, y: y0 }), toScreen(view, { x: x1, y: y1 })];
+  return { x: Math.min(a.x, b.x), y: Math.min(a.y, b.y), width: Math.abs(b.x - a.x), height: Math.abs(b.y - a.y) };
 }
+
+const COMPASS = { n: [0, -1], s: [0, 1], w: [-1, 0], e: [1, 0] };
+const word = ([x, y]) => (y < 0 ? "n" : y > 0 ? "s" : "") + (x < 0 ? "w" : x > 0 ? "e" : "");
+
+/** Where an edge or corner of the film, as a compass word, lies on the screen; and the other way round. */
+export function compassOnScreen(view, compass) {
+  const [a, b, c, d] = axes(view).map(Math.sign);
+  const [x, y] = [...compass].map((each) => COMPASS[each]).reduce((sum, each) => [sum[0] + each[0], sum[1] + each[1]]);
+  return word([a * x + c * y, b * x + d * y]);
+}
+export const compassOnFilm = (view, compass) =>
+  ["n", "e", "s", "w", "ne", "nw", "se", "sw"].find((each) => compassOnScreen(view, each) === compass);
 
 /** The box between two film points, within the frame; corners to a hundredth of a pixel, as the JSON has them. */
 export function boxBetween(a, b, frame) {

@@ -49,6 +49,7 @@ export const store = makeStore({
   compare: null,
   presets: [],
   window: null,
+  facing: { turns: 0, flip: false },
   zoom: 1,
   cursor: null,
   review: opened([]),
@@ -130,7 +131,7 @@ const compare = comparison(store, then);
 
 const { open, walk, saveAndNext, erase } = walking(store, { list, finding, shown: () => {
   now.measure();
-  now.show(state.reading.frame);
+  now.show(state.reading.frame, state.facing);
 } });
 
 const relabel = () => {
@@ -176,6 +177,8 @@ const acts = {
   windowBy: ({ key }) =>
     picture.windowBy(...{ Left: [-20, 0], Right: [20, 0], Up: [0, -20], Down: [0, 20] }[key.slice(5)]),
   slideBy: ({ key }) => picture.slide(...{ Left: [-60, 0], Right: [60, 0], Up: [0, -60], Down: [0, 60] }[key.slice(5)]),
+  turnLeft: () => picture.turn(1),
+  turnRight: () => picture.turn(-1),
   teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),

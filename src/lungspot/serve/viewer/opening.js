@@ -45,6 +45,7 @@ function reading(answer) {
     limits: answer.image_thresholds ?? {},
     statements: answer.statements ?? {},
     edges: answer.edges ?? {},
+    correction: answer.correction ?? { quarter_turns: 0, invert: false },
     priors: answer.priors ?? [],
     reviews: answer.reviews ?? [],
   };
@@ -61,7 +62,7 @@ export async function load(id, stillWanted) {
     if (!one.result) continue;
     const pixels = one.frame ? await api.pixels(id) : null;
     if (!stillWanted()) return null;
-    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(pixels) : [] };
+    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(pixels, one.correction) : [] };
   }
 }
 
@@ -88,7 +89,8 @@ export async function open(store, id, shown) {
   try {
     const loaded = await load(id, wanted);
     if (!loaded) return;
-    store.set({ ...loaded, ...held(loaded.reading, state.reader), window: loaded.presets[0]?.window ?? null });
+    const facing = { turns: loaded.reading.correction.quarter_turns, flip: false };
+    store.set({ ...loaded, ...held(loaded.reading, state.reader), facing, window: loaded.presets[0]?.window ?? null });
     refusal(state);
     shown();
     say(`${shortName(state, loaded.reading)}: ${headline(state)}`);

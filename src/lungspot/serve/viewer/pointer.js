@@ -3,7 +3,7 @@
 // Left drag: the tool (window, pan, draw, measure), or the handles of the box that is edited. Right drag: window.
 // Middle drag, or left with the space bar down: pan. Wheel or pinch: zoom. Double click: fit. A click chooses a box.
 
-import { area, boxBetween, down, dragBox, handleAt, pan, toFilm, zoomAt } from "./geometry.js";
+import { area, boxBetween, compassOnScreen, down, dragBox, handleAt, pan, toFilm, zoomAt } from "./geometry.js";
 
 const CURSORS = {
   n: "ns-resize",
@@ -134,7 +134,7 @@ export function listen(stage, acts) {
   function hover(point) {
     const edited = acts.edited();
     const handle = edited && handleAt(edited.box, film(point), reach());
-    canvas.style.cursor = handle ? CURSORS[handle] : acts.tool() === "pan" ? "grab" : "crosshair";
+    canvas.style.cursor = handle ? CURSORS[handle === "move" ? handle : compassOnScreen(stage.view, handle)] : acts.tool() === "pan" ? "grab" : "crosshair";
     acts.hover(under(point), film(point));
   }
 }

@@ -53,7 +53,7 @@ export function side(store, acts) {
     button("undo", "Undo", "Undo (U)", acts.undo),
     button("redo", "Redo", "Redo (Shift+U)", acts.redo),
     button("new", "Draw", "Draw a box (N)", acts.new),
-    button("accept-all", "Accept all", "Accept all that has no verdict yet (Y)", acts.acceptAll),
+    button("accept-all", "Accept all", "Accept all that has no verdict yet (Shift+A)", acts.acceptAll),
     button("normal", "Normal", "Normal: reject all, everything was looked for (G)", acts.normal),
   );
   one("side").append(body, make("div", { id: "dock", hidden: true }, edits, form(acts)));

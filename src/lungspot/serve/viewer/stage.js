@@ -2,7 +2,7 @@
 
 import { drawLens, drawLine, drawScale, drawSides } from "./aids.js";
 import { picture } from "./film.js";
-import { down, fit, onScreen } from "./geometry.js";
+import { axes, down, fit, turnAbout } from "./geometry.js";
 import { drawMarks } from "./marks.js";
 
 /**
@@ -11,7 +11,15 @@ import { drawMarks } from "./marks.js";
  */
 export function stage(canvas, changed) {
   const context = canvas.getContext("2d", { alpha: false });
-  const self = { canvas, view: { scale: 1, tall: 1, x: 0, y: 0 }, size: { width: 1, height: 1 }, fitted: true, frame: null };
+  const self = {
+    canvas,
+    view: { scale: 1, tall: 1, turns: 0, flip: false, x: 0, y: 0 },
+    size: { width: 1, height: 1 },
+    facing: { turns: 0, flip: false },
+    fitted: true,
+    frame: null,
+  };
+  const whole = () => fit(self.frame, self.size, self.facing);
 
   self.measure = () => {
     const { clientWidth: width, clientHeight: height } = canvas;
@@ -19,17 +27,23 @@ export function stage(canvas, changed) {
     const [wide, high] = [Math.max(Math.round(width * dense), 1), Math.max(Math.round(height * dense), 1)];
     if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
     self.size = { width: Math.max(width, 1), height: Math.max(height, 1) };
-    if (self.frame && self.fitted) self.view = fit(self.frame, self.size);
+    if (self.frame && self.fitted) self.view = whole();
     changed();
   };
-  self.show = (frame) => {
+  self.show = (frame, facing = { turns: 0, flip: false }) => {
     self.frame = frame;
+    self.facing = facing;
     self.fit();
   };
   self.fit = () => {
     self.fitted = true;
-    if (self.frame) self.view = fit(self.frame, self.size);
+    if (self.frame) self.view = whole();
     changed();
+  };
+  self.face = (facing) => {
+    self.facing = facing;
+    if (self.fitted) return self.fit();
+    self.look(turnAbout(self.view, facing, { x: self.size.width / 2, y: self.size.height / 2 }));
   };
   self.look = (view) => {
     self.fitted = false;
@@ -64,12 +78,18 @@ function drawFilm(context, film, window, view, dense) {
   const { canvas, shrink } = picture(film, window, Math.max(view.scale, down(view)) * dense);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  const by = shrink * view.scale;
-  context.drawImage(canvas, view.x, view.y, canvas.width * by, canvas.height * shrink * down(view));
+  onFilm(context, view, () => context.drawImage(canvas, 0, 0, canvas.width * shrink, canvas.height * shrink));
+}
+
+/** Draw in pixels of the film. */
+function onFilm(context, view, draw) {
+  context.save();
+  context.transform(...axes(view), view.x, view.y);
+  draw();
+  context.restore();
 }
 
 function drawHeat(context, heat, frame, view) {
-  const { x, y, width, height } = onScreen(view, [0, 0, frame.width, frame.height]);
   context.imageSmoothingEnabled = true;
-  context.drawImage(heat, x, y, width, height);
+  onFilm(context, view, () => context.drawImage(heat, 0, 0, frame.width, frame.height));
 }

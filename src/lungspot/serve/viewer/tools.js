@@ -3,6 +3,7 @@
 import { greyAt } from "./film.js";
 import { make, one } from "./dom.js";
 import { secret, verdicts } from "./scene.js";
+import { isStored } from "./upright.js";
 import { MOST, inWords } from "./window.js";
 
 const PRESETS = ["as the file says", "auto", "lung", "mediastinum", "bone"];
@@ -39,6 +40,13 @@ export function tools(store, acts) {
       button("lens", "Lens", "Magnifier (Z)", acts.lens),
     ),
     group(
+      "Turn",
+      button("turn-left", "⟲", "Turn to the left (6)", () => acts.turn(1)),
+      button("turn-right", "⟳", "Turn to the right (7)", () => acts.turn(-1)),
+      button("flip", "⇋", "Mirror (8)", acts.flip),
+      button("stored", "Stored", "As the file stores it, or as it was read (9)", acts.stored),
+    ),
+    group(
       "Overlay",
       button("boxes", "Boxes", "Boxes (B)", acts.boxes),
       button("heat", "Heat", "Heat map (H)", acts.heat),
@@ -49,9 +57,9 @@ export function tools(store, acts) {
       button("teach", "Teach", "Teaching: draw first, then reveal (T)", acts.teach),
     ),
   );
-  one("zoom-out").setAttribute("aria-label", "Zoom out");
-  one("zoom-in").setAttribute("aria-label", "Zoom in");
-  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading"], (state) =>
+  const names = { "zoom-out": "Zoom out", "zoom-in": "Zoom in", "turn-left": "Turn left", "turn-right": "Turn right", flip: "Mirror" };
+  for (const [id, name] of Object.entries(names)) one(id).setAttribute("aria-label", name);
+  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading", "facing"], (state) =>
     draw(state),
   );
   store.listen(
@@ -69,6 +77,8 @@ function draw(state) {
     pressed(`preset-${at + 1}`, window && each.centre === window.centre && each.width === window.width),
   );
   pressed("invert", window?.invert);
+  pressed("flip", state.film && state.facing.flip);
+  pressed("stored", state.film && isStored(state));
   pressed("lens", state.lens);
   pressed("boxes", state.boxes);
   pressed("heat", state.heat);

@@ -2,6 +2,8 @@
 //
 // A window is {centre, width, invert} in grey values of the film, 0 to 65535: its own darkest and brightest level.
 
+import { storedPart } from "./upright.js";
+
 export const MOST = 65535;
 const NARROWEST = 64;
 
@@ -58,21 +60,27 @@ export function percentile(bins, part) {
 
 const CHEST = [0.15, 0.2, 0.85, 0.75]; // where an upright frontal film has its lungs and the mediastinum
 
-/** Presets from the film's own greys; lungs are dark, the mediastinum and bones bright. Keys 1 to 5 choose them. */
-export function presets(film) {
-  const all = histogram(film);
-  const chest = histogram(film, CHEST);
+/**
+ * Presets from the film's own greys; lungs are dark, the mediastinum and bones bright. Keys 1 to 5 choose them. `correction`: {quarter_turns,
+ * invert} that the film needs to be read; of a film whose greys are swapped, presets are swapped too.
+ */
+export function presets(film, { quarter_turns: turns, invert } = { quarter_turns: 0, invert: false }) {
+  const right = (bins) => (invert ? bins.toReversed() : bins);
+  const all = right(histogram(film));
+  const chest = right(histogram(film, storedPart(CHEST, turns)));
   const span = (bins, low, high) => {
     const top = percentile(bins, high);
     return between(Math.min(percentile(bins, low), top - 256), top);
   };
-  return [
+  const found = [
     { name: "as the file says", window: between(0, MOST) },
     { name: "auto", window: span(all, 0.005, 0.995) },
     { name: "lung", window: span(chest, 0.01, 0.7) },
     { name: "mediastinum", window: span(chest, 0.4, 0.998) },
     { name: "bone", window: span(chest, 0.25, 0.9) },
   ];
+  const stored = ({ centre, width }) => ({ centre: invert ? MOST - centre : centre, width, invert });
+  return found.map(({ name, window }) => ({ name, window: stored(window) }));
 }
 
 /** Width and centre in per cent of the film's own range, for people. */
