@@ -181,7 +181,7 @@ function entry(state, at, cursor) {
     },
     dot(state, row, covered),
     make("span", { class: "name" }, shortName(state, row)),
-    make("span", { class: "number" }, mark(row, covered)),
+    make("span", { class: "number" }, ending(row, covered)),
     make(
       "span",
       { class: "what" },
@@ -194,10 +194,11 @@ function entry(state, at, cursor) {
 /** Whether another model read the film than the one that reads now. */
 const earlier = ({ model }, row) => row.model && row.model !== `${model.name} ${model.version}`;
 
-/** At the end of the line: read, else how probable the likeliest finding is. */
-function mark(row, covered) {
-  if (row.reviewed) return make("span", { class: "tick" }, "✓ read");
-  return row.status === "assessed" && row.top && !covered ? probability(row.top.score) : "";
+/** At the end of the line: whether it was read, and how probable the likeliest finding is. */
+function ending(row, covered) {
+  const sure = row.status === "assessed" && row.top && !covered ? probability(row.top.score) : "";
+  if (!row.reviewed) return sure;
+  return make("span", { class: "tick" }, make("span", { "aria-label": "read", role: "img" }, "✓"), ` ${sure}`);
 }
 
 /** Whether a learner must not yet see what the model says of a film; the open one is bare once it is revealed. */
