@@ -9,7 +9,7 @@ demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
 
 test: .venv/dev system check
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 	$(BIN)/python tools/coverage_floor.py
 
 check: .venv/dev

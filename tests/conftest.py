@@ -4,7 +4,9 @@ import importlib.util
 import json
 import os
 import posix
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
+from lungspot.images import sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,13 +57,32 @@ def pytest_runtest_setup(item):
 
 
 def _count_or_not():
-    """In a forked child that is not counted: put away coverage's way to end, which takes 0.2 s, and its tracing."""
-    if coverage.Coverage.current() is not None and not CHILDREN["counted"]:
+    """In a forked child: write down in the end what it ran, where children are counted (0.2 s each), or trace nothing.
+
+    Children of the programs that tests start write nothing either: theirs are the thousands that fuzzing has.
+    """
+    if coverage.Coverage.current() is None:
+        return
+    if CHILDREN["counted"]:
+        os._exit = _write_down_and_exit
+    else:
         sys.settrace(None)
-        os._exit = posix._exit
+
+
+def _write_down_and_exit(code):
+    """End as coverage's patch ``_exit`` does, but leave no half of a file where a limit of the sandbox strikes."""
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0:  # else it may write nothing: it was ended by what it ran
+        counted = coverage.Coverage.current()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            counted.save()
+        except Exception:  # noqa: BLE001 - whatever it is, the file is not whole
+            counted.erase()
+    posix._exit(code)
 
 
 os.register_at_fork(after_in_child=_count_or_not)
+sandbox._PATIENCE = 20.0  # seconds that a child may take to write that down
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ _MIB = 1 << 20
 _HEADER = struct.Struct("<BI")  # kind of outcome, number of parts that lie in the shared memory
 _PART = struct.Struct("<QQ")  # offset and length of one part
 _VALUE, _ERROR, _OTHER, _MEMORY, _TOO_MUCH = range(5)
+_PATIENCE = 1.0  # seconds that a child may take to end once it has answered
 _IGNORED = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
 
@@ -170,7 +171,7 @@ def _await(child: int, source: int, deadline: float) -> tuple[bytes, int | None]
                 said += piece
                 ended = bool(ready) and (not piece or _is_whole(said))
         finally:  # also on KeyboardInterrupt
-            status = _reap(child, death, patience=1.0 if ended else 0.0)
+            status = _reap(child, death, patience=_PATIENCE if ended else 0.0)
     return said, status if ended else signal.SIGALRM
 
 
