@@ -15,7 +15,7 @@ from lungspot.formats import COCO_FILE, CSV_FILE, Prediction, csv_text, predicti
 from lungspot.images import read_header
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
-from lungspot.report import DICOM_KINDS, Analysis, Refusal, data_of, document, ending_of, require_study
+from lungspot.report import DICOM_KINDS, Analysis, Refusal, Review, data_of, document, ending_of, require_study
 from lungspot.sources import Source
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Results:
 
     ``out``: the folder; with ``one``, for one film in one form, also the file. ``kinds``: forms of
     ``lungspot.report.FORMATS``. ``sources``: the films, all of them, in the order in which they will come.
-    ``looks``: arguments of ``lungspot.report.data_of``, as ``heatmap`` and ``experimental``. Before
+    ``looks``: arguments of ``lungspot.report.data_of``, as ``heatmap`` and ``experimental``. ``reviews``: readers', by
+    the SHA-256 of a film's file, that go into its results. Before
     anything is read it is known whether every result may be written (:mod:`lungspot.outputs`): raises OutputError, and
     SetupError where the folder cannot be made.
     """
@@ -50,8 +51,9 @@ class Results:
         one: bool = False,
         overwrite: bool = False,
         looks: Mapping[str, Any] | None = None,
+        reviews: Mapping[str, Review] | None = None,
     ) -> None:
-        self._kinds, self._looks = tuple(kinds), dict(looks or {})
+        self._kinds, self._looks, self._reviews = tuple(kinds), dict(looks or {}), reviews or {}
         self._outputs = Outputs((source.file for source in sources if source.file is not None), overwrite=overwrite)
         self.written = 0
         if one and len(sources) == len(self._kinds) == 1 and _is_file_of(out, self._kinds[0]):
@@ -72,10 +74,11 @@ class Results:
         Raises SetupError where no film's could.
         """
         source, faults = self._header(result, film)
+        review = None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
         for kind, target in self._targets[number].items():
             if (isinstance(result, Refusal) and kind in _PICTURES) or (kind in DICOM_KINDS and source is None):
                 continue
-            data = data_of(result, kind, source=source, **self._looks)
+            data = data_of(result, kind, source=source, review=review, **self._looks)
             if data is None:
                 continue
             try:

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -70,6 +71,33 @@ def test_a_report_to_copy_is_printed_or_written_in_either_language(films, model_
     assert run_text(films / "a.png", "-o", tmp_path / "a.txt") == ""
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == one
     assert run(["detect", str(films / "a.png"), "--language", "xx"]) == 2
+
+
+def test_a_readers_reviews_count_in_the_results_of_their_films(films, model_file, tmp_path, capsys):
+    film = films / "a.png"
+    row = {
+        "film_sha256": hashlib.sha256(film.read_bytes()).hexdigest(),
+        "reader": "R. Ader",
+        "created": "2026-11-29T00:00:00Z",
+        "verdicts": [{"action": "add", "label": "rib_fracture", "box": [10, 10, 40, 40]}],
+        "measurements": [{"kind": "length", "points": [[0, 0], [30, 40]], "value": 50.0, "unit": "px", "by": "reader"}],
+    }
+    reviews = tmp_path / "reviews.json"
+    reviews.write_text(json.dumps({"schema": "lungspot-reviews/1", "reviews": [row]}))
+    options = ["--model", str(model_file), "--reviews", str(reviews)]
+    kinds = ("txt", "html", "fhir.json", "json")
+    assert (
+        run(["detect", str(films), *options, "-o", str(tmp_path / "out"), "--format", "text,html,fhir,json", "-q"]) == 0
+    )
+    for name, reviewed in (("a", True), ("c", False)):
+        for kind in kinds:
+            text = (tmp_path / "out" / f"{name}.{kind}").read_text(encoding="utf-8")
+            assert ("R. Ader" in text, "Rib fracture" in text, "Distance 1: 50 px" in text) == (reviewed,) * 3, kind
+    assert run(["detect", str(film), *options, "--format", "text"]) == 0
+    assert "R. Ader" in capsys.readouterr().out
+    reviews.write_text("{}")
+    assert run(["detect", str(film), *options]) == 3
+    assert "v1/reviews.json" in capsys.readouterr().err
 
 
 def test_a_folder_is_walked_in_sorted_order_without_hidden_files(detect, films):

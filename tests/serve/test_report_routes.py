@@ -1,10 +1,13 @@
 """The report of a film over HTTP: as the model alone has it, as a draft of a review changes it, as a saved one does."""
 
+import csv
+import io
 import json
 
 import pytest
 
 from lungspot.findings import taxonomy
+from lungspot.report import read_sr, reviews_by_film
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,37 @@ def test_a_draft_changes_it_and_a_saved_review_stays(server, read):
     assert "reviewed by R1" in report["text"]["div"]
 
 
+def test_measurements_are_counted_by_the_server_and_stay_with_the_review(server, read):
+    path, spacing = f"/v1/readings/{read['id']}", read["result"]["image"]["pixel_spacing_mm"]
+    drawn = [
+        {"kind": "length", "points": [[100, 100], [100, 400]]},
+        {"kind": "region", "points": [[500, 500], [520, 520]]},
+        {"kind": "cardiothoracic_ratio", "points": [[600, 900], [1100, 900], [300, 1000], [1500, 1000]], "by": "model"},
+    ]
+    draft = words(server.ask("POST", f"{path}/report", {"measurements": drawn}))
+    assert draft["measurements"].startswith("Distance 1: 300 px." if spacing is None else "Distance 1: ")
+    assert "that lungspot found and the reader accepted" in draft["text"]
+    kept = server.ask("POST", f"{path}/review", {"reader": "ruler", "measurements": drawn}).json["measurements"]
+    assert [each["unit"] for each in kept] == (["px", "px2", "1"] if spacing is None else ["mm", "mm2", "1"])
+    assert kept[2]["value"] == pytest.approx(500 / 1200, abs=1e-4)
+    assert 0 <= kept[1]["greys"]["least"] <= kept[1]["greys"]["mean"] <= kept[1]["greys"]["most"] <= 100
+    assert server.get(f"{path}/reviews").json["reviews"][-1]["measurements"] == kept
+    rows = [
+        row
+        for row in csv.DictReader(io.StringIO(server.get("/v1/reviews.csv").body.decode()))
+        if row["reader"] == "ruler"
+    ]
+    assert [(row["action"], row["measured"]) for row in rows] == [("measure", each["kind"]) for each in drawn]
+    assert rows[0]["points"] == "100,100 100,400"
+    page = server.get(f"{path}/report.html?reader=ruler").body.decode()
+    assert "Cardiothoracic ratio 0.42" in page
+    for wrong in (
+        [{"kind": "length", "points": [[0, 0], [99999, 0]]}],
+        [{"kind": "angle", "points": [[0, 0], [9, 0]]}],
+    ):
+        assert server.ask("POST", f"{path}/review", {"reader": "r", "measurements": wrong}).code == "BAD_VALUE"
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -87,3 +121,28 @@ def test_what_was_not_assessed_or_could_not_be_read_says_so(server):
         assert "Not assessed by lungspot" in text
         assert " %" not in text
     assert server.get(f"/v1/readings/{value['id']}/report.html").code == "NO_PICTURE"
+
+
+def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(server, read, start, film):
+    answer = server.get(f"/v1/readings/{read['id']}/sr")
+    assert (answer.status, answer.code) == (422, "NO_STUDY")
+    assert "--reviews" in answer.json["error"]["advice"]
+    keeping = start("--keep-identifiers")
+    (value,) = keeping.read(("chest.dcm", film))
+    line = {"kind": "length", "points": [[100, 100], [100, 400]]}
+    keeping.ask("POST", f"/v1/readings/{value['id']}/review", {"reader": "R1", "measurements": [line]})
+    answer = keeping.get(f"/v1/readings/{value['id']}/sr")
+    assert answer.headers["Content-Type"] == "application/dicom"
+    report = read_sr(answer.body)
+    assert [each.points for each in report.measurements] == [((100, 100), (100, 400))]
+    assert report.outcome == "assessed"
+    assert keeping.get(f"/v1/readings/{value['id']}/sr?reader=").status == 200
+
+
+def test_reviews_go_out_as_they_were_kept_with_their_films_digest(server, read):
+    value = words(server.get("/v1/reviews.json"))
+    assert {row["film_sha256"] for row in value["reviews"]} == {read["result"]["image"]["sha256"]}
+    review = reviews_by_film(value)[read["result"]["image"]["sha256"]]
+    assert review.created == max(row["created"] for row in value["reviews"])
+    named = words(server.ask("POST", "/v1/reviews.json", {"names": {read["id"]: "mine.dcm"}}))
+    assert {row["film_name"] for row in named["reviews"]} == {"mine.dcm"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -13,12 +14,12 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
-from lungspot.errors import FilmError, LungspotError, printable
+from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
     from lungspot.pipeline import Film
-    from lungspot.report import Analysis, Refusal
+    from lungspot.report import Analysis, Refusal, Review
     from lungspot.sources import Source
 
 __all__ = ["detect", "report_refusal"]
@@ -60,6 +61,12 @@ def detect(
         bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
     ] = False,
     language: Annotated[str, typer.Option(help="Of the report to copy: en or de.", metavar="CODE")] = "en",
+    reviews: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Readers' reviews (a server's v1/reviews.json), to count in text, page, FHIR and SR."
+        ),
+    ] = None,
     sr_class: Annotated[
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
@@ -89,7 +96,8 @@ def detect(
     if ours and not quiet:
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
-    forms = _Forms(kinds, out, sources, looks, one=len(films) == 1, overwrite=overwrite)
+    known = {} if reviews is None else _reviews_in(reviews)
+    forms = _Forms(kinds, out, sources, looks, known, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = load_detector(model, threads=2 if len(sources) == 1 else 1)
     if not quiet and sys.stderr.isatty():
@@ -117,6 +125,7 @@ class _Forms:
         out: Path | None,
         sources: Sequence[Source],
         looks: Mapping[str, Any],
+        reviews: Mapping[str, Review],
         *,
         one: bool,
         overwrite: bool,
@@ -124,13 +133,14 @@ class _Forms:
         from lungspot.results import RUN_FILES, Results, RunFiles
 
         self._kinds, self._out, self._looks, self._single = kinds, out, looks, len(sources) == 1
+        self._reviews = reviews
         of_run = [kind for kind in kinds if kind in RUN_FILES]
         files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
         self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite) if of_run else None
         self._results = None
         if out is not None and (files or not of_run):
             one = one and len(files) == 1 and not of_run
-            self._results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks)
+            self._results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks, reviews=reviews)
 
     def give(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
         """Give one film's result in every form; return why any that was asked for could not be made."""
@@ -138,7 +148,7 @@ class _Forms:
         if self._out is None and "json" in self._kinds:
             from lungspot.report import document
 
-            emit(document(result, language=self._looks["language"]))
+            emit(document(result, language=self._looks["language"], review=self._review_of(result)))
         if self._out is None and "text" in self._kinds:
             self._print_report(result, film.name)
         if self._run is not None:
@@ -149,11 +159,17 @@ class _Forms:
             _print_table(result, film.name, experimental=self._looks["experimental"])
         return faults
 
+    def _review_of(self, result: Analysis | Refusal) -> Review | None:
+        from lungspot.report import Refusal
+
+        return None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
+
     def _print_report(self, result: Analysis | Refusal, name: str) -> None:
         """Write a report to copy on stdout; of several films, each below its name."""
         from lungspot.report import report_text
 
-        words = report_text(result, language=self._looks["language"], experimental=self._looks["experimental"])
+        looks = {key: self._looks[key] for key in ("language", "experimental")}
+        words = report_text(result, review=self._review_of(result), **looks)
         write_text(words.text if self._single else f"== {printable(name)}\n{words.text}\n")
 
     def end(self) -> int:
@@ -217,6 +233,18 @@ def _formats(text: str, out: Path | None) -> tuple[str, ...]:
             f"{' and '.join(kinds)} cannot share standard output: give --out", param_hint="--format"
         )
     return kinds
+
+
+def _reviews_in(path: Path) -> dict[str, Review]:
+    """Return the reviews of a server's file by film; raises InputError ``BAD_VALUE`` or ``NOT_FOUND``."""
+    from lungspot.report import reviews_by_film
+
+    try:
+        return reviews_by_film(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, InputError) else getattr(error, "strerror", None) or "no JSON"
+        advice = "give the file that a server answers at v1/reviews.json"
+        raise InputError("BAD_VALUE", path, reason, advice=advice) from error
 
 
 def _standard_input() -> bytes:

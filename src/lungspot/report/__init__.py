@@ -5,7 +5,24 @@ from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_re
 from lungspot.report.document import SCHEMA, document, report_to_json, schema, statement_to_json
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.marks import edge_letters
-from lungspot.report.observations import Observation, Review, Verdict, observations, review_from_json
+from lungspot.report.measurements import (
+    Greys,
+    Kind,
+    Measurement,
+    Widths,
+    measure,
+    measurement_from_json,
+    measurement_to_json,
+)
+from lungspot.report.observations import (
+    REVIEWS,
+    Observation,
+    Review,
+    Verdict,
+    observations,
+    review_from_json,
+    reviews_by_film,
+)
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
 from lungspot.report.sr_read import StructuredReport, read_sr
@@ -22,9 +39,13 @@ __all__ = [
     "LANGUAGES",
     "NOT_ASSESSED",
     "PERCENTAGES",
+    "REVIEWS",
     "SCHEMA",
     "SR_CLASSES",
     "Analysis",
+    "Greys",
+    "Kind",
+    "Measurement",
     "Model",
     "Observation",
     "Refusal",
@@ -35,6 +56,7 @@ __all__ = [
     "Status",
     "StructuredReport",
     "Verdict",
+    "Widths",
     "color_of",
     "data_of",
     "dicom_bytes",
@@ -45,6 +67,9 @@ __all__ = [
     "fhir_bundle",
     "glow",
     "language_name",
+    "measure",
+    "measurement_from_json",
+    "measurement_to_json",
     "observations",
     "overlay",
     "page",
@@ -54,6 +79,7 @@ __all__ = [
     "require_dicom",
     "require_study",
     "review_from_json",
+    "reviews_by_film",
     "schema",
     "statement",
     "statement_to_json",

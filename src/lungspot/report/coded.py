@@ -68,6 +68,15 @@ TERMS: Final[dict[str, Term]] = {
     "abnormal_structure": Term("49755003", "SCT", "Morphologically Abnormal Structure"),  # CID 7150
     "class_activation": Term("130402", "DCM", "Class activation"),  # CID 217
     "artificial_intelligence": Term("123110", "DCM", "Artificial Intelligence"),  # CID 7162
+    "length": Term("410668003", "SCT", "Length"),  # CID 7470
+    "width": Term("103355008", "SCT", "Width"),  # CID 7470
+    "area": Term("42798000", "SCT", "Area"),  # CID 7471
+    "angle": Term("1483009", "SCT", "Angle"),  # CID 12304
+    "mean": Term("373098007", "SCT", "Mean"),  # CID 7464
+    "deviation": Term("386136009", "SCT", "Standard Deviation"),  # CID 7464
+    "minimum": Term("255605001", "SCT", "Minimum"),  # CID 7464
+    "maximum": Term("56851009", "SCT", "Maximum"),  # CID 7464
+    "thorax": Term("816094009", "SCT", "Thorax"),  # CID 4
     "chest_film": Term("36554-4", "LN", "XR Chest Single view"),
 }
 

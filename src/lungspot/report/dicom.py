@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.observations import Review
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -35,14 +36,16 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     kinds: Sequence[str] = ("sr",),
     sr_class: str = "comprehensive3d",
     experimental: bool = False,
+    review: Review | None = None,
     now: datetime | None = None,
 ) -> tuple[Dataset, ...]:
     """Return the result as DICOM data sets, ready to be written or sent, in the order of ``kinds``.
 
     ``source``: the film's header (no pixels needed); it is not changed. ``kinds``: some of :data:`DICOM_KINDS`.
     ``sr_class``: one of :data:`SR_CLASSES`. ``experimental``: say experimental labels too, marked as such.
-    ``now``: when the objects say that they were made. UIDs follow from film,
-    model, settings and version, so that a rerun gives the same objects and an archive keeps one of each.
+    ``review``: a reader's, whose measurements the SR holds. ``now``: when the objects say that they were made. UIDs
+    follow from film, model, settings, version and review, so that a rerun gives the same objects and an archive keeps
+    one of each.
 
     A kind with nothing to show is left out: of a film that was not assessed there is no presentation state and no
     segmentation, of one that could not be read there is an SR only. Boxes are in the frame of the film's pixels.
@@ -62,7 +65,7 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     now = datetime.now().astimezone() if now is None else now
     with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
         made = [  # a context each, for objects share elements with it
-            makers[kind](context_of(source, result, now, experimental=experimental)) for kind in kinds
+            makers[kind](context_of(source, result, now, experimental=experimental, review=review)) for kind in kinds
         ]
     return tuple(each for each in made if each is not None)
 

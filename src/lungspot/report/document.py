@@ -16,6 +16,7 @@ from lungspot import __version__
 from lungspot.detect import Anatomy, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
+from lungspot.report.observations import Review
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
 
@@ -24,10 +25,14 @@ __all__ = ["SCHEMA", "document", "report_to_json", "schema", "statement_to_json"
 SCHEMA = "lungspot/1"
 
 
-def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, Any]:
-    """Return the result as JSON values, keys in the order of the schema; ``language``: of the report to copy."""
+def document(result: Analysis | Refusal, *, language: str = "en", review: Review | None = None) -> dict[str, Any]:
+    """Return the result as JSON values, keys in the order of the schema.
+
+    ``language``: of the report to copy; ``review``: a reader's, whose word counts in that report and nowhere else.
+    """
+    words = report_to_json(report_text(result, language=language, review=review))
     if isinstance(result, Refusal):
-        return _frame(result, _unread(result.path), language) | _tail(None)
+        return _frame(result, _unread(result.path), words) | _tail(None)
     film, origin = result.radiograph, result.radiograph.origin
     image = {
         "path": origin.path,
@@ -44,7 +49,7 @@ def document(result: Analysis | Refusal, *, language: str = "en") -> dict[str, A
         "device": asdict(film.device) if film.device else None,
         "statistics": None if result.statistics is None else result.statistics.to_json(),
     }
-    value = _frame(result, image, language) | _tail(result.model)
+    value = _frame(result, image, words) | _tail(result.model)
     places = {index: place.number for place in result.places for index in place.members}
     value["findings"] = [_finding(result, index, places[index]) for index in range(len(result.boxed))]
     value["image_scores"] = [
@@ -90,6 +95,7 @@ def report_to_json(report: ReportText) -> dict[str, Any]:
         "technique": report.technique,
         "comparison": report.comparison,
         "findings": [{"region": region, "text": text} for region, text in report.findings],
+        "measurements": report.measurements,
         "impression": list(report.impression),
         "note": report.note,
     }
@@ -173,7 +179,7 @@ def _unread(path: str) -> dict[str, Any]:
     return {"path": path} | dict.fromkeys((*facts, "sop_instance_uid", "bits", "device", "statistics"))
 
 
-def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> dict[str, Any]:
+def _frame(result: Analysis | Refusal, image: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "status": result.status,
@@ -182,7 +188,7 @@ def _frame(result: Analysis | Refusal, image: dict[str, Any], language: str) -> 
         "findings": [],
         "image_scores": [],
         "statement": statement_to_json(statement(result)),
-        "report": report_to_json(report_text(result, language=language)),
+        "report": words,
         "operating_point": None,
         "features": None,
         "made": result.made,

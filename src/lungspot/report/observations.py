@@ -13,11 +13,22 @@ from lungspot.detect import Correction, side_and_zone, sided
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Reading, Side, State, Zone, taxonomy
 from lungspot.report.analysis import Analysis
+from lungspot.report.measurements import Measurement, measurement_from_json
 from lungspot.report.statement import Name, Said, Statement
 from lungspot.report.words import picture_side_of
 
-__all__ = ["Observation", "Review", "Verdict", "observations", "observed", "review_from_json"]
+__all__ = [
+    "REVIEWS",
+    "Observation",
+    "Review",
+    "Verdict",
+    "observations",
+    "observed",
+    "review_from_json",
+    "reviews_by_film",
+]
 
+REVIEWS: Final = "lungspot-reviews/1"  # the schema of a server's reviews.json
 ACTIONS: Final = ("accept", "reject", "edit", "add")
 _NEAR: Final = 0.02  # pixels between a box and the same box in JSON, which has two digits
 
@@ -55,6 +66,7 @@ class Review:
     absent: tuple[str, ...] = ()
     note: str = ""
     created: str | None = None
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +105,23 @@ def review_from_json(value: Mapping[str, Any]) -> Review:
             tuple(taxonomy()[label].id for label in value.get("absent") or ()),
             str(value.get("note") or ""),
             value.get("created"),
+            tuple(measurement_from_json(each) for each in value.get("measurements") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("BAD_VALUE", "review", f"not a review ({type(error).__name__}: {error})") from error
+
+
+def reviews_by_film(value: Any) -> dict[str, Review]:  # noqa: ANN401 - a JSON value
+    """Return the reviews of a server's ``reviews.json`` by the SHA-256 of the film's file, of each film the last.
+
+    Raises InputError ``BAD_VALUE`` where it is no such file.
+    """
+    rows = value.get("reviews") if isinstance(value, dict) and value.get("schema") == REVIEWS else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "film_sha256" in row for row in rows):
+        raise InputError("BAD_VALUE", "reviews", f"not a file of {REVIEWS}")
+    return {row["film_sha256"]: review_from_json(row) for row in sorted(rows, key=lambda row: row.get("created") or "")}
 
 
 def observations(result: Analysis, told: Statement, review: Review | None = None) -> tuple[Observation, ...]:

@@ -23,6 +23,7 @@ from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.report.analysis import Analysis
 from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
+from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.observations import Review, observed
 from lungspot.report.statement import EXPERIMENTAL, PERCENTAGES, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
@@ -160,7 +161,21 @@ def _review(result: Analysis, review: Review) -> dict[str, Any]:
     absent = [] if not review.complete else ["Looked for everything that the model looks for: the rest is absent."]
     absent += [f"Called absent: {', '.join(map(name_of, review.absent))}."] if review.absent else []
     when = review.created and review.created[:16].replace("T", " ") + " UTC"
+    rows += [{"verdict": "measured", **_measured(each)} for each in review.measurements]
     return {"by": " · ".join(filter(None, (review.reader, when))), "rows": rows, "notes": absent, "note": review.note}
+
+
+def _measured(made: Measurement) -> dict[str, str]:
+    """Return a measurement in words, for the table of the review."""
+    if made.kind is Kind.RATIO and made.widths is not None:
+        how = "borders found by the model" if made.by == "model" else "by hand"
+        return {"name": f"Cardiothoracic ratio {made.value:.2f}", "where": how}
+    name = {Kind.LENGTH: "Distance", Kind.ANGLE: "Angle", Kind.REGION: "Region"}[made.kind]
+    greys = "" if made.greys is None else f", mean grey {made.greys.mean:.1f} ± {made.greys.deviation:.1f} %"
+    value = f"{made.value:.1f}" if made.value < 100 else f"{made.value:.0f}"
+    unit = {"deg": "°", "mm2": " mm²", "px2": " px²"}.get(made.unit, f" {made.unit}")
+    at = ", ".join(f"{x:.0f} {y:.0f}" for x, y in made.points)
+    return {"name": f"{name} {value}{unit}{greys}", "where": f"at {at}"}
 
 
 def _agreement(result: Analysis, place: int | None, label: str) -> dict[str, float | bool] | None:

@@ -25,6 +25,7 @@ from lungspot import __version__
 from lungspot.errors import FilmError, InputError
 from lungspot.images import Radiograph, is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.observations import Review
 from lungspot.report.statement import Statement, statement
 
 __all__ = [
@@ -73,10 +74,16 @@ class ReportContext:
     told: Statement
     key: str
     now: datetime
+    review: Review | None = None
 
     def uid(self, *parts: str | int) -> str:
         """Return the UID of one part of this result: the same for ever (PS3.5 B.2: made of a UUID)."""
         return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([self.key, *parts])).int}"
+
+    @property
+    def whose(self) -> tuple[str, ...]:
+        """What tells the report of one review from that of another, and from the model's alone."""
+        return () if self.review is None else (self.review.reader, self.review.created or "")
 
     @property
     def experimental(self) -> bool:
@@ -159,9 +166,16 @@ def _source(header: Dataset) -> Dataset:
 
 
 def context_of(
-    header: Dataset, result: Analysis | Refusal, now: datetime, *, experimental: bool = False
+    header: Dataset,
+    result: Analysis | Refusal,
+    now: datetime,
+    *,
+    experimental: bool = False,
+    review: Review | None = None,
 ) -> ReportContext:
     """Return what the result's objects are made from; ``experimental``: say experimental labels too.
+
+    ``review``: a reader's, whose measurements a structured report holds.
 
     Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
     film's.
@@ -174,7 +188,8 @@ def context_of(
     for keyword in _NAMES:
         setattr(film, keyword, "Name^")
     key = key_of(result, source, experimental=experimental)
-    return ReportContext(header, source, film, result, statement(result, experimental=experimental), key, now)
+    told = statement(result, experimental=experimental)
+    return ReportContext(header, source, film, result, told, key, now, review)
 
 
 def key_of(result: Analysis | Refusal, source: Dataset | None, *, experimental: bool = False) -> str:

@@ -2,7 +2,8 @@
 
 One group of TID 1501 says whether the film was assessed and, if not, why. Then follows what is said, in its order: one
 group of TID 1410 a place, with all its names, and one of TID 1501 a finding of the whole film; then the places below
-their thresholds, and the labels that are not said yet, each with the probability that the film shows it at all.
+their thresholds, and the labels that are not said yet, each with the probability that the film shows it at all; last
+what a reader measured (``sr_measurements``).
 ``sr_read`` reads all of it back.
 """
 
@@ -24,6 +25,7 @@ from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
+from lungspot.report.sr_measurements import measurement_groups, reader_of
 from lungspot.report.statement import PERCENTAGES, Said
 from lungspot.report.words import NOT_ASSESSED, name_of
 
@@ -49,7 +51,11 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dat
     content = sr.MeasurementReport(
         observation_context=_observer(context),
         procedure_reported=_CODES["chest_film"],
-        imaging_measurements=[_summary(context, known), *_findings(context, known)],
+        imaging_measurements=[
+            _summary(context, known),
+            *_findings(context, known),
+            *measurement_groups(context, _film(context.source), _frames(context.source)),
+        ],
         referenced_images=[_library_entry(context.film)],
     )
     assessed = isinstance(context.result, Analysis) and context.result.assessed
@@ -59,7 +65,7 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dat
         is_complete=assessed,
         coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
         specific_character_set="ISO_IR 192",
-        **context.about("sr", f"lungspot findings. {BANNER}", sr_class),
+        **context.about("sr", f"lungspot findings. {BANNER}", sr_class, *context.whose),
     )
     if not assessed:
         made.CompletionFlagDescription = "The film was not assessed"
@@ -72,7 +78,7 @@ def _observer(context: ReportContext) -> sr.ObservationContext:
         uid=context.device_uid, name="lungspot", manufacturer_name="lungspot", model_name=f"{name} {version}"[:64]
     )
     observer = sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
-    return sr.ObservationContext(observer_device_context=observer)
+    return sr.ObservationContext(observer_device_context=observer, observer_person_context=reader_of(context))
 
 
 def _parameters(context: ReportContext) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
 from lungspot.report.coded import OWN, TERMS, label_of
+from lungspot.report.measurements import Greys, Kind, Measurement, Widths
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -39,6 +40,13 @@ _ABSENT: Final = TERMS["absent"][:2]
 _SIDES: Final = {TERMS[side.value][:2]: side for side in Side}
 _ZONES: Final = {TERMS[zone.value][:2]: zone for zone in Zone}
 _DEEPEST: Final = 16
+_SIZES: Final = {
+    Kind.RATIO: ("cardiothoracic_ratio", OWN),
+    **{name: TERMS[name][:2] for name in ("length", "angle", "area", "width", "mean", "deviation")},
+    **{name: TERMS[name][:2] for name in ("minimum", "maximum")},
+}
+_GREYS: Final = ("mean", "deviation", "minimum", "maximum")
+_UNITS: Final = {"{pixels}": "px", "°": "deg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,14 @@ class StructuredReport:
 
     ``outcome``: ``assessed``, ``refused`` (the film is none that the model can judge), ``failed`` (it could not be
     read), or None where the report does not say (another's). ``reading`` is None where there is none.
+    ``measurements``: lengths, angles, regions and cardiothoracic ratios with the points that they were taken at.
     """
 
     film: str | None
     outcome: str | None
     reasons: tuple[str, ...]
     reading: Reading | None
+    measurements: tuple[Measurement, ...] = ()
 
 
 def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | None = None) -> StructuredReport:
@@ -83,8 +93,9 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
     reasons = tuple(value[0] for group in groups for value in _values(group, _REASON))
     film = next((item for item in _all(dataset) if item.ValueType == "IMAGE"), None)
     uid = None if film is None else str(film.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+    sizes = tuple(made for group in groups if (made := _measured(group)) is not None)
     if outcome in {"refused", "failed"}:
-        return StructuredReport(uid, outcome, reasons, None)
+        return StructuredReport(uid, outcome, reasons, None, sizes)
     findings: list[Finding] = []
     states: dict[str, State] = {}
     for group in groups:
@@ -92,7 +103,41 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
             if (label := label_of(*key)) is not None:
                 _take(group, label, findings, states)
     reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
-    return StructuredReport(uid, outcome, reasons, reading)
+    return StructuredReport(uid, outcome, reasons, reading, sizes)
+
+
+def _measured(group: Dataset) -> Measurement | None:
+    """Return what a group measures, None where we know no such thing, or where it does not say at which points."""
+    names = {name: _items(group, key) for name, key in _SIZES.items()}
+    if (area := names["area"]) and (box := _box(group)) is not None:
+        parts = [next((_number(item)[0] for item in names[name]), None) for name in _GREYS]
+        greys = None if None in parts else Greys(*(float(each or 0) for each in parts))
+        value, unit = _number(area[0])
+        return Measurement(
+            Kind.REGION, ((box.x0, box.y0), (box.x1, box.y1)), value, f"{unit.rstrip('2')}2", greys=greys
+        )
+    for kind in (Kind.RATIO, Kind.LENGTH, Kind.ANGLE):
+        for item in names[kind]:
+            value, unit = _number(item)
+            points = tuple(point for line in _lines(item) for point in line)
+            if len(points) == {Kind.RATIO: 4, Kind.LENGTH: 2, Kind.ANGLE: 3}[kind]:
+                sizes = [_number(each) for each in names["width"]]
+                widths = Widths(sizes[0][0], sizes[1][0], sizes[0][1]) if len(sizes) == 2 else None
+                return Measurement(kind, points, value, unit, widths=widths)
+    return None
+
+
+def _number(item: Dataset) -> tuple[float, str]:
+    measured = item.MeasuredValueSequence[0]
+    unit = _code(measured.get("MeasurementUnitsCodeSequence")) or ("", "")
+    return float(measured.get("FloatingPointValue", measured.NumericValue)), _UNITS.get(unit[0], unit[0])
+
+
+def _lines(item: Dataset) -> Iterator[list[tuple[float, float]]]:
+    for each in item.get("ContentSequence", ()):
+        if each.get("ValueType") == "SCOORD" and each.get("GraphicType") == "POLYLINE":
+            numbers = [float(number) for number in each.GraphicData]
+            yield list(zip(numbers[0::2], numbers[1::2], strict=True))
 
 
 def _take(group: Dataset, label: str, findings: list[Finding], states: dict[str, State]) -> None:

@@ -18,6 +18,7 @@ from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
 from lungspot.images import View
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.measurements import Kind
 from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
 from lungspot.report.words import why
@@ -25,6 +26,7 @@ from lungspot.report.words import why
 __all__ = ["LANGUAGES", "ReportText", "language_name", "report_text"]
 
 _FILE: Final = "text-{}.json"
+_GREYS: Final = ("mean", "deviation", "least", "most")
 _REGIONS: Final = {  # region → the organs that it speaks of
     "lung": (Organ.LUNG,),
     "pleura": (Organ.PLEURA,),
@@ -50,6 +52,7 @@ class ReportText:
 
     ``findings``: (region, sentences), from the lungs outward; ``impression``: its points, most urgent first. ``head``:
     who read the film, and that it is for research only. ``headings``: by section, in the report's language.
+    ``measurements``: what a reader measured; empty where nothing was.
     """
 
     language: str
@@ -60,6 +63,7 @@ class ReportText:
     impression: tuple[str, ...]
     note: str
     headings: dict[str, str]
+    measurements: str = ""
 
     @property
     def text(self) -> str:
@@ -71,6 +75,7 @@ class ReportText:
             f"{self.headings['comparison']}: {self.comparison}",
             *(("", f"{self.headings['findings']}:") if self.findings else ()),
             *(f"{region}: {sentences}" for region, sentences in self.findings),
+            *((f"{self.headings['measurements']}: {self.measurements}",) if self.measurements else ()),
             *("", f"{self.headings['impression']}:"),
             *(points if len(points) > 1 else self.impression),
             *(("", f"{self.headings['note']}: {self.note}") if self.note else ()),
@@ -109,6 +114,7 @@ def report_text(
         tuple(words.impression(told, lines, review)),
         words.note(lines, review),
         words.own["headings"],
+        words.measurements(review),
     )
 
 
@@ -157,7 +163,7 @@ class _Words:
             mine = [line for line in lines if taxonomy()[line.labels[0]].organ in organs]
             words = [f"{_capital(self._line(line))}." for line in mine]
             if region == "heart":
-                words += self._ratio(result)
+                words += self._ratio(result, review)
             words += self._rest(result, told, lines, review, organs)
             if words or region != "chest":
                 yield self.own["regions"][region], " ".join(words) or self.own["nothing_assessed"]
@@ -191,6 +197,7 @@ class _Words:
             (words,),
             self.note((), review),
             self.own["headings"],
+            self.measurements(review),
         )
 
     def _not_assessed(self, reasons: Sequence[str]) -> str:
@@ -252,12 +259,38 @@ class _Words:
             if mine:
                 yield self.own[key].format(names=", ".join(mine))
 
-    def _ratio(self, result: Analysis) -> Iterator[str]:
-        ratio = None if result.anatomy is None else result.anatomy.cardiothoracic_ratio
+    def measurements(self, review: Review | None) -> str:
+        """Return what a reader measured, but for the ratio, which stands beside the heart."""
+        counts: dict[str, int] = {}
+        words = []
+        for each in () if review is None else review.measurements:
+            if each.kind is Kind.RATIO:
+                continue
+            counts[each.kind] = counts.get(each.kind, 0) + 1
+            value = self._quantity(each.value, each.unit)
+            greys = {} if each.greys is None else {name: self._number(getattr(each.greys, name), 1) for name in _GREYS}
+            how = {"number": counts[each.kind], "value": value, "area": value} | greys
+            words.append(self.own["measurement"][each.kind].format(**how))
+        return " ".join(words)
+
+    def _quantity(self, value: float, unit: str) -> str:
+        """Return a value with its unit, as exact as a ruler on a film is."""
+        if unit == "deg":
+            return f"{self._number(value, 1)}°"
+        if unit == "mm2":
+            return f"{self._number(value / 100, 1)} cm²"
+        digits = 1 if unit == "mm" and value < 100 else 0
+        return f"{self._number(value, digits)} {unit.replace('2', '²')}"
+
+    def _ratio(self, result: Analysis, review: Review | None) -> Iterator[str]:
+        found = [each for each in review.measurements if each.kind is Kind.RATIO] if review else []
+        seen = None if result.anatomy is None else result.anatomy.cardiothoracic_ratio
+        ratio, by = (found[-1].value, found[-1].by) if found else (seen, None)
         if ratio is None:
             return
         own = self.own["ratio"]
-        yield own["model"].format(ratio=self._number(ratio, 2))
+        key = {"reader": "reader", "model": "accepted"}.get(by or "", "model")
+        yield own[key].format(ratio=self._number(ratio, 2))
         if result.radiograph.view is not View.PA:
             yield own["AP" if result.radiograph.view is View.AP else "UNKNOWN"]
 

@@ -276,6 +276,18 @@ class ReadingValue(_Answer):
     rejected: list[FindingAnswer] = []
 
 
+class MeasurementAnswer(_Answer):
+    """One measurement as it was kept: its points, and what they come to."""
+
+    kind: Literal["length", "angle", "region", "cardiothoracic_ratio"]
+    points: list[tuple[float, float]]
+    by: Literal["reader", "model"]
+    value: float
+    unit: Literal["mm", "px", "mm2", "px2", "deg", "1"]
+    greys: dict[str, float] | None = None
+    widths: dict[str, Any] | None = None
+
+
 class ReviewAnswer(_Answer):
     """A review as it was kept; it is never changed."""
 
@@ -287,6 +299,7 @@ class ReviewAnswer(_Answer):
     complete: bool
     verdicts: list[VerdictAnswer]
     absent: list[str]
+    measurements: list[MeasurementAnswer] = []
     model: ModelName | None
     reading: ReadingValue
 

@@ -18,11 +18,12 @@ from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
 from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.images import View, with_pixel_shape
+from lungspot.report import REVIEWS
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
 from lungspot.serve.store import Store
 
-__all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip"]
+__all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip", "reviews_json"]
 
 _DATASET: Final = "lungspot"
 _LAST: Final = """SELECT v.number AS review, v.created AS said, v.reader, v.body, r.* FROM reviews v
@@ -32,7 +33,7 @@ _LAST: Final = """SELECT v.number AS review, v.created AS said, v.reader, v.body
 _COLUMNS: Final = (
     *("reading_id", "film_sha256", "patient", "review_id", "reader", "created", "complete", "action", "label"),
     *("x0", "y0", "x1", "y1", "offered_label", "offered_score", "model", "model_version", "model_sha256", "note"),
-    "film_name",
+    *("film_name", "measured", "value", "unit", "points"),
 )
 
 
@@ -83,8 +84,25 @@ def folder_zip(store: Store, kind: str, names: Mapping[str, str], *, films: bool
     return sink
 
 
+def reviews_json(store: Store, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the reviews as they were kept, each with the SHA-256 and, where known, the name of its film's file."""
+    rows = [
+        {
+            "film_sha256": row["sha256"],
+            "film_name": _name_of(row, names),
+            "reading_id": row["id"],
+            "id": row["review"],
+            "created": row["said"],
+            "reader": row["reader"],
+        }
+        | json.loads(row["body"])
+        for row in store.all(_LAST)
+    ]
+    return {"schema": REVIEWS, "reviews": rows, "not_for_clinical_use": True}
+
+
 def csv_text(store: Store, names: Mapping[str, str]) -> str:
-    """Return one row a verdict, and one a label said to be absent."""
+    """Return one row a verdict, one a label said to be absent, and one a measurement."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
     table.writeheader()
@@ -112,7 +130,12 @@ def csv_text(store: Store, names: Mapping[str, str]) -> str:
             table.writerow(
                 about | said | corners | {"offered_label": offered.get("label"), "offered_score": offered.get("score")}
             )
-        if not body["verdicts"] and not body["absent"]:
+        sizes = body.get("measurements", ())
+        for each in sizes:
+            points = " ".join(f"{x:g},{y:g}" for x, y in each["points"])
+            numbers = {"value": each["value"], "unit": each["unit"], "points": points}
+            table.writerow(about | {"action": "measure", "measured": each["kind"]} | numbers)
+        if not body["verdicts"] and not body["absent"] and not sizes:
             table.writerow(about | {"action": "note"})
     return text.getvalue()
 

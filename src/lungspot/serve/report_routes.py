@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
+from lungspot.errors import FilmError
+from lungspot.images import read_header
 from lungspot.report import (
     LANGUAGES,
     Analysis,
     ReportText,
     Review,
+    dicom_bytes,
+    dicom_results,
     fhir_bundle,
     page,
     report_text,
     report_to_json,
     review_from_json,
 )
-from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.priors import priors_of
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import at_point, candidates
-from lungspot.serve.reviews import Draft, reviews_of, settled
+from lungspot.serve.record import at_point, candidates, pixels_of
+from lungspot.serve.reviews import Draft, measured, reviews_of, settled
 from lungspot.serve.routes import Identifier, Point
 
 __all__ = ["router"]
@@ -38,6 +42,12 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}
 }
+_SR: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/dicom": {"schema": {"type": "string", "format": "binary"}}}, "description": "An SR"}
+}
+_NO_HEADER: Final = (
+    "start it with --keep-identifiers, or give the film to `lungspot detect --reviews` with v1/reviews.json"
+)
 _FHIR: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/fhir+json": {"schema": {"type": "object"}}}, "description": "A FHIR R4 bundle"}
 }
@@ -59,6 +69,7 @@ class ReportAnswer(BaseModel):
     technique: str
     comparison: str
     findings: list[RegionAnswer]
+    measurements: str
     impression: list[str]
     note: str
     text: str
@@ -83,10 +94,13 @@ def draft(app: StateDep, identifier: Identifier, review: Draft, asked: Asked) ->
     """Return the report to copy as a review that is not saved would have it; nothing is kept."""
     row = app.done(identifier)
     result = app.result(row, pictures=False)
-    frame = result.radiograph.frame if isinstance(result, Analysis) else None
-    verdicts = settled(review, candidates(result), frame)
-    said = review_from_json({**review.model_dump(), "verdicts": verdicts})
-    begun = verdicts or review.absent or review.complete or review.note
+    film = result.radiograph if isinstance(result, Analysis) else None
+    with unless_deleted(identifier):
+        pixels = None if film is None else pixels_of(app.store.pixels(identifier), row["width"], row["height"])
+    verdicts = settled(review, candidates(result), None if film is None else film.frame)
+    value = review.model_dump() | {"verdicts": verdicts, "measurements": measured(review, film, pixels)}
+    said = review_from_json(value)
+    begun = verdicts or review.absent or review.complete or review.note or said.measurements
     return _answer(_words(app, row, said if begun else None, asked))
 
 
@@ -131,6 +145,22 @@ async def fhir(app: StateDep, identifier: Identifier, asked: Asked, reader: Read
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
     return Response(await app.drawn(bundle), media_type="application/fhir+json")
+
+
+@router.get("/readings/{identifier}/sr", response_class=Response, responses=_SR)
+async def sr(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> Response:
+    """Return the film's result as a structured report of its study, with the measurements of the last saved review."""
+
+    def made() -> bytes:
+        result = at_point(app.film(identifier), asked.point)
+        original = app.store.original(identifier)
+        if not original.is_file():
+            raise FilmError("NO_STUDY", identifier, "the server keeps no film's header", advice=_NO_HEADER)
+        review = last_review(app, app.done(identifier), reader)
+        header = read_header(original)
+        return dicom_bytes(dicom_results(header, result, experimental=asked.experimental, review=review)[0])
+
+    return Response(await app.drawn(made), media_type="application/dicom")
 
 
 def last_review(app: AppState, row: Any, reader: str | None) -> Review | None:  # noqa: ANN401 - a row

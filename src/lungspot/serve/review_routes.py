@@ -12,11 +12,11 @@ from fastapi.responses import StreamingResponse
 from lungspot.errors import RequestError
 from lungspot.report import Analysis
 from lungspot.serve.answers import ReviewAnswer, ReviewsAnswer
-from lungspot.serve.app_state import AppState, StateDep
-from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip
+from lungspot.serve.app_state import AppState, StateDep, unless_deleted
+from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip, reviews_json
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import candidates
+from lungspot.serve.record import candidates, pixels_of
 from lungspot.serve.reviews import FilmNames, Offered, Review, Truth, add_review, reviews_of, set_truth
 from lungspot.serve.routes import Identifier
 from lungspot.serve.worklist import row_of
@@ -44,7 +44,11 @@ def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, A
         card = result.model.card
         labels = list(card.labels)
         model = {"name": card.name, "version": card.version, "sha256": result.model.sha256}
-    return add_review(app.store, row, review, Offered(candidates(result), model, labels, assessed))
+    film = result.radiograph if isinstance(result, Analysis) else None
+    with unless_deleted(identifier):
+        pixels = None if film is None else pixels_of(app.store.pixels(identifier), row["width"], row["height"])
+    offered = Offered(candidates(result), model, labels, assessed, film, pixels)
+    return add_review(app.store, row, review, offered)
 
 
 @router.get("/readings/{identifier}/reviews", response_model=ReviewsAnswer, response_model_exclude_unset=True)
@@ -76,6 +80,9 @@ _COCO: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}
 }
 _ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}}
+_JSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "Reviews"}
+}
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}
 }
@@ -105,6 +112,18 @@ def reviews_labelme_named(app: StateDep, names: FilmNames, *, films: bool = Fals
     return _folder(app, "labelme", names.names, films=films)
 
 
+@router.get("/reviews.json", response_class=Response, responses=_JSON)
+def reviews_as_json(app: StateDep) -> Response:
+    """Return the last review of each reader and film as it was kept, for `lungspot detect --reviews`."""
+    return _json(app, {})
+
+
+@router.post("/reviews.json", response_class=Response, responses=_JSON)
+def reviews_as_json_named(app: StateDep, names: FilmNames) -> Response:
+    """Return the same with the file names that the caller knows; the server keeps none of them."""
+    return _json(app, names.names)
+
+
 @router.get("/reviews.csv", response_class=Response, responses=_CSV)
 def reviews_csv(app: StateDep) -> Response:
     """Return one row a verdict."""
@@ -122,6 +141,11 @@ def _coco(app: AppState, names: Mapping[str, str], *, films: bool) -> Response:
         return _folder(app, "coco", names, films=True)
     text = json.dumps(coco_json(app.store, names))
     return Response(text, media_type="application/json", headers=_saved("reviews.coco.json"))
+
+
+def _json(app: AppState, names: Mapping[str, str]) -> Response:
+    text = json.dumps(reviews_json(app.store, names), ensure_ascii=False)
+    return Response(text, media_type="application/json", headers=_saved("reviews.json"))
 
 
 def _csv(app: AppState, names: Mapping[str, str]) -> Response:

@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
+from lungspot.images import Radiograph
+from lungspot.report import measure, measurement_to_json
 from lungspot.serve.store import Store, now
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "Truth",
     "Verdict",
     "add_review",
+    "measured",
     "reviews_of",
     "set_truth",
     "settled",
@@ -49,6 +54,14 @@ class Verdict(_Strict):
     box: Corners | None = None
 
 
+class Measured(_Strict):
+    """What a reader measured: points in pixels of the film; the server counts what they come to."""
+
+    kind: Literal["length", "angle", "region", "cardiothoracic_ratio"]
+    points: list[tuple[float, float]] = Field(min_length=2, max_length=4)
+    by: Literal["reader", "model"] = "reader"
+
+
 class Draft(_Strict):
     """A review that is not saved, and whose reader may have no name yet."""
 
@@ -57,6 +70,7 @@ class Draft(_Strict):
     complete: bool = False
     verdicts: list[Verdict] = Field(default_factory=list, max_length=200)
     absent: list[Name] = Field(default_factory=list, max_length=100)
+    measurements: list[Measured] = Field(default_factory=list, max_length=50)
 
 
 class Review(Draft):
@@ -90,13 +104,16 @@ class Truth(_Strict):
 class Offered:
     """What a reader was shown: boxes as in ``candidates``, whose they are, and what the model looks for.
 
-    ``assessed``: whether the film was read and judged at all.
+    ``assessed``: whether the film was read and judged at all. ``film``: its facts, None where it could not be read;
+    ``pixels``: its greys.
     """
 
     candidates: Sequence[Mapping[str, Any]]
     model: Mapping[str, str] | None
     labels: Sequence[str]
     assessed: bool
+    film: Radiograph | None = None
+    pixels: NDArray[np.uint16] | None = None
 
     @property
     def reader(self) -> str:
@@ -123,6 +140,7 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
         "complete": review.complete,
         "verdicts": verdicts,
         "absent": absent,
+        "measurements": measured(review, offered.film, offered.pixels),
         "model": None if model is None else dict(model),
         "reading": reading_to_json(_reading(review, verdicts, absent, frame, offered)),
     }
@@ -135,6 +153,17 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
     if not made.rowcount:
         raise RequestError("NO_READING", row["id"], "the film was deleted meanwhile")
     return {"id": made.lastrowid, "reading_id": row["id"], "created": created, "reader": review.reader, **body}
+
+
+def measured(review: Draft, film: Radiograph | None, pixels: NDArray[np.uint16] | None) -> list[dict[str, Any]]:
+    """Return what was measured as JSON values, counted on the film; raises InputError ``BAD_VALUE``."""
+    if review.measurements and film is None:
+        raise InputError("BAD_VALUE", "measurements", "nothing can be measured on a film that could not be read")
+    return [
+        measurement_to_json(measure(each.kind, each.points, film, by=each.by, pixels=pixels))
+        for each in review.measurements
+        if film is not None
+    ]
 
 
 def reviews_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:

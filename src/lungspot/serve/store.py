@@ -191,6 +191,10 @@ class Store:
         """Return where a film's heat maps are."""
         return self.folder / "films" / f"{identifier}.npy"
 
+    def original(self, identifier: str) -> Path:
+        """Return where a film's file as it came is, where identifiers are kept."""
+        return self.folder / "originals" / identifier
+
     def free(self) -> int:
         """Return how many bytes the disk still takes."""
         return self._folder.free()
@@ -227,13 +231,17 @@ class Store:
 
     def _release(self, identifier: str) -> None:
         if self.keep_identifiers and self.spooled(identifier).exists():
-            self.spooled(identifier).replace(self.folder / "originals" / identifier)
+            self.spooled(identifier).replace(self.original(identifier))
         else:
             self.spooled(identifier).unlink(missing_ok=True)
 
     def _remove_files(self, identifier: str) -> None:
-        originals = self.folder / "originals" / identifier
-        for path in (self.spooled(identifier), self.pixels(identifier), self.maps(identifier), originals):
+        for path in (
+            self.spooled(identifier),
+            self.pixels(identifier),
+            self.maps(identifier),
+            self.original(identifier),
+        ):
             path.unlink(missing_ok=True)
 
     def _recover(self) -> None:

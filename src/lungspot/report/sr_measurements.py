@@ -1,0 +1,118 @@
+"""What a reader measured as groups of a TID 1500 report: TID 1501 with TID 300 measurements, each with its points.
+
+A length, an angle and the cardiothoracic ratio are numbers inferred from polylines, the ratio with both widths; a
+region is a TID 1410 group with its outline, area and greys. Groups without an algorithm are the person's, whom the
+report names as its observer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from highdicom import sr
+from numpy.typing import NDArray
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from lungspot.report.coded import OWN, TERMS
+from lungspot.report.measurements import Kind, Measurement
+from lungspot.report.source import ReportContext
+
+__all__ = ["measurement_groups", "reader_of"]
+
+Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
+
+_CODES: Final = {name: Code(*term) for name, term in TERMS.items()} | {
+    "cardiothoracic_ratio": Code("cardiothoracic_ratio", OWN, "Cardiothoracic ratio")  # no public term was found
+}
+_UNITS: Final = {
+    "mm": Code("mm", "UCUM", "millimeter"),
+    "px": Code("{pixels}", "UCUM", "pixels"),
+    "mm2": Code("mm2", "UCUM", "square millimeter"),
+    "px2": Code("{pixels}", "UCUM", "pixels"),
+    "deg": Code("deg", "UCUM", "degree"),
+    "1": Code("1", "UCUM", "no units"),
+    "%": Code("%", "UCUM", "percent"),
+}
+_NAMES: Final = {
+    Kind.LENGTH: "Distance",
+    Kind.ANGLE: "Angle",
+    Kind.REGION: "Region",
+    Kind.RATIO: "Cardiothoracic ratio",
+}
+
+
+def measurement_groups(context: ReportContext, film: tuple[str, str], frames: dict[str, Any]) -> Iterator[Group]:
+    """Yield a group a measurement of the context's review. ``film``: class and instance; ``frames``: which frame."""
+    for number, made in enumerate(() if context.review is None else context.review.measurements, 1):
+        name = f"{_NAMES[made.kind]} {number}"
+        tracking = sr.TrackingIdentifier(
+            uid=context.uid("measurement", number, *context.whose), identifier=f"lungspot: {name}"
+        )
+        if made.kind is Kind.REGION:
+            yield _region(made, tracking, film, frames)
+        else:
+            yield sr.MeasurementsAndQualitativeEvaluations(
+                tracking_identifier=tracking,
+                measurements=list(_numbers(made, film, frames)),
+                source_images=[sr.SourceImageForMeasurementGroup(*film, **frames)],
+            )
+
+
+def reader_of(context: ReportContext) -> sr.ObserverContext | None:
+    """Return the reader as an observer; None where there is no review, or nobody named."""
+    name = "" if context.review is None else context.review.reader
+    plain = " ".join(
+        "".join(" " if letter in "^=\\" or not letter.isprintable() else letter for letter in name).split()
+    )
+    if not plain:
+        return None
+    person = sr.PersonObserverIdentifyingAttributes(name=f"{plain[:60]}^")
+    return sr.ObserverContext(observer_type=codes.DCM.Person, observer_identifying_attributes=person)
+
+
+def _numbers(made: Measurement, film: tuple[str, str], frames: dict[str, Any]) -> Iterator[sr.Measurement]:
+    """Yield the numbers of a length, an angle, or the ratio with its two widths."""
+
+    def number(name: str, value: float, unit: str, lines: Sequence[Sequence[tuple[float, float]]], **more: Any) -> Any:  # noqa: ANN401 - highdicom's
+        places = [
+            sr.CoordinatesForMeasurement(
+                sr.GraphicTypeValues.POLYLINE, np.array(line), sr.SourceImageForRegion(*film, **frames)
+            )
+            for line in lines
+        ]
+        return sr.Measurement(_CODES[name], value, _UNITS[unit], referenced_coordinates=places, **more)
+
+    if made.kind is not Kind.RATIO or made.widths is None:
+        yield number("length" if made.kind is Kind.LENGTH else "angle", made.value, made.unit, [made.points])
+        return
+    heart, chest, widths = made.points[:2], made.points[2:], made.widths
+    yield number("cardiothoracic_ratio", made.value, "1", [heart, chest])
+    for organ, width, line in (("heart", widths.heart, heart), ("thorax", widths.chest, chest)):
+        yield number("width", width, widths.unit, [line], finding_sites=[sr.FindingSite(_CODES[organ])])
+
+
+def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str, str], frames: dict[str, Any]) -> Group:
+    greys = made.greys
+    parts = [] if greys is None else [("mean", greys.mean), ("deviation", greys.deviation), ("minimum", greys.least)]
+    parts += [] if greys is None else [("maximum", greys.most)]
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        referenced_region=sr.ImageRegion(
+            graphic_type=sr.GraphicTypeValues.POLYLINE,
+            graphic_data=_outline(made.points),
+            source_image=sr.SourceImageForRegion(*film, **frames),
+        ),
+        measurements=[
+            sr.Measurement(_CODES["area"], made.value, _UNITS[made.unit]),
+            *(sr.Measurement(_CODES[name], value, _UNITS["%"]) for name, value in parts),
+        ],
+    )
+
+
+def _outline(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return a rectangle's corners clockwise from the top left, shape (5, 2), the first again at the end."""
+    (x0, x1), (y0, y1) = (sorted(corner[axis] for corner in corners) for axis in (0, 1))
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
