@@ -1,6 +1,7 @@
 """Seeds and structure-aware mutations of annotation files: JSON, XML, tables, YAML, and their bytes."""
 
 import copy
+import csv
 import io
 import json
 import random
@@ -67,6 +68,8 @@ def coco():
             annotation(2, 1, 2, [50.5, 20, 30, 40.25], score=0.5),
             annotation(3, 2, 2, [], segmentation=[[10, 10, 60, 10, 60, 50]]),
             annotation(4, 2, 1, [1, 1, 100, 50]) | {"iscrowd": 1},
+            annotation(6, 2, 1, None, segmentation={"size": [100, 200], "counts": [1020, 60, 40, 60]}),
+            annotation(7, 2, 1, None, segmentation={"size": [100, 200], "counts": "lo0l1X10"}),
             annotation(5, 3, 1, [10, 20, 30, 40], reader="R8"),
         ],
     }
@@ -111,6 +114,26 @@ def labelstudio():
          "annotations": [{"id": 1, "completed_by": {"email": "x@y.z"}, "was_cancelled": False, "result": results}]},
         {"id": 2, "data": {"image": "b.png"}, "annotations": [{"completed_by": 4, "result": results[:1]}]},
     ]  # fmt: skip
+
+
+def rows_of_labelstudio():
+    """The first task as the exports of fewer words have it: JSON-MIN, and CSV."""
+    results = labelstudio()[0]["annotations"][0]["result"]
+    drawn = [one["value"] | {"original_width": 200, "original_height": 100} for one in results[:4]]
+    about = {"annotator": 1, "annotation_id": 7, "lead_time": 2.5}
+    return [
+        {"id": 1, "image": "a.png", "label": drawn, "says": "No Finding", **about},
+        {"id": 2, "image": "b.png", "label": drawn[:1], "notes": ["x"], **about},
+    ]
+
+
+def table_of_labelstudio():
+    text = io.StringIO()
+    rows = rows_of_labelstudio()
+    writer = csv.DictWriter(text, ["id", "image", "label", "annotator"], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(row | {"label": json.dumps(row["label"])} for row in rows)
+    return text.getvalue().encode()
 
 
 CVAT = """<annotations><version>1.1</version><meta><task><name>t</name></task></meta>
@@ -191,8 +214,21 @@ def seeds_of(name, tmp_path_factory):
             "one.json": dump(documents()[0]),
         },
     }  # fmt: skip
+    others = {
+        "coco": lambda: (
+            {f"{part}/{one}.png": FILM for part in ("train", "valid") for one in "abc"}
+            | {f"{part}/_annotations.coco.json": dump(coco()) for part in ("train", "valid")}
+        ),
+        "labelstudio": lambda: films | {"tasks.json": dump(rows_of_labelstudio())},
+        "yolo": lambda: (
+            {"obj_train_data/a.png": FILM, "obj_train_data/a.txt": YOLO.encode()}
+            | {"obj.names": b"effusion\nnodule\n", "obj.data": b"classes = 2\n"}
+        ),
+    }
+    more = [others[name]()] if name in others else []
+    more += [films | {"export.csv": table_of_labelstudio()}] if name == "labelstudio" else []
     own = [our_own(name, tmp_path_factory)] if name in ANNOTATION_FORMATS else []
-    return [strangers[name](), *own]
+    return [strangers[name](), *own, *more]
 
 
 def dump(value):

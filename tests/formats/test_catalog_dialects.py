@@ -7,8 +7,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -86,6 +88,16 @@ def studio(*results, **task):
     return {"a.png": FILM, "tasks.json": json.dumps([value]).encode()}
 
 
+def table(mark):
+    """An export of Label Studio as CSV or TSV."""
+    text = io.StringIO()
+    row = MIN | {"label": json.dumps(MIN["label"])}
+    writer = csv.DictWriter(text, list(row), delimiter=mark)
+    writer.writeheader()
+    writer.writerow(row)
+    return text.getvalue().encode()
+
+
 def labelled(kind="rectanglelabels", value=PLACE, **more):
     return {"type": kind, "value": value | {kind: ["Effusion"]}, **more}
 
@@ -113,6 +125,12 @@ PREDICTED = Prediction(
 )
 BOX = '<box label="effusion" xtl="10" ytl="20" xbr="60" ybr="80"{more}/>'
 RLE = {"segmentation": {"counts": "x", "size": [100, 200]}}
+COCO = coco(XYWH)["c.json"]
+ROBOFLOW = {"a.png": FILM, "_annotations.coco.json": COCO}
+MASK = np.zeros((100, 200), np.uint8, order="F")
+MASK[20:80, 10:60] = 1
+COMPRESSED = mask.encode(MASK)["counts"].decode()
+MIN = {"id": 4, "image": "a.png", "label": [PLACE | SIZE | {"rectanglelabels": ["Effusion"]}], "annotator": 1}
 PAIR = (
     {"id": "p", "type": "rectangle", "value": PLACE},
     {"id": "p", "type": "labels", "value": PLACE | {"labels": ["Effusion"]}},
@@ -135,14 +153,39 @@ READ = {
     ("coco", "Roboflow, datumaro: categories that nothing uses"): [
         (coco(XYWH, categories=("Effusion", "objects-XyZ")), [DRAWN])
     ],
-    ("coco", "pandas: ids with a point"): [(coco(XYWH | {"image_id": 1.0, "category_id": 1.0}), [DRAWN])],
+    ("coco", "ids: numbers, with a point or not (pandas), texts"): [
+        (coco(XYWH | {"image_id": 1.0, "category_id": 1.0}), [DRAWN]),
+        (coco(XYWH | {"image_id": 1.5}, images=[{"id": 1.5, "file_name": "a.png"}]), [DRAWN]),
+        (coco(XYWH | {"image_id": "1"}, images=[{"id": "1", "file_name": "a.png"}]), [DRAWN]),
+    ],
+    ("coco", "a file a part (COCO, CVAT, Roboflow, datumaro)"): [
+        ({"annotations/instances_default.json": COCO, "images/default/a.png": FILM}, [DRAWN]),
+        ({"annotations/instances_val2017.json": COCO, "val2017/a.png": FILM}, [DRAWN]),
+        ({f"{part}/{name}": data for part in ("train", "valid") for name, data in ROBOFLOW.items()}, [DRAWN, DRAWN]),
+    ],
+    ("coco", "films in `data/` (FiftyOne), names of uploads (Label Studio)"): [
+        ({"labels.json": COCO, "data/a.png": FILM}, [DRAWN]),
+        (
+            {"images/1a-a.png": FILM}
+            | {"result.json": COCO.replace(b"a.png", b"../../label-studio/media/upload/1/1a-a.png")},
+            [DRAWN],
+        ),
+    ],
     ("coco", "images without a size"): [(coco(XYWH, images=[{"id": 1, "file_name": "a.png"}]), [DRAWN])],
     ("coco", "polygons without a `bbox`"): [
         (coco({"segmentation": [RING]}), [DRAWN]),
         (coco({"bbox": [], "segmentation": [RING]}), [DRAWN]),
     ],
     ("coco", "RLE masks with a `bbox`"): [(coco(XYWH | RLE), [DRAWN])],
-    ("coco", "RLE masks without a `bbox`"): [(coco(RLE), REFUSED)],
+    ("coco", "RLE masks without a `bbox`, plain or compressed"): [
+        (coco({"segmentation": {"size": [100, 200], "counts": [1020, *[60, 40] * 50][:-1]}}), [DRAWN]),
+        (coco({"segmentation": {"size": [100, 200], "counts": COMPRESSED}}), [DRAWN]),
+    ],
+    ("coco", "two ids that are equal, a text for a number"): [
+        (coco(XYWH, images=[{"id": 1, "file_name": "a.png"}, {"id": 1.0, "file_name": "b.png"}]), REFUSED),
+        (coco(XYWH | {"image_id": "1"}), REFUSED),
+        (coco(XYWH | {"category_id": "1"}), REFUSED),
+    ],
     ("coco", "corners in `bbox`"): [(coco({"bbox": [150, 20, 190, 80]}, {"id": 2, "bbox": [10, 20, 60, 80]}), REFUSED)],
     ("coco", "predictions of lungspot"): [({"a.png": FILM, "c.json": json.dumps(to_coco([PREDICTED])).encode()}, [])],
     ("cvat", "images 1.1, a task"): [(cvat(BOX.format(more="")), [DRAWN])],
@@ -175,6 +218,9 @@ READ = {
         (cvat('<skeleton label="effusion"><points label="nodule" points="1,2"/></skeleton>'), REFUSED),
         (cvat('<cuboid label="effusion" xtl1="1"/>'), REFUSED),
     ],
+    ("cvat", "a tag that is called like a label"): [
+        (cvat(BOX.format(more="") + '<tag label="Mass" source="manual"/><tag label="poor quality"/>'), [DRAWN])
+    ],
     ("labelme", "rectangle"): [(labelme([[60, 80], [10, 20]]), [DRAWN])],
     ("labelme", "polygon, circle, line, mask"): [
         (labelme([[10, 20], [60, 20], [60, 80]], "polygon"), [DRAWN]),
@@ -183,6 +229,13 @@ READ = {
         (labelme([[10, 20], [60, 80]], "mask"), [DRAWN]),
     ],
     ("labelme", "points"): [(labelme([[10, 20]], "point"), REFUSED)],
+    ("labelme", "X-AnyLabeling's `rotation`, rectangles of four points"): [
+        (labelme([[10, 20], [60, 20], [60, 80], [10, 80]], "rotation"), [DRAWN]),
+        (labelme([[10, 20], [60, 20], [60, 80], [10, 80]]), [DRAWN]),
+    ],
+    ("labelme", "a flag that is called like a label"): [
+        (labelme([[10, 20], [60, 80]], imageWidth=200, imageHeight=100, flags={"Mass": True, "dark": True}), [DRAWN])
+    ],
     ("labelme", "a film that EXIF turns"): [
         (labelme([[20, 40], [80, 90]], film=turned()), [("effusion", (10.0, 20.0, 60.0, 80.0))])
     ],
@@ -205,19 +258,59 @@ READ = {
     ("labelstudio", "`predictions` with bodies"): [
         (studio(labelled(), predictions=[{"model_version": "m", "result": [SIZE | labelled(id="z")]}]), [DRAWN])
     ],
-    ("labelstudio", "brush, key points"): [
+    ("labelstudio", "brush, bitmask, key points, vectors, cuboids, video"): [
         (studio({"type": "brushlabels", "value": {"rle": [1], "format": "rle", "brushlabels": ["Effusion"]}}), REFUSED),
         (
             studio({"type": "keypointlabels", "value": {"x": 1, "y": 1, "width": 1, "keypointlabels": ["Effusion"]}}),
             REFUSED,
         ),
+        *(
+            (studio({"type": kind, "value": value | {key: ["Effusion"]}}), REFUSED)
+            for kind, key, value in (
+                ("bitmask", "bitmasklabels", {"imageDataURL": "data:image/png;base64,"}),
+                ("bitmasklabels", "bitmasklabels", {"imageDataURL": "data:image/png;base64,"}),
+                ("vectorlabels", "vectorlabels", {"vertices": []}),
+                ("cuboidlabels", "cuboidlabels", {"front": {"x": 1}}),
+                ("videorectangle", "labels", {"sequence": []}),
+            )
+        ),
     ],
-    ("labelstudio", "JSON-MIN"): [
+    ("labelstudio", "a region's own choices, text, rating"): [
+        (studio(labelled(id="r"), {"id": "r", "type": "choices", "value": PLACE | {"choices": ["severe"]}}), [DRAWN]),
+        (studio(labelled(id="r"), {"id": "r", "type": "textarea", "value": PLACE | {"text": ["old"]}}), [DRAWN]),
+        (studio(labelled(id="r"), {"id": "r", "type": "rating", "value": PLACE | {"rating": 4}}), [DRAWN]),
+    ],
+    ("labelstudio", "choices that are called like a label"): [
+        (studio(labelled(), {"type": "choices", "value": {"choices": ["Mass", "good quality"]}}), [DRAWN])
+    ],
+    ("labelstudio", "JSON-MIN, CSV, TSV"): [
+        ({"a.png": FILM, "tasks.json": json.dumps([MIN]).encode()}, [DRAWN]),
+        *(({"a.png": FILM, f"export{end}": table(mark)}, [DRAWN]) for end, mark in ((".csv", ","), (".tsv", "\t"))),
+    ],
+    ("labelstudio", "a task, or an annotation, as synced to a storage"): [
+        ({"a.png": FILM, "1.json": json.dumps(json.loads(studio(labelled())["tasks.json"])[0]).encode()}, [DRAWN]),
+        (
+            {"a.png": FILM}
+            | {"1.json": json.dumps({"result": [SIZE | labelled()], "task": {"data": {"image": "a.png"}}}).encode()},
+            [DRAWN],
+        ),
+    ],
+    ("labelstudio", "films by upload, local file, S3, signed address"): [
+        (studio(labelled(), data={"image": link}), [DRAWN])
+        for link in (
+            "/data/upload/3/1a2b3c4d-a.png",
+            "/data/local-files/?d=films/a.png",
+            "s3://bucket/films/a.png",
+            "https://host/films/a.png?X-Amz-Signature=9&d=3",
+            "/tasks/4/resolve/?fileuri=czM6Ly9idWNrZXQvYS5wbmc=",
+        )
+    ],
+    ("labelstudio", "two uploads of one name in one folder"): [
         (
             {
                 "a.png": FILM,
                 "tasks.json": json.dumps(
-                    [{"image": "a.png", "label": [PLACE | {"rectanglelabels": ["Effusion"]}]}]
+                    [{"data": {"image": f"/data/upload/1/{n}a2b3c4d-a.png"}, "annotations": []} for n in (1, 2)]
                 ).encode(),
             },
             REFUSED,
@@ -235,7 +328,11 @@ READ = {
     ],
     ("yolo", "`class x y w h`"): [(yolo(CENTRED), [DRAWN])],
     ("yolo", "with a score"): [(yolo(f"{CENTRED} 0.9"), [DRAWN])],
-    ("yolo", "with a track"): [(yolo(f"{CENTRED} 17"), [DRAWN]), (yolo(f"{CENTRED} 0.9 17"), [DRAWN])],
+    ("yolo", "with a track, of a box or a polygon"): [
+        (yolo(f"{CENTRED} 17"), [DRAWN]),
+        (yolo(f"{CENTRED} 0.9 17"), [DRAWN]),
+        (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8 0.9 1\n0 0.05 0.2 0.3 0.2 0.3 0.8 0.9 2\n"), [DRAWN, DRAWN]),
+    ],
     ("yolo", "polygons, with or without a score"): [
         (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8"), [DRAWN]),
         (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8 0.9"), [DRAWN]),
@@ -244,9 +341,34 @@ READ = {
         (yolo(f"{CENTRED} 0.1 0.2 2", "names: [effusion]\nkpt_shape: [1, 3]\n"), [DRAWN])
     ],
     ("yolo", "class numbers without a name"): [(yolo(CENTRED, "names: []\n"), REFUSED)],
+    ("yolo", "`obj.names` (darknet, CVAT's YOLO 1.1), `classes.txt`, any one YAML"): [
+        (
+            {"obj.names": b"effusion\n", "obj.data": b"classes = 1\n", "train.txt": b"data/obj_train_data/a.png\n"}
+            | {"obj_train_data/a.png": FILM, "obj_train_data/a.txt": CENTRED.encode()},
+            [DRAWN],
+        ),
+        ({"a.png": FILM, "a.txt": CENTRED.encode(), "classes.txt": b"effusion\n"}, [DRAWN]),
+        ({"a.png": FILM, "a.txt": CENTRED.encode(), "chest.yaml": b"names: [effusion]", "hyp.yaml": b"lr: 1"}, [DRAWN]),
+    ],
+    ("yolo", "boxes that leave the film"): [(yolo("0 0.05 0.5 0.2 0.4\n"), [("effusion", (-10.0, 30.0, 30.0, 70.0))])],
+    ("yolo", "corners instead of centre and size, pixels"): [
+        (yolo("0 0.1 0.1 0.3 0.9\n0 0.5 0.6 0.9 0.8\n"), REFUSED),
+        (yolo("0 35 50 50 60\n"), REFUSED),
+    ],
     ("yolo", "predictions of lungspot, `class x y w h conf`"): [(yolo(f"{CENTRED} 0.5"), [DRAWN])],
     ("csv", "labels of films, a column a label"): [
         ({"a.png": FILM, "labels.csv": b"image,Effusion,Mass\na.png,1,0\n"}, [])
+    ],
+    ("csv", "spreadsheets: `;` tab bar, decimal comma, UTF-16, Windows 1252"): [
+        ({"a.png": FILM, "labels.csv": text}, [])
+        for text in (
+            b"image;edad;Effusion\na.png;45,5;1\n",
+            "image\tedad\tEffusion\na.png\t45\t1\n".encode("utf-16"),
+            "image|año|Effusion\na.png|1980|1\n".encode("cp1252"),
+        )
+    ],
+    ("csv", "columns of boxes"): [
+        ({"a.png": FILM, "labels.csv": b"image,label,xmin,ymin,xmax,ymax\na.png,Effusion,10,20,60,80\n"}, REFUSED)
     ],
 }
 WRITTEN = Case(
@@ -299,6 +421,30 @@ def test_a_dialect_is_read_or_refused_as_the_table_says(tmp_path, key, number):
         assert refused.value.where
     else:
         assert boxes(list(read(root))) == expected
+
+
+FLAGGED = {
+    "cvat": lambda words: cvat(BOX.format(more="") + "".join(f'<tag label="{word}"/>' for word in words)),
+    "labelme": lambda words: labelme(
+        [[10, 20], [60, 80]], imageWidth=200, imageHeight=100, flags=dict.fromkeys(words, True)
+    ),
+    "labelstudio": lambda words: studio(labelled(), {"type": "choices", "value": {"choices": list(words)}}),
+}
+
+
+@pytest.mark.parametrize("tool", FLAGGED)
+@pytest.mark.parametrize(
+    ("words", "states"),
+    [
+        (["Mass"], {"effusion": "boxed", "mass": "present"}),
+        (["Effusion", "nodule"], {"effusion": "boxed", "nodule": "present"}),  # its boxes are all there is of it
+        (["No Finding", "nodule"], {"effusion": "boxed", "nodule": "present"}),
+        (["Mass?", "no mass", "mass effect", "large mass", "sharp", "left"], {"effusion": "boxed"}),  # no guess
+    ],
+)
+def test_a_flag_that_is_called_like_a_label_says_that_it_is_there(tmp_path, tool, words, states):
+    (case,) = ANNOTATION_FORMATS[tool].read(lay(tmp_path, FLAGGED[tool](words)))
+    assert dict(case.readings[0].states) == states
 
 
 def strip(root):

@@ -103,7 +103,7 @@ def put(part, row, **values):
 FAULTS = [
     (put("images", 0, file_name="gone.png"), r"images\[0\]: DATASET_INCOMPLETE: no film 'gone.png' in "),
     (put("images", 0, width="wide"), r"images\[0\]: DATASET_ROW: a film of 'wide' x 100 pixels"),
-    (put("images", 0, id=None), r"images\[0\]: DATASET_ROW: an image needs an id of its own and a file_name"),
+    (put("images", 0, id=None), r"images\[0\]: DATASET_ROW: an image needs an id and a file_name"),
     (put("images", 0, neg_category_ids=[3]), r"images\[0\]: DATASET_ROW: effusion is said to be absent but has a box"),
     (put("images", 0, neg_category_ids=[4]), r"images\[0\]: DATASET_ROW: neg_category_ids \[4\] are not ids"),
     (put("images", 0, split="dev"), r"images\[0\]: DATASET_ROW: 'dev' is not a valid Split"),
@@ -116,7 +116,7 @@ FAULTS = [
     (put("annotations", 1, image_id=99), r"DATASET_ROW: 1 annotations of no image \(id 99\)"),
     (put("annotations", 1, score=2), r"images\[0\]: DATASET_ROW: score 2 of effusion"),
     (put("annotations", 1, reader=[]), r"annotations\[1\]: DATASET_ROW: reader \[\] or score None is not one"),
-    (put("categories", 1, id=3), r"categories\[1\]: DATASET_ROW: a category needs an id of its own"),
+    (put("categories", 1, id=3), r"categories\[1\]: DATASET_ROW: another category has the id"),
     (lambda value: value.pop("images"), r"DATASET_FORMAT: no lists of images and categories"),
     (lambda value: value.update(annotations={}), r"DATASET_FORMAT: annotations is not a list"),
     (lambda value: value["images"].append(7), r"images\[3\]: DATASET_ROW"),

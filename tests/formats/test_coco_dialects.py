@@ -63,14 +63,14 @@ def test_ids_with_a_point_are_ids(folder, number):
     assert only(folder(change)).findings == (Finding("effusion", DRAWN),)
 
 
-@pytest.mark.parametrize("number", [1.5, None, True, [1], float("nan")])
+@pytest.mark.parametrize("number", [None, True, [1], float("nan")])
 def test_what_is_no_id_is_refused(folder, number):
-    with pytest.raises(DatasetError, match="DATASET_ROW: an image needs an id of its own"):
+    with pytest.raises(DatasetError, match="DATASET_ROW: an image needs an id and"):
         coco.read(folder(lambda value: value["images"][0].update(id=number)))
 
 
 def test_two_images_of_one_id_are_refused(folder):
-    with pytest.raises(DatasetError, match=r"images\[1\]: DATASET_ROW: an image needs an id of its own"):
+    with pytest.raises(DatasetError, match=r"images\[1\]: DATASET_ROW: another image has the id 1, too"):
         coco.read(folder(lambda value: value["images"].append(value["images"][0])))
 
 
@@ -111,3 +111,35 @@ def test_labels_of_our_own_files_need_not_be_in_the_taxonomy(folder, tmp_path):
     reading = Reading("me", (Finding("house_label", DRAWN),), {"house_label": "boxed"}, frame)
     coco.write([Case("a", "mine", "p", (reading,), film, frame)], tmp_path / "own")
     assert only(tmp_path / "own").findings == (Finding("house_label", DRAWN),)
+
+
+def test_two_parts_do_not_share_a_film(folder):
+    root = folder()
+    text = (root / "annotations.json").read_text()
+    (root / "annotations.json").unlink()
+    (root / "annotations").mkdir()
+    for part in ("train", "test"):
+        (root / "annotations" / f"instances_{part}.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"a\.png would be the film of 'test/a\.png' and of 'train/a\.png'"):
+        coco.read(root)
+    for part in ("train", "test"):
+        (root / "images" / part).mkdir()
+        Image.new("L", (400, 300)).save(root / "images" / part / "a.png")
+    found = coco.read(root)
+    assert [(case.id, case.split) for case in found] == [("test/a", "test"), ("train/a", "train")]
+    assert len({case.patient for case in found}) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: value["images"].append({"id": 1.0, "file_name": "b.png"}), r"has the id 1\.0 \(there 1\), too"),
+        (lambda value: value["categories"].append({"id": 1.0, "name": "Mass"}), r"has the id 1\.0 \(there 1\), too"),
+        (lambda value: value["annotations"][0].update(image_id="1"), "id '1'; 1 is there: a number and a text are two"),
+        (lambda value: value["annotations"][0].update(category_id="1"), "id '1'; 1 is there: a number and a text are"),
+        (lambda value: value["annotations"][0].update(iscrowd="0"), "iscrowd '0' is neither 0 nor 1"),
+    ],
+)
+def test_which_ids_collide_or_miss_each_other_is_said(folder, change, said):
+    with pytest.raises(DatasetError, match=said):
+        coco.read(folder(change))

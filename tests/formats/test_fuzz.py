@@ -45,12 +45,15 @@ def parsed(data):
 
 
 def of_coco(files):
-    (data,) = (data for name, data in files.items() if name.endswith(".json"))
-    value = parsed(data)
-    if not isinstance(value, dict):
-        return REFUSED
-    annotations = value.get("annotations", [])
-    return len(annotations) if isinstance(annotations, list) else REFUSED
+    total = 0
+    for name, data in files.items():
+        if name.endswith(".json"):
+            value = parsed(data)
+            annotations = value.get("annotations", []) if isinstance(value, dict) else REFUSED
+            if not isinstance(annotations, list):
+                return REFUSED
+            total += len(annotations)
+    return total
 
 
 def of_labelme(files):
@@ -68,11 +71,18 @@ def of_labelme(files):
 
 
 def of_labelstudio(files):
+    if "export.csv" in files:
+        rows = rows_of(files["export.csv"])
+        return REFUSED if rows is REFUSED else sum(map(regions_of_row, rows))
     tasks = parsed(files["tasks.json"])
+    tasks = [tasks] if isinstance(tasks, dict) and "data" in tasks else tasks
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         return REFUSED
     total = 0
     for task in tasks:
+        if "data" not in task:  # of JSON-MIN
+            total += regions_of_row(task)
+            continue
         for key in ("annotations", "predictions"):
             made = task.get(key) or []
             if not isinstance(made, list):
@@ -81,6 +91,23 @@ def of_labelstudio(files):
                 if isinstance(one, dict) and not one.get("was_cancelled") and isinstance(one.get("result"), list):
                     total += regions(one["result"])
     return total
+
+
+def rows_of(data):
+    """Return the rows of an export as CSV, with JSON where a field holds some."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        return REFUSED
+    return [
+        {key: parsed(text.encode()) if text[:1] in "[{" else text for key, text in row.items() if isinstance(text, str)}
+        for row in rows
+    ]
+
+
+def regions_of_row(row):
+    values = [value if isinstance(value, list) else [value] for value in row.values()]
+    return sum(regions([{"id": number, "value": item}]) for value in values for number, item in enumerate(value))
 
 
 def regions(results):
@@ -167,7 +194,14 @@ def check_tool(name, root, files):
 
 def check_csv(root, files):
     cases = list(image_labels.cases(root))
-    rows = [row for row in csv.reader(io.StringIO(files["labels.csv"].decode("utf-8-sig"), newline="")) if row]
+    data = files["labels.csv"]
+    try:
+        text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252")
+    first = re.sub(r'"[^"]*"', "", io.StringIO(text, newline="").readline())
+    mark = max(",;\t|", key=first.count)
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if any(row)]
     assert len(cases) == len(rows) - 1, f"{len(rows) - 1} rows, {len(cases)} cases"
 
 

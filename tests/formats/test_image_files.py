@@ -9,7 +9,14 @@ from lungspot.errors import DatasetError, InputError, OutputError, SetupError
 from lungspot.findings import Frame
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
-from lungspot.formats.image_files import FilmTransfer, annotated_images_of, film_size, new_folder, stems
+from lungspot.formats.image_files import (
+    FilmTransfer,
+    annotated_images_of,
+    film_size,
+    find_film,
+    new_folder,
+    stems,
+)
 from lungspot.images import read
 
 
@@ -49,6 +56,36 @@ def test_sizes_are_those_that_tools_show(rg1, tmp_path):
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(DatasetError, match="NOT_AN_IMAGE"):
         film_size(tmp_path / "text.png")
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "found"),
+    [
+        ("a.PNG", "a.png", True),
+        ("a.png", "A.PNG", True),
+        ("a.JPG", "a.png", True),  # another suffix, too
+        ("a b.png", "a%20b.png", True),
+        ("a%20b.png", "a%20b.png", True),
+        ("sub/a.png", "C:\\films\\sub\\A.png", False),
+        ("b.png", "a.png", False),
+    ],
+)
+def test_a_film_is_found_by_another_spelling_of_its_name(tmp_path, there, name, found):
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_bytes(b"x")
+    if found:
+        assert find_film(name, "row 1", [tmp_path]) == tmp_path / there
+    else:
+        with pytest.raises(DatasetError, match="row 1: DATASET_INCOMPLETE: no film"):
+            find_film(name, "row 1", [tmp_path])
+
+
+def test_of_two_files_that_differ_by_their_letters_none_is_guessed(tmp_path):
+    for name in ("A.png", "a.PNG"):
+        (tmp_path / name).write_bytes(b"x")
+    assert find_film("A.png", "row 1", [tmp_path]) == tmp_path / "A.png"
+    with pytest.raises(DatasetError, match=r"no film 'a\.png'"):
+        find_film("a.png", "row 1", [tmp_path])
 
 
 def test_a_folder_is_whole_or_not_there(tmp_path):

@@ -102,11 +102,56 @@ def test_patients_by_the_names_that_people_give_them(download, header, row, pati
         ("View Position,Patient Gender,Patient Age", "PA,M,45", (View.PA, Sex.MALE, 45.0)),
         ("AP/PA,gender,age (years)", "PA,Mujer,45", (View.PA, Sex.FEMALE, 45.0)),
         ("view,sex,age", "apical,Unknown,old", (View.UNKNOWN, Sex.UNKNOWN, None)),
+        ("proyección,sexo,edad", "PA,Varón,45 años", (View.PA, Sex.MALE, 45.0)),
+        ("Projektion,Geschlecht,Alter", "ap,weiblich,45", (View.AP, Sex.FEMALE, 45.0)),
+        ("incidence,sexe,Âge", "PA,Féminin,45", (View.PA, Sex.FEMALE, 45.0)),
     ],
 )
 def test_facts_by_dicom_s_names_and_by_the_public_sets(download, header, row, facts):
     (case,) = adapter.cases(download({"labels.csv": f"image,{header},edema\na.png,{row},1\n"}))
     assert (case.view, case.sex, case.age_years) == facts
+
+
+TABLE = "image,patient,Edad,sexo,edema\na.png,7,45,Féminin,1\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode(),
+        TABLE.encode("utf-8-sig"),
+        TABLE.encode("utf-16"),
+        b"\xfe\xff" + TABLE.replace(",", "\t").encode("utf-16-be"),
+        TABLE.replace(",", ";").encode("cp1252"),  # a spreadsheet of Windows
+        TABLE.replace(",", "|").encode(),
+        ("sep=;\n" + TABLE.replace(",", ";")).encode(),
+        TABLE.replace("45", '"45"').replace("\n", "\r\n").encode(),
+        (TABLE + ",,,,\n\n").encode(),
+        TABLE.replace("45", '"45,0"').encode(),
+        TABLE.replace(",1\n", ",True\n").encode(),
+    ],
+)
+def test_a_table_as_spreadsheets_write_it(download, content):
+    folder = download({"a.csv": ""})
+    (folder / "a.csv").write_bytes(content)
+    (case,) = adapter.cases(folder)
+    assert (case.patient, case.age_years, case.sex) == ("csv_download_7", 45.0, Sex.FEMALE)
+    assert dict(case.readings[0].states) == {"edema": State.PRESENT}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "states"),
+    [
+        ("filename,finding", "a.png,Edema", {"edema": State.PRESENT}),
+        ("file,class", "a.png,edema", {"edema": State.PRESENT}),
+        ("image,edema,diagnosis", "a.png,0,edema?", {"edema": State.ABSENT}),  # a column of a label says it
+        ("image,edema,nodule", "a.png,nan,no", {"nodule": State.ABSENT}),
+        ("image,edema,nodule", "a.png,FALSE,-1.0", {"edema": State.ABSENT}),
+    ],
+)
+def test_labels_by_other_names_and_words(download, header, row, states):
+    (case,) = adapter.cases(download({"a.csv": f"{header}\n{row}\n"}))
+    assert dict(case.readings[0].states) == states
 
 
 def test_classes_are_mapped_in_columns_and_in_lists(download):
@@ -142,7 +187,9 @@ def test_a_dicom_film_fills_what_the_table_leaves_out(download, rg1):
         ({"a.csv": "", "b.csv": ""}, "and 2 other CSV files, not one"),
         ({"a.csv": "name,edema\nx,1\n"}, "DATASET_COLUMNS: no column image or path (found: name, edema)"),
         ({"a.csv": "image,eddema\nx,1\n"}, "DATASET_COLUMNS: no column labels, or of a known label"),
-        ({"a.csv": "image,edema\nx,yes\n"}, "a.csv:2: DATASET_ROW: edema is 'yes'"),
+        ({"a.csv": "image,edema\nx,perhaps\n"}, "a.csv:2: DATASET_ROW: edema is 'perhaps'"),
+        ({"a.csv": "image,label,x0,y0,x1,y1\nx,edema,1,2,3,4\n"}, "DATASET_COLUMNS: it has columns of boxes (x0, y0"),
+        ({"a.csv": "image_id,class_name,x_min,y_min,x_max,y_max\nx,edema,1,2,3,4\n"}, "columns of boxes (xmin, ymin"),
         ({"a.csv": "image,edema\n,1\n"}, "a.csv:2: DATASET_ROW: image is empty"),
         ({"a.csv": "image,labels\nx,edema;spot\n"}, "a.csv:2: DATASET_ROW: unknown label 'spot'"),
         ({"a.csv": "image,edema,split\nx,1,dev\n"}, "a.csv:2: DATASET_ROW: split is 'dev'"),

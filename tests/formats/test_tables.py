@@ -4,67 +4,13 @@ import pytest
 
 from lungspot.errors import DatasetError
 from lungspot.formats.tables import (
-    age_in_years,
     header_of,
-    parse_sex,
-    parse_view,
     read_lines,
     read_list,
     read_object,
     read_rows,
     require_file,
 )
-from lungspot.images.radiograph import Sex, View
-
-
-@pytest.mark.parametrize(
-    ("text", "years"),
-    [
-        ("58", 58.0),
-        ("058Y", 58.0),
-        ("000Y", 0.0),
-        ("013M", 13 / 12),
-        ("014D", 14 / 365.25),
-        ("57.5", 57.5),
-        ("", None),
-        ("411", None),
-        ("411Y", None),
-        ("old", None),
-        ("-3", None),
-        ("58 years", 58.0),
-        ("58 yrs", 58.0),
-        ("58 years old", 58.0),
-        ("58 kg", None),
-    ],
-)
-def test_ages_of_every_release_are_years(text, years):
-    assert age_in_years(text) == (None if years is None else pytest.approx(years))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        *((word, Sex.FEMALE) for word in ("F", "f", "female", "Mujer", " FEMALE ", "femme")),
-        *((word, Sex.MALE) for word in ("male", "M", "Hombre", "masculino")),
-        ("Other", Sex.OTHER),
-        *((word, Sex.UNKNOWN) for word in ("", "U", "Unknown", "fm", "Mixed", "Fetus", "not stated", "maybe", "1")),
-    ],
-)
-def test_sex(text, expected):
-    assert parse_sex(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        *((word, View.PA) for word in ("PA", "pa", "PA erect", "posteroanterior", "Postero-anterior")),
-        *((word, View.AP) for word in (" ap ", "AP_horizontal", "AP SUPINE", "anteroposterior")),
-        *((word, View.LATERAL) for word in ("LL", "L", "Lateral", "LATERAL", "left lateral")),
-        *((word, View.UNKNOWN) for word in ("?", "", "Frontal", "PAX", "COSTAL", "AP or PA", "apical")),
-    ],
-)
-def test_view(text, expected):
-    assert parse_view(text) is expected
 
 
 def test_rows_know_their_line_and_lose_the_spaces_of_the_header(tmp_path):

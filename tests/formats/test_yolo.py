@@ -73,7 +73,10 @@ def test_a_flat_folder_with_classes_txt(make):
         ("0 0.5 0.5 0.5", r"a\.txt:1: DATASET_ROW: 4 numbers are neither a box nor a polygon"),
         ("\n0 50 50 20 20", r"a\.txt:2: DATASET_ROW: numbers outside 0 to 1: pixels"),
         ("0 nan 0.5 0.5 0.5", "DATASET_ROW: numbers outside 0 to 1"),
-        ("0 0.5 0.5 0.9 0.9\n0 0.1 0.1 0.9 0.9", r"a\.txt:2: DATASET_ROW: the box leaves the film: are these corners"),
+        (
+            "0 0.5 0.5 0.9 0.9\n0 0.1 0.1 0.9 0.9",
+            r"a\.txt:2: DATASET_ROW: 1 boxes leave their films",
+        ),
         ("2 0.5 0.5 0.5 0.5", "UNKNOWN_LABEL: class 2 of 2 classes"),
         ("-1 0.5 0.5 0.5 0.5", "UNKNOWN_LABEL: class -1"),
         ("0.5 0.5 0.5 0.5 0.5", r"UNKNOWN_LABEL: class 0\.5"),

@@ -6,6 +6,7 @@ from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
+from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
@@ -23,10 +24,7 @@ from lungspot.formats.reconcile import nearest
 from lungspot.formats.sidecar import file_key
 from lungspot.formats.tables import (
     Row,
-    age_in_years,
     header_of,
-    parse_sex,
-    parse_view,
     read_lines,
     read_list,
     read_object,

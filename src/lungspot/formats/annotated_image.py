@@ -160,11 +160,15 @@ def labels_in(annotated_images: Iterable[AnnotatedImage], first: Iterable[str] =
 
 
 def flagged(
-    flags: Mapping[str, object], where: str, classes: ClassMap, *, ours: bool
+    flags: Mapping[str, object], where: str, classes: ClassMap, drawn: Iterable[Mark] = (), *, ours: bool
 ) -> tuple[dict[str, State], bool, bool]:
-    """Return the states, the ``done`` and the ``No Finding`` that a tool's flags say; others are the tool's own."""
+    """Return the states, the ``done`` and the ``No Finding`` that a tool's flags say; others are the tool's own.
+
+    A stranger's flag that is called just like a label says that it is present, where none of the ``drawn`` boxes does.
+    """
     states: dict[str, State] = {}
     normal = False
+    boxed = {mark.label for mark in drawn}
     for flag, on in flags.items():
         state, colon, label = flag.partition(":")
         if on is True and colon and state in {State.ABSENT, State.PRESENT}:
@@ -175,7 +179,10 @@ def flagged(
                 raise DatasetError("DATASET_ROW", where, f"{identifier} is flagged as present and as absent")
         elif on is True and not ours and classes.look_up(flag) == NO_FINDING:
             normal = classes.meaning(flag, where, ours=ours) == NO_FINDING
-    return states, flags.get(DONE) is True, normal
+        elif on is True and not ours and (named := classes.named(flag)) not in {None, SKIP}:
+            classes.meaning(flag, where, ours=ours)
+            states |= {named: State.PRESENT} if named not in {*boxed, *states} else {}
+    return states, flags.get(DONE) is True, normal and State.PRESENT not in states.values()
 
 
 def settled(marks: Iterable[Mark], normal: Iterable[str] = ()) -> tuple[tuple[Mark, ...], tuple[str, ...]]:

@@ -1,4 +1,7 @@
-"""YOLO's class names: ``names`` of ``data.yaml`` in any form that YAML has for a list or a mapping, or ``classes.txt``.
+"""YOLO's class names: ``names`` of ``data.yaml`` in any form that YAML has for a list or a mapping, or a list in lines.
+
+The list is ``classes.txt`` (LabelImg, Label Studio) or ``obj.names`` (darknet, CVAT's "YOLO 1.1"). ``data.yaml`` may be
+called otherwise, where one YAML file alone has ``names``.
 
 The file is read by PyYAML into nodes (its safe loader; nothing is constructed), so that a class called ``No`` stays a
 word and an error names its line. Other keys than ``names`` and ``kpt_shape`` are passed over.
@@ -16,15 +19,17 @@ from lungspot.errors import DatasetError
 
 __all__ = ["class_names", "class_yaml", "keypoint_shape"]
 
-_FILES: Final = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")
+_YAML: Final = ("data.yaml", "data.yml", "dataset.yaml")
+_LINES: Final = (".txt", ".names")
+_LISTS: Final = ("classes.txt", "obj.names", "labels/classes.txt")
 
 
 def class_names(root: Path) -> list[str]:
     """Return the class names of a YOLO folder (or of the file given) by index; raises :class:`DatasetError`."""
     path = _file(root)
     if path is None:
-        raise DatasetError("DATASET_NOT_FOUND", root, f"no class names: none of {', '.join(_FILES)}")
-    if path.suffix == ".txt":
+        raise DatasetError("DATASET_NOT_FOUND", root, f"no class names: none of {', '.join((*_YAML, *_LISTS))}")
+    if path.suffix in _LINES:
         return [line.strip() for line in _text(path).splitlines() if line.strip()]
     names = _value(path, "names")
     if names is None:
@@ -35,7 +40,7 @@ def class_names(root: Path) -> list[str]:
 def keypoint_shape(root: Path) -> tuple[int, int] | None:
     """Return ``kpt_shape`` of ``data.yaml``: the key points of a pose and their numbers (2 or 3); None without it."""
     path = _file(root)
-    value = None if path is None or path.suffix == ".txt" else _value(path, "kpt_shape")
+    value = None if path is None or path.suffix in _LINES else _value(path, "kpt_shape")
     if path is None or value is None:
         return None
     texts = [_scalar(item, path) for item in value.value] if isinstance(value, yaml.SequenceNode) else []
@@ -53,7 +58,19 @@ def class_yaml(labels: Sequence[str], parts: Sequence[str]) -> str:
 
 
 def _file(root: Path) -> Path | None:
-    return root if root.is_file() else next((root / name for name in _FILES if (root / name).is_file()), None)
+    if root.is_file():
+        return root
+    known = [root / name for name in _YAML if (root / name).is_file()]
+    others = [] if known else [path for path in sorted(root.glob("*.y*ml")) if _has_names(path)]
+    lists = [root / name for name in _LISTS if (root / name).is_file()]
+    return next(iter((*known, *(others if len(others) == 1 else ()), *lists)), None)
+
+
+def _has_names(path: Path) -> bool:
+    try:
+        return path.is_file() and _value(path, "names") is not None
+    except DatasetError:
+        return False
 
 
 def _text(path: Path) -> str:

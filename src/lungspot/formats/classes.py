@@ -131,6 +131,13 @@ class ClassMap:
             return self._given[name.strip()]
         return name if ours and is_label_id(name) else guessed(name)
 
+    def named(self, name: str) -> str | None:
+        """Return what the caller says that a name means, or the label that is called just so; never a guess."""
+        if name.strip() in self._given:
+            return self._given[name.strip()]
+        label = taxonomy().named(name.strip())
+        return None if label is None else label.id
+
     def unused(self, name: str) -> None:
         """Say that a file lists a class and no annotation uses it."""
         self._unused[name] = None

@@ -14,7 +14,7 @@ Extra keys: image ``case_id``, ``dataset``, ``patient_id``, ``view``, ``age``, `
 no annotations: they stand in ``readings``, and as annotations of their own in the file's list ``rejected``.
 Known faults of files in the wild: corners in ``bbox``, NaN, category ids that no category has, films renamed or left
 behind, images without objects dropped by the writer, no LVIS lists: then a category without a box says nothing
-here, unless the caller names it in ``looked_for``. RLE masks are not read; ``bbox`` counts.
+here, unless the caller names it in ``looked_for``. Without a ``bbox`` it is taken around polygons or RLE masks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
+from lungspot.formats.coco_files import files_of, places
+from lungspot.formats.coco_masks import box_around
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 from lungspot.formats.predictions import EXTENSION
 
@@ -48,16 +51,17 @@ def read(
     films: Path | None = None,
     need_films: bool = True,
 ) -> list[Case]:
-    """Return the cases of a COCO file, or of the one ``*.json`` in a folder; raises :class:`DatasetError`.
+    """Return the cases of a COCO file, or of a folder (:mod:`~lungspot.formats.coco_files`).
+
+    Raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent, in a file without LVIS lists. ``names``: the
     file's category names → label ids, where the taxonomy does not know them. ``films``: the image folder, where not
     beside it. ``need_films``: refuse a file whose films are not here; else their cases have no image.
     """
-    path = _file(root)
-    folder = path.parent
-    folders = [films] if films else [folder, folder / "images", folder.parent / "images", folder.parent]
-    found = annotated_images(path, names)
+    folder = root if root.is_dir() else root.parent
+    folders = [films] if films else places(root)
+    found = annotated_images(root, names)
     return cases_from(found, folder, lambda _: folders, looked_for=looked_for, need_films=need_films)
 
 
@@ -101,9 +105,18 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
 
 
 def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
-    """Return what a COCO file says, image by image in its order; raises :class:`DatasetError`."""
-    path = _file(root)
-    return annotated_images_in(load_json(path), path, names)
+    """Return what a COCO file, or those of a folder, say, image by image in their order; raises :class:`DatasetError`.
+
+    Of a folder of several files, a film is named with its part: ``train/1.png``.
+    """
+    classes, found = ClassMap.of(names), []
+    for path, part, split in files_of(root):
+        for annotated in annotated_images_in(load_json(path), path, classes):
+            said = {"id": f"{part}/{annotated.film.rpartition('.')[0] or annotated.film}", "split": split}
+            facts = {key: annotated.facts.get(key) or value for key, value in said.items()} if part else {}
+            film = f"{part}/{annotated.film}" if part else annotated.film
+            found.append(replace(annotated, film=film, facts={**annotated.facts, **facts}))
+    return found
 
 
 def labels_of(value: Mapping[str, Any], path: Path, names: Names = None) -> list[str]:
@@ -128,32 +141,24 @@ def annotated_images_in(value: object, path: Path, names: Names = None) -> list[
     labels = _Labels(_categories(value["categories"], path), ClassMap.of(names), path, ours=ours)
     marks = _marks(annotations, labels, path, proposed=extension == EXTENSION)
     found = []
-    sizes: dict[int | str, Frame | None] = {}
+    sizes: dict[float | str, Frame | None] = {}
     for row, image in enumerate(value["images"]):
         where = f"{path}: images[{row}]"
         number = _id(image.get("id")) if isinstance(image, dict) else None
-        if number is None or number in sizes or not isinstance(image.get("file_name"), str):
-            raise DatasetError("DATASET_ROW", where, "an image needs an id of its own and a file_name")
+        if number is None or not isinstance(image.get("file_name"), str):
+            raise DatasetError("DATASET_ROW", where, "an image needs an id and a file_name")
+        if number in sizes:
+            raise DatasetError("DATASET_ROW", where, f"another image has the id {_same(number, sizes)}, too")
         found.append(_annotated(image, marks.pop(number, []), labels, where))
         sizes[number] = found[-1].size
     labels.tell_unused()
     if marks:
         number = next(iter(marks))
-        raise DatasetError(
-            "DATASET_ROW", path, f"{sum(map(len, marks.values()))} annotations of no image (id {number!r})"
-        )
+        reason = f"{sum(map(len, marks.values()))} annotations of no image (id {number!r}{_like(number, sizes)})"
+        raise DatasetError("DATASET_ROW", path, reason)
     if not ours:
         _refuse_corners(annotations, sizes, path)
     return found
-
-
-def _file(root: Path) -> Path:
-    if not root.is_dir():
-        return root
-    files = [root / _FILE] if (root / _FILE).is_file() else sorted(root.glob("*.json"))
-    if len(files) != 1:
-        raise DatasetError("DATASET_NOT_FOUND", root, f"{len(files)} *.json files, no {_FILE}", advice="name the file")
-    return files[0]
 
 
 def _category(label: str, number: int, images: int) -> dict[str, Any]:
@@ -190,14 +195,16 @@ def _rejected(annotated: AnnotatedImage, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _categories(categories: Sequence[Any], path: Path) -> dict[int | str, str]:
+def _categories(categories: Sequence[Any], path: Path) -> dict[float | str, str]:
     """Return id → name of a file's categories, whether or not they are used."""
-    names: dict[int | str, str] = {}
+    names: dict[float | str, str] = {}
     for row, category in enumerate(categories):
         where = f"{path}: categories[{row}]"
         number = _id(category.get("id")) if isinstance(category, dict) else None
-        if number is None or number in names or not isinstance(category.get("name"), str):
-            raise DatasetError("DATASET_ROW", where, "a category needs an id of its own and a name")
+        if number is None or not isinstance(category.get("name"), str):
+            raise DatasetError("DATASET_ROW", where, "a category needs an id and a name")
+        if number in names:
+            raise DatasetError("DATASET_ROW", where, f"another category has the id {_same(number, names)}, too")
         names[number] = category["name"]
     return names
 
@@ -205,15 +212,15 @@ def _categories(categories: Sequence[Any], path: Path) -> dict[int | str, str]:
 class _Labels:
     """What the categories of a file mean; one is asked about when an annotation uses it."""
 
-    def __init__(self, names: Mapping[int | str, str], classes: ClassMap, path: Path, *, ours: bool) -> None:
+    def __init__(self, names: Mapping[float | str, str], classes: ClassMap, path: Path, *, ours: bool) -> None:
         self._names, self._classes, self._path, self._ours = names, classes, path, ours
-        self._used: set[int | str] = set()
+        self._used: set[float | str] = set()
 
     def of(self, number: object, where: str) -> str:
         """Return what the category of an id means; raises ``UNKNOWN_LABEL``."""
         key = _id(number)
         if key is None or key not in self._names:
-            raise DatasetError("UNKNOWN_LABEL", where, f"no category has the id {number!r}")
+            raise DatasetError("UNKNOWN_LABEL", where, f"no category has the id {number!r}{_like(number, self._names)}")
         self._used.add(key)
         place = f"{self._path}: categories[{list(self._names).index(key)}]"
         return self._classes.meaning(self._names[key], place, ours=self._ours)
@@ -229,24 +236,27 @@ class _Labels:
                 self._classes.unused(name)
 
 
-def _marks(annotations: Sequence[Any], labels: _Labels, path: Path, *, proposed: bool) -> dict[int | str, list[Mark]]:
-    marks: dict[int | str, list[Mark]] = {}
+def _marks(annotations: Sequence[Any], labels: _Labels, path: Path, *, proposed: bool) -> dict[float | str, list[Mark]]:
+    marks: dict[float | str, list[Mark]] = {}
     for row, annotation in enumerate(annotations):
         where = f"{path}: annotations[{row}]"
         image = _id(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if image is None:
             raise DatasetError("DATASET_ROW", where, "an annotation needs an image_id")
         label = labels.of(annotation.get("category_id"), where)
-        box = annotation.get("bbox") or _around(annotation.get("segmentation"))
+        box = annotation.get("bbox") or box_around(annotation.get("segmentation"))
         if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
             raise DatasetError("DATASET_ROW", where, f"bbox {box!r} is not x, y, width, height")
         reader, score = annotation.get("reader"), annotation.get("score")
         if not isinstance(reader, str | None) or not isinstance(score, int | float | None):
             raise DatasetError("DATASET_ROW", where, f"reader {reader!r} or score {score!r} is not one")
+        crowd = annotation.get("iscrowd") or 0
+        if not isinstance(crowd, int | float):
+            raise DatasetError("DATASET_ROW", where, f"iscrowd {crowd!r} is neither 0 nor 1")
         x, y, width, height = box
         shown = stated_box((x, y, x + width, y + height), where)
         reader = reader or ("model" if proposed else None)
-        mark = Mark(label, shown, reader, score, proposed, crowd=bool(annotation.get("iscrowd")))
+        mark = Mark(label, shown, reader, score, proposed, crowd=bool(crowd))
         marks.setdefault(image, []).append(mark)
     return marks
 
@@ -290,18 +300,7 @@ def _annotated(image: Mapping[str, Any], drawn: Sequence[Mark], labels: _Labels,
     )
 
 
-def _around(polygons: object) -> list[float] | None:
-    """Return x, y, width, height around the polygons of a segmentation, None where it is another thing."""
-    if not isinstance(polygons, list) or not polygons or not all(isinstance(one, list) for one in polygons):
-        return None
-    sides = [side for one in polygons for side in one]
-    if len(sides) < 6 or not all(isinstance(side, int | float) and abs(side) < math.inf for side in sides):
-        return None
-    xs, ys = [x for one in polygons for x in one[::2]], [y for one in polygons for y in one[1::2]]
-    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-
-
-def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame | None], path: Path) -> None:
+def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[float | str, Frame | None], path: Path) -> None:
     """Refuse a file whose boxes leave their films as x y width height and all fit as corners."""
     leaving = 0
     for annotation in annotations:
@@ -318,8 +317,20 @@ def _refuse_corners(annotations: Sequence[Any], sizes: Mapping[int | str, Frame 
         raise DatasetError("DATASET_ROW", path, reason, advice="write bbox as x, y, width, height")
 
 
-def _id(value: object) -> int | str | None:
-    """Return an id, None where it is none; a number with a point and nothing behind it (pandas writes such) is one."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+def _id(value: object) -> float | str | None:
+    """Return an id, None where it is none. Equal ids are one, as in pycocotools: 1.0 is 1, "1" is not."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+
+
+def _same(number: float | str, others: Iterable[float | str]) -> str:
+    """Return an id as this row and as the other one write it."""
+    other = next(other for other in others if other == number)
+    return f"{number!r}" if repr(other) == repr(number) else f"{number!r} (there {other!r})"
+
+
+def _like(number: object, others: Iterable[float | str]) -> str:
+    """Return that an id differs by its kind only, in words, where it does."""
+    near = next((other for other in others if str(other).strip() == str(number).strip() and other != number), None)
+    return "" if near is None else f"; {near!r} is there: a number and a text are two ids"

@@ -179,7 +179,7 @@ def _annotated(
             label = classes.meaning(item.get("label"), place, ours=ours)
             proposed = item.get("source") in {"auto", "semi-auto"}
             marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed))
-    states, done, nothing = flagged(flags, where, classes, ours=ours)
+    states, done, nothing = flagged(flags, where, classes, marks, ours=ours)
     drawn, normal = settled(marks, [READER] * nothing)
     facts = {"split": _SUBSETS.get(subset.lower())} if subset and not ours else {}
     return AnnotatedImage(

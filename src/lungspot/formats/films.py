@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
-from lungspot.formats.tables import age_in_years, parse_sex, parse_view
+from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images import DICOM_SUFFIXES, IMAGE_SUFFIXES, Sex, View, has_suffix, walk
 
 __all__ = ["Facts", "dicom_facts", "find_films", "list_films"]

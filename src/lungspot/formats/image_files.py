@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pydicom
@@ -126,19 +128,43 @@ def _png_has_exif(path: Path) -> bool:
 def find_film(name: str, where: str, folders: Sequence[Path]) -> Path:
     r"""Return the image file that a foreign annotation names; raises ``DATASET_INCOMPLETE`` saying where was looked.
 
-    ``folders`` are tried in turn. A name written on Windows (``..\films\a.png``) is understood; of an absolute path
-    that is not here, the last part is looked for, then its stem with another suffix.
+    ``folders`` are tried in turn. A name written on Windows (``..\films\a.png``) or as an address (``a%20b.png``) is
+    understood; of an absolute path that is not here, the last part is looked for, then its stem with another suffix, at
+    last in small or capital letters, where one file alone is called so.
     """
     last = re.split(r"[\\/]", name)[-1]
     others = [f"{stem}{suffix}" for stem in dict.fromkeys([last, Path(last).stem]) for suffix in IMAGE_SUFFIXES]
-    spellings = list(dict.fromkeys([name, name.replace("\\", "/"), last, *others]))
+    spellings = list(dict.fromkeys([name, name.replace("\\", "/"), unquote(name), last, unquote(last), *others]))
     for spelling in spellings:
         for folder in folders:
             path = folder / spelling
             if spelling and there(path):
                 return Path(os.path.normpath(path))
+    for spelling in spellings:
+        for folder in folders:
+            found = _in_any_case(folder / spelling) if spelling else None
+            if found is not None:
+                return Path(os.path.normpath(found))
     places = ", ".join(dict.fromkeys(map(str, folders)))
     raise DatasetError("DATASET_INCOMPLETE", where, f"no film {name!r} in {places}")
+
+
+def _in_any_case(path: Path) -> Path | None:
+    """Return the one file that is called like a path but for small and capital letters."""
+    try:
+        names = _names_in(path.parent, path.parent.stat().st_mtime_ns).get(path.name.casefold(), ())
+    except (OSError, ValueError):
+        return None
+    return path.with_name(names[0]) if len(names) == 1 and there(path.with_name(names[0])) else None
+
+
+@lru_cache(maxsize=8)
+def _names_in(folder: Path, _changed: int) -> dict[str, list[str]]:
+    """Return what lies in a folder by its name in small letters; read again once the folder has changed."""
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder):  # noqa: PTH208 - names are all that is wanted of a hundred thousand
+        names.setdefault(name.casefold(), []).append(name)
+    return names
 
 
 def stems(cases: Sequence[Case]) -> list[str]:

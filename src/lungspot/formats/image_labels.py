@@ -6,23 +6,28 @@ Layout: films anywhere below the folder, and ``labels.csv`` (or the only CSV fil
 
 ``image``
     The film's path below the folder, or its name or stem where that is unique. Also called Path, Image Index, file,
-    file_name, filename, image_id, dicom_id.
+    file_name, filename, image_id, dicom_id, PngPath.
 a column a label
-    Any name of a label: 1 is present, 0 absent; empty and -1 (uncertain) say nothing.
+    Any name of a label: 1 is present, 0 absent (also true and false, yes and no); empty, -1 (uncertain) and nan say
+    nothing.
 ``labels``
     Instead, or too: names joined by ``|`` or ``;``. They are present; others are not thereby absent, save by
-    ``No Finding`` alone, which makes everything absent. Also called label, Finding Labels.
+    ``No Finding`` alone, which makes everything absent. Also called label, Finding Labels; finding, diagnosis or class
+    where nothing else says a label.
 ``patient``, ``view``, ``age``, ``sex``, ``split``
     If known. Also called as DICOM and the public sets do: PatientID, subject_id, case; ViewPosition, AP/PA,
-    Frontal/Lateral, Projection; PatientAge; PatientSex, Patient Gender. A patient may also be a folder of the film's
-    path (CheXpert's ``patient00001``, MIMIC-CXR's ``p10000032``).
+    Frontal/Lateral, Projection; PatientAge; PatientSex, Patient Gender; and in Spanish, Portuguese, French and German.
+    A patient may also be a folder of the film's path (CheXpert's ``patient00001``, MIMIC-CXR's ``p10000032``).
 
-Other columns are ignored. Known faults: labels without a place; without ``patient`` every film is someone else's.
+Values are parted by commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Windows' 1252. Other columns are ignored; a
+table with columns of boxes is refused. Known faults: labels without a place; without ``patient`` every film is someone
+else's.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -32,18 +37,10 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
+from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.formats.films import dicom_facts, list_films
 from lungspot.formats.reconcile import patient_in
-from lungspot.formats.tables import (
-    Row,
-    age_in_years,
-    header_of,
-    parse_sex,
-    parse_view,
-    read_rows,
-    refuse_row,
-    require_folder,
-)
+from lungspot.formats.tables import Row, header_of, read_rows, refuse_row, require_folder
 from lungspot.images import View
 
 __all__ = ["READER", "cases"]
@@ -53,15 +50,35 @@ READER: Final = "labels"
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "image": (
         *("image", "path", "imagepath", "filepath", "imageindex", "file", "filename", "imageid", "imagename"),
-        *("imagefile", "dicomid"),
+        *("imagefile", "dicomid", "pngpath", "jpgpath", "dicompath", "imagen", "archivo", "bild", "datei", "fichier"),
+        *("imagem", "arquivo"),
     ),
     "labels": ("labels", "label", "findinglabels"),
-    "patient": ("patient", "patientid", "subjectid", "subject", "patientkey", "caseid", "case"),
-    "view": ("view", "viewposition", "appa", "projection", "frontallateral"),
-    "age": ("age", "patientage", "ageyears", "ageinyears"),
-    "sex": ("sex", "patientsex", "patientgender", "gender", "patientsexdicom"),
+    "patient": (
+        *("patient", "patientid", "subjectid", "subject", "patientkey", "patientnumber", "participantid", "pid"),
+        *("caseid", "case", "paciente", "idpaciente", "pacienteid", "patientenid", "patientennummer", "patientin"),
+    ),
+    "view": (
+        *("view", "viewposition", "appa", "projection", "frontallateral", "viewpositiondicom", "proyeccion", "vista"),
+        *("incidence", "projektion", "projecao", "incidencia"),
+    ),
+    "age": ("age", "patientage", "ageyears", "ageinyears", "edad", "alter", "idade", "agedupatient"),
+    "sex": (
+        *("sex", "patientsex", "patientgender", "gender", "patientsexdicom", "sexo", "genero", "geschlecht", "sexe"),
+        "sesso",
+    ),
     "split": ("split",),
 }
+# Columns that list labels where no column is called like one, and none is called labels.
+_LISTS: Final = (
+    *("finding", "findings", "diagnosis", "class", "classname", "etiqueta", "etiquetas", "diagnostico", "diagnose"),
+    *("diagnostic", "befund"),
+)
+# Columns of boxes, by the same form of their names: a table with one of these sets draws, and boxes are not read of it.
+_BOXES: Final = (
+    *(("xmin", "ymin", "xmax", "ymax"), ("x0", "y0", "x1", "y1"), ("x1", "y1", "x2", "y2"), ("bbox",)),
+    *(("x", "y", "width", "height"), ("x", "y", "w", "h"), ("bboxx", "y", "w", "h"), ("boundingbox",)),
+)
 _VALUES: Final[dict[str, State | None]] = {
     "": None,
     "-1": None,
@@ -70,6 +87,9 @@ _VALUES: Final[dict[str, State | None]] = {
     "0.0": State.ABSENT,
     "1": State.PRESENT,
     "1.0": State.PRESENT,
+    **dict.fromkeys(("nan", "na", "n/a", "none", "null", "-1,0"), None),  # pandas, R, spreadsheets
+    **dict.fromkeys(("false", "no", "0,0", "absent", "negative"), State.ABSENT),
+    **dict.fromkeys(("true", "yes", "1,0", "present", "positive"), State.PRESENT),
 }
 _SPLITS = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "validation": Split.VAL, "test": Split.TEST}
 
@@ -81,11 +101,18 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
     """
     classes = ClassMap.of(names)
     path = _table(require_folder(root))
-    header = header_of(path)
+    header = header_of(path, own=True)
     facts = {key: _called(header, names_of) for key, names_of in _COLUMNS.items()}
     of_facts = {name for names_of in facts.values() for name in names_of}
     labels = {name: meant for name in header if name not in of_facts and (meant := classes.look_up(name)) is not None}
     labels = {name: label for name, label in labels.items() if label != SKIP}
+    if not labels and not facts["labels"]:
+        facts["labels"] = _called(header, _LISTS)
+    bare = {_bare(name) for name in header}
+    boxes = next((names_of for names_of in _BOXES if bare.issuperset(names_of)), None)
+    if boxes:
+        reason = f"it has columns of boxes ({', '.join(boxes)}), which are not read of a table"
+        raise DatasetError("DATASET_COLUMNS", path, reason, advice="convert it to COCO, or drop these columns")
     if not facts["image"]:
         raise DatasetError("DATASET_COLUMNS", path, f"no column image or path (found: {', '.join(header)})")
     if not labels and not facts["labels"]:
@@ -93,7 +120,8 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             "DATASET_COLUMNS", path, f"no column labels, or of a known label (found: {', '.join(header)})"
         )
     films = _Films(root)
-    for line, row in read_rows(path, (*labels, *(names_of[0] for names_of in facts.values() if names_of))):
+    needed = (*labels, *(names_of[0] for names_of in facts.values() if names_of))
+    for line, row in read_rows(path, needed, own=True):
         value = {key: _first(row, columns) for key, columns in facts.items()}
         if not value["image"]:
             raise refuse_row(path, line, f"{facts['image'][0]} is empty")
@@ -122,8 +150,13 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
 
 def _called(header: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the columns that are called by one of ``names``, in the order of those."""
-    bare = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(header)}
+    bare = {_bare(name): name for name in reversed(header)}
     return [bare[name] for name in names if name in bare]
+
+
+def _bare(name: str) -> str:
+    """Return a column's name in small letters without accents and signs."""
+    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", name).lower())
 
 
 def _first(row: Row, columns: Sequence[str]) -> str:
@@ -152,9 +185,10 @@ def _table(root: Path) -> Path:
 def _reading(path: Path, line: int, columns: Mapping[str, str], listed: str, classes: ClassMap) -> Reading:
     states: dict[str, State] = {}
     for label, value in columns.items():
-        if value.strip() not in _VALUES:
+        said = value.strip().lower()
+        if said not in _VALUES:
             raise refuse_row(path, line, f"{label} is {value!r}, not 1, 0, -1 or empty")
-        state = _VALUES[value.strip()]
+        state = _VALUES[said]
         if state is not None and states.get(label) is not State.PRESENT:
             states[label] = state
     for word in _words(listed):

@@ -51,6 +51,7 @@ _SHAPES: Final = {
     "line": 2,
     "linestrip": 2,
     "oriented_rectangle": 3,
+    "rotation": 3,  # X-AnyLabeling's word for it
 }
 
 
@@ -148,7 +149,7 @@ def _annotated(value: Mapping[str, Any], path: Path, folder: Path, classes: Clas
         raise DatasetError("DATASET_FORMAT", path, "no imagePath, or flags or lungspot that are not mappings")
     ours = case_json is not None
     drawn = [_mark(shape, f"{path}: shapes[{row}]", classes, ours=ours) for row, shape in enumerate(value["shapes"])]
-    states, done, nothing = flagged(flags, f"{path}: flags", classes, ours=ours)
+    states, done, nothing = flagged(flags, f"{path}: flags", classes, drawn, ours=ours)
     marks, normal = settled(drawn, [READER] * nothing)
     return AnnotatedImage(
         film,

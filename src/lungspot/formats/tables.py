@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -14,15 +15,11 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from lungspot.errors import DatasetError
-from lungspot.images import Sex, View
 
 __all__ = [
     "Row",
-    "age_in_years",
     "header_of",
     "open_text",
-    "parse_sex",
-    "parse_view",
     "read_lines",
     "read_list",
     "read_object",
@@ -34,38 +31,9 @@ __all__ = [
 
 Row = Mapping[str, str]
 
-# NIH 2017 writes 058Y, 013M (months), 005D (days); v2020 and others write 58.
-_AGE = re.compile(r"0*(\d+(?:\.\d+)?)([YMWD]?)\Z")
-_YEARS = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
-_OLDEST = 120.0
-_WORDS_OF_AGE = re.compile(r"\s*(?:years?|yrs?|y/?o|años?|ans|jahre)(?:\s+old)?\s*\Z", re.IGNORECASE)
-_SEXES: Final[dict[str, Sex]] = {
-    **dict.fromkeys(("f", "female", "woman", "mujer", "femenino", "femme", "féminin", "weiblich"), Sex.FEMALE),
-    **dict.fromkeys(("m", "male", "man", "hombre", "masculino", "homme", "masculin", "männlich"), Sex.MALE),
-    **dict.fromkeys(("o", "other"), Sex.OTHER),
-}
-_FRONTS: Final[dict[View, tuple[str, ...]]] = {
-    View.PA: ("pa", "posteroanterior", "postero anterior", "posterior anterior"),
-    View.AP: ("ap", "anteroposterior", "antero posterior", "anterior posterior"),
-}
-_POSTURES: Final = (
-    "",
-    "erect",
-    "upright",
-    "standing",
-    "sitting",
-    "semi erect",
-    "supine",
-    "portable",
-    "horizontal",
-    "axial",
-)
-_VIEWS: Final[dict[str, View]] = {
-    f"{word} {posture}".strip(): side for side, words in _FRONTS.items() for word in words for posture in _POSTURES
-} | dict.fromkeys(
-    ("l", "ll", "rl", "lat", "lateral", "left lateral", "right lateral", "lateral left", "lateral right", "ll erect"),
-    View.LATERAL,
-)
+_MARKS: Final = ",;\t|"  # between the values of a row; the one that the header has most
+_SHEET: Final = re.compile(r"sep=(.)\s*\Z")  # a line for Excel before the header
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # a spreadsheet's "Unicode text"
 
 
 def require_file(root: Path, *names: str) -> Path:
@@ -85,17 +53,18 @@ def require_folder(root: Path) -> Path:
 
 
 def read_rows(
-    path: Path, columns: Iterable[str], names: Sequence[str] = (), *, errors: str = "strict"
+    path: Path, columns: Iterable[str], names: Sequence[str] = (), *, errors: str = "strict", own: bool = False
 ) -> Iterator[tuple[int, Row]]:
     """Yield (line number, row) of a CSV file (``.gz`` too) whose header must have ``columns``.
 
-    Values are parted by commas, or as the header is, by semicolons or tabs where it has no comma (spreadsheets).
+    Values are parted as the header is: by commas, semicolons, tabs or bars. Rows without any value are passed over.
     ``names``: what to call the values instead of the header, where a publisher's header cannot be used as it is.
-    ``errors``: what becomes of bytes that are not UTF-8, as ``open`` has it. Column names lose their outer spaces.
+    ``errors``: what becomes of bytes that are not UTF-8, as ``open`` has it. ``own``: a file that people made, so that
+    Windows' own encoding (1252) is one that it may have. Column names lose their outer spaces.
     Raises :class:`DatasetError`: a column is missing, a row is short, the file is not whole.
     """
     try:
-        with open_text(path, errors) as file:
+        with open_text(path, errors, own=own) as file:
             reader = _rows_of(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in header]:
@@ -104,20 +73,21 @@ def read_rows(
             needed = len(names) or max(header.index(name) for name in columns) + 1
             keys = names or header
             for values in reader:
-                if values and len(values) < needed:
+                if not any(values):
+                    continue
+                if len(values) < needed:
                     raise refuse_row(path, reader.line_num, f"{len(values)} values where {needed} are needed")
                 if any("\0" in value for value in values):
                     raise refuse_row(path, reader.line_num, "NUL characters; the file is damaged")
-                if values:
-                    yield reader.line_num, dict(zip(keys, values, strict=False))
+                yield reader.line_num, dict(zip(keys, values, strict=False))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
 
 
-def header_of(path: Path) -> tuple[str, ...]:
-    """Return the column names of a CSV file; raises :class:`DatasetError`."""
+def header_of(path: Path, *, own: bool = False) -> tuple[str, ...]:
+    """Return the column names of a CSV file, ``own`` as in :func:`read_rows`; raises :class:`DatasetError`."""
     try:
-        with open_text(path) as file:
+        with open_text(path, own=own) as file:
             return tuple(name.strip() for name in next(_rows_of(file), []))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole CSV file ({error})") from error
@@ -152,35 +122,36 @@ def refuse_row(path: Path, line: int | str, reason: str) -> DatasetError:
     return DatasetError("DATASET_ROW", f"{path}:{line}", reason)
 
 
-def age_in_years(text: str) -> float | None:
-    """Return years of ``058Y``, ``013M``, ``005D`` or ``58``; None where empty, or older than 120 (NIH has a 411)."""
-    match = _AGE.match(_WORDS_OF_AGE.sub("", text.strip()))
-    years = float(match[1]) / _YEARS[match[2]] if match else None
-    return years if years is not None and years <= _OLDEST else None
+def open_text(path: Path, errors: str = "strict", *, own: bool = False) -> IO[str]:
+    """Open a CSV file for reading, ``.gz`` too, in UTF-8 or, with its byte-order mark, UTF-16; ``own`` as above."""
+    packed = path.suffix == ".gz"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        start = file.read(2)
+        file.seek(0)
+        encoding = "utf-16" if start in _UTF_16 else "cp1252" if own and not _is_utf_8(file) else "utf-8-sig"
+    if packed:
+        return io.TextIOWrapper(gzip.open(path), encoding=encoding, errors=errors, newline="")
+    return path.open(encoding=encoding, errors=errors, newline="")
 
 
-def parse_sex(text: str) -> Sex:
-    """Return the sex that ``F``, ``m``, ``Female``, ``Mujer`` … mean; a word that is not known is never guessed at."""
-    return _SEXES.get(text.strip().casefold(), Sex.UNKNOWN)
-
-
-def parse_view(text: str) -> View:
-    """Return the view that ``PA``, ``ap``, ``LL``, ``AP_horizontal`` … mean; ``Frontal`` says neither."""
-    return _VIEWS.get(" ".join(re.findall(r"[a-z]+", text.casefold())), View.UNKNOWN)
-
-
-def open_text(path: Path, errors: str = "strict") -> IO[str]:
-    """Open a CSV file for reading, ``.gz`` too; a byte-order mark is passed over."""
-    if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors=errors, newline="")
-    return path.open(encoding="utf-8-sig", errors=errors, newline="")
+def _is_utf_8(file: io.BufferedIOBase | gzip.GzipFile) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            decoder.decode(part)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _rows_of(file: IO[str], *, strict: bool = False) -> Any:  # noqa: ANN401 - csv's reader has no public name
     """Return a reader of rows, parted as the header is."""
     line = file.readline()
-    mark = "," if "," in line else next((mark for mark in ";\t" if mark in line), ",")
-    return csv.reader(itertools.chain([line], file) if line else file, strict=strict, delimiter=mark)
+    told = _SHEET.match(line)
+    mark = told[1] if told else max(_MARKS, key=re.sub(r'"[^"]*"', "", line).count)  # the first of equals
+    lines = file if told or not line else itertools.chain([line], file)
+    return csv.reader(lines, strict=strict, delimiter=mark)
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401

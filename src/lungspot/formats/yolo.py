@@ -42,7 +42,11 @@ from lungspot.images import IMAGE_SUFFIXES, walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
-_PARTS: Final = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "test": Split.TEST}
+_PARTS: Final = {
+    **dict.fromkeys(("train", "obj_train_data", "obj_Train_data"), Split.TRAIN),  # darknet, CVAT's subsets
+    **dict.fromkeys(("val", "valid", "obj_valid_data", "obj_Validation_data"), Split.VAL),
+    **dict.fromkeys(("test", "obj_test_data", "obj_Test_data"), Split.TEST),
+}
 _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
 _NOT_LABELS: Final = ("classes.txt", "requirements.txt")
 
@@ -124,6 +128,7 @@ def annotated_images(root: Path, names: Names = None, films: Path | None = None)
         found.append(AnnotatedImage(name, size, marks, facts=_facts(name), where=str(path), normal=normal))
     _refuse_orphans(root, {*seen, *(Path(annotated.where) for annotated in found)})
     lines.tell_unused()
+    lines.refuse_corners()
     if not found:
         raise DatasetError("DATASET_INCOMPLETE", folder, f"no films ({' '.join(IMAGE_SUFFIXES)})")
     return found
@@ -159,7 +164,7 @@ def _facts(name: str) -> dict[str, Any]:
     parts = Path(name).with_suffix("").parts
     split = next((_PARTS[part] for part in parts[:-1] if part in _PARTS), None)
     return {
-        "id": "/".join(part for part in parts[:-1] if part != "images") + "/" * (len(parts) > 1) + parts[-1],
+        "id": "/".join((*(part for part in parts[:-1] if part != "images"), parts[-1])),
         "split": split,
     }
 
@@ -172,6 +177,8 @@ class _Lines:
     ) -> None:
         self._names, self._classes, self._keypoints, self._ours = names, classes, keypoints, ours
         self._used: set[int] = set()
+        self._leaving: list[str] = []
+        self._all_fit_as_corners = True
 
     def marks(self, path: Path, size: Frame | None) -> list[Mark]:
         """Return the boxes of a label file in pixels; raises :class:`DatasetError`."""
@@ -179,8 +186,16 @@ class _Lines:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, ValueError) as error:
             raise DatasetError("NOT_READABLE", path, str(error)) from error
-        words = ((f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip())
-        return [self._mark(found, size, where) for where, found in words]
+        found = [(f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+        tracked = any(_ends_in_a_track(words) and float(words[-1]) > 1 for _, words in found)
+        return [self._mark(words, size, where, tracked=tracked) for where, words in found]
+
+    def refuse_corners(self) -> None:
+        """Refuse files whose boxes leave their films as centre and size, and all fit as corners."""
+        if self._leaving and self._all_fit_as_corners:
+            reason = f"{len(self._leaving)} boxes leave their films as centre and size, and all fit as x0 y0 x1 y1"
+            advice = "write centre x, centre y, width, height"
+            raise DatasetError("DATASET_ROW", self._leaving[0], reason, advice=advice)
 
     def tell_unused(self) -> None:
         """Tell the class map which classes nothing used, where the files are a stranger's."""
@@ -188,11 +203,13 @@ class _Lines:
             if number not in self._used and not self._ours:
                 self._classes.unused(name)
 
-    def _mark(self, words: Sequence[str], size: Frame | None, where: str) -> Mark:
+    def _mark(self, words: Sequence[str], size: Frame | None, where: str, *, tracked: bool) -> Mark:
         try:
             values = [float(word) for word in words]
         except ValueError as error:
             raise DatasetError("DATASET_ROW", where, f"{' '.join(words)[:80]!r} are not numbers") from error
+        if tracked and _ends_in_a_track(words):
+            words, values = words[:-1], values[:-1]
         box, polygon, score = self._parts(words, values, where)
         if not all(math.isfinite(value) and -_SLACK <= value <= 1 + _SLACK for value in (*box, *polygon, score or 0)):
             raise DatasetError("DATASET_ROW", where, "numbers outside 0 to 1: pixels, or not a number")
@@ -205,9 +222,8 @@ class _Lines:
         else:
             x, y, width, height = box
             corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-            if min(corners) < -_SLACK or max(corners) > 1 + _SLACK:
-                reason = "the box leaves the film: are these corners (x0 y0 x1 y1), not centre and size?"
-                raise DatasetError("DATASET_ROW", where, reason)
+            self._leaving += [] if _on_film(box) else [where]
+            self._all_fit_as_corners &= x < width and y < height
         return Mark(label, stated_box(corners, where).scale(size.width, size.height), score=score)
 
     def _parts(
@@ -247,6 +263,11 @@ class _Lines:
             reason = f"class {word} of {len(self._names)} classes has no name"
             raise DatasetError("UNKNOWN_LABEL", where, reason, advice=advice)
         return self._classes.meaning(str(number), where, ours=self._ours)
+
+
+def _ends_in_a_track(words: Sequence[str]) -> bool:
+    """Say whether a line has the form of a polygon with its score and a track, a whole number, behind it."""
+    return len(words) >= 9 and len(words) % 2 == 1 and words[-1].isdecimal()
 
 
 def _on_film(box: Sequence[float]) -> bool:
