@@ -218,6 +218,7 @@ IN_THE_BASE_INSTALL = [
     ("data pool coco SET -o out --label edema", 0, "1 edema"),
     ("data collect out -o back", 3, "out"),
     ("eval SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
+    ("calibrate SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
     ("serve --port 0", 4, "lungspot[serve]"),
     ("train -o run", 4, "lungspot[train]"),
     ("train-gate -o gate.npz", 4, "lungspot[train]"),

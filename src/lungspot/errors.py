@@ -64,9 +64,13 @@ CODES: Final[dict[str, str]] = {
     "DATASET_COLUMNS": "use the publisher's file unchanged, or name its columns",
     "DATASET_ROW": "correct or remove the row",
     "DATASET_LEAK": "split again by patient: `lungspot data split`",
+    "TOO_FEW": "add films whose truth is known, or ask for less (--goal)",
+    "NOT_REACHED": "ask for less (--goal), match boxes less strictly (--iou), or predict again with --min-score 0.01",
     # ModelError
     "MODEL_HASH": "install lungspot again, or give the model that belongs to this hash",
     "MODEL_FORMAT": "export again with `lungspot export`",
+    "SITE_FORMAT": "make the site file again with `lungspot calibrate`",
+    "SITE_MODEL": "calibrate with this model, or give the model that the site file was made for",
     "MODEL_MISSING": "install lungspot again, or give a model file with --model",
     "MODEL_NUMERIC": "report the film: the network gave a value that is not a number",
     # SetupError

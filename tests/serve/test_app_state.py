@@ -1,9 +1,11 @@
 import asyncio
+import json
 
 import pytest
 
 from lungspot.detect import load_detector
-from lungspot.errors import RequestError
+from lungspot.errors import ModelError, RequestError
+from lungspot.serve import serve
 from lungspot.serve.app_state import AppState
 from lungspot.serve.exports import bytes_of
 from lungspot.serve.metrics import Metrics
@@ -87,3 +89,40 @@ def test_films_are_refused_while_the_queue_is_full_or_the_server_stops(store, mo
     assert asked(store, model_file, queue=1) == "1 films wait; 1 may"
     assert asked(store, model_file, queue=2) is None
     assert asked(store, model_file, stopping=True) == "the server is stopping"
+
+
+def test_results_keep_the_site_that_judged_them(start, model_file, picture, tmp_path):
+    """A server with a site's thresholds says so; one without them, later, says it of the films of before alone."""
+    sha256 = load_detector(model_file).sha256
+    level = {"probability": {"curve": {"a": 1.0, "b": -1.0}}, "points": {"balanced": {"threshold": 0.45}}}
+    site = {
+        "schema": "lungspot-site/1",
+        "name": "St. E",
+        "made": "2026-11-29",
+        "model": {"sha256": sha256},
+        "films": {"used": 400},
+        "labels": {"effusion": {"film": level}},
+        "prediction_sets": {"coverage": 90, "groups": {}},
+    }
+    (tmp_path / "site.json").write_text(json.dumps(site))
+    here = start("--site", tmp_path / "site.json")
+    about = here.get("/v1/model").json
+    assert (about["site"]["name"], about["sha256"]) == ("St. E", sha256)
+    (first,) = here.read(("a.png", picture(91)))
+    assert first["result"]["site"]["name"] == "St. E"
+    assert first["image_thresholds"]["effusion"]["balanced"] == 0.45
+    here.stop()
+    plain = start(data=here.data)
+    again = plain.whole(first["id"])
+    assert (again["result"], again["image_thresholds"]) == (first["result"], first["image_thresholds"])
+    assert plain.get("/v1/model").json["site"] is None
+    (second,) = plain.read(("b.png", picture(92)))
+    assert second["result"]["site"] is None
+    assert second["result"]["model"] == first["result"]["model"]
+    assert second["image_thresholds"]["effusion"]["balanced"] == 0.5
+
+
+def test_a_server_does_not_start_with_another_models_site(model_file, tmp_path):
+    (tmp_path / "site.json").write_text("{}")
+    with pytest.raises(ModelError, match="SITE_FORMAT"):
+        serve(Settings(tmp_path / "data", port=0, model=str(model_file), site=tmp_path / "site.json"))

@@ -1,35 +1,13 @@
 import dataclasses
 
 import numpy as np
-import pytest
-from sklearn.linear_model import LogisticRegression
 
-from lungspot.detect import OPERATING_POINTS, ModelCard, Platt
+from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.formats.case import Split
-from lungspot.train.calibrate import _film_thresholds, _ordered, fit, platt
+from lungspot.train.calibrate import _film_thresholds, _ordered, fit
 from lungspot.train.data import Film
 from lungspot.train.loss import ABSENT, BOXED, PRESENT
 from lungspot.train.validate import Found, Predictions
-
-
-def test_platt_as_logistic_regression():
-    rng = np.random.default_rng(0)
-    scores = rng.random(4000)
-    x = np.log(scores / (1 - scores))
-    positive = rng.random(4000) < 1 / (1 + np.exp(-(0.6 * x - 1)))
-    found = platt(scores, positive)
-    reference = LogisticRegression(C=1e6).fit(x[:, None], positive)
-    assert found.a == pytest.approx(float(reference.coef_[0, 0]), abs=0.01)
-    assert found.b == pytest.approx(float(reference.intercept_[0]), abs=0.01)
-
-
-@pytest.mark.parametrize("positive", [[True, True], [False, False]])
-def test_platt_of_one_class_changes_nothing(positive):
-    assert platt(np.array([0.2, 0.8]), np.array(positive)) == Platt(1.0, 0.0)
-
-
-def test_platt_never_turns_scores_around():
-    assert platt(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False])).a > 0
 
 
 def predictions(fused):

@@ -13,6 +13,7 @@ import typer
 
 from lungspot import BANNER, __version__
 from lungspot.cli import (
+    calibrate,
     convert,
     data,
     deidentify,
@@ -42,6 +43,7 @@ app.command("detect")(detect.detect)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("eval")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("deidentify")(deidentify.deidentify)

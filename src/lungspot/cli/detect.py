@@ -14,6 +14,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
+from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.outputs import writing
 
@@ -71,6 +72,7 @@ def detect(
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    site: SiteFile = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
 ) -> None:
@@ -79,7 +81,7 @@ def detect(
     A table on a terminal, one JSON document a line in a pipe. Results come in the order of the films; a film that
     cannot be read or judged is named on stderr and does not stop the rest.
     """
-    from lungspot.detect import OPERATING_POINTS, load_detector
+    from lungspot.detect import OPERATING_POINTS
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
     from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom
@@ -99,7 +101,7 @@ def detect(
     known = {} if reviews is None else _reviews_in(reviews)
     forms = _Forms(kinds, out, sources, looks, known, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
-    detector = load_detector(model, threads=2 if len(sources) == 1 else 1)
+    detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, require_one_of, say
+from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, say
 from lungspot.cli.data_options import Classes
-from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, say_classes
+from lungspot.cli.data_sources import class_map_of, label_ids
+from lungspot.cli.truth_options import source_of, truth_cases
 from lungspot.errors import DatasetError, LungspotError, printable
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
     from lungspot.evaluate import Pair, ScoreLimits, Summary
-    from lungspot.formats import Case, ClassMap
 
 __all__ = ["evaluate"]
 
@@ -92,10 +92,10 @@ def evaluate(
         raise typer.BadParameter(
             f"{', '.join(sorted(unknown))}: give some of {', '.join(_DIVISIONS)}", param_hint="--by"
         )
-    name, root = _source(truth)
+    name, root = source_of(truth)
     outputs = _outputs(out, [root, predicted, other, splits], overwrite=overwrite)
     classes = class_map_of(class_map)
-    cases = _cases(name, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
+    cases = truth_cases(name, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
     persons = predicted == _READERS or predicted.startswith("reader:")
     if persons and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
@@ -164,43 +164,6 @@ def _say_summary(summary: Summary, out: Path, films: int, refused: int, *, quiet
         for line in notes(summary.document):
             say(printable(f"lungspot: {line}"))
         say(printable(f"lungspot: {out / 'report.html'}"))
-
-
-def _source(truth: str) -> tuple[str, Path]:
-    """Return the dataset's or format's name and its folder; a bare path is COCO."""
-    name, colon, root = truth.partition(":")
-    if colon and root and name.isidentifier():
-        return name, Path(root)
-    return "coco", Path(truth)
-
-
-def _cases(
-    name: str,
-    root: Path,
-    splits: Path | None,
-    split: str | None,
-    classes: ClassMap,
-    *,
-    looked_for_all: bool,
-    quiet: bool,
-) -> list[Case]:
-    from lungspot.evaluate import exhaustive
-
-    if name == "coco" and splits is None:
-        from lungspot.datasets import merge
-        from lungspot.formats import coco
-
-        cases = merge(coco.read(root, need_films=False, names=classes))  # boxes can be judged where the films are not
-    else:
-        cases = cases_of(name, root, splits, merged=True, classes=classes)
-    if not quiet:
-        say_classes(classes)
-    if split is not None:
-        require_one_of(split, ("train", "val", "test"), "--split")
-        cases = [case for case in cases if case.split == split]
-    if not cases:
-        raise DatasetError("DATASET_INCOMPLETE", root, "no film to judge on", advice="give another --split or --splits")
-    return exhaustive(cases) if looked_for_all else cases
 
 
 def _say_problems(problems: Sequence[LungspotError], *, quiet: bool) -> None:

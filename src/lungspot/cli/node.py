@@ -14,6 +14,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import emit, require_one_of
 from lungspot.cli.service_options import LogJson, LogLevel
+from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.extras import extra
 from lungspot.logs import service_log
 from lungspot.outputs import writing
@@ -60,6 +61,7 @@ def node(
         bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
     ] = False,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    site: SiteFile = None,
     max_associations: Annotated[int, typer.Option(help="Associations at once.", min=1, max=200)] = 16,
     max_mib: Annotated[int, typer.Option(help="The largest data set that is taken, in MiB.", min=1)] = 128,
     idle: Annotated[float, typer.Option(help="Seconds after which a silent association ends.", min=1, max=3600)] = 30,
@@ -101,7 +103,7 @@ def node(
         raise InputError("BAD_VALUE", None, "half of TLS", advice="give --tls-cert and --tls-key")
     if once and from_dicomweb is None:
         raise InputError("BAD_VALUE", "--once", "there is nothing to fetch", advice="give --from-dicomweb")
-    from lungspot.detect import OPERATING_POINTS, load_detector
+    from lungspot.detect import OPERATING_POINTS
     from lungspot.report import SR_CLASSES
 
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
@@ -118,7 +120,7 @@ def node(
         every=every,
         once=once,
         results=room.ResultOptions(
-            _kinds(formats), sr_class, operating_point, min_score, load_detector(model), experimental
+            _kinds(formats), sr_class, operating_point, min_score, detector_of(model, site), experimental
         ),
         limits=room.NetworkLimits(
             associations=max_associations,

@@ -11,6 +11,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import require_one_of, say
+from lungspot.cli.site_option import SiteFile
 from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.logs import LEVELS, service_log
@@ -37,6 +38,7 @@ def serve(
         bool, typer.Option("--keep-identifiers", help="Keep file names, patient names and ids, and the files.")
     ] = False,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    site: SiteFile = None,
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
@@ -63,6 +65,7 @@ def serve(
             allow_hosts=tuple(allow_host or ()),
             keep_identifiers=keep_identifiers,
             model=model,
+            site=site,
             workers=workers,
             queue=queue,
             upload_bytes=max_upload << 20,

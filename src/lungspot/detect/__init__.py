@@ -1,6 +1,7 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
 from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, left_side, organ_box
+from lungspot.detect.calibration import Curve, Knots, Platt, calibrate, compose
 from lungspot.detect.card import (
     METADATA_KEY,
     OPERATING_POINTS,
@@ -8,14 +9,13 @@ from lungspot.detect.card import (
     GateCard,
     ModelCard,
     PlaceRule,
-    Platt,
     SecondLook,
     Standing,
     Thresholds,
 )
 from lungspot.detect.compact import compact_features
 from lungspot.detect.correction import Correction
-from lungspot.detect.decode import calibrate, decode, side_and_zone, sided
+from lungspot.detect.decode import decode, side_and_zone, sided
 from lungspot.detect.detector import Detector, Raw, load_detector
 from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
@@ -25,6 +25,7 @@ from lungspot.detect.points import at_point, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import Session
+from lungspot.detect.site_mark import SiteMark
 
 __all__ = [
     "INPUT",
@@ -34,9 +35,11 @@ __all__ = [
     "Anatomy",
     "AnatomyCard",
     "Correction",
+    "Curve",
     "Detector",
     "GateCard",
     "GateResult",
+    "Knots",
     "ModelCard",
     "ModelFile",
     "Names",
@@ -47,6 +50,7 @@ __all__ = [
     "Raw",
     "SecondLook",
     "Session",
+    "SiteMark",
     "Standing",
     "Thresholds",
     "anatomy",
@@ -54,6 +58,7 @@ __all__ = [
     "calibrate",
     "cardiothoracic_ratio",
     "compact_features",
+    "compose",
     "confine",
     "decode",
     "examine",

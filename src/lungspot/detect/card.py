@@ -17,7 +17,9 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lungspot import BANNER
+from lungspot.detect.calibration import Curve, Knots, Platt
 from lungspot.detect.positions import Positions
+from lungspot.detect.site_mark import SiteMark
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
@@ -28,7 +30,6 @@ __all__ = [
     "GateCard",
     "ModelCard",
     "PlaceRule",
-    "Platt",
     "SecondLook",
     "Standing",
     "Thresholds",
@@ -46,19 +47,6 @@ class Standing(StrEnum):
 
     REPORTED = "reported"
     EXPERIMENTAL = "experimental"
-
-
-@dataclass(frozen=True, slots=True)
-class Platt:
-    """A calibration: probability = sigmoid(a * logit(score) + b); the identity where a = 1 and b = 0."""
-
-    a: float = 1.0
-    b: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse maps that do not rise: the order of scores must survive calibration."""
-        if not (math.isfinite(self.a) and math.isfinite(self.b) and self.a > 0):
-            raise InputError("BAD_VALUE", None, f"a calibration of a = {self.a}, b = {self.b}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +163,8 @@ class ModelCard:
     card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may
     lie; those of a label without may lie anywhere. ``second_look``: which
     parts of a film are looked at again, and for which labels. ``reliability``: per label, how often a score came true
-    (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people.
+    (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people. ``site``: whose
+    thresholds and probabilities these are, where not the model's own; in no model file.
     """
 
     name: str
@@ -183,8 +172,8 @@ class ModelCard:
     labels: tuple[str, ...]
     input_size: int
     box_fusion: Mapping[str, float] = field(default_factory=dict)
-    box_calibration: Mapping[str, Platt] = field(default_factory=dict)
-    image_calibration: Mapping[str, Platt] = field(default_factory=dict)
+    box_calibration: Mapping[str, Curve] = field(default_factory=dict)
+    image_calibration: Mapping[str, Curve] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, Thresholds]] = field(default_factory=dict)
     nms_iou: float = 0.4
     vote_iou: float = 1.0
@@ -202,6 +191,7 @@ class ModelCard:
     intended_use: str = BANNER
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    site: SiteMark | None = None
 
     def __post_init__(self) -> None:
         """Refuse cards that contradict themselves (``BAD_VALUE``); make the mappings read-only."""
@@ -251,6 +241,11 @@ class ModelCard:
         """The hash of the card's JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    @property
+    def sealed_sha256(self) -> str:
+        """The hash of the card that the model file holds: of this one, but for what a site has put in its place."""
+        return self.sha256 if self.site is None else self.site.card_sha256
+
     def threshold(self, label: str, point: str = "balanced") -> Thresholds:
         """Return the thresholds of one label at an operating point; where the card has none 0.5, kept in order."""
         if (own := self.thresholds.get(point, {}).get(label)) is not None:
@@ -282,8 +277,10 @@ class ModelCard:
                 value["anatomy"] = AnatomyCard(**anatomy)
             if (look := value.get("second_look")) is not None:
                 value["second_look"] = SecondLook(**look)
+            if (site := value.get("site")) is not None:
+                value["site"] = SiteMark(**site)
             for name in ("box_calibration", "image_calibration"):
-                value[name] = {label: Platt(**of) for label, of in value.get(name, {}).items()}
+                value[name] = {label: _curve(of) for label, of in value.get(name, {}).items()}
             value["thresholds"] = {
                 point: {label: Thresholds(**each) for label, each in of.items()}
                 for point, of in value.get("thresholds", {}).items()
@@ -294,6 +291,10 @@ class ModelCard:
             return cls(**value)
         except (LungspotError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError("MODEL_FORMAT", "card", f"the model card is not one ({error})") from error
+
+
+def _curve(value: Mapping[str, Any]) -> Curve:
+    return Knots(**value) if "x" in value else Platt(**value)
 
 
 def _standing(value: str) -> Standing:
@@ -309,9 +310,12 @@ def _freeze(target: object, *names: str) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
-    if isinstance(value, ModelCard | GateCard | AnatomyCard):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Platt | Thresholds | PlaceRule | Positions | SecondLook):
+    if isinstance(value, ModelCard | GateCard | AnatomyCard | SiteMark):
+        plain = {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        if plain.get("site", "") is None:  # as cards are in model files, which know no site
+            del plain["site"]
+        return plain
+    if isinstance(value, Platt | Knots | Thresholds | PlaceRule | Positions | SecondLook):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

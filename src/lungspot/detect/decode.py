@@ -1,7 +1,7 @@
 """From the network's numbers to a reading: fused, calibrated, thinned out, in pixels of the original film.
 
 A box's score is its class score times the film's probability to a power that the card gives per label; both this and
-the film's probability are then calibrated (Platt). Sides are the patient's: the left of the picture is the patient's
+the film's probability are then calibrated. Sides are the patient's: the left of the picture is the patient's
 right. Side and zone follow from where a box's centre lies among the lungs, or on the film where its lungs are not
 known; a heart has neither. A box of a lung finding is cut to where lungs are, and dropped where it mostly lies
 elsewhere (:mod:`.positions`).
@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.card import ModelCard, Platt
+from lungspot.detect.calibration import calibrate
+from lungspot.detect.card import ModelCard
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
 from lungspot.detect.nms import nms_with_voting
@@ -24,7 +25,7 @@ from lungspot.detect.positions import confine
 from lungspot.findings import Box, Finding, Frame, Reading, Side, Zone, enclosing, taxonomy
 from lungspot.images import Placement
 
-__all__ = ["calibrate", "decode", "side_and_zone", "sided"]
+__all__ = ["decode", "side_and_zone", "sided"]
 
 _SMALLEST = 2.0  # pixels of the original film that a box must have each way
 _TOP, _BASE = 0.10, 0.82  # where apices and bases lie on an upright film, as fractions of its height
@@ -78,15 +79,6 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     boxed.sort(key=lambda finding: -(finding.score or 0.0))  # stable: equal scores keep the card's order
     states = states_of(card, boxed, whole, point)
     return Reading(f"{card.name} {card.version}", (*boxed, *whole), states, placement.source)
-
-
-def calibrate(scores: NDArray[np.floating], platt: Platt | None) -> NDArray[np.float64]:
-    """Return scores, 0 to 1, as calibrated probabilities; unchanged where there is no calibration."""
-    values = np.clip(np.asarray(scores, dtype=np.float64), 0, 1)
-    if platt is None:
-        return values
-    inner = np.clip(values, 1e-7, 1 - 1e-7)
-    return np.asarray(1 / (1 + np.exp(-(platt.a * np.log(inner / (1 - inner)) + platt.b))), dtype=np.float64)
 
 
 def side_and_zone(

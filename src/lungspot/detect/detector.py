@@ -52,6 +52,10 @@ class Detector:
         self.sha256 = sha256
         self.runtime = session.runtime
 
+    def with_card(self, card: ModelCard) -> Detector:
+        """Return the same network with another card: a site's thresholds in place of the model's own."""
+        return Detector(self._session, card, self.sha256, self._where)
+
     def run(self, tensor: Array) -> Raw:
         """Return what the network says about ``tensor``, float32, shape (1, 1, size, size), 0 to 1.
 

@@ -3,6 +3,7 @@
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import auroc, reliability
 from lungspot.evaluate.detection import Judged, average_precision, judge
+from lungspot.evaluate.fits import fit_isotonic, fit_platt
 from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
 from lungspot.evaluate.matched import FilmBoxes, Matched, Pair, ScoreLimits, tabulate, tabulate_arrays
@@ -17,8 +18,9 @@ from lungspot.evaluate.measure import (
     select_films,
     values,
 )
-from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, people
+from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, pair_up, people
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of
+from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.evaluate.shortcuts import linear_probe, shortcuts
 from lungspot.evaluate.summary import EvaluationSettings, Summary, notes, summarise
@@ -34,6 +36,7 @@ __all__ = [
     "Matched",
     "Pair",
     "Paired",
+    "Predicted",
     "ScoreLimits",
     "Summary",
     "Value",
@@ -47,6 +50,8 @@ __all__ = [
     "counts",
     "exhaustive",
     "figure_of",
+    "fit_isotonic",
+    "fit_platt",
     "folder_of",
     "interval",
     "judge",
@@ -58,8 +63,10 @@ __all__ = [
     "notes",
     "only_labels",
     "pair_files",
+    "pair_up",
     "people",
     "permutation_weights",
+    "read_predicted",
     "reliability",
     "select_films",
     "shortcuts",

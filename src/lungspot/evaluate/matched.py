@@ -121,6 +121,20 @@ class Matched:
         """(F,) whether somebody looked for the label."""
         return np.asarray(self.state != UNKNOWN, dtype=np.bool_)
 
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """(F,) whether the film shows the label."""
+        return np.asarray(self.state >= PRESENT, dtype=np.bool_)
+
+    def hits(self, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return at a threshold of :data:`IOUS` which found boxes are right, (K,), and which one takes each true box.
+
+        The second, (M,), is -1 for a true box that no found box hits. As the best score chooses first, leaving out the
+        boxes below any score changes nothing of what stays.
+        """
+        row = level(iou)
+        return self.right[row], self.taken_by[row]
+
 
 def level(iou: float) -> int:
     """Return the index of a threshold in :data:`IOUS`; raises ``BAD_VALUE``."""

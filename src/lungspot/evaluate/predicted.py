@@ -30,7 +30,8 @@ class Predicted:
     """One film's prediction: the film as the file names it, and what was found on it; None where it was not assessed.
 
     ``limits``: by label, from which score a box and a film count as positive, where the file says so. ``where``: file
-    and row, for errors. ``reasons``: why the film was not assessed.
+    and row, for errors. ``reasons``: why the film was not assessed. ``by``: which model said it, as ``lungspot/1`` has
+    it, and the site whose thresholds it used; None where the file does not say.
     """
 
     film: str
@@ -39,6 +40,7 @@ class Predicted:
     limits: Mapping[str, ScoreLimits] = field(default_factory=dict)
     agreement: tuple[Mapping[str, float], ...] = ()
     reasons: tuple[str, ...] = ()
+    by: Mapping[str, Any] | None = None
 
 
 def read_predicted(
@@ -141,7 +143,14 @@ def _document(value: object, where: str) -> Predicted:
         raise DatasetError(
             "DATASET_ROW", where, f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
         ) from error
-    return Predicted(film, where, reading, limits, agreement if len(agreement) == len(boxes) else ())
+    return Predicted(film, where, reading, limits, agreement if len(agreement) == len(boxes) else (), by=_by(value))
+
+
+def _by(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    model, site = value.get("model"), value.get("site")
+    if not isinstance(model, Mapping):
+        return None
+    return {**model, "site": site} if site is not None else dict(model)
 
 
 def _finite(number: object, name: str) -> float:
@@ -163,7 +172,8 @@ def _finding(row: Mapping[str, Any], score: object, box: object) -> Finding:
         raise InputError("BAD_VALUE", None, f"score {score!r} of {label} is not a number")
     if label not in taxonomy():
         raise InputError("UNKNOWN_LABEL", None, f"no label has the id {label!r}")
-    return Finding(label, None if box is None else Box(*box), float(score))  # type: ignore[misc]
+    where = None if box is None else Box(*box)  # type: ignore[misc]
+    return Finding(label, where, float(score), judged=row.get("judged") is not False)
 
 
 def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str, ...] = ()) -> Reading:

@@ -25,6 +25,7 @@ from lungspot.report.observations import (
 )
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
+from lungspot.report.site_words import thresholds_of
 from lungspot.report.sr_read import StructuredReport, read_sr
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
@@ -84,5 +85,6 @@ __all__ = [
     "statement",
     "statement_to_json",
     "table",
+    "thresholds_of",
     "write",
 ]

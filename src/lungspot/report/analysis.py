@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,16 @@ class Model:
     card: ModelCard
     sha256: str
     runtime: str
+
+    @property
+    def key(self) -> str:
+        """What names it together with the site whose thresholds its card holds: ``SHA256`` or ``SHA256+SITE``."""
+        return self.sha256 if self.card.site is None else f"{self.sha256}+{self.card.site.sha256}"
+
+    @classmethod
+    def of_key(cls, key: str, card: ModelCard, runtime: str) -> Self:
+        """Return the model that a :attr:`key` names."""
+        return cls(card, key.partition("+")[0], runtime)
 
 
 @dataclass(frozen=True, slots=True)

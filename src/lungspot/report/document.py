@@ -13,11 +13,12 @@ from importlib import resources
 from typing import Any
 
 from lungspot import __version__
-from lungspot.detect import Anatomy, Standing, limit_of
+from lungspot.detect import Anatomy, SiteMark, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
 from lungspot.report.observations import Review
-from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
+from lungspot.report.site_words import kept_names
+from lungspot.report.statement import Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
 
 __all__ = ["SCHEMA", "document", "report_to_json", "schema", "statement_to_json"]
@@ -60,6 +61,9 @@ def document(result: Analysis | Refusal, *, language: str = "en", review: Review
     if result.anatomy is not None:
         value["anatomy"] = _anatomy(result.anatomy)
     value["features"] = list(result.features) or None
+    if result.assessed and value["site"] is not None:
+        sets = [{"group": group, "kept": list(kept)} for group, kept in kept_names(result)]
+        value["site"]["prediction_sets"] = sets
     value["operating_point"] = result.point
     value["timing_ms"] = {step: round(each, 1) for step, each in result.timings.items()}
     notices = (*film.notices, *result.notices)
@@ -83,7 +87,8 @@ def statement_to_json(told: Statement) -> dict[str, Any]:
         "said": [_said(each) for each in told.said],
         "experimental": list(told.unsaid),
         "not_looked_for": list(told.not_looked_for),
-        "percentages": PERCENTAGES if told.assessed else None,
+        "percentages": told.percentages if told.assessed else None,
+        "thresholds": told.thresholds,
     }
 
 
@@ -164,6 +169,21 @@ def _finding(result: Analysis, index: int, place: int) -> dict[str, Any]:
     return value
 
 
+def _site(site: SiteMark | None) -> dict[str, Any] | None:
+    if site is None:
+        return None
+    return {
+        "name": site.name,
+        "made": site.made,
+        "films": site.films,
+        "sha256": site.sha256,
+        "thresholds": {label: list(levels) for label, levels in site.thresholds.items()},
+        "probabilities": list(site.probabilities),
+        "coverage": site.coverage,
+        "prediction_sets": [],
+    }
+
+
 def _image_score(result: Analysis, finding: Finding) -> dict[str, Any]:
     return {
         "label": finding.label,
@@ -199,9 +219,10 @@ def _tail(model: Model | None) -> dict[str, Any]:
     who = None
     if model is not None:
         card = model.card
-        who = {"name": card.name, "version": card.version, "sha256": model.sha256, "card_sha256": card.sha256}
+        who = {"name": card.name, "version": card.version, "sha256": model.sha256, "card_sha256": card.sealed_sha256}
     return {
         "model": who,
+        "site": None if model is None else _site(model.card.site),
         "software": {"lungspot": __version__, "onnxruntime": None if model is None else model.runtime},
         "timing_ms": {},
         "warnings": [],

@@ -17,7 +17,7 @@ from lungspot import BANNER, __version__
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
 from lungspot.report.observations import Review, observations
-from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
+from lungspot.report.statement import Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
 from lungspot.report.words import name_of, why
 
@@ -95,7 +95,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
 
 
 def _report(told: Statement, moment: str, observations: list[str]) -> Json:
-    words = [f"{told.headline}.", *told.caveats, *([PERCENTAGES] if told.assessed else []), BANNER]
+    words = [f"{told.headline}.", *told.caveats, *([told.percentages] if told.assessed else []), BANNER]
     report: Json = {
         "resourceType": "DiagnosticReport",
         "status": "preliminary" if told.assessed else "cancelled",
@@ -223,6 +223,8 @@ def _device(result: Analysis | Refusal) -> Json:
         versions.append({"type": {"text": f"model {model.card.name}"}, "value": model.card.version})
         versions.append({"type": {"text": "weights sha256"}, "value": model.sha256})
         versions.append({"type": {"text": "operating point"}, "value": result.point})
+        if (site := model.card.site) is not None:
+            versions.append({"type": {"text": f"site file of {site.name}, sha256"}, "value": site.sha256})
     return device | {"version": versions}
 
 

@@ -20,7 +20,6 @@ from lungspot.images import number_of, table_of, text_of, values_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import Mark, marks_of
 from lungspot.report.source import ReportContext, finish
-from lungspot.report.statement import PERCENTAGES
 
 __all__ = ["make_gsps"]
 
@@ -99,7 +98,7 @@ def _banner(context: ReportContext, result: Analysis) -> pr.TextObject:
     frame = result.radiograph.frame
     name, version = context.model
     words = [said.text for said in context.told.whole_film]
-    words += [f"{BANNER} lungspot, model {name} {version}", " ".join((*context.told.caveats, PERCENTAGES))]
+    words += [f"{BANNER} lungspot, model {name} {version}", " ".join((*context.told.caveats, context.told.percentages))]
     top = (1 - _LINE * len(words)) * frame.height
     return _text("\r\n".join(words), (0.0, max(top, 0.0), float(frame.width), float(frame.height)))
 

@@ -12,7 +12,7 @@ from lungspot.findings import Box, Frame
 from lungspot.images import WARNINGS, draw_sides
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import Mark, edge_letters, marks_of
-from lungspot.report.statement import PERCENTAGES, Statement, statement
+from lungspot.report.statement import Statement, statement
 from lungspot.report.style import film_picture, glow
 from lungspot.report.words import name_of
 
@@ -171,7 +171,7 @@ def _strip(result: Analysis, told: Statement, heated: str | None) -> Iterator[Li
     for notice in (*result.radiograph.notices, *result.notices):
         if notice.code in _SHOWN:
             yield f"Mind: {WARNINGS[notice.code]}", _SMALL, _AMBER
-    notes = [*told.caveats, *([PERCENTAGES] if told.said or told.below else [])]
+    notes = [*told.caveats, *([told.percentages] if told.said or told.below else [])]
     if notes:
         yield " ".join(notes), _SMALL, _MUTED
     shown = f" · heat map of {name_of(heated)}, relative to its peak" if heated and told.assessed else ""

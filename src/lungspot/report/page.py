@@ -25,7 +25,8 @@ from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.observations import Review, observed
-from lungspot.report.statement import EXPERIMENTAL, PERCENTAGES, Said, label_of, statement
+from lungspot.report.site_words import thresholds_of
+from lungspot.report.statement import EXPERIMENTAL, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
 from lungspot.report.text import report_text
 from lungspot.report.words import NOT_TOLD_APART, name_of, percent, place_of
@@ -96,7 +97,7 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
         },
         "heat_of": best,
         "warnings": [f"{WARNINGS[each['code']]} ({each['text']})" for each in value["warnings"]],
-        "notes": [*told.caveats, *([PERCENTAGES] if scores else [])],
+        "notes": [*told.caveats, *([told.percentages] if scores else [])],
         "facts": _facts(value),
         "card": _card(result, value),
     }
@@ -213,6 +214,7 @@ def _card(result: Analysis, value: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("SHA-256", result.model.sha256),
         ("Looks for", ", ".join(map(name_of, card.labels))),
         ("Operating point", result.point),
+        ("Thresholds", thresholds_of(card) or "the model's own"),
         ("Trained on", "; ".join(card.training_data)),
         ("Terms", "; ".join(filter(None, (card.licence, card.terms)))),
         ("Intended use", card.intended_use),

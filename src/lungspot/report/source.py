@@ -251,8 +251,9 @@ def threshold_set(result: Analysis) -> str:
     pairs = ((label, card.threshold(label, result.point)) for label in card.labels)
     limits = {label: [each.box, each.image] for label, each in pairs}
     digest = hashlib.sha256(json.dumps(limits, sort_keys=True).encode()).hexdigest()
+    site = "" if card.site is None else f", of site file sha256 {card.site.sha256[:16]}"
     floor = "" if result.min_score is None else f", boxes from {result.min_score:g}"
-    return f"{result.point}{floor}, sha256 {digest[:16]}"
+    return f"{result.point}{floor}, sha256 {digest[:16]}{site}"
 
 
 def _value(header: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM value has any type

@@ -26,7 +26,7 @@ from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
 from lungspot.report.sr_measurements import measurement_groups, reader_of
-from lungspot.report.statement import PERCENTAGES, Said
+from lungspot.report.statement import Said
 from lungspot.report.words import NOT_ASSESSED, name_of
 
 __all__ = ["make_sr"]
@@ -85,8 +85,15 @@ def _parameters(context: ReportContext) -> list[str]:
     if isinstance(context.result, Refusal):
         return [BANNER]
     model = context.result.model
-    weights, card = f"weights sha256 {model.sha256}", f"card sha256 {model.card.sha256}"
-    return [BANNER, weights, card, f"thresholds {threshold_set(context.result)}", PERCENTAGES, *context.told.caveats]
+    weights, card = f"weights sha256 {model.sha256}", f"card sha256 {model.card.sealed_sha256}"
+    return [
+        BANNER,
+        weights,
+        card,
+        f"thresholds {threshold_set(context.result)}",
+        context.told.percentages,
+        *context.told.caveats,
+    ]
 
 
 def _algorithm(context: ReportContext, parameters: list[str]) -> sr.AlgorithmIdentification:

@@ -13,6 +13,7 @@ from typing import Final
 
 from lungspot.findings import DISEASES, Box, Side, Zone, taxonomy
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.site_words import percentages_of, sets_of, thresholds_of
 from lungspot.report.words import (
     NOT_TOLD_APART,
     joined,
@@ -149,10 +150,12 @@ class Statement:
 
     ``said``: findings that reach their thresholds, most urgent first. ``below``: places that do not, which a lower
     ``min_score`` lets in, best first. ``reasons``: codes, why the film was not assessed; then nothing else is said.
-    ``unsaid``: labels that are looked for and not said, for they are experimental; ``not_looked_for``: those of the ten
-    that the model does not know. ``urgency``: what a worklist sorts by; it orders films, it judges nothing.
-    ``point``: the operating point. ``experimental``: whether experimental labels were asked for.
-    ``tried``: of those that are said, how good they were, in words.
+    ``unsaid``: labels that are looked for and not said, for they are experimental; ``not_looked_for``: those of the
+    ten that the model does not know. ``urgency``: what a worklist sorts by; it orders films, it judges nothing.
+    ``point``: the operating point. ``experimental``: whether experimental labels were asked for. ``tried``: of those
+    that are said, how good they were, in words. ``thresholds``: whose they are, in words, where they are not the
+    model's own; ``sets``: of each group of look-alikes that is said, which names a site's prediction set keeps;
+    ``percentages``: what a percentage is of.
     """
 
     said: tuple[Said, ...] = ()
@@ -164,6 +167,9 @@ class Statement:
     point: str = "balanced"
     experimental: bool = False
     tried: tuple[str, ...] = ()
+    thresholds: str | None = None
+    sets: tuple[str, ...] = ()
+    percentages: str = PERCENTAGES
 
     @property
     def assessed(self) -> bool:
@@ -197,8 +203,8 @@ class Statement:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What was not looked for, and what is not said: a form that leaves them out would claim too much."""
-        found = []
+        """Whose thresholds decide, what was not looked for, what is not said: a form without them claims too much."""
+        found = [*([] if self.thresholds is None else [self.thresholds]), *self.sets]
         if self.not_looked_for:
             found.append(f"Not looked for: {', '.join(map(name_of, self.not_looked_for))}.")
         if self.tried:
@@ -211,7 +217,7 @@ class Statement:
     def text(self) -> str:
         """Everything in words, one sentence a line."""
         lines = [each.text for each in self.said] or [self.headline]
-        numbers = [PERCENTAGES] if self.said else []
+        numbers = [self.percentages] if self.said else []
         return "\n".join([*lines, *self.caveats, *numbers])
 
 
@@ -237,6 +243,9 @@ def statement(result: Analysis | Refusal, *, experimental: bool = False) -> Stat
         point=result.point,
         experimental=experimental,
         tried=tuple(_numbers(result, label) for label in dict.fromkeys(named) if label in tried),
+        thresholds=thresholds_of(result.model.card),
+        sets=sets_of(result, [name.label for each in said for name in each.told], hidden),
+        percentages=percentages_of(result.model.card, PERCENTAGES),
     )
 
 

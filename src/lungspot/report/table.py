@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lungspot.errors import printable
 from lungspot.report.analysis import Analysis
-from lungspot.report.statement import PERCENTAGES, Said, label_of, statement
+from lungspot.report.statement import Said, label_of, statement
 from lungspot.report.style import color_of
 from lungspot.report.words import NOT_TOLD_APART, name_of
 
@@ -31,7 +31,7 @@ def table(result: Analysis, title: str, *, experimental: bool = False) -> Table:
     caption = Text()
     if not told.said:
         caption.append(told.headline + "\n", style="default" if told.assessed else "yellow")
-    notes = [*told.caveats, *([PERCENTAGES] if rows else [])]
+    notes = [*told.caveats, *([told.percentages] if rows else [])]
     caption.append(" ".join(notes), style="dim")
     view = Table(
         title=Text(printable(title), style="bold"),

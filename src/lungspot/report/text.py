@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
+from lungspot.detect import SiteMark
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
 from lungspot.images import View
@@ -112,7 +113,7 @@ def report_text(
         words.comparison(days_earlier),
         tuple(words.regions(result, told, lines, review)),
         tuple(words.impression(told, lines, review)),
-        words.note(lines, review),
+        words.note(lines, review, result.model.card.site),
         words.own["headings"],
         words.measurements(review),
     )
@@ -140,6 +141,8 @@ class _Words:
     def technique(self, result: Analysis, model: str) -> str:
         film = result.radiograph
         words = [self.own["view"][film.view], self.own["point"].format(model=model, point=self._point(result.point))]
+        if (site := result.model.card.site) is not None:
+            words.append(self.own["site"].format(site=_clean(site.name), made=site.made))
         if not result.assessed:
             words = [self.own["view"]["refused"]]
         codes = dict.fromkeys(notice.code for notice in (*film.notices, *result.notices))
@@ -178,9 +181,13 @@ class _Words:
             key = "model" if review is None else "complete" if review.complete else "partial"
             yield own[key].format(point=self._point(told.point))
 
-    def note(self, lines: Iterable[Observation], review: Review | None) -> str:
+    def note(self, lines: Iterable[Observation], review: Review | None, site: SiteMark | None) -> str:
         words = [] if review is None else [_clean(review.note)]
-        words += [] if all(line.judged for line in lines) else [self.own["percentages"]]
+        if not all(line.judged for line in lines):
+            fitted = () if site is None else site.probabilities
+            key = "percentages_of_site" if fitted else "percentages"
+            labels = self.own["list"][0].join(self._name(label) for label in fitted)
+            words.append(self.own[key].format(site="" if site is None else _clean(site.name), labels=labels))
         return " ".join(filter(None, words))
 
     def refused(
@@ -195,7 +202,7 @@ class _Words:
             self.comparison(days_earlier),
             (),
             (words,),
-            self.note((), review),
+            self.note((), review, None),
             self.own["headings"],
             self.measurements(review),
         )

@@ -13,7 +13,7 @@ from lungspot.detect import OPERATING_POINTS, REASONS, ModelCard
 from lungspot.errors import CODES, RequestError
 from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
-from lungspot.report import LANGUAGES, color_of, language_name
+from lungspot.report import LANGUAGES, color_of, language_name, thresholds_of
 from lungspot.serve.answers import Health, ModelAnswer
 from lungspot.serve.app_state import AppState, StateDep
 from lungspot.serve.intake import MOST_PARTS
@@ -42,7 +42,8 @@ def model(app: StateDep) -> dict[str, Any]:
         "name": card.name,
         "version": card.version,
         "sha256": detector.sha256,
-        "card_sha256": card.sha256,
+        "card_sha256": card.sealed_sha256,
+        "site": None if card.site is None else _site(card),
         "software": {"lungspot": __version__, "onnxruntime": detector.runtime},
         "labels": [_label(app, label) for label in card.labels],
         "operating_points": list(OPERATING_POINTS),
@@ -116,6 +117,17 @@ async def metrics(app: StateDep) -> Response:
     """Return the counters and gauges as Prometheus text."""
     app.metrics.waiting.set(app.store.waiting)
     return Response(app.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _site(card: ModelCard) -> dict[str, Any]:
+    site = card.site
+    assert site is not None  # noqa: S101 - as the caller has seen
+    told = {name: _plain(getattr(site, name)) for name in ("name", "made", "films", "sha256", "coverage")}
+    return told | {
+        "thresholds": {label: list(levels) for label, levels in site.thresholds.items()},
+        "probabilities": list(site.probabilities),
+        "words": thresholds_of(card),
+    }
 
 
 def _label(app: AppState, label: str) -> dict[str, Any]:

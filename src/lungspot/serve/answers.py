@@ -378,6 +378,19 @@ class GateAnswer(_Answer):
     tested_on: dict[str, Any]
 
 
+class SiteAnswer(_Answer):
+    """Whose thresholds and probabilities the server judges by, where they are not the model's own."""
+
+    name: str
+    made: str
+    films: int
+    sha256: str
+    coverage: float | None
+    thresholds: dict[str, list[Literal["film", "box"]]]
+    probabilities: list[str]
+    words: str
+
+
 class ModelAnswer(_Marked):
     """``GET /v1/model``: the model's card, limits of the server, and what codes mean in words."""
 
@@ -385,6 +398,7 @@ class ModelAnswer(_Marked):
     version: str
     sha256: str
     card_sha256: str
+    site: SiteAnswer | None
     software: Software
     labels: list[LabelAnswer]
     operating_points: list[Point]

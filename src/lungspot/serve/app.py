@@ -11,11 +11,12 @@ from typing import Final
 from fastapi import FastAPI
 
 from lungspot import BANNER, __version__
+from lungspot.adapt import read_site, with_site
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
 from lungspot.serve import about, page_files, report_routes, review_routes, routes, worklist_routes
-from lungspot.serve.app_state import AppState
+from lungspot.serve.app_state import AppState, model_of
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
 from lungspot.serve.request_guard import RequestGuard
@@ -41,12 +42,14 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             detector = load_detector(settings.model, threads=2 if settings.workers == 1 else 1)
+            if settings.site is not None:
+                detector = with_site(detector, read_site(settings.site))
             store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
         except (LungspotError, OSError) as error:
             app.state.failure = error  # uvicorn tells nobody why a start failed
             raise
         try:
-            store.remember_model(detector.sha256, detector.card.to_json(), detector.runtime)
+            store.remember_model(model_of(detector).key, detector.card.to_json(), detector.runtime)
             if (count := say_anew(store, detector.card)) > 0:
                 _LOG.info("%d films of another version of lungspot are put into words anew", count)
             server = AppState(settings, store, detector, metrics)

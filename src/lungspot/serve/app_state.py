@@ -21,7 +21,7 @@ from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.worklist import row_of
 
-__all__ = ["AppState", "StateDep", "state_of", "unless_deleted"]
+__all__ = ["AppState", "StateDep", "model_of", "state_of", "unless_deleted"]
 
 T = TypeVar("T")
 
@@ -110,13 +110,19 @@ class AppState:
             raise RequestError("NOT_DONE", identifier, f"the film is {row['state']}")
         return row
 
-    def _model(self, sha256: str | None) -> Model:
-        if sha256 is None or sha256 == self.detector.sha256:
-            return Model(self.detector.card, self.detector.sha256, self.detector.runtime)
-        if sha256 not in self._past:
-            row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (sha256,))
-            self._past[sha256] = past_model(row["card"], sha256, row["runtime"], self.detector.card)
-        return self._past[sha256]
+    def _model(self, key: str | None) -> Model:
+        mine = model_of(self.detector)
+        if key is None or key == mine.key:
+            return mine
+        if key not in self._past:
+            row = self.store.one("SELECT card, runtime FROM models WHERE sha256 = ?", (key,))
+            self._past[key] = past_model(row["card"], key, row["runtime"], self.detector.card)
+        return self._past[key]
+
+
+def model_of(detector: Detector) -> Model:
+    """Return who reads films on this server: the network, and whose thresholds."""
+    return Model(detector.card, detector.sha256, detector.runtime)
 
 
 def state_of(request: Request) -> AppState:

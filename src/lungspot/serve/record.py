@@ -162,8 +162,8 @@ def refusal_of(record: Mapping[str, Any], name: str) -> Refusal | None:
     return Refusal(name, FilmError(code, name, said["reason"], advice=said["advice"]), record.get("made"))
 
 
-def past_model(card: str, sha256: str, runtime: str, today: ModelCard) -> Model:
-    """Return the model of a result that was made earlier, from its card's JSON text.
+def past_model(card: str, key: str, runtime: str, today: ModelCard) -> Model:
+    """Return the model of a result that was made earlier, from its card's JSON text; ``key``: as ``Model.key`` has it.
 
     Two things that cards of 0.1 lack are mended. Thresholds out of order, which a card's constructor refuses: the
     sensitive one is lowered to the balanced one, the specific one raised. And standings: where no label was ever judged
@@ -183,7 +183,7 @@ def past_model(card: str, sha256: str, runtime: str, today: ModelCard) -> Model:
     if not found.standing:
         judged = {label: standing for label, standing in today.standing.items() if label in found.labels}
         found = replace(found, standing=judged)
-    return Model(found, sha256, runtime)
+    return Model.of_key(key, found, runtime)
 
 
 def _anatomy_to_json(seen: Anatomy) -> dict[str, Any]:

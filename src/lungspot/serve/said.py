@@ -63,7 +63,7 @@ def columns_of(result: Analysis | Refusal) -> dict[str, Any]:
         "width": result.radiograph.frame.width,
         "height": result.radiograph.frame.height,
         "view": str(result.radiograph.view),
-        "model": result.model.sha256,
+        "model": result.model.key,
         "said_by": __version__,
     }
 

@@ -17,8 +17,9 @@ class Settings:
 
     ``data``: the folder of the database and the films. ``port`` 0: any free one. ``token``: what every request must
     show; without one the server may listen on this machine only. ``allow_hosts``: names under which browsers may reach
-    it, besides ``localhost`` and IP addresses. ``workers``: films read at once. ``queue``: films that may wait.
-    ``upload_bytes``: the most that one request may bring. ``least_free``: bytes of disk that are never filled.
+    it, besides ``localhost`` and IP addresses. ``site``: a site file, whose thresholds films are judged by.
+    ``workers``: films read at once. ``queue``: films that may wait. ``upload_bytes``: the most that one request may
+    bring. ``least_free``: bytes of disk that are never filled.
     """
 
     data: Path
@@ -28,6 +29,7 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     keep_identifiers: bool = False
     model: str = "default"
+    site: Path | None = None
     workers: int = 2
     queue: int = 256
     upload_bytes: int = 512 << 20

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import Platt, Thresholds
-from lungspot.evaluate import match, reliability
+from lungspot.evaluate import fit_platt, match, reliability
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
 
-__all__ = ["Fitted", "best_precision", "fit", "platt"]
+__all__ = ["Fitted", "best_precision", "fit"]
 
 Array = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
         )
         positive = np.array([film.states[column] >= PRESENT for film in val.films], dtype=np.bool_)[known]
         seen = val.image[known, column]
-        images[label] = platt(seen, positive)
+        images[label] = fit_platt(seen, positive)
         probability = _apply(seen, images[label])
         bins[label] = {"image": reliability(probability, positive)}
         mix = np.array([film.states[column] != UNKNOWN for film in val.films], dtype=np.bool_)
@@ -76,7 +76,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             rated = {exponent: _mean_precision(val, column, exponent) for exponent in EXPONENTS}
             fusion[label] = max(rated, key=rated.__getitem__)
             score, right, true = _pool(val, column, fusion[label])
-            boxes[label] = platt(score, right)
+            boxes[label] = fit_platt(score, right)
             sure = _apply(score, boxes[label])
             bins[label]["box"] = reliability(sure, right)
             by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
@@ -86,32 +86,6 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
         for point in _BETA:
             thresholds[point][label] = Thresholds(round(by_box[point], 4), round(by_image[point], 4))
     return Fitted(fusion, boxes, images, thresholds, maps, bins)
-
-
-def platt(scores: Array, positive: NDArray[np.bool_]) -> Platt:
-    """Return the calibration sigmoid(a * logit(score) + b) of least cross-entropy (Platt 1999, with his targets).
-
-    The identity where one of the two classes has no example; ``a`` is kept above 0.05.
-    """
-    yes = int(positive.sum())
-    no = len(positive) - yes
-    if not yes or not no:
-        return Platt()
-    x = _logit(scores)
-    target = np.where(positive, (yes + 1) / (yes + 2), 1 / (no + 2))
-    a, b = 1.0, 0.0
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(a * x + b, -30, 30)))
-        gap, spread = p - target, np.maximum(p * (1 - p), 1e-9)
-        gradient = np.array([(gap * x).sum(), gap.sum()])
-        curve = np.array(
-            [[(spread * x * x).sum() + 1e-3, (spread * x).sum()], [(spread * x).sum(), spread.sum() + 1e-3]]
-        )
-        move = np.clip(np.linalg.solve(curve, gradient), -1, 1)
-        a, b = a - move[0], b - move[1]
-        if np.abs(move).max() < 1e-9:
-            break
-    return Platt(round(float(max(a, 0.05)), 6), round(float(b), 6))
 
 
 def best_precision(val: Predictions, column: int) -> float:

@@ -83,6 +83,7 @@ function caveats(state) {
   one("experimental").title = names;
   fill(
     one("caveats"),
+    told?.thresholds ? make("p", {}, told.thresholds) : null,
     missing ? make("p", {}, `Not looked for: ${missing}.`) : null,
     hidden.length
       ? make(

@@ -248,6 +248,7 @@ function card({ model }) {
     ...rowsOf([
       ["Model", `${model.name} ${model.version}`],
       ["Looks for", model.known.map((id) => model.labels.get(id).name).join(", ")],
+      ["Thresholds", model.site?.words ?? "The model's own"],
       ["Trained on", model.training_data.join("; ")],
       ["Intended use", model.intended_use],
       ["Terms", [model.licence, model.terms].filter(Boolean).join("; ")],

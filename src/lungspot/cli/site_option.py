@@ -1,0 +1,35 @@
+"""``--site``: whose thresholds and probabilities films are judged by, on every verb that reads films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lungspot.detect import Detector
+
+__all__ = ["SiteFile", "detector_of"]
+
+SiteFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        envvar="LUNGSPOT_SITE",
+        metavar="FILE",
+        help="A site file of `lungspot calibrate`: judge by its thresholds and probabilities (or $LUNGSPOT_SITE).",
+    ),
+]
+
+
+def detector_of(model: str, site: Path | None, *, threads: int = 2) -> Detector:
+    """Return the detector of a model file, with a site's thresholds; raises ``SITE_FORMAT`` and ``SITE_MODEL``."""
+    from lungspot.detect import load_detector
+
+    detector = load_detector(model, threads=threads)
+    if site is None:
+        return detector
+    from lungspot.adapt import read_site, with_site
+
+    return with_site(detector, read_site(site))
