@@ -10,7 +10,7 @@ from lungspot.detect import OPERATING_POINTS, at_point, decode, find_places, loa
 from lungspot.findings import State
 from lungspot.images import read
 
-FILMS = 60
+FILMS = 30
 SCORES = (0.9, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.02, 0.0)
 RANK = (State.ABSENT, State.PRESENT, State.BOXED)
 

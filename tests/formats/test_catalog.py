@@ -92,7 +92,7 @@ def films(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ANNOTATION_FORMATS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_written_folder_reads_back_equal(name, data, films, tmp_path_factory):
     given = data.draw(st.lists(cases(films), unique_by=lambda case: (case.dataset, case.id), max_size=4))
     how = data.draw(st.sampled_from(["link", "none", "copy"]))

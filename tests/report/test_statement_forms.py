@@ -73,7 +73,7 @@ def results(draw, made):
 def test_every_form_says_the_same_of_results_drawn_at_random(forms, make):
     header = forms.real_header()
 
-    @settings(max_examples=25, phases=(Phase.generate,))  # to shrink a result takes minutes
+    @settings(max_examples=12, phases=(Phase.generate,))  # to shrink a result takes minutes
     @given(results(make(boxes=())), st.booleans())
     def check(result, experimental):
         assert forms.differences(result, header, experimental=experimental) == {}

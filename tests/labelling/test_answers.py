@@ -1,0 +1,160 @@
+"""What comes back from people: who drew each box, what was looked for, and what the model had proposed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.labelling.conftest import MODEL, NATIVE, answer_labelme, case, drawn
+
+from lungspot import labelling
+from lungspot.findings import Box, Finding, Reading, State
+from lungspot.formats.image_files import FilmTransfer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("tool", labelling.TOOLS)
+@pytest.mark.parametrize("films", [FilmTransfer.VIEW, FilmTransfer.COPY, FilmTransfer.LINK])
+def test_a_pool_that_nobody_touched_is_pending_and_nothing_is_lost(tool, films, picks, tmp_path):
+    labelling.make(picks, tmp_path / "pool", tool=tool, films=films, propose=lambda _: MODEL)
+    answers = labelling.collect(tmp_path / "pool")
+    assert answers.cases == ()
+    assert answers.pending == tuple(pick.case for pick in picks)
+    assert (tmp_path / "pool" / "GUIDELINES.md").read_text() == (ROOT / "docs/how-to/label.md").read_text()
+
+
+@pytest.mark.parametrize("tool", ["coco", "cvat", "labelme"])
+def test_a_pool_called_complete_keeps_the_model_s_boxes_as_the_model_s(tool, picks, tmp_path):
+    told = []
+    labelling.make(
+        picks, tmp_path / "pool", tool=tool, propose=lambda _: MODEL, progress=lambda films: told.append(1) or films
+    )
+    assert told == [1, 1]  # a model's boxes take long, and so may the films
+    answers = labelling.collect(tmp_path / "pool", complete=True, reader="dr")
+    assert answers.pending == ()
+    for pick, answered in zip(picks, answers.cases, strict=True):
+        assert answered.readings[:-1] == pick.case.readings
+        reading = answered.readings[-1]
+        assert reading.reader == "dr"
+        assert [finding.box for finding in reading.findings] == [finding.box for finding in MODEL.findings]
+        assert [finding.score for finding in reading.findings] == [0.7, 0.6, 0.5]
+        assert {finding.source for finding in reading.findings} == {"model"}
+        asked, other = ("effusion", "edema") if pick.case.id == "d" else ("edema", "effusion")
+        assert reading.states == {asked: State.BOXED, other: State.PRESENT}
+
+
+def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder, propose=lambda _: MODEL)
+    files = {
+        value["imagePath"]: value
+        for value in map(json.loads, map(Path.read_text, folder.glob("*.json")))
+        if "shapes" in value
+    }
+    assert files["c.png"]["flags"] == {"done": False, "absent:edema": False, "present:edema": False}
+    assert files["c.png"]["shapes"][0]["points"] == [[10, 10], [30, 30.061728]]
+    assert (folder / "labels.txt").read_text() == "edema\neffusion\n"
+    # One kept, one moved, one deleted, one new; the edema is asked about, the fracture is not.
+    shapes = [files["c.png"]["shapes"][0], drawn("edema", 50, 12, 80, 30), drawn("fracture", 1, 1, 9, 9)]
+    answer_labelme(folder, "c", shapes, {})
+    answer_labelme(folder, "d", [], {"done": True})
+    answer_labelme(folder, "a_b", [], {"present:edema": True})
+    answers = labelling.collect(folder)
+    found = {one.id: one.readings[-1] for one in answers.cases}
+    assert found["c"].findings == (
+        Finding("edema", Box(20, 20, 60, 60.123456), 0.7, source="model"),
+        Finding("edema", Box(100, 24, 160, 60), source="edited"),
+        Finding("fracture", Box(2, 2, 18, 18), source="human"),
+    )
+    assert found["c"].states == {"edema": "boxed", "fracture": "present"}
+    assert found["d"] == Reading("annotator", (), {"effusion": "absent"}, NATIVE)
+    assert found["a_b"] == Reading("annotator", (), {"edema": "present"}, NATIVE)
+    assert [one.id for one in answers.pending] == ["a/b"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "states"),
+    [
+        ({}, {"edema": "boxed"}),
+        ({"absent:emphysema": True}, {"edema": "boxed", "emphysema": "absent"}),
+        ({"done": True}, {"edema": "boxed", "emphysema": "absent"}),
+        ({"done": True, "present:emphysema": True}, {"edema": "boxed", "emphysema": "present"}),
+    ],
+)
+def test_no_box_means_absent_only_on_a_film_that_is_done(film, tmp_path, flags, states):
+    folder = tmp_path / "pool"
+    labelling.make(labelling.choose([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
+    answer_labelme(folder, "x", [drawn("edema", 1, 1, 9, 9)], flags)
+    assert labelling.collect(folder).cases[0].readings[-1].states == states
+
+
+def test_a_box_of_another_label_in_the_model_s_place_was_edited(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder, propose=lambda _: MODEL)
+    answer_labelme(folder, "c", [drawn("effusion", 10, 10, 30, 30.061728)], {})
+    reading = labelling.collect(folder).cases[0].readings[-1]
+    assert [(finding.label, finding.source) for finding in reading.findings] == [("effusion", "edited")]
+
+
+def test_label_studio_gives_one_reading_an_annotator_and_keeps_the_model_apart(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder, tool="labelstudio", propose=lambda _: MODEL)
+    tasks = json.loads((folder / "tasks.json").read_text())
+    assert tasks[0]["annotations"] == []
+    assert tasks[0]["predictions"][0]["model_version"] == "model 1"
+    kept = tasks[0]["predictions"][0]["result"][:1]
+    says = {
+        "id": "x",
+        "type": "choices",
+        "from_name": "says",
+        "to_name": "image",
+        "value": {"choices": ["present:edema"]},
+    }
+    tasks[0]["annotations"] = [
+        {"id": 1, "completed_by": {"email": "r1@example.org"}, "result": kept},
+        {"id": 2, "completed_by": 7, "result": [says]},
+        {"id": 3, "completed_by": 8, "was_cancelled": True, "result": []},
+    ]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(tasks))
+    answers = labelling.collect(folder, export)
+    assert len(answers.pending) == 3
+    first, second = answers.cases[0].readings[-2:]
+    assert (first.reader, second.reader) == ("r1@example.org", "user 7")
+    assert first.findings == (Finding("edema", Box(20, 20, 60, 60.123456), 0.7, source="model"),)
+    assert second.states == {"edema": "present"}
+
+
+def test_cvat_s_tags_and_boxes_are_answers(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder, tool="cvat")
+    labels = [(one["name"], one["type"]) for one in json.loads((folder / "labels.json").read_text())]
+    assert ("edema", "rectangle") in labels
+    assert ("absent:effusion", "tag") in labels
+    assert ("done", "tag") in labels
+    export = tmp_path / "annotations.xml"
+    export.write_text(
+        '<annotations><version>1.1</version><image id="5" name="share/c.png" width="100" height="50">'
+        '<box label="edema" source="manual" xtl="10.00" ytl="10.00" xbr="30.00" ybr="30.00"/></image>'
+        '<image id="6" name="d.png" width="100" height="50"><tag label="done" source="manual"/></image></annotations>'
+    )
+    answers = labelling.collect(folder, export)
+    assert [one.readings[-1].states for one in answers.cases] == [{"edema": "boxed"}, {"effusion": "absent"}]
+    assert answers.cases[0].readings[-1].findings == (Finding("edema", Box(20, 20, 60, 60), source="human"),)
+    assert len(answers.pending) == 2
+
+
+def test_coco_s_lists_are_answers(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder, tool="coco")
+    path = folder / "annotations.json"
+    value = json.loads(path.read_text())
+    ids = {category["name"]: category["id"] for category in value["categories"]}
+    by_name = {image["file_name"]: image for image in value["images"]}
+    by_name["images/c.png"]["neg_category_ids"] = [ids["edema"]]
+    by_name["images/d.png"]["done"] = True
+    path.write_text(json.dumps(value))
+    assert [one.readings[-1].states for one in labelling.collect(folder).cases] == [
+        {"edema": "absent"},
+        {"effusion": "absent"},
+    ]
