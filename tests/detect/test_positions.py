@@ -58,6 +58,13 @@ def test_a_films_own_lungs_count_before_the_net():
     assert confine(Box(12, 10, 28, 25), FRAME, NET, []) is None  # a film on which no lung was seen
 
 
+@pytest.mark.parametrize(("least", "kept"), [(0.5, True), (0.75, True), (0.76, False), (1.0, False)])
+def test_how_much_of_a_box_must_lie_where_lungs_are_can_be_said(least, kept):
+    box = Box(12, 15, 28, 35)  # three quarters of it above the diaphragm
+    assert (confine(box, FRAME, NET, least=least) == Box(12, 15, 28, 30)) is kept
+    assert confine(box, FRAME, NET, [Box(10, 5, 30, 30)], least=least) == Box(12, 15, 28, 30)  # known lungs: a half
+
+
 def test_where_nothing_is_known_a_box_stays():
     assert confine(Box(0, 0, 80, 40), FRAME, None) == Box(0, 0, 80, 40)
 

@@ -44,7 +44,15 @@ def test_the_file_is_what_detect_reads(made, generated_films, tmp_path):
 
 
 def test_the_card_says_how_good(made):
-    assert set(made.card.metrics) == {"val", "test", "false_positives_per_100_normals", "source_probe", "standing"}
+    kept = "boxes_kept_on_val_by_share_inside"
+    assert set(made.card.metrics) == {
+        "val",
+        "test",
+        "false_positives_per_100_normals",
+        "source_probe",
+        "standing",
+        kept,
+    }
     assert made.card.metrics["test"]["labels"]["effusion"]["boxes"] == 5
     assert made.card.box_from_map.keys() == {"edema"}
     assert any("nih" in line for line in made.card.training_data)

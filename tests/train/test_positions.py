@@ -3,7 +3,7 @@ import numpy as np
 from lungspot.findings import DISEASES
 from lungspot.formats.case import Split
 from lungspot.train.data import Film
-from lungspot.train.positions import GRID, positions
+from lungspot.train.positions import GRID, least_inside, positions
 
 LABELS = ("cardiomegaly", "edema", "effusion", "nodule_mass")
 
@@ -40,3 +40,17 @@ def test_what_people_hardly_ever_boxed_is_left_out():
 def test_a_few_boxes_say_nothing_about_lungs():
     assert positions(films([LOW], "effusion", 199), LABELS) == {}
     assert positions([], DISEASES) == {}
+
+
+def test_as_much_of_a_box_must_lie_there_as_keeps_99_of_100_boxes_of_val():
+    cells = positions(films([LOW], "effusion", 400), LABELS)
+    within, lower = LOW, [0.125, 0.5, 0.375, 0.85]  # of the other, 25 of 35 parts lie in the cells
+    assert least_inside(films([within], "effusion", 100), LABELS, cells)[0] == 0.9
+    rare = films([within], "effusion", 99) + films([lower], "effusion", 1)
+    assert least_inside(rare, LABELS, cells) == (0.9, {f"{0.5 + 0.05 * n:g}": 1.0 if n < 5 else 0.99 for n in range(9)})
+    often = films([within], "effusion", 98) + films([lower], "effusion", 2)
+    assert least_inside(often, LABELS, cells)[0] == 0.7
+    outside = films([[0, 0, 0.1, 0.1]], "effusion", 5)
+    assert least_inside(outside, LABELS, cells)[0] == 0.5
+    hearts = films([[0, 0, 1, 1]], "cardiomegaly", 5)  # which are no lung findings
+    assert least_inside(hearts, LABELS, cells) == (0.5, {}) == least_inside([], LABELS, {})

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from lungspot import BANNER
 from lungspot.detect.calibration import Curve, Knots, Platt
-from lungspot.detect.positions import Positions
+from lungspot.detect.positions import LEAST_INSIDE, Positions
 from lungspot.detect.site_mark import SiteMark
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
@@ -161,10 +161,10 @@ class ModelCard:
     itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
     peak. ``standing``: whether a label is reported or experimental (docs/explanation/standing.md; reported where the
     card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may
-    lie; those of a label without may lie anywhere. ``second_look``: which
-    parts of a film are looked at again, and for which labels. ``reliability``: per label, how often a score came true
-    (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people. ``site``: whose
-    thresholds and probabilities these are, where not the model's own; in no model file.
+    lie; those of a label without may lie anywhere. ``least_inside``: how much of a box's area must lie there.
+    ``second_look``: which parts of a film are looked at again, and for which labels. ``reliability``: per label, how
+    often a score came true (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for
+    people. ``site``: whose thresholds and probabilities these are, where not the model's own; in no model file.
     """
 
     name: str
@@ -181,6 +181,7 @@ class ModelCard:
     standing: Mapping[str, Standing] = field(default_factory=dict)
     place_rule: PlaceRule = field(default_factory=PlaceRule)
     positions: Mapping[str, Positions] = field(default_factory=dict)
+    least_inside: float = LEAST_INSIDE
     gate: GateCard | None = None
     anatomy: AnatomyCard | None = None
     second_look: SecondLook | None = None
@@ -223,6 +224,8 @@ class ModelCard:
         numbers = [*self.box_fusion.values(), *self.box_from_map.values()]
         if not all(math.isfinite(number) and number >= 0 for number in numbers):
             raise InputError("BAD_VALUE", "card", "a fusion or map fraction that is not a number from 0")
+        if not (math.isfinite(self.least_inside) and 0 < self.least_inside <= 1):
+            raise InputError("BAD_VALUE", "card", f"boxes of which {self.least_inside} must lie in lungs")
         for label in self.labels:
             self._check_order(label)
 

@@ -126,7 +126,7 @@ def _in_the_lungs(box: Box, label: str, frame: Frame, card: ModelCard, lungs: Se
     """Return what of a box may be reported: of a lung finding, its part where lungs are."""
     if not taxonomy()[label].in_lungs:
         return box
-    inside = confine(box, frame, card.positions.get(label), lungs)
+    inside = confine(box, frame, card.positions.get(label), lungs, least=card.least_inside)
     return None if inside is None else _solid(inside)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from lungspot.findings import Box, Frame, as_array
 
 __all__ = ["LEAST_INSIDE", "Positions", "confine"]
 
-LEAST_INSIDE = 0.5  # of a box's area that must lie where lungs are
+LEAST_INSIDE: Final = 0.5  # of a box's area that must lie where lungs are, where nothing else was chosen
+
+_ROUNDING: Final = 1e-9
 
 Cells = NDArray[np.bool_]
 
@@ -56,13 +58,22 @@ class Positions:
         return _cells(self.grid, self.cells)
 
 
-def confine(box: Box, frame: Frame, positions: Positions | None, lungs: Sequence[Box] | None = None) -> Box | None:
-    """Return the part of a box that lies where lungs are, or None where less than half of it does.
+def confine(
+    box: Box,
+    frame: Frame,
+    positions: Positions | None,
+    lungs: Sequence[Box] | None = None,
+    *,
+    least: float = LEAST_INSIDE,
+) -> Box | None:
+    """Return the part of a box that lies where lungs are, or None where too little of it does.
 
     ``box`` and ``lungs`` are in pixels of the upright film, ``frame`` is its size. ``lungs``: the boxes of the film's
     own lungs; where they are None ``positions`` says where lungs are, and where that is None too the box stays as it
-    is. What is cut off are the margins of the box beyond the outermost lung in it.
+    is. What is cut off are the margins of the box beyond the outermost lung in it. ``least``: of its area that must lie
+    in the cells of ``positions``; of lungs that are known it is a half.
     """
+    needed = LEAST_INSIDE
     if lungs is not None:
         parts = [part for lung in lungs if (part := _overlap(box, lung)) is not None]
         share = min(sum(part.area for part in parts) / box.area, 1.0)
@@ -71,13 +82,14 @@ def confine(box: Box, frame: Frame, positions: Positions | None, lungs: Sequence
         down, across = _cover(box, frame, positions.grid)
         weight = np.outer(down, across)
         cells = positions.array & (weight > 0)
+        needed = least
         share = float(weight[cells].sum() / max(weight.sum(), 1e-12))
         rows, columns = np.nonzero(cells)
         steps = np.array([frame.width, frame.height, frame.width, frame.height]) / positions.grid
         corners = np.stack([columns, rows, columns + 1, rows + 1], axis=1) * steps
     else:
         return box
-    if share < LEAST_INSIDE or not len(corners):
+    if share < needed - _ROUNDING or not len(corners):
         return None
     x0, y0 = corners[:, :2].min(axis=0)
     x1, y1 = corners[:, 2:].max(axis=0)

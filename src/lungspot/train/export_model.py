@@ -27,7 +27,7 @@ from lungspot.train.model import Mirrored, Network
 from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_of
 from lungspot.train.places import place_rule
-from lungspot.train.positions import positions
+from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
 from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, Predictions, collect, second_look
 
@@ -126,11 +126,14 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         notes=tuple(notes),
     )
     standings, metrics["standing"] = standing(seen, card)
+    cells = positions((films.films[i] for i in films.of(Split.TRAIN)), labels)
+    least, metrics["boxes_kept_on_val_by_share_inside"] = least_inside((films.films[i] for i in val), labels, cells)
     card = replace(
         card,
         standing=standings,
         place_rule=place_rule(seen, card),
-        positions=positions((films.films[i] for i in films.of(Split.TRAIN)), labels),
+        positions=cells,
+        least_inside=least,
         metrics=metrics,
         anatomy=_anatomy(session, films, labels, pixels) if draft.anatomy else None,
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Positions
-from lungspot.findings import taxonomy
+from lungspot.detect import Positions, confine
+from lungspot.findings import Box, Frame, taxonomy
 from lungspot.train.data import Film
 
-__all__ = ["positions"]
+__all__ = ["least_inside", "positions"]
 
 GRID: Final = 32
 OWN, POOLED = 0.97, 0.95  # of the area of all boxes, that the cells must hold: the label's own, and all lung labels'
 _FEW: Final = 50  # boxes of a label: with fewer it has no cells of its own
+KEPT: Final = 0.99  # of the boxes that people drew on val, that must be kept
+_SHARES: Final = tuple(round(0.5 + 0.05 * step, 2) for step in range(9))  # of a box's area, 0.5 to 0.9
+_UNIT: Final = Frame(1000, 1000)  # boxes are compared in thousandths of the film
 _LEAST: Final = 200  # boxes in all: with fewer nothing is known about lungs
 
 Array = NDArray[np.float64]
@@ -40,6 +43,28 @@ def positions(films: Iterable[Film], labels: Sequence[str]) -> dict[str, Positio
     return {
         label: Positions.of(everywhere | _fewest(covered[label], OWN) if count[label] >= _FEW else everywhere)
         for label in drawn
+    }
+
+
+def least_inside(
+    films: Iterable[Film], labels: Sequence[str], cells: Mapping[str, Positions]
+) -> tuple[float, dict[str, float]]:
+    """Return how much of a box must lie in its label's ``cells``, and by share how many of people's boxes that keeps.
+
+    The largest of the shares .5, .55 … .9 at which at least 99 % of the boxes of ``films``, those of val, are kept; .5
+    where none does, or nobody drew one.
+    """
+    inside = []
+    for film in films:
+        for corners, column in zip(film.boxes, film.labels, strict=True):
+            if (net := cells.get(labels[column])) is not None:
+                box = Box(*(float(value) * _UNIT.width for value in corners))
+                inside.append([confine(box, _UNIT, net, least=share) is not None for share in _SHARES])
+    if not inside:
+        return _SHARES[0], {}
+    kept = {share: round(float(each), 4) for share, each in zip(_SHARES, np.mean(inside, axis=0), strict=True)}
+    return max((share for share, each in kept.items() if each >= KEPT), default=_SHARES[0]), {
+        f"{share:g}": each for share, each in kept.items()
     }
 
 
