@@ -219,6 +219,8 @@ IN_THE_BASE_INSTALL = [
     ("data collect out -o back", 3, "out"),
     ("eval SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
     ("calibrate SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
+    ("tb SET/people.csv -o out", 4, "lungspot[eval]"),
+    ("tb-plan", 0, "people to screen"),
     ("serve --port 0", 4, "lungspot[serve]"),
     ("train -o run", 4, "lungspot[train]"),
     ("train-gate -o gate.npz", 4, "lungspot[train]"),
@@ -228,7 +230,7 @@ IN_THE_BASE_INSTALL = [
 
 
 def small_set(folder):
-    """A folder of COCO with one film: an effusion in a box, an edema that nobody boxed."""
+    """A folder of COCO with one film: an effusion in a box, an edema that nobody boxed; and two people's scores."""
     (folder / "images").mkdir(parents=True)
     Image.effect_noise((90, 80), 64).save(folder / "images" / "a.png")
     value = {
@@ -239,6 +241,7 @@ def small_set(folder):
         ],
     }
     (folder / "annotations.json").write_text(json.dumps(value))
+    (folder / "people.csv").write_text("score,reference\n0.9,1\n0.1,0\n")
 
 
 @pytest.mark.parametrize(("command", "exit_code", "says"), IN_THE_BASE_INSTALL)

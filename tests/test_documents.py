@@ -157,11 +157,12 @@ RUN = [
 
 @pytest.mark.parametrize(("path", "language", "body"), RUN)
 def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
-    """Blocks marked ``<!-- run -->`` run in a folder that holds ``film.dcm`` and ``films/``."""
+    """Blocks marked ``<!-- run -->`` run in a folder that holds ``film.dcm``, ``films/`` and ``people.csv``."""
     assert path.is_file()
     shutil.copy(rg1["J2KR"], tmp_path / "film.dcm")
     (tmp_path / "films").mkdir()
     shutil.copy(rg1["UNCR"], tmp_path / "films" / "one.dcm")
+    shutil.copy(ROOT / "docs" / "how-to" / "people.csv", tmp_path)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-c", body] if language == "python" else ["bash", "-euo", "pipefail", "-c", body]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

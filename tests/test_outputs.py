@@ -104,6 +104,9 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path, monkeypatch):
     [
         ("a.json", b'{"schema": "lungspot/1", "status": 1}', True),
         ("a.json", b'{\n "schema": "lungspot-eval/1"}', True),
+        ("a.json", b'{\n "schema": "lungspot-tb/1"}', True),
+        ("thresholds.csv", b"threshold,share_tested,tested,saved\n", True),
+        ("thresholds.csv", b"threshold,tested\n", False),
         ("a.json", b'{"shapes": [{"schema": "lungspot/1"}]}', False),
         ("a.json", b'{"resourceType": "Bundle", "entry": [{"manufacturer": "lungspot"}]}', True),
         ("a.json", b'{"resourceType": "Bundle", "entry": [{"manufacturer": "another"}]}', False),

@@ -33,12 +33,13 @@ _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _OURS: Final = re.compile(
-    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval|-site)?/      # a result, a report, a site file
+    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval|-site|-tb)?/  # a result, a report, a site file
     |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
     |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
     |\A(label,metric,value,low,high|division,part,label,metric,value,low,high|label,curve,x,y|film,label,score,kind)\r?\n
     |\Aimage,patient,split\r?\n
+    |\Athreshold,share_tested,tested,                        # thresholds of a programme
     |\Afilm,status,reasons,width,height,label,                # predictions of a run
     |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
     |\Alungspot\b[^\n]*(Research\ use\ only|Nur\ f\xc3\xbcr\ Forschungszwecke)  # a text

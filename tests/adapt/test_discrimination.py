@@ -15,16 +15,25 @@ def people(rng, number=600, confirmed=1.0):
     return score, reference, sick
 
 
-@pytest.mark.parametrize("confirmed", [1.0, 0.3])
-def test_the_area_is_that_of_scikit_learn(confirmed):
-    score, reference, _ = people(np.random.default_rng(1), confirmed=confirmed)
+def test_the_area_is_that_of_scikit_learn():
+    score, reference, _ = people(np.random.default_rng(1))
     score[:5] = np.nan
-    verification = verify(score, reference, 0.5)
-    known = (reference >= 0) & np.isfinite(score)
-    expected = roc_auc_score(reference[known], score[known], sample_weight=verification.weight[known])
-    found = area_under_roc(score, reference, verification)
-    assert found.value == pytest.approx(expected, abs=1e-12)
-    assert found.low < expected < found.high
+    known = np.isfinite(score)
+    found = area_under_roc(score, reference, verify(score, reference))
+    assert found.value == pytest.approx(roc_auc_score(reference[known], score[known]), abs=1e-12)
+    assert found.low < found.value < found.high
+
+
+def test_a_case_stands_for_those_like_it_and_the_others_are_without():
+    """Below 5 one of two is confirmed: the case at 2 stands for 2 people, of the 4 scores 1, 2, 3, 4 and of none else.
+
+    Cases: 2 at score 2, 1 at 7. Others: one each at 1, 3, 4, 6, and 1 - 2 at score 2, so 3 in all. The case at 7 is
+    above all of them; each of the two at 2 is above the one at 1, and level with -1: (1 - 1/2) / 3. (2 / 6 + 1) / 3.
+    """
+    score = np.array([1.0, 2, 3, 4, 6, 7])
+    reference = np.array([0, 1, -1, -1, 0, 1], dtype=np.int8)
+    found = area_under_roc(score, reference, verify(score, reference, 5))
+    assert found.value == pytest.approx((2 * (1 - 0.5) / 3 + 1) / 3)
 
 
 def test_its_interval_covers():

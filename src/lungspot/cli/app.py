@@ -24,6 +24,7 @@ from lungspot.cli import (
     info,
     node,
     serve,
+    tb,
     train,
     train_gate,
 )
@@ -49,6 +50,8 @@ app.command("convert")(convert.convert)
 app.command("deidentify")(deidentify.deidentify)
 app.command("node")(node.node)
 app.command("serve")(serve.serve)
+app.command("tb")(tb.tb)
+app.command("tb-plan")(tb.tb_plan)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)

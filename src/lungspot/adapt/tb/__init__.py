@@ -6,14 +6,18 @@ from lungspot.adapt.tb.chance import Estimate
 from lungspot.adapt.tb.choice import Choice, choices, meets
 from lungspot.adapt.tb.costs import Costs
 from lungspot.adapt.tb.discrimination import area_under_roc
+from lungspot.adapt.tb.folder import SCREENING_FILES, screening_folder
 from lungspot.adapt.tb.people import People, read_people
 from lungspot.adapt.tb.planning import Plan, StudyAim, plan_study
+from lungspot.adapt.tb.remarks import screening_short
+from lungspot.adapt.tb.summary import ScreeningSettings, screening_summary
 from lungspot.adapt.tb.table import Row, screening_table
 from lungspot.adapt.tb.targets import Target, read_targets
 from lungspot.adapt.tb.thresholds import thresholds_of
 from lungspot.adapt.tb.verification import Group, Verification, likely_triage, verify
 
 __all__ = [
+    "SCREENING_FILES",
     "Agreement",
     "Choice",
     "Costs",
@@ -24,6 +28,7 @@ __all__ = [
     "People",
     "Plan",
     "Row",
+    "ScreeningSettings",
     "StudyAim",
     "Target",
     "Verification",
@@ -36,6 +41,9 @@ __all__ = [
     "plan_study",
     "read_people",
     "read_targets",
+    "screening_folder",
+    "screening_short",
+    "screening_summary",
     "screening_table",
     "share",
     "shares_by_month",

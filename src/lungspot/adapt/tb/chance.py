@@ -1,11 +1,15 @@
-"""How sure a programme's numbers are: draws of the four cells of the table, at every threshold together.
+"""The four cells of the table at every threshold together, and how sure they are.
 
-Each group of :mod:`lungspot.adapt.tb.verification` is a sample of its own: the shares of its cells have a Dirichlet
-distribution with Jeffreys' prior, half a person for each cell that can hold anybody, shared among groups of one kind
-by their size; how many people the groups have in a population like this one is drawn too. Where everybody is confirmed
-the intervals are Jeffreys' for a proportion (Brown, Cai, DasGupta, Stat Sci 16 (2001) 101); where only a sample is,
-they know how few were looked at, and stay honest where none of those few was a case. Neighbouring thresholds share
-their draws, so that limits rise and fall as smoothly as what they enclose.
+How many people score at or above a threshold is known of everybody; how many of them have the disease, only of those
+who were confirmed. So cases are counted by weights (:mod:`lungspot.adapt.tb.verification`), and people without the
+disease are all others: the cells of a side add up to the people on it, and sensitivity falls as a threshold rises.
+
+Chance is drawn: each confirmed person has a weight from a gamma distribution (a Bayesian bootstrap; Rubin, Ann Stat 9
+(1981) 130), those who are not confirmed another each, and each cell that can hold anybody half a person more (Jeffreys'
+prior), shared among groups of one kind by their size. Where everybody is confirmed the intervals are Jeffreys' for a
+proportion (Brown, Cai, DasGupta, Stat Sci 16 (2001) 101); where only a sample is, they know how few were looked at, and
+stay honest where none of those few was a case. Neighbouring thresholds share their draws, so that limits rise and fall
+as smoothly as what they enclose.
 """
 
 from __future__ import annotations
@@ -58,10 +62,14 @@ def cells_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
     thresholds: int,
     rng: np.random.Generator,
     draws: int = DRAWS,
+    *,
+    spread: bool = False,
 ) -> Cells:
     """Return the cells at ``thresholds`` T rising thresholds, of people whose score reaches so many of them.
 
     ``place`` (N,): how many of the lowest each reaches, 0 to T. ``reference`` (N,): 1, 0, or -1 where not confirmed.
+    ``spread``: the prior's half persons lie where people do, as a whole curve has them, and not on either side of each
+    threshold, as a single one needs them.
     """
     total = len(place)
     exact = np.zeros((4, thresholds))
@@ -71,22 +79,30 @@ def cells_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
     for number, group in enumerate(verification.groups):
         mine = verification.group == number
         people = np.bincount(place[mine], minlength=thresholds + 1)
-        counts = np.stack(
-            [np.bincount(place[mine & (reference == truth)], minlength=thresholds + 1) for truth in (1, 0)]
-        )
-        has = np.stack((_reached(people), _short(people))) > 0  # (2, T): anybody at or above, anybody below
+        yes, no = (np.bincount(place[mine & (reference == truth)], minlength=thresholds + 1) for truth in (1, 0))
+        side = np.stack((_reached(people), _short(people))).astype(np.float64)  # (2, T): at or above, below
         if not group.confirmed:
-            exact += np.where(has[[0, 0, 1, 1]], np.nan, 0.0)
+            exact += np.where(side[[0, 0, 1, 1]] > 0, np.nan, 0.0)
             continue
-        both = np.concatenate((_reached(counts), _short(counts)))  # (4, T): tp, fp, fn, tn
-        exact += both * group.weight
+        cases = np.stack((_reached(yes), _short(yes))) * group.weight
+        exact += _cells(cases, side)
         prior = _PRIOR * group.people / sum(each.people for each in verification.groups if each.kind == group.kind)
-        parts = rng.standard_gamma(counts[..., None], (2, thresholds + 1, draws))
-        shares = np.concatenate((_reached(parts, 1), _short(parts, 1)))
-        shares += rng.standard_gamma(prior, (4, 1, draws)) * has[[0, 0, 1, 1], :, None]
-        shares *= total * sizes[number] / shares.sum(axis=0)
-        drawn += shares
+        half = prior * people / group.people if spread else np.zeros(thresholds + 1)
+        extra = rng.standard_gamma(0.0 if spread else prior, (2, 2, 1, draws)) * (side > 0)[None, :, :, None]
+        seen = rng.standard_gamma((np.stack((yes, no)) + half)[..., None], (2, thresholds + 1, draws))
+        rest = rng.standard_gamma((people - yes - no)[:, None], (thresholds + 1, draws))
+        sick, well = (np.stack((_reached(of, 0), _short(of, 0))) + more for of, more in zip(seen, extra, strict=True))
+        whole = sick + well + np.stack((_reached(rest, 0), _short(rest, 0)))
+        mass = whole.sum(axis=0)
+        sick *= mass / (sick + well).sum(axis=0)  # those who are not confirmed have as many cases as those who are
+        drawn += _cells(sick, whole) * (total * sizes[number] / mass)
     return Cells(exact[0], exact[1], exact[2], exact[3], drawn)
+
+
+def _cells(cases: Floats, people: Floats) -> Floats:
+    """Return tp, fp, fn, tn of cases and people at or above and below, (2, …) each; no cell is below zero."""
+    others = np.maximum(people - cases, 0)
+    return np.stack((cases[0], others[0], cases[1], others[1]))
 
 
 def _reached(counts: NDArray[np.generic], axis: int = -1) -> NDArray[np.generic]:

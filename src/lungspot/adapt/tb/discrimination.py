@@ -30,16 +30,16 @@ def area_under_roc(
     scored = np.isfinite(score)
     among = verification.part(scored)
     score, reference = score[scored], reference[scored]
-    known = reference >= 0
-    weight, value, truth = among.weight[known], score[known], reference[known] == 1
-    if not truth.any() or truth.all() or among.blind:
+    case = reference == 1
+    if not case.any() or not (reference == 0).any() or among.blind:
         return Estimate(None)
-    below = _share_below(value[~truth], weight[~truth], value[truth])
-    area = float(np.average(below, weights=weight[truth]))
-    steps = np.unique(np.quantile(value, np.linspace(0, 1, _STEPS + 1), method="lower"))
-    steps = np.unique(np.concatenate((steps, np.quantile(value[truth], np.linspace(0, 1, _STEPS + 1), method="lower"))))
+    others = 1 - among.weight * case  # everybody, less those that the cases stand for
+    below = _share_below(score, others, score[case])
+    area = float(np.clip(np.average(below, weights=among.weight[case]), 0, 1))
+    shares = np.linspace(0, 1, _STEPS + 1)
+    steps = np.unique([np.quantile(of, shares, method="lower") for of in (score, score[case])])
     place = np.searchsorted(steps, score, side="right").astype(np.int64)
-    cells = cells_of(place, reference, among, len(steps), np.random.default_rng(seed), _DRAWS)
+    cells = cells_of(place, reference, among, len(steps), np.random.default_rng(seed), _DRAWS, spread=True)
     drawn = _area(cells.drawn)
     coarse = float(_area(np.stack((cells.tp, cells.fp, cells.fn, cells.tn))[:, :, None])[0])
     tail = (100 - level) / 200

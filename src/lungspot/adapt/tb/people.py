@@ -59,8 +59,10 @@ class People:
         return len(self.score)
 
     def part(self, chosen: NDArray[np.bool_]) -> People:
-        """Return some of the people, without their further columns."""
-        return People(self.score[chosen], self.reference[chosen], named=self.named)
+        """Return some of the people, ``chosen`` (N,), without their further columns."""
+        reader = None if self.reader is None else self.reader[chosen]
+        date = None if self.date is None else self.date[chosen]
+        return People(self.score[chosen], self.reference[chosen], reader, date, named=self.named)
 
 
 class _Faults:

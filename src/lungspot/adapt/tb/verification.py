@@ -98,7 +98,7 @@ def verify(
         return _weighted(np.zeros(len(score), dtype=np.int64), confirmed, [everybody])
     kinds = ["all"] * len(score) if triage is None else np.where(score >= triage, "above", "below").tolist()
     kinds = ["no score" if missing else kind for kind, missing in zip(kinds, np.isnan(score), strict=True)]
-    names = {"all": "everybody", "above": f"score {triage} or more", "below": f"score below {triage}"}
+    names = {"all": "everybody", "above": f"score {triage or 0:g} or more", "below": f"score below {triage or 0:g}"}
     columns = [[f"{name} {value or 'not known'}" for value in values] for name, values in by.items()]
     keys = list(zip(kinds, *columns, strict=True))
     codes = {key: code for code, key in enumerate(sorted(set(keys)))}
