@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 from PIL import Image
 
@@ -100,3 +101,14 @@ def test_a_token_file_that_is_none_is_a_line(tmp_path, capsys, name, reason):
     (tmp_path / "x").write_bytes(b"\xff\xfe")
     assert run(["serve", "--port", "0", "--data", str(tmp_path / "d"), "--token-file", str(tmp_path / name)]) == 3
     assert f"BAD_VALUE: {reason}; give a file that holds the token" in capsys.readouterr().err
+
+
+def test_a_library_s_doubts_about_a_header_are_not_said(rg1, tmp_path):
+    film = tmp_path / "film.dcm"
+    sets = b"ISO 2022 IR 149 "
+    header = pydicom.dcmread(rg1["UNCR"])
+    header.SpecificCharacterSet = sets.decode().strip()
+    header.save_as(film)
+    film.write_bytes(film.read_bytes().replace(sets, b"NO SUCH SET     "))
+    code, _, err = shell('lungspot detect -q --format fhir -o "${1%/*}/out" "$1"', film)
+    assert (code, err) == (0, "")

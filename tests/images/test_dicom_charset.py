@@ -77,3 +77,48 @@ def test_a_private_or_binary_value_is_left_alone(make_dicom, gradient):
     data = plain[:at] + b"\x09\x00\x01\x10UN\0\0\x04\0\0\0\x1b$)A" + plain[at:]
     assert read_header(data)[0x00091001].value == b"\x1b$)A"
     assert tag_for_keyword("PatientName") not in read_header(data)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"])
+@pytest.mark.parametrize("length", ["defined", "undefined"])
+@pytest.mark.parametrize(
+    ("outer", "inner", "value", "text"),
+    [
+        ("\\ISO 2022 IR 58 ", None, WANG + b" ", "Wang^XiaoDong=王^小东"),  # the item has those of the film
+        ("ISO_IR 192", "\\ISO 2022 IR 149", b"\x1b$)C\xb1\xe8\xc8\xf1", "김희"),  # the item has its own
+        ("ISO 2022 IR 100", "ISO 2022 IR 13\\ISO 2022 IR 87", KANA + b" ", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+        ("\\ISO 2022 IR 58 ", "GB18030 ", "王^小东".encode("gb18030"), "王^小东"),
+    ],
+)
+def test_items_of_sequences_have_their_own_sets_or_the_films(
+    make_dicom, gradient, syntax, length, outer, inner, value, text
+):
+    item, step = pydicom.Dataset(), pydicom.Dataset()
+    if inner is not None:
+        item.add(
+            pydicom.DataElement("SpecificCharacterSet", "CS", "S" * (len(inner) + len(inner) % 2), validation_mode=0)
+        )
+    item.RequestedProcedureDescription = "D" * (len(value) + len(value) % 2)
+    item.ScheduledProtocolCodeSequence = [step]
+    step.CodeMeaning = "M" * (len(value) + len(value) % 2)
+    item["ScheduledProtocolCodeSequence"].is_undefined_length = length == "undefined"
+    data = make_dicom(
+        gradient,
+        syntax=syntax,
+        SpecificCharacterSet="O" * (len(outer) + len(outer) % 2),
+        RequestAttributesSequence=[item],
+    )
+    for mark, content in ((b"O", outer.encode()), (b"S", (inner or "").encode()), (b"D", value), (b"M", value)):
+        if content:
+            data = data.replace(mark * (len(content) + len(content) % 2), content + b" " * (len(content) % 2))
+    (request,) = read_header(data).RequestAttributesSequence
+    assert request.RequestedProcedureDescription == text
+    (code,) = request.ScheduledProtocolCodeSequence
+    assert code.CodeMeaning == text
+
+
+def test_a_damaged_sequence_with_an_escape_in_it_is_passed_over(make_dicom, gradient):
+    plain = make_dicom(gradient, SpecificCharacterSet="\\ISO 2022 IR 58 ")
+    at = plain.index((0x0028).to_bytes(2, "little") + b"\x02\x00US")
+    broken = b"\x10\x00\x02\x10SQ\0\0\x0c\0\0\0\xfe\xff\x00\xe0\xff\x00\0\0\x1b$)A"
+    assert read_header(plain[:at] + broken + plain[at:]).Rows == 48

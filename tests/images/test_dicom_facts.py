@@ -32,6 +32,9 @@ def coded(value):
         (said(ViewPosition="LATERAL"), View.LATERAL),
         (said(ViewPosition="LLD"), View.UNKNOWN),  # a decubitus film: how the patient lies, not how the beam goes
         (said(ViewPosition="RAO"), View.UNKNOWN),
+        (said(ViewPosition="POSTERO_ANTERIOR"), View.PA),
+        (said(ViewPosition="AP SUPINE"), View.AP),
+        (said(ViewPosition="CHEST PA"), View.PA),
         (said(ViewPosition=["PA", "AP"]), View.PA),
         (coded("R-10206"), View.AP),
         (coded("399348003"), View.AP),
@@ -109,6 +112,7 @@ def test_the_laterality_is_one_of_four(dataset, side):
         (said(PatientAge="063,Y"), 63),
         (said(PatientBirthDate="19600101", StudyDate="", AcquisitionDate="20200101"), 60),
         (said(PatientBirthDate="19600101", StudyDate="0000", ContentDate="20200101"), 60),
+        (said(PatientBirthDate="19600101", AcquisitionDateTime="20200101103000.5+0100"), 60),
     ],
 )
 def test_the_age_is_in_years(dataset, years):
@@ -117,7 +121,10 @@ def test_the_age_is_in_years(dataset, years):
 
 @pytest.mark.parametrize(
     ("value", "sex"),
-    [("F", Sex.FEMALE), ("m", Sex.MALE), ("O", Sex.OTHER), ("", Sex.UNKNOWN), ("X", Sex.UNKNOWN)],
+    [
+        *(("F", Sex.FEMALE), ("m", Sex.MALE), ("O", Sex.OTHER), ("", Sex.UNKNOWN), ("X", Sex.UNKNOWN)),
+        *(("Female", Sex.FEMALE), ("MALE", Sex.MALE), ("Mujer", Sex.FEMALE), ("Man or woman", Sex.UNKNOWN)),
+    ],
 )
 def test_the_sex_is_what_the_file_says(value, sex):
     assert facts.sex(said(PatientSex=value)) is sex
@@ -156,6 +163,8 @@ def test_the_spacing_is_calibrated_where_the_file_is(dataset, spacing):
         (said(PixelAspectRatio=["4", "2"]), (2, 1)),
         (said(PixelAspectRatio=["1000", "1200"]), (5, 6)),
         (said(PixelAspectRatio=["0", "1"]), (1, 1)),
+        (said(PixelAspectRatio=["1000", "1"]), (1, 1)),  # a slip: no picture could show it
+        (said(PixelSpacing=["0.1", "5"]), (1, 1)),
         (said(PixelAspectRatio="2"), (1, 1)),
         (said(PixelAspectRatio=["2", ""]), (1, 1)),
         (said(ImagerPixelSpacing=["0.2", "0.1"]), (2, 1)),

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -81,6 +82,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; never raises, so a shell sees a line and a number."""
+    # What a file's header says oddly is said in our words, or not at all.
+    warnings.filterwarnings("ignore", module=r"(pydicom|highdicom|PIL|tifffile)(\.|$)")
     try:
         try:
             result = app(arguments, standalone_mode=True)

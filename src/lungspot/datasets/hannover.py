@@ -19,12 +19,10 @@ from lungspot.formats import (
     Faults,
     PublishedTable,
     Row,
-    age_in_years,
     find_films,
-    parse_sex,
-    parse_view,
     require_folder,
 )
+from lungspot.images import age_in_years, parse_sex, parse_view
 
 __all__ = ["DATASET", "READER", "cases"]
 

@@ -21,12 +21,10 @@ from lungspot.formats import (
     Faults,
     PublishedTable,
     Row,
-    age_in_years,
     find_films,
-    parse_sex,
     require_folder,
 )
-from lungspot.images import View
+from lungspot.images import View, age_in_years, parse_sex
 
 __all__ = ["DATASET", "FRAME", "READER", "cases", "subtlety"]
 

@@ -24,14 +24,12 @@ from lungspot.formats import (
     PublishedTable,
     Row,
     Split,
-    age_in_years,
     find_films,
-    parse_sex,
-    parse_view,
     read_lines,
     require_file,
     require_folder,
 )
+from lungspot.images import age_in_years, parse_sex, parse_view
 
 __all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases"]
 

@@ -21,15 +21,13 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import (
     Case,
-    age_in_years,
     everything_absent,
     find_films,
-    parse_sex,
     read_object,
     refuse_row,
     require_folder,
 )
-from lungspot.images import Sex, View, walk
+from lungspot.images import Sex, View, age_in_years, parse_sex, walk
 
 __all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 

@@ -6,7 +6,6 @@ from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
-from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
@@ -58,7 +57,6 @@ __all__ = [
     "PublishedTable",
     "Row",
     "Split",
-    "age_in_years",
     "annotated_images_of",
     "case_from_json",
     "case_to_json",
@@ -76,8 +74,6 @@ __all__ = [
     "marks_of",
     "nearest",
     "new_folder",
-    "parse_sex",
-    "parse_view",
     "parse_xml",
     "prediction_of",
     "read_class_map",

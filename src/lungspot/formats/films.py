@@ -8,8 +8,17 @@ from pathlib import Path
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame
-from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
-from lungspot.images import DICOM_SUFFIXES, IMAGE_SUFFIXES, Sex, View, has_suffix, walk
+from lungspot.images import (
+    DICOM_SUFFIXES,
+    IMAGE_SUFFIXES,
+    Sex,
+    View,
+    age_in_years,
+    has_suffix,
+    parse_sex,
+    parse_view,
+    walk,
+)
 
 __all__ = ["Facts", "dicom_facts", "find_films", "list_films"]
 

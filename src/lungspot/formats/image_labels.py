@@ -37,11 +37,10 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
-from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.formats.films import dicom_facts, list_films
 from lungspot.formats.reconcile import patient_in
 from lungspot.formats.tables import Row, header_of, read_rows, refuse_row, require_folder
-from lungspot.images import View
+from lungspot.images import View, age_in_years, parse_sex, parse_view
 
 __all__ = ["READER", "cases"]
 

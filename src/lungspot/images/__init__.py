@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lungspot.images.archive import is_archive, members
+from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
@@ -55,6 +56,7 @@ __all__ = [
     "Radiograph",
     "Sex",
     "View",
+    "age_in_years",
     "date_of",
     "dicom_bytes_of",
     "draw_sides",
@@ -66,6 +68,8 @@ __all__ = [
     "normalise",
     "number_of",
     "numbers_of",
+    "parse_sex",
+    "parse_view",
     "prepare",
     "read",
     "read_header",

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pydicom.charset import python_encoding
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from lungspot.images.dicom_values import words_of
 
@@ -47,21 +48,38 @@ _DOUBLE: Final = frozenset({"jis-x-0208", "jis-x-0212", "euc_kr", "gb2312"})
 _CODECS: Final = {"jis-x-0208": "euc_jp", "jis-x-0212": "euc_jp", "katakana": "shift_jis", "shift_jis": "shift_jis"}
 
 
-def decode_extensions(dataset: Dataset) -> None:
-    """Decode, in place, those texts of a data set (not of its sequences) that hold escape sequences."""
-    sets = words_of(dataset, "SpecificCharacterSet")
-    if sets and sets[0] in _ALONE:
-        return
+def decode_extensions(dataset: Dataset, inherited: tuple[str, ...] = ()) -> None:
+    """Decode, in place, those texts of a data set and of the items in it that hold escape sequences.
+
+    An item without character sets of its own has those of the data set that it is in, ``inherited`` (PS3.5 7.5.3).
+    """
+    sets = words_of(dataset, "SpecificCharacterSet") or inherited
+    alone = bool(sets) and sets[0] in _ALONE
     for tag in list(dataset.keys()):
         element: Any = dataset.get_item(tag)
-        if isinstance(element.value, bytes) and _ESCAPE in element.value:
-            try:
-                vr = element.VR if element.VR not in {None, "UN"} else dictionary_VR(tag)
-            except KeyError:  # a private attribute
-                continue
-            if vr in _TEXT:
-                text = decode_text(element.value, sets[0] if sets else "", name=vr == "PN")
-                dataset[tag] = DataElement(tag, vr, text)
+        raw = isinstance(element.value, bytes)
+        if raw and _ESCAPE not in element.value:
+            continue
+        vr = _vr_of(tag, element)
+        for item in _items_at(dataset, tag) if vr == "SQ" else ():
+            decode_extensions(item, sets)
+        if raw and vr in _TEXT and not alone:
+            text = decode_text(element.value, sets[0] if sets else "", name=vr == "PN")
+            dataset[tag] = DataElement(tag, vr, text)
+
+
+def _vr_of(tag: BaseTag, element: Any) -> str:  # noqa: ANN401 - pydicom's raw or converted element
+    if element.VR not in {None, "UN"}:
+        return str(element.VR)
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
+
+
+def _items_at(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
+    """Return the items of a sequence; none of one that cannot be read."""
+    try:
+        return list(dataset[tag].value or ())
+    except Exception:  # noqa: BLE001 - pydicom meets damaged sequences with many kinds
+        return []
 
 
 def decode_text(value: bytes, first: str, *, name: bool = False) -> str:

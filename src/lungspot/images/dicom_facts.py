@@ -11,21 +11,12 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from lungspot.images.dicom_values import date_of, items_of, numbers_of, text_of, values_of, words_of
+from lungspot.images.facts_in_words import parse_sex, parse_view
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.radiograph import Device, Notice, Sex, View
 
 __all__ = ["age", "aspect", "body_part", "device", "laterality", "notices", "orientation", "sex", "spacing", "view"]
 
-_VIEWS: Final = {
-    "PA": View.PA,
-    "AP": View.AP,
-    "LL": View.LATERAL,
-    "RL": View.LATERAL,
-    "LLAT": View.LATERAL,
-    "RLAT": View.LATERAL,
-    "LAT": View.LATERAL,
-    "LATERAL": View.LATERAL,
-}
 # view codes of PS3.16 CID 4010: SNOMED CT, and the SNOMED-RT ids of older files
 _VIEW_CODES: Final = {
     "399348003": View.AP,
@@ -44,19 +35,20 @@ _AGE_UNITS: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, ""
 _CHEST: Final = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "TORSO", "TRUNK", "BODY")
 _ADULT: Final = 16  # years
 _OLDEST: Final = 130
-_TAKEN: Final = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+_TAKEN: Final = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate", "AcquisitionDateTime")
 _SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _SMALLEST, _LARGEST = 0.001, 20.0  # millimetres a pixel
 _MOST_ASPECT: Final = 10_000.0  # PixelAspectRatio is of whole numbers
 _FINEST: Final = 1000
+_STEEPEST: Final = 10  # times as high as wide, or as wide as high; no film is, and no picture could show it
 _NEARLY_AN_AXIS: Final = 0.8  # of a direction cosine: less is an oblique that no side can be told from
 
 
 def view(dataset: Dataset) -> View:
     """Return the view by ViewPosition, else by the view code."""
-    said = text_of(dataset, "ViewPosition").upper()
-    if said in _VIEWS:
-        return _VIEWS[said]
+    said = parse_view(text_of(dataset, "ViewPosition"))
+    if said is not View.UNKNOWN:
+        return said
     codes = [text_of(item, "CodeValue") for item in items_of(dataset, "ViewCodeSequence")]
     return next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), View.UNKNOWN)
 
@@ -84,8 +76,7 @@ def age(dataset: Dataset) -> float | None:
 
 def sex(dataset: Dataset) -> Sex:
     """Return the patient's sex by PatientSex."""
-    said = text_of(dataset, "PatientSex").upper()
-    return Sex(said) if said in {"F", "M", "O"} else Sex.UNKNOWN
+    return parse_sex(text_of(dataset, "PatientSex"))
 
 
 def body_part(dataset: Dataset) -> str | None:
@@ -117,7 +108,7 @@ def aspect(dataset: Dataset) -> tuple[int, int]:
     if pair is None:
         return 1, 1
     ratio = Fraction(pair[0] / pair[1]).limit_denominator(_FINEST)
-    return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
+    return (ratio.numerator, ratio.denominator) if Fraction(1, _STEEPEST) <= ratio <= _STEEPEST else (1, 1)
 
 
 def orientation(dataset: Dataset) -> tuple[Orientation, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.errors import InputError
-from lungspot.formats import age_in_years
+from lungspot.images import age_in_years
 
 __all__ = ["NOT_KNOWN", "Division", "divisions_of"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lungspot.images import Sex, View
+from lungspot.images.radiograph import Sex, View
 
 __all__ = ["age_in_years", "parse_sex", "parse_view"]
 

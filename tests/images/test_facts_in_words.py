@@ -2,7 +2,7 @@
 
 import pytest
 
-from lungspot.formats.facts_in_words import age_in_years, parse_sex, parse_view
+from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images.radiograph import Sex, View
 
 
