@@ -49,7 +49,7 @@ def test_without_a_site_nothing_of_one_is_said(make):
 def test_a_site_of_all_labels_says_so_and_one_of_none_too(make):
     labels = dict.fromkeys(make().model.card.labels, ("film",))
     every = statement(judged_there(make(), dataclasses.replace(MARK, thresholds=labels, probabilities=tuple(labels))))
-    assert "own" not in every.thresholds
+    assert every.thresholds.endswith(": all labels.")
     assert "validation" not in every.percentages
     none = statement(judged_there(make(), dataclasses.replace(MARK, thresholds={}))).thresholds
     assert none == "Thresholds: the model's own; probabilities by 412 films of St. Elsewhere (2026-11-29)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lungspot.detect import ModelCard
 from lungspot.findings import taxonomy
@@ -21,7 +21,7 @@ def thresholds_of(card: ModelCard) -> str | None:
     if not mine:
         return f"Thresholds: the model's own; probabilities by {films}."
     rest = "" if len(mine) == len(card.labels) else "; the model's own for the others"
-    return f"Thresholds by {films}: {joined(list(map(name_of, mine)), 'and')}{rest}."
+    return f"Thresholds by {films}: {_named(mine, card)}{rest}."
 
 
 def percentages_of(card: ModelCard, own: str) -> str:
@@ -33,9 +33,13 @@ def percentages_of(card: ModelCard, own: str) -> str:
     rest = "" if len(mine) == len(card.labels) else ", and on validation films for the others"
     return (
         "A percentage beside a box is how often boxes with its score were right, one of a whole film how often such "
-        f"films showed the disease, on films of {site.name} for {joined(list(map(name_of, mine)), 'and')}{rest}: "
+        f"films showed the disease, on films of {site.name} for {_named(mine, card)}{rest}: "
         "it holds for their mix of diseases."
     )
+
+
+def _named(labels: Sequence[str], card: ModelCard) -> str:
+    return "all labels" if len(labels) == len(card.labels) else joined(list(map(name_of, labels)), "and")
 
 
 def sets_of(result: Analysis, said: Iterable[str], hidden: Collection[str]) -> tuple[str, ...]:
