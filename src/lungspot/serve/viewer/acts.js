@@ -133,7 +133,7 @@ export function findingActs(store, { form, after }) {
     let kept = false;
     store.set({ saving: true });
     try {
-      await api.review(reading.id, { reader: reader.trim(), note, complete, verdicts: verdict.said(held), absent: [] });
+      await api.review(reading.id, { reader: reader.trim(), note, complete, verdicts: verdict.said(held), absent: [], measurements: verdict.sizes(held) });
       if (state.reading === reading)
         store.set({ saved: state.review === held ? `saved ${new Date().toLocaleTimeString("en-GB")}` : "not saved" });
       say("Review saved");

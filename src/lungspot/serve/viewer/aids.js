@@ -1,40 +1,12 @@
-// The reader's aids on the film: a measuring line, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
+// The reader's aids on the film: letters of its sides, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
 
-import { compassOnScreen, millimetres, onScreen, pixelWidths, scaleBar, toFilm, toScreen } from "./geometry.js";
+import { compassOnScreen, onScreen, scaleBar, toFilm, toScreen } from "./geometry.js";
 
 const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 const FONT = `12px ${FAMILY}`;
 const LENS = 110; // radius on the screen
 const POWER = 2.5;
 const EDGES = { left: "w", right: "e", top: "n", bottom: "s" };
-
-/** The length of a line {a, b} in words: mm where the film says how large its pixels are, else widths of a pixel; `tall`: of the view. */
-export function lengthInWords({ a, b }, spacing, tall = 1) {
-  if (spacing) {
-    const mm = millimetres(a, b, spacing);
-    return mm < 100 ? `${mm.toFixed(1)} mm` : `${mm.toFixed(0)} mm`;
-  }
-  return `${pixelWidths(a, b, tall).toFixed(0)} ${tall === 1 ? "px" : "pixel widths"} (no mm: the film does not say)`;
-}
-
-export function drawLine(context, view, line, spacing) {
-  const [a, b] = [toScreen(view, line.a), toScreen(view, line.b)];
-  const stroke = (width, colour) => {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.beginPath();
-    context.moveTo(a.x, a.y);
-    context.lineTo(b.x, b.y);
-    context.stroke();
-  };
-  stroke(4, "rgba(0, 0, 0, 0.6)");
-  stroke(1.5, "#fff");
-  for (const end of [a, b]) {
-    context.fillStyle = "#fff";
-    context.fillRect(end.x - 2.5, end.y - 2.5, 5, 5);
-  }
-  label(context, lengthInWords(line, spacing, view.tall), (a.x + b.x) / 2 + 8, (a.y + b.y) / 2 - 12);
-}
 
 /**
  * L and R where the file says which side of the patient lies at which edge, else that it is not known. `edges`: letters by left, right, top,
@@ -113,14 +85,4 @@ export function drawLens(context, { lens }, view, drawFilm) {
   context.beginPath();
   context.arc(lens.x, lens.y, LENS, 0, 2 * Math.PI);
   context.stroke();
-}
-
-function label(context, text, x, y) {
-  context.font = FONT;
-  context.textBaseline = "middle";
-  const wide = context.measureText(text).width;
-  context.fillStyle = "rgba(0, 0, 0, 0.72)";
-  context.fillRect(x - 5, y - 9, wide + 10, 18);
-  context.fillStyle = "#fff";
-  context.fillText(text, x, y + 0.5);
 }

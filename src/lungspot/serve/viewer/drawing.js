@@ -1,6 +1,7 @@
 // Draws both stages from the page's state, at most once a frame: the open film, and the film to compare with.
 
 import { one } from "./dom.js";
+import { measuresOf, scaleOf } from "./measuring.js";
 import { heatOf } from "./opening.js";
 import { agreement, labelOf, listed, marks, percent, priorMarks, secret } from "./scene.js";
 
@@ -20,7 +21,7 @@ const SHOWN = [
     "editing",
     "experimental",
   ],
-  ...["draft", "reshaped", "line", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
+  ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
 ];
 
 /** Draw when the state changes; returns what asks for a drawing (a stage's new view). `stages()`: [now, then]. */
@@ -63,7 +64,7 @@ function heatLabel(state, item) {
 
 function drawNow(store, now) {
   const { state } = store;
-  const { film, window, reading, focus, hover, editing, line, draft } = state;
+  const { film, window, reading, focus, hover, editing, draft } = state;
   const heating = state.heat && reading?.status === "assessed" && !secret(state);
   const item = heating ? heatItem(state) : null;
   const label = heating ? heatLabel(state, item) : null;
@@ -79,7 +80,9 @@ function drawNow(store, now) {
     marks: marks(state),
     focus: hover ?? focus,
     editing: editing && !state.revealed,
-    line,
+    measures: measuresOf(state),
+    scale: scaleOf(state),
+    grip: state.grip,
     draft,
     lens: lensOn(state, now, { x: now.size.width / 2, y: now.size.height / 2 }),
   });

@@ -48,7 +48,10 @@ export const KEYS = [
     [
       [["w"], "window by dragging", "toolWindow"],
       [["p"], "pan by dragging", "toolPan"],
-      [["m"], "measure by dragging", "toolMeasure"],
+      [["m"], "distance; Enter puts one in the middle, arrows move a point", "toolMeasure"],
+      [["Shift+M"], "angle", "toolAngle"],
+      [["Shift+G"], "greys of a region", "toolRegion"],
+      [["Shift+C"], "cardiothoracic ratio", "heartToChest"],
       [["z"], "magnifier on or off", "lens"],
       [["i"], "invert", "invert"],
       [["1", "2", "3", "4", "5"], "window: as the file says, auto, lung, mediastinum, bone", "preset"],

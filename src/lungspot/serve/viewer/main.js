@@ -8,8 +8,10 @@ import { one, say } from "./dom.js";
 import { drawing } from "./drawing.js";
 import { exportLinks } from "./exporting.js";
 import { findings } from "./findings.js";
+import { initial } from "./initial.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
+import { measuring } from "./measuring.js";
 import { shortName } from "./names.js";
 import { unsaved } from "./opening.js";
 import * as pointer from "./pointer.js";
@@ -22,63 +24,13 @@ import { store as makeStore } from "./store.js";
 import { teaching } from "./teaching.js";
 import { tools } from "./tools.js";
 import { uploads } from "./uploads.js";
-import { opened } from "./verdicts.js";
 import { walking } from "./walking.js";
 import { clamp, dragged } from "./window.js";
 import { worklist } from "./worklist.js";
 
 const settings = kept();
 if (!POINTS.includes(settings.point)) settings.point = "balanced";
-export const store = makeStore({
-  model: null,
-  rows: [],
-  first: 0,
-  total: null,
-  counts: { queued: 0, reading: 0, done: 0, reviewed: 0, not_assessed: 0 },
-  beside: null,
-  filter: "all",
-  finding: "",
-  sort: settings.sort,
-  search: "",
-  names: keptNames(),
-  id: null,
-  problem: "",
-  reading: null,
-  film: null,
-  prior: null,
-  compare: null,
-  presets: [],
-  window: null,
-  facing: { turns: 0, flip: false },
-  zoom: 1,
-  cursor: null,
-  review: opened([]),
-  practice: opened([]),
-  teach: false,
-  revealed: null,
-  saved: "",
-  savedBefore: "",
-  saving: false,
-  lastLabel: null,
-  focus: null,
-  hover: null,
-  hidden: new Set(),
-  editing: false,
-  draft: null,
-  reshaped: null,
-  line: null,
-  lensAt: null,
-  tool: "window",
-  toolBefore: "window",
-  lens: false,
-  boxes: true,
-  heat: false,
-  heats: new Map(),
-  point: settings.point,
-  experimental: false,
-  reader: settings.reader,
-  language: settings.language,
-});
+export const store = makeStore(initial(settings, keptNames()));
 const { state } = store;
 const list = listing(store);
 
@@ -172,7 +124,6 @@ const acts = {
   },
   toolWindow: () => picture.tool("window"),
   toolPan: () => picture.tool("pan"),
-  toolMeasure: () => picture.tool("measure"),
   preset: (event) => picture.preset(Number(event.key) - 1),
   windowBy: ({ key }) =>
     picture.windowBy(...{ Left: [-20, 0], Right: [20, 0], Up: [0, -20], Down: [0, 20] }[key.slice(5)]),
@@ -195,14 +146,15 @@ const acts = {
   leave() {
     if (state.draft || state.editing || state.tool === "draw")
       store.set({ editing: false, draft: null, tool: state.tool === "draw" ? state.toolBefore : state.tool });
-    else store.set({ focus: null, line: null });
+    else store.set({ focus: null, grip: null });
   },
 };
 
 /** Keys that mean something else while a box is drawn or edited. */
 function first(name, event) {
-  if (state.editing && event.key.startsWith("Arrow")) return finding.nudge(event);
   if (name === "Enter" && event.target.matches?.("button, a, summary, [role=option]")) return false;
+  if (measure.press(name, event)) return true;
+  if (state.editing && event.key.startsWith("Arrow")) return finding.nudge(event);
   if (name === "Enter" && state.tool === "draw" && state.reading?.frame) return inTheMiddle();
   if (name === "Enter" && state.editing) return !store.set({ editing: false });
   return false;
@@ -234,7 +186,10 @@ function listenTo(which, own) {
     look: (view) => picture.follow(which, view),
     shape: finding.shape,
     draw: finding.draw,
-    line: (line) => store.set({ line }),
+    grip: (point, reach) => (own && !state.editing ? measure.grip(point, reach) : null),
+    grasp: measure.grasp,
+    move: measure.move,
+    measure: measure.draw,
     lens: (point, stage) => state.lens && store.set({ lensAt: point && { point, stage } }),
   });
 }
@@ -249,7 +204,8 @@ const films = uploads(store, {
 });
 worklist(store, { open, list, sorted: (sort) => change({ sort }) });
 side(store, acts);
-Object.assign(acts, report(store, { form, change }));
+const measure = measuring(store, { stage: () => now, tool: picture.tool });
+Object.assign(acts, measure, report(store, { form, change }));
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
 listenTo(now, true);

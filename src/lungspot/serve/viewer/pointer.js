@@ -17,7 +17,10 @@ Object.assign(CURSORS, { ne: "nesw-resize", sw: "nesw-resize", move: "move" });
 const SLACK = 4; // screen pixels before a press becomes a drag
 const REACH = 7; // screen pixels about an edge that count as the edge
 
-/** Listen on a stage's canvas; `acts` has: tool, marks, edited, select, hover, window, look, shape, draw, line, lens. */
+/**
+ * Listen on a stage's canvas; `acts` has: tool, marks, edited, select, hover, window, look, shape, draw, lens, and of measures grip (what
+ * lies at a film point), grasp, move and measure.
+ */
 export function listen(stage, acts) {
   const { canvas } = stage;
   const pressed = new Map();
@@ -29,7 +32,7 @@ export function listen(stage, acts) {
     return { x: event.clientX - rect.left, y: event.clientY - rect.top };
   };
   const film = (point) => toFilm(stage.view, point);
-  const reach = () => [REACH / stage.view.scale, REACH / down(stage.view)];
+  const reach = (wider = 1) => [(wider * REACH) / stage.view.scale, (wider * REACH) / down(stage.view)];
 
   function under(point) {
     const inside = acts.marks().filter((mark) => handleAt(mark.box, film(point), reach()));
@@ -40,11 +43,13 @@ export function listen(stage, acts) {
     const point = at(event);
     const edited = acts.edited();
     const handle = edited && handleAt(edited.box, film(point), reach());
+    const grip = acts.grip(film(point), reach(2));
     let kind = acts.tool();
     if (event.button === 1 || space) kind = "pan";
     else if (event.button === 2) kind = "window";
+    else if (grip) kind = "grip";
     else if (handle && kind !== "measure") kind = "shape";
-    return { kind, handle, box: edited?.box, key: edited?.key, start: point, last: point, moved: false };
+    return { kind, grip, handle, box: edited?.box, key: edited?.key, start: point, last: point, moved: false };
   }
 
   function move(event) {
@@ -56,7 +61,8 @@ export function listen(stage, acts) {
     const [from, to] = [film(drag.start), film(point)];
     if (drag.kind === "window") acts.window(dx, dy);
     else if (drag.kind === "pan") acts.look(pan(stage.view, dx, dy, stage.frame, stage.size));
-    else if (drag.kind === "measure") acts.line({ a: from, b: to });
+    else if (drag.kind === "measure") acts.measure(from, to, false);
+    else if (drag.kind === "grip") acts.move(drag.grip, to, false);
     else if (drag.kind === "draw") acts.draw(boxBetween(from, to, stage.frame), false);
     else if (drag.kind === "shape") {
       drag.next = dragBox(drag.box, drag.handle, to.x - from.x, to.y - from.y, stage.frame);
@@ -65,10 +71,12 @@ export function listen(stage, acts) {
   }
 
   function end(event) {
-    const { kind, moved, start, next, key } = drag;
+    const { kind, moved, start, next, key, grip } = drag;
     drag = null;
     if (kind === "draw" && moved) acts.draw(boxBetween(film(start), film(at(event)), stage.frame), true);
     else if (kind === "shape" && next) acts.shape(key, next, true);
+    else if (kind === "measure" && moved) acts.measure(film(start), film(at(event)), true);
+    else if (kind === "grip") moved ? acts.move(grip, film(at(event)), true) : acts.grasp(grip);
     else if (!moved && event.button === 0 && kind !== "shape") acts.select(under(start));
   }
 

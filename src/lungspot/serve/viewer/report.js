@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { make, one, say } from "./dom.js";
 import { secret } from "./scene.js";
-import { said } from "./verdicts.js";
+import { said, sizes } from "./verdicts.js";
 
 const PAUSE = 150; // milliseconds without a change before the text is asked for
 const CHANGES = ["reading", "review", "point", "experimental", "reader", "language"];
@@ -27,7 +27,7 @@ export function report(store, { form, change }) {
     const { id } = state;
     const { language, point, experimental } = state;
     try {
-      const body = { ...form(), verdicts: said(state.review) };
+      const body = { ...form(), verdicts: said(state.review), measurements: sizes(state.review) };
       const answer = await api.report(id, body, { language, point, experimental });
       if (mine !== asked || id !== state.id) return;
       text = answer.text;

@@ -1,13 +1,14 @@
 // One film on one canvas: its picture under the window, the heat map, the boxes, and the reader's aids, in that order.
 
-import { drawLens, drawLine, drawScale, drawSides } from "./aids.js";
+import { drawLens, drawScale, drawSides } from "./aids.js";
 import { picture } from "./film.js";
 import { axes, down, fit, turnAbout } from "./geometry.js";
 import { drawMarks } from "./marks.js";
+import { drawMeasureWords, drawMeasures, measureWords } from "./measure_marks.js";
 
 /**
- * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, editing, line,
- * lens, draft}. `view` is where the film lies; `size` the canvas in CSS pixels.
+ * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, editing,
+ * measures, scale, grip, lens, draft}. `view` is where the film lies; `size` the canvas in CSS pixels.
  */
 export function stage(canvas, changed) {
   const context = canvas.getContext("2d", { alpha: false });
@@ -66,9 +67,13 @@ function paint(context, { canvas, view, size }, scene) {
   if (scene.heat) drawHeat(context, scene.heat, scene.frame, view);
   const { focus, editing } = scene;
   const taken = drawSides(context, view, scene.frame, scene.edges ?? {}, size);
+  const { measures = [], scale, grip: held, film } = scene;
+  const words = measureWords(context, view, measures, { scale, film, size });
+  taken.push(...words);
+  drawMeasures(context, view, measures, held);
   drawMarks(context, view, scene.marks ?? [], { focus: focus ?? null, editing, size, taken });
+  drawMeasureWords(context, words);
   if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, editing: false, size });
-  if (scene.line) drawLine(context, view, scene.line, scene.spacing);
   if (scene.spacing) drawScale(context, view, scene.spacing, size);
   if (scene.lens) drawLens(context, scene, view, (under) => drawFilm(context, scene.film, scene.window, under, dense));
 }

@@ -1,6 +1,6 @@
 // The reader's verdicts on one film, as values: every act gives a new state, so that undo is a step back.
 //
-// A state is {items, past, future}. An item is one box: {key, label, box, score, verdict, original, agreement}; `score` is
+// A state is {items, measures, past, future}: measures as in measures.js. An item is one box: {key, label, box, score, verdict, original, agreement}; `score` is
 // null for a box that a person drew. Verdicts: open (nothing said yet), accepted, rejected, edited, added.
 
 const MOST_STEPS = 200;
@@ -8,7 +8,7 @@ const MOST_STEPS = 200;
 /** The state before the reader did anything; a candidate's key is its place in the server's list. */
 export function opened(candidates) {
   const items = candidates.map((each, at) => ({ ...each, key: at, verdict: "open", original: each.box }));
-  return { items, past: [], future: [] };
+  return { items, measures: [], past: [], future: [] };
 }
 
 /** The state in which a saved review (docs/reference/http.md) left the candidates. */
@@ -22,7 +22,8 @@ export function resumed(candidates, saved) {
       if (label) state = rename(state, candidate, label);
     } else if (box) state = add(state, label, box);
   }
-  return { items: state.items, past: [], future: [] };
+  const measures = (saved.measurements ?? []).map(({ kind, points, by }, key) => ({ key, kind, points, by }));
+  return { items: state.items, measures, past: [], future: [] };
 }
 
 const WORDS = { accepted: "accept", rejected: "reject" };
@@ -38,9 +39,17 @@ export function said(state) {
     });
 }
 
-function step(state, items) {
-  return { items, past: [...state.past, state.items].slice(-MOST_STEPS), future: [] };
+const now = ({ items, measures }) => ({ items, measures });
+
+function step(state, items, measures = state.measures) {
+  return { items, measures, past: [...state.past, now(state)].slice(-MOST_STEPS), future: [] };
 }
+
+/** The state with other measures. */
+export const measured = (state, measures) => step(state, state.items, measures);
+
+/** The measures as the server takes them. */
+export const sizes = ({ measures }) => measures.map(({ kind, points, by }) => ({ kind, points, by }));
 
 function change(state, key, patch) {
   return step(
@@ -108,7 +117,7 @@ export function rename(state, key, label) {
 
 /** Add a box that the reader drew. */
 export function add(state, label, box) {
-  const key = Math.max(-1, ...[...state.past, state.items, ...state.future].flat().map((item) => item.key)) + 1;
+  const key = Math.max(-1, ...[...state.past, state, ...state.future].flatMap(({ items }) => items).map((item) => item.key)) + 1;
   const item = { key, label, box, score: null, verdict: "added", original: null };
   return step(state, [...state.items, item]);
 }
@@ -126,12 +135,12 @@ export function remove(state, key) {
 
 export function undo(state) {
   if (!state.past.length) return state;
-  return { items: state.past.at(-1), past: state.past.slice(0, -1), future: [state.items, ...state.future] };
+  return { ...state.past.at(-1), past: state.past.slice(0, -1), future: [now(state), ...state.future] };
 }
 
 export function redo(state) {
   if (!state.future.length) return state;
-  return { items: state.future[0], past: [...state.past, state.items], future: state.future.slice(1) };
+  return { ...state.future[0], past: [...state.past, now(state)], future: state.future.slice(1) };
 }
 
 export const changed = (state) => state.items.some((item) => item.verdict !== "open");
