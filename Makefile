@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs drill fuzz trees weights study bench sbom clean system
+.PHONY: demo test check coverage docs drill fuzz trees weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
@@ -18,6 +18,10 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licences.py
+
+# Of every room, which takes half as long again; `make test` counts the two rooms that have a floor.
+coverage: .venv/dev system
+	LUNGSPOT_COVERAGE=all $(BIN)/python -m pytest -n 2 --dist worksteal --cov=lungspot --cov-report=term
 
 fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats

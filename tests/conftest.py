@@ -36,6 +36,11 @@ def skip_or_fail(reason):
     pytest.skip(reason)
 
 
+# Where coverage is counted, for the two rooms whose coverage has a floor: it makes plain Python half as slow again, and
+# each program that tests start slower too. LUNGSPOT_COVERAGE=all (`make coverage`) counts everywhere.
+COUNTED = ("tests/",) if os.environ.get("LUNGSPOT_COVERAGE") == "all" else ("tests/findings/", "tests/images/")
+
+
 def pytest_collection_modifyitems(items):
     """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
 
@@ -43,17 +48,22 @@ def pytest_collection_modifyitems(items):
     """
     items.sort(key=lambda item: not item.nodeid.startswith("tests/images/"))
     for item in items:
-        if "shared_data" in item.fixturenames:
+        if "shared_data" in item.fixturenames or not item.nodeid.startswith(COUNTED):
             item.add_marker(pytest.mark.no_cover)
 
 
-CHILDREN = {"counted": False}
+CHILDREN = {"counted": False, "programs": None}
+_PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage counts the programs that tests start
 
 
 def pytest_runtest_setup(item):
     """Count what forked children run where decoders are tested one by one; all other tests fork thousands more."""
+    counted = item.get_closest_marker("no_cover") is None
     single = item.nodeid.startswith("tests/images/") and not item.nodeid.startswith("tests/images/test_fuzz.py")
-    CHILDREN["counted"] = single and item.get_closest_marker("no_cover") is None
+    CHILDREN["counted"] = single and counted
+    CHILDREN["programs"] = os.environ.pop(_PROGRAMS, None) or CHILDREN["programs"]
+    if counted and CHILDREN["programs"]:
+        os.environ[_PROGRAMS] = CHILDREN["programs"]
 
 
 def _count_or_not():
