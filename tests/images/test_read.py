@@ -127,7 +127,7 @@ def test_an_endless_stream_is_refused(monkeypatch):
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_a_refusal_names_the_file(tmp_path, png, sandboxed):
     cut = tmp_path / "cut.png"
-    cut.write_bytes(png.read_bytes()[:-20])
+    cut.write_bytes(png.read_bytes()[: png.stat().st_size // 2])
     with pytest.raises(FilmError) as caught:
         read(cut, sandboxed=sandboxed)
     assert (caught.value.code, caught.value.where) == ("TRUNCATED", str(cut))

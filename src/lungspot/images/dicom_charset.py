@@ -6,6 +6,7 @@ escape sequences are believed, declared or not; text without any is left to pydi
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -46,6 +47,9 @@ _SETS: Final = {
 }
 _DOUBLE: Final = frozenset({"jis-x-0208", "jis-x-0212", "euc_kr", "gb2312"})
 _CODECS: Final = {"jis-x-0208": "euc_jp", "jis-x-0212": "euc_jp", "katakana": "shift_jis", "shift_jis": "shift_jis"}
+
+for _name in {*python_encoding.values(), *(name for _, name in _SETS.values())}:
+    codecs.lookup(_CODECS.get(_name, _name))  # here, for the child that reads these texts must import nothing
 
 
 def decode_extensions(dataset: Dataset, inherited: tuple[str, ...] = ()) -> None:
