@@ -27,7 +27,7 @@ from lungspot.formats import (
     refuse_row,
     require_folder,
 )
-from lungspot.images import Sex, View, age_in_years, parse_sex, walk
+from lungspot.images import Sex, View, age_in_years, parse_sex, regular, walk
 
 __all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 
@@ -86,7 +86,7 @@ def _frame(path: Path) -> Frame | None:
 
 def _clinical(path: Path) -> tuple[float | None, Sex]:
     """Read ``male 45yrs`` (Shenzhen) or ``Patient's Sex: F``, ``Patient's Age: 027Y`` (Montgomery)."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = regular(path).read_text(encoding="utf-8", errors="replace")
     years = _AGE.search(text)
     age = None if years is None else age_in_years(years[1] + years[2][0].upper())
     who = re.search(r"\b(female|male|F|M)\b", text, re.IGNORECASE)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Frame, reading_from_json, reading_to_json
 from lungspot.formats.case import Case, Split
-from lungspot.images import Sex, View
+from lungspot.images import Sex, View, regular
 
 __all__ = [
     "SCHEMA",
@@ -115,9 +115,7 @@ def relative(path: Path, folder: Path) -> str:
 def load_json(path: Path) -> Any:  # noqa: ANN401  # any JSON value
     """Return the JSON value in a file; raises :class:`DatasetError`."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise DatasetError("NOT_READABLE", path, "not a file")
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(regular(path).read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise DatasetError("DATASET_NOT_FOUND", path, "no such file") from error
     except OSError as error:

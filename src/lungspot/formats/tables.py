@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from lungspot.errors import DatasetError
+from lungspot.images import regular
 
 __all__ = [
     "Row",
@@ -96,7 +97,7 @@ def header_of(path: Path, *, own: bool = False) -> tuple[str, ...]:
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file without their outer spaces, empty ones left out; raises :class:`DatasetError`."""
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [line.strip() for line in regular(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole text file ({error})") from error
 
@@ -124,7 +125,7 @@ def refuse_row(path: Path, line: int | str, reason: str) -> DatasetError:
 
 def open_text(path: Path, errors: str = "strict", *, own: bool = False) -> IO[str]:
     """Open a CSV file for reading, ``.gz`` too, in UTF-8 or, with its byte-order mark, UTF-16; ``own`` as above."""
-    packed = path.suffix == ".gz"
+    packed = regular(path).suffix == ".gz"
     with gzip.open(path) if packed else path.open("rb") as file:
         start = file.read(2)
         file.seek(0)
@@ -156,6 +157,6 @@ def _rows_of(file: IO[str], *, strict: bool = False) -> Any:  # noqa: ANN401 - c
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(regular(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not whole JSON ({error})") from error

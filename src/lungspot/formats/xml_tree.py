@@ -10,6 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from lungspot.errors import DatasetError
+from lungspot.images import regular
 
 __all__ = ["parse_xml", "write_xml"]
 
@@ -19,7 +20,7 @@ _DEEPEST: Final = 32
 def parse_xml(path: Path, root: str) -> Element:
     """Return the tree of an XML file whose outermost element is ``root``; raises :class:`DatasetError`."""
     try:
-        tree: Element = fromstring(path.read_bytes(), forbid_dtd=True)
+        tree: Element = fromstring(regular(path).read_bytes(), forbid_dtd=True)
     except FileNotFoundError as error:
         raise DatasetError("DATASET_NOT_FOUND", path, "no such file") from error
     except OSError as error:
