@@ -77,6 +77,13 @@ def test_what_cannot_be_used_is_one_line(tmp_path, text, code, says):
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_in_an_older_encoding_says_how_to_save_it(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_bytes("score,reference,prénom\n5,1,x\n".encode("cp1252"))
+    with pytest.raises(DatasetError, match="not text in UTF-8; save it as CSV UTF-8"):
+        read_people(path)
+
+
 @pytest.mark.parametrize("named", [{"score": "Score"}, {"reference": "cad"}])
 def test_a_column_that_is_named_must_be_there(tmp_path, named):
     path = tmp_path / "people.csv"

@@ -72,7 +72,7 @@ def test_people_without_a_score_are_left_out_only_where_that_is_asked_for():
     some = people([NAN, 10, 60, 80], [1, 0, 0, 1], clinic=["A", "A", "B", "B"])
     counted = screening_summary(some, ScreeningSettings(threshold=50.0))
     assert (counted["people"], counted["thresholds"][1]["tested"]) == (4, 3)
-    assert "1 people have no score: they are referred" in " ".join(counted["remarks"])
+    assert "Without a score: 1 of 4 people; they are referred" in " ".join(counted["remarks"])
     left = screening_summary(some, ScreeningSettings(threshold=50.0, not_assessed="leave-out", sampled_by=("clinic",)))
     assert (left["people"], left["without_score"], left["thresholds"][1]["tested"]) == (3, 1, 2)
     assert [group["name"] for group in left["verification"]["groups"]] == ["everybody, clinic A", "everybody, clinic B"]
@@ -84,6 +84,11 @@ def test_people_without_a_score_of_whom_nothing_is_known_are_not_counted_in_sile
         screening_summary(people([NAN, 10, 80], [-1, 0, 1]), ScreeningSettings(triage=50.0))
     assert "1 people have no score and none of them is confirmed" in str(caught.value)
     assert "--not-assessed leave-out" in str(caught.value)
+
+
+def test_where_nobody_is_confirmed_there_is_nothing_to_say():
+    with pytest.raises(InputError, match="nobody is confirmed"):
+        screening_summary(people([10, 80], [-1, -1]), ScreeningSettings(triage=50.0))
 
 
 @pytest.mark.parametrize("settings", [{"by": ("site",)}, {"sampled_by": ("site",)}, {"bands": {"site": (1.0,)}}])

@@ -71,7 +71,7 @@ def test_words_of_the_table_are_no_markup(table, tmp_path):
 def test_three_people_are_enough_to_say_that_they_are_too_few(table, tmp_path, capsys):
     people = table("\ufeffCAD Score;Xpert\n0,9;1\n0,2;0\n0,1;0\n")
     assert run(["tb", people, "-o", str(tmp_path / "out")]) == 0
-    assert "Only 1 cases are confirmed" in capsys.readouterr().err
+    assert "Only 1 case is confirmed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,16 @@ def read_people(path: Path, named: Mapping[str, str] | None = None) -> People:
     ``named``: what the file calls a column of :data:`NAMES`, where it is none of those. Raises DatasetError: no file
     or no whole one, a column missing or in doubt, a row that cannot be meant, an id twice, nobody at all.
     """
-    columns = _columns(path, named or {})
+    try:
+        return _read(path, _columns(path, named or {}))
+    except DatasetError as error:
+        if error.code == "DATASET_INCOMPLETE" and "codec" in error.reason:
+            advice = "save it as CSV UTF-8 in the spreadsheet"
+            raise DatasetError(error.code, error.where, "not text in UTF-8", advice=advice) from error
+        raise
+
+
+def _read(path: Path, columns: Mapping[str, str]) -> People:
     faults = _Faults(path)
     scores: list[float] = []
     read: dict[str, list[int]] = {name: [] for name in ("reference", "reader") if name in columns}

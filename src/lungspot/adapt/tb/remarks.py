@@ -28,7 +28,8 @@ def remarks(document: Mapping[str, Any], score: NDArray[np.float64], divisions: 
     found = []
     cases = document["cases_confirmed"]
     if cases < _FEW_CASES:
-        found.append(f"Only {cases} cases are confirmed: look at the intervals, not at the numbers alone.")
+        few = "1 case is" if cases == 1 else f"{cases} cases are"
+        found.append(f"Only {few} confirmed: look at the intervals, not at the numbers alone.")
     found += _about_confirmation(document)
     if (without := document["without_score"]) > 0:
         what = {
@@ -36,8 +37,9 @@ def remarks(document: Mapping[str, Any], score: NDArray[np.float64], divisions: 
             "not-refer": "they are not referred at any threshold; cases among them are missed",
             "leave-out": "they were left out of everything here, which flatters a tool that fails on difficult films",
         }[document["settings"]["not_assessed"]]
-        found.append(f"{without} people have no score: {what}.")
-    if document["in_use"] is not None and document["in_use"]["why"] != "the threshold that was given":
+        whole = document["people"] + (without if document["settings"]["not_assessed"] == "leave-out" else 0)
+        found.append(f"Without a score: {without} of {whole} people; {what}.")
+    if document["in_use"] is not None and document["in_use"]["why"] in {of["words"] for of in document["choices"]}:
         found.append(
             "The threshold was chosen on these very people, so that its numbers are a little too good: judge it on "
             "people who come after."

@@ -66,6 +66,9 @@ def screening_summary(people: People, settings: ScreeningSettings) -> dict[str, 
         people = people.part(keep)
         cut = {name: Division(each.names, each.member[keep]) for name, each in cut.items()}
         sampled = {name: list(compress(values, keep)) for name, values in sampled.items()}
+    if not (people.reference >= 0).any():
+        column = people.named.get("reference", "reference")
+        raise InputError("BAD_VALUE", column, "nobody is confirmed", advice="give results of the reference test")
     verification = verify(people.score, people.reference, settings.triage, sampled)
     _require_scores(people, verification)
     further = [each for each in (settings.threshold, settings.triage) if each is not None]
