@@ -86,6 +86,8 @@ def test_left_and_right_turn_and_mirror_with_the_film_and_boxes_stay_where_they_
     page.mouse.down()
     page.mouse.move(left + 700 * scale, top + 900 * scale, steps=3)
     page.mouse.up()
+    page.keyboard.type("nodule")
+    page.keyboard.press("Enter")
     settle()
     item = """async () => (await import("/viewer/main.js")).store.state.review.items.at(-1).box"""
     assert page.evaluate(item) == pytest.approx([500, 300, 900, 700], abs=1 / scale)

@@ -193,11 +193,17 @@ def test_labels_never_cover_one_another(page, server):
                 });
                 const view = { scale: 1, x: 0, y: 0 };
                 const taken = [{ left: 0, top: 0, wide: 60, high: 26 }];
-                const labels = drawMarks(context, view, marks, { focus: null, editing: false, size, taken });
+                const labels = drawMarks(context, view, marks, { focus: round % 8, size, taken });
                 const all = [...taken, ...labels];
                 all.forEach((a, at) => all.slice(at + 1).forEach((b) => overlap(a, b) && found.push([round, a, b])));
                 const inside = (a) => a.left >= 0 && a.top >= 0 && a.left + a.wide <= 700 && a.top + a.high <= 600;
                 if (!labels.every(inside)) found.push(round);
+                const own = ({ left, top, wide, high, key }) => {
+                    const [x0, y0, x1, y1] = marks[key].box;
+                    return overlap({ left, top, wide, high }, { left: x0, top: y0, wide: x1 - x0, high: y1 - y0 });
+                };
+                if (labels.some(own)) found.push(["over its box", round]);
+                if (!labels.length) found.push(["no label", round]);
             }
             return found;
         }"""

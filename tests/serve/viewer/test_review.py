@@ -61,7 +61,9 @@ def test_what_is_edited_is_exported_and_read_back_equal(look_at_all, listed, ser
     drag((x1, y1), (x1 + 100, y1 - 60))
     page.keyboard.press("n")
     drag((1000, 1200), (1300, 1500))
-    page.select_option("#relabel", "pneumothorax")
+    page.keyboard.type("pneumothorax")
+    page.keyboard.press("Enter")
+    settle()
     page.fill("#note", "a test <b>note</b>")
     page.locator("#headline").click()
     save(page)
@@ -112,7 +114,7 @@ def test_undo_goes_back_step_by_step_and_redo_forward(look_at_all, chest, settle
     page = look_at_all(chest)
     classes = "(rows) => rows.map((row) => row.className.split(' ')[0])"
     states = [page.eval_on_selector_all("#found li", classes)]
-    for keys in (("j", "a"), ("j", "x"), ("j", "e", "ArrowRight"), ("n", "Enter")):
+    for keys in (("j", "a"), ("j", "x"), ("j", "e", "ArrowRight"), ("n", "Enter", "ArrowDown", "Enter")):
         for key in keys:
             page.keyboard.press(key)
         settle()
@@ -189,12 +191,19 @@ def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, serve
     page.keyboard.press("Enter")
     page.locator(f"#film[aria-label*='{rg1['J2KI'].name}']").wait_for()
     settle()
-    for key in ("j", "a", "ArrowDown", "x", "n", "Enter", "ArrowLeft", "Shift+ArrowDown", "Enter", "l"):
+    for key in ("j", "a", "ArrowDown", "x", "n", "Enter"):
         page.keyboard.press(key)
         settle()
-    assert page.evaluate("document.activeElement.id") == "relabel"
+    assert page.locator("#label-list [aria-selected=true]").count() == 0, "no label is given unasked"
+    page.keyboard.type("consol")
+    for key in ("Enter", "ArrowLeft", "Shift+ArrowDown", "Enter", "l"):
+        page.keyboard.press(key)
+        settle()
+    assert page.evaluate("document.activeElement.id") == "label-search"
+    assert page.locator("#label-list [role=option]").first.inner_text().startswith("Consolidation"), "used last first"
     page.keyboard.type("Pneumoth")
-    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    settle()
     page.keyboard.press("s")
     assert page.evaluate("document.activeElement.id") == "reader", "a review without a name is not sent"
     page.keyboard.type("keys")
@@ -281,7 +290,10 @@ def test_a_learner_draws_first_and_is_scored(look, server, chest, settle):
     settle()
     assert page.locator("#found li").count() == 0
     assert "%" not in page.locator("#side").inner_text(), "nothing of the model's is seen before"
-    page.keyboard.press("Enter")  # atelectasis, in the middle: 736 to 1105, 782 to 1173
+    page.keyboard.press("Enter")  # in the middle: 736 to 1105, 782 to 1173
+    page.keyboard.type("atelectasis")
+    page.keyboard.press("Enter")
+    settle()
     page.keyboard.press("r")
     settle()
     words = page.locator("#lesson-score").inner_text()
@@ -307,6 +319,10 @@ def test_axe_finds_nothing_serious(look, faults, chest, leg, settle, theme):
     page.keyboard.press("x")
     page.keyboard.press("h")
     page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    page.locator("#label-search").wait_for()
+    assert faults() == []
+    page.keyboard.type("mass")
     page.keyboard.press("Enter")
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     settle()

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { say } from "./dom.js";
 import { compassOnFilm, dragBox, pan, toFilm, zoomAt } from "./geometry.js";
+import { askLabel } from "./labelling.js";
 import { together } from "./places.js";
 import { POINTS, labelOf, listed, places, sureness, verdicts } from "./scene.js";
 import { facingWords, isStored } from "./upright.js";
@@ -51,12 +52,18 @@ export function findingActs(store, { form, after }) {
     put(verdict.reshape(verdicts(state), key, box));
   }
 
-  function draw(box, final) {
+  /** A box is drawn; once it is whole, its label is asked for: none is given unasked. */
+  async function draw(box, final) {
     if (locked()) return;
-    if (!final) return store.set({ draft: { key: "draft", box, colour: "#ffffff", text: "" } });
+    store.set({ draft: { key: "draft", box, colour: "#ffffff", text: "" } });
+    if (!final) return;
+    const { reading } = state;
+    const large = box[2] - box[0] >= 2 && box[3] - box[1] >= 2;
+    const label = large ? await askLabel(state, state.recent) : null;
+    if (state.reading !== reading || locked()) return;
     store.set({ draft: null });
-    if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
-    const label = state.lastLabel ?? state.model.known[0];
+    if (!label) return large && say("No box was drawn");
+    used(label);
     put(verdict.add(verdicts(state), label, box));
     const item = verdicts(state).items.at(-1);
     store.set({ focus: item.key, editing: true, tool: state.tool === "draw" ? state.toolBefore : state.tool });
@@ -84,17 +91,28 @@ export function findingActs(store, { form, after }) {
     store.set({ hidden });
   }
 
-  function back(then) {
+  function back(then, word) {
     if (locked()) return;
-    put(then(verdicts(state)));
+    const before = verdicts(state);
+    put(then(before));
+    const told = verdict.changes(before.items, verdicts(state).items, (label) => labelOf(state, label).name);
+    say(told.length ? `${word}: ${told.slice(0, 3).join("; ")}${told.length > 3 ? `; and ${told.length - 3} more` : ""}` : `Nothing to be ${word.toLowerCase()}`);
     if (!focused()) store.set({ focus: null, editing: false });
   }
 
-  function rename(key, label) {
-    if (locked()) return;
-    store.set({ lastLabel: label });
+  /** Ask for another label of a box. */
+  async function rename(key) {
+    const item = verdicts(state).items.find((each) => each.key === key);
+    if (locked() || !item || item.verdict === "rejected") return;
+    const { reading } = state;
+    const label = await askLabel(state, state.recent, item.label);
+    if (!label || state.reading !== reading || locked()) return;
+    used(label);
     put(verdict.rename(verdicts(state), key, label));
+    say(`Label: ${labelOf(state, label).name}`);
   }
+
+  const used = (label) => store.set({ recent: [label, ...state.recent.filter((each) => each !== label)].slice(0, 5) });
 
   /** Say the same of every listed box that has no verdict yet; returns how many names that were. */
   function judgeRest(word) {
@@ -174,8 +192,8 @@ export function findingActs(store, { form, after }) {
     save,
     sensitivity,
     remove: (key) => key !== null && !locked() && judge(key, "rejected"),
-    undo: () => back(verdict.undo),
-    redo: () => back(verdict.redo),
+    undo: () => back(verdict.undo, "Undone"),
+    redo: () => back(verdict.redo, "Done again"),
     hover: (key) => store.set({ hover: key }),
     point: (point) => store.set({ point }),
   };
@@ -193,7 +211,13 @@ export function pictureActs(store, stages) {
     store.set({ facing });
     stages[0].face(facing);
   };
-  const windowBy = (dx, dy) => state.film && window(dragged(state.window, dx, dy));
+  /** The other film follows: by the same drag, the same preset, the same side of black and white. */
+  const prior = (change) => state.prior?.film && store.set({ prior: { ...state.prior, window: clamp(change(state.prior)) } });
+  function windowBy(dx, dy) {
+    if (!state.film) return;
+    window(dragged(state.window, dx, dy));
+    prior((other) => dragged(other.window, dx, dy));
+  }
 
   return {
     zoomIn: () => zoom(1.25),
@@ -205,7 +229,11 @@ export function pictureActs(store, stages) {
       ),
     slide,
     windowBy,
-    preset: (at) => state.presets[at] && window({ ...state.presets[at].window, invert: state.window.invert }),
+    preset(at) {
+      if (!state.presets[at]) return;
+      window({ ...state.presets[at].window, invert: state.window.invert });
+      prior((other) => ({ ...other.presets[at].window, invert: other.window.invert }));
+    },
     /** Turn by quarter turns against the clock, as it is seen; or mirror it. */
     turn(by) {
       if (!state.film) return;
@@ -227,12 +255,17 @@ export function pictureActs(store, stages) {
       window({ ...state.window, invert: other.invert });
       say(facingWords(state));
     },
-    invert: () => state.window && window({ ...state.window, invert: !state.window.invert }),
-    tool: (tool) =>
+    invert() {
+      if (!state.window) return;
+      window({ ...state.window, invert: !state.window.invert });
+      prior((other) => ({ ...other.window, invert: !other.window.invert }));
+    },
+    /** Choose what dragging does; `finger`: by finger, whose one-finger drag is then not for panning. */
+    tool: (tool, finger = false) =>
       store.set({
         tool,
+        byFinger: finger,
         toolBefore: tool === "draw" ? (state.tool === "draw" ? state.toolBefore : state.tool) : tool,
-        line: null,
       }),
     lens: () => store.set({ lens: !state.lens }),
     heat: () => store.set({ heat: !state.heat }),

@@ -40,13 +40,13 @@ export function drawSides(context, view, frame, edges, size) {
     context.strokeText(text, x, y);
     context.fillStyle = "#f4f4f4"; // grey, as the film is
     context.fillText(text, x, y);
-    return { left: x - wide / 2, top: y - 13, wide, high: 26 };
+    return { left: x - wide / 2, top: y - 13, wide, high: 26, text };
   });
   context.restore();
   return taken;
 }
 
-/** A bar of a round length at the lower left, so that sizes can be judged at any zoom. */
+/** A bar of a round length at the lower left, so that sizes can be judged at any zoom. Returns its rectangle. */
 export function drawScale(context, view, spacing, size) {
   const { mm, pixels } = scaleBar(view, spacing, Math.min(size.width / 4, 180));
   const [x, y] = [14, size.height - 14];
@@ -63,7 +63,9 @@ export function drawScale(context, view, spacing, size) {
   context.font = FONT;
   context.textBaseline = "middle";
   context.fillStyle = "#e8edf2";
-  context.fillText(mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, x, y - 14);
+  const text = mm >= 10 ? `${mm / 10} cm` : `${mm} mm`;
+  context.fillText(text, x, y - 14);
+  return { left: x - 6, top: y - 24, wide: pixels + 12, high: 32, text };
 }
 
 /** A round lens about a screen point, that shows the film larger and without boxes. */

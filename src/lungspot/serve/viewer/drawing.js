@@ -1,5 +1,6 @@
 // Draws both stages from the page's state, at most once a frame: the open film, and the film to compare with.
 
+import { cornerLines } from "./corners.js";
 import { one } from "./dom.js";
 import { measuresOf, scaleOf } from "./measuring.js";
 import { heatOf } from "./opening.js";
@@ -21,6 +22,7 @@ const SHOWN = [
     "editing",
     "experimental",
   ],
+  ...["facing", "corners", "unshown"],
   ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
 ];
 
@@ -36,11 +38,21 @@ export function drawing(store, stages) {
       const [now, then] = stages();
       drawNow(store, now);
       drawThen(state, then);
-      store.set({ zoom: now.view.scale * (devicePixelRatio || 1) });
+      store.set({ zoom: zoomOf(now) });
     });
   }
   store.listen(SHOWN, redraw);
   return redraw;
+}
+
+const zoomOf = ({ view }) => view.scale * (devicePixelRatio || 1);
+
+/** The part of a stage that says why a film was not assessed, where no other words should be. */
+function reserved({ canvas }) {
+  const box = one("refusal");
+  if (box.hidden) return [];
+  const [room, at] = [canvas.getBoundingClientRect(), box.getBoundingClientRect()];
+  return [{ left: at.left - room.left, top: at.top - room.top, wide: at.width, high: at.height }];
 }
 
 /** Where the lens is: at the pointer; in the middle of the film while no pointer is over a stage. */
@@ -76,10 +88,13 @@ function drawNow(store, now) {
     frame: reading?.frame,
     spacing: reading?.spacing,
     edges: reading?.edges,
+    corners: reading && film && state.corners ? cornerLines({ ...state, zoom: zoomOf(now) }, state.unshown) : null,
+    unshown: state.unshown,
+    reserved: reserved(now),
     heat,
     marks: marks(state),
     focus: hover ?? focus,
-    editing: editing && !state.revealed,
+    edited: editing && !state.revealed ? focus : null,
     measures: measuresOf(state),
     scale: scaleOf(state),
     grip: state.grip,
@@ -101,7 +116,9 @@ function drawThen(state, then) {
   const { prior } = state;
   if (!prior) return then.draw({});
   const { film, window, reading } = prior;
+  const facing = { turns: reading.correction.quarter_turns, flip: false };
+  const corners = state.corners && film ? cornerLines({ reading, window, facing, zoom: zoomOf(then) }, state.unshown) : null;
   const marks = state.boxes && !secret(state) ? priorMarks(state, reading) : [];
   const lens = lensOn(state, then);
-  return then.draw({ film, window, frame: reading.frame, spacing: reading.spacing, edges: reading.edges, lens, marks });
+  return then.draw({ film, window, frame: reading.frame, spacing: reading.spacing, edges: reading.edges, lens, marks, corners, unshown: state.unshown });
 }

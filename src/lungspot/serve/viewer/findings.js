@@ -2,7 +2,7 @@
 
 import { fill, make, one, scoreBar, shape } from "./dom.js";
 import { groups } from "./places.js";
-import { NOT_TOLD_APART, agreement, chance, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
+import { NOT_TOLD_APART, agreement, certainty, chance, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
 
 const VERDICTS = {
   open: "",
@@ -36,11 +36,10 @@ export function findings(store, acts) {
     if (!state.reading) return empty(state);
     one("headline").textContent = one("headline").title = headline(state);
     one("headline").className = state.reading.status === "assessed" ? "" : "refused";
-    fill(one("warnings"), ...state.reading.warnings.map((each) => make("li", {}, state.model.why(each.code))));
+    fill(one("warnings"), ...loud(state.reading).map((code) => make("li", {}, state.model.why(code))));
     const found = places(state);
     one("none").hidden = found.length > 0 || state.reading.status !== "assessed";
     one("none").textContent = nothing(state);
-    if (document.activeElement?.id === "relabel" && state.focus === shown) return; // or a choice by typing is cut short
     fill(one("found"), ...found.flatMap((each) => each.names.map((item, at) => entry(state, item, acts, { ...each, first: at === 0 }))));
     caveats(state);
     if (state.focus !== shown) one("found").querySelector(".on")?.scrollIntoView({ block: "nearest" });
@@ -53,11 +52,18 @@ export function findings(store, acts) {
     acts.hover(row ? Number(row.dataset.item) : null);
   });
   one("found").addEventListener("pointerleave", () => acts.hover(null));
-  one("found").addEventListener("focusout", (event) => event.target.id === "relabel" && requestAnimationFrame(draw));
   store.listen(["hover"], (state) => {
     for (const node of one("found").children) node.classList.toggle("hover", Number(node.dataset.item) === state.hover);
   });
 }
+
+// What a reader must know while looking; the rest (lossy compression, other windows …) stands once, in the details.
+const LOUD = new Set([
+  ...["BODY_PART", "BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "HEART_SIDE", "MIRRORED", "NO_GATE", "ORIENTATION"],
+  ...["RAW", "TRAILING", "TURNED"],
+]);
+
+const loud = ({ warnings }) => [...new Set(warnings.map((each) => each.code))].filter((code) => LOUD.has(code));
 
 /** Nothing of an earlier film stays while the next one is opened. */
 function empty(state) {
@@ -152,7 +158,8 @@ function evidence(state, { label }) {
 function choice(state, item, acts, { on, off }) {
   const name = labelOf(state, item.label).name;
   const verdict = VERDICTS[item.verdict];
-  const words = `${name}, ${sureness(state, item)}, ${place(item)}, ${verdict || "no verdict yet"}${off ? ", hidden" : ""}`;
+  const sure = item.score === null ? "" : certainty(item.score);
+  const words = [name, sure, sureness(state, item), place(item), verdict || "no verdict yet", off && "hidden"];
   return make(
     "button",
     {
@@ -160,7 +167,7 @@ function choice(state, item, acts, { on, off }) {
       class: "pick",
       "data-key": `pick-${item.key}`,
       "aria-pressed": String(on),
-      "aria-label": words,
+      "aria-label": words.filter(Boolean).join(", "),
       onclick: () => acts.focus(on ? null : item.key),
     },
     swatch(labelOf(state, item.label).color),
@@ -169,7 +176,7 @@ function choice(state, item, acts, { on, off }) {
     make(
       "span",
       { class: "place" },
-      [place(item), off && "hidden"].filter(Boolean).join(", "),
+      [sure, place(item), off && "hidden"].filter(Boolean).join(", "),
       verdict ? make("span", { class: "verdict-word" }, ` ${verdict}`) : null,
     ),
   );
@@ -238,19 +245,14 @@ function more(state, item, acts, off) {
     { class: "verdict" },
     button(state, item, edit),
     button(state, item, hide),
-    item.verdict === "rejected" ? null : labels(state, item, acts),
+    item.verdict === "rejected" ? null : relabel(state, item, acts),
   );
 }
 
-function labels(state, item, acts) {
-  const option = ({ id, name }) => make("option", { value: id, selected: id === item.label }, name);
-  const known = state.model.known.map((id) => state.model.labels.get(id));
-  const others = [...state.model.labels.values()].filter((each) => !known.includes(each));
-  const change = (event) => acts.rename(item.key, event.target.value);
+function relabel(state, item, acts) {
   return make(
-    "select",
-    { id: "relabel", "data-key": `label-${item.key}`, "aria-label": "Label (L)", title: "Label (L)", onchange: change },
-    make("optgroup", { label: "What the model looks for" }, ...known.map(option)),
-    make("optgroup", { label: "Other words" }, ...others.map(option)),
+    "button",
+    { id: "relabel", type: "button", "data-key": `label-${item.key}`, title: "Change the label (L)", onclick: () => acts.rename(item.key) },
+    "Label…",
   );
 }

@@ -8,15 +8,15 @@ import { one, say } from "./dom.js";
 import { drawing } from "./drawing.js";
 import { exportLinks } from "./exporting.js";
 import { findings } from "./findings.js";
+import { hands } from "./hands.js";
 import { initial } from "./initial.js";
 import * as keys from "./keys.js";
 import { listing } from "./listing.js";
 import { measuring } from "./measuring.js";
 import { shortName } from "./names.js";
 import { unsaved } from "./opening.js";
-import * as pointer from "./pointer.js";
 import { report } from "./report.js";
-import { POINTS, headline, marks, verdicts } from "./scene.js";
+import { POINTS, headline } from "./scene.js";
 import { keep, keepNames, kept, keptNames } from "./settings.js";
 import { side } from "./side.js";
 import { stage } from "./stage.js";
@@ -25,10 +25,11 @@ import { teaching } from "./teaching.js";
 import { tools } from "./tools.js";
 import { uploads } from "./uploads.js";
 import { walking } from "./walking.js";
-import { clamp, dragged } from "./window.js";
 import { worklist } from "./worklist.js";
 
 const settings = kept();
+const small = matchMedia("(max-width: 900px)").matches;
+if (small) settings.worklist = false; // there it lies over the film
 if (!POINTS.includes(settings.point)) settings.point = "balanced";
 export const store = makeStore(initial(settings, keptNames()));
 const { state } = store;
@@ -41,12 +42,14 @@ function change(patch) {
   one("theme").textContent = settings.theme === "dark" ? "Light" : "Dark";
   document.querySelector("main").classList.toggle("wide", !settings.worklist);
   one("toggle-list").setAttribute("aria-pressed", String(settings.worklist));
+  document.querySelector("main").classList.toggle("folded", !settings.findings);
+  one("toggle-side").setAttribute("aria-pressed", String(settings.findings));
 }
 
 // --- the stages -----------------------------------------------------------------------------------------------------
 
 const redraw = drawing(store, () => [now, then]);
-const now = stage(one("film"), redraw);
+export const now = stage(one("film"), redraw);
 const then = stage(one("prior"), redraw);
 
 // --- the acts -------------------------------------------------------------------------------------------------------
@@ -86,12 +89,6 @@ const { open, walk, saveAndNext, erase } = walking(store, { list, finding, shown
   now.show(state.reading.frame, state.facing);
 } });
 
-const relabel = () => {
-  if (state.focus === null) return;
-  store.set({ editing: true });
-  requestAnimationFrame(() => requestAnimationFrame(() => one("relabel")?.focus()));
-};
-
 const acts = {
   ...picture,
   ...finding,
@@ -100,6 +97,7 @@ const acts = {
   nextFilm: () => walk(1),
   previousFilm: () => walk(-1),
   worklist: () => change({ worklist: !settings.worklist }),
+  findings: () => change({ findings: !settings.findings }),
   compare: compare.toggle,
   nextFinding: () => finding.step(1),
   previousFinding: () => finding.step(-1),
@@ -114,7 +112,7 @@ const acts = {
     picture.tool("draw");
     one("reading").focus(); // Enter is then for the film, not for the button that had the focus
   },
-  label: relabel,
+  label: () => finding.rename(state.focus),
   save: saveAndNext,
   saveHere: finding.save,
   search() {
@@ -133,6 +131,18 @@ const acts = {
   teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
+  corners() {
+    change({ corners: !state.corners });
+    store.set({ corners: settings.corners });
+    say(settings.corners ? "Facts in the corners are shown" : "Facts in the corners are hidden");
+  },
+  unshow(id, hidden) {
+    const unshown = new Set(state.unshown);
+    if (hidden) unshown.add(id);
+    else unshown.delete(id);
+    change({ unshown: [...unshown] });
+    store.set({ unshown });
+  },
   touched: () => store.set({ saved: "not saved" }),
   erase,
   reader(name) {
@@ -169,31 +179,6 @@ function inTheMiddle() {
   return true;
 }
 
-function listenTo(which, own) {
-  pointer.listen(which, {
-    tool: () => (own ? state.tool : state.tool === "pan" ? "pan" : "window"),
-    marks: () => (own && state.boxes ? marks(state).filter((mark) => typeof mark.key === "number") : []),
-    edited: () =>
-      own && state.editing && !state.revealed
-        ? (verdicts(state).items.find((item) => item.key === state.focus) ?? null)
-        : null,
-    select: (key) => own && finding.focus(key === state.focus ? null : key),
-    hover: (key, point) => store.set({ hover: own ? key : null, cursor: own ? point : null }),
-    window(dx, dy) {
-      if (own) picture.windowBy(dx, dy);
-      else store.set({ prior: { ...state.prior, window: clamp(dragged(state.prior.window, dx, dy)) } });
-    },
-    look: (view) => picture.follow(which, view),
-    shape: finding.shape,
-    draw: finding.draw,
-    grip: (point, reach) => (own && !state.editing ? measure.grip(point, reach) : null),
-    grasp: measure.grasp,
-    move: measure.move,
-    measure: measure.draw,
-    lens: (point, stage) => state.lens && store.set({ lensAt: point && { point, stage } }),
-  });
-}
-
 // --- the parts ------------------------------------------------------------------------------------------------------
 
 const films = uploads(store, {
@@ -202,14 +187,21 @@ const films = uploads(store, {
     if (!state.id) open(ids[0]);
   },
 });
-worklist(store, { open, list, sorted: (sort) => change({ sort }) });
+worklist(store, {
+  open(id) {
+    if (matchMedia("(max-width: 900px)").matches) change({ worklist: false });
+    open(id);
+  },
+  list,
+  sorted: (sort) => change({ sort }),
+});
 side(store, acts);
 const measure = measuring(store, { stage: () => now, tool: picture.tool });
 Object.assign(acts, measure, report(store, { form, change }));
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
-listenTo(now, true);
-listenTo(then, false);
+hands(store, { stage: now, own: true, picture, finding, measure });
+hands(store, { stage: then, own: false, picture, finding, measure });
 keys.listen(acts, () => settings.singleKeys, first);
 store.listen(["reading", "review", "model", "point", "experimental", "teach", "revealed"], () => {
   const { reading } = state;
@@ -220,11 +212,13 @@ store.listen(["reading", "review", "model", "point", "experimental", "teach", "r
   if (!reading) one("refusal").hidden = true;
 });
 one("toggle-list").addEventListener("click", acts.worklist);
+one("toggle-side").addEventListener("click", acts.findings);
 one("open").addEventListener("click", acts.open);
 one("theme").addEventListener("click", acts.theme);
 one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
 store.listen(["names"], ({ names }) => keepNames(names));
+store.listen(["recent"], ({ recent }) => change({ recent }));
 store.listen(["id"], ({ id }) => id && list.refresh());
 exportLinks(store);
 change({});

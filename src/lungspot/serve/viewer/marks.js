@@ -1,36 +1,60 @@
 // Boxes on the film: outlines, their words, and the handles of the one that is edited. Draws on a 2-D canvas.
 
 import { onScreen } from "./geometry.js";
+import { LINE, placeOf, sizeOf, wrapped } from "./labels.js";
 
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-const LINE = 17;
 
 /**
- * Draw marks: {key, box, colour, text, dashed, faint, crossed}. `focus`: the key that stands out, or null; `editing`:
- * whether it has handles. `size`: {width, height} of the canvas, within which words are kept. `taken`: rectangles {left, top, wide, high}
- * that words keep clear of. Words of several lines are one label; no label covers another. Returns the labels' rectangles.
+ * Draw marks: {key, box, colour, text, short, dashed, faint, crossed}. `focus`: the key that stands out, or null; `edited`: the key of the one that
+ * has handles. `size`: {width, height} of the canvas, within which words are kept; `film`: the film's rectangle there, which words leave free where
+ * they can; `taken`: rectangles {left, top, wide, high} that words keep clear of. A box in focus has all its `text`, others have
+ * `short`; no label covers another, nor the box that it names: where there is no room it is left to the list. `silent`: no words at all. Returns the labels: rectangles with key and text.
  */
-export function drawMarks(context, view, marks, { focus, editing, size, taken = [] }) {
-  const clear = [...taken];
+export function drawMarks(context, view, marks, { focus, edited = null, size, film = null, taken = [], silent = false }) {
   const ordered = [...marks].sort((a, b) => (a.key === focus) - (b.key === focus));
-  for (const mark of ordered) outline(context, onScreen(view, mark.box), mark, mark.key === focus, focus !== null);
-  context.font = FONT;
-  context.textBaseline = "middle";
-  for (const mark of ordered.reverse()) words(context, onScreen(view, mark.box), mark, clear, size, focus);
-  const edited = editing && marks.find((mark) => mark.key === focus);
-  if (edited) handles(context, onScreen(view, edited.box));
-  return clear.slice(taken.length);
+  const placed = ordered.map((mark) => ({ mark, at: rectangle(onScreen(view, mark.box)) }));
+  for (const { mark, at } of placed) outline(context, at, mark, mark.key === focus, focus !== null);
+  const labels = silent ? [] : arrange(context, placed.toReversed(), focus, { size, film, taken });
+  for (const label of labels) words(context, label, focus !== null && label.key !== focus);
+  const held = placed.find(({ mark }) => mark.key === edited);
+  if (held) handles(context, held.at);
+  return labels;
 }
 
-function outline(context, { x, y, width, height }, mark, on, anyFocus) {
+const rectangle = ({ x, y, width, height }) => ({ left: x, top: y, wide: width, high: height });
+const seen = ({ left, top, wide, high }, size) => left < size.width && left + wide > 0 && top < size.height && top + high > 0;
+
+/** The labels of boxes that are seen, the one in focus first and in all its words; each keeps clear of those before it. */
+function arrange(context, placed, focus, { size, film, taken }) {
+  context.font = FONT;
+  const measure = (text) => context.measureText(text).width;
+  const labels = [];
+  for (const { mark, at } of placed) {
+    if (!mark.text || !seen(at, size)) continue;
+    const others = placed.filter((each) => each.mark !== mark).map((each) => each.at);
+    const short = mark.short ?? mark.text;
+    for (const text of new Set(mark.key === focus ? [mark.text, short] : [short])) {
+      const lines = wrapped(text, measure);
+      const { wide, high } = sizeOf(lines, measure);
+      const place = placeOf(at, wide, high, { taken: [...taken, ...labels], others, film, size });
+      if (!place) continue;
+      labels.push({ ...place, key: mark.key, text: lines.join("\n"), mark, box: at });
+      break;
+    }
+  }
+  return labels;
+}
+
+function outline(context, { left, top, wide, high }, mark, on, anyFocus) {
   context.save();
   context.globalAlpha = on ? 1 : mark.faint || (anyFocus && !on) ? 0.55 : 1;
   const path = () => {
-    context.strokeRect(x, y, width, height);
+    context.strokeRect(left, top, wide, high);
     if (mark.crossed) {
       context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(x + width, y + height);
+      context.moveTo(left, top);
+      context.lineTo(left + wide, top + high);
       context.stroke();
     }
   };
@@ -44,54 +68,44 @@ function outline(context, { x, y, width, height }, mark, on, anyFocus) {
   context.restore();
 }
 
-function words(context, box, mark, taken, size, focus) {
-  if (!mark.text) return;
-  const { x, y, width, height } = box;
-  if (x > size.width || x + width < 0 || y > size.height || y + height < 0) return;
-  const lines = mark.text.split("\n");
-  const wide = Math.max(...lines.map((line) => context.measureText(line).width)) + 10;
-  const at = freePlace(box, wide, lines.length * LINE, taken, size);
-  taken.push(at);
+function words(context, { left, top, wide, high, far, text, mark, box }, quiet) {
   context.save();
-  context.globalAlpha = focus !== null && mark.key !== focus ? 0.6 : 1;
-  context.fillStyle = "rgba(0, 0, 0, 0.72)";
-  context.fillRect(at.left, at.top, wide, at.high);
+  context.textBaseline = "middle";
+  context.globalAlpha = quiet ? 0.75 : 1;
+  if (far) leader(context, { left, top, wide, high }, box, mark.colour);
+  context.fillStyle = "rgba(0, 0, 0, 0.78)";
+  context.fillRect(left, top, wide, high);
   context.fillStyle = mark.colour;
-  context.fillRect(at.left, at.top, 3, at.high);
+  context.fillRect(left, top, 3, high);
   context.fillStyle = "#f2f5f8";
-  lines.forEach((line, row) => {
-    const middle = at.top + (row + 0.5) * LINE + 0.5;
-    context.fillText(line, at.left + 7, middle);
-    if (mark.crossed) context.fillRect(at.left + 6, middle, context.measureText(line).width + 2, 1);
+  text.split("\n").forEach((line, row) => {
+    const middle = top + (row + 0.5) * LINE + 1.5;
+    context.fillText(line, left + 7, middle);
+    if (mark.crossed) context.fillRect(left + 6, middle, context.measureText(line).width + 2, 1);
   });
   context.restore();
 }
 
-const overlap = (a, b) => a.left < b.left + b.wide && b.left < a.left + a.wide && a.top < b.top + b.high && b.top < a.top + a.high;
-
-/** A place for a label: above its box, below it, at its inner top, beside it; else the nearest free height. */
-export function freePlace({ x, y, width, height }, wide, high, taken, size) {
-  const wishes = [
-    [x - 1, y - high - 2],
-    [x - 1, y + height + 2],
-    [x + width - wide + 1, y - high - 2],
-    [x + width - wide + 1, y + height + 2],
-    [x + 3, y + 3],
-    [x + width + 3, y],
-    [x - wide - 3, y],
-  ];
-  for (let by = 1; by < 60; by += 1) for (const sign of [1, -1]) wishes.push([x - 1, y - high - 2 + sign * by * LINE]);
-  const within = ([left, top]) => ({
-    left: Math.min(Math.max(left, 0), Math.max(size.width - wide, 0)),
-    top: Math.min(Math.max(top, 0), Math.max(size.height - high, 0)),
-    wide,
-    high,
-  });
-  const places = wishes.map(within);
-  return places.find((at) => !taken.some((other) => overlap(at, other))) ?? places[0];
+/** A thin line from words to the nearest point of their box. */
+function leader(context, label, box, colour) {
+  const within = (value, from, length) => Math.min(Math.max(value, from), from + length);
+  const [x, y] = [label.left + label.wide / 2, label.top + label.high / 2];
+  const to = [within(x, box.left, box.wide), within(y, box.top, box.high)];
+  const from = [within(to[0], label.left, label.wide), within(to[1], label.top, label.high)];
+  for (const [width, style] of [
+    [3, "rgba(0, 0, 0, 0.6)"],
+    [1, colour],
+  ]) {
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    context.stroke();
+  }
 }
 
-function handles(context, { x, y, width, height }) {
+function handles(context, { left, top, wide, high }) {
   context.fillStyle = "#fff";
   context.strokeStyle = "#000";
   context.lineWidth = 1;
@@ -105,8 +119,8 @@ function handles(context, { x, y, width, height }) {
     [0.5, 1],
     [1, 1],
   ]) {
-    const [left, top] = [x + across * width - 4, y + down * height - 4];
-    context.fillRect(left, top, 8, 8);
-    context.strokeRect(left, top, 8, 8);
+    const [x, y] = [left + across * wide - 4, top + down * high - 4];
+    context.fillRect(x, y, 8, 8);
+    context.strokeRect(x, y, 8, 8);
   }
 }

@@ -2,6 +2,7 @@
 //
 // Left drag: the tool (window, pan, draw, measure), or the handles of the box that is edited. Right drag: window.
 // Middle drag, or left with the space bar down: pan. Wheel or pinch: zoom. Double click: fit. A click chooses a box.
+// One finger pans (or does what a tool does that was chosen by finger), two zoom, and one that rests measures from there.
 
 import { area, boxBetween, compassOnScreen, down, dragBox, handleAt, pan, toFilm, zoomAt } from "./geometry.js";
 
@@ -14,6 +15,7 @@ const CURSORS = {
   se: "nwse-resize",
 };
 Object.assign(CURSORS, { ne: "nesw-resize", sw: "nesw-resize", move: "move" });
+const LONG = 450; // milliseconds until a finger that rests measures
 const SLACK = 4; // screen pixels before a press becomes a drag
 const REACH = 7; // screen pixels about an edge that count as the edge
 
@@ -26,6 +28,7 @@ export function listen(stage, acts) {
   const pressed = new Map();
   let drag = null;
   let space = false;
+  let resting = null;
 
   const at = (event) => {
     const rect = canvas.getBoundingClientRect();
@@ -34,7 +37,11 @@ export function listen(stage, acts) {
   const film = (point) => toFilm(stage.view, point);
   const reach = (wider = 1) => [(wider * REACH) / stage.view.scale, (wider * REACH) / down(stage.view)];
 
+  const within = ({ left, top, wide, high }, { x, y }) => x >= left && x < left + wide && y >= top && y < top + high;
+
   function under(point) {
+    const label = acts.labels().find((each) => within(each, point));
+    if (label) return label.key;
     const inside = acts.marks().filter((mark) => handleAt(mark.box, film(point), reach()));
     return inside.sort((a, b) => area(a.box) - area(b.box))[0]?.key ?? null;
   }
@@ -45,11 +52,24 @@ export function listen(stage, acts) {
     const handle = edited && handleAt(edited.box, film(point), reach());
     const grip = acts.grip(film(point), reach(2));
     let kind = acts.tool();
+    if (event.pointerType === "touch" && kind === "window" && !acts.byFinger()) kind = "pan";
     if (event.button === 1 || space) kind = "pan";
     else if (event.button === 2) kind = "window";
     else if (grip) kind = "grip";
     else if (handle && kind !== "measure") kind = "shape";
+    if (event.pointerType === "touch" && kind === "pan") rest(point);
     return { kind, grip, handle, box: edited?.box, key: edited?.key, start: point, last: point, moved: false };
+  }
+
+  /** A finger that stays where it is put measures from there. */
+  function rest(point) {
+    clearTimeout(resting);
+    resting = setTimeout(() => {
+      if (!drag || drag.moved || drag.kind !== "pan") return;
+      drag.kind = "measure";
+      acts.measure(film(point), film(point), false);
+      navigator.vibrate?.(20);
+    }, LONG);
   }
 
   function move(event) {
@@ -57,6 +77,7 @@ export function listen(stage, acts) {
     const [dx, dy] = [point.x - drag.last.x, point.y - drag.last.y];
     if (!drag.moved && Math.hypot(point.x - drag.start.x, point.y - drag.start.y) < SLACK) return;
     drag.moved = true;
+    clearTimeout(resting);
     drag.last = point;
     const [from, to] = [film(drag.start), film(point)];
     if (drag.kind === "window") acts.window(dx, dy);
@@ -73,14 +94,16 @@ export function listen(stage, acts) {
   function end(event) {
     const { kind, moved, start, next, key, grip } = drag;
     drag = null;
+    clearTimeout(resting);
     if (kind === "draw" && moved) acts.draw(boxBetween(film(start), film(at(event)), stage.frame), true);
     else if (kind === "shape" && next) acts.shape(key, next, true);
     else if (kind === "measure" && moved) acts.measure(film(start), film(at(event)), true);
     else if (kind === "grip") moved ? acts.move(grip, film(at(event)), true) : acts.grasp(grip);
-    else if (!moved && event.button === 0 && kind !== "shape") acts.select(under(start));
+    else if (!moved && event.button === 0 && kind !== "shape" && kind !== "measure") acts.select(under(start));
   }
 
   function pinch() {
+    clearTimeout(resting);
     const [a, b] = [...pressed.values()];
     const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
     const apart = Math.max(Math.hypot(b.x - a.x, b.y - a.y), 1);
@@ -115,6 +138,7 @@ export function listen(stage, acts) {
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", (event) => {
     pressed.delete(event.pointerId);
+    clearTimeout(resting);
     drag = null;
   });
   canvas.addEventListener("pointerleave", () => {

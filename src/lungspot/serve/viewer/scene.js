@@ -64,6 +64,18 @@ export function chance(item) {
 /** A probability in whole per cent; never 0 or 100, which nobody can be. */
 export const probability = (value) => (value > 0.994 ? "> 99 %" : value < 0.006 ? "< 1 %" : percent(value));
 
+// After Panicek and Hricak, How sure are you, doctor? AJR 2016: five words and the probabilities about which they stand.
+const CERTAINTY = [
+  [0.9, "very probable"],
+  [0.625, "probable"],
+  [0.375, "possible"],
+  [0.1, "less likely"],
+  [0, "unlikely"],
+];
+
+/** A probability in a word. */
+export const certainty = (value) => CERTAINTY.find(([least]) => value >= least)[1];
+
 /** `87 % ≥ 31 %`: how sure, and against which threshold. */
 export function sureness(state, item) {
   if (item.score === null) return "drawn";
@@ -73,21 +85,23 @@ export function sureness(state, item) {
 /** The marks on the open film: one a place that is not hidden, and in teaching, once revealed, the reference's. */
 export function marks(state) {
   if (!state.reading || !state.boxes) return [];
-  const focus = state.hover ?? state.focus;
-  const own = places(state).flatMap((place) => mark(state, place, focus) ?? []);
+  const own = places(state).flatMap((place) => mark(state, place, state) ?? []);
   return [...own, ...reference(state)];
 }
 
-function mark(state, place, focus) {
+/** A place as it is drawn: with the box of the name that is pointed at, is in focus, or leads. */
+function mark(state, place, { hover = null, focus: chosen = null }) {
+  const focus = hover ?? chosen;
   const names = place.names.filter((item) => !state.hidden.has(item.key));
   if (!names.length) return null;
-  const item = names.find((each) => each.key === focus) ?? leading(names);
+  const item = [hover, chosen].flatMap((key) => names.find((each) => each.key === key) ?? []).at(0) ?? leading(names);
   const every = names.every((each) => each.verdict === "rejected");
   return {
     key: item.key,
     box: state.reshaped?.key === item.key ? state.reshaped.box : frame(place, item),
     colour: labelOf(state, item.label).color,
     text: words(state, names, focus),
+    short: shortWords(state, names),
     dashed: item.score !== null && !names.some((each) => positive(state, each)),
     crossed: every,
     faint: every,
@@ -105,12 +119,19 @@ function words(state, names, focus) {
   return lines.join("\n");
 }
 
+/** A place in few words: what it is, and how probable its likeliest name is. */
+function shortWords(state, names) {
+  const item = leading(names);
+  const [{ id, items }] = groups(state, [item, ...names.filter((each) => each !== item && each.verdict !== "rejected")]);
+  return items.length > 1 ? `${labelOf(state, id).name}\n${sign(state, item)} or alike` : sign(state, item);
+}
+
 function sign(state, item, full) {
   const mark = { accepted: "✓ ", rejected: "✗ ", edited: "✎ ", added: "+ " }[item.verdict] ?? "";
   const name = `${mark}${labelOf(state, item.label).name}`;
   if (item.score === null) return name;
   const tried = item.standing === "experimental" ? " (experimental)" : "";
-  return `${name} ${full ? sureness(state, item) : chance(item)}${tried}`;
+  return `${name} ${full ? `${certainty(item.score)}, ` : ""}${chance(item)}${tried}`;
 }
 
 /** The marks of a film that is only looked at: one a place, in the model's words. */
@@ -120,7 +141,7 @@ export function priorMarks(state, reading) {
   return placesOf(
     items.filter((item) => told(quiet, item)),
     said(quiet),
-  ).map((place) => mark(quiet, place, null));
+  ).map((place) => mark(quiet, place, {}));
 }
 
 function reference(state) {

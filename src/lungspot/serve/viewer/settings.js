@@ -4,7 +4,7 @@
 const KEY = "lungspot";
 const DEFAULTS = {
   ...{ theme: "dark", reader: "", point: "balanced", language: "en", singleKeys: true, worklist: true },
-  ...{ sort: "urgency" },
+  ...{ findings: true, sort: "urgency", recent: [], corners: true, unshown: [] },
 };
 
 /** The settings kept in this browser; defaults where there are none or the browser keeps nothing. */

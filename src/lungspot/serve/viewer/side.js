@@ -208,7 +208,7 @@ function facts(state) {
           : "not stated",
       ],
       ["Pixel height : width", reading.frame?.tall === 1 ? "" : (image.pixel_aspect ?? []).join(" : ")],
-      ["Remarks", reading.warnings.map((each) => `${each.code}: ${each.text}`).join("; ")],
+      ["Remarks", [...new Set(reading.warnings.map((each) => `${each.code}: ${each.text}`))].join("; ")],
       ["Received", new Date(reading.created).toLocaleString("en-GB")],
       ["SHA-256", image.sha256],
       [

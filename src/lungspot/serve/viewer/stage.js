@@ -1,14 +1,18 @@
 // One film on one canvas: its picture under the window, the heat map, the boxes, and the reader's aids, in that order.
 
 import { drawLens, drawScale, drawSides } from "./aids.js";
+import { drawCorners } from "./corners.js";
 import { picture } from "./film.js";
-import { axes, down, fit, turnAbout } from "./geometry.js";
+import { axes, down, fit, onScreen, turnAbout } from "./geometry.js";
 import { drawMarks } from "./marks.js";
 import { drawMeasureWords, drawMeasures, measureWords } from "./measure_marks.js";
 
+export const NARROW = 520; // of a canvas on which words would cover the film; the list below has them
+
 /**
- * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, editing,
- * measures, scale, grip, lens, draft}. `view` is where the film lies; `size` the canvas in CSS pixels.
+ * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, edited,
+ * measures, scale, grip, lens, draft}. After a drawing, `words` are the rectangles {left, top, wide, high, text, key} of all that is written
+ * on it. `view` is where the film lies; `size` the canvas in CSS pixels.
  */
 export function stage(canvas, changed) {
   const context = canvas.getContext("2d", { alpha: false });
@@ -51,7 +55,10 @@ export function stage(canvas, changed) {
     self.view = view;
     changed();
   };
-  self.draw = (scene) => paint(context, self, scene);
+  self.words = [];
+  self.draw = (scene) => {
+    self.words = paint(context, self, scene) ?? [];
+  };
   new ResizeObserver(self.measure).observe(canvas);
   self.measure();
   return self;
@@ -65,17 +72,24 @@ function paint(context, { canvas, view, size }, scene) {
   if (!scene.film) return;
   drawFilm(context, scene.film, scene.window, view, dense);
   if (scene.heat) drawHeat(context, scene.heat, scene.frame, view);
-  const { focus, editing } = scene;
-  const taken = drawSides(context, view, scene.frame, scene.edges ?? {}, size);
-  const { measures = [], scale, grip: held, film } = scene;
-  const words = measureWords(context, view, measures, { scale, film, size });
-  taken.push(...words);
+  const { x, y, width, height } = onScreen(view, [0, 0, scene.frame.width, scene.frame.height]);
+  const film = { left: x, top: y, wide: width, high: height };
+  const reserved = scene.reserved ?? [];
+  const unshown = scene.unshown ?? new Set();
+  const taken = unshown.has("sides") ? [] : drawSides(context, view, scene.frame, scene.edges ?? {}, size);
+  if (scene.spacing && !unshown.has("scale")) taken.push(drawScale(context, view, scene.spacing, size));
+  const { measures = [], scale, grip: held } = scene;
+  const lengths = measureWords(context, view, measures, { scale, film: scene.film, size });
+  taken.push(...lengths);
   drawMeasures(context, view, measures, held);
-  drawMarks(context, view, scene.marks ?? [], { focus: focus ?? null, editing, size, taken });
-  drawMeasureWords(context, words);
-  if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, editing: false, size });
-  if (scene.spacing) drawScale(context, view, scene.spacing, size);
+  const clear = [...taken, ...reserved, ...(size.width < NARROW ? [film] : [])]; // on a small screen words never cover the film
+  if (scene.corners) taken.push(...drawCorners(context, scene.corners, { taken: clear, size }));
+  const shown = { focus: scene.focus ?? null, edited: scene.edited ?? null, size, film, taken: [...taken, ...reserved], silent: size.width < NARROW };
+  const labels = drawMarks(context, view, scene.marks ?? [], shown);
+  if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, size });
+  drawMeasureWords(context, lengths);
   if (scene.lens) drawLens(context, scene, view, (under) => drawFilm(context, scene.film, scene.window, under, dense));
+  return [...taken, ...labels];
 }
 
 /** Draw the film so that its pixels lie where the view says, whichever of its smaller copies is used. */

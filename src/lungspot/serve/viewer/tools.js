@@ -1,8 +1,10 @@
 // The toolbar over the film and the status line under it.
 
-import { greyAt } from "./film.js";
+import { SHOWN } from "./corners.js";
 import { make, one } from "./dom.js";
+import { greyAt } from "./film.js";
 import { secret, verdicts } from "./scene.js";
+import { NARROW } from "./stage.js";
 import { isStored } from "./upright.js";
 import { MOST, inWords } from "./window.js";
 
@@ -19,13 +21,22 @@ const TOOLS = [
 export function tools(store, acts) {
   const bar = one("tools");
   const button = (id, text, title, then) => make("button", { id, type: "button", title, onclick: then }, text);
-  const group = (name, ...children) => make("div", { class: "group", role: "group", "aria-label": name }, ...children);
+  const group = (name, short, ...children) => {
+    const list = make("div", { class: "buttons", role: "group", "aria-label": name }, ...children);
+    const fold = make("button", { type: "button", class: "fold", "aria-expanded": "false", title: name }, short);
+    const box = make("div", { class: `group${short === "More" ? " always" : ""}` }, fold, list);
+    fold.addEventListener("click", () => unfold(bar, box.classList.contains("open") ? null : box));
+    list.addEventListener("click", (event) => event.target.closest("button") && unfold(bar, null));
+    return box;
+  };
   bar.append(
     group(
       "Left mouse button",
-      ...TOOLS.map(([id, text, title]) => button(`tool-${id}`, text, title, () => acts.tool(id))),
+      "Tool",
+      ...TOOLS.map(([id, text, title]) => button(`tool-${id}`, text, title, (event) => acts.tool(id, event.pointerType === "touch"))),
     ),
     group(
+      "Window",
       "Window",
       ...NAMES.map((name, at) =>
         button(`preset-${at + 1}`, name, `Window: ${PRESETS[at]} (${at + 1})`, () => acts.preset(at)),
@@ -34,38 +45,65 @@ export function tools(store, acts) {
     ),
     group(
       "Zoom",
+      "Zoom",
       button("fit", "Fit", "Fit (F)", acts.fit),
       button("zoom-out", "−", "Zoom out (−)", acts.zoomOut),
       button("zoom-in", "+", "Zoom in (+)", acts.zoomIn),
       button("lens", "Lens", "Magnifier (Z)", acts.lens),
     ),
     group(
-      "Turn",
-      button("turn-left", "⟲", "Turn to the left (6)", () => acts.turn(1)),
-      button("turn-right", "⟳", "Turn to the right (7)", () => acts.turn(-1)),
-      button("flip", "⇋", "Mirror (8)", acts.flip),
-      button("stored", "Stored", "As the file stores it, or as it was read (9)", acts.stored),
-    ),
-    group(
       "Overlay",
+      "Show",
       button("boxes", "Boxes", "Boxes (B)", acts.boxes),
       button("heat", "Heat", "Heat map (H)", acts.heat),
     ),
     group(
       "Mode",
+      "Mode",
       button("compare", "Prior", "Compare with a prior film (C)", acts.compare),
       button("teach", "Teach", "Teaching: draw first, then reveal (T)", acts.teach),
     ),
+    group(
+      "Turn, and facts in the corners",
+      "More",
+      button("turn-left", "⟲ Turn left", "Turn to the left (6)", () => acts.turn(1)),
+      button("turn-right", "⟳ Turn right", "Turn to the right (7)", () => acts.turn(-1)),
+      button("flip", "⇋ Mirror", "Mirror (8)", acts.flip),
+      button("stored", "As stored", "As the file stores it, or as it was read (9)", acts.stored),
+      button("corners", "Facts in the corners", "Facts in the corners (Shift+I)", acts.corners),
+      ...SHOWN.map(([id, words]) => choice(store, id, words, acts)),
+    ),
   );
-  const names = { "zoom-out": "Zoom out", "zoom-in": "Zoom in", "turn-left": "Turn left", "turn-right": "Turn right", flip: "Mirror" };
+  document.addEventListener("pointerdown", (event) => event.target.closest?.("#tools .open") ?? unfold(bar, null));
+  bar.addEventListener("keydown", (event) => event.key === "Escape" && unfold(bar, null));
+  const names = { "zoom-out": "Zoom out", "zoom-in": "Zoom in" };
   for (const [id, name] of Object.entries(names)) one(id).setAttribute("aria-label", name);
-  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading", "facing"], (state) =>
+  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading", "facing", "corners"], (state) =>
     draw(state),
   );
   store.listen(
-    ["cursor", "film", "reading", "tool", "window", "zoom", "editing", "focus", "reshaped", "review", "practice"],
+    ["corners", "unshown", "cursor", "film", "reading", "tool", "window", "zoom", "editing", "focus", "reshaped", "review", "practice"],
     status,
   );
+}
+
+/** Open one group as a menu, or none; only where it is folded. */
+function unfold(bar, box) {
+  for (const each of bar.querySelectorAll(".group")) {
+    each.classList.toggle("open", each === box);
+    each.querySelector(".fold").setAttribute("aria-expanded", String(each === box));
+  }
+}
+
+/** One fact that may stand on the picture, to be hidden. */
+function choice({ state }, id, words, acts) {
+  const input = make("input", {
+    type: "checkbox",
+    id: `show-${id}`,
+    checked: !state.unshown.has(id),
+    onchange: () => acts.unshow(id, !input.checked),
+  });
+  return make("label", {}, input, words);
 }
 
 const pressed = (id, on) => one(id).setAttribute("aria-pressed", String(Boolean(on)));
@@ -78,15 +116,18 @@ function draw(state) {
   );
   pressed("invert", window?.invert);
   pressed("flip", state.film && state.facing.flip);
-  pressed("stored", state.film && isStored(state));
+  const { quarter_turns: turned, invert } = state.reading?.correction ?? {};
+  pressed("stored", state.film && (turned || invert) && isStored(state));
+  pressed("corners", state.corners);
   pressed("lens", state.lens);
   pressed("boxes", state.boxes);
   pressed("heat", state.heat);
   pressed("compare", state.compare);
   pressed("teach", state.teach);
   const judged = state.reading?.status === "assessed";
-  for (const node of one("tools").querySelectorAll("button")) node.disabled = !state.film;
+  for (const node of one("tools").querySelectorAll("button:not(.fold)")) node.disabled = !state.film;
   one("boxes").disabled = !state.film;
+  one("stored").disabled = !state.film || !(turned || invert || !isStored(state));
   one("heat").disabled = !judged || secret(state);
   one("teach").disabled = !judged && !state.teach;
 }
@@ -100,6 +141,9 @@ function status(state) {
   one("where").textContent = film && cursor ? place(cursor, spacing) : size || unknown;
   const grey = film && cursor ? greyAt(film, cursor) : null;
   one("grey").textContent = grey === null ? "" : `grey ${((100 * grey) / MOST).toFixed(1)} %`;
+  const inCorners = state.corners && one("film").clientWidth >= NARROW;
+  one("window-note").classList.toggle("unseen", inCorners && !state.unshown.has("window"));
+  one("zoom").classList.toggle("unseen", inCorners && !state.unshown.has("zoom"));
   one("window-note").textContent = window && film ? inWords(window) : "";
   one("zoom").textContent = film ? `${Math.round(100 * state.zoom)} %` : "";
 }

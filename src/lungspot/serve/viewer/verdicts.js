@@ -144,3 +144,19 @@ export function redo(state) {
 }
 
 export const changed = (state) => state.items.some((item) => item.verdict !== "open");
+
+/** What differs between two lists of items, in words, one sentence an item; `name(label)`: a label for people. */
+export function changes(before, after, name) {
+  const old = new Map(before.map((item) => [item.key, item]));
+  const kept = new Set(after.map((item) => item.key));
+  const gone = before.filter((item) => !kept.has(item.key)).map((item) => `${name(item.label)} is gone`);
+  return gone.concat(after.flatMap((item) => differs(old.get(item.key), item, name) ?? []));
+}
+
+function differs(was, item, name) {
+  if (!was) return `${name(item.label)} is back`;
+  if (was.label !== item.label) return `${name(was.label)} is ${name(item.label)}`;
+  if (!same(was.box, item.box)) return `the box of ${name(item.label)} is where it was`;
+  if (was.verdict !== item.verdict) return `${name(item.label)} ${item.verdict === "open" ? "has no verdict" : `is ${item.verdict}`}`;
+  return null;
+}
