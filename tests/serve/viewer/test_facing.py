@@ -49,6 +49,7 @@ def test_a_film_on_its_side_with_swapped_greys_is_shown_as_it_was_read(look, ser
     assert facts["correction"] == {"quarter_turns": 1, "invert": True}
     page = look(reading)
     page.keyboard.press("b")
+    page.keyboard.press("Shift+I")  # no words beside the film
     assert alike(drawn(page, settle), upright) > 0.95
     lung = drawn(page, settle).std()
     page.keyboard.press("3")

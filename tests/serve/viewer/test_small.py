@@ -102,9 +102,9 @@ def test_one_finger_pans_and_one_that_rests_measures(browser, server, chest):
     page.locator("#found li").first.wait_for()
     state = """async () => {
         const { now, store } = await import("/viewer/main.js");
-        const [a, b] = (store.state.review.sizes ?? []).at(-1)?.points ?? [];
+        const [a, b] = store.state.review.measures.at(-1)?.points ?? [];
         const { x, y, scale } = now.view;
-        return { x, y, scale, window: store.state.window, line: a ? Math.hypot(a.x - b.x, a.y - b.y) : null };
+        return { x, y, scale, window: store.state.window, line: a ? Math.hypot(a[0] - b[0], a[1] - b[1]) : null };
     }"""
     canvas = page.locator("#film").bounding_box()
     x, y = canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2

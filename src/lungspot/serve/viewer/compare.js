@@ -1,4 +1,4 @@
-// Side by side: a prior film of the same patient, or any other film of the worklist, with its own window.
+// A prior film of the same patient, or any other film of the worklist: to the left of the open one, or over it up to a line.
 
 import { make, one, say } from "./dom.js";
 import { shortName } from "./names.js";
@@ -11,6 +11,7 @@ export function comparison(store, then) {
 
   async function choose(id) {
     store.set({ compare: id, prior: null });
+    if (id === NONE) return;
     const open = state.id;
     const wanted = () => state.compare === id && state.id === open;
     try {
@@ -23,7 +24,7 @@ export function comparison(store, then) {
     }
   }
 
-  const options = () => {
+  const listed = () => {
     const name = (row) => shortName(state, row);
     const priors = state.reading.priors.map((each) => ({ id: each.id, text: `${name(each)}: ${when(each)}` }));
     const known = new Set([state.id, ...priors.map((each) => each.id)]);
@@ -33,11 +34,13 @@ export function comparison(store, then) {
     return { priors, others };
   };
 
-  store.listen(["compare", "prior", "reading", "teach", "revealed"], () => {
+  store.listen(["compare", "prior", "reading", "teach", "revealed", "over"], () => {
     one("then").hidden = !state.compare;
+    one("stages").classList.toggle("both", Boolean(state.compare) && !state.over);
+    one("stages").classList.toggle("over", Boolean(state.compare && state.over));
     if (!state.compare) return then.show(null);
     const caption = one("then").querySelector("figcaption");
-    const { priors, others } = options();
+    const { priors, others } = listed();
     const entries = (list) =>
       list.map((each) => make("option", { value: each.id, selected: each.id === state.compare }, each.text));
     const group = (label, list) => (list.length ? make("optgroup", { label }, ...entries(list)) : null);
@@ -45,8 +48,18 @@ export function comparison(store, then) {
       make(
         "select",
         { "aria-label": "Film to compare with", onchange: (event) => choose(event.target.value) },
-        ...[group("Same patient", priors), group("Other films", others)].filter(Boolean),
+        ...[
+          state.compare === NONE ? make("option", { value: NONE, selected: true }, "choose a film…") : null,
+          group("Same patient", priors),
+          group("Other films", others),
+        ].filter(Boolean),
       ),
+      make(
+        "button",
+        { type: "button", id: "over", "aria-pressed": String(state.over), title: "One over the other (Shift+P)", onclick: over },
+        "Over",
+      ),
+      state.over ? slider(store) : null,
       make("p", {}, remark(priors)),
     );
     const found = secret(state) ? null : state.prior?.reading.headline;
@@ -54,22 +67,51 @@ export function comparison(store, then) {
   });
 
   function remark(priors) {
-    const parts = priors.some((each) => each.id === state.compare) ? [] : ["not known to be the same patient"];
+    const known = state.compare === NONE || priors.some((each) => each.id === state.compare);
+    const parts = known ? [] : ["not known to be the same patient"];
     if (state.prior?.reading.status === "not_assessed") parts.push("not assessed");
     return parts.join("; ");
   }
 
+  function over() {
+    store.set({ over: !state.over });
+    say(state.over ? "Prior film over this one, left of the line" : "Films side by side");
+  }
+
   return {
+    /** One over the other, or side by side; opens the comparison first. */
+    over() {
+      if (!state.compare) this.toggle();
+      if (state.compare) over();
+    },
     toggle() {
       if (!state.reading) return;
       if (state.compare) return store.set({ compare: null, prior: null });
-      const { priors, others } = options();
-      const first = priors[0] ?? others[0];
-      if (!first) return say("There is no other film to compare with");
-      if (!priors.length) say("No film of the same patient is known; another film is shown");
-      choose(first.id);
+      const { priors, others } = listed();
+      if (!priors.length && !others.length) return say("There is no other film to compare with");
+      if (!state.reading.priors.some(earlier)) say("No earlier film of the same patient is known; choose one");
+      choose(state.reading.priors.find(earlier)?.id ?? NONE);
     },
   };
+}
+
+const NONE = "none"; // no film is chosen yet: another patient's is never shown unasked
+
+/** Whether a film of the same patient is not known to be later: the server puts the nearest earlier one first. */
+const earlier = ({ days_earlier: days }) => days === null || days >= 0;
+
+/** Where the line stands between the prior film and the open one. */
+function slider(store) {
+  const input = make("input", {
+    id: "split",
+    type: "range",
+    min: "0",
+    max: "100",
+    value: String(Math.round(100 * store.state.split)),
+    "aria-label": "Prior film left of the line, per cent of the picture",
+    oninput: () => store.set({ split: Number(input.value) / 100 }),
+  });
+  return input;
 }
 
 function when({ days_earlier: days, status }) {

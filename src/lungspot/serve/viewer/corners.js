@@ -1,5 +1,6 @@
 // What stands in the corners of a film: date, age, view, how it is turned, size of a pixel, window and zoom; each can be hidden.
 
+import { say } from "./dom.js";
 import { overlap } from "./labels.js";
 import { facingWords } from "./upright.js";
 import { inWords } from "./window.js";
@@ -20,6 +21,25 @@ export const SHOWN = [
   ["sides", "L and R", null],
   ["scale", "scale bar", null],
 ];
+
+/** The acts that show and hide them: all, or one. `change(patch)` keeps that in this browser. */
+export function cornerActs(store, change) {
+  const { state } = store;
+  return {
+    corners() {
+      change({ corners: !state.corners });
+      store.set({ corners: !state.corners });
+      say(state.corners ? "Facts in the corners are shown" : "Facts in the corners are hidden");
+    },
+    unshow(id, hidden) {
+      const unshown = new Set(state.unshown);
+      if (hidden) unshown.add(id);
+      else unshown.delete(id);
+      change({ unshown: [...unshown] });
+      store.set({ unshown });
+    },
+  };
+}
 
 /** The lines by corner; what the file does not say has none, but for the view. `zoom`: screen pixels for one of the film. */
 export function cornerLines({ reading, window, facing, zoom }, hidden) {
@@ -58,7 +78,7 @@ export function drawCorners(context, lines, { taken, size }) {
   context.lineWidth = 3;
   context.lineJoin = "round";
   context.strokeStyle = "rgba(0, 0, 0, 0.8)";
-  context.fillStyle = "#dfe5ec";
+  context.fillStyle = "#e2e2e2"; // grey, as the film is
   const drawn = [];
   for (const [corner, texts] of Object.entries(lines)) {
     const [above, before] = [corner[0] === "n", corner[1] === "w"];

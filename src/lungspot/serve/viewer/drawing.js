@@ -22,7 +22,7 @@ const SHOWN = [
     "editing",
     "experimental",
   ],
-  ...["facing", "corners", "unshown"],
+  ...["over", "split", "facing", "corners", "unshown"],
   ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
 ];
 
@@ -91,6 +91,7 @@ function drawNow(store, now) {
     corners: reading && film && state.corners ? cornerLines({ ...state, zoom: zoomOf(now) }, state.unshown) : null,
     unshown: state.unshown,
     reserved: reserved(now),
+    under: state.compare && state.over && state.prior?.film ? { ...state.prior, split: state.split } : null,
     heat,
     marks: marks(state),
     focus: hover ?? focus,

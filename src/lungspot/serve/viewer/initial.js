@@ -21,6 +21,8 @@ export const initial = (settings, names) => ({
   film: null,
   prior: null,
   compare: null,
+  over: false,
+  split: 0.5,
   presets: [],
   window: null,
   facing: { turns: 0, flip: false },

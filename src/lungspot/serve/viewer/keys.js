@@ -11,7 +11,8 @@ export const KEYS = [
       [["/"], "search the worklist", "search"],
       [["q"], "show or hide the worklist", "worklist"],
       [["Shift+Q"], "fold the findings away, on a small screen", "findings"],
-      [["c"], "compare with a prior film", "compare"],
+      [["c"], "compare with a prior film: it hangs left, this one right", "compare"],
+      [["Shift+P"], "one over the other, up to a line", "over"],
     ],
   ],
   [

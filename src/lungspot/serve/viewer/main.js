@@ -3,6 +3,7 @@
 import { findingActs, pictureActs } from "./acts.js";
 import * as api from "./api.js";
 import { comparison } from "./compare.js";
+import { cornerActs } from "./corners.js";
 import { askToken, help } from "./dialogs.js";
 import { one, say } from "./dom.js";
 import { drawing } from "./drawing.js";
@@ -93,12 +94,14 @@ const acts = {
   ...picture,
   ...finding,
   ...teach,
+  ...cornerActs(store, change),
   open: () => films.open(),
   nextFilm: () => walk(1),
   previousFilm: () => walk(-1),
   worklist: () => change({ worklist: !settings.worklist }),
   findings: () => change({ findings: !settings.findings }),
   compare: compare.toggle,
+  over: () => compare.over(),
   nextFinding: () => finding.step(1),
   previousFinding: () => finding.step(-1),
   hide: () => finding.hide(state.focus),
@@ -131,18 +134,6 @@ const acts = {
   teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
-  corners() {
-    change({ corners: !state.corners });
-    store.set({ corners: settings.corners });
-    say(settings.corners ? "Facts in the corners are shown" : "Facts in the corners are hidden");
-  },
-  unshow(id, hidden) {
-    const unshown = new Set(state.unshown);
-    if (hidden) unshown.add(id);
-    else unshown.delete(id);
-    change({ unshown: [...unshown] });
-    store.set({ unshown });
-  },
   touched: () => store.set({ saved: "not saved" }),
   erase,
   reader(name) {

@@ -71,6 +71,7 @@ function paint(context, { canvas, view, size }, scene) {
   context.fillRect(0, 0, size.width, size.height);
   if (!scene.film) return;
   drawFilm(context, scene.film, scene.window, view, dense);
+  if (scene.under) drawUnder(context, scene, view, size, dense);
   if (scene.heat) drawHeat(context, scene.heat, scene.frame, view);
   const { x, y, width, height } = onScreen(view, [0, 0, scene.frame.width, scene.frame.height]);
   const film = { left: x, top: y, wide: width, high: height };
@@ -85,7 +86,7 @@ function paint(context, { canvas, view, size }, scene) {
   const clear = [...taken, ...reserved, ...(size.width < NARROW ? [film] : [])]; // on a small screen words never cover the film
   if (scene.corners) taken.push(...drawCorners(context, scene.corners, { taken: clear, size }));
   const shown = { focus: scene.focus ?? null, edited: scene.edited ?? null, size, film, taken: [...taken, ...reserved], silent: size.width < NARROW };
-  const labels = drawMarks(context, view, scene.marks ?? [], shown);
+  const labels = drawMarks(context, view, scene.under ? [] : (scene.marks ?? []), shown); // boxes of one film are not the other's
   if (scene.draft) drawMarks(context, view, [scene.draft], { focus: scene.draft.key, size });
   drawMeasureWords(context, lengths);
   if (scene.lens) drawLens(context, scene, view, (under) => drawFilm(context, scene.film, scene.window, under, dense));
@@ -98,6 +99,25 @@ function drawFilm(context, film, window, view, dense) {
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
   onFilm(context, view, () => context.drawImage(canvas, 0, 0, canvas.width * shrink, canvas.height * shrink));
+}
+
+/** The prior film left of a line, as large as the open one. */
+function drawUnder(context, { under, frame }, view, size, dense) {
+  const { film, window, reading, split } = under;
+  const room = onScreen(view, [0, 0, frame.width, frame.height]);
+  const facing = { turns: reading.correction.quarter_turns, flip: false };
+  const laid = fit(reading.frame, room, facing, 0);
+  const line = Math.round(split * size.width);
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, line, size.height);
+  context.clip();
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, line, size.height);
+  drawFilm(context, film, window, { ...laid, x: laid.x + room.x, y: laid.y + room.y }, dense);
+  context.restore();
+  context.fillStyle = "#ffd27a";
+  context.fillRect(line - 1, 0, 2, size.height);
 }
 
 /** Draw in pixels of the film. */

@@ -1,0 +1,91 @@
+"""A prior film hangs left, follows in zoom, pan and window, may lie over the open one; no other patient's unasked."""
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+NOW = """async () => {
+    const { store } = await import("/viewer/main.js");
+    const { prior, window, compare } = store.state;
+    return { window, compare, prior: prior && { window: prior.window, id: prior.reading.id } };
+}"""
+
+
+@pytest.fixture(scope="module")
+def priors(server, rg1, tmp_path_factory):
+    """The reading of a patient's film of 2020, among its films of 2010, 2019 and 2021."""
+    folder = tmp_path_factory.mktemp("priors")
+    found = {}
+    for year in (2010, 2021, 2019, 2020):
+        data = pydicom.dcmread(rg1["UNCR"])
+        data.PatientID, data.StudyDate = "compared", f"{year}0301"
+        data.SOPInstanceUID = f"1.2.3.{year}"
+        data.save_as(folder / f"{year}.dcm")
+        found[year] = server.read(folder / f"{year}.dcm", f"{year}.dcm")
+    return found
+
+
+def grey(page, selector):
+    return np.asarray(Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("L")).astype(float)
+
+
+def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look, priors, settle, faults):
+    page = look(priors[2020])
+    page.keyboard.press("b")
+    page.keyboard.press("c")
+    page.locator("#prior[aria-label*=': ']").wait_for()
+    state = page.evaluate(NOW)
+    assert state["prior"]["id"] == priors[2019]
+    left, right = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
+    assert left["x"] + left["width"] <= right["x"], "prior left, current right"
+    page.keyboard.press("3")
+    page.keyboard.press("i")
+    page.mouse.move(right["x"] + 100, right["y"] + 200)
+    page.mouse.down(button="right")
+    page.mouse.move(right["x"] + 130, right["y"] + 180, steps=3)
+    page.mouse.up(button="right")
+    settle()
+    state = page.evaluate(NOW)
+    assert state["window"] == state["prior"]["window"], "the same film, so the same window"
+    assert state["window"]["invert"]
+    before = grey(page, "#prior")
+    page.keyboard.press("+")
+    page.keyboard.press("Control+ArrowLeft")
+    settle()
+    assert np.abs(grey(page, "#prior") - before).mean() > 3
+    page.keyboard.press("f")
+    page.keyboard.press("i")
+    page.keyboard.press("1")
+    page.keyboard.press("Shift+I")
+    page.keyboard.press("Shift+P")
+    settle()
+    assert page.locator("#prior").is_hidden()
+    assert faults() == []
+    whole = grey(page, "#film")
+    page.locator("#split").focus()
+    page.keyboard.press("Home")
+    settle()
+    alone = grey(page, "#film")
+    assert np.abs(alone - whole).max() > 50, "the line has moved"
+    assert np.abs(alone - whole).mean() < 2, "both films are the same"
+    page.locator("#over").click()
+    page.keyboard.press("c")
+    settle()
+    assert page.locator("#then").is_hidden()
+
+
+def test_no_other_patients_film_is_shown_unasked(look, priors, settle):
+    page = look(priors[2010])
+    page.keyboard.press("c")
+    page.locator("#then select").wait_for()
+    settle()
+    assert page.evaluate(NOW)["prior"] is None
+    assert page.locator("#then option:checked").inner_text() == "choose a film…"
+    page.locator("#then select").select_option(priors[2021])
+    page.locator("#prior[aria-label*=': ']").wait_for()
+    settle()
+    assert "days later" in page.locator("#then option:checked").inner_text()
+    assert page.locator("#then p").inner_text() == ""
