@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
-from lungspot.formats import COCO_FILE, CSV_FILE, Prediction, csv_text, prediction_of, to_coco
+from lungspot.formats import COCO_FILE, CSV_FILE, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
 from lungspot.images import read_header
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
@@ -111,13 +110,23 @@ class RunFiles:
     """One file a form for all films of a run: COCO, CSV (:mod:`lungspot.formats.predictions_files`).
 
     ``out``: the folder; where ``kinds`` is one form and nothing else is written (``alone``), also the file; None: no
-    file. Before anything is read it is known whether they may be written: raises OutputError, and SetupError.
+    file. ``ids``: of somebody's own COCO file, whose ids COCO's results take. Before anything is read it is known
+    whether they may be written: raises OutputError, and SetupError.
     """
 
-    def __init__(
-        self, out: Path | None, kinds: Sequence[str], sources: Iterable[Source], *, alone: bool, overwrite: bool = False
+    def __init__(  # noqa: PLR0913 - what is written, where to, and how
+        self,
+        out: Path | None,
+        kinds: Sequence[str],
+        sources: Iterable[Source],
+        *,
+        alone: bool,
+        overwrite: bool = False,
+        ids: CocoIds | None = None,
     ) -> None:
-        self._outputs = Outputs((source.file for source in sources if source.file is not None), overwrite=overwrite)
+        inputs = [source.file for source in sources if source.file is not None]
+        self._outputs = Outputs([*inputs, *([] if ids is None else [ids.path])], overwrite=overwrite)
+        self._ids = ids
         self._targets: dict[str, Path] = {}
         if out is not None:
             named = alone and len(kinds) == 1 and _is_file_of(out, kinds[0])
@@ -131,14 +140,21 @@ class RunFiles:
         self._found.append(prediction_of(document(result), "the result"))
         return csv_text(self._found[-1:], header=len(self._found) == 1)
 
-    def coco(self) -> dict[str, Any]:
+    def coco(self) -> str:
         """Return what all films so far are in COCO."""
-        return to_coco(self._found)
+        return coco_text(self._found, self._ids)
+
+    def missed(self) -> tuple[list[LungspotError], Mapping[str, int]]:
+        """Return the films that the COCO file has not, and how many boxes, by label, are of no category of it."""
+        if self._ids is None:
+            return [], {}
+        _, strangers, left_out = in_the_file(self._found, self._ids)
+        return strangers, left_out
 
     def write(self) -> int:
         """Write the files, and return how many; raises OutputError and SetupError."""
         for kind, target in self._targets.items():
-            text = csv_text(self._found) if kind == "csv" else json.dumps(self.coco()) + "\n"
+            text = csv_text(self._found) if kind == "csv" else self.coco()
             self._outputs.write(target, text.encode(errors="backslashreplace"))
         return len(self._targets)
 

@@ -101,3 +101,22 @@ def test_what_is_no_prediction_is_one_line(call, tmp_path):
     code, _, err = call("data", "convert", "predictions", tmp_path / "p.json", "-o", tmp_path / "out", "--to", "coco")
     assert (code, err.count("\n")) == (3, 1)
     assert "DATASET_ROW" in err
+
+
+def test_coco_results_in_the_ids_of_ones_own_file(call, documents, tmp_path):
+    truth = tmp_path / "truth.json"
+    value = {"images": [{"id": 9, "file_name": "films/a.png"}], "categories": [{"id": 3, "name": "fluid"}]}
+    truth.write_text(json.dumps(value))
+    options = ("--to", "coco", "--coco-ids", truth, "--class-map", "fluid=effusion")
+    code, _, err = call("data", "convert", "predictions", documents, "-o", tmp_path / "out", *options)
+    assert code == 1
+    assert "b.png: it is no image of" in err
+    rows = json.loads((tmp_path / "out/results.json").read_text())
+    assert {row["image_id"] for row in rows} <= {9}
+    assert {row["category_id"] for row in rows} <= {3}
+    code, _, err = call(
+        "data", "convert", "predictions", documents, "-o", tmp_path / "x", "--to", "yolo", *options[2:4]
+    )
+    assert (code, "--coco-ids" in err) == (2, True)
+    code, _, err = call("data", "convert", "coco", truth, "-o", tmp_path / "x", "--to", "coco", *options[2:4])
+    assert (code, "--coco-ids" in err) == (2, True)

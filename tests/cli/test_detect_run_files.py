@@ -93,3 +93,24 @@ def test_an_input_is_never_replaced(detect, films, tmp_path):
     code, _, err = detect(tmp_path / "film.csv", "-o", tmp_path / "film.csv", "--overwrite")
     assert (code, "IS_INPUT" in err) == (2, True)
     assert (tmp_path / "film.csv").read_bytes() == picture
+
+
+def test_coco_in_the_ids_of_ones_own_file(detect, films, tmp_path):
+    truth = tmp_path / "truth.json"
+    images = [{"id": number, "file_name": name} for number, name in ((11, "films/a.png"), ("b", "b/a.png"))]
+    value = {"images": images, "categories": [{"id": 7, "name": "Effusion"}], "annotations": []}
+    truth.write_text(json.dumps(value))
+    code, said, err = detect(films, "--format", "coco", "--coco-ids", truth, "--min-score", "0")
+    assert code == 1
+    assert "predictions.coco.png: it is no image of" in err
+    assert "are left out: the COCO file has no category for it" in err
+    rows = json.loads(said)
+    assert {row["image_id"] for row in rows} == {11, "b"}
+    assert {row["category_id"] for row in rows} == {7}
+    (tmp_path / "results.json").write_text(said)
+    assert len(COCO(str(truth)).loadRes(str(tmp_path / "results.json")).anns) == len(rows) > 0
+    code, _, err = detect(films / "a.png", "--format", "json", "--coco-ids", truth)
+    assert (code, "--coco-ids" in err) == (2, True)
+    code, _, err = detect(films / "a.png", "--format", "coco", "--coco-ids", truth, "-o", truth, "--overwrite")
+    assert (code, "IS_INPUT" in err) == (2, True)
+    assert json.loads(truth.read_text()) == value

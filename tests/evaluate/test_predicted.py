@@ -101,11 +101,12 @@ def test_results_take_their_ids_from_the_truth(tmp_path):
         (document(score=1.2), "BAD_VALUE", "score 1.2 of effusion"),
         (document(score=-0.1), "BAD_VALUE", "not within 0 and 1"),
         (document(score="high"), "BAD_VALUE", "not a number"),
-        (document(box=(30, 2, 1, 40)), "BAD_BOX", "a box from"),
+        (document(box=(30, 2, 1, 40)), "DATASET_ROW", "a box from"),
         (document(label="gout"), "UNKNOWN_LABEL", "gout"),
         (document(schema="other/1"), "DATASET_ROW", "lungspot/1"),
-        (document(image={"path": "a.png"}), "DATASET_ROW", "width"),
-        (document(path=None), "DATASET_ROW", "names no film"),
+        (document(image={"path": "a.png"}), "BAD_VALUE", "boxes on a film without a size"),
+        (document(path=None), "DATASET_ROW", "no path of a film"),
+        (document(energy=float("inf")), "BAD_VALUE", "agreement energy_in_box"),
         (coco(score=7), "BAD_VALUE", "score 7"),
         (
             document() | {"image_scores": [{"label": "effusion", "probability": 0.7, "threshold": 1.4}]},
@@ -156,5 +157,5 @@ def test_no_file(tmp_path):
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         read_predicted(tmp_path / "nothing.json")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="json in this folder"):
+    with pytest.raises(DatasetError, match=r"no \*\.json and no \*\.jsonl in this folder"):
         read_predicted(tmp_path / "empty")

@@ -7,7 +7,9 @@ import pytest
 from tests.labelling.conftest import MODEL, NATIVE, answer_labelme, case, drawn
 
 from lungspot import labelling
+from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Reading, State
+from lungspot.formats.classes import ClassMap
 from lungspot.formats.image_files import FilmTransfer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,3 +160,15 @@ def test_coco_s_lists_are_answers(picks, tmp_path):
         {"edema": "absent"},
         {"effusion": "absent"},
     ]
+
+
+def test_a_name_that_the_pool_does_not_have_is_mapped_or_refused(picks, tmp_path):
+    folder = tmp_path / "pool"
+    labelling.make(picks, folder)
+    answer_labelme(folder, "c", [drawn("liquid", 10, 10, 30, 30), drawn("spot", 1, 1, 9, 9)], {"done": True})
+    with pytest.raises(DatasetError, match="UNKNOWN_LABEL: no label is called 'liquid'"):
+        labelling.collect(folder)
+    classes = ClassMap({"liquid": "effusion", "spot": "-"})
+    (answered,) = labelling.collect(folder, classes=classes).cases
+    assert [finding.label for finding in answered.readings[-1].findings] == ["effusion"]
+    assert classes.summary() == "liquid → effusion (1); spot: left out (1)"

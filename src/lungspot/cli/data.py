@@ -231,14 +231,18 @@ def convert(
     splits: Splits = None,
     class_map: Classes = None,
     films: FilmsTo = Place.COPY,
+    coco_ids: predicted.CocoIdsOf = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a dataset, or what `lungspot detect` found, in a tool's format; what that cannot say is kept beside it."""
     if name == predicted.PREDICTIONS:
-        predicted.convert_predictions(root, out, to, films, overwrite=overwrite, as_json=as_json, quiet=quiet)
+        told = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
+        predicted.convert_predictions(root, out, to, films, coco_ids, class_map=class_map, **told)
         return
+    if coco_ids is not None:
+        raise typer.BadParameter("only predictions take the ids of a COCO file", param_hint="--coco-ids")
     folder = predicted.one_root(name, root, to)
     cases = cases_of(name, folder, splits, merged=True, class_map=class_map, quiet=quiet)
     write(cases, out, to, films, as_json=as_json, quiet=quiet)

@@ -11,7 +11,7 @@ import typer
 
 from lungspot.cli.console import Exit, emit, progress, say
 from lungspot.cli.data_options import Classes, FilmsTo, Json, Labels, Name, Out, Place, Quiet, Root, To
-from lungspot.cli.data_sources import cases_of, label_ids, proposer, with_whole_films, write
+from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, proposer, say_classes, with_whole_films, write
 from lungspot.errors import DatasetError, printable
 from lungspot.outputs import writing
 
@@ -63,6 +63,7 @@ def collect(
     to: To = "coco",
     answers: Annotated[Path | None, typer.Option("--answers", help="The tool's export, if not in the folder.")] = None,
     reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
+    class_map: Classes = None,
     complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
     films: FilmsTo = Place.COPY,
     as_json: Json = False,
@@ -71,7 +72,10 @@ def collect(
     """Read the answers to a pool back, with who drew each box, and write them as a dataset."""
     from lungspot.labelling import collect as read_back
 
-    found = read_back(folder, answers, reader=reader, complete=complete)
+    classes = class_map_of(class_map)
+    found = read_back(folder, answers, reader=reader, complete=complete, classes=classes)
+    if not quiet:
+        say_classes(classes)
     if not found.cases:
         raise DatasetError("DATASET_INCOMPLETE", folder, f"none of {len(found.pending)} films is answered")
     if found.pending and not quiet:

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say
 from lungspot.errors import printable
 
-__all__ = ["PREDICTIONS", "Anything", "ConvertTo", "Roots", "convert_predictions", "one_root"]
+if TYPE_CHECKING:
+    from lungspot.formats import CocoIds, Prediction
+
+__all__ = [
+    "PREDICTIONS",
+    "Anything",
+    "CocoIdsOf",
+    "ConvertTo",
+    "Roots",
+    "convert_predictions",
+    "one_root",
+    "tell_left_out",
+]
 
 PREDICTIONS = "predictions"  # what stands in a dataset's place
 
@@ -52,15 +64,52 @@ def one_root(name: str, roots: Sequence[Path], to: str) -> Path:
     return roots[0]
 
 
+CocoIdsOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--coco-ids",
+        metavar="FILE",
+        help="Of COCO: a COCO file of one's own, whose ids the results take, for COCO(FILE).loadRes(…).",
+    ),
+]
+
+
+def tell_left_out(predictions: Sequence[Prediction], ids: CocoIds) -> None:
+    """Say on stderr how many boxes are of no category of somebody's COCO file."""
+    from lungspot.formats import in_the_file
+
+    for label, number in in_the_file(predictions, ids)[2].items():
+        say(printable(f"lungspot: {number} boxes of {label} are left out: {ids.path} has no category for it"))
+
+
 def convert_predictions(
-    files: Sequence[Path], out: Path, to: str, films: str, *, overwrite: bool, as_json: bool, quiet: bool
+    files: Sequence[Path],
+    out: Path,
+    to: str,
+    films: str,
+    coco_ids: Path | None,
+    *,
+    class_map: list[str] | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Write the predictions of ``lungspot/1`` files in a tool's format; ends with 1 where some were refused."""
-    from lungspot.formats import PREDICTION_FORMATS, FilmTransfer, read_predictions, write_predictions
+    from lungspot.formats import (
+        PREDICTION_FORMATS,
+        FilmTransfer,
+        read_class_map,
+        read_coco_ids,
+        read_predictions,
+        write_predictions,
+    )
 
     if to not in PREDICTION_FORMATS:
         reason = f"{to} cannot say how sure a model is: give one of {', '.join(PREDICTION_FORMATS)}"
         raise typer.BadParameter(reason, param_hint="--to")
+    if coco_ids is not None and to != "coco":
+        raise typer.BadParameter("only COCO's results have ids: give --to coco", param_hint="--coco-ids")
+    ids = None if coco_ids is None else read_coco_ids(coco_ids, read_class_map(class_map))
     pairs = [read_predictions(file) for file in files]
     found = [prediction for some, _ in pairs for prediction in some]
     refused = [error for _, some in pairs for error in some]
@@ -68,9 +117,12 @@ def convert_predictions(
         raise refused[0]
     bar = partial(progress, what="Writing films", quiet=quiet)
     how = FilmTransfer(films)
-    left = write_predictions(found, out, to, films=how, overwrite=overwrite, inputs=files, progress=bar)
+    inputs = [*files, *([] if coco_ids is None else [coco_ids])]
+    left = write_predictions(found, out, to, films=how, overwrite=overwrite, inputs=inputs, progress=bar, ids=ids)
     for error in (*refused, *left):
         print_error(error)
+    if ids is not None and not quiet:
+        tell_left_out(found, ids)
     unread = sum(not prediction.assessed for prediction in found)
     written = len(found) - unread - len(left)
     if as_json:

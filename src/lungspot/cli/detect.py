@@ -19,6 +19,7 @@ from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
+    from lungspot.formats import CocoIds
     from lungspot.pipeline import Film
     from lungspot.report import Analysis, Refusal, Review
     from lungspot.sources import Source
@@ -68,6 +69,10 @@ def detect(
             metavar="FILE", help="Readers' reviews (a server's v1/reviews.json), to count in text, page, FHIR and SR."
         ),
     ] = None,
+    coco_ids: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A COCO file whose ids `--format coco` takes, for COCO(FILE).loadRes(…)."),
+    ] = None,
     sr_class: Annotated[
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
@@ -99,7 +104,8 @@ def detect(
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     known = {} if reviews is None else _reviews_in(reviews)
-    forms = _Forms(kinds, out, sources, looks, known, one=len(films) == 1, overwrite=overwrite)
+    ids = _ids_of(coco_ids, kinds)
+    forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if not quiet and sys.stderr.isatty():
@@ -112,7 +118,7 @@ def detect(
         for number, result in enumerate(progress(found, "Reading", total=len(sources), quiet=still)):
             film = sources[number].film
             _account(result, film.name, tally, forms.give(number, result, film))
-        written = forms.end()
+        written = forms.end(tally, quiet=quiet)
     if not quiet and out is not None and tally.done:
         say(f"lungspot: {written} files in {printable(str(out))}")
     raise typer.Exit(tally.exit_code)
@@ -128,6 +134,7 @@ class _Forms:
         sources: Sequence[Source],
         looks: Mapping[str, Any],
         reviews: Mapping[str, Review],
+        ids: CocoIds | None,
         *,
         one: bool,
         overwrite: bool,
@@ -138,7 +145,7 @@ class _Forms:
         self._reviews = reviews
         of_run = [kind for kind in kinds if kind in RUN_FILES]
         files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
-        self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite) if of_run else None
+        self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite, ids=ids) if of_run else None
         self._results = None
         if out is not None and (files or not of_run):
             one = one and len(files) == 1 and not of_run
@@ -174,14 +181,20 @@ class _Forms:
         words = report_text(result, review=self._review_of(result), **looks)
         write_text(words.text if self._single else f"== {printable(name)}\n{words.text}\n")
 
-    def end(self) -> int:
+    def end(self, tally: Tally, *, quiet: bool) -> int:
         """Give what one file holds of the whole run; return how many files were written."""
         written = 0 if self._results is None else self._results.written
-        if self._run is not None:
-            written += self._run.write()
-            if self._out is None and "coco" in self._kinds:
-                emit(self._run.coco())
-        return written
+        if self._run is None:
+            return written
+        if self._out is None and "coco" in self._kinds:
+            write_text(self._run.coco())
+        strangers, left_out = self._run.missed()
+        for error in strangers:
+            tally.refuse(error)
+            tally.done -= 1
+        for label, number in {} if quiet else left_out.items():
+            say(f"lungspot: {number} boxes of {label} are left out: the COCO file has no category for it")
+        return written + self._run.write()
 
 
 def report_refusal(result: Analysis, name: str) -> None:
@@ -235,6 +248,16 @@ def _formats(text: str, out: Path | None) -> tuple[str, ...]:
             f"{' and '.join(kinds)} cannot share standard output: give --out", param_hint="--format"
         )
     return kinds
+
+
+def _ids_of(path: Path | None, kinds: Sequence[str]) -> CocoIds | None:
+    if path is None:
+        return None
+    if "coco" not in kinds:
+        raise typer.BadParameter("only COCO's results have ids: give --format coco", param_hint="--coco-ids")
+    from lungspot.formats import read_coco_ids
+
+    return read_coco_ids(path)
 
 
 def _reviews_in(path: Path) -> dict[str, Review]:

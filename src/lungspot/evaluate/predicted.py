@@ -8,21 +8,19 @@ and category ids are those of the COCO file that holds the truth.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import ScoreLimits
-from lungspot.findings import Box, Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import COCO_FILE, AnnotatedImage, ClassMap, Names, coco
+from lungspot.findings import Finding, Frame, Reading, State, taxonomy
+from lungspot.formats import AnnotatedImage, ClassMap, Names, Prediction, coco, load_json, read_predictions
 
 __all__ = ["Predicted", "read_predicted"]
 
-_SCHEMA = "lungspot/1"
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,129 +49,61 @@ def read_predicted(
     ``truth``: the COCO file that a bare list of results belongs to. Raises :class:`DatasetError` where ``path`` as a
     whole is not what it should be.
     """
+    value = None if path.is_dir() else _json_in(path)
+    if isinstance(value, dict) and "images" in value:
+        return _each(_coco(value, path, ClassMap.of(names)), _of_coco)
+    if isinstance(value, list) and not any(isinstance(one, Mapping) and "schema" in one for one in value):
+        return _each(_results(value, path, truth, ClassMap.of(names)), _of_coco)
+    predictions, refused = read_predictions(path)
+    found, more = _each(predictions, _of_document)
+    return found, [*refused, *more]
+
+
+def _each(rows: Iterable[_Row], of: Callable[[_Row], Predicted]) -> tuple[list[Predicted], list[LungspotError]]:
+    """Return what ``of`` makes of each row, and the rows that it refuses."""
     found: list[Predicted] = []
     refused: list[LungspotError] = []
-    for row in _rows(path, truth, ClassMap.of(names)):
+    for row in rows:
         try:
-            found.append(row())
+            found.append(of(row))
         except LungspotError as error:
             refused.append(error)
-    if not found and not refused:
-        raise DatasetError("DATASET_INCOMPLETE", path, "no prediction in it")
     return found, refused
 
 
-def _rows(path: Path, truth: Path | None, classes: ClassMap) -> Iterator[Callable[[], Predicted]]:
-    """Yield for each film what reads its prediction, and raises what is wrong with it alone."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*.json") if file.name != COCO_FILE)  # the same boxes once more
-        if not files:
-            raise DatasetError("DATASET_NOT_FOUND", path, "no *.json in this folder")
-        return (partial(_of_file, file) for file in files)
-    text = _text(path)
-    lines = [(f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+def _json_in(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
+    """Return the JSON value of a file; None where it is another text, as JSON Lines."""
     try:
-        value = _parsed(text, str(path)) if lines else None
-    except DatasetError:
-        if len(lines) == 1 or not lines[0][1].lstrip().startswith('{"'):  # not JSON Lines either
-            raise
-        value = None
-    if isinstance(value, dict) and "images" in value:
-        return (partial(_predicted, annotated) for annotated in _coco(value, path, classes))
-    if isinstance(value, list):
-        return (partial(_predicted, annotated) for annotated in _results(value, path, truth, classes))
-    if value is not None:
-        return iter([partial(_document, value, str(path))])
-    return (partial(_of_text, line, where) for where, line in lines)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise DatasetError(
-            "DATASET_NOT_FOUND", path, error.strerror or "cannot be read", advice="check the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DatasetError("DATASET_FORMAT", path, "not text in UTF-8") from error
-
-
-def _parsed(text: str, where: str) -> Any:  # noqa: ANN401 - what JSON holds
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            "DATASET_FORMAT", where, f"not JSON ({error})", advice="give JSON Lines of lungspot/1, or COCO"
-        ) from error
-
-
-def _of_file(path: Path) -> Predicted:
-    return _of_text(_text(path), str(path))
-
-
-def _of_text(text: str, where: str) -> Predicted:
-    return _document(_parsed(text, where), where)
-
-
-def _document(value: object, where: str) -> Predicted:
-    """Return the prediction of one ``lungspot/1`` document."""
-    if not isinstance(value, Mapping) or value.get("schema") != _SCHEMA:
-        raise DatasetError("DATASET_ROW", where, f"not a document of schema {_SCHEMA}")
-    try:
-        image = value["image"]
-        film = image["path"]
-        if not isinstance(film, str):
-            raise DatasetError("DATASET_ROW", where, "image.path names no film")
-        if value["status"] != "assessed":
-            return Predicted(film, where, None, reasons=tuple(map(str, value["reasons"])))
-        boxes = [_finding(row, row["score"], row["box"]) for row in value["findings"]]
-        whole = [_finding(row, row["probability"], None) for row in value["image_scores"]]
-        limits = {row["label"]: ScoreLimits(film=_threshold(row)) for row in value["image_scores"]}
-        for row in value["findings"]:
-            limits[row["label"]] = ScoreLimits(_threshold(row), limits.get(row["label"], ScoreLimits()).film)
-        agreement = tuple(
-            {name: _finite(number, name) for name, number in row["agreement"].items()}
-            for row in value["findings"]
-            if "agreement" in row
-        )
-        reading = _reading([*boxes, *whole], Frame(image["width"], image["height"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise DatasetError(error.code, where, error.reason, advice=error.advice) from error
-        raise DatasetError(
-            "DATASET_ROW", where, f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
-        ) from error
-    return Predicted(film, where, reading, limits, agreement if len(agreement) == len(boxes) else (), by=_by(value))
-
-
-def _by(value: Mapping[str, Any]) -> dict[str, Any] | None:
-    model, site = value.get("model"), value.get("site")
-    if not isinstance(model, Mapping):
+        return json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):  # whoever reads it as predictions says what is wrong
         return None
-    return {**model, "site": site} if site is not None else dict(model)
 
 
-def _finite(number: object, name: str) -> float:
-    if not isinstance(number, int | float) or not math.isfinite(number):
-        raise InputError("BAD_VALUE", None, f"agreement {name} is {number!r}")
-    return float(number)
-
-
-def _threshold(row: Mapping[str, Any]) -> float:
-    limit = float(row["threshold"])
-    if not 0 <= limit <= 1:
-        raise InputError("BAD_VALUE", None, f"threshold {limit} of {row['label']} is not within 0 and 1")
-    return limit
-
-
-def _finding(row: Mapping[str, Any], score: object, box: object) -> Finding:
-    label = row["label"]
-    if not isinstance(score, int | float) or isinstance(score, bool):
-        raise InputError("BAD_VALUE", None, f"score {score!r} of {label} is not a number")
-    if label not in taxonomy():
-        raise InputError("UNKNOWN_LABEL", None, f"no label has the id {label!r}")
-    where = None if box is None else Box(*box)  # type: ignore[misc]
-    return Finding(label, where, float(score), judged=row.get("judged") is not False)
+def _of_document(prediction: Prediction) -> Predicted:
+    """Return the prediction of a ``lungspot/1`` document; raises ``UNKNOWN_LABEL``, and ``BAD_VALUE`` of a score."""
+    where = prediction.where
+    if not prediction.assessed:
+        return Predicted(prediction.film, where, None, reasons=prediction.reasons, by=prediction.by)
+    said = (*prediction.boxes, *prediction.film_scores)
+    if unknown := next((finding.label for finding in said if finding.label not in taxonomy()), None):
+        raise DatasetError("UNKNOWN_LABEL", where, f"no label has the id {unknown!r}")
+    limits: dict[str, ScoreLimits] = {}
+    for score in prediction.film_scores:
+        if score.threshold is not None:
+            limits[score.label] = ScoreLimits(film=score.threshold)
+    for box in prediction.boxes:
+        if box.threshold is not None:
+            limits[box.label] = replace(limits.get(box.label, ScoreLimits()), box=box.threshold)
+    findings = [Finding(each.label, each.box, each.score, judged=each.judged) for each in said]
+    agreement = tuple(box.agreement for box in prediction.boxes if box.agreement is not None)
+    return Predicted(
+        prediction.film,
+        where,
+        _reading(findings, prediction.size),
+        limits,
+        agreement if len(agreement) == len(prediction.boxes) else (),
+        by=prediction.by,
+    )
 
 
 def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str, ...] = ()) -> Reading:
@@ -189,7 +119,7 @@ def _coco(value: Mapping[str, Any], path: Path, classes: ClassMap) -> Iterator[A
     yield from (replace(annotated, offered=labels) for annotated in annotated_images)
 
 
-def _predicted(annotated: AnnotatedImage) -> Predicted:
+def _of_coco(annotated: AnnotatedImage) -> Predicted:
     try:
         marks = [Finding(mark.label, mark.box, mark.score) for mark in annotated.marks]
     except InputError as error:
@@ -204,13 +134,17 @@ def _results(rows: list[Any], path: Path, truth: Path | None, classes: ClassMap)
     if truth is None:
         advice = "give the truth as the COCO file whose ids these are, or predictions with images and categories"
         raise DatasetError("DATASET_FORMAT", path, "a list of results names its films by numbers only", advice=advice)
-    of_truth = _parsed(_text(truth), str(truth))
-    numbers = {image["id"] for image in of_truth.get("images", [])}
+    of_truth = load_json(truth)
+    images = of_truth.get("images") if isinstance(of_truth, dict) else None
+    if not isinstance(images, list):
+        raise DatasetError("DATASET_FORMAT", truth, "no list of images: this is not a COCO file")
+    numbers = [image.get("id") for image in images if isinstance(image, dict)]
+    known = {number for number in numbers if isinstance(number, int | float | str)}
     annotations = []
     for number, row in enumerate(rows):
         where = f"{path}: [{number}]"
         image = row.get("image_id") if isinstance(row, Mapping) else None
-        if not isinstance(image, int | str) or image not in numbers:
+        if not isinstance(image, int | float | str) or image not in known:
             raise DatasetError("DATASET_ROW", where, "a result's image_id is none of the truth's images")
         if row.get("score") is None:
             raise DatasetError("DATASET_ROW", where, "a result without a score")

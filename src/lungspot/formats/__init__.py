@@ -6,6 +6,7 @@ from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
+from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
@@ -14,6 +15,7 @@ from lungspot.formats.predictions_files import (
     COCO_FILE,
     CSV_FILE,
     PREDICTION_FORMATS,
+    coco_text,
     csv_text,
     to_coco,
     write_predictions,
@@ -45,6 +47,7 @@ __all__ = [
     "AnnotatedImage",
     "Case",
     "ClassMap",
+    "CocoIds",
     "Faults",
     "FilmTransfer",
     "Format",
@@ -61,6 +64,7 @@ __all__ = [
     "case_from_json",
     "case_to_json",
     "coco",
+    "coco_text",
     "csv_text",
     "dicom_facts",
     "everything_absent",
@@ -69,6 +73,7 @@ __all__ = [
     "find_films",
     "header_of",
     "image_labels",
+    "in_the_file",
     "list_films",
     "load_json",
     "marks_of",
@@ -77,6 +82,7 @@ __all__ = [
     "parse_xml",
     "prediction_of",
     "read_class_map",
+    "read_coco_ids",
     "read_lines",
     "read_list",
     "read_object",

@@ -8,7 +8,7 @@ not change what the finding is (``Pneumonia Bacterial`` is pneumonia, ``Left Nod
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -119,6 +119,10 @@ class ClassMap:
     def keeping_unknown(self) -> ClassMap:
         """Return a class map of the same meanings that leaves out what it does not know, and remembers it."""
         return ClassMap(self._given, keep_unknown=True)
+
+    def knowing(self, labels: Iterable[str]) -> ClassMap:
+        """Return a class map of the same meanings that knows these labels by their ids, too."""
+        return ClassMap({label: label for label in labels} | self._given, keep_unknown=self._keep_unknown)
 
     def take_over(self, other: ClassMap) -> None:
         """Add what another class map has met."""

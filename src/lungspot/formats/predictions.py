@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ class PredictedFinding:
 
     ``score``: of the box, or how probable the film shows the label. ``standing``: ``reported`` or ``experimental``,
     None where the document does not say. ``place``: findings of one place of the film share it. ``judged``: False where
-    nobody judged this box by itself.
+    nobody judged this box by itself. ``agreement``: with its heat map, None where the document does not say.
     """
 
     label: str
@@ -43,6 +43,7 @@ class PredictedFinding:
     judged: bool = True
     side: str | None = None
     zone: str | None = None
+    agreement: Mapping[str, float] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no label, no probability and no standing."""
@@ -80,7 +81,8 @@ class Prediction:
 
     ``film``: its path as it was named. ``size``: of the film as shown; None where it could not be read. ``reasons``:
     why it was not assessed; it has no findings then, which does not mean that there are none. ``model``: name and
-    version. ``where``: file and row, for errors.
+    version. ``where``: file and row, for errors. ``film_scores``: how probable each label is on the whole film.
+    ``by``: the document's words about the model, and the site whose thresholds it used.
     """
 
     film: str
@@ -91,6 +93,13 @@ class Prediction:
     model: str | None = None
     sha256: str | None = None
     where: str = ""
+    film_scores: tuple[PredictedFinding, ...] = ()
+    by: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def boxes(self) -> tuple[PredictedFinding, ...]:
+        """The findings that have a box, in the document's order."""
+        return tuple(finding for finding in self.findings if finding.box is not None)
 
     def __post_init__(self) -> None:
         """Refuse findings of a film that was not assessed, and boxes on a film without a size."""
@@ -111,20 +120,23 @@ def prediction_of(document: object, where: str) -> Prediction:
             raise DatasetError("DATASET_ROW", where, "no path of a film, or a status that is none")
         boxes = [_boxed(row, f"{where}: findings[{number}]") for number, row in enumerate(_rows(document, "findings"))]
         bearing = {finding.label for finding in boxes if finding.positive}
-        whole = [_whole(row, where) for row in _rows(document, "image_scores") if row.get("positive") is True]
+        scores = tuple(_whole(row, where) for row in _rows(document, "image_scores"))
+        whole = (score for score in scores if score.positive and score.label not in bearing)
         sha256 = image.get("sha256")
         return Prediction(
             film,
             stated_size(image.get("width"), image.get("height"), where),
             status == "assessed",
-            (*boxes, *(finding for finding in whole if finding.label not in bearing)),
+            (*boxes, *whole),
             tuple(str(reason) for reason in document.get("reasons") or ()),
             f"{model['name']} {model['version']}" if model else None,
             sha256 if isinstance(sha256, str) else None,
             where,
+            scores,
+            _by(document),
         )
     except InputError as error:
-        raise DatasetError("DATASET_ROW", where, error.reason, advice=error.advice) from error
+        raise DatasetError(error.code, where, error.reason, advice=error.advice) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
         raise DatasetError("DATASET_ROW", where, reason) from error
@@ -138,6 +150,8 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     or holds none.
     """
     files = sorted(file for end in ("*.json", "*.jsonl") for file in path.rglob(end)) if path.is_dir() else [path]
+    if not files:
+        raise DatasetError("DATASET_NOT_FOUND", path, "no *.json and no *.jsonl in this folder")
     found: list[Prediction] = []
     refused: list[LungspotError] = []
     for file in files:
@@ -159,7 +173,10 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
 
 
 def _documents(path: Path) -> Iterator[tuple[object, str]]:
-    """Yield each document of a file with its place; a line that is no JSON is yielded as None, and so refused."""
+    """Yield each document of a file with its place; a line that is no JSON is yielded as None, and so refused.
+
+    An empty file holds none.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -167,6 +184,8 @@ def _documents(path: Path) -> Iterator[tuple[object, str]]:
         raise DatasetError("DATASET_NOT_FOUND", path, reason, advice="check the path") from error
     except UnicodeDecodeError as error:
         raise DatasetError("DATASET_FORMAT", path, "not text in UTF-8") from error
+    if not text.strip():
+        return
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -215,16 +234,37 @@ def _boxed(row: Mapping[str, Any], where: str) -> PredictedFinding:
         _flag(row, "judged") is not False,
         _word(row, "side"),
         _word(row, "zone"),
+        _agreement(row),
     )
 
 
 def _whole(row: Mapping[str, Any], where: str) -> PredictedFinding:
     try:
         score = _number(row["probability"], "probability")
-        threshold, standing = _threshold(row), row.get("standing")
-        return PredictedFinding(row["label"], score, threshold=threshold, positive=True, standing=standing)
+        threshold, positive = _threshold(row), _flag(row, "positive")
+        return PredictedFinding(
+            row["label"], score, threshold=threshold, positive=positive, standing=row.get("standing")
+        )
     except KeyError as error:
         raise DatasetError("DATASET_ROW", where, f"image_scores without {error}") from error
+
+
+def _agreement(row: Mapping[str, Any]) -> dict[str, float] | None:
+    value = row.get("agreement")
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InputError("BAD_VALUE", None, f"agreement {value!r} is no mapping")
+    said = {str(name): float(each) if isinstance(each, bool) else each for name, each in value.items()}
+    return {name: _number(each, f"agreement {name}") for name, each in said.items()}
+
+
+def _by(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a document says of its model, and of the site whose thresholds it used."""
+    model, site = document.get("model"), document.get("site")
+    if not isinstance(model, Mapping):
+        return None
+    return {**model, "site": site} if site is not None else dict(model)
 
 
 def _threshold(row: Mapping[str, Any]) -> float | None:

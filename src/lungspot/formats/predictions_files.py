@@ -19,7 +19,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -29,11 +29,22 @@ from lungspot.formats import cvat, labelstudio, yolo
 from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, labels_in
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import there, write_json
+from lungspot.formats.coco_ids import CocoIds, in_the_file
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
 from lungspot.outputs import Outputs
 
-__all__ = ["COCO_FILE", "CSV_FILE", "PREDICTION_FORMATS", "csv_text", "to_coco", "with_films", "write_predictions"]
+__all__ = [
+    "COCO_FILE",
+    "CSV_FILE",
+    "PREDICTION_FORMATS",
+    "coco_results",
+    "coco_text",
+    "csv_text",
+    "to_coco",
+    "with_films",
+    "write_predictions",
+]
 
 COCO_FILE: Final = "predictions.coco.json"
 CSV_FILE: Final = "predictions.csv"
@@ -45,16 +56,28 @@ _COLUMNS: Final = (
 _MODEL: Final = "model"  # who found a box, where the document does not say
 
 
-def to_coco(predictions: Sequence[Prediction], names: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return predictions as the value of a COCO file; ``names``: ``file_name`` of each assessed film, else its path."""
+def to_coco(
+    predictions: Sequence[Prediction], names: Sequence[str] | None = None, ids: CocoIds | None = None
+) -> dict[str, Any]:
+    """Return predictions as the value of a COCO file; ``names``: ``file_name`` of each assessed film, else its path.
+
+    ``ids``: somebody's own file, whose ids of images and categories are taken; films and labels that it has not
+    (:func:`~lungspot.formats.coco_ids.in_the_file`) are left out.
+    """
     assessed = [prediction for prediction in predictions if prediction.assessed]
     files = names or [prediction.film for prediction in assessed]
     used = {finding.label: State.PRESENT for prediction in assessed for finding in prediction.findings}
     labels = labels_in([AnnotatedImage("", None, states=used)])
-    numbers = {label: number for number, label in enumerate(labels, 1)}
+    numbers: dict[str, float | str] = {label: number for number, label in enumerate(labels, 1)}
+    images_of: dict[str, float | str] | None = None
+    if ids is not None:
+        numbers, images_of = ids.labels, in_the_file(predictions, ids)[0]
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, (prediction, name) in enumerate(zip(assessed, files, strict=True), 1):
+    for order, (prediction, name) in enumerate(zip(assessed, files, strict=True), 1):
+        number = order if images_of is None else images_of.get(prediction.film)
+        if number is None:
+            continue
         size = prediction.size
         whole = [_said(finding) for finding in prediction.findings if finding.box is None]
         images.append(
@@ -69,7 +92,7 @@ def to_coco(predictions: Sequence[Prediction], names: Sequence[str] | None = Non
             }
         )
         for finding in prediction.findings:
-            if finding.box is not None:
+            if finding.box is not None and finding.label in numbers:
                 head = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[finding.label]}
                 drawn = {"bbox": list(finding.box.xywh), "area": finding.box.area, "iscrowd": 0}
                 annotations.append(head | drawn | {"score": finding.score} | finding.facts)
@@ -80,7 +103,9 @@ def to_coco(predictions: Sequence[Prediction], names: Sequence[str] | None = Non
             "not_for_clinical_use": True,
         },
         "licenses": [],
-        "categories": [{"id": number, "name": label, "supercategory": "finding"} for label, number in numbers.items()],
+        "categories": [{"id": number, "name": label, "supercategory": "finding"} for label, number in numbers.items()]
+        if ids is None
+        else ids.categories,
         "images": images,
         "annotations": annotations,
         "not_assessed": [
@@ -89,6 +114,11 @@ def to_coco(predictions: Sequence[Prediction], names: Sequence[str] | None = Non
             if not prediction.assessed
         ],
     }
+
+
+def coco_results(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the annotations of :func:`to_coco` as the bare list of results that ``COCO.loadRes`` takes."""
+    return [{key: one[key] for key in ("image_id", "category_id", "bbox", "score")} for one in value["annotations"]]
 
 
 def csv_text(predictions: Iterable[Prediction], *, header: bool = True) -> str:
@@ -151,19 +181,27 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
     overwrite: bool = False,
     inputs: Iterable[Path] = (),
     progress: Progress = iter,
+    ids: CocoIds | None = None,
 ) -> list[LungspotError]:
     """Write predictions in one of :data:`PREDICTION_FORMATS`; return those that are refused (:func:`with_films`).
 
     ``out``: a new folder; of CSV and COCO also a file ``*.csv`` or ``*.json``, which holds no films, and may replace an
-    earlier one with ``overwrite``, never one of ``inputs``. Raises what ``with_films`` refuses first where nothing is
-    left to write.
+    earlier one with ``overwrite``, never one of ``inputs``. ``ids``: of COCO, whose ids it takes; the file is then the
+    list of results, and films that it has not are refused. Raises what is refused first where nothing is left to write.
     """
+    strangers: list[LungspotError] = []
+    if ids is not None:
+        known, strangers, _ = in_the_file(predictions, ids)
+        predictions = [one for one in predictions if not one.assessed or one.film in known]
+        if strangers and not known:
+            raise strangers[0]
     if out.suffix.lower() == {"csv": ".csv", "coco": ".json"}.get(to):
-        text = csv_text(predictions) if to == "csv" else json.dumps(to_coco(predictions)) + "\n"
+        text = csv_text(predictions) if to == "csv" else coco_text(predictions, ids)
         Outputs(inputs, overwrite=overwrite).write(out, text.encode(errors="backslashreplace"))
-        return []
+        return strangers
     how = FilmTransfer.NONE if to == "csv" else films
     paired, refused = with_films(predictions, how)
+    refused = [*strangers, *refused]
     if refused and not paired:
         raise refused[0]
     with new_folder(out) as folder:
@@ -171,16 +209,20 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
         if to != "csv":
             drawn = _brought(paired, folder, how, to, progress)
             if to == "coco":
-                value = to_coco(_left(predictions, kept), [annotated.film for annotated in drawn])
+                value = to_coco(_left(predictions, kept), [annotated.film for annotated in drawn], ids)
                 write_json(folder / "annotations.json", value)
-                keys = ("image_id", "category_id", "bbox", "score")
-                results = [{key: one[key] for key in keys} for one in value["annotations"]]
-                write_json(folder / "results.json", results)
+                write_json(folder / "results.json", coco_results(value))
             else:
                 _DRAFTS[to](drawn, folder)
         text = csv_text(_left(predictions, kept))
         (folder / CSV_FILE).write_bytes(text.encode(errors="backslashreplace"))
     return refused
+
+
+def coco_text(predictions: Sequence[Prediction], ids: CocoIds | None) -> str:
+    """Return predictions as the text of one COCO file; with somebody's ``ids``, as the list of results for it."""
+    value = to_coco(predictions, ids=ids)
+    return json.dumps(value if ids is None else coco_results(value)) + "\n"
 
 
 def _left(predictions: Iterable[Prediction], kept: Sequence[Prediction]) -> list[Prediction]:

@@ -21,7 +21,7 @@ from lungspot.findings import (
     Reading,
     State,
 )
-from lungspot.formats import ANNOTATION_FORMATS, READER, AnnotatedImage, Case, file_key, marks_of, nearest
+from lungspot.formats import ANNOTATION_FORMATS, READER, AnnotatedImage, Case, ClassMap, file_key, marks_of, nearest
 from lungspot.labelling.tasks import TASKS_FILE, LabellingTask, proposed, read_tasks
 
 __all__ = ["EDITED", "HUMAN", "MODEL", "Answers", "collect"]
@@ -41,23 +41,33 @@ class Answers:
     pending: tuple[Case, ...]
 
 
-def collect(folder: Path, answers: Path | None = None, *, reader: str = READER, complete: bool = False) -> Answers:
+def collect(
+    folder: Path,
+    answers: Path | None = None,
+    *,
+    reader: str = READER,
+    complete: bool = False,
+    classes: ClassMap | None = None,
+) -> Answers:
     """Return the answers to the pool in ``folder``.
 
     ``answers``: the tool's export, where it is not in the folder itself. ``reader``: who answered, where the tool
-    does not say. ``complete``: every film was looked at, flagged or not. The cases are those that went in, with their
-    readings and the answer's. Raises :class:`DatasetError`, also for an answer about a film that is not of the pool.
+    does not say. ``complete``: every film was looked at, flagged or not. ``classes``: what names mean that people gave
+    beside the pool's labels; it remembers what became of them. The cases are those that went in, with their readings
+    and the answer's. Raises :class:`DatasetError`, also for an answer about a film that is not of the pool.
     """
     path = folder / TASKS_FILE
     tool, labels, tasks, sizes = read_tasks(path, folder)
-    names = {label: label for label in labels}
+    known = (classes or ClassMap()).knowing(labels)
     annotated_images: dict[str, AnnotatedImage] = {}
-    for annotated in ANNOTATION_FORMATS[tool].annotated_images(folder if answers is None else answers, names):
+    for annotated in ANNOTATION_FORMATS[tool].annotated_images(folder if answers is None else answers, known):
         key = file_key(annotated.film)
         if key not in tasks or key in annotated_images:
             reason = "two answers for one film" if key in annotated_images else f"no film {key!r} in {path}"
             raise DatasetError("DATASET_ROW", annotated.where, reason, advice="collect the answers to this pool only")
         annotated_images[key] = annotated
+    if classes is not None:
+        classes.take_over(known)
     answered, pending = [], []
     for key, task in tasks.items():
         found = annotated_images.get(key)
