@@ -146,7 +146,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
 def _looked(
     answer: Callable[[Tensor], Answer], films: Films, val: NDArray[np.int64], size: int, config: TrainConfig
 ) -> tuple[Predictions, SecondLook | None]:
-    """Return what is said of val, and the second look for the labels of which it finds more there (AP at IoU 0.4)."""
+    """Return what is said of val, and the second look for the labels of which it finds more on its fine films."""
     labels = config.labels
     once = collect(answer, films, val, size)
     if not config.crop_share:
@@ -154,13 +154,20 @@ def _looked(
     look = SecondLook(config.crop_labels, config.cache_size, FINE)
     again = collect(answer, films, val, size, second_look(answer, films, size, look, labels))
     columns = [labels.index(label) for label in look.labels]
-    better = {c for c in columns if best_precision(again, c) > best_precision(once, c)}
+    fine = [one.stored >= FINE for one in once.films]
+    better = {c for c in columns if best_precision(_of(again, fine), c) > best_precision(_of(once, fine), c)}
     found = tuple(
         tuple(two[c] if c in better else one[c] for c in range(len(labels)))
         for one, two in zip(once.found, again.found, strict=True)
     )
     kept = tuple(labels[c] for c in columns if c in better)
     return replace(once, found=found), replace(look, labels=kept) if kept else None
+
+
+def _of(seen: Predictions, chosen: Sequence[bool]) -> Predictions:
+    rows = np.flatnonzero(chosen)
+    films, found = tuple(seen.films[i] for i in rows), tuple(seen.found[i] for i in rows)
+    return Predictions(films, found, seen.image[rows], seen.features[rows])
 
 
 def _session(data: bytes) -> Session:
