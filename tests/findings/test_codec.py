@@ -73,7 +73,8 @@ def readings(draw):
     size = st.builds(Frame, st.integers(1, 9999), st.integers(1, 9999))
     rejected = tuple(each for each in draw(st.lists(findings, max_size=2)) if each.box)
     frame = draw(size if boxed or rejected else optional(size))
-    return Reading(draw(st.text(min_size=1, max_size=5)), tuple(found), states, frame, rejected)
+    when, basis = draw(st.none() | st.text(max_size=3)), draw(st.none() | st.text(max_size=3))
+    return Reading(draw(st.text(min_size=1, max_size=5)), tuple(found), states, frame, rejected, when, basis)
 
 
 @given(readings())

@@ -110,6 +110,9 @@ def test_rejected_boxes_travel_as_what_they_are(server, film, tmp_path, kind, fi
     model = "{name} {version}".format(**server.get("/v1/model").json)
     wrong = {"label": first["label"], "box": first["box"], "score": first["score"], "source": model}
     assert said["rejected"] == [wrong]
+    about = server.get("/v1/model").json
+    assert said["basis"] == f"{model} sha256 {about['sha256']}"
+    assert said["created"] == server.whole(film["id"])["reviews"][-1]["created"]
     case = exported(server, kind, tmp_path, film, films)
     assert case.readings == (reading_from_json(said),)
     assert case.readings[0].boxes() == (reading_from_json(said).findings[0].box,)
@@ -148,6 +151,9 @@ def test_films_are_named_by_file_and_digest(server, film):
     table = server.ask("POST", "/v1/reviews.csv", {"names": {film["id"]: "=x.png"}}).body.decode()
     (row,) = (row for row in csv.DictReader(io.StringIO(table)) if row["reading_id"] == film["id"])
     assert (row["film_name"], row["film_sha256"]) == ("'=x.png", sha256)
+    packed = zipfile.ZipFile(io.BytesIO(server.ask("POST", "/v1/reviews.labelme?films=true", names).body))
+    assert {"Doe^Jane 1.json", "Doe^Jane 1.png"} <= set(packed.namelist())
+    assert json.loads(packed.read("Doe^Jane 1.json"))["imagePath"] == "Doe^Jane 1.png"
     # nobody else learns the names: the server has kept none
     assert "Doe" not in server.get("/v1/reviews.coco").body.decode()
     assert not [path for path in server.data.rglob("*") if path.is_file() and b"Doe^Jane" in path.read_bytes()]

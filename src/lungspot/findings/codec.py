@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lungspot.errors import InputError
 from lungspot.findings.boxes import Box, Frame
 from lungspot.findings.reading import Finding, Reading, Side, State, Zone
 
 __all__ = ["finding_from_json", "finding_to_json", "reading_from_json", "reading_to_json"]
+
+
+_WHEN: Final = ("created", "basis")
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:
-    """Return a reading as JSON values; ``rejected`` only where boxes were."""
+    """Return a reading as JSON values; ``rejected``, ``created`` and ``basis`` only where there are any."""
     value: dict[str, Any] = {"reader": reading.reader}
     if reading.frame is not None:
         value["frame"] = [reading.frame.width, reading.frame.height]
@@ -57,6 +60,7 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
     value["findings"] = [finding_to_json(finding) for finding in reading.findings]
     if reading.rejected:
         value["rejected"] = [finding_to_json(finding) for finding in reading.rejected]
+    value |= {key: text for key in _WHEN if (text := getattr(reading, key)) is not None}
     return value
 
 
@@ -69,6 +73,7 @@ def reading_from_json(value: Mapping[str, Any]) -> Reading:
             states={label: State(state) for label, state in value["states"].items()},
             frame=Frame(*value["frame"]) if "frame" in value else None,
             rejected=tuple(finding_from_json(item) for item in value.get("rejected", ())),
+            **{key: _text(value[key]) for key in _WHEN if value.get(key) is not None},
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _malformed("reading", error) from error

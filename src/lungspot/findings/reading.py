@@ -98,7 +98,8 @@ class Reading:
     ``frame`` is the size of the original film that the boxes are in; None only where there are no boxes. ``states``
     holds the labels that were looked for; :meth:`state` answers ``not_looked_for`` for every other one. ``rejected``:
     boxes that this reader was shown (by ``source``) and calls wrong; they are no findings, and they do not say that
-    their label is absent.
+    their label is absent. ``created``: when it was said (RFC 3339), ``basis``: which model's boxes the reader was shown
+    (name, version and SHA-256); None where nobody kept it.
     """
 
     reader: str
@@ -106,6 +107,8 @@ class Reading:
     states: Mapping[str, State] = field(default_factory=dict)
     frame: Frame | None = None
     rejected: tuple[Finding, ...] = ()
+    created: str | None = None
+    basis: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse readings that contradict themselves (``BAD_VALUE``)."""
@@ -135,11 +138,13 @@ class Reading:
         raise InputError("BAD_VALUE", f"reading of {self.reader!r}", reason)
 
     def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
-        return type(self), (self.reader, self.findings, dict(self.states), self.frame, self.rejected)
+        said = (self.reader, self.findings, dict(self.states), self.frame, self.rejected)
+        return type(self), (*said, self.created, self.basis)
 
     def __hash__(self) -> int:
         """Equal readings hash alike (the states are a mapping, which cannot hash itself)."""
-        return hash((self.reader, self.findings, frozenset(self.states.items()), self.frame, self.rejected))
+        said = (self.reader, self.findings, frozenset(self.states.items()), self.frame, self.rejected)
+        return hash((*said, self.created, self.basis))
 
     @classmethod
     def of_boxes(cls, reader: str, frame: Frame, boxes: Iterable[tuple[str, Box]], looked_for: Iterable[str]) -> Self:

@@ -201,18 +201,25 @@ def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how i
     """Return one annotated image a case, its file brought to ``under(case)`` within ``folder`` as ``films`` says.
 
     ``by_path``: with ``FilmTransfer.NONE``, they name the original's path; otherwise the name that it would have
-    here. ``own_names``: a film without a file is named as its owner names it, where that name is safe and of one film.
+    here. ``own_names``: a film is named as its owner names it, where that name is safe and of one film; a film with a
+    file keeps the file's ending.
     The shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
     """
     annotated_images = []
     own = _source_names(cases) if own_names else {}
-    for order, (case, stem) in enumerate(zip(progress(cases), stems(cases), strict=True)):
+    every = stems(cases)
+    used = {stem.lower() for stem in every}
+    for order, (case, stem) in enumerate(zip(progress(cases), every, strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
         film = case.image
         render = film is not None and films is FilmTransfer.VIEW and not _is_shown(film)
         name = f"{under(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
-        if film is None and case.source_name in own:
-            name = f"{under(case)}/{own[case.source_name]}".lstrip("/")
+        if case.source_name in own:
+            named = own[case.source_name]
+            if film is not None:  # a copy of another kind, as the owner's file is called but for its ending
+                named = f"{Path(named).stem}{Path(name).suffix}"
+            if film is None or Path(named).stem.lower() not in used:
+                name = f"{under(case)}/{named}".lstrip("/")
         size = case.frame if film is None else film_size(film)
         if film is not None and films is not FilmTransfer.NONE:
             _bring(film, folder / name, films, render=render)
@@ -230,7 +237,7 @@ def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how i
 
 
 def _source_names(cases: Sequence[Case]) -> dict[str | None, str]:
-    """Return the file names that films without a file are written under: those that are safe and of one film only."""
+    """Return the names of owners' files that films are written under: those that are safe and of one film only."""
     last = {case.source_name: re.split(r"[\\/]", case.source_name)[-1] for case in cases if case.source_name}
     sharing = Counter(Path(last[case.source_name]).stem.lower() for case in cases if case.source_name)
     sharing.update(case.id.lower() for case in cases)

@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from lungspot.report import schema
+from lungspot.serve.review_answers import Answer, Box, Marked, ReadingValue, ReviewAnswer
 
 __all__ = [
     "Accepted",
     "Health",
     "ModelAnswer",
     "ReadingAnswer",
-    "ReviewAnswer",
-    "ReviewsAnswer",
     "Row",
     "UploadAnswer",
     "WorklistAnswer",
 ]
 
-Box = tuple[float, float, float, float]
 Point = Literal["sensitive", "balanced", "specific"]
 State = Literal["queued", "reading", "done"]
 Status = Literal["assessed", "not_assessed"]
@@ -48,21 +46,13 @@ StatementValue = Annotated[dict[str, Any], WithJsonSchema(_inlined(_DEFINITIONS[
 Result = Annotated[dict[str, Any], WithJsonSchema(_inlined(schema(), schema()["$defs"]))]
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
-
-
-class _Marked(_Answer):
-    not_for_clinical_use: Literal[True]
-
-
-class Health(_Answer):
+class Health(Answer):
     """``/healthz`` and ``/readyz``."""
 
     status: Literal["ok", "ready"]
 
 
-class ErrorParts(_Answer):
+class ErrorParts(Answer):
     """What was refused: branch on ``code``; ``where`` is a parameter, a header, a part of the upload, or null."""
 
     code: str
@@ -71,7 +61,7 @@ class ErrorParts(_Answer):
     advice: str
 
 
-class Accepted(_Answer):
+class Accepted(Answer):
     """One film of an upload; ``duplicate``: the same bytes were here before."""
 
     id: str
@@ -80,21 +70,21 @@ class Accepted(_Answer):
     duplicate: bool
 
 
-class RefusedFile(_Answer):
+class RefusedFile(Answer):
     """One file of an upload that is no film, and why."""
 
     name: str
     error: ErrorParts
 
 
-class UploadAnswer(_Marked):
+class UploadAnswer(Marked):
     """``POST /v1/readings``: films in the order of the upload."""
 
     readings: list[Accepted]
     refused: list[RefusedFile]
 
 
-class Top(_Answer):
+class Top(Answer):
     """The likeliest label of a film, positive or not."""
 
     label: str
@@ -102,7 +92,7 @@ class Top(_Answer):
     score: Probability
 
 
-class Row(_Answer):
+class Row(Answer):
     """One film in the worklist; what a reading says is null until ``state`` is ``done``."""
 
     id: str
@@ -126,7 +116,7 @@ class Row(_Answer):
     patient: str | None
 
 
-class Counts(_Answer):
+class Counts(Answer):
     """How many films are in each state, were reviewed by anybody, and were not assessed."""
 
     queued: int
@@ -136,7 +126,7 @@ class Counts(_Answer):
     not_assessed: int
 
 
-class Beside(_Answer):
+class Beside(Answer):
     """Where one film stands in the whole list, and which films that are done are beside it.
 
     ``position``: from 0; null where it is not in the list. ``next_unread``: the next that nobody reviewed; after the
@@ -150,7 +140,7 @@ class Beside(_Answer):
     next_unread: str | None
 
 
-class WorklistAnswer(_Marked):
+class WorklistAnswer(Marked):
     """``GET /v1/readings``: one page of the worklist."""
 
     readings: list[Row]
@@ -161,7 +151,7 @@ class WorklistAnswer(_Marked):
     beside: Beside | None = None
 
 
-class HeatMapAgreement(_Answer):
+class HeatMapAgreement(Answer):
     """How a box and the heat map of its label agree (docs/reference/json.md)."""
 
     energy_in_box: Probability
@@ -170,7 +160,7 @@ class HeatMapAgreement(_Answer):
     area: Probability
 
 
-class Candidate(_Answer):
+class Candidate(Answer):
     """One box from the lowest score that a page may show; positive at a point where ``score >= thresholds[point]``."""
 
     label: str
@@ -187,7 +177,7 @@ class Candidate(_Answer):
     agreement: HeatMapAgreement | None = None
 
 
-class Statements(_Answer):
+class Statements(Answer):
     """What is said of a film at one operating point: of reported labels, and with experimental ones.
 
     ``places``: by the number of a place, which candidates show it.
@@ -198,14 +188,14 @@ class Statements(_Answer):
     places: dict[str, list[int]]
 
 
-class Correction(_Answer):
+class Correction(Answer):
     """What a film needed to be read: quarter turns against the clock, and whether its greys were swapped."""
 
     quarter_turns: int
     invert: bool
 
 
-class Identity(_Answer):
+class Identity(Answer):
     """The patient, with ``--keep-identifiers``."""
 
     patient_name: str | None
@@ -216,7 +206,7 @@ class Identity(_Answer):
     age_years: float | None = None
 
 
-class Prior(_Answer):
+class Prior(Answer):
     """Another film of the same patient; ``days_earlier`` is negative for a later one and null where unknown."""
 
     id: str
@@ -228,89 +218,7 @@ class Prior(_Answer):
     headline: str | None
 
 
-class Offered(_Answer):
-    """The candidate that a verdict speaks of, as the reader saw it."""
-
-    label: str
-    box: Box | None
-    score: float | None
-
-
-class VerdictAnswer(_Answer):
-    """One verdict as it was kept: with label and box, and what the model had offered."""
-
-    action: Literal["accept", "reject", "edit", "add"]
-    candidate: int | None = None
-    offered: Offered | None = None
-    label: str
-    box: Box | None
-
-
-class ModelName(_Answer):
-    """Which model's boxes a reader saw."""
-
-    name: str
-    version: str
-    sha256: str
-
-
-class FindingAnswer(_Answer):
-    """One finding of a reading in the project's own form (``lungspot.findings.reading_to_json``)."""
-
-    label: str
-    box: Box | None = None
-    score: float | None = None
-    side: str | None = None
-    zone: str | None = None
-    source: str | None = None
-    crowd: bool = False
-
-
-class ReadingValue(_Answer):
-    """A reader's findings, and what the reader looked for, in the project's own form."""
-
-    reader: str
-    frame: tuple[int, int] | None = None
-    states: dict[str, Literal["boxed", "present", "absent"]]
-    findings: list[FindingAnswer]
-    rejected: list[FindingAnswer] = []
-
-
-class MeasurementAnswer(_Answer):
-    """One measurement as it was kept: its points, and what they come to."""
-
-    kind: Literal["length", "angle", "region", "cardiothoracic_ratio"]
-    points: list[tuple[float, float]]
-    by: Literal["reader", "model"]
-    value: float
-    unit: Literal["mm", "px", "mm2", "px2", "deg", "1"]
-    greys: dict[str, float] | None = None
-    widths: dict[str, Any] | None = None
-
-
-class ReviewAnswer(_Answer):
-    """A review as it was kept; it is never changed."""
-
-    id: int
-    reading_id: str
-    created: str
-    reader: str
-    note: str
-    complete: bool
-    verdicts: list[VerdictAnswer]
-    absent: list[str]
-    measurements: list[MeasurementAnswer] = []
-    model: ModelName | None
-    reading: ReadingValue
-
-
-class ReviewsAnswer(_Marked):
-    """``GET /v1/readings/{id}/reviews``: oldest first."""
-
-    reviews: list[ReviewAnswer]
-
-
-class ReadingAnswer(Row, _Marked):
+class ReadingAnswer(Row, Marked):
     """``GET /v1/readings/{id}``: everything about one film; ``result`` is the document of docs/reference/json.md."""
 
     result: Result | None
@@ -327,21 +235,21 @@ class ReadingAnswer(Row, _Marked):
     truth: ReadingValue | None
 
 
-class Software(_Answer):
+class Software(Answer):
     """The versions that read films."""
 
     lungspot: str
     onnxruntime: str
 
 
-class PointThresholds(_Answer):
+class PointThresholds(Answer):
     """What a box and a whole film must reach to be positive at one operating point."""
 
     box: Probability
     image: Probability
 
 
-class LabelAnswer(_Answer):
+class LabelAnswer(Answer):
     """One label that the model looks for."""
 
     id: str
@@ -354,7 +262,7 @@ class LabelAnswer(_Answer):
     evidence: dict[str, Any]
 
 
-class Word(_Answer):
+class Word(Answer):
     """One label of the taxonomy, which a reader may use whether the model knows it or not."""
 
     id: str
@@ -363,7 +271,7 @@ class Word(_Answer):
     group: str
 
 
-class UploadLimits(_Answer):
+class UploadLimits(Answer):
     """What one upload may bring, and how many films may wait."""
 
     upload_bytes: int
@@ -372,13 +280,13 @@ class UploadLimits(_Answer):
     queue: int
 
 
-class GateAnswer(_Answer):
+class GateAnswer(Answer):
     """On which films the gate was tested."""
 
     tested_on: dict[str, Any]
 
 
-class SiteAnswer(_Answer):
+class SiteAnswer(Answer):
     """Whose thresholds and probabilities the server judges by, where they are not the model's own."""
 
     name: str
@@ -391,7 +299,7 @@ class SiteAnswer(_Answer):
     words: str
 
 
-class ModelAnswer(_Marked):
+class ModelAnswer(Marked):
     """``GET /v1/model``: the model's card, limits of the server, and what codes mean in words."""
 
     name: str

@@ -21,6 +21,7 @@ from lungspot.images import View, with_pixel_shape
 from lungspot.report import REVIEWS
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
+from lungspot.serve.reviews import basis_of
 from lungspot.serve.store import Store
 
 __all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip", "reviews_json"]
@@ -190,7 +191,8 @@ def _reading_of(row: sqlite3.Row) -> Reading:
     model = body["model"] or {}
     source = f"{model['name']} {model['version']}" if model else None
     rejected = tuple(Finding(each["label"], Box(*each["box"]), each["score"], source=source) for each in wrong)
-    return replace(reading, states=states, rejected=rejected)
+    basis = basis_of(model) if "sha256" in model else source
+    return replace(reading, states=states, rejected=rejected, created=row["said"], basis=basis)
 
 
 def escape_formula(text: str) -> str:

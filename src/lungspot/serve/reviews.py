@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "Truth",
     "Verdict",
     "add_review",
+    "basis_of",
     "measured",
     "reviews_of",
     "set_truth",
@@ -132,7 +133,7 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
         raise RequestError("NOT_ASSESSED", "complete", "nobody looked for everything on a film that was not assessed")
     if review.absent and frame is None:
         raise RequestError("NOT_ASSESSED", "absent", "nothing is known to be absent on a film that could not be read")
-    model = offered.model
+    model, created = offered.model, now()
     verdicts = settled(review, offered.candidates, frame)
     absent = [_label(label, "absent") for label in dict.fromkeys(review.absent)]
     body = {
@@ -142,9 +143,10 @@ def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered)
         "absent": absent,
         "measurements": measured(review, offered.film, offered.pixels),
         "model": None if model is None else dict(model),
-        "reading": reading_to_json(_reading(review, verdicts, absent, frame, offered)),
+        "reading": reading_to_json(
+            replace(_reading(review, verdicts, absent, frame, offered), created=created, basis=basis_of(model))
+        ),
     }
-    created = now()
     with store.writing() as db:
         made = db.execute(
             "INSERT INTO reviews (reading, created, reader, body) SELECT number, ?, ?, ? FROM readings WHERE id = ?",
@@ -235,7 +237,11 @@ def settled(review: Draft, candidates: Sequence[Mapping[str, Any]], frame: Frame
 
 
 def _reading(
-    review: Review, verdicts: Sequence[Mapping[str, Any]], absent: Sequence[str], frame: Frame | None, offered: Offered
+    review: Review,
+    verdicts: Sequence[Mapping[str, Any]],
+    absent: Sequence[str],
+    frame: Frame | None,
+    offered: Offered,
 ) -> Reading:
     """Return what the reader said, with careful states: nothing is called absent or exhaustive that was not said so."""
     findings, rejected = [], []
@@ -256,6 +262,11 @@ def _reading(
     if contradicted := {finding.label for finding in findings} & set(absent):
         raise InputError("BAD_VALUE", "absent", f"{', '.join(sorted(contradicted))} is marked, and said to be absent")
     return Reading(review.reader, tuple(findings), states, frame, tuple(rejected))
+
+
+def basis_of(model: Mapping[str, str] | None) -> str | None:
+    """Return in words the model whose boxes a reader was shown: name, version, SHA-256; None where there was none."""
+    return None if model is None else f"{model['name']} {model['version']} sha256 {model['sha256']}"
 
 
 def _label(label: str, where: str) -> str:

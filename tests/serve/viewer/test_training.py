@@ -1,6 +1,7 @@
 """The page makes no false training data: what was not read is not looked at, and exports say which film is which."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_going_from_a_film_that_was_looked_at_to_one_that_cannot_be(look, page, 
     assert page.locator("#complete-words").inner_text() == "Looked for everything: the rest is absent"
 
 
-def test_an_export_names_the_films_that_this_page_sent(page, serve, rg1, settle, tmp_path):
+def test_an_export_names_the_films_that_this_page_sent(page, serve, rg1, settle, faults, tmp_path):
     server = serve()  # keeps no names
     path = tmp_path / "Doe, Jane.dcm"
     path.write_bytes(rg1["UNCI"].read_bytes())
@@ -66,12 +67,24 @@ def test_an_export_names_the_films_that_this_page_sent(page, serve, rg1, settle,
     page.locator("#found li").first.locator("[data-key^=reject]").click()
     page.locator("#save-here").click()
     page.locator("#saved", has_text="saved ").wait_for()
+    page.locator("#exports summary").focus()
+    page.keyboard.press("Enter")
     with page.expect_download() as download:
-        page.locator("#exports a", has_text="COCO").click()
-    value = json.loads(download.value.path().read_bytes())
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")  # COCO with films, by one link
+    packed = zipfile.ZipFile(download.value.path())
+    value = json.loads(packed.read("annotations.json"))
     image = next(each for each in value["images"] if each.get("case_id") == reading)
     facts = server.get(f"v1/readings/{reading}")
-    assert image["file_name"] == "images/Doe, Jane.dcm"
+    assert (image["file_name"], image["source_name"]) == ("images/Doe, Jane.png", "Doe, Jane.dcm")
     assert image["source_sha256"] == facts["result"]["image"]["sha256"]
     assert [each["reader"] for each in value["rejected"] if each["image_id"] == image["id"]] == ["exporter"]
+    assert image["file_name"] in packed.namelist()
+    assert faults() == []
+    (told,) = [each for each in image["readings"] if each["reader"] == "exporter"]
+    saved = [each for each in facts["reviews"] if each["reader"] == "exporter"][-1]
+    assert (told["created"], told["basis"]) == (
+        saved["created"],
+        "{name} {version} sha256 {sha256}".format(**saved["model"]),
+    )
     assert "Doe" not in json.dumps(server.get("v1/reviews.coco"))

@@ -9,9 +9,11 @@ export function exportLinks({ state }) {
     link.addEventListener("click", async (event) => {
       if (!state.names.size) return;
       event.preventDefault();
+      say("The export is being packed");
       try {
         const content = URL.createObjectURL(await api.exported(link.getAttribute("href"), state.names));
         make("a", { href: content, download: link.download }).click();
+        say(`Exported: ${link.download}`);
         setTimeout(() => URL.revokeObjectURL(content), 60000);
       } catch (error) {
         say(error.message);
