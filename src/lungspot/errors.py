@@ -69,6 +69,7 @@ CODES: Final[dict[str, str]] = {
     # ModelError
     "MODEL_HASH": "install lungspot again, or give the model that belongs to this hash",
     "MODEL_FORMAT": "export again with `lungspot export`",
+    "WORSE": "keep the model that you have; the report beside the output says where it fell",
     "SITE_FORMAT": "make the site file again with `lungspot calibrate`",
     "SITE_MODEL": "calibrate with this model, or give the model that the site file was made for",
     "MODEL_MISSING": "install lungspot again, or give a model file with --model",

@@ -33,7 +33,7 @@ _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _OURS: Final = re.compile(
-    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval|-site|-tb)?/  # a result, a report, a site file
+    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval|-site|-taught|-tb)?/  # a result, a report, a site file
     |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
     |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lungspot.cli.console import Overwrite, emit, say
 from lungspot.extras import extra
 from lungspot.outputs import Outputs
+
+if TYPE_CHECKING:
+    from lungspot.train import Checkpoint, Films
 
 __all__ = ["export"]
 
@@ -28,6 +31,16 @@ def export(
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
     overwrite: Overwrite = False,
     version: Annotated[str, typer.Option(help="The model's version.")] = "0",
+    taught_from: Annotated[
+        Path | None,
+        typer.Option(help="The model file that the run began with and taught further; `default` is the shipped one."),
+    ] = None,
+    old_test: Annotated[
+        Path | None, typer.Option(help="With --taught-from: the old data folder, on whose test films both are judged.")
+    ] = None,
+    worse: Annotated[
+        float, typer.Option(help="With --taught-from: by how much mean AP or AUROC may fall.", min=0, max=1)
+    ] = 0.02,
     notes: Annotated[
         Path | None, typer.Option(help="A text file of what people should know of this model, a paragraph a line.")
     ] = None,
@@ -43,6 +56,11 @@ def export(
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
     checkpoint = open_checkpoint(run)
+    if taught_from is not None:
+        films, _ = gather(checkpoint.config, data, cache or run / "cache")
+        old = None if old_test is None else gather(checkpoint.config, old_test, run / "cache")[0]
+        _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
+        return
     films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size
     found = export_model(
@@ -61,6 +79,34 @@ def export(
         about = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
         outputs.write(manifest, (json.dumps(about, indent=1) + "\n").encode())
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})
+
+
+def _export_taught(
+    checkpoint: Checkpoint,
+    films: Films,
+    model: Path,
+    out: Path,
+    outputs: Outputs,
+    old: Films | None,
+    worse: float,
+) -> None:
+    """Write a model that was taught a site's films, and its report; only the report where it got worse."""
+    import json
+
+    from lungspot.detect import default_weights
+    from lungspot.errors import ModelError
+    from lungspot.train import teach_model
+
+    report = out.with_suffix(".report.json")
+    outputs.require(report)
+    base = default_weights()[0] if str(model) == "default" else model
+    found = teach_model(checkpoint, films, base, old=old, worse=worse, say=say)
+    outputs.write(report, (json.dumps(found.report, indent=1, allow_nan=False) + "\n").encode())
+    if found.worse:
+        raise ModelError("WORSE", out, "; ".join(found.worse))
+    outputs.write(out, found.data)
+    judged = list(found.report["judged"])
+    emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "judged_on": judged})
 
 
 def _paragraphs(path: Path) -> list[str]:

@@ -29,7 +29,8 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
     begin: Annotated[
-        Path | None, typer.Option("--from", help="A run, or a model file, whose weights this one begins with.")
+        Path | None,
+        typer.Option("--from", help="A run, or a model file, to begin with; `default` is the shipped one."),
     ] = None,
     no_boxes: Annotated[
         bool, typer.Option("--no-boxes", help="Learn from the films' labels alone, for the study of heat maps.")
@@ -47,13 +48,20 @@ def train(
     from lungspot.errors import InputError
 
     with extra("train", "training"):
-        from lungspot.train import TrainConfig, run
-    chosen = TrainConfig.from_toml(config) if config else TrainConfig()
+        from lungspot.train import TrainConfig, is_site, read_toml, run, settings_for
+    if str(begin) == "default":
+        from lungspot.detect import default_weights
+
+        begin, _ = default_weights()
     try:
         over = tomllib.loads("\n".join(settings or []))
     except tomllib.TOMLDecodeError as error:
         raise InputError("BAD_VALUE", "--set", str(error)) from error
-    chosen = TrainConfig.from_dict({**chosen.to_dict(), **over})
+    given = read_toml(config) if config else {}
+    if begin is not None and begin.suffix == ".onnx":
+        chosen = settings_for(begin, {**given, **over}, short=is_site(data))
+    else:
+        chosen = TrainConfig.from_dict({**TrainConfig().to_dict(), **given, **over})
     if not resume:
         _require_new(out, begin, overwrite=overwrite)
     tell = (lambda _: None) if quiet else say

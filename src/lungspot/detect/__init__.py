@@ -26,6 +26,7 @@ from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import Session
 from lungspot.detect.site_mark import SiteMark
+from lungspot.detect.weights import default_weights
 
 __all__ = [
     "INPUT",
@@ -61,6 +62,7 @@ __all__ = [
     "compose",
     "confine",
     "decode",
+    "default_weights",
     "examine",
     "find_places",
     "is_sealed",

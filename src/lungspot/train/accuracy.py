@@ -28,7 +28,7 @@ from lungspot.train.calibrate import Fitted
 from lungspot.train.loss import ABSENT, PRESENT
 from lungspot.train.validate import STATES, Predictions
 
-__all__ = ["FOUR", "accuracy", "false_positives", "source_probe"]
+__all__ = ["FOUR", "accuracy", "false_positives", "match_label", "source_probe"]
 
 FOUR: Final = tuple(label.id for label in taxonomy() if label.well_boxed)
 _RESAMPLES: Final = 200
@@ -44,7 +44,7 @@ def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[
     of_source = np.array([film.source for film in found.films])
     table: dict[str, Any] = {}
     for column, label in enumerate(labels):
-        matched = _matched(found, column, label, fitted.box_fusion.get(label, 1.0))
+        matched = match_label(found, column, label, fitted.box_fusion.get(label, 1.0))
         sure = select_films(matched, np.array([not film.noisy[column] for film in found.films], dtype=np.bool_))
         row: dict[str, Any] = _counts(matched) | _numbers(matched, ("ap0.3", "ap0.4", "ap0.5", "auroc"))
         spread = chosen_metrics(matched, weights)
@@ -117,7 +117,7 @@ def _probe(learn: Predictions, test: Predictions) -> dict[str, float | int] | No
     return linear_probe(learn.features, names, test.features, true)
 
 
-def _matched(found: Predictions, column: int, label: str, exponent: float) -> Matched:
+def match_label(found: Predictions, column: int, label: str, exponent: float) -> Matched:
     """Match one label on every film; a box's score is multiplied by the film's probability to ``exponent``."""
     films = [
         FilmBoxes(

@@ -12,7 +12,7 @@ from typing import Any, Self
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES
 
-__all__ = ["TrainConfig"]
+__all__ = ["TrainConfig", "read_toml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,14 @@ class TrainConfig:
     @classmethod
     def from_toml(cls, path: Path) -> Self:
         """Return the config of a TOML file; raises ``BAD_VALUE`` and ``NOT_FOUND``."""
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
-        except tomllib.TOMLDecodeError as error:
-            raise InputError("BAD_VALUE", path, str(error)) from error
+        return cls.from_dict(read_toml(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the settings that a TOML file names; raises ``BAD_VALUE`` and ``NOT_FOUND``."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError("BAD_VALUE", path, str(error)) from error

@@ -31,7 +31,7 @@ from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
 from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, Predictions, collect, second_look
 
-__all__ = ["ExportedModel", "export_model", "open_checkpoint"]
+__all__ = ["COMPARED", "ExportedModel", "answers_of", "export_model", "open_checkpoint"]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
 
@@ -96,7 +96,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         anatomy=AnatomyCard(1.0) if "organs" in served.outputs else None,
     )
     session = _session(build(served, draft))
-    answer = _answers(session)
+    answer = answers_of(session)
     seen, look = _looked(answer, films, val, pixels, checkpoint.config)
     draft = replace(draft, second_look=look)
     fitted = fit(seen, labels)
@@ -183,7 +183,8 @@ def _anatomy(session: Session, films: Films, labels: Sequence[str], size: int) -
     return AnatomyCard(sure, {**found, "boxes_in_lungs_on_val": round(inside, 4)}, inside >= TRUSTED)
 
 
-def _answers(session: Session) -> Callable[[Tensor], Answer]:
+def answers_of(session: Session) -> Callable[[Tensor], Answer]:
+    """Return what a model file says of pictures, as :func:`lungspot.train.validate.collect` asks."""
 
     def answer(pictures: Tensor) -> Answer:
         said = [session.run(picture[None]) for picture in pictures.numpy()]

@@ -28,6 +28,7 @@ __all__ = [
     "ANATOMY",
     "SUFFIX",
     "WEIGHTS",
+    "is_mirrored",
     "read_model_file",
     "read_weights",
     "recalibrate_batchnorm",
@@ -62,6 +63,12 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
             name = f"backbone.{name}"
         found[name] = torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor), dtype=np.float32))
     return file.card, found
+
+
+def is_mirrored(path: Path) -> bool:
+    """Say whether a model file looks at the mirrored film too: it then holds a network in a network."""
+    graph = onnx.load_from_string(path.read_bytes()).graph
+    return any(tensor.name.startswith(_NETWORK * 2) for tensor in graph.initializer)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

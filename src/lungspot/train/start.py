@@ -25,6 +25,7 @@ from lungspot.train.data import Films, fingerprint, pack, without_boxes
 from lungspot.train.export_model import open_checkpoint
 from lungspot.train.loop import Checkpoint, train
 from lungspot.train.model import Mirrored
+from lungspot.train.site_films import is_site, site_cases
 from lungspot.train.teacher import Answers, Committee, ask, teach
 
 __all__ = ["gather", "run"]
@@ -33,9 +34,12 @@ __all__ = ["gather", "run"]
 def gather(config: TrainConfig, data: Path, cache: Path) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return the packed films of every dataset below ``data`` that its ``splits.csv`` names, and what was refused.
 
+    Of a site's folder (:mod:`lungspot.train.site_films`): its films.
+
     Of several processes one packs and the others wait. Raises :class:`~lungspot.errors.DatasetError`.
     """
-    cases = apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    local = is_site(data)
+    cases = site_cases(data) if local else apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
     first: AbstractContextManager[Any] = PartialState(cpu=not torch.cuda.is_available()).main_process_first()
     with first:
         return pack(cases, config.labels, config.cache_size, cache, _pixels)

@@ -1,0 +1,148 @@
+"""A model taught on a site's films: what it may learn from, what stays locked, and when it is not written."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungspot.cli.app import run
+from lungspot.cli.export import _export_taught
+from lungspot.detect import load_detector
+from lungspot.errors import DatasetError, ModelError
+from lungspot.formats import Split
+from lungspot.outputs import Outputs
+from lungspot.train import TrainConfig, gather, open_checkpoint, settings_for, teach_model
+from lungspot.train.site_films import SHARES, is_site, site_cases
+
+FILMS = 40
+SETTINGS = (
+    *("labels=['effusion','edema']", "steps=2", "sizes=[[0.0, 64]]", "batch=2", "widths=[32,32,32,32]"),
+    *("depths=[1,1,1,1]", "neck=32", "cache_size=64"),
+)
+SHORT = ("-s", "steps=1", "-s", "cache_size=64", "-s", "batch=2")
+
+
+def words(settings):
+    return [word for setting in settings for word in ("-s", setting)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Reviewed films as `lungspot serve` exports them: COCO, two films of each person, an effusion in a box on half."""
+    root = tmp_path_factory.mktemp("site")
+    (root / "images").mkdir()
+    rng = np.random.default_rng(1)
+    images, annotations = [], []
+    for i in range(1, FILMS + 1):
+        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / "images" / f"{i}.png")
+        absent = [2] if i % 2 else [1, 2]
+        about = {"neg_category_ids": absent, "not_exhaustive_category_ids": [], "patient_id": f"p{i // 2}"}
+        images.append({"id": i, "file_name": f"images/{i}.png", "width": 70, "height": 80} | about)
+        if i % 2:
+            annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": [10, 10, 30, 30], "area": 900})
+    names = [{"id": 1, "name": "effusion"}, {"id": 2, "name": "edema"}]
+    value = {"images": images, "categories": names, "annotations": annotations}
+    (root / "annotations.json").write_text(json.dumps(value))
+    return root
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A data folder of public films, on which the first model is trained."""
+    root = tmp_path_factory.mktemp("old")
+    (root / "rsna-normals").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image,patient,split"]
+    for i in range(9):
+        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
+        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
+        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
+    (root / "splits.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(old, tmp_path_factory):
+    """The model file that is taught further."""
+    folder = tmp_path_factory.mktemp("first")
+    assert run(["train", "-o", str(folder / "run"), "--data", str(old), "--quiet", *words(SETTINGS)]) == 0
+    assert run(["export", str(folder / "run"), "-o", str(folder / "first.onnx"), "--data", str(old), "--mirror"]) == 0
+    return folder / "first.onnx"
+
+
+@pytest.fixture(scope="module")
+def taught(model, site, tmp_path_factory):
+    """A run that began with the model and learnt from the site's films."""
+    out = tmp_path_factory.mktemp("taught") / "run"
+    assert run(["train", "-o", str(out), "--from", str(model), "--data", str(site), "--quiet", *SHORT]) == 0
+    return out
+
+
+def test_people_are_on_one_side_and_the_locked_ones_are_the_same_in_every_run(site):
+    assert is_site(site)
+    first, again = site_cases(site), site_cases(site)
+    assert [case.split for case in first] == [case.split for case in again]
+    sides = {}
+    for case in first:
+        sides.setdefault(case.patient, set()).add(case.split)
+    assert all(len(splits) == 1 for splits in sides.values())
+    assert {split for splits in sides.values() for split in splits} == set(SHARES)
+    assert all(len(case.readings) == 1 for case in first)
+
+
+def test_a_folder_of_public_sets_is_no_sites(old, tmp_path):
+    assert not is_site(old)
+    assert not is_site(tmp_path)
+
+
+def test_the_run_takes_the_models_shape_and_a_short_recipe_and_what_is_set_counts(model):
+    short, plain = (settings_for(model, {"batch": 4}, short=short) for short in (True, False))
+    assert (short.labels, short.sizes, short.widths, short.neck, short.batch) == (
+        *(("effusion", "edema"), ((0.0, 64),), (32, 32, 32, 32), 32, 4),
+    )
+    assert short.rate < plain.rate == TrainConfig().rate
+    assert settings_for(model, {"rate": 0.5}, short=True).rate == 0.5
+
+
+def test_a_taught_model_says_what_it_learnt_from_and_keeps_its_thresholds(taught, model, site, old, tmp_path, capsys):
+    out = tmp_path / "mine.onnx"
+    command = ["export", str(taught), "-o", str(out), "--data", str(site), "--taught-from", str(model)]
+    assert run([*command, "--old-test", str(old), "--worse", "1"]) == 0
+    before, after = load_detector(model).card, load_detector(out).card
+    assert json.loads(capsys.readouterr().out)["judged_on"] == ["locked films of the site", "old test films"]
+    report = json.loads((tmp_path / "mine.report.json").read_text())
+    learnt = report["learnt_from"]["films"]
+    assert after.version == f"{before.version}+site"
+    assert after.training_data == (*before.training_data, f"a site's own: {learnt} films")
+    assert "Taught further on" in after.notes[-1]
+    assert (after.thresholds, after.standing) == (before.thresholds, before.standing)
+    assert 0 < report["judged"]["locked films of the site"]["films"] < FILMS - learnt
+    assert after.metrics["taught"]["locked films of the site"]["auroc"]["other"] is not None
+
+
+def test_without_the_old_films_only_the_locked_ones_judge(taught, model, site):
+    films, _ = gather(open_checkpoint(taught).config, site, taught / "cache")
+    found = teach_model(open_checkpoint(taught), films, model, worse=1.0)
+    assert list(found.report["judged"]) == ["locked films of the site"]
+    locked = {films.films[i].patient for i in films.of(Split.TEST)}
+    assert not locked & {films.films[i].patient for i in films.of(Split.TRAIN)}
+
+
+def test_a_model_that_got_worse_is_not_written_and_its_report_is(taught, model, site, tmp_path):
+    """Asked to rise by 1, which no model can, every model got worse."""
+    checkpoint = open_checkpoint(taught)
+    films, _ = gather(checkpoint.config, site, taught / "cache")
+    out = tmp_path / "mine.onnx"
+    with pytest.raises(ModelError, match="WORSE") as error:
+        _export_taught(checkpoint, films, model, out, Outputs(), None, -1.0)
+    assert "auroc on the locked films of the site fell" in error.value.reason
+    assert not out.exists()
+    assert len(json.loads((tmp_path / "mine.report.json").read_text())["got_worse"]) == 2
+
+
+def test_without_locked_films_nothing_is_judged(taught, model, site):
+    checkpoint = open_checkpoint(taught)
+    films, _ = gather(checkpoint.config, site, taught / "cache")
+    with pytest.raises(DatasetError, match="locked away"):
+        teach_model(checkpoint, type(films)(films.films[:1], films.pixels[:1]), model)
