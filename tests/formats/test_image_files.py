@@ -1,14 +1,18 @@
 """Image files of annotated folders: names, sizes, copies, and folders that are whole or not there."""
 
+import io
+
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from lungspot.errors import DatasetError, InputError, OutputError, SetupError
 from lungspot.findings import Frame
 from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.films import dicom_facts
 from lungspot.formats.image_files import (
     FilmTransfer,
     annotated_images_of,
@@ -86,6 +90,52 @@ def test_of_two_files_that_differ_by_their_letters_none_is_guessed(tmp_path):
     assert find_film("A.png", "row 1", [tmp_path]) == tmp_path / "A.png"
     with pytest.raises(DatasetError, match=r"no film 'a\.png'"):
         find_film("a.png", "row 1", [tmp_path])
+
+
+GREY = np.arange(40 * 30, dtype=np.uint16).reshape(30, 40)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def noted(kind):
+    """A film of 40 x 30 pixels whose XMP, and nothing else, says that it is to be turned."""
+    data, picture = io.BytesIO(), Image.fromarray(GREY.astype(np.uint8))
+    if kind == "png":
+        notes = PngImagePlugin.PngInfo()
+        notes.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        picture.save(data, "PNG", pnginfo=notes)
+    elif kind == "tiff":
+        picture.save(data, "TIFF", tiffinfo={700: XMP})
+    elif kind == "deep tiff":
+        tifffile.imwrite(data, GREY, metadata=None, extratags=[(700, "B", len(XMP), XMP)])
+    elif kind == "deep jpeg":
+        deep = bytes(imagecodecs.jpeg8_encode(GREY, level=90, bitspersample=12))
+        note = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+        return deep[:2] + b"\xff\xe1" + (len(note) + 2).to_bytes(2, "big") + note + deep[2:]
+    else:
+        picture.save(data, kind, xmp=XMP)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "deep tiff", "jpeg", "deep jpeg", "webp"])
+def test_a_film_that_xmp_alone_turns_is_of_one_frame_whatever_reads_it(tmp_path, kind):
+    path = tmp_path / "film"
+    path.write_bytes(noted(kind))
+    assert film_size(path) == read(path).frame == Frame(30, 40)
+
+
+@pytest.mark.parametrize("options", [{"lossless": True, "predictor": 1}, {"level": 90}])
+def test_a_deep_jpeg_has_a_size(tmp_path, options):
+    path = tmp_path / "film.jpg"
+    path.write_bytes(imagecodecs.jpeg8_encode(GREY, bitspersample=12, **options))
+    assert film_size(path) == read(path).frame == Frame(40, 30)
+
+
+@pytest.mark.parametrize("skipped", [128, 132])
+def test_a_dicom_film_without_its_preamble_has_a_size(rg1, tmp_path, skipped):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(rg1["UNCR"].read_bytes()[skipped:])
+    assert film_size(path) == read(path).frame
+    assert dicom_facts(path).frame == read(path).frame
 
 
 def test_a_folder_is_whole_or_not_there(tmp_path):

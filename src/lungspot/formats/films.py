@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from lungspot.errors import DatasetError
+from lungspot.errors import DatasetError, FilmError
 from lungspot.findings import Frame
 from lungspot.images import (
     DICOM_SUFFIXES,
     IMAGE_SUFFIXES,
     Sex,
     View,
-    age_in_years,
     has_suffix,
-    parse_sex,
-    parse_view,
+    read_header,
     walk,
 )
 
-__all__ = ["Facts", "dicom_facts", "find_films", "list_films"]
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
-_TAGS = ["Rows", "Columns", "PatientID", "PatientAge", "PatientSex", "ViewPosition"]
+__all__ = ["Facts", "dicom_facts", "dicom_header", "find_films", "list_films"]
+
+_TAGS: Final = (
+    *("Rows", "Columns", "PatientID", "PatientAge", "PatientSex", "ViewPosition", "ViewCodeSequence"),
+    *("PatientBirthDate", "StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate", "AcquisitionDateTime"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,20 @@ def list_films(folder: Path) -> Iterator[Path]:
     return walk(folder, IMAGE_SUFFIXES)
 
 
+def dicom_header(path: Path, tags: Iterable[str]) -> Dataset:
+    """Return some attributes of a DICOM file, also of one without preamble; no pixel is read.
+
+    Raises what pydicom raises, and FilmError where the file is not known as DICOM.
+    """
+    from pydicom import dcmread  # noqa: PLC0415 - as below
+    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+
+    try:
+        return dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+    except InvalidDicomError:
+        return read_header(path)
+
+
 def dicom_facts(path: Path | None) -> Facts:
     """Return what the header of a DICOM film says; nothing for other films or None. No pixel is read.
 
@@ -60,18 +79,18 @@ def dicom_facts(path: Path | None) -> Facts:
     """
     if path is None or not has_suffix(path, DICOM_SUFFIXES):
         return Facts()
-    from pydicom import dcmread  # noqa: PLC0415 - 0.2 s that only a download of DICOM films pays
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+    from lungspot.images import patient_facts  # noqa: PLC0415 - 0.2 s that only a download of DICOM films pays
 
     try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        header = dicom_header(path, _TAGS)
         rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
-    except (OSError, InvalidDicomError, ValueError, TypeError, AttributeError, EOFError, KeyError) as error:
+        view, age_years, sex = patient_facts(header)
+    except (OSError, FilmError, ValueError, TypeError, AttributeError, EOFError, KeyError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a DICOM film ({type(error).__name__}: {error})") from error
     return Facts(
         frame=Frame(columns, rows) if rows > 0 and columns > 0 else None,
         patient=str(header.get("PatientID") or "").strip(),
-        view=parse_view(str(header.get("ViewPosition") or "")),
-        age_years=age_in_years(str(header.get("PatientAge") or "")),
-        sex=parse_sex(str(header.get("PatientSex") or "")),
+        view=view,
+        age_years=age_years,
+        sex=sex,
     )

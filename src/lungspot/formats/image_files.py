@@ -16,15 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
-import pydicom
 from PIL import Image
-from pydicom.errors import InvalidDicomError
 
 from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative, there
+from lungspot.formats.films import dicom_header
 from lungspot.images import IMAGE_SUFFIXES, read, with_pixel_shape
 from lungspot.outputs import writing
 
@@ -42,10 +41,11 @@ __all__ = [
 # Gives the cases one by one, to draw a bar; the plain ``iter`` draws none.
 Progress = Callable[[Sequence[Case]], Iterable[Case]]
 
-_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DEEP_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff")  # TIFF, JPEG
 _LONGEST = 200  # bytes of a film's own name; longer ones leave no room for an ending of ours
 _TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _ORIENTATION = 0x0112  # EXIF: tools show the film turned, and so does lungspot.images
+_PNG_NOTES = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
 
@@ -67,17 +67,17 @@ def film_size(path: Path) -> Frame:
         return Frame(height, width) if turned else Frame(width, height)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
         pass  # not a raster, or not one that Pillow knows
-    if path.is_file() and _is_tiff(path):  # of a depth that Pillow does not know
+    if path.is_file() and _may_be_deep(path):  # of a depth that Pillow does not know
         try:
             return read(path).frame
         except FilmError as error:
             raise DatasetError("NOT_AN_IMAGE", path, error.reason) from error
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        header = dicom_header(path, ["Rows", "Columns"])
         return Frame(int(header.Columns), int(header.Rows))
     except FileNotFoundError as error:
         raise DatasetError("DATASET_INCOMPLETE", path, "the film is not there") from error
-    except (OSError, InvalidDicomError, AttributeError, TypeError, ValueError) as error:
+    except (OSError, FilmError, AttributeError, TypeError, ValueError) as error:
         raise DatasetError("NOT_AN_IMAGE", path, "no size can be read from it") from error
 
 
@@ -90,9 +90,9 @@ def quarter_turns(path: Path) -> int:
         return 1
 
 
-def _is_tiff(path: Path) -> bool:
+def _may_be_deep(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) in _TIFF_MARKS
+        return file.read(4).startswith(_DEEP_MARKS)
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
@@ -104,11 +104,10 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image, path: Path) -> int:
-    """Return EXIF's orientation; a PNG is only asked where it has EXIF, for Pillow decodes all of it to find out."""
+    """Return EXIF's or XMP's orientation; a PNG is only asked where it has some: Pillow decodes all of it for that."""
     if image.format == "PNG" and not _png_has_exif(path):
         return 1
-    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else image.getexif()
-    value = 1 if tags is None else tags.get(_ORIENTATION, 1)
+    value = image.getexif().get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -119,7 +118,7 @@ def _png_has_exif(path: Path) -> bool:
             length, kind = int.from_bytes(head[:4], "big"), head[4:]
             if kind == b"eXIf":
                 return True
-            if kind in {b"zTXt", b"iTXt", b"tEXt"} and file.read(min(length, 32)).startswith(b"Raw profile type exif"):
+            if kind in {b"zTXt", b"iTXt", b"tEXt"} and file.read(min(length, 32)).startswith(_PNG_NOTES):
                 return True
             file.seek(length + 4 - (min(length, 32) if kind in {b"zTXt", b"iTXt", b"tEXt"} else 0), 1)
     return False

@@ -21,6 +21,7 @@ from lungspot.images.statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
     from lungspot.images.deidentify import Pseudonyms, without_patient
+    from lungspot.images.dicom_facts import patient_facts
     from lungspot.images.dicom_header import SYNTAXES
     from lungspot.images.dicom_lut import table_of
     from lungspot.images.dicom_values import (
@@ -70,6 +71,7 @@ __all__ = [
     "numbers_of",
     "parse_sex",
     "parse_view",
+    "patient_facts",
     "prepare",
     "read",
     "read_header",
@@ -95,6 +97,7 @@ _MODULES: Final = {
     "is_uid": "dicom_values",
     "number_of": "dicom_values",
     "numbers_of": "dicom_values",
+    "patient_facts": "dicom_facts",
     "read_identity": "identity",
     "table_of": "dicom_lut",
     "text_of": "dicom_values",

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 
 from lungspot.errors import FilmError
 from lungspot.images.codestream import CutError, segments
+from lungspot.images.pixel_shape import xmp_orientation
 from lungspot.images.size import check_size
 
 __all__ = ["JpegFacts", "jpeg_facts", "read_deep_jpeg"]
@@ -25,6 +26,7 @@ _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS: Final = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _HIERARCHICAL: Final = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 _APP0, _APP1, _SCAN = 0xE0, 0xE1, 0xDA
+_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def jpeg_facts(data: bytes) -> JpegFacts | None:
                 density = struct.unpack_from(">HH", content, 8)
             elif code == _APP1 and content.startswith(b"Exif\0\0"):
                 turn = _orientation(content)
+            elif code == _APP1 and content.startswith(_XMP) and turn == 1:
+                turn = xmp_orientation(content)
             elif code in _FRAMES:
                 bits, height, width, samples = struct.unpack_from(">BHHB", data, start)
                 return JpegFacts(code, bits, width, height, samples, turn, density)

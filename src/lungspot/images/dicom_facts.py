@@ -15,7 +15,19 @@ from lungspot.images.facts_in_words import parse_sex, parse_view
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.radiograph import Device, Notice, Sex, View
 
-__all__ = ["age", "aspect", "body_part", "device", "laterality", "notices", "orientation", "sex", "spacing", "view"]
+__all__ = [
+    "age",
+    "aspect",
+    "body_part",
+    "device",
+    "laterality",
+    "notices",
+    "orientation",
+    "patient_facts",
+    "sex",
+    "spacing",
+    "view",
+]
 
 # view codes of PS3.16 CID 4010: SNOMED CT, and the SNOMED-RT ids of older files
 _VIEW_CODES: Final = {
@@ -77,6 +89,11 @@ def age(dataset: Dataset) -> float | None:
 def sex(dataset: Dataset) -> Sex:
     """Return the patient's sex by PatientSex."""
     return parse_sex(text_of(dataset, "PatientSex"))
+
+
+def patient_facts(dataset: Dataset) -> tuple[View, float | None, Sex]:
+    """Return the view, the patient's age in years and the sex."""
+    return view(dataset), age(dataset), sex(dataset)
 
 
 def body_part(dataset: Dataset) -> str | None:

@@ -5,6 +5,7 @@ The densities alone are not believed: programs write 72 or 96 dots an inch into 
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from fractions import Fraction
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from PIL import Image, TiffImagePlugin
 
-__all__ = ["pixel_shape", "shape_of", "with_pixel_shape"]
+__all__ = ["pixel_shape", "shape_of", "with_pixel_shape", "xmp_orientation"]
 
 _FINEST: Final = 1000
 _MOST: Final = 4  # times as high as wide, or as wide as high; more is a slip, not a film
@@ -20,6 +21,7 @@ _NEARLY: Final = Fraction(1, 100)  # rounded densities differ by less
 _AFTER_HEADER: Final = 33  # bytes of a PNG: its signature and its first chunk
 _SWAPPED: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that lay rows as columns
 _TIFF_ACROSS, _TIFF_DOWN = 282, 283
+_XMP_ORIENTATION: Final = re.compile(rb"tiff:Orientation(?:=['\"]|>)([1-8])")
 
 
 def shape_of(picture: Image.Image, turn: int) -> tuple[int, int]:
@@ -44,6 +46,13 @@ def pixel_shape(across: object, down: object, turn: int) -> tuple[int, int]:
     if not Fraction(1, _MOST) <= ratio <= _MOST or abs(ratio - 1) < _NEARLY:
         return 1, 1
     return (ratio.denominator, ratio.numerator) if turn in _SWAPPED else (ratio.numerator, ratio.denominator)
+
+
+def xmp_orientation(notes: object) -> int:
+    """Return the EXIF orientation that XMP says, 1 to 8; 1 where it says none."""
+    text = notes.encode() if isinstance(notes, str) else notes
+    found = _XMP_ORIENTATION.search(text) if isinstance(text, bytes) else None
+    return int(found[1]) if found else 1
 
 
 def with_pixel_shape(png: bytes, shape: tuple[int, int]) -> bytes:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from lungspot.errors import FilmError
+from lungspot.images.pixel_shape import xmp_orientation
 from lungspot.images.size import check_size
 
 __all__ = ["TiffPicture", "is_tiff", "needs_tifffile", "read_tiff"]
@@ -40,6 +41,7 @@ _CODECS: Final = (
     *(lzw_decode, deflate_decode, zlib_decode, packbits_decode, lzma_decode, zstd_decode),
     *(delta_decode, floatpred_decode, float24_decode, packints_decode, bitorder_decode),
 )
+_ORIENTATION, _XMP = 274, 700
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _DEPTHS: Final = {_UNSIGNED: range(1, 33), _SIGNED: (8, 16, 32), _FLOAT: (16, 24, 32, 64)}
 
@@ -97,11 +99,18 @@ def read_tiff(data: bytes, where: str) -> TiffPicture:
             raise FilmError("NOT_DECODABLE", where, f"the TIFF cannot be decoded ({error})") from error
         if "S" in page.axes and page.axes.index("S") == 0:
             stored = np.moveaxis(stored, 0, -1)
-        orientation = page.tags.get(274)
-        turn = int(orientation.value) if orientation is not None and orientation.value in range(1, 9) else 1
+        turn = _orientation(page)
         alpha = samples == (2 if photometric != _RGB else 4) and 2 in map(int, page.extrasamples)
         density = _density(page, 282), _density(page, 283)
         return TiffPicture(stored, bits, photometric == _WHITE_IS_ZERO, alpha, turn, density)
+
+
+def _orientation(page: TiffPage) -> int:
+    """Return the orientation, 1 to 8; where its tag is missing that of the XMP in the file, as Pillow has it."""
+    tag, notes = page.tags.get(_ORIENTATION), page.tags.get(_XMP)
+    if tag is not None:
+        return int(tag.value) if tag.value in range(1, 9) else 1
+    return xmp_orientation(notes.value) if notes is not None else 1
 
 
 def _density(page: TiffPage, code: int) -> float:

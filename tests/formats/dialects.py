@@ -1,0 +1,348 @@
+"""Files of strangers in every dialect of docs/reference/formats.md, and what is read of them."""
+
+import csv
+import io
+import json
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask
+
+from lungspot.findings import Box, Frame
+from lungspot.formats import PredictedFinding, Prediction, to_coco
+
+from .fuzzing import FILM
+
+FRAME = Frame(200, 100)
+DRAWN = ("effusion", (10.0, 20.0, 60.0, 80.0))  # what most files say
+ROUND = ("effusion", (90.0, 40.0, 110.0, 60.0))
+REFUSED = "refused"
+
+
+def coco(*annotations, categories=("Effusion",), images=None, **more):
+    listed = [{"id": number, "name": name} for number, name in enumerate(categories, 1)]
+    films = images or [{"id": 1, "file_name": "a.png", "width": 200, "height": 100}]
+    value = {
+        "categories": listed,
+        "images": films,
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1} | one for one in annotations],
+    }
+    return {"a.png": FILM, "c.json": json.dumps(value | more).encode()}
+
+
+def cvat(inside, *, around='<image id="0" name="a.png" width="200" height="100"{more}>{inside}</image>', more=""):
+    text = f"<annotations><version>1.1</version>{around.format(inside=inside, more=more)}</annotations>"
+    return {"images/a.png": FILM, "annotations.xml": text.encode()}
+
+
+def labelme(points, shape="rectangle", *, film=FILM, **size):
+    size = size or {"imageWidth": 200, "imageHeight": 100}
+    value = {
+        "imagePath": "a.png",
+        "flags": {},
+        "shapes": [{"label": "effusion", "points": points, "shape_type": shape}],
+    }
+    return {"a.png": film, "a.json": json.dumps(value | size).encode()}
+
+
+def turned():
+    data, image = io.BytesIO(), Image.new("L", (200, 100))
+    tags = image.getexif()
+    tags[0x0112] = 6
+    image.save(data, "PNG", exif=tags)
+    return data.getvalue()
+
+
+PLACE = {"x": 5, "y": 20, "width": 25, "height": 60, "rotation": 0}
+SIZE = {"original_width": 200, "original_height": 100}
+
+
+def studio(*results, **task):
+    made = [{"id": str(number), **(SIZE | one)} for number, one in enumerate(results)]
+    value = {"data": {"image": "a.png"}, "annotations": [{"completed_by": 1, "result": made}]} | task
+    return {"a.png": FILM, "tasks.json": json.dumps([value]).encode()}
+
+
+def table(mark):
+    """An export of Label Studio as CSV or TSV."""
+    text = io.StringIO()
+    row = MIN | {"label": json.dumps(MIN["label"])}
+    writer = csv.DictWriter(text, list(row), delimiter=mark)
+    writer.writeheader()
+    writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def labelled(kind="rectanglelabels", value=PLACE, **more):
+    return {"type": kind, "value": value | {kind: ["Effusion"]}, **more}
+
+
+def voc(inside="", *, size="<size><width>200</width><height>100</height></size>", head=""):
+    box = "<bndbox><xmin>10</xmin><ymin>20</ymin><xmax>60</xmax><ymax>80</ymax></bndbox>"
+    item = f"<object><name>effusion</name>{box}{inside}</object>"
+    text = f"{head}<annotation><filename>a.png</filename>{size}{item}</annotation>"
+    return {"a.png": FILM, "a.xml": text.encode()}
+
+
+def yolo(line, yaml="names: [effusion]\n"):
+    return {"images/a.png": FILM, "labels/a.txt": line.encode(), "data.yaml": yaml.encode()}
+
+
+CENTRED = "0 0.175 0.5 0.25 0.6"
+XYWH = {"bbox": [10, 20, 50, 60]}
+RING = [10, 20, 60, 20, 60, 80]
+PREDICTED = Prediction(
+    "a.png",
+    FRAME,
+    assessed=True,
+    findings=(PredictedFinding("effusion", 0.5, Box(10, 20, 60, 80), standing="experimental"),),
+    model="lungspot 2",
+)
+BOX = '<box label="effusion" xtl="10" ytl="20" xbr="60" ybr="80"{more}/>'
+RLE = {"segmentation": {"counts": "x", "size": [100, 200]}}
+COCO = coco(XYWH)["c.json"]
+ROBOFLOW = {"a.png": FILM, "_annotations.coco.json": COCO}
+MASK = np.zeros((100, 200), np.uint8, order="F")
+MASK[20:80, 10:60] = 1
+COMPRESSED = mask.encode(MASK)["counts"].decode()
+MIN = {"id": 4, "image": "a.png", "label": [PLACE | SIZE | {"rectanglelabels": ["Effusion"]}], "annotator": 1}
+PAIR = (
+    {"id": "p", "type": "rectangle", "value": PLACE},
+    {"id": "p", "type": "labels", "value": PLACE | {"labels": ["Effusion"]}},
+)
+
+# (tool, dialect) → files, and the boxes that people drew; or REFUSED.
+READ = {
+    ("coco", "detection JSON"): [(coco(XYWH), [DRAWN])],
+    ("coco", "LVIS lists of what was looked for"): [
+        (
+            coco(
+                XYWH,
+                categories=("Effusion", "Mass"),
+                images=[{"id": 1, "file_name": "a.png", "width": 200, "height": 100, "neg_category_ids": [2]}],
+            ),
+            [DRAWN],
+        )
+    ],
+    ("coco", "`iscrowd`"): [(coco(XYWH | {"iscrowd": 1}), [DRAWN])],
+    ("coco", "Roboflow, datumaro: categories that nothing uses"): [
+        (coco(XYWH, categories=("Effusion", "objects-XyZ")), [DRAWN])
+    ],
+    ("coco", "ids: numbers, with a point or not (pandas), texts"): [
+        (coco(XYWH | {"image_id": 1.0, "category_id": 1.0}), [DRAWN]),
+        (coco(XYWH | {"image_id": 1.5}, images=[{"id": 1.5, "file_name": "a.png"}]), [DRAWN]),
+        (coco(XYWH | {"image_id": "1"}, images=[{"id": "1", "file_name": "a.png"}]), [DRAWN]),
+    ],
+    ("coco", "a file a part (COCO, CVAT, Roboflow, datumaro)"): [
+        ({"annotations/instances_default.json": COCO, "images/default/a.png": FILM}, [DRAWN]),
+        ({"annotations/instances_val2017.json": COCO, "val2017/a.png": FILM}, [DRAWN]),
+        ({f"{part}/{name}": data for part in ("train", "valid") for name, data in ROBOFLOW.items()}, [DRAWN, DRAWN]),
+    ],
+    ("coco", "films in `data/` (FiftyOne), names of uploads (Label Studio)"): [
+        ({"labels.json": COCO, "data/a.png": FILM}, [DRAWN]),
+        (
+            {"images/1a-a.png": FILM}
+            | {"result.json": COCO.replace(b"a.png", b"../../label-studio/media/upload/1/1a-a.png")},
+            [DRAWN],
+        ),
+    ],
+    ("coco", "images without a size"): [(coco(XYWH, images=[{"id": 1, "file_name": "a.png"}]), [DRAWN])],
+    ("coco", "polygons without a `bbox`"): [
+        (coco({"segmentation": [RING]}), [DRAWN]),
+        (coco({"bbox": [], "segmentation": [RING]}), [DRAWN]),
+    ],
+    ("coco", "RLE masks with a `bbox`"): [(coco(XYWH | RLE), [DRAWN])],
+    ("coco", "RLE masks without a `bbox`, plain or compressed"): [
+        (coco({"segmentation": {"size": [100, 200], "counts": [1020, *[60, 40] * 50][:-1]}}), [DRAWN]),
+        (coco({"segmentation": {"size": [100, 200], "counts": COMPRESSED}}), [DRAWN]),
+    ],
+    ("coco", "two ids that are equal, a text for a number"): [
+        (coco(XYWH, images=[{"id": 1, "file_name": "a.png"}, {"id": 1.0, "file_name": "b.png"}]), REFUSED),
+        (coco(XYWH | {"image_id": "1"}), REFUSED),
+        (coco(XYWH | {"category_id": "1"}), REFUSED),
+    ],
+    ("coco", "corners in `bbox`"): [(coco({"bbox": [150, 20, 190, 80]}, {"id": 2, "bbox": [10, 20, 60, 80]}), REFUSED)],
+    ("coco", "predictions of lungspot"): [({"a.png": FILM, "c.json": json.dumps(to_coco([PREDICTED])).encode()}, [])],
+    ("cvat", "images 1.1, a task"): [(cvat(BOX.format(more="")), [DRAWN])],
+    ("cvat", "images 1.1, a project by subsets"): [
+        (
+            {"images/val/a.png": FILM}
+            | {"annotations.xml": cvat(BOX.format(more=""), more=' subset="val"')["annotations.xml"]},
+            [DRAWN],
+        )
+    ],
+    ("cvat", "tracks of a video"): [
+        (
+            {"images/frame_000003.png": FILM}
+            | {
+                "annotations.xml": cvat(
+                    BOX.format(more=' frame="3" outside="0"'), around='<track id="0" label="effusion">{inside}</track>'
+                )["annotations.xml"]
+            },
+            [DRAWN],
+        )
+    ],
+    ("cvat", "polygon, ellipse, mask, turned box"): [
+        (cvat('<polygon label="effusion" points="10,20;60,20;60,80"/>'), [DRAWN]),
+        (cvat('<ellipse label="effusion" cx="100" cy="50" rx="10" ry="10" rotation="45"/>'), [ROUND]),
+        (cvat('<mask label="effusion" left="10" top="20" width="50" height="60" rle="1"/>'), [DRAWN]),
+        (cvat('<box label="effusion" xtl="5" ytl="25" xbr="65" ybr="75" rotation="90"/>'), [DRAWN]),
+    ],
+    ("cvat", "points, skeletons, cuboids"): [
+        (cvat('<points label="effusion" points="10,20;60,80"/>'), REFUSED),
+        (cvat('<skeleton label="effusion"><points label="nodule" points="1,2"/></skeleton>'), REFUSED),
+        (cvat('<cuboid label="effusion" xtl1="1"/>'), REFUSED),
+    ],
+    ("cvat", "a tag that is called like a label"): [
+        (cvat(BOX.format(more="") + '<tag label="Mass" source="manual"/><tag label="poor quality"/>'), [DRAWN])
+    ],
+    ("labelme", "rectangle"): [(labelme([[60, 80], [10, 20]]), [DRAWN])],
+    ("labelme", "polygon, circle, line, mask"): [
+        (labelme([[10, 20], [60, 20], [60, 80]], "polygon"), [DRAWN]),
+        (labelme([[100, 50], [110, 50]], "circle"), [ROUND]),
+        (labelme([[10, 20], [60, 80]], "line"), [DRAWN]),
+        (labelme([[10, 20], [60, 80]], "mask"), [DRAWN]),
+    ],
+    ("labelme", "points"): [(labelme([[10, 20]], "point"), REFUSED)],
+    ("labelme", "X-AnyLabeling's `rotation`, rectangles of four points"): [
+        (labelme([[10, 20], [60, 20], [60, 80], [10, 80]], "rotation"), [DRAWN]),
+        (labelme([[10, 20], [60, 20], [60, 80], [10, 80]]), [DRAWN]),
+    ],
+    ("labelme", "a flag that is called like a label"): [
+        (labelme([[10, 20], [60, 80]], imageWidth=200, imageHeight=100, flags={"Mass": True, "dark": True}), [DRAWN])
+    ],
+    ("labelme", "a film that EXIF turns"): [
+        (labelme([[20, 40], [80, 90]], film=turned()), [("effusion", (10.0, 20.0, 60.0, 80.0))])
+    ],
+    ("labelme", "no size"): [(labelme([[10, 20], [60, 80]], imageWidth=None, imageHeight=None), [DRAWN])],
+    ("labelstudio", "JSON, `rectanglelabels`"): [(studio(labelled()), [DRAWN])],
+    ("labelstudio", "`labels`, `rectangle` with `labels`"): [
+        (studio(labelled("labels")), [DRAWN]),
+        (studio(*PAIR), [DRAWN]),
+    ],
+    ("labelstudio", "ellipse, polygon, turned box"): [
+        (studio(labelled("ellipselabels", {"x": 50, "y": 50, "radiusX": 5, "radiusY": 10, "rotation": 45})), [ROUND]),
+        (studio(labelled("polygonlabels", {"points": [[5, 20], [30, 20], [30, 80]]})), [DRAWN]),
+        (studio(labelled(value={"x": 30, "y": 20, "width": 30, "height": 50, "rotation": 90})), [DRAWN]),
+    ],
+    ("labelstudio", "`image_rotation`, no `original_width`"): [
+        (studio(labelled(image_rotation=90)), [DRAWN]),
+        (studio(labelled(original_width=None, original_height=None)), [DRAWN]),
+    ],
+    ("labelstudio", "`predictions` as ids"): [(studio(labelled(), predictions=[286]), [DRAWN])],
+    ("labelstudio", "`predictions` with bodies"): [
+        (studio(labelled(), predictions=[{"model_version": "m", "result": [SIZE | labelled(id="z")]}]), [DRAWN])
+    ],
+    ("labelstudio", "brush, bitmask, key points, vectors, cuboids, video"): [
+        (studio({"type": "brushlabels", "value": {"rle": [1], "format": "rle", "brushlabels": ["Effusion"]}}), REFUSED),
+        (
+            studio({"type": "keypointlabels", "value": {"x": 1, "y": 1, "width": 1, "keypointlabels": ["Effusion"]}}),
+            REFUSED,
+        ),
+        *(
+            (studio({"type": kind, "value": value | {key: ["Effusion"]}}), REFUSED)
+            for kind, key, value in (
+                ("bitmask", "bitmasklabels", {"imageDataURL": "data:image/png;base64,"}),
+                ("bitmasklabels", "bitmasklabels", {"imageDataURL": "data:image/png;base64,"}),
+                ("vectorlabels", "vectorlabels", {"vertices": []}),
+                ("cuboidlabels", "cuboidlabels", {"front": {"x": 1}}),
+                ("videorectangle", "labels", {"sequence": []}),
+            )
+        ),
+    ],
+    ("labelstudio", "a region's own choices, text, rating"): [
+        (studio(labelled(id="r"), {"id": "r", "type": "choices", "value": PLACE | {"choices": ["severe"]}}), [DRAWN]),
+        (studio(labelled(id="r"), {"id": "r", "type": "textarea", "value": PLACE | {"text": ["old"]}}), [DRAWN]),
+        (studio(labelled(id="r"), {"id": "r", "type": "rating", "value": PLACE | {"rating": 4}}), [DRAWN]),
+    ],
+    ("labelstudio", "choices that are called like a label"): [
+        (studio(labelled(), {"type": "choices", "value": {"choices": ["Mass", "good quality"]}}), [DRAWN])
+    ],
+    ("labelstudio", "JSON-MIN, CSV, TSV"): [
+        ({"a.png": FILM, "tasks.json": json.dumps([MIN]).encode()}, [DRAWN]),
+        *(({"a.png": FILM, f"export{end}": table(mark)}, [DRAWN]) for end, mark in ((".csv", ","), (".tsv", "\t"))),
+    ],
+    ("labelstudio", "a task, or an annotation, as synced to a storage"): [
+        ({"a.png": FILM, "1.json": json.dumps(json.loads(studio(labelled())["tasks.json"])[0]).encode()}, [DRAWN]),
+        (
+            {"a.png": FILM}
+            | {"1.json": json.dumps({"result": [SIZE | labelled()], "task": {"data": {"image": "a.png"}}}).encode()},
+            [DRAWN],
+        ),
+    ],
+    ("labelstudio", "films by upload, local file, S3, signed address"): [
+        (studio(labelled(), data={"image": link}), [DRAWN])
+        for link in (
+            "/data/upload/3/1a2b3c4d-a.png",
+            "/data/local-files/?d=films/a.png",
+            "s3://bucket/films/a.png",
+            "https://host/films/a.png?X-Amz-Signature=9&d=3",
+            "/tasks/4/resolve/?fileuri=czM6Ly9idWNrZXQvYS5wbmc=",
+        )
+    ],
+    ("labelstudio", "two uploads of one name in one folder"): [
+        (
+            {
+                "a.png": FILM,
+                "tasks.json": json.dumps(
+                    [{"data": {"image": f"/data/upload/1/{n}a2b3c4d-a.png"}, "annotations": []} for n in (1, 2)]
+                ).encode(),
+            },
+            REFUSED,
+        )
+    ],
+    ("voc", "corners from 0 (LabelImg, CVAT, Roboflow)"): [(voc(), [DRAWN])],
+    ("voc", "no size"): [
+        (voc(size=""), [DRAWN]),
+        (voc(size="<size><width>0</width><height>0</height></size>"), [DRAWN]),
+    ],
+    ("voc", "`part` of an object"): [(voc("<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"), [DRAWN])],
+    ("voc", "a document type or entities"): [
+        (voc(head="<!DOCTYPE a>"), REFUSED),
+        (voc(head='<!DOCTYPE a [<!ENTITY b "c">]>'), REFUSED),
+    ],
+    ("yolo", "`class x y w h`"): [(yolo(CENTRED), [DRAWN])],
+    ("yolo", "with a score"): [(yolo(f"{CENTRED} 0.9"), [DRAWN])],
+    ("yolo", "with a track, of a box or a polygon"): [
+        (yolo(f"{CENTRED} 17"), [DRAWN]),
+        (yolo(f"{CENTRED} 0.9 17"), [DRAWN]),
+        (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8 0.9 1\n0 0.05 0.2 0.3 0.2 0.3 0.8 0.9 2\n"), [DRAWN, DRAWN]),
+    ],
+    ("yolo", "polygons, with or without a score"): [
+        (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8"), [DRAWN]),
+        (yolo("0 0.05 0.2 0.3 0.2 0.3 0.8 0.9"), [DRAWN]),
+    ],
+    ("yolo", "poses (`kpt_shape`)"): [
+        (yolo(f"{CENTRED} 0.1 0.2 2", "names: [effusion]\nkpt_shape: [1, 3]\n"), [DRAWN])
+    ],
+    ("yolo", "class numbers without a name"): [(yolo(CENTRED, "names: []\n"), REFUSED)],
+    ("yolo", "`obj.names` (darknet, CVAT's YOLO 1.1), `classes.txt`, any one YAML"): [
+        (
+            {"obj.names": b"effusion\n", "obj.data": b"classes = 1\n", "train.txt": b"data/obj_train_data/a.png\n"}
+            | {"obj_train_data/a.png": FILM, "obj_train_data/a.txt": CENTRED.encode()},
+            [DRAWN],
+        ),
+        ({"a.png": FILM, "a.txt": CENTRED.encode(), "classes.txt": b"effusion\n"}, [DRAWN]),
+        ({"a.png": FILM, "a.txt": CENTRED.encode(), "chest.yaml": b"names: [effusion]", "hyp.yaml": b"lr: 1"}, [DRAWN]),
+    ],
+    ("yolo", "boxes that leave the film"): [(yolo("0 0.05 0.5 0.2 0.4\n"), [("effusion", (-10.0, 30.0, 30.0, 70.0))])],
+    ("yolo", "corners instead of centre and size, pixels"): [
+        (yolo("0 0.1 0.1 0.3 0.9\n0 0.5 0.6 0.9 0.8\n"), REFUSED),
+        (yolo("0 35 50 50 60\n"), REFUSED),
+    ],
+    ("yolo", "predictions of lungspot, `class x y w h conf`"): [(yolo(f"{CENTRED} 0.5"), [DRAWN])],
+    ("csv", "labels of films, a column a label"): [
+        ({"a.png": FILM, "labels.csv": b"image,Effusion,Mass\na.png,1,0\n"}, [])
+    ],
+    ("csv", "spreadsheets: `;` tab bar, decimal comma, UTF-16, Windows 1252"): [
+        ({"a.png": FILM, "labels.csv": text}, [])
+        for text in (
+            b"image;edad;Effusion\na.png;45,5;1\n",
+            "image\tedad\tEffusion\na.png\t45\t1\n".encode("utf-16"),
+            "image|año|Effusion\na.png|1980|1\n".encode("cp1252"),
+        )
+    ],
+    ("csv", "columns of boxes"): [
+        ({"a.png": FILM, "labels.csv": b"image,label,xmin,ymin,xmax,ymax\na.png,Effusion,10,20,60,80\n"}, REFUSED)
+    ],
+}
