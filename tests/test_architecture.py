@@ -222,6 +222,7 @@ IN_THE_BASE_INSTALL = [
     ("tb SET/people.csv -o out", 4, "lungspot[eval]"),
     ("tb-plan", 0, "people to screen"),
     ("serve --port 0", 4, "lungspot[serve]"),
+    ("watch SET --format json,prom", 3, "DATASET"),
     ("train -o run", 4, "lungspot[train]"),
     ("train-gate -o gate.npz", 4, "lungspot[train]"),
     ("export run -o model.onnx", 4, "lungspot[train]"),

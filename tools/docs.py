@@ -34,6 +34,7 @@ EXITS = {
     Exit.USAGE: "the command line is wrong",
     Exit.NOTHING_DONE: "nothing could be processed",
     Exit.ENVIRONMENT: "this machine or installation lacks something: an extra, disk space, the right model file",
+    Exit.ALARM: "`lungspot watch` only: everything was done, and an alarm is on (whether inputs were refused or not)",
     Exit.BUG: "a bug of ours; please report it",
 }
 

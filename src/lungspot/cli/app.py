@@ -28,6 +28,7 @@ from lungspot.cli import (
     tb,
     train,
     train_gate,
+    watch,
 )
 from lungspot.cli.console import Exit, print_bug, print_error
 from lungspot.errors import InputError, LungspotError, SetupError
@@ -53,6 +54,7 @@ app.command("node")(node.node)
 app.command("serve")(serve.serve)
 app.command("tb")(tb.tb)
 app.command("tb-plan")(tb.tb_plan)
+app.command("watch")(watch.watch)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)

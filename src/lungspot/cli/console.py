@@ -1,6 +1,6 @@
 """How a verb speaks: data on stdout, people on stderr, one line an error, and the exit codes of docs/reference/cli.md.
 
-0 all done · 1 some inputs refused · 2 usage · 3 nothing could be processed · 4 environment · 70 a bug of ours
+0 all done · 1 some inputs refused · 2 usage · 3 nothing could be processed · 4 environment · 5 an alarm · 70 a bug
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Exit(IntEnum):
     USAGE = 2
     NOTHING_DONE = 3
     ENVIRONMENT = 4
+    ALARM = 5
     BUG = 70
 
 
