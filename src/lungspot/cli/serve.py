@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.logs import LEVELS, service_log
 from lungspot.outputs import writing
+
+if TYPE_CHECKING:
+    from lungspot.serve import Lesson
 
 __all__ = ["serve"]
 
@@ -39,6 +42,13 @@ def serve(
     ] = False,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     site: SiteFile = None,
+    teach: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:FOLDER", help="Teach with a dataset's films and truth, as `lungspot data` names it."
+        ),
+    ] = None,
+    teach_films: Annotated[int, typer.Option(metavar="N", help="Cases for --teach.", min=1, max=1000)] = 40,
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
@@ -69,10 +79,22 @@ def serve(
             workers=workers,
             queue=queue,
             upload_bytes=max_upload << 20,
+            teach=() if teach is None else _lessons(teach, teach_films),
         )
         tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
         tell(BANNER)
         run(settings, lambda address: tell(f"serving {address} (data in {data}); stop with Ctrl-C"))
+
+
+def _lessons(words: str, count: int) -> tuple[Lesson, ...]:
+    """Return the cases that ``--teach`` means; a name that is none is a usage error."""
+    from lungspot.cli.data_sources import cases_of
+    from lungspot.cli.truth_options import source_of
+    from lungspot.evaluate import truths
+    from lungspot.serve import choose_lessons
+
+    name, root = source_of(words)
+    return choose_lessons(truths(cases_of(name, root, merged=True), name), count)
 
 
 def _token_of(path: Path) -> str:

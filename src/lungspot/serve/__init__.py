@@ -2,6 +2,7 @@
 
 from lungspot.serve.app import create_app
 from lungspot.serve.server import serve
-from lungspot.serve.settings import Settings
+from lungspot.serve.settings import Lesson, Settings
+from lungspot.serve.teach import choose_lessons
 
-__all__ = ["Settings", "create_app", "serve"]
+__all__ = ["Lesson", "Settings", "choose_lessons", "create_app", "serve"]

@@ -67,6 +67,7 @@ def model(app: StateDep) -> dict[str, Any]:
             "parts": MOST_PARTS,
             "queue": app.settings.queue,
         },
+        "teaching_cases": len(app.settings.teach),
         "keeps_identifiers": app.settings.keep_identifiers,
         "report_languages": {language: language_name(language) for language in LANGUAGES},
         "banner": BANNER,

@@ -323,6 +323,7 @@ class ModelAnswer(Marked):
     warnings: dict[str, str]
     taxonomy: list[Word]
     limits: UploadLimits
+    teaching_cases: int
     keeps_identifiers: bool
     report_languages: dict[str, str]
     banner: str

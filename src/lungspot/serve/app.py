@@ -15,7 +15,7 @@ from lungspot.adapt import read_site, with_site
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
-from lungspot.serve import about, page_files, report_routes, review_routes, routes, worklist_routes
+from lungspot.serve import about, lesson_routes, page_files, report_routes, review_routes, routes, worklist_routes
 from lungspot.serve.app_state import AppState, model_of
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
@@ -23,6 +23,7 @@ from lungspot.serve.request_guard import RequestGuard
 from lungspot.serve.said import say_anew
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
+from lungspot.serve.teach import enrol
 from lungspot.serve.workers import Workers
 
 __all__ = ["create_app"]
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.failure = error  # uvicorn tells nobody why a start failed
             raise
         try:
+            enrol(store, settings.teach)
             store.remember_model(model_of(detector).key, detector.card.to_json(), detector.runtime)
             if (count := say_anew(store, detector.card)) > 0:
                 _LOG.info("%d films of another version of lungspot are put into words anew", count)
@@ -85,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would be a status that no route documents
     )
     app.state.failure = None
-    for part in (routes, worklist_routes, review_routes, report_routes, about, page_files):
+    for part in (routes, worklist_routes, review_routes, report_routes, lesson_routes, about, page_files):
         app.include_router(part.router)
     install(app)
     app.add_middleware(RequestGuard, settings=settings, metrics=metrics)

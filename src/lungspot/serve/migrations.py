@@ -100,4 +100,17 @@ def _said_by(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE readings ADD COLUMN said_by TEXT")
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts, _said_by)
+def _answers(connection: sqlite3.Connection) -> None:
+    """Make room for learners' answers; of a case for teaching the truth is hidden, and ``name`` is the dataset's."""
+    connection.execute("ALTER TABLE truths ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE truths ADD COLUMN name TEXT")
+    connection.execute(
+        """CREATE TABLE answers (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            reading INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
+            created TEXT NOT NULL, learner TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (reading, learner)
+        ) STRICT"""
+    )
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts, _said_by, _answers)

@@ -31,6 +31,7 @@ __all__ = [
     "Verdict",
     "add_review",
     "basis_of",
+    "known_truth",
     "measured",
     "reviews_of",
     "set_truth",
@@ -190,13 +191,30 @@ def set_truth(store: Store, row: sqlite3.Row, truth: Truth) -> None:
     reading = Reading(truth.reader, findings, states, frame)
     body = json.dumps(reading_to_json(reading), ensure_ascii=False, allow_nan=False)
     with store.writing() as db:
-        db.execute("INSERT OR REPLACE INTO truths SELECT number, ? FROM readings WHERE id = ?", (body, row["id"]))
+        query = "INSERT OR REPLACE INTO truths (reading, body) SELECT number, ? FROM readings WHERE id = ?"
+        db.execute(query, (body, row["id"]))
 
 
-def truth_of(store: Store, row: sqlite3.Row) -> dict[str, Any] | None:
-    """Return what a dataset says of a film, a reading as JSON values; None where nothing is known."""
+def known_truth(store: Store, row: sqlite3.Row) -> Reading | None:
+    """Return what a dataset says of a film, in the film's frame, hidden or not; None where nothing is known."""
     rows = store.all("SELECT body FROM truths WHERE reading = ?", (row["number"],))
-    return None if not rows else reading_to_json(reading_from_json(json.loads(rows[0]["body"])))
+    if not rows:
+        return None
+    truth = reading_from_json(json.loads(rows[0]["body"]))
+    return truth if row["width"] is None else truth.to_frame(Frame(row["width"], row["height"]))
+
+
+def truth_of(store: Store, row: sqlite3.Row, learner: str | None = None) -> dict[str, Any] | None:
+    """Return what a dataset says of a film, a reading as JSON values; None where nothing is known.
+
+    Of a case for teaching it is told only to a ``learner`` who has answered.
+    """
+    query = (
+        "SELECT 1 FROM truths t WHERE t.reading = ? AND t.hidden AND NOT EXISTS ("
+        "SELECT 1 FROM answers a WHERE a.reading = t.reading AND a.learner = ?)"
+    )
+    truth = None if store.all(query, (row["number"], learner)) else known_truth(store, row)
+    return None if truth is None else reading_to_json(truth)
 
 
 def settled(review: Draft, candidates: Sequence[Mapping[str, Any]], frame: Frame | None) -> list[dict[str, Any]]:

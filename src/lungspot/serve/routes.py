@@ -94,6 +94,7 @@ async def reading(
     identifier: Identifier,
     point: Point = "balanced",
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
+    learner: Annotated[str | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
     """Return everything about one film; with ``wait``, when it is done or the seconds are over."""
     with app.completion(identifier) as done:
@@ -101,10 +102,10 @@ async def reading(
         if wait and row["state"] != "done":
             with suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), wait)
-    return await asyncio.to_thread(_whole, app, identifier, point)
+    return await asyncio.to_thread(_whole, app, identifier, point, learner)
 
 
-def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
+def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> dict[str, Any]:
     row = row_of(app.store, identifier)
     value = row_to_json(row) | {"result": None, "candidates": [], "statements": {}, "edges": {}, "heatmaps": []}
     card = app.detector.card
@@ -128,7 +129,7 @@ def _whole(app: AppState, identifier: str, point: str) -> dict[str, Any]:
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
     value["priors"] = priors_of(app.store, row)
     value["reviews"] = reviews_of(app.store, row)
-    value["truth"] = truth_of(app.store, row)
+    value["truth"] = truth_of(app.store, row, learner)
     value["not_for_clinical_use"] = True
     return value
 

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungspot.errors import InputError
+from lungspot.findings import Reading
 
-__all__ = ["Settings", "is_loopback"]
+__all__ = ["Lesson", "Settings", "is_loopback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One case for teaching: its film's file, what is true on it (in the dataset's frame), and its name there."""
+
+    film: Path
+    truth: Reading
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Settings:
     it, besides ``localhost`` and IP addresses. ``site``: a site file, whose thresholds films are judged by.
     ``workers``: films read at once. ``queue``: films that may wait. ``upload_bytes``: the most that one request may
     bring. ``least_free``: bytes of disk that are never filled.
+    ``teach``: cases that learners answer.
     """
 
     data: Path
@@ -34,6 +45,7 @@ class Settings:
     queue: int = 256
     upload_bytes: int = 512 << 20
     least_free: int = 512 << 20
+    teach: tuple[Lesson, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse to listen beyond this machine without a token (``BAD_VALUE``), and numbers that make no server."""
@@ -44,6 +56,11 @@ class Settings:
             raise InputError("BAD_VALUE", "--host", f"{self.host} reaches beyond this machine", advice=advice)
         if not (0 <= self.port < 65536 and 1 <= self.workers <= 64 and self.queue >= 1 and self.upload_bytes >= 1):
             raise InputError("BAD_VALUE", None, f"port {self.port}, {self.workers} workers, a queue of {self.queue}")
+        if len(self.teach) > self.queue:
+            advice = "give fewer --teach-films, or a longer --queue"
+            raise InputError(
+                "BAD_VALUE", "--teach-films", f"{len(self.teach)} cases; {self.queue} may wait", advice=advice
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -100,6 +100,9 @@ export async function heat(id, label) {
 /** An export of reviews as a blob, with the films' names as this page knows them. */
 export const exported = async (path, names) => (await post(path, { names: Object.fromEntries(names) })).blob();
 
+/** A learner's answer about a film: its score, the truth, and the session; only the first one counts. */
+export const answer = async (id, body) => (await post(`${of(id)}/answer`, body)).json();
+
 /** The report to copy as a review that is not saved has it; `how`: {language, point, experimental}. */
 export const report = async (id, body, how) => (await post(`${of(id)}/report?${new URLSearchParams(how)}`, body)).json();
 

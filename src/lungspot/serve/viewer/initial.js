@@ -35,6 +35,7 @@ export const initial = (settings, names) => ({
   byFinger: false,
   teach: false,
   revealed: null,
+  lesson: "",
   saved: "",
   savedBefore: "",
   saving: false,

@@ -82,7 +82,6 @@ const finding = findingActs(store, {
     },
   },
 });
-const teach = teaching(store);
 const compare = comparison(store, then);
 
 const { open, walk, saveAndNext, erase } = walking(store, { list, finding, shown: () => {
@@ -93,7 +92,6 @@ const { open, walk, saveAndNext, erase } = walking(store, { list, finding, shown
 const acts = {
   ...picture,
   ...finding,
-  ...teach,
   ...cornerActs(store, change),
   open: () => films.open(),
   nextFilm: () => walk(1),
@@ -131,7 +129,6 @@ const acts = {
   slideBy: ({ key }) => picture.slide(...{ Left: [-60, 0], Right: [60, 0], Up: [0, -60], Down: [0, 60] }[key.slice(5)]),
   turnLeft: () => picture.turn(1),
   turnRight: () => picture.turn(-1),
-  teach: teach.toggle,
   theme: () => change({ theme: settings.theme === "dark" ? "light" : "dark" }),
   help: () => help(settings, change),
   touched: () => store.set({ saved: "not saved" }),
@@ -139,6 +136,7 @@ const acts = {
   reader(name) {
     change({ reader: name });
     store.set({ reader: name });
+    if (document.activeElement !== one("reader")) one("reader").value = name;
   },
   point(point) {
     change({ point });
@@ -187,8 +185,9 @@ worklist(store, {
   sorted: (sort) => change({ sort }),
 });
 side(store, acts);
+const teach = teaching(store, { reader: acts.reader });
 const measure = measuring(store, { stage: () => now, tool: picture.tool });
-Object.assign(acts, measure, report(store, { form, change }));
+Object.assign(acts, { teach: teach.toggle, reveal: teach.reveal }, measure, report(store, { form, change }));
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
 hands(store, { stage: now, own: true, picture, finding, measure });
@@ -220,7 +219,7 @@ async function start() {
   for (;;) {
     try {
       const model = await api.model();
-      store.set({ model });
+      store.set(model.teaching_cases ? { model, teach: true, tool: "draw" } : { model });
       one("banner").textContent = model.banner;
       break;
     } catch (error) {

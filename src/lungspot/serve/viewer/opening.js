@@ -19,6 +19,7 @@ const FRESH = {
   draft: null,
   reshaped: null,
   revealed: null,
+  lesson: "",
   compare: null,
   prior: null,
   saved: "",

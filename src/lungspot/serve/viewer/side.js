@@ -20,12 +20,7 @@ export function side(store, acts) {
       make("output", { id: "point-word", for: "point" }, ""),
       slider(acts),
     ),
-    make(
-      "div",
-      { id: "lesson", hidden: true },
-      make("p", { id: "lesson-score", role: "status" }),
-      button("reveal", "Reveal", "Reveal (R)", acts.reveal),
-    ),
+    make("div", { id: "lesson-place" }),
     make("ul", { id: "found", "aria-label": "Findings" }),
     make("ul", { id: "whole", "aria-label": "Of the whole film, without a box" }),
     make("p", { id: "none", class: "hint" }),
@@ -67,7 +62,6 @@ export function side(store, acts) {
   store.listen(["reading", "names", "point", "language"], facts);
   store.listen(["model"], card);
   store.listen(["reading", "review", "saved", "savedBefore", "saving", "teach", "practice"], formState);
-  store.listen(["reading", "teach", "revealed"], lesson);
 }
 
 function slider(acts) {
@@ -142,14 +136,6 @@ function formState(state) {
     ? "Looked for everything: the rest is absent"
     : "Not assessed: nothing can be called absent";
   one("saved").textContent = state.saving ? "saving…" : state.saved || state.savedBefore;
-}
-
-function lesson(state) {
-  one("lesson").hidden = !state.teach || state.reading?.status !== "assessed";
-  one("reveal").hidden = Boolean(state.revealed);
-  one("lesson-score").textContent = state.revealed
-    ? state.revealed.words
-    : "Teaching: draw what you see (N), then reveal what the model saw, and the truth where it is known. Nothing is saved.";
 }
 
 function scores(state) {
