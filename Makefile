@@ -9,7 +9,7 @@ demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
 
 test: .venv/dev system check
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 	$(BIN)/python tools/coverage_floor.py
 
 check: .venv/dev
@@ -21,7 +21,7 @@ check: .venv/dev
 
 # Of every room, which takes half as long again; `make test` counts the two rooms that have a floor.
 coverage: .venv/dev system
-	LUNGSPOT_COVERAGE=all $(BIN)/python -m pytest -n 2 --dist worksteal --cov=lungspot --cov-report=term
+	LUNGSPOT_COVERAGE=all $(BIN)/python -m pytest -n 2 --dist loadfile --cov=lungspot --cov-report=term
 
 fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats

@@ -44,12 +44,13 @@ def test_a_draft_changes_it_and_a_saved_review_stays(server, read):
         {"action": "accept", "candidate": 0},
         *({"action": "reject", "candidate": n + 1} for n in range(len(others))),
     ]
+    before = server.get(f"{path}/reviews").json["reviews"]
     draft = words(server.ask("POST", f"{path}/report", {"verdicts": verdicts, "note": "so"}))
     assert draft["impression"][0].startswith(name)
     assert "[not reviewed]" not in draft["impression"][0]
     assert draft["head"].count("reviewed, reader not named") == 1
     assert draft["note"].startswith("so")
-    assert server.get(f"{path}/reviews").json["reviews"] == [], "a draft is not kept"
+    assert server.get(f"{path}/reviews").json["reviews"] == before, "a draft is not kept"
     nothing = words(server.ask("POST", f"{path}/report", {}))
     assert nothing["head"].count("reviewed by nobody") == 1
 
@@ -141,8 +142,8 @@ def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(
 
 def test_reviews_go_out_as_they_were_kept_with_their_films_digest(server, read):
     value = words(server.get("/v1/reviews.json"))
-    assert {row["film_sha256"] for row in value["reviews"]} == {read["result"]["image"]["sha256"]}
+    mine = [row for row in value["reviews"] if row["film_sha256"] == read["result"]["image"]["sha256"]]
     review = reviews_by_film(value)[read["result"]["image"]["sha256"]]
-    assert review.created == max(row["created"] for row in value["reviews"])
+    assert review.created == max(row["created"] for row in mine)
     named = words(server.ask("POST", "/v1/reviews.json", {"names": {read["id"]: "mine.dcm"}}))
-    assert {row["film_name"] for row in named["reviews"]} == {"mine.dcm"}
+    assert [row.get("film_name") for row in named["reviews"]].count("mine.dcm") == len(mine)

@@ -1,5 +1,7 @@
 """The report to copy: one key or one tap, with the reader's verdicts in it, in either language."""
 
+import re
+
 import pytest
 
 
@@ -29,7 +31,7 @@ def test_one_key_copies_what_the_reader_says_now(look, server, chest, settle, cl
     words = clipboard()
     assert "reviewed by Dr. K" in words
     first = page.locator("#found li").first.locator(".name").first.inner_text()
-    assert f"1. {first}, right middle zone.\n" in words
+    assert re.search(rf"\d\. {re.escape(first)}, right middle zone\.\n", words)
 
     page.keyboard.press("x")
     settle()

@@ -77,7 +77,8 @@ def test_many_films_are_searched_sorted_and_walked_with_the_keyboard(page, crowd
     assert in_sight(page) == "film-124.dcm"
     page.locator("#sort").focus()
     page.locator("#sort").select_option("name")
-    page.locator("#rows .row[aria-posinset='1']", has_text="film-000.dcm").wait_for()
+    page.locator("#rows .row[aria-posinset='125']", has_text="film-124.dcm").wait_for()
+    assert in_sight(page) == "film-124.dcm"
     page.locator("#rows").focus()
     page.keyboard.press("End")
     page.locator("#rows .row.cursor", has_text="zzz.dcm").wait_for()

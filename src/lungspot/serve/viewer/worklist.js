@@ -101,6 +101,7 @@ export function worklist(store, { open, list, sorted }) {
   });
   questions(store, list, sorted, () => {
     cursor = null;
+    shown = null; // the open film is brought into sight again, wherever it stands then
     rows.scrollTop = 0;
   });
 }
