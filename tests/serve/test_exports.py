@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -21,9 +22,15 @@ def server(start):
     return start()  # one of its own: exports hold every review of a server
 
 
+@pytest.fixture(scope="module")
+def numbers():
+    """Numbers of pictures, none of them twice: a film that a server has is not read again."""
+    return itertools.count(20_000)
+
+
 @pytest.fixture
-def film(server, picture, request):
-    return server.read(("a.png", picture(abs(hash(request.node.name)) % 10_000 + 20_000, (128, 96))))[0]
+def film(server, picture, numbers):
+    return server.read(("a.png", picture(next(numbers), (128, 96))))[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import json
 import zipfile
 
@@ -16,10 +17,16 @@ def server(start):
     return start()  # one of its own: exports hold every review of a server
 
 
+@pytest.fixture(scope="module")
+def numbers():
+    """Numbers of pictures, none of them twice: a film that a server has is not read again."""
+    return itertools.count(5000)
+
+
 @pytest.fixture
-def film(server, picture, request):
+def film(server, picture, numbers):
     """A film of each test's own."""
-    return server.read(("a.png", picture(abs(hash(request.node.name)) % 10_000 + 5000, (128, 96))))[0]
+    return server.read(("a.png", picture(next(numbers), (128, 96))))[0]
 
 
 def review(server, film, **body):

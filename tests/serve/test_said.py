@@ -24,8 +24,10 @@ def served(start, picture):
 def as_of_0_1(folder, change=lambda card: card):
     """Make a server's database one of 0.1: other words, other order, no ``said_by``; and a card that was then valid."""
     db = sqlite3.connect(folder / "lungspot.db")
-    for column in ("found_by", "facts", "said_by"):
-        db.execute(f"ALTER TABLE readings DROP COLUMN {column}")
+    later = {"readings": ("found_by", "facts", "said_by"), "truths": ("hidden", "name")}
+    for table, column in ((table, column) for table, columns in later.items() for column in columns):
+        db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    db.execute("DROP TABLE answers")
     db.execute("UPDATE readings SET headline = 'Pneumothorax', urgency = 3.9, top_label = 'mass', top_score = 0.5")
     db.execute("UPDATE scores SET positive = 1 - positive")
     (card,) = db.execute("SELECT card FROM models").fetchone()
