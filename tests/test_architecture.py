@@ -1,6 +1,7 @@
 """How the house is built: rooms and layers, what the light base may load, and the form of every module."""
 
 import ast
+import collections
 import functools
 import graphlib
 import json
@@ -46,6 +47,8 @@ HEAVY = {
 }
 NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager", "misc", "lib"}
 
+# Classes of serve/ that are the form over HTTP of the value of the same name.
+OVER_HTTP = {"Accepted", "Correction", "Identity", "Review", "Verdict"}
 # Tests of a promise that no single module keeps.
 THEMES = {"datasets/broken", "formats/fuzz", "formats/pipes", "images/bombs", "images/fuzz"}
 
@@ -309,6 +312,17 @@ def test_a_module_says_what_it_offers(path):
             defined |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
     assert set(offered) <= defined
     assert not [name for name in offered if name.startswith("_") and name != "__version__"]
+
+
+def test_one_name_means_one_thing():
+    """No two modules have a class of the same name, unless one says over HTTP what the other holds."""
+    homes = collections.defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(str(path.relative_to(SOURCE)))
+    twice = {name: where for name, where in homes.items() if len(where) > 1}
+    assert twice.keys() == OVER_HTTP, twice
 
 
 def test_no_room_for_odds_and_ends():

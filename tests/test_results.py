@@ -7,11 +7,11 @@ from lungspot.errors import FilmError, OutputError, SetupError
 from lungspot.pipeline import Film
 from lungspot.report import Refusal
 from lungspot.results import Results
-from lungspot.sources import Source
+from lungspot.sources import FilmSource
 
 
 def sources(*places):
-    return [Source(Film(place, lambda: b""), place, None) for place in places]
+    return [FilmSource(Film(place, lambda: b""), place, None) for place in places]
 
 
 def refusal(film):

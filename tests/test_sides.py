@@ -19,7 +19,7 @@ from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case
 from lungspot.images import draw_sides, read
 from lungspot.report import Analysis, Model, overlay
-from lungspot.study.choose import Choice
+from lungspot.study.choose import MapChoice
 from lungspot.study.compare import locate
 from lungspot.study.films import StudyFilm
 from lungspot.study.gallery import panels
@@ -72,7 +72,7 @@ def in_the_gallery_of_the_study(film):
     seen = [
         StudyFilm(Case("1", "s", "p", (true,), film, FRAME), true, {("gradcam", 16): heat}, heat, ((),), ones, ones)
     ]
-    choice = {"effusion": Choice("gradcam", 16, 0.5, 0.1)}
+    choice = {"effusion": MapChoice("gradcam", 16, 0.5, 0.1)}
     assert panels(seen, locate(seen, ["effusion"], choice, choice), film.parent, count=1) == 2
     return Image.open(film.parent / "effusion-best-1.png").crop((0, 0, 320, 320))
 

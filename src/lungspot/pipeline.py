@@ -34,7 +34,7 @@ from lungspot.report import Analysis, Model, Refusal
 
 __all__ = ["Film", "analyze", "analyze_all", "assess"]
 
-Source = str | os.PathLike[str] | bytes | BinaryIO
+Readable = str | os.PathLike[str] | bytes | BinaryIO
 Heat = NDArray[np.float32]
 T = TypeVar("T")
 
@@ -48,11 +48,11 @@ class Film:
     """A film still to be read: its name for people and results, and how to open it when its turn comes."""
 
     name: str
-    open: Callable[[], Source]
+    open: Callable[[], Readable]
 
 
 def analyze(
-    source: Source, detector: Detector | None = None, *, point: str = "balanced", min_score: float | None = None
+    source: Readable, detector: Detector | None = None, *, point: str = "balanced", min_score: float | None = None
 ) -> Analysis:
     """Return everything that can be said about the film in ``source``: a path, the bytes of a file, or an open file.
 

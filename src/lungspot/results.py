@@ -15,7 +15,7 @@ from lungspot.images import read_header
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
 from lungspot.report import DICOM_KINDS, Analysis, Refusal, Review, data_of, document, ending_of, require_study
-from lungspot.sources import Source
+from lungspot.sources import FilmSource
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -45,7 +45,7 @@ class Results:
         self,
         out: Path,
         kinds: Sequence[str],
-        sources: Sequence[Source],
+        sources: Sequence[FilmSource],
         *,
         one: bool = False,
         overwrite: bool = False,
@@ -118,7 +118,7 @@ class RunFiles:
         self,
         out: Path | None,
         kinds: Sequence[str],
-        sources: Iterable[Source],
+        sources: Iterable[FilmSource],
         *,
         alone: bool,
         overwrite: bool = False,

@@ -16,7 +16,7 @@ from lungspot.images import has_suffix, is_archive, members, walk
 from lungspot.outputs import is_drawn
 from lungspot.pipeline import Film
 
-__all__ = ["STREAM", "Source", "films_in", "place_of"]
+__all__ = ["STREAM", "FilmSource", "films_in", "place_of"]
 
 # What stands for a stream of one film among the names of files.
 STREAM: Final = "-"
@@ -26,7 +26,7 @@ _DIGITS: Final = 12  # of the hash that keeps two escaped names apart
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FilmSource:
     """One film to be read.
 
     ``place``: the path, without an ending, that its results have below a folder (:func:`place_of`). ``file``: the file
@@ -43,7 +43,7 @@ def films_in(
     *,
     stream: Callable[[], bytes] | None = None,
     left_out: Callable[[Path], None] = lambda _: None,
-) -> Iterator[Source]:
+) -> Iterator[FilmSource]:
     """Yield the films that ``given`` names: files, folders, zip archives, and ``-`` where there is a ``stream``.
 
     Folders are walked in sorted order, without hidden files and without results of lungspot, of which ``left_out`` is
@@ -53,7 +53,7 @@ def films_in(
     for name in given:
         path = Path(name)
         if name == STREAM and stream is not None:
-            yield Source(Film(STREAM, stream), "stdin", None)
+            yield FilmSource(Film(STREAM, stream), "stdin", None)
         elif _is_folder(path):
             yield from _in_folder(path, left_out)
         elif _is_archive(path):
@@ -75,7 +75,7 @@ def place_of(path: PurePath) -> str:
     return whole if len(whole.encode()) <= _DEEPEST else _short(whole, os.fsencode(path))
 
 
-def _in_folder(folder: Path, left_out: Callable[[Path], None]) -> Iterator[Source]:
+def _in_folder(folder: Path, left_out: Callable[[Path], None]) -> Iterator[FilmSource]:
     films = results = 0
     for file in walk(folder):
         if is_drawn(file):
@@ -89,22 +89,22 @@ def _in_folder(folder: Path, left_out: Callable[[Path], None]) -> Iterator[Sourc
         yield _refused(folder, FilmError("NOT_FOUND", folder, what))
 
 
-def _in_archive(path: Path) -> Iterator[Source]:
+def _in_archive(path: Path) -> Iterator[FilmSource]:
     place = place_of(PurePath(path.name))
     stem = place[: -len(".zip")] if place.lower().endswith(".zip") else place
     try:
         for number, member in enumerate(members(path), 1):
-            yield Source(Film(member.name, member.read), f"{stem}-{number:05d}", path)
+            yield FilmSource(Film(member.name, member.read), f"{stem}-{number:05d}", path)
     except FilmError as error:
         yield _refused(path, error)
 
 
-def _of_file(file: Path, below: PurePath) -> Source:
-    return Source(Film(str(file), partial(Path, file)), place_of(below), file)
+def _of_file(file: Path, below: PurePath) -> FilmSource:
+    return FilmSource(Film(str(file), partial(Path, file)), place_of(below), file)
 
 
-def _refused(path: Path, error: FilmError) -> Source:
-    return Source(Film(str(path), partial(_raise, error)), place_of(PurePath(path.name)), path)
+def _refused(path: Path, error: FilmError) -> FilmSource:
+    return FilmSource(Film(str(path), partial(_raise, error)), place_of(PurePath(path.name)), path)
 
 
 def _raise(error: FilmError) -> bytes:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import Estimate, Row, Target, choices, meets, screening_table, verify
+from lungspot.adapt.tb import Estimate, TargetProfile, ThresholdRow, choices, meets, screening_table, verify
 
-TARGET = Target("t", "s", 0.9, 0.7)
+TARGET = TargetProfile("t", "s", 0.9, 0.7)
 
 
 def row(sensitivity, specificity, low=None):
     measures = {"sensitivity": Estimate(sensitivity, low, 1.0), "specificity": Estimate(specificity, specificity, 1.0)}
-    return Row(0.0, {}, measures)
+    return ThresholdRow(0.0, {}, measures)
 
 
 def test_each_rule_on_a_small_table():
@@ -41,8 +41,8 @@ def test_where_nothing_is_known_nothing_is_chosen():
         (row(0.95, 0.8, 0.85), TARGET, "perhaps"),
         (row(0.89, 0.8, 0.85), TARGET, "no"),
         (row(None, 0.8), TARGET, "not known"),
-        (row(0.95, 0.8, 0.91), Target("2025", "s"), "not known"),
-        (row(0.95, 0.1, 0.91), Target("one", "s", 0.9), "yes"),
+        (row(0.95, 0.8, 0.91), TargetProfile("2025", "s"), "not known"),
+        (row(0.95, 0.1, 0.91), TargetProfile("one", "s", 0.9), "yes"),
     ],
 )
 def test_whether_a_target_is_met(of, target, expected):

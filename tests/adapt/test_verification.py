@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import Group, likely_triage, screening_table, verify
+from lungspot.adapt.tb import VerificationGroup, likely_triage, screening_table, verify
 from lungspot.errors import InputError
 
 
@@ -23,8 +23,8 @@ def test_people_below_the_threshold_stand_for_those_like_them():
     score, reference = by_hand()
     verification = verify(score, reference, triage=50)
     assert verification.groups == (
-        Group("score 50 or more", "above", 200, 200),
-        Group("score below 50", "below", 800, 80),
+        VerificationGroup("score 50 or more", "above", 200, 200),
+        VerificationGroup("score below 50", "below", 800, 80),
     )
     (row,) = screening_table(score, reference, verification, np.array([50.0]))
     assert row.counts == {"tested": 200, "saved": 800, "tp": 60, "fp": 140, "tn": 780, "fn": 20}

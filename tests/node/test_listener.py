@@ -19,7 +19,7 @@ from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import ComputedRadiographyImageStorage, Verification
 
 from lungspot.images.dicom_header import SYNTAXES
-from lungspot.node import AuditEvent, Status
+from lungspot.node import AuditEvent, DimseStatus
 from lungspot.node.listener import application_entity
 
 CANARY = "ZZSECRET"
@@ -56,7 +56,7 @@ def test_echo(start_node, program):
 def test_success_is_said_when_the_film_is_in_the_spool_and_in_the_audit_log(start_node, call, make_film):
     node = start_node()
     sent = make_film(1)
-    assert store(call(node), sent).Status == Status.SUCCESS
+    assert store(call(node), sent).Status == DimseStatus.SUCCESS
     kept = dcmread(next((node.spool / "films").iterdir()))
     assert kept.pixel_array.tobytes() == sent.PixelData
     assert kept.preamble == bytes(128)
@@ -66,17 +66,17 @@ def test_success_is_said_when_the_film_is_in_the_spool_and_in_the_audit_log(star
     assert record["what"]["sop_instance"] == sent.SOPInstanceUID
 
 
-OTHER_OBJECT = Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS
+OTHER_OBJECT = DimseStatus.DATA_SET_DOES_NOT_MATCH_SOP_CLASS
 REFUSED = [
-    ({"SOPInstanceUID": "../../etc/passwd"}, Status.INVALID_SOP_INSTANCE),
-    ({"SOPInstanceUID": "/x"}, Status.INVALID_SOP_INSTANCE),
+    ({"SOPInstanceUID": "../../etc/passwd"}, DimseStatus.INVALID_SOP_INSTANCE),
+    ({"SOPInstanceUID": "/x"}, DimseStatus.INVALID_SOP_INSTANCE),
     ({"StudyInstanceUID": "../x"}, OTHER_OBJECT),
     ({"SeriesInstanceUID": ".."}, OTHER_OBJECT),
     ({"Modality": "CT"}, OTHER_OBJECT),
     ({"PatientSpeciesDescription": CANARY}, OTHER_OBJECT),
-    ({"Rows": 0}, Status.CANNOT_UNDERSTAND),
-    ({"Rows": 60000, "Columns": 60000}, Status.CANNOT_UNDERSTAND),
-    ({"BitsAllocated": 9}, Status.CANNOT_UNDERSTAND),
+    ({"Rows": 0}, DimseStatus.CANNOT_UNDERSTAND),
+    ({"Rows": 60000, "Columns": 60000}, DimseStatus.CANNOT_UNDERSTAND),
+    ({"BitsAllocated": 9}, DimseStatus.CANNOT_UNDERSTAND),
 ]
 
 
@@ -91,7 +91,7 @@ def test_a_refused_film_has_its_status_and_leaves_nothing(start_node, call, make
     assert list((node.spool / "films").iterdir()) == []
     assert [line["outcome"] for line in node.audit()[1:]] == [8] * len(REFUSED)
     assert CANARY not in repr(node.lines) + repr(node.audit())
-    assert store(association, make_film(3)).Status == Status.SUCCESS  # the association goes on
+    assert store(association, make_film(3)).Status == DimseStatus.SUCCESS  # the association goes on
 
 
 def test_a_class_that_was_not_agreed_is_refused(start_node, call, make_film):
@@ -102,14 +102,14 @@ def test_a_class_that_was_not_agreed_is_refused(start_node, call, make_film):
     context = next(each for each in association.accepted_contexts if each.abstract_syntax != Verification)
     context.abstract_syntax = request_class  # only on our side
     data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = request_class
-    assert store(association, data).Status == Status.SOP_CLASS_NOT_SUPPORTED
+    assert store(association, data).Status == DimseStatus.SOP_CLASS_NOT_SUPPORTED
 
 
 def test_a_data_set_that_is_not_what_was_announced_is_refused(start_node, call, make_film):
     association = call(start_node())
     context = next(each for each in association.accepted_contexts if each.abstract_syntax != Verification)
     answer = _announce(association, context, make_film(5), "1.2.3")
-    assert answer == Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS
+    assert answer == DimseStatus.DATA_SET_DOES_NOT_MATCH_SOP_CLASS
 
 
 def _announce(association, context, data, instance):
@@ -142,17 +142,17 @@ def test_other_classes_are_refused_when_the_association_is_made(start_node, call
 def test_a_full_disk_is_said_before_the_film_is_taken(start_node, call, make_film):
     node = start_node(reserve=1 << 60)
     association = call(node)
-    assert store(association, make_film(6)).Status == Status.OUT_OF_RESOURCES
+    assert store(association, make_film(6)).Status == DimseStatus.OUT_OF_RESOURCES
     assert list((node.spool / "films").iterdir()) == []
 
 
 def test_a_node_that_stops_finishes_what_stands_and_takes_nothing_new(start_node, call, make_film, wait_until):
     node = start_node()
     association = call(node)
-    assert store(association, make_film(7)).Status == Status.SUCCESS
+    assert store(association, make_film(7)).Status == DimseStatus.SUCCESS
     node.stopping.set()
     wait_until(lambda: node.says("stopping"))
-    assert store(association, make_film(8)).Status == Status.OUT_OF_RESOURCES
+    assert store(association, make_film(8)).Status == DimseStatus.OUT_OF_RESOURCES
     association.release()
     assert node.stop()["received"] + node.stop()["analysed"] == 1
     assert node.audit()[-1]["type"]["name"] == "Application Stop"
@@ -162,6 +162,6 @@ def test_a_film_sent_twice_is_taken_once(start_node, call, make_film):
     node = start_node()
     association = call(node)
     for _ in range(2):
-        assert store(association, make_film(9)).Status == Status.SUCCESS
+        assert store(association, make_film(9)).Status == DimseStatus.SUCCESS
     assert len(list((node.spool / "films").iterdir())) == 1
     assert [line["what"]["new"] for line in node.audit()[1:]] == [True, False]

@@ -1,7 +1,7 @@
 import pytest
 
 from lungspot.errors import FilmError
-from lungspot.node.status import Rejection, Status, status_of
+from lungspot.node.status import DimseStatus, Rejection, status_of
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ def test_a_refused_film_has_its_status(code, status):
 def test_statuses_are_those_of_the_standard():
     from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS  # noqa: PLC0415
 
-    for status in Status:
+    for status in DimseStatus:
         kind, _ = STORAGE_SERVICE_CLASS_STATUS[status]
-        assert kind == ("Success" if status is Status.SUCCESS else "Failure")
+        assert kind == ("Success" if status is DimseStatus.SUCCESS else "Failure")
 
 
 def test_a_rejection_is_a_pdu():

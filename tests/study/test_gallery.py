@@ -4,13 +4,13 @@ from PIL import Image
 
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.study.choose import Choice
+from lungspot.study.choose import MapChoice
 from lungspot.study.compare import locate
 from lungspot.study.films import StudyFilm
 from lungspot.study.gallery import panels
 from lungspot.study.heat_maps import GRID
 
-HEAT = {"effusion": Choice("gradcam", 16, 0.5, 0.1)}
+HEAT = {"effusion": MapChoice("gradcam", 16, 0.5, 0.1)}
 SIDE, GAP = 320, 6
 
 

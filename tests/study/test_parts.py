@@ -6,7 +6,7 @@ import pytest
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.study.choose import Choice
+from lungspot.study.choose import MapChoice
 from lungspot.study.compare import locate
 from lungspot.study.films import StudyFilm
 from lungspot.study.heat_maps import GRID
@@ -42,8 +42,8 @@ def test_each_source_stands_apart():
     seen = [film(i, "one", right) for i in range(3)] + [film(i, "two", wrong) for i in range(3, 6)]
     seen.append(replace(seen[0], true=Reading.of_boxes("r", FRAME, [], ["effusion"]), case=Case("x", "none", "q", ())))
     heat, luck = (
-        {"effusion": Choice("gradcam", 16, 0.5, 0.1)},
-        {"effusion": Choice("random", 0, 0.5, 0.1)},
+        {"effusion": MapChoice("gradcam", 16, 0.5, 0.1)},
+        {"effusion": MapChoice("random", 0, 0.5, 0.1)},
     )
     found = by_source(seen, locate(seen, LABELS, heat, luck), resamples=10)
     assert set(found) == {"one", "two"}  # nobody boxed anything in the third

@@ -5,7 +5,7 @@ import pytest
 
 from lungspot.formats.case import Split
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import OUTLINE, Film, Films
+from lungspot.train.data import OUTLINE, Films, FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 SMALL = 64
@@ -49,7 +49,7 @@ def generated_films():
             picture[y : y + 20, x : x + 20] = 230
             boxes = np.array([[x, y, x + 20, y + 20]], np.float32) / SMALL
         films.append(
-            Film(
+            FilmTruth(
                 id=f"generated/{i}",
                 source="nih" if i % 3 else "siim_covid",
                 patient=f"p{i // 2}",

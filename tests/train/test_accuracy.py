@@ -6,7 +6,7 @@ import pytest
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy
 from lungspot.train.calibrate import Fitted
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Found, Predictions, area_under, precision
 
@@ -27,7 +27,7 @@ def predictions():
         states = rng.choice([UNKNOWN, ABSENT, PRESENT, BOXED], len(LABELS))
         true = [boxes(rng, 1 + i % 2 if state == BOXED else 0) for state in states]
         said = [np.concatenate((np.clip(of + 0.02, 0, 1), boxes(rng, i % 3))) for of in true]
-        film = Film(
+        film = FilmTruth(
             id=str(i),
             source="nih" if i % 3 else "siim_covid",
             patient=f"p{i // 2}",

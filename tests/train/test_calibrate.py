@@ -5,7 +5,7 @@ import numpy as np
 from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.formats.case import Split
 from lungspot.train.calibrate import _film_thresholds, _ordered, fit
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT
 from lungspot.train.validate import Found, Predictions
 
@@ -22,7 +22,7 @@ def predictions(fused):
         boxes = box.astype(np.float32) if there else np.zeros((0, 4), np.float32)
         states = np.array([BOXED if there else ABSENT, PRESENT if there else ABSENT])
         films.append(
-            Film(
+            FilmTruth(
                 *(str(i), "nih", str(i), Split.VAL),
                 *(boxes, np.zeros(len(boxes), np.int64), states, np.zeros(2, bool)),
             )

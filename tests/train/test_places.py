@@ -3,7 +3,7 @@ import pytest
 
 from lungspot.detect import ModelCard, PlaceRule, Thresholds
 from lungspot.formats.case import Split
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.loss import BOXED
 from lungspot.train.places import place_rule
 from lungspot.train.validate import Found, Predictions
@@ -17,7 +17,9 @@ def film(true, pneumonia, covid19, heart=()):
     boxes = np.array(true, np.float32).reshape(-1, 4)
     about = (np.zeros(len(boxes), np.int64), np.array([BOXED] * 3), np.zeros(3, bool))
     found = (np.array(each, np.float64).reshape(-1, 4) for each in (pneumonia, covid19, heart))
-    return Film("f", "a", "p", Split.VAL, boxes, *about), tuple(Found(each, np.full(len(each), 0.9)) for each in found)
+    return FilmTruth("f", "a", "p", Split.VAL, boxes, *about), tuple(
+        Found(each, np.full(len(each), 0.9)) for each in found
+    )
 
 
 def val(rows):

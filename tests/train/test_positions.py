@@ -2,7 +2,7 @@ import numpy as np
 
 from lungspot.findings import DISEASES
 from lungspot.formats.case import Split
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.positions import GRID, least_inside, positions
 
 LABELS = ("cardiomegaly", "edema", "effusion", "nodule_mass")
@@ -13,7 +13,7 @@ def films(boxes, label, count):
     states, noisy = np.zeros(len(LABELS), np.int64), np.zeros(len(LABELS), bool)
     corners = np.array(boxes, np.float32).reshape(-1, 4)
     owners = np.full(len(corners), column)
-    return [Film(str(i), "nih", str(i), Split.TRAIN, corners, owners, states, noisy) for i in range(count)]
+    return [FilmTruth(str(i), "nih", str(i), Split.TRAIN, corners, owners, states, noisy) for i in range(count)]
 
 
 LOW, HIGH = [0.125, 0.5, 0.375, 0.75], [0.625, 0.125, 0.875, 0.5]

@@ -5,7 +5,7 @@ import pytest
 
 from lungspot.detect import ModelCard, Standing, Thresholds
 from lungspot.formats.case import Split
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.standing import standing
 from lungspot.train.validate import Found, Predictions
@@ -17,7 +17,9 @@ CARD = ModelCard("m", "1", ("effusion",), 64, thresholds={"balanced": {"effusion
 def films(count, source, state, image, box_score, *, at=BOX, noisy=False):
     """Return ``count`` films of one kind, what the network says of the film, and its one box with its score."""
     true = np.array([BOX] if state == BOXED else [], np.float32).reshape(-1, 4)
-    film = Film("f", source, "p", Split.VAL, true, np.zeros(len(true), np.int64), np.array([state]), np.array([noisy]))
+    film = FilmTruth(
+        "f", source, "p", Split.VAL, true, np.zeros(len(true), np.int64), np.array([state]), np.array([noisy])
+    )
     return [(film, image, Found(np.array([at]), np.array([box_score])))] * count
 
 

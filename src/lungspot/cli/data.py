@@ -17,14 +17,14 @@ from lungspot.cli.console import Exit, Overwrite, emit, progress, say
 from lungspot.cli.data_labelling import collect, pool
 from lungspot.cli.data_options import (
     Classes,
+    DatasetName,
+    FilmCheck,
+    FilmPlacing,
     FilmsTo,
     How,
     Json,
     Labels,
-    Look,
-    Name,
     Out,
-    Place,
     Quiet,
     Root,
     Splits,
@@ -55,12 +55,12 @@ app = typer.Typer(no_args_is_help=True, help="Check, count, split, fuse, convert
 
 @app.command()
 def check(
-    name: Name,
+    name: DatasetName,
     root: Root,
     splits: Splits = None,
     films: Annotated[
-        Look, typer.Option(help="Skip films, open each, or compare them too (extra: data).")
-    ] = Look.COMPARE,
+        FilmCheck, typer.Option(help="Skip films, open each, or compare them too (extra: data).")
+    ] = FilmCheck.COMPARE,
     class_map: Classes = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every problem, not ten of a kind.")] = False,
     as_json: Json = False,
@@ -84,7 +84,7 @@ def check(
 
 @app.command()
 def stats(
-    name: Name,
+    name: DatasetName,
     root: Root,
     splits: Splits = None,
     agreement: Annotated[bool, typer.Option("--agreement", help="How well readers agree: the human ceiling.")] = False,
@@ -134,7 +134,7 @@ def stats(
 
 @app.command()
 def split(
-    name: Name,
+    name: DatasetName,
     root: Root,
     out: Annotated[Path, typer.Option("-o", "--out", help="The CSV to write.")],
     fractions: Annotated[str, typer.Option(help="Of train, val and test.", metavar="T,V,T")] = "0.8,0.1,0.1",
@@ -174,7 +174,7 @@ def split(
 
 @app.command()
 def fuse(
-    name: Name,
+    name: DatasetName,
     root: Root,
     how: Annotated[How, typer.Option(help="Weighted boxes fusion, majority, union, or one true reader.")] = How.WBF,
     reader: Annotated[
@@ -187,7 +187,7 @@ def fuse(
     class_map: Classes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
     to: To = "coco",
-    films: FilmsTo = Place.COPY,
+    films: FilmsTo = FilmPlacing.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -230,7 +230,7 @@ def convert(
     to: predicted.ConvertTo,
     splits: Splits = None,
     class_map: Classes = None,
-    films: FilmsTo = Place.COPY,
+    films: FilmsTo = FilmPlacing.COPY,
     coco_ids: predicted.CocoIdsOf = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -257,7 +257,7 @@ def merge(
     to: To = "coco",
     splits: Splits = None,
     class_map: Classes = None,
-    films: FilmsTo = Place.COPY,
+    films: FilmsTo = FilmPlacing.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -275,7 +275,7 @@ def merge(
 
 @app.command()
 def draw(
-    name: Name,
+    name: DatasetName,
     root: Root,
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
     splits: Splits = None,

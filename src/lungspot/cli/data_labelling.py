@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import Exit, emit, progress, say
-from lungspot.cli.data_options import Classes, FilmsTo, Json, Labels, Name, Out, Place, Quiet, Root, To
+from lungspot.cli.data_options import Classes, DatasetName, FilmPlacing, FilmsTo, Json, Labels, Out, Quiet, Root, To
 from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, proposer, say_classes, with_whole_films, write
 from lungspot.errors import DatasetError, printable
 from lungspot.outputs import writing
@@ -19,7 +19,7 @@ __all__ = ["collect", "pool"]
 
 
 def pool(
-    name: Name,
+    name: DatasetName,
     root: Root,
     out: Out,
     tool: Annotated[str, typer.Option(help="labelme, cvat, labelstudio or coco.")] = "labelme",
@@ -30,7 +30,7 @@ def pool(
     model: Annotated[
         str | None, typer.Option(help="Draw this model's boxes as a start; `default` is the shipped one.")
     ] = None,
-    films: FilmsTo = Place.VIEW,
+    films: FilmsTo = FilmPlacing.VIEW,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,7 +65,7 @@ def collect(
     reader: Annotated[str, typer.Option(help="Who answered, where the tool does not say.")] = "annotator",
     class_map: Classes = None,
     complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
-    films: FilmsTo = Place.COPY,
+    films: FilmsTo = FilmPlacing.COPY,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

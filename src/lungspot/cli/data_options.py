@@ -12,21 +12,21 @@ from lungspot.cli.console import require_one_of
 
 __all__ = [
     "Classes",
+    "DatasetName",
+    "FilmCheck",
+    "FilmPlacing",
     "FilmsTo",
     "How",
     "Json",
     "Labels",
-    "Look",
-    "Name",
     "Out",
-    "Place",
     "Quiet",
     "Root",
     "Splits",
     "To",
 ]
 
-Name = Annotated[
+DatasetName = Annotated[
     str, typer.Argument(metavar="NAME", help="A dataset (nih, chestxdet, …), a format (coco, yolo, …), or all.")
 ]
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help="Its folder, laid out as downloaded.")]
@@ -38,7 +38,7 @@ Splits = Annotated[
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Only this label; may be given again.")]
 
 
-class Look(StrEnum):
+class FilmCheck(StrEnum):
     """What `check` does with the films."""
 
     SKIP = "skip"
@@ -46,7 +46,7 @@ class Look(StrEnum):
     COMPARE = "compare"
 
 
-class Place(StrEnum):
+class FilmPlacing(StrEnum):
     """What happens to the films when annotations are written."""
 
     LINK = "link"
@@ -81,7 +81,7 @@ To = Annotated[
         "--to", metavar="FORMAT", callback=_known_format, help="The format to write: one of docs/reference/formats.md."
     ),
 ]
-FilmsTo = Annotated[Place, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
+FilmsTo = Annotated[FilmPlacing, typer.Option("--films", help="Link, copy, or copy in a form that every tool shows.")]
 Classes = Annotated[
     list[str] | None,
     typer.Option(

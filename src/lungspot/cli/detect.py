@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lungspot.formats import CocoIds
     from lungspot.pipeline import Film
     from lungspot.report import Analysis, Refusal, Review
-    from lungspot.sources import Source
+    from lungspot.sources import FilmSource
 
 __all__ = ["detect", "report_refusal"]
 
@@ -131,7 +131,7 @@ class _Forms:
         self,
         kinds: Sequence[str],
         out: Path | None,
-        sources: Sequence[Source],
+        sources: Sequence[FilmSource],
         looks: Mapping[str, Any],
         reviews: Mapping[str, Review],
         ids: CocoIds | None,

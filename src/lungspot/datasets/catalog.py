@@ -23,7 +23,7 @@ from lungspot.datasets import (
     vindr,
     wingspan,
 )
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.merge import merge
 from lungspot.errors import DatasetError
 from lungspot.formats import Case, list_films
@@ -54,7 +54,9 @@ DATASETS: Final[dict[str, Dataset]] = {
 }
 
 # Every reader of a dataset, and how what it says counts as truth.
-SOURCES: Final[dict[str, Source]] = {source.reader: source for data in DATASETS.values() for source in data.sources}
+SOURCES: Final[dict[str, TruthSource]] = {
+    source.reader: source for data in DATASETS.values() for source in data.sources
+}
 
 
 def terms_of(names: Iterable[str]) -> tuple[str, ...]:

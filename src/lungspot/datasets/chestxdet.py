@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, Split, find_films, read_list, require_file
@@ -119,7 +119,7 @@ DATASET: Final = Dataset(
     link="https://github.com/Deepwise-AILab/ChestX-Det-Dataset",
     terms="annotations Apache-2.0; films as NIH ChestX-ray14.",
     cases=cases,
-    sources=(Source(READER, means={"pneumonia": ("consolidation",)}, shares=True, ruled=True),),
+    sources=(TruthSource(READER, means={"pneumonia": ("consolidation",)}, shares=True, ruled=True),),
     labels=LABELS,
     tables=(_entries, _checked_names),
     films_elsewhere=True,

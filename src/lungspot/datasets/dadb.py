@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats import Case, everything_absent, find_films, require_folder
@@ -46,5 +46,5 @@ DATASET: Final = Dataset(
     link="https://sourceforge.net/projects/chestxrayhimachal/",
     terms="academic use.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
 )

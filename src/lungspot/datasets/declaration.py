@@ -10,10 +10,10 @@ from pathlib import Path
 from lungspot.errors import InputError
 from lungspot.formats import Case, Faults
 
-__all__ = ["Dataset", "Source", "Standing"]
+__all__ = ["Dataset", "TruthRank", "TruthSource"]
 
 
-class Standing(StrEnum):
+class TruthRank(StrEnum):
     """How what a reader says counts as truth (:mod:`.truth`)."""
 
     PERSON = "person"  # read the film: counts first
@@ -22,7 +22,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TruthSource:
     """One reader of a dataset, and how its readings count as truth.
 
     ``means``: disease → the labels of this reader that mean it, where they are other than those of the taxonomy.
@@ -32,7 +32,7 @@ class Source:
     """
 
     reader: str
-    standing: Standing = Standing.PERSON
+    standing: TruthRank = TruthRank.PERSON
     means: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settles: frozenset[str] = frozenset()
     shares: bool = False
@@ -58,7 +58,7 @@ class Dataset:
     link: str
     terms: str
     cases: Callable[[Path], Iterator[Case]]
-    sources: tuple[Source, ...]
+    sources: tuple[TruthSource, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[Callable[[Path, Faults], object], ...] = ()
     films_elsewhere: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats import (
     STRICT,
@@ -76,6 +76,6 @@ DATASET: Final = Dataset(
     link="https://github.com/ml-workgroup/covid-19-image-repository",
     terms="CC BY 3.0.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
     tables=(_rows,),
 )

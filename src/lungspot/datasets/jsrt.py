@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats import (
     STRICT,
@@ -104,7 +104,7 @@ DATASET: Final = Dataset(
     link="http://db.jsrt.or.jp/eng.php",
     terms="research; cite the paper.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
     labels={"benign": "nodule_mass", "malignant": "nodule_mass"},
     tables=(_rows,),
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, Split, find_films, require_folder
 
@@ -74,6 +74,6 @@ DATASET: Final = Dataset(
     link="https://www.cancerimagingarchive.net/collection/lidc-idri/",
     terms="CC BY 3.0.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
     tables=(_films,),
 )

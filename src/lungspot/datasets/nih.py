@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source, Standing
+from lungspot.datasets.declaration import Dataset, TruthRank, TruthSource
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import (
     STRICT,
@@ -164,8 +164,8 @@ DATASET: Final = Dataset(
     terms="free use; link to the source, cite the paper, acknowledge the NIH Clinical Center.",
     cases=cases,
     sources=(
-        Source(REPORTS, Standing.MINED, shares=True, ruled=True),
-        Source(BOXES, Standing.LIST, shares=True, ruled=True),
+        TruthSource(REPORTS, TruthRank.MINED, shares=True, ruled=True),
+        TruthSource(BOXES, TruthRank.LIST, shares=True, ruled=True),
     ),
     labels=LABELS,
     tables=(_entries, _boxes),

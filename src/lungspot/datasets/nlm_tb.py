@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import (
@@ -130,5 +130,5 @@ DATASET: Final = Dataset(
     link="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/",
     terms="cite the papers and acknowledge NLM.",
     cases=cases,
-    sources=(Source(SHENZHEN), Source(MONTGOMERY)),
+    sources=(TruthSource(SHENZHEN), TruthSource(MONTGOMERY)),
 )

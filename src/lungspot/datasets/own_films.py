@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.formats import image_labels
 
 __all__ = ["DATASET"]
@@ -22,5 +22,5 @@ DATASET: Final = Dataset(
     link="docs/reference/datasets.md",
     terms="the publisher's",
     cases=image_labels.cases,
-    sources=(Source(image_labels.READER),),
+    sources=(TruthSource(image_labels.READER),),
 )

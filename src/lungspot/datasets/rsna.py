@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.chestxdet import nih_names
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
 from lungspot.formats import (
@@ -119,7 +119,9 @@ DATASET: Final = Dataset(
     terms="research, non-commercial; do not share the files.",
     cases=cases,
     sources=(
-        Source(READER, means={"pneumonia": ("opacity",)}, settles=frozenset({"pneumonia"}), shares=True, ruled=True),
+        TruthSource(
+            READER, means={"pneumonia": ("opacity",)}, settles=frozenset({"pneumonia"}), shares=True, ruled=True
+        ),
     ),
     labels={"Lung Opacity": "opacity"},
     tables=(_boxes, _classes, _checked_names),

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Frame, Reading, enclosing
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, dicom_facts, find_films, require_folder
@@ -131,6 +131,6 @@ DATASET: Final = Dataset(
     link="https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation",
     terms="research, non-commercial; do not share the files.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
     tables=(_masks,),
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, Row, dicom_facts, find_films, require_file
@@ -160,7 +160,7 @@ DATASET: Final = Dataset(
     link="https://www.kaggle.com/c/siim-covid19-detection",
     terms="research, non-commercial (CC BY-NC 4.0).",
     cases=cases,
-    sources=(Source(READER, means={"pneumonia": ("pneumonia", "opacity")}, ruled=True),),
+    sources=(TruthSource(READER, means={"pneumonia": ("pneumonia", "opacity")}, ruled=True),),
     labels={name: label for name, label in CLASSES.items() if label is not None},
     tables=(_checked_images, _studies, _frames, _patients),
 )

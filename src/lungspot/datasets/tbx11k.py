@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import (
@@ -155,7 +155,7 @@ DATASET: Final = Dataset(
     link="https://mmcheng.net/tb/",
     terms="research, non-commercial.",
     cases=cases,
-    sources=(Source(READER, ruled=True),),
+    sources=(TruthSource(READER, ruled=True),),
     labels=NAMES,
     tables=(_all_xml,),
 )

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lungspot.datasets.catalog import SOURCES
-from lungspot.datasets.declaration import Source, Standing
+from lungspot.datasets.declaration import TruthRank, TruthSource
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
 from lungspot.formats import Case
@@ -32,7 +32,7 @@ __all__ = ["TRUTH", "noisy", "truth"]
 
 TRUTH: Final = "truth"  # the reader of the result
 
-_STRANGER: Final = Source("")  # a reader that no dataset declares: a person, by the names of the taxonomy
+_STRANGER: Final = TruthSource("")  # a reader that no dataset declares: a person, by the names of the taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _verdicts(case: Case) -> dict[str, _Verdict]:
     if len(readings) != len(case.readings):
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "two readings of one reader; fuse or choose first")
     standing = {reader: SOURCES.get(reader, _STRANGER).standing for reader in readings}
-    others = [reading for reader, reading in readings.items() if standing[reader] is Standing.PERSON]
+    others = [reading for reader, reading in readings.items() if standing[reader] is TruthRank.PERSON]
     if sum(not SOURCES.get(reading.reader, _STRANGER).shares for reading in others) > 1:
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "several readers; fuse or choose one first")
     found: dict[str, _Verdict] = {}
@@ -86,12 +86,12 @@ def _verdicts(case: Case) -> dict[str, _Verdict]:
         settling = [reading for reading in others if label in SOURCES.get(reading.reader, _STRANGER).settles]
         if settling:
             people = [claim for reading in settling if (claim := _claim(reading, label)) is not None]
-        by_rank: dict[Standing, _Claim] = {}
+        by_rank: dict[TruthRank, _Claim] = {}
         for reader, reading in readings.items():
-            claim = None if standing[reader] is Standing.PERSON else _claim(reading, label)
+            claim = None if standing[reader] is TruthRank.PERSON else _claim(reading, label)
             if claim is not None:
                 by_rank.setdefault(standing[reader], claim)
-        verdict = _decide(people, by_rank.get(Standing.LIST), by_rank.get(Standing.MINED))
+        verdict = _decide(people, by_rank.get(TruthRank.LIST), by_rank.get(TruthRank.MINED))
         if verdict is not None:
             found[label] = verdict
     return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets.anatomy import anatomy_of
-from lungspot.datasets.declaration import Dataset, Source
+from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, find_films, require_folder
 
@@ -79,6 +79,6 @@ DATASET: Final = Dataset(
     link="https://arxiv.org/abs/1807.03434 (the paper; the films come with a cardiothoracic-ratio data set under MIT)",
     terms="MIT; cite the paper.",
     cases=cases,
-    sources=(Source(READER),),
+    sources=(TruthSource(READER),),
     tables=(_ratios,),
 )

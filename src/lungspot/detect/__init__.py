@@ -24,7 +24,7 @@ from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
-from lungspot.detect.session import Session
+from lungspot.detect.session import NetworkSession
 from lungspot.detect.site_mark import SiteMark
 from lungspot.detect.weights import default_weights
 
@@ -44,13 +44,13 @@ __all__ = [
     "ModelCard",
     "ModelFile",
     "Names",
+    "NetworkSession",
     "Place",
     "PlaceRule",
     "Platt",
     "Positions",
     "Raw",
     "SecondLook",
-    "Session",
     "SiteMark",
     "Standing",
     "Thresholds",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lungspot.detect.card import ModelCard
 from lungspot.detect.modelfile import examine
-from lungspot.detect.session import Session
+from lungspot.detect.session import NetworkSession
 from lungspot.detect.weights import default_weights
 from lungspot.errors import ModelError
 
@@ -45,7 +45,7 @@ class Raw:
 class Detector:
     """A network and its card. ``sha256`` is the model file's, ``runtime`` onnxruntime's version."""
 
-    def __init__(self, session: Session, card: ModelCard, sha256: str, where: str) -> None:
+    def __init__(self, session: NetworkSession, card: ModelCard, sha256: str, where: str) -> None:
         self._session = session
         self._where = where
         self.card = card
@@ -114,4 +114,4 @@ def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: st
     except OSError as error:
         raise ModelError("MODEL_MISSING", path, error.strerror or "cannot be read") from error
     file = examine(data, str(path), sha256=sha256)
-    return Detector(Session(file, str(path), threads), file.card, file.sha256, str(path))
+    return Detector(NetworkSession(file, str(path), threads), file.card, file.sha256, str(path))

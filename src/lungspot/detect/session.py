@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from lungspot.detect.modelfile import INPUT, ModelFile
 from lungspot.errors import ModelError
 
-__all__ = ["Session"]
+__all__ = ["NetworkSession"]
 
 
-class Session:
+class NetworkSession:
     """One network, ready to run; safe to call from several Python threads."""
 
     def __init__(self, file: ModelFile, where: str, threads: int) -> None:

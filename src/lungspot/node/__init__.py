@@ -7,13 +7,14 @@ from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
 from lungspot.node.pull import QidoQuery
 from lungspot.node.service import NodeSettings, serve
 from lungspot.node.spool import Job, Spool
-from lungspot.node.status import Rejection, Status
+from lungspot.node.status import DimseStatus, Rejection
 from lungspot.node.worker import ResultOptions
 
 __all__ = [
     "AuditEvent",
     "AuditLog",
     "Certificates",
+    "DimseStatus",
     "Job",
     "NetworkLimits",
     "NodeSettings",
@@ -24,7 +25,6 @@ __all__ = [
     "ResultOptions",
     "Rule",
     "Spool",
-    "Status",
     "parse_peer",
     "parse_rule",
     "serve",

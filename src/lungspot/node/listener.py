@@ -28,7 +28,7 @@ from lungspot.images import SYNTAXES, is_uid, read_header
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
 from lungspot.node.guard import GuardedDimse
-from lungspot.node.status import Status, status_of
+from lungspot.node.status import DimseStatus, status_of
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE
@@ -89,7 +89,7 @@ class Listener:
 
     def echo(self, _: evt.Event) -> int:
         """Answer C-ECHO."""
-        return Status.SUCCESS
+        return DimseStatus.SUCCESS
 
     def store(self, event: evt.Event) -> Dataset:
         """Take a film into the spool, or say by status and comment why not."""
@@ -105,15 +105,15 @@ class Listener:
             answer.ErrorComment = comment[:_COMMENT]
         return answer
 
-    def _take(self, event: evt.Event) -> tuple[Status, str]:
+    def _take(self, event: evt.Event) -> tuple[DimseStatus, str]:
         request, who = cast("C_STORE", event.request), _who(event)
         instance, sop_class = str(request.AffectedSOPInstanceUID or ""), str(request.AffectedSOPClassUID or "")
         if sop_class != event.context.abstract_syntax:
-            return self._refuse(who, Status.SOP_CLASS_NOT_SUPPORTED, "not the class of this presentation context")
+            return self._refuse(who, DimseStatus.SOP_CLASS_NOT_SUPPORTED, "not the class of this presentation context")
         if not is_uid(instance):
-            return self._refuse(who, Status.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
+            return self._refuse(who, DimseStatus.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
         if self.context.stopping.is_set():
-            return self._refuse(who, Status.OUT_OF_RESOURCES, "the node is being stopped")
+            return self._refuse(who, DimseStatus.OUT_OF_RESOURCES, "the node is being stopped")
         data = event.encoded_dataset()  # a whole file: zero preamble, file meta, data set
         try:
             facts = film_facts(data, sop_class, instance)
@@ -125,10 +125,14 @@ class Listener:
             what = {"sop_class": sop_class, "sop_instance": instance, "study": study, "new": new}
             self.context.audit.record(AuditEvent.RECEIVED, who=who, what=what)
         except (OSError, sqlite3.Error) as error:
-            return self._refuse(who, Status.OUT_OF_RESOURCES, getattr(error, "strerror", None) or "journal", instance)
-        return Status.SUCCESS, ""
+            return self._refuse(
+                who, DimseStatus.OUT_OF_RESOURCES, getattr(error, "strerror", None) or "journal", instance
+            )
+        return DimseStatus.SUCCESS, ""
 
-    def _refuse(self, who: dict[str, str], status: Status, why: str, instance: str = "") -> tuple[Status, str]:
+    def _refuse(
+        self, who: dict[str, str], status: DimseStatus, why: str, instance: str = ""
+    ) -> tuple[DimseStatus, str]:
         _LOG.warning("refused a film from %s: %s (%04XH): %s", who["ae"], status.name, status, why)
         what = {"status": f"{status:04X}", "reason": why} | ({"sop_instance": instance} if instance else {})
         self.context.note(AuditEvent.RECEIVED, Outcome.SERIOUS_FAILURE, who, what)

@@ -15,7 +15,7 @@ __all__ = ["ANY", "Peer", "Rule", "admits", "knows", "parse_peer", "parse_rule",
 
 ANY: Final = "*"
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 _AE_TITLE: Final = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")  # PS3.5: printable, no backslash
 _PEER: Final = re.compile(r"(?P<ae>[^@]+)@(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+):(?P<port>\d{1,5})")
 
@@ -37,7 +37,7 @@ class Rule:
     """One line of the allow-list: an AE title, or ``*`` for any, and the networks that it may call from."""
 
     ae: str
-    networks: tuple[Network, ...]
+    networks: tuple[Subnet, ...]
 
     def covers(self, address: str) -> bool:
         """Tell whether an IP address is in one of the networks; an IPv4 address inside an IPv6 one is IPv4."""

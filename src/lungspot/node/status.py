@@ -7,10 +7,10 @@ from typing import Final
 
 from lungspot.errors import FilmError
 
-__all__ = ["Rejection", "Status", "status_of"]
+__all__ = ["DimseStatus", "Rejection", "status_of"]
 
 
-class Status(IntEnum):
+class DimseStatus(IntEnum):
     """What a C-STORE or C-ECHO is answered with."""
 
     SUCCESS = 0x0000
@@ -37,6 +37,8 @@ class Rejection(Enum):
 _OTHER_OBJECT: Final = frozenset({"NOT_A_RADIOGRAPH", "NO_PIXELS", "NO_STUDY"})
 
 
-def status_of(error: FilmError) -> Status:
+def status_of(error: FilmError) -> DimseStatus:
     """Return the status for a data set that the film's gate refuses."""
-    return Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS if error.code in _OTHER_OBJECT else Status.CANNOT_UNDERSTAND
+    return (
+        DimseStatus.DATA_SET_DOES_NOT_MATCH_SOP_CLASS if error.code in _OTHER_OBJECT else DimseStatus.CANNOT_UNDERSTAND
+    )

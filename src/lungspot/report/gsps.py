@@ -18,7 +18,7 @@ from lungspot import BANNER
 from lungspot.findings import Frame
 from lungspot.images import number_of, table_of, text_of, values_of
 from lungspot.report.analysis import Analysis
-from lungspot.report.marks import Mark, marks_of
+from lungspot.report.marks import PlaceMark, marks_of
 from lungspot.report.source import ReportContext, finish
 
 __all__ = ["make_gsps"]
@@ -66,7 +66,7 @@ def make_gsps(context: ReportContext) -> Dataset | None:
     return finish(made, context, "gsps")
 
 
-def _outline(context: ReportContext, mark: Mark) -> pr.GraphicObject | None:
+def _outline(context: ReportContext, mark: PlaceMark) -> pr.GraphicObject | None:
     box = mark.box.clip(Frame(context.source.Columns, context.source.Rows))
     if box is None:
         return None
@@ -80,7 +80,7 @@ def _outline(context: ReportContext, mark: Mark) -> pr.GraphicObject | None:
     )
 
 
-def _label(result: Analysis, mark: Mark) -> pr.TextObject:
+def _label(result: Analysis, mark: PlaceMark) -> pr.TextObject:
     """Return a place's label in a strip above its frame, or within it where the film ends."""
     frame = result.radiograph.frame
     line = max(_LINE * frame.height, 4.0)

@@ -12,14 +12,14 @@ from lungspot.report.statement import Name, Said, Statement, label_of
 from lungspot.report.style import color_of
 from lungspot.report.words import NOT_TOLD_APART, name_of
 
-__all__ = ["MOST_BELOW", "Mark", "edge_letters", "marks_of"]
+__all__ = ["MOST_BELOW", "PlaceMark", "edge_letters", "marks_of"]
 
 _LONGEST: Final = 48  # letters of a line
 MOST_BELOW: Final = 40  # places below their thresholds that are drawn, best first
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PlaceMark:
     """One place as it is drawn: its number, its frame in pixels of the film, the colour, the lines of its label.
 
     ``lines``: a line a group of names; of look-alikes the group's name first. ``solid``: it reaches its threshold.
@@ -32,7 +32,7 @@ class Mark:
     solid: bool
 
 
-def marks_of(told: Statement) -> tuple[Mark, ...]:
+def marks_of(told: Statement) -> tuple[PlaceMark, ...]:
     """Return the marks of a film, in the order of what is said."""
     below = [each for each in told.below if each.box is not None][:MOST_BELOW]
     return tuple(mark for said in (*told.said, *below) if (mark := _mark(said)) is not None)
@@ -46,11 +46,11 @@ def edge_letters(result: Analysis) -> dict[str, str]:
     return {} if result.left_side is None else result.radiograph.orientation.letters
 
 
-def _mark(said: Said) -> Mark | None:
+def _mark(said: Said) -> PlaceMark | None:
     if said.box is None or said.place is None:
         return None
     lines = tuple(line for group in said.groups for line in _lines(group))
-    return Mark(said.place, said.box, color_of(said.names[0].label), lines, said.positive)
+    return PlaceMark(said.place, said.box, color_of(said.names[0].label), lines, said.positive)
 
 
 def _lines(group: tuple[Name, ...]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from lungspot import BANNER, __version__
 from lungspot.findings import Box, Frame
 from lungspot.images import WARNINGS, draw_sides
 from lungspot.report.analysis import Analysis
-from lungspot.report.marks import Mark, edge_letters, marks_of
+from lungspot.report.marks import PlaceMark, edge_letters, marks_of
 from lungspot.report.statement import Statement, statement
 from lungspot.report.style import film_picture, glow
 from lungspot.report.words import name_of
@@ -80,7 +80,7 @@ def _heated(result: Analysis, told: Statement) -> str | None:
 
 
 def _draw_marks(
-    draw: ImageDraw.ImageDraw, film: Frame, marks: tuple[Mark, ...], frame: Frame, taken: list[Rectangle]
+    draw: ImageDraw.ImageDraw, film: Frame, marks: tuple[PlaceMark, ...], frame: Frame, taken: list[Rectangle]
 ) -> None:
     unit = max(frame.width, frame.height) / 1024
     font = ImageFont.load_default(round(19 * unit))

@@ -25,7 +25,7 @@ from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
-from lungspot.report.sr_measurements import measurement_groups, reader_of
+from lungspot.report.sr_measurements import Group, measurement_groups, reader_of
 from lungspot.report.statement import Said
 from lungspot.report.words import NOT_ASSESSED, name_of
 
@@ -41,8 +41,6 @@ _OUTCOMES: Final = {
     "refused": Code("refused", OWN, "Refused: not a film that the model can judge"),
     "failed": Code("failed", OWN, "Failed: the film could not be read"),
 }
-
-Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
 
 def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dataset:

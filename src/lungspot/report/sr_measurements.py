@@ -20,7 +20,7 @@ from lungspot.report.coded import OWN, TERMS
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.source import ReportContext
 
-__all__ = ["measurement_groups", "reader_of"]
+__all__ = ["Group", "measurement_groups", "reader_of"]
 
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 

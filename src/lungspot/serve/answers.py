@@ -18,18 +18,21 @@ __all__ = [
     "Accepted",
     "Health",
     "ModelAnswer",
+    "OperatingPoint",
+    "QueueState",
     "ReadingAnswer",
     "Row",
+    "Status",
     "UploadAnswer",
     "WorklistAnswer",
 ]
 
-Point = Literal["sensitive", "balanced", "specific"]
-State = Literal["queued", "reading", "done"]
+OperatingPoint = Literal["sensitive", "balanced", "specific"]
+QueueState = Literal["queued", "reading", "done"]
 Status = Literal["assessed", "not_assessed"]
 Standing = Literal["reported", "experimental"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-ByPoint = dict[Point, Probability]
+ByPoint = dict[OperatingPoint, Probability]
 
 
 def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a JSON Schema's parts
@@ -66,7 +69,7 @@ class Accepted(Answer):
 
     id: str
     name: str
-    state: State
+    state: QueueState
     duplicate: bool
 
 
@@ -98,7 +101,7 @@ class Row(Answer):
     id: str
     number: int
     name: str
-    state: State
+    state: QueueState
     status: Status | None
     reasons: list[str]
     created: str
@@ -224,7 +227,7 @@ class ReadingAnswer(Row, Marked):
     result: Result | None
     floor: Probability
     candidates: list[Candidate]
-    statements: dict[Point, Statements]
+    statements: dict[OperatingPoint, Statements]
     edges: dict[Literal["left", "right", "top", "bottom"], Literal["L", "R"]]
     correction: Correction | None = None
     heatmaps: list[str]
@@ -256,7 +259,7 @@ class LabelAnswer(Answer):
     name: str
     color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
     codes: dict[str, str]
-    thresholds: dict[Point, PointThresholds]
+    thresholds: dict[OperatingPoint, PointThresholds]
     reliability: dict[str, Any]
     standing: Standing
     evidence: dict[str, Any]
@@ -309,8 +312,8 @@ class ModelAnswer(Marked):
     site: SiteAnswer | None
     software: Software
     labels: list[LabelAnswer]
-    operating_points: list[Point]
-    default_point: Point
+    operating_points: list[OperatingPoint]
+    default_point: OperatingPoint
     floor: Probability
     training_data: list[str]
     licence: str

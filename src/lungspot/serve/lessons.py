@@ -27,8 +27,8 @@ from lungspot.serve.store import Store, now
 
 __all__ = [
     "LessonAnswer",
+    "LessonSession",
     "Score",
-    "Session",
     "answer_of",
     "answers_csv",
     "give_answer",
@@ -83,7 +83,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class LessonSession:
     """A learner's answers together: the sums of :class:`Score`, and per place and film.
 
     ``sensitivity``: of places, None where there was none. ``extra_per_film``: false marks. ``model_sensitivity``: of
@@ -195,20 +195,20 @@ def learners_of(store: Store) -> list[str]:
     return list(dict.fromkeys(row["learner"] for row in _answered(store)))
 
 
-def session_of(store: Store, learner: str, offered: Offers) -> Session | None:
+def session_of(store: Store, learner: str, offered: Offers) -> LessonSession | None:
     """Return a learner's session; None where nothing was answered."""
     rows = [row for row in _answered(store) if row["learner"] == learner]
     return _session(learner, rows, offered) if rows else None
 
 
-def _session(learner: str, rows: Sequence[sqlite3.Row], offered: Offers) -> Session:
+def _session(learner: str, rows: Sequence[sqlite3.Row], offered: Offers) -> LessonSession:
     bodies = [json.loads(row["body"]) for row in rows]
     total = _sum(Score(**body["score"]) for body in bodies)
     times = [body["seconds"] for body in bodies if body["seconds"] is not None]
     rate = total.extra / len(rows)
     films = [(offered(row["reading"]), _truth(row)) for row in rows]
     model = _model_at(films, rate)
-    return Session(
+    return LessonSession(
         learner=learner,
         films=len(rows),
         places=total.places,
@@ -271,7 +271,7 @@ def sessions_csv(store: Store, offered: Offers) -> str:
     for row in _answered(store):
         by_learner.setdefault(row["learner"], []).append(row)
     sessions = [asdict(_session(learner, rows, offered)) for learner, rows in by_learner.items()]
-    return _csv([field.name for field in fields(Session)], sessions)
+    return _csv([field.name for field in fields(LessonSession)], sessions)
 
 
 def answers_csv(store: Store) -> str:

@@ -24,12 +24,13 @@ from lungspot.report import (
     report_to_json,
     review_from_json,
 )
+from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.priors import priors_of
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import at_point, candidates, pixels_of
 from lungspot.serve.reviews import Draft, measured, reviews_of, settled
-from lungspot.serve.routes import Identifier, Point
+from lungspot.serve.routes import Identifier
 
 __all__ = ["router"]
 
@@ -81,7 +82,7 @@ class Wording:
     """How a report is asked for: its language, the operating point, and whether experimental labels are said."""
 
     language: Annotated[Language, Query()] = "en"
-    point: Annotated[Point, Query()] = "balanced"
+    point: Annotated[OperatingPoint, Query()] = "balanced"
     experimental: Annotated[bool, Query()] = False
 
 

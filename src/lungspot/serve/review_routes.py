@@ -17,7 +17,7 @@ from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates, pixels_of
 from lungspot.serve.review_answers import ReviewAnswer, ReviewsAnswer
-from lungspot.serve.reviews import FilmNames, Offered, Review, Truth, add_review, reviews_of, set_truth
+from lungspot.serve.reviews import FilmNames, FilmShown, Review, Truth, add_review, reviews_of, set_truth
 from lungspot.serve.routes import Identifier
 from lungspot.serve.worklist import row_of
 
@@ -47,7 +47,7 @@ def review(app: StateDep, identifier: Identifier, review: Review) -> dict[str, A
     film = result.radiograph if isinstance(result, Analysis) else None
     with unless_deleted(identifier):
         pixels = None if film is None else pixels_of(app.store.pixels(identifier), row["width"], row["height"])
-    offered = Offered(candidates(result), model, labels, assessed, film, pixels)
+    offered = FilmShown(candidates(result), model, labels, assessed, film, pixels)
     return add_review(app.store, row, review, offered)
 
 

@@ -25,7 +25,7 @@ from lungspot.serve.store import Store, now
 __all__ = [
     "Draft",
     "FilmNames",
-    "Offered",
+    "FilmShown",
     "Review",
     "Truth",
     "Verdict",
@@ -103,7 +103,7 @@ class Truth(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class FilmShown:
     """What a reader was shown: boxes as in ``candidates``, whose they are, and what the model looks for.
 
     ``assessed``: whether the film was read and judged at all. ``film``: its facts, None where it could not be read;
@@ -123,7 +123,7 @@ class Offered:
         return "" if self.model is None else f"{self.model['name']} {self.model['version']}"
 
 
-def add_review(store: Store, row: sqlite3.Row, review: Review, offered: Offered) -> dict[str, Any]:
+def add_review(store: Store, row: sqlite3.Row, review: Review, offered: FilmShown) -> dict[str, Any]:
     """Keep a review of a film that is done, and return it as JSON values.
 
     Raises InputError ``BAD_VALUE``, ``BAD_BOX`` or ``UNKNOWN_LABEL`` where it cannot be meant, and RequestError
@@ -259,7 +259,7 @@ def _reading(
     verdicts: Sequence[Mapping[str, Any]],
     absent: Sequence[str],
     frame: Frame | None,
-    offered: Offered,
+    offered: FilmShown,
 ) -> Reading:
     """Return what the reader said, with careful states: nothing is called absent or exhaustive that was not said so."""
     findings, rejected = [], []

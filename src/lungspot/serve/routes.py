@@ -15,7 +15,7 @@ from PIL import Image
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, edge_letters, overlay
-from lungspot.serve.answers import ReadingAnswer, UploadAnswer
+from lungspot.serve.answers import OperatingPoint, ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
@@ -26,11 +26,9 @@ from lungspot.serve.record import at_point, candidates, floor_of, pixels_of, sta
 from lungspot.serve.reviews import reviews_of, truth_of
 from lungspot.serve.worklist import row_of, row_to_json
 
-__all__ = ["Identifier", "Point", "router"]
+__all__ = ["Identifier", "router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
-
-Point = Literal["sensitive", "balanced", "specific"]
 
 
 Identifier = str
@@ -92,7 +90,7 @@ async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of
 async def reading(
     app: StateDep,
     identifier: Identifier,
-    point: Point = "balanced",
+    point: OperatingPoint = "balanced",
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
     learner: Annotated[str | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def raw16(app: StateDep, identifier: Identifier) -> StoredFile:
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
 async def overlay_png(
-    app: StateDep, identifier: Identifier, point: Point = "balanced", *, heatmap: bool = False
+    app: StateDep, identifier: Identifier, point: OperatingPoint = "balanced", *, heatmap: bool = False
 ) -> StreamingResponse:
     """Return the film with its boxes as one picture."""
     return await _png(app, lambda: overlay(at_point(app.film(identifier), point), heatmap=heatmap))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot.serve.answers import WorklistAnswer
+from lungspot.serve.answers import QueueState, Status, WorklistAnswer
 from lungspot.serve.app_state import StateDep
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.search_text import search_words
@@ -18,8 +18,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
 Sort = Literal["urgency", "newest", "oldest", "score", "name", "date", "status"]
-State = Literal["queued", "reading", "done"]
-Status = Literal["assessed", "not_assessed"]
 Id = Annotated[str, Field(max_length=64)]
 
 
@@ -29,7 +27,7 @@ def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
     sort: Sort = "urgency",
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     per_page: Annotated[int, Query(ge=1, le=200)] = 50,
-    state: State | None = None,
+    state: QueueState | None = None,
     status: Status | None = None,
     label: Annotated[str | None, Query(max_length=64)] = None,
     min_score: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
@@ -59,7 +57,7 @@ class Search(BaseModel):
     sort: Sort = "urgency"
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     per_page: Annotated[int, Field(ge=1, le=200)] = 50
-    state: State | None = None
+    state: QueueState | None = None
     status: Status | None = None
     label: Id | None = None
     reviewed: bool | None = None

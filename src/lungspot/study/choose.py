@@ -14,7 +14,7 @@ from lungspot.findings import Box, Finding, Reading, State
 from lungspot.study.films import Corners, StudyFilm
 from lungspot.study.heat_maps import MAPS, cut
 
-__all__ = ["Choice", "choose", "heat_of", "pairs_of"]
+__all__ = ["MapChoice", "choose", "heat_of", "pairs_of"]
 
 FRACTIONS: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _PRECISIONS: Final = ("ap0.1", "ap0.3", "ap0.4", "ap0.5")  # whose mean is the best
@@ -22,7 +22,7 @@ _NEGATIVES: Final = 300  # val films without a label that take part in choosing 
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MapChoice:
     """What was chosen on val for one label: which map, cut at which part of its peak; and the AP that chose it."""
 
     method: str
@@ -32,17 +32,17 @@ class Choice:
     per_method: Mapping[str, float] = field(default_factory=dict)
 
 
-def choose(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = False) -> dict[str, Choice]:
+def choose(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = False) -> dict[str, MapChoice]:
     """Return for each label with boxes on val the map and threshold whose boxes have the best AP there.
 
     The best: the mean of AP at IoU 0.1, 0.3, 0.4 and 0.5. ``control``: choose among thresholds of random maps.
     """
-    chosen: dict[str, Choice] = {}
+    chosen: dict[str, MapChoice] = {}
     for column, label in enumerate(labels):
         some = _for_choosing(val, label)
         if not any(film.true.boxes(label) for film in some):
             continue
-        best: Choice | None = None
+        best: MapChoice | None = None
         rated: dict[str, float] = {}
         for method, stride in [("random", 0)] if control else MAPS:
             heat = np.stack([heat_of(film, method, stride, column) for film in some])
@@ -55,13 +55,13 @@ def choose(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = F
                 value = float(np.mean([each[0] for each in found.values()]))
                 rated[method] = max(rated.get(method, 0.0), value)
                 if best is None or value > best.precision:
-                    best = Choice(method, stride, fraction, value)
+                    best = MapChoice(method, stride, fraction, value)
         if best is not None:
             chosen[label] = replace(best, per_method=rated)
     return chosen
 
 
-def pairs_of(seen: Sequence[StudyFilm], column: int, label: str, choice: Choice | None) -> list[Pair]:
+def pairs_of(seen: Sequence[StudyFilm], column: int, label: str, choice: MapChoice | None) -> list[Pair]:
     """Return one label on every film: the detector's boxes (no ``choice``), or those cut from the chosen map."""
     if choice is None:
         return [_pair(film, label, film.found[column]) for film in seen]

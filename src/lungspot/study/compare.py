@@ -34,7 +34,7 @@ from lungspot.evaluate import (
 )
 from lungspot.findings import Reading, State
 from lungspot.formats import Case
-from lungspot.study.choose import Choice, heat_of, pairs_of
+from lungspot.study.choose import MapChoice, heat_of, pairs_of
 from lungspot.study.films import Corners, StudyFilm, in_fractions
 from lungspot.study.heat_maps import GRID
 
@@ -64,7 +64,7 @@ class Located:
     """
 
     column: int
-    choice: Choice | None
+    choice: MapChoice | None
     pairs: tuple[Pair, ...]
     matched: Matched
 
@@ -75,14 +75,14 @@ Ways = Mapping[str, Mapping[str, Located]]  # way (a key of WAYS) → label
 def locate(
     seen: Sequence[StudyFilm],
     labels: Sequence[str],
-    heat: Mapping[str, Choice],
-    control: Mapping[str, Choice],
+    heat: Mapping[str, MapChoice],
+    control: Mapping[str, MapChoice],
 ) -> dict[str, dict[str, Located]]:
     """Return way → label, in the order of ``labels``, → its boxes on every film; only labels with a map (``heat``).
 
     ``labels``: the detector's, in its order. Everything else of the study counts from this table.
     """
-    chosen: dict[str, Mapping[str, Choice | None]] = {"boxes": dict.fromkeys(heat), "heat": heat, "random": control}
+    chosen: dict[str, Mapping[str, MapChoice | None]] = {"boxes": dict.fromkeys(heat), "heat": heat, "random": control}
     return {
         way: {
             label: _located(seen, column, label, chosen[way][label])
@@ -93,7 +93,7 @@ def locate(
     }
 
 
-def _located(seen: Sequence[StudyFilm], column: int, label: str, choice: Choice | None) -> Located:
+def _located(seen: Sequence[StudyFilm], column: int, label: str, choice: MapChoice | None) -> Located:
     pairs = pairs_of(seen, column, label, choice)
     return Located(column, choice, tuple(pairs), tabulate(pairs, label, ScoreLimits()))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lungspot.detect import cardiothoracic_ratio, confine, organ_box
 from lungspot.findings import Box, Frame, iou_matrix, taxonomy
 from lungspot.train.augment import plain
-from lungspot.train.data import Film, Films
+from lungspot.train.data import Films, FilmTruth
 
 __all__ = [
     "FALSE_ALARMS",
@@ -29,7 +29,7 @@ FALSE_ALARMS: Final = 0.002  # of films that are no mirror images, called one on
 _ORGANS: Final = ("heart", "right_lung", "left_lung")  # in the order of a film's outlines
 _UNIT: Final = Frame(1000, 1000)  # boxes are compared in thousandths of the film
 
-Outputs = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+NetworkCall = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class AnatomyPredictions:
     ``organs``: by the film's number, (3, h, w), of those with outlines or boxes.
     """
 
-    films: tuple[Film, ...]
+    films: tuple[FilmTruth, ...]
     plain: NDArray[np.float64]
     turned: NDArray[np.float64]
     organs: Mapping[int, NDArray[np.float32]]
 
 
-def predict_anatomy(run: Outputs, films: Films, indices: Iterable[int], size: int) -> AnatomyPredictions:
+def predict_anatomy(run: NetworkCall, films: Films, indices: Iterable[int], size: int) -> AnatomyPredictions:
     """Return what a network says of films both ways round; ``run``: (1, 1, size, size) → its outputs by name."""
     chosen = list(indices)
     both: list[tuple[float, float]] = []

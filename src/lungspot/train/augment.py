@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target
 from lungspot.train.model import STRIDES
 
@@ -41,7 +41,7 @@ def plain(pixels: NDArray[np.uint8], size: int) -> Tensor:
 
 
 def target(  # noqa: PLR0913, PLR0917 - a batch, and how it is shown
-    films: Sequence[Film],
+    films: Sequence[FilmTruth],
     boxes: Sequence[NDArray[np.float32]],
     size: int,
     noisy_weight: float,
@@ -84,7 +84,7 @@ def target(  # noqa: PLR0913, PLR0917 - a batch, and how it is shown
     )
 
 
-def _organs(film: Film, matrix: NDArray[np.float64], cells: int) -> Tensor:
+def _organs(film: FilmTruth, matrix: NDArray[np.float64], cells: int) -> Tensor:
     """Return heart, lung at the picture's left and at its right, as the picture shows them, (1, 3, cells, cells)."""
     if film.outlines is None:
         return torch.zeros((1, 3, cells, cells))
@@ -101,7 +101,7 @@ def _mirrors(matrix: NDArray[np.float64]) -> bool:
 
 def augment(  # noqa: PLR0913 - as above
     pixels: NDArray[np.uint8],
-    films: Sequence[Film],
+    films: Sequence[FilmTruth],
     size: int,
     config: TrainConfig,
     rng: np.random.Generator,
@@ -154,7 +154,7 @@ def _matrix(config: TrainConfig, rng: np.random.Generator) -> NDArray[np.float64
     return np.concatenate((turn, shift[:, None]), 1)
 
 
-def _window(film: Film, config: TrainConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+def _window(film: FilmTruth, config: TrainConfig, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return centre and half size (2, 2) of the part of a film to be shown, in the film's coordinates (-1 to 1).
 
     Often a box of the labels for whose sake parts are shown lies in it, else it mostly lies at one side.
@@ -175,7 +175,7 @@ def _cropping(matrix: NDArray[np.float64], window: NDArray[np.float64]) -> NDArr
     return np.concatenate((np.diag(window[1]) @ turn, window[0][:, None]), 1)
 
 
-def _part(film: Film, matrix: NDArray[np.float64]) -> Film:
+def _part(film: FilmTruth, matrix: NDArray[np.float64]) -> FilmTruth:
     """Return what is known of the part of a film that ``matrix`` shows.
 
     What the film does not show, its part does not; a box that lies elsewhere is not in it; what the film shows

@@ -23,7 +23,7 @@ from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 __all__ = [
     "FINE",
     "OUTLINE",
-    "Film",
+    "FilmTruth",
     "Films",
     "crop_sampling",
     "fingerprint",
@@ -41,7 +41,7 @@ _CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class FilmTruth:
     """What is known about one film.
 
     ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
@@ -75,7 +75,7 @@ class Film:
 class Films:
     """Films and their prepared pixels: ``pixels`` uint8 (N, S, S), read-only, 0 to 255 for 0 to 1."""
 
-    films: tuple[Film, ...]
+    films: tuple[FilmTruth, ...]
     pixels: NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Films:
         return np.array([i for i, film in enumerate(self.films) if film.split is split], dtype=np.int64)
 
 
-def known(case: Case, labels: Sequence[str]) -> Film:
+def known(case: Case, labels: Sequence[str]) -> FilmTruth:
     """Return what training uses of a case: :func:`lungspot.datasets.truth.truth` and ``noisy`` as arrays."""
     reading, doubtful = truth(case), noisy(case)
     boxes, owners = [], []
@@ -95,7 +95,7 @@ def known(case: Case, labels: Sequence[str]) -> Film:
             size = (case.frame.width, case.frame.height) * 2
             boxes.append([value / length for value, length in zip(finding.box.corners, size, strict=True)])
             owners.append(labels.index(finding.label))
-    return Film(
+    return FilmTruth(
         id=f"{case.dataset}/{case.id}",
         source=case.dataset,
         patient=case.patient,
@@ -173,7 +173,7 @@ def pack(
 def without_boxes(films: Films) -> Films:
     """Return the films as their labels alone tell them: what was boxed is present, and no box is known."""
 
-    def stripped(film: Film) -> Film:
+    def stripped(film: FilmTruth) -> FilmTruth:
         states = np.where(film.states == BOXED, PRESENT, film.states)
         return replace(film, boxes=film.boxes[:0], labels=film.labels[:0], states=states)
 
@@ -192,7 +192,7 @@ def fingerprint(films: Films) -> str:
     return digest.hexdigest()
 
 
-def sampling(films: Sequence[Film], labels: int, *, rare: float, label_only: float) -> NDArray[np.float64]:
+def sampling(films: Sequence[FilmTruth], labels: int, *, rare: float, label_only: float) -> NDArray[np.float64]:
     """Return each film's probability to be drawn.
 
     A label that a share f of the films shows is drawn sqrt(``rare`` / f) times as often where f is below ``rare``
@@ -212,7 +212,7 @@ def sampling(films: Sequence[Film], labels: int, *, rare: float, label_only: flo
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
-def crop_sampling(films: Sequence[Film], labels: Sequence[int]) -> NDArray[np.float64]:
+def crop_sampling(films: Sequence[FilmTruth], labels: Sequence[int]) -> NDArray[np.float64]:
     """Return each film's probability to be shown in part: none below :data:`FINE`, fourfold with a box of ``labels``.
 
     Raises ``BAD_VALUE`` where no film is fine enough.

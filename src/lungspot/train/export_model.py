@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.datasets import terms_of
-from lungspot.detect import AnatomyCard, GateCard, ModelCard, SecondLook, Session, examine
+from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine
 from lungspot.errors import DatasetError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
@@ -29,7 +29,7 @@ from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_o
 from lungspot.train.places import place_rule
 from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
-from lungspot.train.validate import NMS_IOU, VOTE_IOU, Answer, Predictions, collect, second_look
+from lungspot.train.validate import NMS_IOU, VOTE_IOU, NetworkAnswer, Predictions, collect, second_look
 
 __all__ = ["COMPARED", "ExportedModel", "answers_of", "export_model", "open_checkpoint"]
 
@@ -144,7 +144,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
 
 
 def _looked(
-    answer: Callable[[Tensor], Answer], films: Films, val: NDArray[np.int64], size: int, config: TrainConfig
+    answer: Callable[[Tensor], NetworkAnswer], films: Films, val: NDArray[np.int64], size: int, config: TrainConfig
 ) -> tuple[Predictions, SecondLook | None]:
     """Return what is said of val, and the second look for the labels of which it finds more on its fine films."""
     labels = config.labels
@@ -170,12 +170,12 @@ def _of(seen: Predictions, chosen: Sequence[bool]) -> Predictions:
     return Predictions(films, found, seen.image[rows], seen.features[rows])
 
 
-def _session(data: bytes) -> Session:
+def _session(data: bytes) -> NetworkSession:
     """Return the model file made ready: the numbers in a card are those of the file that holds it."""
-    return Session(examine(data, "export"), "export", torch.get_num_threads())
+    return NetworkSession(examine(data, "export"), "export", torch.get_num_threads())
 
 
-def _anatomy(session: Session, films: Films, labels: Sequence[str], size: int) -> AnatomyCard:
+def _anatomy(session: NetworkSession, films: Films, labels: Sequence[str], size: int) -> AnatomyCard:
     """Return what is chosen on val, and how films of test were outlined and known from their mirror images."""
     val = predict_anatomy(session.run, films, films.of(Split.VAL), size)
     sure, inside = mirror_threshold(val), boxes_in_lungs(val, labels)
@@ -183,10 +183,10 @@ def _anatomy(session: Session, films: Films, labels: Sequence[str], size: int) -
     return AnatomyCard(sure, {**found, "boxes_in_lungs_on_val": round(inside, 4)}, inside >= TRUSTED)
 
 
-def answers_of(session: Session) -> Callable[[Tensor], Answer]:
+def answers_of(session: NetworkSession) -> Callable[[Tensor], NetworkAnswer]:
     """Return what a model file says of pictures, as :func:`lungspot.train.validate.collect` asks."""
 
-    def answer(pictures: Tensor) -> Answer:
+    def answer(pictures: Tensor) -> NetworkAnswer:
         said = [session.run(picture[None]) for picture in pictures.numpy()]
         boxes, scores, image, features = (
             np.concatenate([one[name] for one in said]) for name in ("boxes", "scores", "image_scores", "features")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lungspot.detect import GateCard
 from lungspot.errors import DatasetError, InputError
-from lungspot.train.gate_films import SIZE, WHAT, Batch, GateFilms, draw, equalise
+from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, draw, equalise
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 
 __all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
@@ -160,7 +160,7 @@ def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
     return net.eval(), card.gate
 
 
-def _loss(net: GateNet, batch: Batch) -> Tensor:
+def _loss(net: GateNet, batch: GateBatch) -> Tensor:
     what, turn, polarity = torch.split(net.logits(batch.images), _SIZES, dim=1)
     loss = nnf.cross_entropy(what, batch.what)
     if bool(batch.known.any()):

@@ -22,7 +22,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
 from lungspot.train.gate_ood import collimate, invent
 
-__all__ = ["PACKED", "SIZE", "WHAT", "Batch", "GateFilms", "draw", "equalise", "pack_gate"]
+__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "equalise", "pack_gate"]
 
 PACKED: Final = 128  # pixels each way of a packed film
 SIZE: Final = 96  # pixels each way that the gate sees
@@ -65,7 +65,7 @@ class GateFilms:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class GateBatch:
     """``images`` (B, 1, 96, 96); indices of ``what``, quarter ``turn`` clockwise, ``inverted``; ``known``: (B,) bool.
 
     Turn and polarity count only where ``known``: nobody asks them of a hand, nor of a film stored sideways.
@@ -112,7 +112,7 @@ def equalise(images: Tensor) -> Tensor:
     return ((images - levels[0]) / (levels[1] - levels[0]).clamp_min(1e-4)).clamp(0, 1)
 
 
-def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
+def draw(films: GateFilms, size: int, random: np.random.Generator) -> GateBatch:
     """Return one training batch: half frontal films, a seventh parts of films, the rest others, real and invented."""
     upright = films.of("train")
     partial, invented = round(size * _PARTIAL_SHARE), round(size * _INVENTED_SHARE)
@@ -140,7 +140,7 @@ def draw(films: GateFilms, size: int, random: np.random.Generator) -> Batch:
     images = torch.where(torch.from_numpy(inverted)[:, None, None, None], 1 - images, images)
     images = torch.stack([torch.rot90(image, -int(count), (1, 2)) for image, count in zip(images, turn, strict=True)])
     targets = [torch.from_numpy(values).long() for values in (codes, turn, inverted)]
-    return Batch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
+    return GateBatch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
 
 
 def _others(films: GateFilms, count: int, random: np.random.Generator) -> list[tuple[str, int]]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lungspot.detect import INPUT, METADATA_KEY, ModelCard, Session, examine, seal_model
+from lungspot.detect import INPUT, METADATA_KEY, ModelCard, NetworkSession, examine, seal_model
 from lungspot.errors import ModelError
 
 __all__ = ["OUTPUTS", "Served", "build", "compare_outputs", "serving"]
@@ -106,7 +106,7 @@ def build(served: Served, card: ModelCard) -> bytes:
 
 def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> LargestDifferences:
     """Run both on films (N, 1, S, S), 0 to 1; raises ``MODEL_NUMERIC`` where they differ by more than 1e-4."""
-    session = Session(examine(data, "export"), "export", 1)
+    session = NetworkSession(examine(data, "export"), "export", 1)
     largest: dict[str, float] = {}
     for film in films:
         image = np.ascontiguousarray(film[None])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lungspot.detect import ModelCard, PlaceRule
 from lungspot.findings import iou_matrix, taxonomy
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 from lungspot.train.standing import shown
 from lungspot.train.validate import Predictions
 
@@ -73,7 +73,7 @@ def _pairs(val: Predictions, card: ModelCard) -> tuple[Array, Array, NDArray[np.
     return found[:, 0], found[:, 1], found[:, 2] > 0, found[:, 3] > 0
 
 
-def _things(film: Film, lungs: list[int]) -> tuple[Array, NDArray[np.int64]]:
+def _things(film: FilmTruth, lungs: list[int]) -> tuple[Array, NDArray[np.int64]]:
     """Return a film's true boxes of lung labels, (M, 4), and the number of the thing that each is on, (M,)."""
     true = film.boxes[np.isin(film.labels, lungs)].astype(np.float64)
     numbers = np.arange(len(true))

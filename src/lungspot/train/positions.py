@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lungspot.detect import Positions, confine
 from lungspot.findings import Box, Frame, taxonomy
-from lungspot.train.data import Film
+from lungspot.train.data import FilmTruth
 
 __all__ = ["least_inside", "positions"]
 
@@ -25,7 +25,7 @@ _LEAST: Final = 200  # boxes in all: with fewer nothing is known about lungs
 Array = NDArray[np.float64]
 
 
-def positions(films: Iterable[Film], labels: Sequence[str]) -> dict[str, Positions]:
+def positions(films: Iterable[FilmTruth], labels: Sequence[str]) -> dict[str, Positions]:
     """Return for each label in the lungs the cells in which its boxes may lie; empty where too few boxes are known.
 
     The cells are the fewest that hold 97 % of the area of the label's own boxes, and those that hold 95 % of all lung
@@ -47,7 +47,7 @@ def positions(films: Iterable[Film], labels: Sequence[str]) -> dict[str, Positio
 
 
 def least_inside(
-    films: Iterable[Film], labels: Sequence[str], cells: Mapping[str, Positions]
+    films: Iterable[FilmTruth], labels: Sequence[str], cells: Mapping[str, Positions]
 ) -> tuple[float, dict[str, float]]:
     """Return how much of a box must lie in its label's ``cells``, and by share how many of people's boxes that keeps.
 

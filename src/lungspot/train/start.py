@@ -26,7 +26,7 @@ from lungspot.train.export_model import open_checkpoint
 from lungspot.train.loop import Checkpoint, train
 from lungspot.train.model import Mirrored
 from lungspot.train.site_films import is_site, site_cases
-from lungspot.train.teacher import Answers, Committee, ask, teach
+from lungspot.train.teacher import Committee, PseudoLabels, ask, teach
 
 __all__ = ["gather", "run"]
 
@@ -107,7 +107,7 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
                 np.savez(file, **asdict(answers))
             Path(file.name).replace(path)
     with np.load(path, allow_pickle=False) as stored:
-        return teach(films, Answers(**{name: stored[name] for name in stored.files}))
+        return teach(films, PseudoLabels(**{name: stored[name] for name in stored.files}))
 
 
 def git_state() -> str:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from lungspot import __version__
-from lungspot.detect import ModelCard, Session, examine
+from lungspot.detect import ModelCard, NetworkSession, examine
 from lungspot.errors import DatasetError, InputError
 from lungspot.evaluate import by_patient, compare, permutation_weights
 from lungspot.formats import Split
@@ -122,12 +122,12 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     return Taught(data, card, report, tuple(fallen))
 
 
-def _session(data: bytes) -> Session:
+def _session(data: bytes) -> NetworkSession:
     """Return a model file's bytes made ready."""
-    return Session(examine(data, "taught"), "taught", torch.get_num_threads())
+    return NetworkSession(examine(data, "taught"), "taught", torch.get_num_threads())
 
 
-def _said(session: Session, films: Films, card: ModelCard) -> Predictions:
+def _said(session: NetworkSession, films: Films, card: ModelCard) -> Predictions:
     answer, size, look = answers_of(session), card.input_size, card.second_look
     again = None if look is None else second_look(answer, films, size, look, card.labels)
     return collect(answer, films, films.of(Split.TEST), size, again)

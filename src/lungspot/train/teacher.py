@@ -28,7 +28,7 @@ from lungspot.train.loss import PRESENT
 from lungspot.train.model import Output
 from lungspot.train.validate import Found, predict
 
-__all__ = ["LEAST", "SOURCED", "Answers", "Committee", "ask", "teach"]
+__all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "teach"]
 
 LEAST: Final = 0.15  # of a box's score times the film's probability
 # Here the source is the label (no negatives of TBX11K, no NIH film of 2020): a teacher would teach the source.
@@ -52,7 +52,7 @@ class Committee(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class PseudoLabels:
     """What a teacher adds to N films. ``soft``: float32 (N, C), NaN where it was not asked.
 
     K boxes, float32 (K, 4), as fractions of the film that ``film`` (K,) numbers, of ``label`` (K,).
@@ -64,7 +64,7 @@ class Answers:
     label: NDArray[np.int64]
 
 
-def ask(teacher: nn.Module, films: Films, labels: Sequence[str], size: int) -> Answers:
+def ask(teacher: nn.Module, films: Films, labels: Sequence[str], size: int) -> PseudoLabels:
     """Return what the teacher, looking at ``size`` pixels, says of the films of train."""
     train = films.of(Split.TRAIN)
     said = predict(teacher, films, train, size)
@@ -80,10 +80,10 @@ def ask(teacher: nn.Module, films: Films, labels: Sequence[str], size: int) -> A
                 found += [(box, index, label) for box in boxes]
     corners, owners, names = zip(*found, strict=True) if found else ((), (), ())
     boxes = np.array(corners, dtype=np.float32).reshape(-1, 4)
-    return Answers(soft, boxes, np.array(owners, dtype=np.int64), np.array(names, dtype=np.int64))
+    return PseudoLabels(soft, boxes, np.array(owners, dtype=np.int64), np.array(names, dtype=np.int64))
 
 
-def teach(films: Films, answers: Answers) -> Films:
+def teach(films: Films, answers: PseudoLabels) -> Films:
     """Return the films with what the teacher added to each."""
     known = []
     for number, film in enumerate(films.films):

@@ -14,7 +14,7 @@ from lungspot.detect import SecondLook, nms_with_voting, parts, placed
 from lungspot.evaluate import auroc, average_precision, judge
 from lungspot.findings import State
 from lungspot.train.augment import plain
-from lungspot.train.data import Film, Films
+from lungspot.train.data import Films, FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
@@ -22,8 +22,8 @@ __all__ = [
     "NMS_IOU",
     "STATES",
     "VOTE_IOU",
-    "Answer",
     "Found",
+    "NetworkAnswer",
     "Predictions",
     "answering",
     "area_under",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+NetworkAnswer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
 KEPT = 50
@@ -55,7 +55,7 @@ class Found:
 class Predictions:
     """What a network said about films: ``found[i][c]``, ``image`` (N, C) probabilities, ``features`` (N, D)."""
 
-    films: tuple[Film, ...]
+    films: tuple[FilmTruth, ...]
     found: tuple[tuple[Found, ...], ...]
     image: Array
     features: NDArray[np.float32]
@@ -66,11 +66,11 @@ def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int)
     return collect(answering(network), films, indices, size)
 
 
-def answering(network: nn.Module) -> Callable[[Tensor], Answer]:
+def answering(network: nn.Module) -> Callable[[Tensor], NetworkAnswer]:
     """Return what :func:`collect` asks, of a network that gives :class:`~lungspot.train.model.Output`."""
     network.eval()
 
-    def answer(pictures: Tensor) -> Answer:
+    def answer(pictures: Tensor) -> NetworkAnswer:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             said = network(pictures.to(memory_format=torch.channels_last))
         outputs = (said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.features)
@@ -81,7 +81,7 @@ def answering(network: nn.Module) -> Callable[[Tensor], Answer]:
 
 
 def collect(
-    answer: Callable[[Tensor], Answer],
+    answer: Callable[[Tensor], NetworkAnswer],
     films: Films,
     indices: Iterable[int],
     size: int,
@@ -114,7 +114,7 @@ def collect(
 
 
 def second_look(
-    answer: Callable[[Tensor], Answer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
+    answer: Callable[[Tensor], NetworkAnswer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
 ) -> Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return what gives boxes (K, 4), fractions of the film, and scores (K, C) of the parts of a film, by its index.
 

@@ -2,7 +2,7 @@
 
 from lungspot.adapt.site.calibrate import Calibrated, CalibrationSettings, calibrate_site
 from lungspot.adapt.site.goals import DEFAULTS, Goal, Wish, choose, parse_goal
-from lungspot.adapt.site.judge import Measured, judge, judge_choice
+from lungspot.adapt.site.judge import Performance, judge, judge_choice
 from lungspot.adapt.site.local import (
     LocalFilms,
     LocalLabel,
@@ -27,7 +27,7 @@ __all__ = [
     "LevelSettings",
     "LocalFilms",
     "LocalLabel",
-    "Measured",
+    "Performance",
     "Sample",
     "Site",
     "Wish",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lungspot import __version__
 from lungspot.adapt.proportion import by_person
-from lungspot.adapt.site.goals import Goal, Placed, Wish, choose, goals_of, in_order
+from lungspot.adapt.site.goals import Goal, PlacedGoal, Wish, choose, goals_of, in_order
 from lungspot.adapt.site.judge import judge_choice, predictive, targets_needed
 from lungspot.adapt.site.local import LocalFilms, LocalLabel
 from lungspot.adapt.site.prediction_sets import GroupSet, prediction_sets
@@ -38,7 +38,7 @@ class CalibrationSettings:
     ``width``: of an interval, for how many more films it would take. ``coverage``: per cent, of prediction sets.
     """
 
-    goals: tuple[Placed, ...] = ()
+    goals: tuple[PlacedGoal, ...] = ()
     iou: float = 0.4
     prevalence: Mapping[str, float] = field(default_factory=dict)
     ci: float = 95.0

@@ -74,10 +74,10 @@ DEFAULTS: Final[Mapping[Level, Mapping[str, Goal]]] = {
     },
 }
 
-Placed = tuple[str | None, Level, str, Goal]
+PlacedGoal = tuple[str | None, Level, str, Goal]
 
 
-def parse_goal(text: str) -> Placed:
+def parse_goal(text: str) -> PlacedGoal:
     """Return label (None: all), level, operating point and goal of ``[LABEL:]LEVEL:POINT:WISH=VALUE[@PER CENT]``.
 
     Raises ``BAD_VALUE`` or ``UNKNOWN_LABEL``.
@@ -107,7 +107,7 @@ def parse_goal(text: str) -> Placed:
     return (known.id if label is not None and known is not None else None), Level(level), point, goal
 
 
-def goals_of(label: str, level: Level, given: Iterable[Placed]) -> dict[str, Goal]:
+def goals_of(label: str, level: Level, given: Iterable[PlacedGoal]) -> dict[str, Goal]:
     """Return by operating point what is asked of a label at a level: its own goals, else those of every label."""
     found = dict(DEFAULTS[level])
     for name in (None, label):

@@ -14,13 +14,13 @@ from lungspot.adapt.site.goals import Goal, Wish
 from lungspot.adapt.site.sample import Level, Sample
 from lungspot.evaluate import Value
 
-__all__ = ["Measured", "judge", "judge_choice", "predictive", "targets_needed"]
+__all__ = ["Performance", "judge", "judge_choice", "predictive", "targets_needed"]
 
 _MOST: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Performance:
     """What a threshold does on the films: shares from 0 to 1, or false boxes a film, each with its interval."""
 
     sensitivity: Value
@@ -33,19 +33,19 @@ class Measured:
         return {name: each.to_json() for name, each in named.items() if each is not None}
 
 
-def judge(sample: Sample, threshold: float, ci: float) -> Measured:
+def judge(sample: Sample, threshold: float, ci: float) -> Performance:
     """Return how a threshold, on the scale of the scores, does on all films; ``ci``: per cent of the intervals."""
     called, false = sample.target >= threshold, sample.false >= threshold
     sensitivity = _value(called, sample.target_person, ci)
     if sample.level is Level.FILM:
-        return Measured(sensitivity, _value(~false, sample.false_person, ci), None)
+        return Performance(sensitivity, _value(~false, sample.false_person, ci), None)
     films = len(sample.film_person)
     rate = int(false.sum()) / films if films else math.nan
     spread = rate_by_person(sample.false_person[false], sample.film_person, ci) if films else None
-    return Measured(sensitivity, None, Value(rate, spread))
+    return Performance(sensitivity, None, Value(rate, spread))
 
 
-def judge_choice(sample: Sample, goal: Goal, threshold: float, ci: float) -> Measured:
+def judge_choice(sample: Sample, goal: Goal, threshold: float, ci: float) -> Performance:
     """Return :func:`judge` of the threshold that was chosen for a goal on the same films.
 
     A goal of sensitivity, specificity or false positives chooses by the targets, or by the false calls, alone; the
@@ -55,7 +55,7 @@ def judge_choice(sample: Sample, goal: Goal, threshold: float, ci: float) -> Mea
     return judge(sample, threshold, (100 + ci) / 2 if goal.wish is Wish.COST else ci)
 
 
-def predictive(measured: Measured, wider: Measured, prevalence: float) -> dict[str, Value]:
+def predictive(measured: Performance, wider: Performance, prevalence: float) -> dict[str, Value]:
     """Return positive and negative predictive value and calls a film, at a prevalence.
 
     ``wider``: the same with intervals of half the error. An end of an interval here is where both sensitivity and

@@ -1,9 +1,9 @@
 """The table that a tuberculosis programme needs before it sets a threshold, of any CAD's scores (`lungspot tb`)."""
 
-from lungspot.adapt.tb.agreement import Agreement, Month, agreement, share, shares_by_month
+from lungspot.adapt.tb.agreement import CadAgreement, Month, agreement, share, shares_by_month
 from lungspot.adapt.tb.bands import Division, divisions_of
 from lungspot.adapt.tb.chance import Estimate
-from lungspot.adapt.tb.choice import Choice, choices, meets
+from lungspot.adapt.tb.choice import ThresholdChoice, choices, meets
 from lungspot.adapt.tb.costs import Costs
 from lungspot.adapt.tb.discrimination import area_under_roc
 from lungspot.adapt.tb.folder import SCREENING_FILES, screening_folder
@@ -11,27 +11,27 @@ from lungspot.adapt.tb.people import People, read_people
 from lungspot.adapt.tb.planning import Plan, StudyAim, plan_study
 from lungspot.adapt.tb.remarks import screening_short
 from lungspot.adapt.tb.summary import ScreeningSettings, screening_summary
-from lungspot.adapt.tb.table import Row, screening_table
-from lungspot.adapt.tb.targets import Target, read_targets
+from lungspot.adapt.tb.table import ThresholdRow, screening_table
+from lungspot.adapt.tb.targets import TargetProfile, read_targets
 from lungspot.adapt.tb.thresholds import thresholds_of
-from lungspot.adapt.tb.verification import Group, Verification, likely_triage, verify
+from lungspot.adapt.tb.verification import Verification, VerificationGroup, likely_triage, verify
 
 __all__ = [
     "SCREENING_FILES",
-    "Agreement",
-    "Choice",
+    "CadAgreement",
     "Costs",
     "Division",
     "Estimate",
-    "Group",
     "Month",
     "People",
     "Plan",
-    "Row",
     "ScreeningSettings",
     "StudyAim",
-    "Target",
+    "TargetProfile",
+    "ThresholdChoice",
+    "ThresholdRow",
     "Verification",
+    "VerificationGroup",
     "agreement",
     "area_under_roc",
     "choices",

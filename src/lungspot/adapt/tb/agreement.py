@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from lungspot.adapt.proportion import wilson
 from lungspot.adapt.tb.chance import Estimate
 
-__all__ = ["Agreement", "Month", "agreement", "share", "shares_by_month"]
+__all__ = ["CadAgreement", "Month", "agreement", "share", "shares_by_month"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class CadAgreement:
     """Films that both judged: counts of the four answers (CAD, reader), and what they say together.
 
     ``observed``: share of equal answers. ``kappa``: Cohen's (1960), with the interval of Fleiss, Cohen and Everitt
@@ -52,10 +52,10 @@ class Month:
     month: str
     films: int
     cad: Estimate
-    agreement: Agreement | None
+    agreement: CadAgreement | None
 
 
-def agreement(abnormal: NDArray[np.bool_], reader: NDArray[np.int8], level: float = 95.0) -> Agreement | None:
+def agreement(abnormal: NDArray[np.bool_], reader: NDArray[np.int8], level: float = 95.0) -> CadAgreement | None:
     """Return how CAD's answers (N,) agree with a reader's (N,; 1, 0, -1: not read); None where nobody read."""
     read = reader >= 0
     cad, human = abnormal[read], reader[read] == 1
@@ -65,7 +65,7 @@ def agreement(abnormal: NDArray[np.bool_], reader: NDArray[np.int8], level: floa
     both, neither = int((cad & human).sum()), int((~cad & ~human).sum())
     cad_only, reader_only = int((cad & ~human).sum()), int((~cad & human).sum())
     abnormal_twice, normal_twice = 2 * both + cad_only + reader_only, 2 * neither + cad_only + reader_only
-    return Agreement(
+    return CadAgreement(
         both,
         cad_only,
         reader_only,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lungspot.adapt.tb.verification import Verification
 
-__all__ = ["DRAWS", "Cells", "Estimate", "cells_of", "estimate", "ratio"]
+__all__ = ["DRAWS", "Confusion", "Estimate", "confusion_of", "estimate", "ratio"]
 
 DRAWS: Final = 4000
 _PRIOR: Final = 0.5
@@ -41,7 +41,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cells:
+class Confusion:
     """True and false positives, false and true negatives at T thresholds, in people.
 
     Each is (T,), NaN where a group that nobody was confirmed of has people on that side; ``drawn``: (4, T, draws) in
@@ -55,7 +55,7 @@ class Cells:
     drawn: Floats
 
 
-def cells_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
+def confusion_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
     place: NDArray[np.int64],
     reference: NDArray[np.int8],
     verification: Verification,
@@ -64,7 +64,7 @@ def cells_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
     draws: int = DRAWS,
     *,
     spread: bool = False,
-) -> Cells:
+) -> Confusion:
     """Return the cells at ``thresholds`` T rising thresholds, of people whose score reaches so many of them.
 
     ``place`` (N,): how many of the lowest each reaches, 0 to T. ``reference`` (N,): 1, 0, or -1 where not confirmed.
@@ -96,7 +96,7 @@ def cells_of(  # noqa: PLR0913, PLR0917 - what is drawn, and how
         mass = whole.sum(axis=0)
         sick *= mass / (sick + well).sum(axis=0)  # those who are not confirmed have as many cases as those who are
         drawn += _cells(sick, whole) * (total * sizes[number] / mass)
-    return Cells(exact[0], exact[1], exact[2], exact[3], drawn)
+    return Confusion(exact[0], exact[1], exact[2], exact[3], drawn)
 
 
 def _cells(cases: Floats, people: Floats) -> Floats:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lungspot.adapt.tb.table import Row
-from lungspot.adapt.tb.targets import Target
+from lungspot.adapt.tb.table import ThresholdRow
+from lungspot.adapt.tb.targets import TargetProfile
 
-__all__ = ["Choice", "Meets", "choices", "meets"]
+__all__ = ["Meets", "ThresholdChoice", "choices", "meets"]
 
 Meets = Literal["yes", "perhaps", "no", "not known"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ThresholdChoice:
     """``rule``: its name for programs; ``words``: for people; ``row``: its index in the table, None where none is."""
 
     rule: str
@@ -23,18 +23,18 @@ class Choice:
     row: int | None
 
 
-def choices(rows: Sequence[Row], target: Target) -> list[Choice]:
+def choices(rows: Sequence[ThresholdRow], target: TargetProfile) -> list[ThresholdChoice]:
     """Return the thresholds that rules about a target's sensitivity and specificity lead to."""
     found = []
     if (least := target.sensitivity) is not None:
         share = f"{100 * least:g} %"
         found += [
-            Choice(
+            ThresholdChoice(
                 "sensitivity",
                 f"the highest threshold with a sensitivity of at least {share}",
                 _last(rows, lambda row: _value(row, "sensitivity") >= least),
             ),
-            Choice(
+            ThresholdChoice(
                 "sensitivity_assured",
                 f"the highest threshold at which even the lower limit of the sensitivity is at least {share}",
                 _last(rows, lambda row: _low(row, "sensitivity") >= least),
@@ -42,7 +42,7 @@ def choices(rows: Sequence[Row], target: Target) -> list[Choice]:
         ]
     if (wanted := target.specificity) is not None:
         found.append(
-            Choice(
+            ThresholdChoice(
                 "specificity",
                 f"the lowest threshold with a specificity of at least {100 * wanted:g} %",
                 _first(rows, lambda row: _value(row, "specificity") >= wanted),
@@ -54,10 +54,10 @@ def choices(rows: Sequence[Row], target: Target) -> list[Choice]:
         default=None,
     )
     words = "the threshold with the largest sum of sensitivity and specificity (Youden 1950)"
-    return [*found, Choice("youden", words, best)]
+    return [*found, ThresholdChoice("youden", words, best)]
 
 
-def meets(row: Row, target: Target) -> Meets:
+def meets(row: ThresholdRow, target: TargetProfile) -> Meets:
     """Say whether a row keeps a target: ``yes`` if the whole intervals do, ``perhaps`` if the numbers themselves do."""
     asked = [
         (row.measures[name], least)
@@ -71,19 +71,19 @@ def meets(row: Row, target: Target) -> Meets:
     return "perhaps" if all((of.value or 0) >= least for of, least in asked) else "no"
 
 
-def _value(row: Row, name: str) -> float:
+def _value(row: ThresholdRow, name: str) -> float:
     value = row.measures[name].value
     return -1.0 if value is None else value
 
 
-def _low(row: Row, name: str) -> float:
+def _low(row: ThresholdRow, name: str) -> float:
     low = row.measures[name].low
     return -1.0 if low is None else low
 
 
-def _last(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int | None:
+def _last(rows: Sequence[ThresholdRow], holds: Callable[[ThresholdRow], bool]) -> int | None:
     return max((at for at, row in enumerate(rows) if holds(row)), default=None)
 
 
-def _first(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int | None:
+def _first(rows: Sequence[ThresholdRow], holds: Callable[[ThresholdRow], bool]) -> int | None:
     return min((at for at, row in enumerate(rows) if holds(row)), default=None)

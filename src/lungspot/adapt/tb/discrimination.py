@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.adapt.tb.chance import Estimate, cells_of
+from lungspot.adapt.tb.chance import Estimate, confusion_of
 from lungspot.adapt.tb.verification import Verification
 
 __all__ = ["area_under_roc"]
@@ -39,7 +39,7 @@ def area_under_roc(
     shares = np.linspace(0, 1, _STEPS + 1)
     steps = np.unique([np.quantile(of, shares, method="lower") for of in (score, score[case])])
     place = np.searchsorted(steps, score, side="right").astype(np.int64)
-    cells = cells_of(place, reference, among, len(steps), np.random.default_rng(seed), _DRAWS, spread=True)
+    cells = confusion_of(place, reference, among, len(steps), np.random.default_rng(seed), _DRAWS, spread=True)
     drawn = _area(cells.drawn)
     coarse = float(_area(np.stack((cells.tp, cells.fp, cells.fn, cells.tn))[:, :, None])[0])
     tail = (100 - level) / 200

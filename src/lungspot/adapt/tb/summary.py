@@ -10,16 +10,16 @@ from typing import Any, Final
 import numpy as np
 
 from lungspot import BANNER, __version__
-from lungspot.adapt.tb.agreement import Agreement, agreement, shares_by_month
+from lungspot.adapt.tb.agreement import CadAgreement, agreement, shares_by_month
 from lungspot.adapt.tb.bands import Division, divisions_of
 from lungspot.adapt.tb.chance import Estimate
-from lungspot.adapt.tb.choice import Choice, choices, meets
+from lungspot.adapt.tb.choice import ThresholdChoice, choices, meets
 from lungspot.adapt.tb.costs import Costs
 from lungspot.adapt.tb.discrimination import area_under_roc
 from lungspot.adapt.tb.people import People
 from lungspot.adapt.tb.remarks import remarks
-from lungspot.adapt.tb.table import NotAssessed, Row, screening_table
-from lungspot.adapt.tb.targets import Target
+from lungspot.adapt.tb.table import NotAssessed, ThresholdRow, screening_table
+from lungspot.adapt.tb.targets import TargetProfile
 from lungspot.adapt.tb.thresholds import thresholds_of
 from lungspot.adapt.tb.verification import Verification, verify
 from lungspot.errors import InputError
@@ -46,7 +46,7 @@ class ScreeningSettings:
     by: tuple[str, ...] | None = None
     bands: Mapping[str, Sequence[float]] = field(default_factory=dict)
     costs: Costs | None = None
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetProfile, ...] = ()
     level: float = 95.0
     seed: int = 0
 
@@ -134,7 +134,7 @@ def _require_scores(people: People, verification: Verification) -> None:
 
 def _rows(
     people: People, verification: Verification, thresholds: np.ndarray[Any, np.dtype[np.float64]], of: ScreeningSettings
-) -> list[Row]:
+) -> list[ThresholdRow]:
     return screening_table(
         people.score,
         people.reference,
@@ -147,7 +147,7 @@ def _rows(
     )
 
 
-def _in_use(rows: Sequence[Row], chosen: Sequence[Choice], settings: ScreeningSettings) -> int | None:
+def _in_use(rows: Sequence[ThresholdRow], chosen: Sequence[ThresholdChoice], settings: ScreeningSettings) -> int | None:
     if settings.threshold is not None:
         return next(at for at, row in enumerate(rows) if row.threshold == settings.threshold)
     if (wanted := _rule(chosen)) is not None:
@@ -157,13 +157,13 @@ def _in_use(rows: Sequence[Row], chosen: Sequence[Choice], settings: ScreeningSe
     return None
 
 
-def _rule(chosen: Sequence[Choice]) -> Choice | None:
+def _rule(chosen: Sequence[ThresholdChoice]) -> ThresholdChoice | None:
     """Return the first rule that leads to a threshold; a person's choice comes before any rule."""
     found = {each.rule: each for each in chosen if each.row is not None}
     return found.get("sensitivity") or found.get("youden")
 
 
-def _why(settings: ScreeningSettings, chosen: Sequence[Choice], at: int) -> str:
+def _why(settings: ScreeningSettings, chosen: Sequence[ThresholdChoice], at: int) -> str:
     if settings.threshold is not None:
         return "the threshold that was given"
     rule = _rule(chosen)
@@ -209,7 +209,7 @@ def _parts(
     return found
 
 
-def _target(target: Target, rows: Sequence[Row], at: int | None) -> dict[str, Any]:
+def _target(target: TargetProfile, rows: Sequence[ThresholdRow], at: int | None) -> dict[str, Any]:
     """Return a target, whether the threshold in use keeps it, and at which thresholds it is kept."""
     kept = {row.threshold: meets(row, target) for row in rows}
     return asdict(target) | {
@@ -252,7 +252,7 @@ def _after_go_live(people: People, threshold: float, level: float) -> dict[str, 
     return found
 
 
-def _agreement(of: Agreement) -> dict[str, Any]:
+def _agreement(of: CadAgreement) -> dict[str, Any]:
     counts = {name: getattr(of, name) for name in ("films", "both", "cad_only", "reader_only", "neither")}
     cells = {name: _cell(getattr(of, name)) for name in ("observed", "kappa", "cad", "reader")}
     return counts | cells | {"positive": _round(of.positive), "negative": _round(of.negative)}
@@ -269,7 +269,7 @@ def _settings(settings: ScreeningSettings) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: ThresholdRow) -> dict[str, Any]:
     return (
         {"threshold": row.threshold}
         | {name: _round(value) for name, value in row.counts.items()}

@@ -10,11 +10,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.adapt.tb.chance import Cells, Estimate, cells_of, estimate, ratio
+from lungspot.adapt.tb.chance import Confusion, Estimate, confusion_of, estimate, ratio
 from lungspot.adapt.tb.costs import Costs
 from lungspot.adapt.tb.verification import Verification
 
-__all__ = ["COST_MEASURES", "COUNTS", "MEASURES", "NotAssessed", "Row", "screening_table"]
+__all__ = ["COST_MEASURES", "COUNTS", "MEASURES", "NotAssessed", "ThresholdRow", "screening_table"]
 
 Floats = NDArray[np.float64]
 NotAssessed = Literal["refer", "leave-out", "not-refer"]
@@ -52,7 +52,7 @@ COST_MEASURES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ThresholdRow:
     """What one threshold means: people who score at or above it are referred. Counts may be weighted, or not known."""
 
     threshold: float
@@ -70,7 +70,7 @@ def screening_table(  # noqa: PLR0913 - what decides a table, by name
     costs: Costs | None = None,
     level: float = 95.0,
     seed: int = 0,
-) -> list[Row]:
+) -> list[ThresholdRow]:
     """Return one row a threshold for N people; shapes and codes as in :class:`~lungspot.adapt.tb.people.People`.
 
     ``not_assessed``: what becomes of people without a score: they are referred (and count among those tested), or not;
@@ -80,7 +80,7 @@ def screening_table(  # noqa: PLR0913 - what decides a table, by name
     place = np.searchsorted(thresholds, score, side="right").astype(np.int64)  # NaN sorts behind all: it reaches all
     if not_assessed == "not-refer":
         place[np.isnan(score)] = 0
-    cells = cells_of(place, reference, verification, count, np.random.default_rng(seed))
+    cells = confusion_of(place, reference, verification, count, np.random.default_rng(seed))
     people = len(score)
     tested = people - np.cumsum(np.bincount(place, minlength=count + 1))[:count].astype(np.float64)
     measures = _measures(cells, tested, people, costs, level)
@@ -95,12 +95,12 @@ def screening_table(  # noqa: PLR0913 - what decides a table, by name
             "fn": cells.fn[at],
         }
         counts = {name: float(value) if np.isfinite(value) else None for name, value in counted.items()}
-        rows.append(Row(threshold, counts, {name: values[at] for name, values in measures.items()}))
+        rows.append(ThresholdRow(threshold, counts, {name: values[at] for name, values in measures.items()}))
     return rows
 
 
 def _measures(
-    cells: Cells, tested: Floats, people: int, costs: Costs | None, level: float
+    cells: Confusion, tested: Floats, people: int, costs: Costs | None, level: float
 ) -> dict[str, list[Estimate]]:
     """Return every measure at every threshold."""
     exact = (cells.tp, cells.fp, cells.fn, cells.tn)

@@ -10,11 +10,11 @@ from typing import Any
 
 from lungspot.errors import DatasetError
 
-__all__ = ["Target", "read_targets"]
+__all__ = ["TargetProfile", "read_targets"]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetProfile:
     """A least sensitivity and specificity, both 0 to 1, and who asks for them; None: to be filled in by the user."""
 
     name: str
@@ -23,7 +23,7 @@ class Target:
     specificity: float | None = None
 
 
-def read_targets(path: Path | None = None) -> tuple[Target, ...]:
+def read_targets(path: Path | None = None) -> tuple[TargetProfile, ...]:
     """Return the targets of a TOML file of ``[[target]]`` tables, without ``path`` those that come with lungspot.
 
     Raises DatasetError: no such file, or one that holds something else.
@@ -42,12 +42,12 @@ def read_targets(path: Path | None = None) -> tuple[Target, ...]:
 _ADVICE = "write [[target]], name, source, sensitivity, specificity (0 to 1), as docs/reference/tb.md shows"
 
 
-def _target(row: dict[str, Any], path: Path | None) -> Target:
-    if unknown := sorted(set(row) - set(Target.__dataclass_fields__)):
+def _target(row: dict[str, Any], path: Path | None) -> TargetProfile:
+    if unknown := sorted(set(row) - set(TargetProfile.__dataclass_fields__)):
         raise DatasetError("DATASET_FORMAT", path, f"a target has {', '.join(unknown)}", advice=_ADVICE)
     words = [row.get(name) for name in ("name", "source")]
     numbers = [row.get(name) for name in ("sensitivity", "specificity")]
     shares = all(each is None or (type(each) in {int, float} and 0 < each <= 1) for each in numbers)
     if not shares or not all(isinstance(word, str) and word for word in words):
         raise DatasetError("DATASET_FORMAT", path, f"a target that cannot be meant: {row}", advice=_ADVICE)
-    return Target(**row)
+    return TargetProfile(**row)

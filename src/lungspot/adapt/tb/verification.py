@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lungspot.errors import InputError
 
-__all__ = ["NO_SCORE", "Group", "Verification", "likely_triage", "verify"]
+__all__ = ["NO_SCORE", "Verification", "VerificationGroup", "likely_triage", "verify"]
 
 NO_SCORE: Final = "no score"
 
@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class VerificationGroup:
     """People who were confirmed by one rule: how many, how many of them were confirmed, and which class they are of.
 
     ``kind``: all people, those at or above the triage threshold, those below it, or those without a score.
@@ -48,7 +48,7 @@ class Verification:
     """Of each person (N,): ``group``, an index into ``groups``; whether ``confirmed``; ``weight``, 0 where not."""
 
     group: Codes
-    groups: tuple[Group, ...]
+    groups: tuple[VerificationGroup, ...]
     confirmed: NDArray[np.bool_]
     weight: Floats
 
@@ -58,7 +58,7 @@ class Verification:
         return all(group.people == group.confirmed for group in self.groups)
 
     @property
-    def blind(self) -> tuple[Group, ...]:
+    def blind(self) -> tuple[VerificationGroup, ...]:
         """The groups of whom nobody was confirmed: what holds for them is not known."""
         return tuple(group for group in self.groups if not group.confirmed)
 
@@ -94,7 +94,7 @@ def verify(
     if triage is None and not by:
         if not confirmed.all():
             raise _unexplained(score, confirmed)
-        everybody = Group("everybody", "all", len(score), len(score))
+        everybody = VerificationGroup("everybody", "all", len(score), len(score))
         return _weighted(np.zeros(len(score), dtype=np.int64), confirmed, [everybody])
     kinds = ["all"] * len(score) if triage is None else np.where(score >= triage, "above", "below").tolist()
     kinds = ["no score" if missing else kind for kind, missing in zip(kinds, np.isnan(score), strict=True)]
@@ -106,13 +106,13 @@ def verify(
     people = np.bincount(group, minlength=len(codes))
     seen = np.bincount(group[confirmed], minlength=len(codes))
     groups = [
-        Group(", ".join((names.get(kind, NO_SCORE), *rest)), kind, int(people[code]), int(seen[code]))
+        VerificationGroup(", ".join((names.get(kind, NO_SCORE), *rest)), kind, int(people[code]), int(seen[code]))
         for (kind, *rest), code in codes.items()
     ]
     return _weighted(group, confirmed, groups)
 
 
-def _weighted(group: Codes, confirmed: NDArray[np.bool_], groups: Sequence[Group]) -> Verification:
+def _weighted(group: Codes, confirmed: NDArray[np.bool_], groups: Sequence[VerificationGroup]) -> Verification:
     weights = np.array([of.weight for of in groups])[group]
     return Verification(group, tuple(groups), confirmed, np.where(confirmed, weights, 0.0))
 
