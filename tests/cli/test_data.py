@@ -8,7 +8,7 @@ from PIL import Image
 
 from lungspot.cli.app import run
 from lungspot.cli.console import aligned
-from lungspot.cli.data import How, Look, Place
+from lungspot.cli.data import FilmCheck, FilmPlacing, How
 from lungspot.datasets.catalog import load
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer
@@ -299,8 +299,8 @@ def test_what_is_refused(data, vindr, monkeypatch, arguments, code, says):
 
 
 def test_the_choices_on_the_command_line_are_those_of_the_rooms():
-    assert {str(one) for one in Place} == {str(one) for one in FilmTransfer}
-    assert [str(one) for one in Look] == ["skip", "open", "compare"]
+    assert {str(one) for one in FilmPlacing} == {str(one) for one in FilmTransfer}
+    assert [str(one) for one in FilmCheck] == ["skip", "open", "compare"]
     assert [str(one) for one in How] == ["wbf", "majority", "union", "one"]
 
 
