@@ -77,10 +77,10 @@ def labelled(kind="rectanglelabels", value=PLACE, **more):
     return {"type": kind, "value": value | {kind: ["Effusion"]}, **more}
 
 
-def voc(inside="", *, size="<size><width>200</width><height>100</height></size>", head=""):
+def voc(inside="", *, film="a.png", size="<size><width>200</width><height>100</height></size>", head=""):
     box = "<bndbox><xmin>10</xmin><ymin>20</ymin><xmax>60</xmax><ymax>80</ymax></bndbox>"
     item = f"<object><name>effusion</name>{box}{inside}</object>"
-    text = f"{head}<annotation><filename>a.png</filename>{size}{item}</annotation>"
+    text = f"{head}<annotation><filename>{film}</filename>{size}{item}</annotation>"
     return {"a.png": FILM, "a.xml": text.encode()}
 
 
@@ -171,6 +171,14 @@ READ = {
             [DRAWN],
         )
     ],
+    ("cvat", "a file a part (datumaro), any one XML (FiftyOne)"): [
+        (
+            {"images/a.png": FILM, "val.xml": cvat(BOX.format(more=""))["annotations.xml"]}
+            | {"train.xml": cvat("", around="<images/>")["annotations.xml"]},
+            [DRAWN],
+        ),
+        ({"data/a.png": FILM, "labels.xml": cvat(BOX.format(more=""))["annotations.xml"]}, [DRAWN]),
+    ],
     ("cvat", "tracks of a video"): [
         (
             {"images/frame_000003.png": FILM}
@@ -260,7 +268,10 @@ READ = {
     ],
     ("labelstudio", "JSON-MIN, CSV, TSV"): [
         ({"a.png": FILM, "tasks.json": json.dumps([MIN]).encode()}, [DRAWN]),
-        *(({"a.png": FILM, f"export{end}": table(mark)}, [DRAWN]) for end, mark in ((".csv", ","), (".tsv", "\t"))),
+        *(
+            ({"a.png": FILM, f"export{end}": table(mark)}, [DRAWN])
+            for end, mark in ((".csv", ","), (".tsv", "\t"), (".csv", "\t"))
+        ),
     ],
     ("labelstudio", "a task, or an annotation, as synced to a storage"): [
         ({"a.png": FILM, "1.json": json.dumps(json.loads(studio(labelled())["tasks.json"])[0]).encode()}, [DRAWN]),
@@ -292,6 +303,19 @@ READ = {
         )
     ],
     ("voc", "corners from 0 (LabelImg, CVAT, Roboflow)"): [(voc(), [DRAWN])],
+    ("voc", "corners from 1 (VOC's own, supervision)"): [
+        (voc(size=f"<folder>{folder}</folder><source><database>{database}</database></source>"), found)
+        for folder, database, found in (
+            ("VOC2012", "The VOC2007 Database", [("effusion", (9.0, 19.0, 60.0, 80.0))]),
+            ("VOC", "roboflow.ai", [("effusion", (9.0, 19.0, 60.0, 80.0))]),
+            ("", "roboflow.ai", [DRAWN]),
+            ("VOC", "Unknown", [DRAWN]),
+        )
+    ],
+    ("voc", "files in folders (CVAT, datumaro), films in `data/` (FiftyOne)"): [
+        ({"JPEGImages/p1/a.png": FILM, "Annotations/p1/a.xml": voc(film="p1/a.png")["a.xml"]}, [DRAWN]),
+        ({"data/a.png": FILM, "labels/a.xml": voc()["a.xml"]}, [DRAWN]),
+    ],
     ("voc", "no size"): [
         (voc(size=""), [DRAWN]),
         (voc(size="<size><width>0</width><height>0</height></size>"), [DRAWN]),

@@ -54,6 +54,14 @@ def test_a_category_that_is_used_must_be_known_or_mapped(folder):
     assert only(root, names=ClassMap({"cxr": "-"})).findings == ()
 
 
+@pytest.mark.parametrize(
+    "name", ["/data/upload/1/a.png", "C:\\films\\a.png", "https://host/films/a.png", "s3://b/a.png"]
+)
+def test_a_path_of_another_machine_is_no_name_of_a_film(folder, name):
+    (case,) = coco.read(folder(lambda value: value["images"][0].update(file_name=name)))
+    assert (case.id, case.image.name) == ("images/a", "a.png")
+
+
 @pytest.mark.parametrize("number", [1.0, 1])
 def test_ids_with_a_point_are_ids(folder, number):
     def change(value):

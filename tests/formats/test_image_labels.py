@@ -192,7 +192,7 @@ def test_a_dicom_film_fills_what_the_table_leaves_out(download, rg1):
         ({"a.csv": "image_id,class_name,x_min,y_min,x_max,y_max\nx,edema,1,2,3,4\n"}, "columns of boxes (xmin, ymin"),
         ({"a.csv": "image,edema\n,1\n"}, "a.csv:2: DATASET_ROW: image is empty"),
         ({"a.csv": "image,labels\nx,edema;spot\n"}, "a.csv:2: DATASET_ROW: unknown label 'spot'"),
-        ({"a.csv": "image,edema,split\nx,1,dev\n"}, "a.csv:2: DATASET_ROW: split is 'dev'"),
+        ({"a.csv": "image,edema,split\nx,1,fold3\n"}, "a.csv:2: DATASET_ROW: split is 'fold3'"),
     ],
 )
 def test_a_bad_table_is_one_line(download, files, words):

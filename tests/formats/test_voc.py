@@ -110,6 +110,22 @@ def test_boxes_do_not_move_however_often_they_are_read_and_written(make, tmp_pat
     assert len(set(files)) == 1
 
 
+def test_each_film_of_one_name_is_the_one_of_its_own_folder(make, tmp_path):
+    text = HEAD.format("view1.png", 200) + OBJECT.format("mass", 1, 2, 3, 4) + "</annotation>"
+    make()
+    for place in ("Annotations/p1/view1.xml", "Annotations/p2/view1.xml"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_text(text)
+    for place in ("JPEGImages/p1/view1.png", "JPEGImages/p2/view1.png"):
+        (tmp_path / place).parent.mkdir()
+        Image.new("L", (200, 100)).save(tmp_path / place)
+    (tmp_path / "ImageSets/Main/test.txt").write_text("p2/view1\n")
+    found = {case.id: case for case in voc.read(tmp_path)}
+    assert found["p1/view1"].image == tmp_path / "JPEGImages/p1/view1.png"
+    assert found["p2/view1"].image == tmp_path / "JPEGImages/p2/view1.png"
+    assert [found[name].split for name in ("a", "p1/view1", "p2/view1")] == [Split.VAL, None, Split.TEST]
+
+
 def test_an_edit_in_a_tool_that_drops_what_it_does_not_know_comes_back(make, tmp_path):
     film = make() / "JPEGImages/a.png"
     findings = (Finding("mass", Box(10.3, 20.7, 60.5, 80.49), 0.5), Finding("effusion", Box(1, 2, 3, 4)))

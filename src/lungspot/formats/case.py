@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from lungspot.errors import InputError
 from lungspot.findings import Frame, Reading, State, taxonomy
@@ -20,6 +21,18 @@ class Split(StrEnum):
     TRAIN = "train"
     VAL = "val"
     TEST = "test"
+
+    @classmethod
+    def named(cls, word: str) -> Split | None:
+        """Return the split that tools call by a word in any capitals (``valid``, ``Validation``, ``dev``), or None."""
+        return next((split for split in cls if word.strip().lower() in _CALLED[split]), None)
+
+
+_CALLED: Final = {
+    Split.TRAIN: ("train", "training"),
+    Split.VAL: ("val", "valid", "validation", "dev"),
+    Split.TEST: ("test", "testing"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,6 @@ _FOLDER: Final = "annotations"
 _ROBOFLOW: Final = "_annotations.coco.json"
 _INSTANCES: Final = "instances_"
 _OTHERS: Final = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")  # COCO's other tasks
-_SPLITS: Final = {
-    **dict.fromkeys(("train", "training"), Split.TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), Split.VAL),
-    **dict.fromkeys(("test", "testing"), Split.TEST),
-}
 
 
 def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
@@ -42,7 +37,8 @@ def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
         return [(here[0], "", None)]
     parts = [] if here else list(_parts(root))
     if not parts:
-        reason = f"{len(here)} *.json files, no {_FILE}"
+        tasks = {path.name for path in (root / _FOLDER).glob("*.json")}
+        reason = f"only {', '.join(sorted(tasks))} in {_FOLDER}" if tasks else f"{len(here)} *.json files, no {_FILE}"
         raise DatasetError("DATASET_NOT_FOUND", root, reason, advice="name the file")
     return [(path, part, _split(part)) for path, part in parts]
 
@@ -69,4 +65,4 @@ def _parts(root: Path) -> Iterator[tuple[Path, str]]:
 def _split(part: str) -> Split | None:
     """Return the split that a part is called after: ``train``, ``val2017``, ``default`` of none."""
     word = re.match(r"[a-z]*", part.lower())
-    return _SPLITS.get(word[0]) if word else None
+    return Split.named(word[0]) if word else None

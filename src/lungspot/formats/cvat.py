@@ -11,8 +11,9 @@ To label: make a task with ``labels.json`` (Raw) and the files of ``images/``, t
 as "CVAT for images 1.1".
 Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`), for CVAT keeps nothing that it does not know.
 Known faults of files in the wild: ``name`` with the folder of the server's share; points and skeletons (no area:
-refused); a project's export names each film's subset, and its films lie in ``images/SUBSET``. A box of a track
-that is ``outside`` is none; frames of a video are films called ``frame_000012``.
+refused); a project's export names each film's subset, and its films lie in ``images/SUBSET``. Where there is no
+``annotations.xml``, every XML file of the folder is read (datumaro: one a part; FiftyOne: ``labels.xml``). A box of a
+track that is ``outside`` is none; frames of a video are films called ``frame_000012``.
 """
 
 from __future__ import annotations
@@ -55,15 +56,6 @@ _LEAST: Final = 0.01
 _SHAPES: Final = frozenset({"box", "polygon", "polyline", "ellipse", "mask", "points", "cuboid", "skeleton"})
 _DIGITS: Final = 9  # of a frame's number
 _OF_PREDICTION: Final = ("score", "standing")
-_SUBSETS: Final = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "val": Split.VAL,
-    "valid": Split.VAL,
-    "validation": Split.VAL,
-    "test": Split.TEST,
-    "testing": Split.TEST,
-}
 
 
 def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
@@ -73,7 +65,7 @@ def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, fil
     or a class map. ``films``: the image folder, where not ``images``.
     """
     folder = root if root.is_dir() else root.parent
-    folders = [films] if films else [folder / _FILMS, folder / _FILMS / "default", folder]
+    folders = [films] if films else [folder / _FILMS, folder / _FILMS / "default", folder / "data", folder]
     found = annotated_images(root, names)
     return cases_from(found, folder, lambda _: folders, looked_for=looked_for, rounding=_rounded)
 
@@ -125,19 +117,28 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
 
 
 def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
-    """Return what ``annotations.xml`` says, image by image; raises :class:`DatasetError`."""
-    path = root / _FILE if root.is_dir() else root
-    tree = parse_xml(path, "annotations")
-    _refuse_strays(tree, path)
-    sidecar, classes = read_sidecar(path.parent), ClassMap.of(names)
-    found = [
-        _annotated(image, f"{path}: image {row}", sidecar, classes) for row, image in enumerate(tree.iterfind("image"))
-    ]
-    found += _frames(tree, path, classes)
+    """Return what the XML files say, image by image; raises :class:`DatasetError`."""
+    files = _files(root)
+    sidecar, classes = read_sidecar(files[0].parent), ClassMap.of(names)
+    found = []
+    for path in files:
+        tree = parse_xml(path, "annotations")
+        _refuse_strays(tree, path)
+        part = path.stem if root.is_dir() else ""
+        images = enumerate(tree.iterfind("image"))
+        found += [_annotated(image, f"{path}: image {row}", sidecar, classes, part) for row, image in images]
+        found += _frames(tree, path, classes)
     gone = sidecar.keys() - {file_key(annotated.film) for annotated in found}
     if gone:
-        raise DatasetError("DATASET_INCOMPLETE", path, f"no image {min(gone)!r}, which lungspot.jsonl lists")
+        raise DatasetError("DATASET_INCOMPLETE", files[0], f"no image {min(gone)!r}, which lungspot.jsonl lists")
     return found
+
+
+def _files(root: Path) -> list[Path]:
+    """Return the file given, or a folder's ``annotations.xml``, else all its XML files, which are then its parts."""
+    if not root.is_dir() or (root / _FILE).is_file():
+        return [root / _FILE if root.is_dir() else root]
+    return sorted(root.glob("*.xml")) or [root / _FILE]
 
 
 def _refuse_strays(tree: Element, path: Path) -> None:
@@ -160,6 +161,7 @@ def _annotated(
     where: str,
     sidecar: Mapping[str, tuple[Mapping[str, Any], Frame | None]],
     classes: ClassMap,
+    part: str,
 ) -> AnnotatedImage:
     name = image.get("name")
     if not name:
@@ -181,7 +183,7 @@ def _annotated(
             marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed))
     states, done, nothing = flagged(flags, where, classes, marks, ours=ours)
     drawn, normal = settled(marks, [READER] * nothing)
-    facts = {"split": _SUBSETS.get(subset.lower())} if subset and not ours else {}
+    facts = {} if ours else {"split": Split.named(subset or part)}
     return AnnotatedImage(
         name, size, drawn, states, done=done, case_json=case_json, facts=facts, where=where, normal=normal
     )

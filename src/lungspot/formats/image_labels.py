@@ -90,7 +90,6 @@ _VALUES: Final[dict[str, State | None]] = {
     **dict.fromkeys(("false", "no", "0,0", "absent", "negative"), State.ABSENT),
     **dict.fromkeys(("true", "yes", "1,0", "present", "positive"), State.PRESENT),
 }
-_SPLITS = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "validation": Split.VAL, "test": Split.TEST}
 
 
 def cases(root: Path, names: Names = None) -> Iterator[Case]:
@@ -124,7 +123,8 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         value = {key: _first(row, columns) for key, columns in facts.items()}
         if not value["image"]:
             raise refuse_row(path, line, f"{facts['image'][0]} is empty")
-        if value["split"] and value["split"].lower() not in _SPLITS:
+        split = Split.named(value["split"])
+        if value["split"] and split is None:
             raise refuse_row(path, line, f"split is {value['split']!r}, not train, val or test")
         image = PurePosixPath(value["image"].replace("\\", "/"))
         name = image.with_suffix("").as_posix()
@@ -140,7 +140,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             readings=(_reading(path, line, said, value["labels"], classes),),
             image=film,
             frame=known.frame,
-            split=_SPLITS.get(value["split"].lower()),
+            split=split,
             view=_view(views) if any(row.get(column, "").strip() for column in facts["view"]) else known.view,
             age_years=age_in_years(value["age"]) if value["age"] else known.age_years,
             sex=parse_sex(value["sex"]) if value["sex"] else known.sex,

@@ -23,7 +23,7 @@ from lungspot.formats.case_json import load_json, there
 __all__ = ["film_of", "load_tasks"]
 
 _FILE: Final = "tasks.json"
-_TABLES: Final = {".csv": ",", ".tsv": "\t"}
+_TABLES: Final = (".csv", ".tsv")
 _PREFIX: Final = re.compile(r"\A[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 # What JSON-MIN says beside the task's data and the values of its regions.
 _ABOUT: Final = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
@@ -38,8 +38,7 @@ def load_tasks(root: Path) -> tuple[Path, list[Any]]:
     """
     path = _file(root)
     if path.suffix.lower() in _TABLES:
-        rows = _rows(path, _TABLES[path.suffix.lower()])
-        return path, [_task_of(row) for row in rows]
+        return path, [_task_of(row) for row in _rows(path)]
     value = load_json(path)
     if isinstance(value, dict) and ("data" in value or isinstance(value.get("task"), dict)):
         value = [value]
@@ -117,10 +116,11 @@ def _results(value: object) -> Iterable[dict[str, Any]]:
         yield {"type": kind or "region", "value": inner} | sizes
 
 
-def _rows(path: Path, mark: str) -> list[dict[str, Any]]:
-    """Return the rows of an export as CSV or TSV, with the JSON in its fields as values."""
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of an export as CSV or TSV, whatever it is called, with the JSON in its fields as values."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+        mark = max(",\t;", key=text.partition("\n")[0].count)
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError("DATASET_FORMAT", path, f"not an export as CSV ({error})") from error

@@ -7,6 +7,7 @@ one gives the edit and nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ __all__ = ["Rounding", "case_of", "nearest", "patient_in"]
 Rounding = Callable[[Box, Frame | None], Box | None]
 
 _PATIENT: Final = re.compile(r"patient\d+|p\d{8}")  # a folder of CheXpert, of MIMIC-CXR
+_ROOTED: Final = re.compile(r"/|[A-Za-z]:|[a-z0-9]+:/")
 _TOLERANCE: Final = 0.02  # shown pixels: CVAT writes two decimals, YOLO nine digits
 
 
@@ -77,7 +79,7 @@ def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_
         states = clear | dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
         readings.append(Reading(reader, tuple(findings), states, annotated.size))
     facts = dict(annotated.facts)
-    identifier = facts.pop("id", None) or _stem(annotated.film)
+    identifier = facts.pop("id", None) or _stem(annotated.film, folder, film)
     dataset = facts.pop("dataset", None) or folder.resolve().name
     patient = facts.pop("patient", None) or f"{dataset}_{patient_in(annotated.film) or identifier}"
     return Case(identifier, dataset, patient, tuple(readings), film, annotated.size, **facts)
@@ -94,9 +96,15 @@ def patient_in(path: str) -> str:
     return next((part for part in parts[-2::-1] if _PATIENT.fullmatch(part)), "")
 
 
-def _stem(name: str) -> str:
-    """Return a film's name without its suffix, folders kept: films of one stem in two folders are two films."""
+def _stem(name: str, folder: Path, film: Path | None) -> str:
+    """Return a film's name without its suffix, folders kept: films of one stem in two folders are two films.
+
+    A path or an address from the root is another machine's: of a film in the folder, its place there is the name.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
+    home = Path(os.path.normpath(folder))
+    if film is not None and _ROOTED.match(str(path)) and film.is_relative_to(home):
+        path = PurePosixPath(film.relative_to(home).as_posix())
     return str(path.with_suffix("") if path.name else path)
 
 

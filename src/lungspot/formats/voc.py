@@ -4,15 +4,17 @@ Citation: M. Everingham et al., The Pascal Visual Object Classes Challenge, IJCV
 Link: http://host.robots.ox.ac.uk/pascal/VOC/.
 Terms: none on the format; the films keep their publishers'.
 Coordinates: ``xmin ymin xmax ymax`` in pixels of the image file. VOC's own files count pixels from 1 and mean the
-pixels ``xmin`` to ``xmax``, both inside: read those with ``one_based=True``, which takes 1 from ``xmin`` and ``ymin``
-only. Today's tools (LabelImg, CVAT, Roboflow) write plain 0-based corners, and so does lungspot. Whole numbers are
-written, for most readers take no others, rounded to the nearest and at least one pixel wide; the exact box is in the
-sidecar, so that a box does not move however often it is read and written.
+pixels ``xmin`` to ``xmax``, both inside: of those, known by their ``source/database``, of supervision's and with
+``one_based=True``, 1 is taken from ``xmin`` and ``ymin`` only. Today's other tools (LabelImg, CVAT, Roboflow) write
+plain 0-based corners, and so does lungspot. Whole numbers are written, for most readers take no others, rounded to
+the nearest and at least one pixel wide; the exact box is in the sidecar, so that a box does not move however often it
+is read and written.
 States: none; a film without objects keeps its file.
 Extension: ``lungspot.jsonl`` (:mod:`lungspot.formats.sidecar`), for tools drop elements that they do not know.
 Known faults of files in the wild: ``filename`` without or with another suffix, ``size`` of the film before it was
-resized, either base, entities (refused; see :mod:`lungspot.formats.xml_tree`). ``difficult`` and ``truncated`` are
-not read.
+resized, either base, entities (refused; see :mod:`lungspot.formats.xml_tree`); films in folders as their files are
+(CVAT, datumaro) or in ``data`` (FiftyOne); no file of a film without boxes (datumaro), which is then no case.
+``difficult`` and ``truncated`` are not read.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from lungspot.images import walk
 __all__ = ["annotated_images", "draft", "read", "write"]
 
 _FILMS: Final = "JPEGImages"
+_XML: Final = "Annotations"
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -45,19 +48,24 @@ def read(
     looked_for: Iterable[str] = (),
     names: Names = None,
     films: Path | None = None,
-    one_based: bool = False,
+    one_based: bool | None = None,
 ) -> list[Case]:
     """Return the cases of a VOC folder, or of one XML file; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
-    or a class map. ``films``: the image folder, where not ``JPEGImages``. ``one_based``: see above;
-    films that lungspot wrote are read as written.
+    or a class map. ``films``: the image folder, where not ``JPEGImages``. ``one_based``: see above; None: as
+    ``source/database`` says, VOC's own and supervision's; films that lungspot wrote are read as written.
     """
     folder = root if root.is_dir() else root.parent
 
     def places(annotated: AnnotatedImage) -> list[Path]:
+        if films:
+            return [films]
         beside = Path(annotated.where).parent
-        return [films] if films else [beside.parent / _FILMS, beside, beside.parent / "images", beside.parent, folder]
+        home, within = _home(beside)
+        nested = [home / _FILMS / within] if within else []
+        others = [near / name for near in (home, beside.parent) for name in (_FILMS, "images", "data", "")]
+        return [*nested, home / _FILMS, beside, *others, folder]
 
     found = annotated_images(root, names, one_based=one_based)
     return cases_from(found, folder, places, looked_for=looked_for, rounding=_whole)
@@ -83,17 +91,17 @@ def write(
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write each annotated image's XML file and the sidecar into ``folder``, and ``labels`` where there are any."""
-    (folder / "Annotations").mkdir(parents=True)
+    (folder / _XML).mkdir(parents=True)
     for annotated in drawn:
         name = file_key(annotated.film)
-        write_xml(folder / "Annotations" / f"{PurePosixPath(name).stem}.xml", _tree(annotated, name))
+        write_xml(folder / _XML / f"{PurePosixPath(name).stem}.xml", _tree(annotated, name))
     listed = list(labels)
     if listed:
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in listed), encoding="ascii")
     write_sidecar(drawn, folder)
 
 
-def annotated_images(root: Path, names: Names = None, *, one_based: bool = False) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: Names = None, *, one_based: bool | None = None) -> list[AnnotatedImage]:
     """Return what the XML files say: the films of the sidecar in their order, then the others by path."""
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")
@@ -101,7 +109,7 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
     sidecar = read_sidecar(folder)
     classes = ClassMap.of(names)
     files = list(walk(folder, (".xml",))) if root.is_dir() else [root]
-    splits = _splits(folder)
+    splits: dict[Path, dict[str, Split]] = {}
     found: dict[str, AnnotatedImage] = {}
     others = []
     for path in files:
@@ -110,8 +118,9 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
         film = (tree.findtext("filename") or "").strip() or f"{path.stem}.jpg"
         case_json, size = sidecar.get(file_key(film), (None, None))
         ours = case_json is not None
+        shift = 0 if ours else int(_counts_from_one(tree) if one_based is None else one_based)
         drawn = [
-            _mark(item, f"{path}: object {row}", classes, ours=ours, shift=0 if ours or not one_based else 1)
+            _mark(item, f"{path}: object {row}", classes, ours=ours, shift=shift)
             for row, item in enumerate(tree.iterfind("object"), 1)
         ]
         marks, normal = settled(drawn)
@@ -119,7 +128,11 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
             found[file_key(film)] = AnnotatedImage(film, size, marks, case_json=case_json, where=str(path))
             continue
         size = stated_size(tree.findtext("size/width"), tree.findtext("size/height"), str(path))
-        facts: dict[str, Any] = {"id": _id(path, folder), "split": splits.get(path.stem)}
+        home, within = _home(path.parent)
+        if home not in splits:
+            splits[home] = _splits(home)
+        split = splits[home].get(f"{within}/{path.stem}" if within else path.stem)
+        facts: dict[str, Any] = {"id": _id(path, folder), "split": split}
         others.append(AnnotatedImage(film, size, marks, facts=facts, where=str(path), normal=normal))
     gone = [key for key in sidecar if key not in found]
     if gone and root.is_dir():
@@ -127,6 +140,12 @@ def annotated_images(root: Path, names: Names = None, *, one_based: bool = False
     if not found and not others:
         raise DatasetError("DATASET_NOT_FOUND", root, "no *.xml files")
     return [found[key] for key in sidecar if key in found] + others
+
+
+def _counts_from_one(tree: Element) -> bool:
+    """Say whether a file is VOC's own, or supervision's, which counts as VOC does."""
+    database = tree.findtext("source/database") or ""
+    return database.startswith("The VOC") or (database == "roboflow.ai" and tree.findtext("folder") == "VOC")
 
 
 def _refuse_strays(tree: Element, path: Path) -> None:
@@ -173,7 +192,17 @@ def _mark(item: Element, where: str, classes: ClassMap, *, ours: bool, shift: in
 
 def _id(path: Path, folder: Path) -> str:
     parts = path.relative_to(folder).with_suffix("").parts
-    return "/".join(part for part in parts if part != "Annotations")
+    return "/".join(part for part in parts if part != _XML)
+
+
+def _home(beside: Path) -> tuple[Path, str]:
+    """Return the folder of a data set whose XML files lie in ``beside``, and what of it is below ``Annotations``."""
+    within: list[str] = []
+    for folder in (beside, *beside.parents):
+        if folder.name == _XML:
+            return folder.parent, "/".join(reversed(within))
+        within.append(folder.name)
+    return beside.parent, ""
 
 
 def _splits(folder: Path) -> dict[str, Split]:

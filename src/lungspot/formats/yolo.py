@@ -18,6 +18,7 @@ polygon, of which the enclosing box is read, and its score. Of a pose (``kpt_sha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,11 +43,7 @@ from lungspot.images import IMAGE_SUFFIXES, walk
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
-_PARTS: Final = {
-    **dict.fromkeys(("train", "obj_train_data", "obj_Train_data"), Split.TRAIN),  # darknet, CVAT's subsets
-    **dict.fromkeys(("val", "valid", "obj_valid_data", "obj_Validation_data"), Split.VAL),
-    **dict.fromkeys(("test", "obj_test_data", "obj_Test_data"), Split.TEST),
-}
+_PART: Final = re.compile(r"(?:obj_)?(.+?)(?:_data)?")  # as it is, or as darknet and CVAT call their folders
 _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
 _NOT_LABELS: Final = ("classes.txt", "requirements.txt")
 
@@ -162,7 +159,8 @@ def _films(folder: Path) -> Iterator[Path]:
 
 def _facts(name: str) -> dict[str, Any]:
     parts = Path(name).with_suffix("").parts
-    split = next((_PARTS[part] for part in parts[:-1] if part in _PARTS), None)
+    words = [match[1] for match in map(_PART.fullmatch, parts[:-1]) if match]
+    split = next(filter(None, map(Split.named, words)), None)
     return {
         "id": "/".join((*(part for part in parts[:-1] if part != "images"), parts[-1])),
         "split": split,
