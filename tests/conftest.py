@@ -48,7 +48,8 @@ def pytest_collection_modifyitems(items):
     """
     items.sort(key=lambda item: not item.nodeid.startswith("tests/images/"))
     for item in items:
-        if "shared_data" in item.fixturenames or not item.nodeid.startswith(COUNTED):
+        fuzzed = item.nodeid.startswith("tests/images/test_fuzz.py")  # thousands of children, of programs too
+        if fuzzed or "shared_data" in item.fixturenames or not item.nodeid.startswith(COUNTED):
             item.add_marker(pytest.mark.no_cover)
 
 
@@ -59,8 +60,7 @@ _PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage co
 def pytest_runtest_setup(item):
     """Count what forked children run where decoders are tested one by one; all other tests fork thousands more."""
     counted = item.get_closest_marker("no_cover") is None
-    single = item.nodeid.startswith("tests/images/") and not item.nodeid.startswith("tests/images/test_fuzz.py")
-    CHILDREN["counted"] = single and counted
+    CHILDREN["counted"] = counted and item.nodeid.startswith("tests/images/")
     CHILDREN["programs"] = os.environ.pop(_PROGRAMS, None) or CHILDREN["programs"]
     if counted and CHILDREN["programs"]:
         os.environ[_PROGRAMS] = CHILDREN["programs"]

@@ -1,7 +1,9 @@
 """Damaged films: thousands of mutations of real ones, and every film cut at many places.
 
-``LUNGSPOT_FUZZ`` says how many mutations (2,000 by default; ``make fuzz`` runs 20,000). Each case has its own seed, so
-that a failure names what repeats it.
+``LUNGSPOT_FUZZ`` says how many mutations (2,000 by default; ``make fuzz`` runs 20,000, and cuts each film at ten times
+as many places). Each case has its own seed, so that a failure names what repeats it. Films are read by children of the
+fork server, as services read, a fifth by children of this process, as programs do: both under the same limits, but this
+process holds every test and its libraries, and a fork of it costs more than the film.
 """
 
 import os
@@ -15,10 +17,13 @@ import pytest
 from pydicom import uid
 
 from lungspot.errors import CODES, FilmError
+from lungspot.images.fork_server import use_fork_server
 from lungspot.images.radiograph import WARNINGS, Radiograph
 from lungspot.images.read import read
+from lungspot.images.sandbox import set_fork_backend
 
 CASES = int(os.environ.get("LUNGSPOT_FUZZ", "2000"))
+CUTS = CASES // 400  # of each film, at random, beside those at its very end
 CHUNKS = 20
 
 # What may refuse a damaged film. A time-out is not among them: no seed takes a hundredth of what a child may use.
@@ -28,6 +33,21 @@ REFUSALS = {
 }
 
 
+@pytest.fixture(scope="module")
+def fork_server():
+    with use_fork_server():
+        yield
+
+
+@pytest.fixture
+def forked_here():
+    """Children are forked by this process, whatever else is set up."""
+    before = set_fork_backend(None)
+    yield
+    set_fork_backend(before)
+
+
+@pytest.mark.usefixtures("fork_server")
 def test_the_seeds_cover_every_syntax_and_most_are_films(seeds):
     readable = {}
     for name, data in seeds:
@@ -283,7 +303,8 @@ def check(case, data):
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk):
+def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk, request):
+    request.getfixturevalue("forked_here" if chunk % 5 == 0 else "fork_server")
     check("warm up", seeds[0][1])
     before = resident()
     outcomes = set()
@@ -297,6 +318,8 @@ def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk):
     assert resident() - before < 128 << 20
 
 
+@pytest.mark.fuzz
+@pytest.mark.usefixtures("fork_server")
 @pytest.mark.parametrize("part", range(8))
 def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part):
     for name, data in seeds[part::8]:
@@ -305,7 +328,7 @@ def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part):
         except FilmError:
             continue
         chance = random.Random(name)  # noqa: S311 - repeatable, not secret
-        ends = {len(data) - n for n in (1, 2, 3, 4, 8, 12, 20)} | {chance.randrange(len(data)) for _ in range(13)}
+        ends = {len(data) - n for n in (1, 2, 3, 4, 8, 12, 20)} | {chance.randrange(len(data)) for _ in range(CUTS)}
         for end in sorted(ends):
             try:
                 found = read(data[:end])
