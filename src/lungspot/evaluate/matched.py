@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +163,10 @@ class FilmBoxes:
     whole: float = 1.0
 
 
+_NO_BOXES: Final = FilmBoxes(State.ABSENT, np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0), 0.0)
+_FOUND: Final = ("film", "score", "right", "iou", "iobb", "centred", "area", "order", "crowd")
+
+
 def tabulate(pairs: Sequence[Pair], label: str, limits: ScoreLimits) -> Matched:
     """Match one label on every film, at every threshold. Films where nobody looked for it bring no boxes."""
     return tabulate_arrays([_film_boxes(pair, label) for pair in pairs], label, limits)
@@ -170,65 +174,26 @@ def tabulate(pairs: Sequence[Pair], label: str, limits: ScoreLimits) -> Matched:
 
 def tabulate_arrays(films: Sequence[FilmBoxes], label: str, limits: ScoreLimits) -> Matched:
     """Return :func:`tabulate` of films that are arrays already; an ``order`` that is empty becomes 0, 1, 2, …."""
-    state = np.array([_CODES[film.state] for film in films], dtype=np.int8)
-    probability = np.array([film.probability for film in films], dtype=np.float64)
-    parts: list[_Part] = []
+    parts = [_part(0, _NO_BOXES, limits.box, 0)]
     found_before = 0
     for number, film in enumerate(films):
-        if state[number] != UNKNOWN:
+        if film.state is not State.NOT_LOOKED_FOR:
             part = _part(number, film, limits.box, found_before)
-            found_before += len(part.score)
+            found_before += len(part["score"])
             parts.append(part)
-
-    def joined(name: str, shape: tuple[int, ...], axis: int = 0) -> NDArray[np.generic]:
-        values = [getattr(part, name) for part in parts]
-        return np.concatenate(values, axis) if values else np.zeros(shape)
-
-    score = joined("score", (0,)).astype(np.float64)
-    best_first = np.argsort(-score, kind="stable")
-    place = np.empty(len(score) + 1, dtype=np.int64)
-    place[best_first], place[-1] = np.arange(len(score)), -1
-    count = len(IOUS)
+    whole = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+    best_first = np.argsort(-whole["score"], kind="stable")
+    place = np.empty(found_before + 1, dtype=np.int64)
+    place[best_first], place[-1] = np.arange(found_before), -1
     return Matched(
         label=label,
         limits=limits,
-        state=state,
-        probability=probability,
-        film=joined("film", (0,)).astype(np.int64)[best_first],
-        score=score[best_first],
-        right=joined("right", (count, 0), 1).astype(np.bool_)[:, best_first],
-        iou=joined("iou", (0,)).astype(np.float64)[best_first],
-        iobb=joined("iobb", (0,)).astype(np.float64)[best_first],
-        centred=joined("centred", (0,)).astype(np.bool_)[best_first],
-        area=joined("area", (0,)).astype(np.float64)[best_first],
-        order=joined("order", (0,)).astype(np.int64)[best_first],
-        crowd=joined("crowd", (0,)).astype(np.float64)[best_first],
-        true_film=joined("true_film", (0,)).astype(np.int64),
-        true_area=joined("true_area", (0,)).astype(np.float64),
-        taken_by=place[joined("taken_by", (count, 0), 1).astype(np.int64)],
-        true_iou=joined("true_iou", (0,)).astype(np.float64),
-        true_iobb=joined("true_iobb", (0,)).astype(np.float64),
+        state=np.array([_CODES[film.state] for film in films], dtype=np.int8),
+        probability=np.array([film.probability for film in films], dtype=np.float64),
+        **{name: whole[name][..., best_first] for name in _FOUND},
+        **{name: whole[name] for name in ("true_film", "true_area", "true_iou", "true_iobb")},
+        taken_by=place[whole["taken_by"]],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The arrays of one film, found boxes in the order found."""
-
-    film: NDArray[np.int64]
-    score: Array
-    right: NDArray[np.bool_]
-    iou: Array
-    iobb: Array
-    centred: NDArray[np.bool_]
-    area: Array
-    order: NDArray[np.int64]
-    crowd: Array
-    true_film: NDArray[np.int64]
-    true_area: Array
-    taken_by: NDArray[np.int64]
-    true_iou: Array
-    true_iobb: Array
 
 
 def _film_boxes(pair: Pair, label: str) -> FilmBoxes:
@@ -247,7 +212,8 @@ def _film_boxes(pair: Pair, label: str) -> FilmBoxes:
     )
 
 
-def _part(number: int, film: FilmBoxes, limit: float, before: int) -> _Part:
+def _part(number: int, film: FilmBoxes, limit: float, before: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of :class:`Matched` for one film, its found boxes in the order found, ``before`` the first."""
     found, true, score = film.found, film.true, film.scores
     taken = match_at(found, score, true, IOUS)
     taken_by = np.full((len(IOUS), len(true)), -1, dtype=np.int64)
@@ -263,22 +229,22 @@ def _part(number: int, film: FilmBoxes, limit: float, before: int) -> _Part:
         overlap = over_own = np.zeros((len(found), len(true)))
         inside = np.zeros((len(found), len(true)), dtype=np.bool_)
     shown = score >= limit
-    return _Part(
-        film=np.full(len(found), number),
-        score=score,
-        right=taken >= 0,
-        iou=overlap.max(1, initial=0.0),
-        iobb=over_own.max(1, initial=0.0),
-        centred=np.asarray(inside.any(axis=1), dtype=np.bool_),
-        area=np.prod(found[:, 2:] - found[:, :2], axis=1) / film.whole,
-        order=film.order if len(film.order) == len(found) else np.arange(len(found)),
-        crowd=_share_inside(found, film.crowds),
-        true_film=np.full(len(true), number),
-        true_area=np.prod(true[:, 2:] - true[:, :2], axis=1) / film.whole,
-        taken_by=taken_by,
-        true_iou=overlap[shown].max(0, initial=0.0),
-        true_iobb=over_own[shown].max(0, initial=0.0),
-    )
+    return {
+        "film": np.full(len(found), number, dtype=np.int64),
+        "score": score,
+        "right": taken >= 0,
+        "iou": overlap.max(1, initial=0.0),
+        "iobb": over_own.max(1, initial=0.0),
+        "centred": np.asarray(inside.any(axis=1), dtype=np.bool_),
+        "area": np.prod(found[:, 2:] - found[:, :2], axis=1) / film.whole,
+        "order": film.order if len(film.order) == len(found) else np.arange(len(found)),
+        "crowd": _share_inside(found, film.crowds),
+        "true_film": np.full(len(true), number, dtype=np.int64),
+        "true_area": np.prod(true[:, 2:] - true[:, :2], axis=1) / film.whole,
+        "taken_by": taken_by,
+        "true_iou": overlap[shown].max(0, initial=0.0),
+        "true_iobb": over_own[shown].max(0, initial=0.0),
+    }
 
 
 def _share_inside(found: Array, crowds: Array) -> Array:
