@@ -77,6 +77,26 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     assert page.locator("#then").is_hidden()
 
 
+def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):
+    page = look(priors[2020])
+    asked, held = [], []
+    page.route("**/image.raw16", lambda route: (asked.append(route.request.url), held.append(route)))
+    page.keyboard.press("c")
+    page.locator("#then select").select_option(priors[2019])  # the film that is on its way already
+    settle()
+    page.locator("#then select").select_option(priors[2010])
+    while len(held) < 2:
+        page.wait_for_timeout(20)
+    held[1].continue_()
+    page.locator("#prior[aria-label*=': ']").wait_for()
+    held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    settle()
+    assert page.evaluate(NOW)["prior"]["id"] == priors[2010], "the film that was chosen last"
+    assert len(asked) == 2
+    page.unroute("**/image.raw16")
+
+
 def test_no_other_patients_film_is_shown_unasked(look, priors, settle):
     page = look(priors[2010])
     page.keyboard.press("c")

@@ -97,23 +97,39 @@ def test_a_film_is_deleted_after_a_question(page, look, server, png, tmp_path):
     assert not answers
 
 
-def test_a_click_is_not_lost_while_the_worklist_changes(page, server, chest, leg, is_open, settle):
+@pytest.mark.parametrize("order", ["rows", "[...rows].reverse()"])
+def test_a_click_is_not_lost_while_the_worklist_changes(page, server, chest, leg, is_open, settle, order):
     page.goto(f"{server.address}?id={chest}")
     is_open("chest.dcm")
-    page.locator(f"[data-key='{leg}'] .what").scroll_into_view_if_needed()
-    where = page.locator(f"[data-key='{leg}'] .what").bounding_box()
+    page.wait_for_load_state("networkidle")  # the list has answered with the open film in it
+    settle()
+    page.locator(f"[data-key='{leg}']").scroll_into_view_if_needed()
+    settle()
+    where = page.locator(f"[data-key='{leg}']").bounding_box()
     page.mouse.move(where["x"] + 5, where["y"] + 5)
     page.mouse.down()
     page.evaluate(
-        """async () => {
-            const { store } = await import("/viewer/main.js");
-            store.set({ rows: store.state.rows.map((row) => ({ ...row, headline: `${row.headline}, newly` })) });
-        }"""
+        f"""async () => {{
+            const {{ store }} = await import("/viewer/main.js");
+            const rows = store.state.rows.map((row) => ({{ ...row, headline: `${{row.headline}}, newly` }}));
+            store.set({{ rows: {order} }});
+        }}"""
     )
     settle()
     assert page.locator("#rows .what", has_text=", newly").count() == page.locator("#rows .row").count()
     page.mouse.up()
     is_open("leg.dcm")
+
+
+def test_a_film_sent_again_is_called_by_its_new_name_where_it_is_open(page, server, png, tmp_path, is_open):
+    first = tmp_path / "before.png"
+    first.write_bytes(png.read_bytes() + b"sent twice")
+    page.goto(f"{server.address}?id={server.read(first, 'before.png')}")
+    is_open("before.png")
+    page.set_input_files("#picker", first.rename(tmp_path / "after.png"))
+    is_open("after.png")
+    page.reload()
+    is_open("after.png")
 
 
 def test_the_worklist_is_by_urgency(page, server, chest, leg):

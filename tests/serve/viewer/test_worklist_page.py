@@ -92,8 +92,30 @@ def test_many_films_are_searched_sorted_and_walked_with_the_keyboard(page, crowd
     opened(page, "film-399.dcm")
     assert in_sight(page) == "film-399.dcm"
     page.reload()
-    page.locator("#rows .row[aria-posinset='1']", has_text="film-000.dcm").wait_for()
+    opened(page, "film-399.dcm")
+    assert in_sight(page) == "film-399.dcm", "it is opened again, and in sight"
     assert page.locator("#sort").input_value() == "name", "the order is remembered"
+
+
+def test_the_list_stays_where_the_reader_has_scrolled_to(page, crowd, settle):
+    page.goto(f"{crowd.address}?id={7:016x}")
+    opened(page, "film-007.dcm")
+    page.keyboard.press("]")
+    opened(page, "film-008.dcm")
+    page.locator("#rows").evaluate("(rows) => { rows.scrollTop = 200 * rows.querySelector('.row').offsetHeight }")
+    page.locator("#rows .row", has_text="film-205.dcm").click()  # the first click, which gives the list the focus too
+    opened(page, "film-205.dcm")
+    page.locator("#rows").evaluate("(rows) => { rows.scrollTop = 0 }")
+    page.locator("#rows .row", has_text="film-000.dcm").wait_for()
+    page.evaluate(
+        """async () => {
+            const { store } = await import("/viewer/main.js");
+            const { beside } = store.state;
+            store.set({ beside: { ...beside, position: beside.position + 1 } }); // a film arrived
+        }"""
+    )
+    settle()
+    assert page.locator("#rows").evaluate("(rows) => rows.scrollTop") == 0
 
 
 def test_one_key_accepts_all_one_says_normal_and_saving_goes_to_the_next_unread(page, crowd, settle):

@@ -9,17 +9,24 @@ import { secret } from "./scene.js";
 export function comparison(store, then) {
   const { state } = store;
 
+  let choices = 0;
+
   async function choose(id) {
+    if (id === state.compare) return; // it is there, or on its way: a second answer would undo zoom and window
+    choices += 1;
+    const mine = choices;
     store.set({ compare: id, prior: null });
     if (id === NONE) return;
     const open = state.id;
-    const wanted = () => state.compare === id && state.id === open;
+    const wanted = () => state.compare === id && state.id === open && mine === choices;
     try {
       const loaded = await load(id, wanted);
       if (!loaded?.film) return loaded && say("That film has no picture to compare with");
       store.set({ prior: { ...loaded, window: loaded.presets[0].window } });
       then.show(loaded.reading.frame, { turns: loaded.reading.correction.quarter_turns, flip: false });
     } catch (error) {
+      if (!wanted()) return;
+      store.set({ compare: NONE });
       say(error.message);
     }
   }
@@ -40,6 +47,7 @@ export function comparison(store, then) {
     one("stages").classList.toggle("over", Boolean(state.compare && state.over));
     if (!state.compare) return then.show(null);
     const caption = one("then").querySelector("figcaption");
+    const held = caption.contains(document.activeElement) && document.activeElement.localName; // the keyboard stays where it is
     const { priors, others } = listed();
     const entries = (list) =>
       list.map((each) => make("option", { value: each.id, selected: each.id === state.compare }, each.text));
@@ -62,6 +70,7 @@ export function comparison(store, then) {
       state.over ? slider(store) : null,
       make("p", {}, remark(priors)),
     );
+    if (held) caption.querySelector(held)?.focus();
     const found = secret(state) ? null : state.prior?.reading.headline;
     one("prior").setAttribute("aria-label", found ? `Film to compare with: ${found}` : "Film to compare with");
   });

@@ -96,11 +96,17 @@ export function nameOf(event) {
 }
 
 function typing(target) {
-  return target.matches?.("input:not([type=range], [type=checkbox], [type=file]), textarea, select");
+  return target.matches?.("input:not([type=range], [type=checkbox], [type=file]), textarea");
 }
 
+/** What a list to choose from uses itself: arrows, what opens it, and the first letters of its entries. */
+const chooses = ({ key, target }) =>
+  Boolean(target.matches?.("select")) && (/^[\p{L}\p{N} ]$/u.test(key) || /^(Arrow|Page|Home|End|Enter|F4|Escape)/.test(key));
+
 /** Whether the focused element uses the key itself: arrows in lists and sliders, pages in what scrolls. */
-function taken({ key, target }) {
+function taken(event) {
+  const { key, target } = event;
+  if (chooses(event) && !event.ctrlKey && !event.metaKey) return true;
   if (/^(Page|Home|End)/.test(key) && target.closest?.("#body, .scrolls")) return true;
   const moves = /^(Arrow|Page|Home|End)/.test(key);
   return moves && Boolean(target.closest?.("input[type=range], [role=listbox], .scrolls"));
@@ -114,6 +120,7 @@ export function listen(acts, enabled, first) {
   document.addEventListener("keydown", (event) => {
     const name = nameOf(event);
     if (!name || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (name === "Escape" && event.target.matches?.("select")) return event.target.blur();
     if (typing(event.target)) {
       if (name === "Escape") event.target.blur();
       if (name !== "Ctrl+s") return;

@@ -193,7 +193,7 @@ findings(store, finding);
 hands(store, { stage: now, own: true, picture, finding, measure });
 hands(store, { stage: then, own: false, picture, finding, measure });
 keys.listen(acts, () => settings.singleKeys, first);
-store.listen(["reading", "review", "model", "point", "experimental", "teach", "revealed"], () => {
+store.listen(["reading", "names", "review", "model", "point", "experimental", "teach", "revealed"], () => {
   const { reading } = state;
   one("film").setAttribute(
     "aria-label",
@@ -209,7 +209,10 @@ one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
 store.listen(["names"], ({ names }) => keepNames(names));
 store.listen(["recent"], ({ recent }) => change({ recent }));
-store.listen(["id"], ({ id }) => id && list.refresh());
+store.listen(["id"], ({ id }) => {
+  history.replaceState(null, "", id ? `?id=${encodeURIComponent(id)}` : location.pathname); // a reload opens it again
+  if (id) list.refresh();
+});
 exportLinks(store);
 change({});
 addEventListener("beforeunload", (event) => unsaved(state) && event.preventDefault());

@@ -12,7 +12,7 @@ const CHANGES = ["reading", "review", "point", "experimental", "reader", "langua
 export function report(store, { form, change }) {
   const { state } = store;
   let text = "";
-  let fresh = Promise.resolve();
+  let told = []; // what of the state the text is of
   let later = null;
   let asked = 0;
   const box = panel();
@@ -25,12 +25,14 @@ export function report(store, { form, change }) {
     if (!open()) return;
     const mine = (asked += 1);
     const { id } = state;
+    const of = CHANGES.map((key) => state[key]);
     const { language, point, experimental } = state;
     try {
       const body = { ...form(), verdicts: said(state.review), measurements: sizes(state.review) };
       const answer = await api.report(id, body, { language, point, experimental });
       if (mine !== asked || id !== state.id) return;
       text = answer.text;
+      told = of;
       one("report").textContent = text;
       one("report").lang = language;
     } catch (error) {
@@ -45,21 +47,26 @@ export function report(store, { form, change }) {
     one("copied").textContent = "";
     one("copy-report").textContent = "Copy report";
     clearTimeout(later);
-    later = setTimeout(now, PAUSE);
+    later = setTimeout(() => now().catch(() => {}), PAUSE); // it is said in the panel, and to who copies
   }
 
   function now() {
     clearTimeout(later);
     later = null;
-    fresh = write();
-    fresh.catch(() => {}); // it is said in the panel, and to who copies
-    return fresh;
+    return write();
   }
+
+  /** Whether the text is of what the page shows now; a change that no part has heard of yet counts too. */
+  const current = () => later === null && text !== "" && CHANGES.every((key, at) => told[at] === state[key]);
 
   async function copyReport() {
     if (!open()) return;
     try {
-      await (later === null && text ? fresh : now());
+      const { id } = state;
+      while (!current()) {
+        await now();
+        if (state.id !== id || !open()) throw new Error("another film was opened");
+      }
       await toClipboard(text);
       one("copy-report").textContent = "Copied";
       say("Report copied");

@@ -13,6 +13,7 @@ const FILTERS = [
 ];
 const SORTS = { urgency: "urgency", name: "name", date: "date", status: "status" };
 const PAUSE = 80; // milliseconds after a letter before the words are looked for
+const STILL = 6; // pixels that a hand moves in a click
 const MORE = 10; // rows drawn above and below those in sight
 
 /** Keep the list drawn. `open(id)` opens a film; `list`: look, ask (listing.js); `sorted(sort)` hears of another order. */
@@ -22,6 +23,7 @@ export function worklist(store, { open, list, sorted }) {
   const room = make("div", { role: "presentation", class: "room" });
   rows.append(room);
   let cursor = null; // the row that the keyboard is on, from 0
+  let pressed = null; // the film on whose row a button or finger went down, and where: {id, x, y}
   let shown = null; // the film that was brought into sight last
   const high = () => parseFloat(getComputedStyle(rows).getPropertyValue("--row"));
   const inSight = () => {
@@ -48,19 +50,20 @@ export function worklist(store, { open, list, sorted }) {
     list.look(first, last);
   }
 
+  const seen = (at) => at * high() >= rows.scrollTop && (at + 1) * high() <= rows.scrollTop + rows.clientHeight;
+
   /** Bring a row into sight, in the middle where it was far away. */
   function reveal(at) {
     const [top, room] = [at * high(), rows.clientHeight];
-    if (top >= rows.scrollTop && top + high() <= rows.scrollTop + room) return;
+    if (seen(at)) return;
     const near = top >= rows.scrollTop - high() && top <= rows.scrollTop + room;
     rows.scrollTop = near ? (top < rows.scrollTop ? top : top + high() - room) : top - (room - high()) / 2;
   }
 
-  function choose(at) {
-    const row = state.rows[at - state.first];
-    if (!row) return;
-    cursor = at;
-    open(row.id);
+  function choose(id) {
+    const at = state.rows.findIndex((row) => row.id === id);
+    if (at >= 0) cursor = state.first + at;
+    open(id);
     one("reading").focus(); // the keys that follow are for the film
   }
 
@@ -75,30 +78,43 @@ export function worklist(store, { open, list, sorted }) {
       draw();
     } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
       event.preventDefault();
-      choose(at);
+      const row = state.rows[at - state.first];
+      if (row) choose(row.id);
     }
+  }
+
+  /** Open the row that the button or finger went down on: the list may move before it comes up, and then there is no click. */
+  function released({ clientX, clientY }) {
+    const still = pressed && Math.hypot(clientX - pressed.x, clientY - pressed.y) < STILL;
+    if (still) choose(pressed.id);
+    pressed = null;
   }
 
   store.listen(["rows", "first", "total", "id", "model", "names", "teach", "revealed", "search", "filter"], draw);
   store.listen(["beside", "id"], () => {
     const { id, beside } = state;
     if (!id || beside?.id !== id || beside.position === null) return;
-    const followed = shown?.id === id && shown.at === beside.position; // it stands where it stood: the reader may scroll away
-    shown = { id, at: beside.position };
-    if (!followed) reveal(beside.position);
+    const { position } = beside;
+    const left = shown?.id === id && (shown.at === position || !seen(shown.at)); // the reader may scroll away from it
+    shown = { id, at: position };
+    if (!left) reveal(position);
   });
   rows.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
   new ResizeObserver(draw).observe(rows);
   rows.addEventListener("keydown", walk);
   rows.addEventListener("focus", () => {
+    if (!rows.matches(":focus-visible")) return; // a mouse is on it: nothing moves below a button that goes down
     cursor ??= state.beside?.position ?? 0;
     reveal(cursor);
     draw();
   });
-  rows.addEventListener("click", (event) => {
-    const row = event.target.closest(".row[data-at]");
-    if (row) choose(Number(row.dataset.at));
+  const filmOf = (target) => target.closest(".row[id]")?.dataset.key; // a row whose film is not known yet has no id
+  rows.addEventListener("pointerdown", ({ target, button, clientX: x, clientY: y }) => {
+    pressed = button === 0 && filmOf(target) ? { id: filmOf(target), x, y } : null;
   });
+  rows.addEventListener("pointerup", released);
+  rows.addEventListener("pointercancel", () => (pressed = null)); // a finger scrolls
+  rows.addEventListener("click", ({ target, detail }) => detail === 0 && filmOf(target) && choose(filmOf(target))); // by no pointer
   questions(store, list, sorted, () => {
     cursor = null;
     shown = null; // the open film is brought into sight again, wherever it stands then
