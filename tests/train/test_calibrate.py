@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 
-from lungspot.detect import OPERATING_POINTS, ModelCard
+from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate
 from lungspot.formats.case import Split
 from lungspot.train.calibrate import _film_thresholds, _ordered, fit
 from lungspot.train.data import FilmTruth
@@ -91,3 +91,33 @@ def test_a_rare_finding_is_called_where_calls_are_right_as_often_as_films_are_fo
     assert _film_thresholds(every[sure], shown[sure], every, shown)["balanced"] == 0.8
     every[3] = 0.5  # now one is found only with four more wrong calls
     assert _film_thresholds(every[sure], shown[sure], every, shown)["balanced"] == 0.8
+
+
+def test_boxes_on_films_that_show_nothing_are_seldom_at_the_balanced_point():
+    """Of 150 films that show nothing 60 have a box of .7, 10 of .8; of 200 ill films all are right, half at .65."""
+    box, none = np.array([[0.1, 0.1, 0.5, 0.5]]), Found(np.zeros((0, 4)), np.zeros(0))
+
+    def film(i, ill):
+        boxes = box.astype(np.float32) if ill else np.zeros((0, 4), np.float32)
+        where = np.zeros(len(boxes), np.int64)
+        return Film(
+            str(i), "nih", str(i), Split.VAL, boxes, where, np.array([BOXED if ill else ABSENT]), np.zeros(1, bool)
+        )
+
+    def judged(clear, ill=200):
+        films = [film(i, ill=False) for i in range(clear)] + [film(i, ill=True) for i in range(ill)]
+        said = [Found(box, np.array([0.8 if i < 10 else 0.7])) if i < 70 else none for i in range(clear)]
+        said += [Found(box, np.array([0.65 if i < ill // 2 else 0.95])) for i in range(ill)]
+        found = Predictions(
+            tuple(films),
+            tuple((one,) for one in said),
+            np.full((len(films), 1), 0.5),
+            np.zeros((len(films), 2), np.float32),
+        )
+        fitted = fit(found, ("effusion",))
+        exponent, platt = fitted.box_fusion["effusion"], fitted.box_calibration["effusion"]
+        sure = [calibrate(one.scores * 0.5**exponent, platt) for one in said[:70]]
+        return int(np.count_nonzero(np.array(sure) >= fitted.thresholds["balanced"]["effusion"].box))
+
+    assert judged(150) == 10  # every box of .7 is gone: 70 boxes on 150 films are too many
+    assert judged(90) == 70  # too few films to tell

@@ -26,6 +26,9 @@ _BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
 # A box whose like is right less often than this is not shown: a page of boxes at 2 % helps nobody.
 _LEAST: Final = {"sensitive": 0.03, "balanced": 0.1, "specific": 0.2}
 _SENSITIVITY, _SPECIFICITY = 0.9, 0.95
+# Boxes a film that shows nothing, at most, at the balanced point; asked of sources with so many such films.
+_FALSE: Final = 0.1
+_CLEAR: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             sure = _apply(score, boxes[label])
             bins[label]["box"] = reliability(sure, right)
             by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
+            by_box["balanced"] = max(by_box["balanced"], _seldom_on_clear(val, column, fusion[label], boxes[label]))
         else:
             maps[label] = MAP_FRACTION
         by_box, by_image = _ordered(by_box), _ordered(by_image)
@@ -110,6 +114,22 @@ def _pool(val: Predictions, column: int, exponent: float) -> tuple[Array, NDArra
         right.append(match(found[column].boxes, fused, true, IOU) >= 0)
         total += len(true)
     return np.concatenate(scores), np.concatenate(right), total
+
+
+def _seldom_on_clear(val: Predictions, column: int, exponent: float, calibration: Platt) -> float:
+    """Return the least score from which on boxes are rare enough on films that show nothing, whatever the source."""
+    clear: dict[str, list[Array]] = {}
+    for film, found, image in zip(val.films, val.found, val.image, strict=True):
+        if film.states[column] == ABSENT and (film.states < PRESENT).all():
+            clear.setdefault(film.source, []).append(found[column].scores * image[column] ** exponent)
+    least = 0.0
+    for films in clear.values():
+        allowed = int(_FALSE * len(films))
+        scores = np.sort(np.concatenate(films))[::-1]
+        if len(films) >= _CLEAR and len(scores) > allowed:
+            above = _apply(scores, calibration)[allowed]
+            least = max(least, (np.floor(above * 1e4) + 1) / 1e4)  # of four digits, as a card keeps them
+    return float(least)
 
 
 def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float) -> float:
