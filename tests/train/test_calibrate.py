@@ -100,7 +100,7 @@ def test_boxes_on_films_that_show_nothing_are_seldom_at_the_balanced_point():
     def film(i, ill):
         boxes = box.astype(np.float32) if ill else np.zeros((0, 4), np.float32)
         where = np.zeros(len(boxes), np.int64)
-        return Film(
+        return FilmTruth(
             str(i), "nih", str(i), Split.VAL, boxes, where, np.array([BOXED if ill else ABSENT]), np.zeros(1, bool)
         )
 

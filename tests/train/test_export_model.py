@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from lungspot.detect import Standing, load_detector
-from lungspot.errors import DatasetError, ModelError
+from lungspot.errors import DatasetError, InputError, ModelError
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
-from lungspot.train.export_model import _looked, export_model
+from lungspot.train.export_model import _looked, export_model, open_checkpoint
 from lungspot.train.loop import train
 from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.validate import predict
@@ -94,11 +94,48 @@ def test_a_second_look_is_kept_for_the_labels_of_which_it_finds_more(tiny, gener
     assert _looked(answer, films, films.of(Split.VAL), 64, tiny)[1] is None
 
 
-def test_large_weights_are_stored_in_half_precision(made):
+def test_large_weights_are_stored_in_eight_bits(made, trained):
     model = onnx.load_from_string(made.data)
-    kinds = {tensor.data_type for tensor in model.graph.initializer if np.prod(tensor.dims) >= 512}
-    assert onnx.TensorProto.FLOAT16 in kinds
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    large = {name: values for name, values in stored.items() if values.size >= 512}
+    assert {values.dtype for values in large.values()} == {np.dtype(np.int8)}
     assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
+    whole = next(values for name, values in large.items() if name.endswith("smooth.0.0.weight.bytes"))
+    scale = next(values for name, values in stored.items() if name.endswith("smooth.0.0.weight.scale"))
+    assert (np.abs(whole).reshape(len(whole), -1).max(1) == 127).all()  # each output channel has its own scale
+    served = serving(trained.network).network.smooth[0][0].weight.numpy()
+    assert (whole.astype(np.float32) * scale == served).all()
+
+
+def test_a_second_network_has_a_say_on_the_film_alone(trained, tiny, generated_films, tmp_path):
+    other = train(replace(tiny, steps=10, seed=1, neck=64), generated_films, tmp_path / "other")
+    films = plain(generated_films.pixels[:4], 64)
+    alone, opinion, both = (
+        serving(trained.network),
+        serving(other.network),
+        serving(trained.network, None, other.network),
+    )
+    with torch.no_grad():
+        one, two, said = (dict(zip(net.outputs, net(films), strict=True)) for net in (alone, opinion, both))
+    mean = (one["image_scores"].logit() + two["image_scores"].logit()) / 2
+    assert torch.allclose(said["image_scores"].logit(), mean, atol=1e-4)
+    assert not torch.allclose(said["image_scores"], one["image_scores"], atol=1e-3)
+    assert all((said[name] == one[name]).all() for name in one if name != "image_scores")
+
+    path = tmp_path / "two.onnx"
+    made = export_model(trained, generated_films, opinion=other)
+    path.write_bytes(made.data)
+    assert max(made.largest.values()) <= 1e-4
+    detector = load_detector(path)
+    np.testing.assert_allclose(detector.run(films[:1].numpy()).image_scores, said["image_scores"][0], atol=1e-4)
+    again = open_checkpoint(path)  # and is there when the file is exported anew
+    assert again.opinion is not None
+    remade = export_model(again, generated_films)
+    assert remade.card.thresholds == made.card.thresholds
+    with pytest.raises(InputError, match="labels"):
+        export_model(
+            trained, generated_films, opinion=replace(other, config=replace(tiny, labels=("edema", "effusion")))
+        )
 
 
 def test_a_file_that_says_something_else_is_refused(trained, made, generated_films):

@@ -27,6 +27,10 @@ def export(
     ] = None,
     size: Annotated[int | None, typer.Option(help="Input pixels; those that training ended with if not given.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Look at the mirrored film too: slower, steadier.")] = False,
+    opinion: Annotated[
+        Path | None,
+        typer.Option(help="A run or model file whose view of the film counts as much: the mean of both is given."),
+    ] = None,
     pin: Annotated[bool, typer.Option("--pin", help="Write manifest.json with the file's hash beside it.")] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
     overwrite: Overwrite = False,
@@ -52,7 +56,9 @@ def export(
     with extra("train", "exporting"):
         from lungspot.train import export_model, gather, load_gate, open_checkpoint
     manifest = out.parent / "manifest.json"
-    outputs = Outputs([run / "last.pt" if run.is_dir() else run, *([gate] if gate else [])], overwrite=overwrite)
+    outputs = Outputs(
+        [run / "last.pt" if run.is_dir() else run, *(each for each in (gate, opinion) if each)], overwrite=overwrite
+    )
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
     checkpoint = open_checkpoint(run)
@@ -71,6 +77,7 @@ def export(
         size=pixels,
         mirror=mirror,
         gate=load_gate(gate, pixels) if gate else None,
+        opinion=open_checkpoint(opinion) if opinion else None,
         notes=_paragraphs(notes) if notes else (),
         say=say,
     )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lungspot.datasets import terms_of
 from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine
-from lungspot.errors import DatasetError
+from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.anatomy import TRUSTED, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
@@ -25,7 +25,7 @@ from lungspot.train.data import FINE, Films
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
 from lungspot.train.onnx_export import build, compare_outputs, serving
-from lungspot.train.onnx_import import SUFFIX, read_model_file, restore, shape_of
+from lungspot.train.onnx_import import OPINION, SUFFIX, read_model_file, restore, shape_of
 from lungspot.train.places import place_rule
 from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
@@ -56,10 +56,17 @@ def open_checkpoint(run: Path) -> Checkpoint:
     if run.suffix != SUFFIX:
         return load_checkpoint(run)
     card, weights = read_model_file(run)
+    other = {name.removeprefix(OPINION): value for name, value in weights.items() if name.startswith(OPINION)}
+    config, network = _network_of(card, weights)
+    opinion = _network_of(card, other, partly=True)[1] if other else None
+    return Checkpoint(config, network, 0, 0.0, 1.0, opinion=opinion)
+
+
+def _network_of(card: ModelCard, weights: Mapping[str, Tensor], *, partly: bool = False) -> tuple[TrainConfig, Network]:
     config = TrainConfig(labels=card.labels, sizes=((0.0, card.input_size),), **shape_of(weights))
     network = Network(config)
-    restore(network, weights)
-    return Checkpoint(config, network.eval(), 0, 0.0, 1.0)
+    restore(network, weights, partly=partly)
+    return config, network.eval()
 
 
 def export_model(  # noqa: PLR0913 - what makes one file another
@@ -71,22 +78,27 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     size: int | None = None,
     mirror: bool = False,
     gate: tuple[nn.Module, GateCard] | None = None,
+    opinion: Checkpoint | None = None,
     notes: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> ExportedModel:
     """Return the model file of a checkpoint; everything fitted is fitted on val, everything reported is from test.
 
     ``size``: input pixels, the size that training ended with if None. ``mirror``: the file looks at the mirrored film
-    too and gives the mean. ``notes``: what people should know of this model. Licence and terms are those of the
+    too and gives the mean. ``opinion``: whose view of the film counts as much as the checkpoint's; the checkpoint's own
+    second network if None. ``notes``: what people should know of this model. Licence and terms are those of the
     datasets that the films of train, and what is known about them, come from. Raises ``DATASET_INCOMPLETE`` without
-    films in val, ``MODEL_NUMERIC`` where the file and the network disagree.
+    films in val, ``BAD_VALUE`` where the other network has other labels, ``MODEL_NUMERIC`` where the file and the
+    network disagree.
     """
     labels, pixels = checkpoint.config.labels, size or checkpoint.config.input_size
     val, test = films.of(Split.VAL), films.of(Split.TEST)
     if not len(val):
         raise DatasetError("DATASET_INCOMPLETE", None, "no film of the val split: nothing to calibrate on")
+    if opinion and opinion.config.labels != labels:
+        raise InputError("BAD_VALUE", "opinion", f"the other network has the labels {opinion.config.labels}")
     network: nn.Module = Mirrored(checkpoint.network, pixels) if mirror else checkpoint.network
-    served = serving(network, gate[0] if gate else None)
+    served = serving(network, gate[0] if gate else None, opinion.network if opinion else checkpoint.opinion)
     draft = ModelCard(
         name=name,
         version=version,

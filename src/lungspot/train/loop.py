@@ -56,7 +56,10 @@ _RECALIBRATED = 128  # films that the normalisations of a model file measure
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stands: its averaged network, its config, and how far it is (``progress``, 0 to 1)."""
+    """Where a run stands: its averaged network, its config, and how far it is (``progress``, 0 to 1).
+
+    ``opinion``: of a model file of two networks the other one (:class:`~lungspot.train.onnx_export.Served`).
+    """
 
     config: TrainConfig
     network: Network
@@ -64,6 +67,7 @@ class Checkpoint:
     seconds: float
     progress: float
     data: str = ""
+    opinion: Network | None = None
 
 
 @dataclass(slots=True)

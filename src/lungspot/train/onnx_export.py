@@ -1,7 +1,8 @@
 """From a trained network to one sealed ONNX file, refused unless onnxruntime says what torch says.
 
-Batch normalisation is folded into the convolutions and the weights are stored in half precision (cast back where the
-file is loaded; the network itself computes in single precision). The network that is compared is the rounded one, and
+Batch normalisation is folded into the convolutions, and large weights are stored in eight bits with a scale for each
+output channel (those of the gate, whose thresholds were chosen before, in half precision). They become single precision
+again where the file is loaded, and in that the network computes. The network that is compared is the rounded one, and
 the numbers in the card are those of the file. The layout is docs/reference/model-format.md.
 """
 
@@ -25,26 +26,35 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lungspot.detect import INPUT, METADATA_KEY, ModelCard, NetworkSession, examine, seal_model
 from lungspot.errors import ModelError
 
-__all__ = ["OUTPUTS", "Served", "build", "compare_outputs", "serving"]
+__all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "serving"]
 
 OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
 TOLERANCE: Final = 1e-4
 _OPSET = 17
 _LARGE = 512  # values: smaller tensors stay in single precision
+_TOP = 127  # of eight bits with a sign
+_GATE = "gate."
+BYTES, SCALE, HALF = ".bytes", ".scale", ".half"  # what a weight's name ends with in the file, as it is stored
 
 
 class Served(nn.Module):
-    """The network as the file holds it: probabilities instead of logits, and the gate's where there is a gate."""
+    """The network as the file holds it: probabilities instead of logits, and the gate's where there is a gate.
 
-    def __init__(self, network: nn.Module, gate: nn.Module | None) -> None:
+    ``opinion``: another network, whose view of the film counts as much as the first's (the mean of their logits);
+    boxes, maps, features and organs are the first's alone.
+    """
+
+    def __init__(self, network: nn.Module, gate: nn.Module | None, opinion: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
         self.gate = gate
+        self.opinion = opinion
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of docs/reference/model-format.md, in the order of :data:`OUTPUTS`."""
         said = self.network(image)
-        found = [said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.maps.sigmoid(), said.features]
+        film = said.image if self.opinion is None else (said.image + self.opinion(image).image) / 2
+        found = [said.boxes, said.scores.sigmoid(), film.sigmoid(), said.maps.sigmoid(), said.features]
         if said.organs is not None:
             found += [said.organs.sigmoid(), said.mirrored.sigmoid()[:, None]]
         return (*found,) if self.gate is None else (*found, self.gate(image))
@@ -65,16 +75,19 @@ class LargestDifferences:
     largest: dict[str, float]
 
 
-def serving(network: nn.Module, gate: nn.Module | None = None) -> Served:
-    """Return a copy ready to be exported: normalisation folded, weights rounded to what half precision can hold."""
+def serving(network: nn.Module, gate: nn.Module | None = None, opinion: nn.Module | None = None) -> Served:
+    """Return a copy ready to be exported: normalisation folded, large weights rounded to what the file can hold."""
     # eval() on the whole: the exporter leaves every part in the mode of the whole, and the gate has a dropout.
-    served = Served(copy.deepcopy(network).float(), None if gate is None else copy.deepcopy(gate).float()).eval()
+    parts = (None if part is None else copy.deepcopy(part).float() for part in (gate, opinion))
+    served = Served(copy.deepcopy(network).float(), *parts).eval()
     _fold(served)
     with torch.no_grad():
-        for value in served.parameters():
+        for name, value in served.named_parameters():
             value.requires_grad = False
             if value.numel() >= _LARGE:
-                value.copy_(value.half().float())
+                value.copy_(
+                    value.half().float() if name.startswith(_GATE) else torch.from_numpy(_rounded(value.numpy()))
+                )
     return served.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
@@ -96,7 +109,7 @@ def build(served: Served, card: ModelCard) -> bytes:
             dynamo=False,
         )
         model = onnx.load(Path(folder) / "model.onnx")
-    _halve(model)
+    _shrink(model)
     del model.metadata_props[:]
     model.metadata_props.add(key=METADATA_KEY, value=card.to_json())
     model.doc_string = card.intended_use
@@ -133,17 +146,46 @@ def _fold(module: nn.Module) -> None:
         _fold(child)
 
 
-def _halve(model: onnx.ModelProto) -> None:
-    """Store every large weight in half precision, with a cast to single in front of its use."""
-    graph = model.graph
-    casts = []
+def _scales(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (N,) scale of each of N output channels, of so few digits that the largest weight gives it again."""
+    largest = np.abs(values.reshape(len(values), -1)).max(1)
+    digits, exponent = np.frexp(largest / _TOP)
+    return np.where(largest > 0, np.ldexp(np.ceil(digits * 2048) / 2048, exponent), 1).astype(np.float32)
+
+
+def _in_bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return weights (N, ...) as whole numbers from -127 to 127, and the scale of each, (N, 1, ...)."""
+    scales = _scales(values).reshape(-1, *[1] * (values.ndim - 1))
+    return np.clip(np.rint(values / scales), -_TOP, _TOP).astype(np.int8), scales
+
+
+def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    whole, scales = _in_bytes(values)
+    return whole.astype(np.float32) * scales
+
+
+def _shrink(model: onnx.ModelProto) -> None:
+    """Store every large weight in eight bits or half precision, with what makes single precision of it again."""
+    graph, stored, before = model.graph, [], []
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < _LARGE or not np.array_equal(values.astype(np.float16), values):
-            continue
         name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
+        if values.dtype != np.float32 or values.size < _LARGE:
+            stored.append(tensor)
+        elif np.array_equal(values.astype(np.float16), values):
+            stored.append(onnx.numpy_helper.from_array(values.astype(np.float16), name + HALF))
+            before.append(onnx.helper.make_node("Cast", [name + HALF], [name], to=onnx.TensorProto.FLOAT))
+        elif np.array_equal(_rounded(values), values):
+            whole, scales = _in_bytes(values)
+            stored += [
+                onnx.numpy_helper.from_array(whole, name + BYTES),
+                onnx.numpy_helper.from_array(scales, name + SCALE),
+            ]
+            before.append(onnx.helper.make_node("Cast", [name + BYTES], [name + ".whole"], to=onnx.TensorProto.FLOAT))
+            before.append(onnx.helper.make_node("Mul", [name + ".whole", name + SCALE], [name]))
+        else:
+            stored.append(tensor)
+    nodes = [*before, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(stored)
     graph.node.extend(nodes)

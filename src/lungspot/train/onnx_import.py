@@ -23,9 +23,11 @@ from lungspot.detect import ModelCard, examine
 from lungspot.errors import InputError
 from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig
+from lungspot.train.onnx_export import BYTES, HALF, SCALE
 
 __all__ = [
     "ANATOMY",
+    "OPINION",
     "SUFFIX",
     "WEIGHTS",
     "is_mirrored",
@@ -39,13 +41,15 @@ __all__ = [
 SUFFIX: Final = ".onnx"
 WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
 ANATOMY: Final = "anatomy."  # the part of the network that older files do not have
+OPINION: Final = "opinion."  # the other network of a file of two
 _NETWORK: Final = "network."
 _BACKBONE: Final = "backbone."
-_HALF: Final = ".half"
 
 
 def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Return a sealed model file's card and its weights, float32, by the names they have in ``Network`` and ``gate.*``.
+    """Return a sealed model file's card and its weights, float32, by the names they have in ``Network``.
+
+    The gate's are called ``gate.*``, those of a second network ``opinion.*``.
 
     Raises ``NOT_FOUND``, and what :func:`~lungspot.detect.modelfile.examine` raises for a file that is not one of ours.
     """
@@ -55,13 +59,17 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
     file = examine(data, str(path))
     found: dict[str, Tensor] = {}
-    for tensor in onnx.load_from_string(file.data).graph.initializer:
-        name = tensor.name.removesuffix(_HALF)
+    stored = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load_from_string(file.data).graph.initializer}
+    for given, values in stored.items():
+        if given.endswith(SCALE):
+            continue
+        name = given.removesuffix(HALF).removesuffix(BYTES)
+        single = np.array(values, dtype=np.float32) * stored.get(name + SCALE, np.float32(1))
         while name.startswith(_NETWORK):  # one more where the file looks at the mirrored film too
             name = name.removeprefix(_NETWORK)
         if name.startswith(("stem.", "stages.")):  # files before version 2 had one backbone, and no name for it
             name = f"backbone.{name}"
-        found[name] = torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor), dtype=np.float32))
+        found[name] = torch.from_numpy(single)
     return file.card, found
 
 
@@ -120,10 +128,11 @@ def _folded_shapes(module: nn.Module) -> dict[str, torch.Size]:
     return shapes
 
 
-def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def restore(module: nn.Module, weights: Mapping[str, Tensor], *, partly: bool = False) -> None:
     """Load folded weights into a module with normalisations, in place: in evaluation it says what the file says.
 
-    Where the file knows no anatomy, that part of the module stays as it is.
+    Where the file knows no anatomy, that part of the module stays as it is; ``partly``: and every other part that the
+    file does not have (a second network has no boxes there).
 
     Raises ``BAD_VALUE`` where the module has another shape.
     """
@@ -145,7 +154,7 @@ def restore(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 value.fill_(1)
         elif name in weights and weights[name].shape == value.shape:
             value.copy_(weights[name])
-        else:
+        elif not partly or name in weights:
             raise InputError("BAD_VALUE", name, "the model file's network has another shape")
 
 

@@ -95,13 +95,15 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
             raise InputError("BAD_VALUE", path, f"the teacher has the labels {one.config.labels}")
     digest = hashlib.sha256(fingerprint(films).encode())
     for one in loaded:
-        for value in one.network.state_dict().values():
-            digest.update(value.numpy().tobytes())
+        for network in (one.network, one.opinion):
+            for value in network.state_dict().values() if network else ():
+                digest.update(value.numpy().tobytes())
     path = cache / f"taught-{config.input_size}-{digest.hexdigest()[:16]}.npz"
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         if not path.exists():
             size = config.input_size
-            committee = Committee([Mirrored(one.network, size) for one in loaded])
+            networks = [network for one in loaded for network in (one.network, one.opinion) if network is not None]
+            committee = Committee([Mirrored(network, size) for network in networks])
             answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
             with tempfile.NamedTemporaryFile(dir=cache, suffix=".npz", delete=False) as file:
                 np.savez(file, **asdict(answers))

@@ -26,7 +26,7 @@ from lungspot.train.accuracy import match_label
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films
-from lungspot.train.export_model import COMPARED, answers_of
+from lungspot.train.export_model import COMPARED, answers_of, open_checkpoint
 from lungspot.train.gate import load_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Mirrored
@@ -84,7 +84,7 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     if not len(films.of(Split.TEST)):
         raise DatasetError("DATASET_INCOMPLETE", None, "no film is locked away to judge on", advice="add films")
     network: nn.Module = Mirrored(checkpoint.network, size) if is_mirrored(model) else checkpoint.network
-    served = serving(network, load_gate(model, size)[0] if card.gate else None)
+    served = serving(network, load_gate(model, size)[0] if card.gate else None, open_checkpoint(model).opinion)
     learnt = films.of(Split.TRAIN)
     people = len({films.films[i].patient for i in learnt})
     about = f"further on {len(learnt)} films of {people} people of one site"
