@@ -192,7 +192,7 @@ def card_of_nonsense(model):
     ],
 )
 def test_what_a_model_may_not_hold_is_refused_before_a_session_exists(change, write_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("lungspot.detect.detector.Session", None)  # calling it would be a TypeError
+    monkeypatch.setattr("lungspot.detect.detector.NetworkSession", None)  # calling it would be a TypeError
     path = write_model(tmp_path / "bad.onnx", change=change)
     with pytest.raises(ModelError) as caught:
         load_detector(path)
