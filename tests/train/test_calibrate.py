@@ -79,7 +79,7 @@ def test_a_box_that_is_hardly_ever_right_is_not_shown():
     fitted = fit(Predictions(films.films, found, films.image, films.features), ("effusion", "edema"))
     shown = {point: of["effusion"].box for point, of in fitted.thresholds.items()}
     assert shown["sensitive"] >= 0.03
-    assert shown["balanced"] >= 0.1
+    assert shown["balanced"] >= 0.2
     assert shown["specific"] >= 0.2
 
 
