@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCALES", "plain_number", "scale_of", "thresholds_of"]
+__all__ = ["SCALES", "scale_of", "thresholds_of"]
 
 Floats = NDArray[np.float64]
 
@@ -55,8 +55,3 @@ def _rounded_down(value: float) -> float:
     step = 10.0**digits
     rounded = float(np.floor(value * step) / step)
     return min(round(rounded, digits), value)
-
-
-def plain_number(value: float) -> str:
-    """Return a threshold as people write it."""
-    return f"{value:.6g}"
