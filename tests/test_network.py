@@ -20,6 +20,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.main import get_command
+
+from lungspot.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds; a bound for a test that has gone wrong, not a measure
@@ -212,6 +215,20 @@ def test_datasets(verbs, model_file):
     )
 
 
+def test_a_site(verbs, audit, model_file):
+    rows = [f"{number}.png,p{number},{int(number % 3 == 0)},{20 + number % 7 * 10}" for number in range(60)]
+    table = audit.here / "films.csv"
+    table.write_text("\n".join(("image,patient,reference,score", *rows)) + "\n")
+    film(audit.here / "one.png", 1)
+    verbs(
+        ("calibrate films.csv films.csv --label effusion -o site.json", [0, 3]),
+        (f"detect one.png -o predictions --format json --model {model_file}", [0]),
+        ("watch North=predictions --until 2100-01-01 -o watched", [0, 5]),
+        (f"tb {ROOT / 'docs' / 'how-to' / 'people.csv'} --triage 40 -o programme", [0]),
+        ("tb-plan --json", [0]),
+    )
+
+
 def test_training(verbs, audit):
     films = audit.here / "data" / "rsna-normals"
     films.mkdir(parents=True)
@@ -223,6 +240,29 @@ def test_training(verbs, audit):
     small = """-s "labels=['effusion','edema']" -s steps=2 -s "sizes=[[0.0, 64]]" -s batch=2 -s "widths=[32,32,32,32]"
         -s "depths=[1,1,1,1]" -s neck=32 -s cache_size=64"""
     verbs((f"train -o run --data data {small}", [0]), ("export run -o model.onnx --data data", [0]))
+
+
+def test_training_a_gate(verbs, audit):
+    folder = audit.here / "data"
+    (folder / "ood").mkdir(parents=True)
+    rows = ["image,patient,split"]
+    for number in range(9):
+        film(folder / f"{number}.png", number)
+        rows.append(f"{number}.png,p{number},{('train', 'val', 'test')[number % 3]}")
+    (folder / "splits.csv").write_text("\n".join(rows) + "\n")
+    kinds = ["image,class,group,split,terms"]
+    for number, kind in enumerate(("lateral", "bone", "photo"), 20):
+        film(folder / "ood" / f"{number}.png", number)
+        kinds.append(f"{number}.png,{kind},g{number},train,free")
+    (folder / "ood" / "index.csv").write_text("\n".join(kinds) + "\n")
+    verbs(("train-gate -o gate.npz --data data --steps 2 --quiet", [0]))
+
+
+def test_every_verb_is_looked_at():
+    here = Path(__file__).read_text("utf-8")
+    verbs = [command for command in get_command(app).commands if command != "data"]
+    verbs += [f"data {command}" for command in get_command(app).commands["data"].commands]
+    assert [verb for verb in verbs if not re.search(rf'\(f?"{verb}[ "]|"lungspot", "{verb}"', here)] == []
 
 
 def says(process, pattern):
