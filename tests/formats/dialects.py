@@ -99,6 +99,7 @@ PREDICTED = Prediction(
     model="lungspot 2",
 )
 BOX = '<box label="effusion" xtl="10" ytl="20" xbr="60" ybr="80"{more}/>'
+ATTRIBUTE = "<attribute><name>{}</name><value>{}</value></attribute>"
 RLE = {"segmentation": {"counts": "x", "size": [100, 200]}}
 COCO = coco(XYWH)["c.json"]
 ROBOFLOW = {"a.png": FILM, "_annotations.coco.json": COCO}
@@ -150,6 +151,12 @@ READ = {
     ("coco", "polygons without a `bbox`"): [
         (coco({"segmentation": [RING]}), [DRAWN]),
         (coco({"bbox": [], "segmentation": [RING]}), [DRAWN]),
+    ],
+    ("coco", "CVAT's turned boxes (`attributes.rotation`)"): [
+        (coco({"bbox": [5, 25, 60, 50], "segmentation": [], "attributes": {"rotation": 90.0}}), [DRAWN]),
+        (coco(XYWH | {"attributes": {"rotation": 0.0, "occluded": True}}), [DRAWN]),
+        (coco(XYWH | {"attributes": {"rotation": "left"}}), [DRAWN]),
+        (coco(XYWH | {"segmentation": [RING], "attributes": {"rotation": 90.0}}), [DRAWN]),
     ],
     ("coco", "RLE masks with a `bbox`"): [(coco(XYWH | RLE), [DRAWN])],
     ("coco", "RLE masks without a `bbox`, plain or compressed"): [
@@ -266,6 +273,14 @@ READ = {
     ("labelstudio", "choices that are called like a label"): [
         (studio(labelled(), {"type": "choices", "value": {"choices": ["Mass", "good quality"]}}), [DRAWN])
     ],
+    ("labelstudio", "drafts, skipped annotations"): [
+        (studio(labelled(), drafts=[{"user": "a", "result": [SIZE | labelled(id="d")]}]), [DRAWN]),
+        (studio(annotations=[{"was_cancelled": True, "result": [SIZE | labelled(id="d")]}]), []),
+    ],
+    ("labelstudio", "regions on two films of one task"): [
+        (studio(labelled(to_name="side"), data={"image": "a.png", "side": "b.png"}), REFUSED),
+        (studio(labelled(to_name="x"), labelled(to_name="y"), data={"image": "a.png", "side": "b.png"}), REFUSED),
+    ],
     ("labelstudio", "JSON-MIN, CSV, TSV"): [
         ({"a.png": FILM, "tasks.json": json.dumps([MIN]).encode()}, [DRAWN]),
         *(
@@ -320,6 +335,14 @@ READ = {
         (voc(size=""), [DRAWN]),
         (voc(size="<size><width>0</width><height>0</height></size>"), [DRAWN]),
     ],
+    ("voc", "CVAT's turned boxes (attribute `rotation`)"): [
+        (voc(f"<attributes>{ATTRIBUTE.format(*pair)}</attributes>"), [found])
+        for pair, found in (
+            (("rotation", "90.0"), ("effusion", (5.0, 25.0, 65.0, 75.0))),
+            (("rotation", "0.0"), DRAWN),
+            (("occluded", "90.0"), DRAWN),
+        )
+    ],
     ("voc", "`part` of an object"): [(voc("<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"), [DRAWN])],
     ("voc", "a document type or entities"): [
         (voc(head="<!DOCTYPE a>"), REFUSED),
@@ -338,6 +361,10 @@ READ = {
     ],
     ("yolo", "poses (`kpt_shape`)"): [
         (yolo(f"{CENTRED} 0.1 0.2 2", "names: [effusion]\nkpt_shape: [1, 3]\n"), [DRAWN])
+    ],
+    ("yolo", "label files without a film"): [
+        (yolo(CENTRED) | {"labels/b.txt": CENTRED.encode()}, REFUSED),
+        ({"a.png": FILM, "b.txt": CENTRED.encode(), "classes.txt": b"effusion\n"}, REFUSED),
     ],
     ("yolo", "class numbers without a name"): [(yolo(CENTRED, "names: []\n"), REFUSED)],
     ("yolo", "`obj.names` (darknet, CVAT's YOLO 1.1), `classes.txt`, any one YAML"): [

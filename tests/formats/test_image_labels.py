@@ -58,6 +58,21 @@ def test_chexpert_paths_find_their_films_though_stems_repeat(download):
     assert (second.view, second.sex, second.age_years) == (View.PA, Sex.MALE, 87.0)
 
 
+@pytest.mark.parametrize(
+    ("words", "sexes"),
+    [
+        (("M", "F"), (Sex.MALE, Sex.FEMALE)),
+        (("m", "w"), (Sex.MALE, Sex.UNKNOWN)),  # weiblich, or woman: no man either way
+        (("M", "H"), (Sex.UNKNOWN, Sex.UNKNOWN)),  # mujer, hombre
+        (("M", "V"), (Sex.UNKNOWN, Sex.UNKNOWN)),
+        (("M", "Hombre"), (Sex.MALE, Sex.MALE)),
+    ],
+)
+def test_of_two_letters_neither_is_guessed_at(download, words, sexes):
+    table = "image,sexo,edema\n" + "".join(f"{number}.png,{word},1\n" for number, word in enumerate(words))
+    assert tuple(case.sex for case in adapter.cases(download({"labels.csv": table}))) == sexes
+
+
 CHEXPERT = "Path,Sex,Age,Frontal/Lateral,AP/PA,Cardiomegaly\n"
 
 
@@ -87,6 +102,10 @@ def test_chexpert_s_patients_are_in_its_paths_and_laterals_are_known(download):
         ("path", "patient00027\\study1\\a.jpg", "patient00027"),
         ("path", "inpatients/patient-list/a.jpg", "inpatients/patient-list/a"),
         ("image,Inpatient", "a.png,7", "a"),
+        ("image,patient_id", "a.png,10000032.0", "10000032"),
+        *(("image,patient_id", f"a.png,{nobody}", "a") for nobody in ("nan", "N/A", "Unknown", "ANONYMOUS", "-")),
+        ("case,PatientID,image", "9,nan,a.png", "9"),
+        ("patient,path", "nan,p10/p10000032/a.jpg", "p10000032"),
     ],
 )
 def test_patients_by_the_names_that_people_give_them(download, header, row, patient):

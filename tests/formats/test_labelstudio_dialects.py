@@ -7,7 +7,7 @@ from PIL import Image
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats import labelstudio
+from lungspot.formats import ClassMap, labelstudio
 
 SIZE = {"original_width": 400, "original_height": 300, "image_rotation": 0, "from_name": "label", "to_name": "image"}
 PLACE = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
@@ -155,3 +155,13 @@ def test_no_finding_means_that_everything_is_absent(export):
     assert {"effusion": "absent", "pneumonia": "absent"}.items() <= dict(case.readings[0].states).items()
     (case,) = labelstudio.read(export([EFFUSION, {"id": "c", "type": "choices", "value": {"choices": ["normal"]}}]))
     assert dict(case.readings[0].states) == {"effusion": "boxed"}
+
+
+def test_what_nobody_handed_in_is_said_to_be_left_out(export):
+    skipped = {"was_cancelled": True, "result": [EFFUSION, result(identifier="b", rectanglelabels=["Mass"])]}
+    draft = {"user": "a", "result": [EFFUSION, {"id": "t", "type": "textarea", "value": {"text": ["?"]}}]}
+    classes = ClassMap()
+    (case,) = labelstudio.read(export(annotations=[skipped], predictions=[BODY], drafts=[draft, 5]), names=classes)
+    assert [reading.boxes() for reading in case.readings] == [()]
+    left = [f"boxes of {what}: left out ({n})" for what, n in (("skipped annotations", 2), ("predictions", 1))]
+    assert classes.summary().split("; ") == ["Mass → mass (1)", *left, "boxes of drafts: left out (1)"]

@@ -22,6 +22,7 @@ __all__ = [
     "READER",
     "AnnotatedImage",
     "Mark",
+    "around_turned",
     "as_shown",
     "ellipse_reach",
     "flagged",
@@ -194,6 +195,25 @@ def settled(marks: Iterable[Mark], normal: Iterable[str] = ()) -> tuple[tuple[Ma
     who = [*normal, *(mark.reader or READER for mark in marks if mark.label == NO_FINDING and not mark.proposed)]
     drew = {mark.reader or READER for mark in kept if not mark.proposed}
     return kept, tuple(reader for reader in dict.fromkeys(who) if reader not in drew)
+
+
+def around_turned(corners: Sequence[float], degrees: object) -> tuple[float, ...]:
+    """Return the corners of the box around a box x0 y0 x1 y1 that is turned about its centre.
+
+    ``degrees``: what CVAT writes as the attribute ``rotation`` beside an upright box; no number turns nothing.
+    """
+    try:
+        turn = math.radians(float(degrees))  # type: ignore[arg-type]  # refused below
+    except (TypeError, ValueError, OverflowError):
+        return tuple(corners)
+    if not math.isfinite(turn) or isinstance(degrees, bool) or turn == 0:
+        return tuple(corners)
+    x0, y0, x1, y1 = corners
+    sine, cosine = abs(math.sin(turn)), abs(math.cos(turn))
+    wide = ((x1 - x0) * cosine + (y1 - y0) * sine) / 2
+    high = ((x1 - x0) * sine + (y1 - y0) * cosine) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (x - wide, y - high, x + wide, y + high)
 
 
 def ellipse_reach(across: float, down: float, turn: float) -> tuple[float, float]:

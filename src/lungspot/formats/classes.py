@@ -8,6 +8,7 @@ not change what the finding is (``Pneumonia Bacterial`` is pneumonia, ``Left Nod
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -76,7 +77,7 @@ class ClassMap:
     another. ``keep_unknown``: a class that nothing is known of is left out and remembered, not refused.
     """
 
-    __slots__ = ("_given", "_keep_unknown", "_met", "_unused", "unknown")
+    __slots__ = ("_given", "_keep_unknown", "_left", "_met", "_unused", "unknown")
 
     def __init__(self, given: Mapping[str, str] | None = None, *, keep_unknown: bool = False) -> None:
         """Check what the names are to mean."""
@@ -85,6 +86,7 @@ class ClassMap:
         self._given = {name.strip(): _meant(name, meaning) for name, meaning in (given or {}).items()}
         self._met: dict[str, tuple[str, int]] = {}
         self._unused: dict[str, None] = {}
+        self._left: Counter[str] = Counter()
 
     @classmethod
     def of(cls, names: Names) -> ClassMap:
@@ -128,6 +130,7 @@ class ClassMap:
         """Add what another class map has met."""
         self._met |= other._met
         self._unused |= other._unused
+        self._left |= other._left
 
     def look_up(self, name: str, *, ours: bool = False) -> str | None:
         """Return :meth:`meaning` without a trace, None where nothing is known."""
@@ -146,6 +149,10 @@ class ClassMap:
         """Say that a file lists a class and no annotation uses it."""
         self._unused[name] = None
 
+    def left_out(self, what: str, boxes: int) -> None:
+        """Say that boxes which are nobody's answer were left out: ``predictions``, ``drafts``, ``skipped tasks``."""
+        self._left[what] += boxes
+
     def became(self) -> Iterator[tuple[str, str, int]]:
         """Yield each class that was met, what it was taken for, and how often; then those that nothing used."""
         yield from ((name, meant, number) for name, (meant, number) in self._met.items())
@@ -161,6 +168,7 @@ class ClassMap:
                 parts.append(f"{name}: left out ({number})")
             else:
                 parts.append(f"{name} → {'all absent' if meant == NO_FINDING else meant} ({number})")
+        parts += [f"boxes of {what}: left out ({number})" for what, number in self._left.items() if number]
         return "; ".join(parts)
 
 

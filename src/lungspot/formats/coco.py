@@ -28,7 +28,15 @@ from typing import Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, State, taxonomy
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, labels_in, settled, stated_box, stated_size
+from lungspot.formats.annotated_image import (
+    AnnotatedImage,
+    Mark,
+    around_turned,
+    labels_in,
+    settled,
+    stated_box,
+    stated_size,
+)
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.cases import cases_from
@@ -140,6 +148,7 @@ def annotated_images_in(value: object, path: Path, names: Names = None) -> list[
     ours = extension in (SCHEMA, EXTENSION)
     labels = _Labels(_categories(value["categories"], path), ClassMap.of(names), path, ours=ours)
     marks = _marks(annotations, labels, path, proposed=extension == EXTENSION)
+    labels.tell_predictions(sum(mark.proposed for drawn in marks.values() for mark in drawn))
     found = []
     sizes: dict[float | str, Frame | None] = {}
     for row, image in enumerate(value["images"]):
@@ -229,6 +238,10 @@ class _Labels:
         """Say whether a category has the id."""
         return _id(number) in self._names
 
+    def tell_predictions(self, boxes: int) -> None:
+        """Tell the class map of boxes that a model proposes: they are no truth, and left out."""
+        self._classes.left_out("predictions", boxes)
+
     def tell_unused(self) -> None:
         """Tell the class map which categories nothing used, where the file is a stranger's."""
         for number, name in self._names.items():
@@ -254,11 +267,19 @@ def _marks(annotations: Sequence[Any], labels: _Labels, path: Path, *, proposed:
         if not isinstance(crowd, int | float):
             raise DatasetError("DATASET_ROW", where, f"iscrowd {crowd!r} is neither 0 nor 1")
         x, y, width, height = box
-        shown = stated_box((x, y, x + width, y + height), where)
+        corners = stated_box((x, y, x + width, y + height), where).corners
+        shown = stated_box(around_turned(corners, _turn(annotation)), where)
         reader = reader or ("model" if proposed else None)
         mark = Mark(label, shown, reader, score, proposed, crowd=bool(crowd))
         marks.setdefault(image, []).append(mark)
     return marks
+
+
+def _turn(annotation: Mapping[str, Any]) -> object:
+    """Return the degrees by which CVAT's box is turned, beside whose upright ``bbox`` they stand as an attribute."""
+    attributes = annotation.get("attributes")
+    upright = bool(annotation.get("bbox")) and not annotation.get("segmentation")
+    return attributes.get("rotation") if upright and isinstance(attributes, dict) else None
 
 
 def _annotated(image: Mapping[str, Any], drawn: Sequence[Mark], labels: _Labels, where: str) -> AnnotatedImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,18 @@ from lungspot.images import (
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Facts", "dicom_facts", "dicom_header", "find_films", "list_films"]
+__all__ = ["Facts", "dicom_facts", "dicom_header", "find_films", "list_films", "patient_named"]
 
 _TAGS: Final = (
     *("Rows", "Columns", "PatientID", "PatientAge", "PatientSex", "ViewPosition", "ViewCodeSequence"),
     *("PatientBirthDate", "StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate", "AcquisitionDateTime"),
+)
+# What stands for a patient where nobody knows: it is no patient, whom all such films would share.
+_NOBODY: Final = frozenset(
+    {
+        *("", "nan", "na", "n/a", "none", "null", "nil", "unknown", "unk", "missing", "-", "--", "?", "."),
+        *("anonymous", "anonymized", "anonymised", "anon", "no patient", "desconocido", "unbekannt", "inconnu"),
+    }
 )
 
 
@@ -39,6 +47,16 @@ class Facts:
     view: View = View.UNKNOWN
     age_years: float | None = None
     sex: Sex = Sex.UNKNOWN
+
+
+def patient_named(text: str) -> str:
+    """Return the patient that a field or header names; empty where it says that nobody knows.
+
+    pandas writes a column of whole numbers with gaps as ``10.0``: that is 10.
+    """
+    stripped = text.strip()
+    whole = re.fullmatch(r"(\d+)\.0+", stripped)
+    return "" if stripped.casefold() in _NOBODY else whole[1] if whole else stripped
 
 
 def find_films(folders: Iterable[Path]) -> dict[str, Path]:
@@ -89,7 +107,7 @@ def dicom_facts(path: Path | None) -> Facts:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a DICOM film ({type(error).__name__}: {error})") from error
     return Facts(
         frame=Frame(columns, rows) if rows > 0 and columns > 0 else None,
-        patient=str(header.get("PatientID") or "").strip(),
+        patient=patient_named(str(header.get("PatientID") or "")),
         view=view,
         age_years=age_years,
         sex=sex,

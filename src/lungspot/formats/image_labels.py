@@ -37,10 +37,10 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
-from lungspot.formats.films import dicom_facts, list_films
+from lungspot.formats.films import dicom_facts, list_films, patient_named
 from lungspot.formats.reconcile import patient_in
 from lungspot.formats.tables import Row, header_of, read_rows, refuse_row, require_folder
-from lungspot.images import View, age_in_years, parse_sex, parse_view
+from lungspot.images import Sex, View, age_in_years, parse_sex, parse_view
 
 __all__ = ["READER", "cases"]
 
@@ -118,6 +118,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             "DATASET_COLUMNS", path, f"no column labels, or of a known label (found: {', '.join(header)})"
         )
     films = _Films(root)
+    sexes = _sexes(path, facts["sex"])
     needed = (*labels, *(names_of[0] for names_of in facts.values() if names_of))
     for line, row in read_rows(path, needed, own=True):
         value = {key: _first(row, columns) for key, columns in facts.items()}
@@ -131,7 +132,8 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         film = films.find(image)
         known = dicom_facts(film)
         views = [parse_view(row.get(column, "")) for column in facts["view"]]
-        patient = value["patient"] or patient_in(value["image"])
+        named = (patient_named(row.get(column, "")) for column in facts["patient"])
+        patient = next(filter(None, named), "") or patient_in(value["image"])
         said = {label: row[column] for column, label in labels.items()}
         yield Case(
             id=name,
@@ -143,7 +145,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             split=split,
             view=_view(views) if any(row.get(column, "").strip() for column in facts["view"]) else known.view,
             age_years=age_in_years(value["age"]) if value["age"] else known.age_years,
-            sex=parse_sex(value["sex"]) if value["sex"] else known.sex,
+            sex=sexes.get(value["sex"].casefold(), Sex.UNKNOWN) if value["sex"] else known.sex,
         )
 
 
@@ -161,6 +163,14 @@ def _bare(name: str) -> str:
 def _first(row: Row, columns: Sequence[str]) -> str:
     """Return the first text that one of several columns has."""
     return next((text for column in columns if (text := row.get(column, "").strip())), "")
+
+
+def _sexes(path: Path, columns: Sequence[str]) -> dict[str, Sex]:
+    """Return what each word of a table's column means: beside ``H`` or ``V`` (hombre, varón), ``M`` is no man."""
+    if not columns:
+        return {}
+    words = {_first(row, columns).casefold() for _, row in read_rows(path, columns[:1], own=True)}
+    return {word: Sex.UNKNOWN if word == "m" and words & {"h", "v"} else parse_sex(word) for word in words}
 
 
 def _view(views: Sequence[View]) -> View:

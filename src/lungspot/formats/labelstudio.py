@@ -46,7 +46,7 @@ from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
 from lungspot.formats.labelstudio_files import film_of, load_tasks
-from lungspot.formats.labelstudio_regions import FilmRegions
+from lungspot.formats.labelstudio_regions import FilmRegions, boxes_in
 from lungspot.formats.xml_tree import write_xml
 from lungspot.images import IMAGE_SUFFIXES
 
@@ -186,11 +186,12 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
     readers: list[str] = []
     states_by: dict[str, dict[str, State]] = {}
     said_normal: list[str] = []
-    regions = FilmRegions(classes, places, film, ours=ours)
+    regions = FilmRegions(classes, places, film, _other_films(data, link), ours=ours)
     for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
         place = f"{where}: annotation {row}"
         results = _list(annotation, "result", place)
         if annotation.get("was_cancelled"):
+            classes.left_out("skipped annotations", boxes_in(results))
             continue
         reader = _reader(annotation, results, known)
         readers.append(reader)
@@ -201,7 +202,11 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
     for place, prediction in _predictions(task, where):
         model = str(prediction.get("model_version") or "model")
         drawn, _ = regions.drawn(_list(prediction, "result", place), place)
+        classes.left_out("predictions", 0 if ours else len(drawn))
         marks += [Mark(mark.label, mark.box, model, mark.score, proposed=True) for mark in drawn]
+    started = task.get("drafts")
+    for one in started if isinstance(started, list) else ():
+        classes.left_out("drafts", boxes_in(one.get("result")) if isinstance(one, dict) else 0)
     sizes = regions.sizes
     if len(sizes) > 1:
         raise DatasetError("DATASET_ROW", where, f"regions disagree about the film's size: {sorted(map(str, sizes))}")
@@ -238,8 +243,20 @@ def _link(data: Mapping[str, Any]) -> str | None:
     if data.get("image"):
         return data["image"]  # type: ignore[no-any-return]  # refused where it is no text
     texts = [item for item in data.values() if isinstance(item, str)]
-    called = (text for text in texts if Path(urlsplit(text).path).suffix.lower() in IMAGE_SUFFIXES)
-    return next(called, next(iter(texts), None))
+    return next(filter(_is_film, texts), next(iter(texts), None))
+
+
+def _other_films(data: Mapping[str, Any], link: str) -> set[str]:
+    """Return what a task's data calls its other films."""
+    films = {key: text for key, text in data.items() if isinstance(text, str) and text != link and _is_film(text)}
+    return set(films)
+
+
+def _is_film(text: str) -> bool:
+    try:
+        return Path(urlsplit(text).path).suffix.lower() in IMAGE_SUFFIXES
+    except ValueError:  # no address at all
+        return False
 
 
 def _list(value: object, key: str, where: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ What draws something that has no box here is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from lungspot.formats.annotated_image import Mark, ellipse_reach, stated_box, st
 from lungspot.formats.classes import ClassMap
 from lungspot.formats.image_files import film_size, find_film
 
-__all__ = ["FilmRegions"]
+__all__ = ["FilmRegions", "boxes_in"]
 
 _SHAPES: Final = frozenset({"rectangle", "ellipse", "polygon"})
 _READ: Final = frozenset({"rectanglelabels", "ellipselabels", "polygonlabels", "labels"})
@@ -38,9 +38,15 @@ _RELATION: Final = "relation"
 class FilmRegions:
     """The results of one film; ``sizes``: what its regions say of the film's size."""
 
-    def __init__(self, classes: ClassMap, folders: Sequence[Path], film: str, *, ours: bool) -> None:
-        """Remember what classes mean, and where the film may lie; ``ours``: lungspot wrote the task."""
+    def __init__(
+        self, classes: ClassMap, folders: Sequence[Path], film: str, others: Collection[str] = (), *, ours: bool
+    ) -> None:
+        """Remember what classes mean, and where the film may lie.
+
+        ``others``: what the task calls other films; their regions are refused. ``ours``: lungspot wrote the task.
+        """
         self._classes, self._folders, self._film, self._ours = classes, folders, film, ours
+        self._others, self._shown = frozenset(others), set[str]()
         self.sizes: set[Frame] = set()
 
     def drawn(self, results: Sequence[Mapping[str, Any]], where: str) -> tuple[list[Mark], dict[str, bool]]:
@@ -63,12 +69,23 @@ class FilmRegions:
                 continue
             same = (str(result.get("id")), *(str(value.get(key)) for key in _DRAWN))
             parts = regions.setdefault(same, [])
+            self._refuse_other_film(result, place)
             if any(one.get("type") == kind for _, one in parts):  # another region that an importer gave the same id
                 parts = regions.setdefault((*same, str(row)), [])
             parts.append((place, result))
         for parts in regions.values():
             marks += self._region(parts)
         return marks, flags
+
+    def _refuse_other_film(self, result: Mapping[str, Any], place: str) -> None:
+        """Refuse a region on another film of the task: by its name, or because two are named and one is read."""
+        name = result.get("to_name")
+        if not self._others or not isinstance(name, str):
+            return
+        self._shown.add(name)
+        if name in self._others or len(self._shown) > 1:
+            advice = "give each film a task of its own"
+            raise DatasetError("DATASET_ROW", place, f"a region on {name!r}: the task has several films", advice=advice)
 
     def _region(self, parts: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Mark]:
         place, first = parts[0]
@@ -96,6 +113,13 @@ class FilmRegions:
                 size = at_hand if size is None or size == Frame(at_hand.height, at_hand.width) else size
         self.sizes.add(size)
         return size
+
+
+def boxes_in(results: object) -> int:
+    """Return how many regions results have, whatever they draw: of what is left out, to be said."""
+    listed = [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
+    drawn = [one for one in listed if isinstance(one.get("value"), dict) and _GEOMETRY & one["value"].keys()]
+    return len({str(result.get("id", row)) for row, result in enumerate(drawn)})
 
 
 def _listed(result: Mapping[str, Any], what: str) -> list[object]:

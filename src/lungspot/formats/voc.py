@@ -26,7 +26,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats.annotated_image import AnnotatedImage, Mark, settled, stated_box, stated_size
+from lungspot.formats.annotated_image import AnnotatedImage, Mark, around_turned, settled, stated_box, stated_size
 from lungspot.formats.case import Case, Split
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
@@ -187,7 +187,11 @@ def _mark(item: Element, where: str, classes: ClassMap, *, ours: bool, shift: in
         left, top, right, bottom = (float(text or "") for text in texts)
     except ValueError as error:
         raise DatasetError("DATASET_ROW", where, f"bndbox {texts} are not four numbers") from error
-    return Mark(label, stated_box((left - shift, top - shift, right, bottom), where))
+    corners = stated_box((left - shift, top - shift, right, bottom), where).corners
+    said = (
+        one.findtext("value") for one in item.iterfind("attributes/attribute") if one.findtext("name") == "rotation"
+    )
+    return Mark(label, stated_box(around_turned(corners, next(said, None)), where))
 
 
 def _id(path: Path, folder: Path) -> str:

@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -276,5 +277,24 @@ def _on_film(box: Sequence[float]) -> bool:
 
 def _refuse_orphans(root: Path, known: set[Path]) -> None:
     for path in walk(root, (".txt",)):
-        if path not in known and "labels" in path.relative_to(root).parts and path.name not in _NOT_LABELS:
+        if path in known or path.name in _NOT_LABELS:
+            continue
+        if "labels" in path.relative_to(root).parts or _holds_boxes(path):
             raise DatasetError("DATASET_INCOMPLETE", path, "no film has this label file")
+
+
+def _holds_boxes(path: Path) -> bool:
+    """Say whether a text file that is not among labels has nothing but lines of a class and a box, or of more."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            lines = [line.split() for line in islice(file, 100) if line.strip()]
+        return bool(lines) and all(len(words) >= 5 and all(map(_is_number, words)) for words in lines)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
