@@ -93,6 +93,7 @@ CODES: Final[dict[str, str]] = {
     "NOT_DONE": "ask again when the film has been read (?wait=30)",
     "NO_PICTURE": "ask for films that were read, and for the maps listed in heatmaps",
     "NO_TRUTH": "ask of films whose truth was given, by --teach or POST /v1/readings/ID/truth",
+    "NO_SCREENING": "start the server with --screen LABEL",
     "NO_READING": "list the readings with GET /v1/readings",
     "NO_ROUTE": "see docs/reference/http.md",
     "NO_TOKEN": "send Authorization: Bearer TOKEN, or sign in with POST /v1/session",

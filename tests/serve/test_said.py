@@ -27,7 +27,8 @@ def as_of_0_1(folder, change=lambda card: card):
     later = {"readings": ("found_by", "facts", "said_by"), "truths": ("hidden", "name")}
     for table, column in ((table, column) for table, columns in later.items() for column in columns):
         db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    db.execute("DROP TABLE answers")
+    for table in ("answers", "decisions"):
+        db.execute(f"DROP TABLE {table}")
     db.execute("UPDATE readings SET headline = 'Pneumothorax', urgency = 3.9, top_label = 'mass', top_score = 0.5")
     db.execute("UPDATE scores SET positive = 1 - positive")
     (card,) = db.execute("SELECT card FROM models").fetchone()

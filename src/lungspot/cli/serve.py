@@ -49,6 +49,10 @@ def serve(
         ),
     ] = None,
     teach_films: Annotated[int, typer.Option(metavar="N", help="Cases for --teach.", min=1, max=1000)] = 40,
+    screen: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Screen people for this label: a queue by score, and a register."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
@@ -80,6 +84,7 @@ def serve(
             queue=queue,
             upload_bytes=max_upload << 20,
             teach=() if teach is None else _lessons(teach, teach_films),
+            screen=screen,
         )
         tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
         tell(BANNER)

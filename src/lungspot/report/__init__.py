@@ -25,6 +25,18 @@ from lungspot.report.observations import (
 )
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
+from lungspot.report.register import (
+    DECISIONS,
+    REGISTER_COLUMNS,
+    RegisterRow,
+    advised,
+    one_row_a_person,
+    register_row,
+    register_text,
+    require_screened,
+    thresholds_name,
+    why_repeat,
+)
 from lungspot.report.site_words import thresholds_of
 from lungspot.report.sr_read import StructuredReport, read_sr
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
@@ -35,11 +47,13 @@ from lungspot.report.words import NOT_ASSESSED
 from lungspot.report.write import FORMATS, data_of, ending_of, write
 
 __all__ = [
+    "DECISIONS",
     "DICOM_KINDS",
     "FORMATS",
     "LANGUAGES",
     "NOT_ASSESSED",
     "PERCENTAGES",
+    "REGISTER_COLUMNS",
     "REVIEWS",
     "SCHEMA",
     "SR_CLASSES",
@@ -50,6 +64,7 @@ __all__ = [
     "Model",
     "Observation",
     "Refusal",
+    "RegisterRow",
     "ReportText",
     "Review",
     "Said",
@@ -58,6 +73,7 @@ __all__ = [
     "StructuredReport",
     "Verdict",
     "Widths",
+    "advised",
     "color_of",
     "data_of",
     "dicom_bytes",
@@ -72,12 +88,16 @@ __all__ = [
     "measurement_from_json",
     "measurement_to_json",
     "observations",
+    "one_row_a_person",
     "overlay",
     "page",
     "read_sr",
+    "register_row",
+    "register_text",
     "report_text",
     "report_to_json",
     "require_dicom",
+    "require_screened",
     "require_study",
     "review_from_json",
     "reviews_by_film",
@@ -85,6 +105,8 @@ __all__ = [
     "statement",
     "statement_to_json",
     "table",
+    "thresholds_name",
     "thresholds_of",
+    "why_repeat",
     "write",
 ]

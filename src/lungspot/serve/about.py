@@ -20,6 +20,7 @@ from lungspot.serve.intake import MOST_PARTS
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import floor_of
 from lungspot.serve.request_guard import COOKIE, session_of
+from lungspot.serve.screening import screening_of
 
 __all__ = ["router"]
 
@@ -68,6 +69,7 @@ def model(app: StateDep) -> dict[str, Any]:
             "queue": app.settings.queue,
         },
         "teaching_cases": len(app.settings.teach),
+        "screening": None if app.settings.screen is None else screening_of(card, app.settings.screen),
         "keeps_identifiers": app.settings.keep_identifiers,
         "report_languages": {language: language_name(language) for language in LANGUAGES},
         "banner": BANNER,

@@ -32,6 +32,7 @@ QueueState = Literal["queued", "reading", "done"]
 Status = Literal["assessed", "not_assessed"]
 Standing = Literal["reported", "experimental"]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Decided = Literal["refer", "do not refer", "repeat film"]
 ByPoint = dict[OperatingPoint, Probability]
 
 
@@ -117,6 +118,8 @@ class Row(Answer):
     height: int | None
     view: str | None
     patient: str | None
+    screened: Probability | None
+    decision: Decided | None
 
 
 class Counts(Answer):
@@ -232,6 +235,7 @@ class ReadingAnswer(Row, Marked):
     correction: Correction | None = None
     heatmaps: list[str]
     image_thresholds: dict[str, ByPoint]
+    why_repeat: str
     identity: Identity | None
     priors: list[Prior]
     reviews: list[ReviewAnswer]
@@ -302,6 +306,15 @@ class SiteAnswer(Answer):
     words: str
 
 
+class Screening(Answer):
+    """What people are screened for, and whose threshold decides what is advised."""
+
+    label: str
+    name: str
+    threshold: Probability
+    thresholds_of: str
+
+
 class ModelAnswer(Marked):
     """``GET /v1/model``: the model's card, limits of the server, and what codes mean in words."""
 
@@ -327,6 +340,7 @@ class ModelAnswer(Marked):
     taxonomy: list[Word]
     limits: UploadLimits
     teaching_cases: int
+    screening: Screening | None
     keeps_identifiers: bool
     report_languages: dict[str, str]
     banner: str

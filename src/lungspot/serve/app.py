@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from fastapi import FastAPI
@@ -15,12 +16,23 @@ from lungspot.adapt import read_site, with_site
 from lungspot.detect import load_detector
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
-from lungspot.serve import about, lesson_routes, page_files, report_routes, review_routes, routes, worklist_routes
+from lungspot.report import require_screened
+from lungspot.serve import (
+    about,
+    lesson_routes,
+    page_files,
+    report_routes,
+    review_routes,
+    routes,
+    screening_routes,
+    worklist_routes,
+)
 from lungspot.serve.app_state import AppState, model_of
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.problems import install
 from lungspot.serve.request_guard import RequestGuard
 from lungspot.serve.said import say_anew
+from lungspot.serve.screening import screen_for
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
 from lungspot.serve.teach import enrol
@@ -45,16 +57,18 @@ def create_app(settings: Settings) -> FastAPI:
             detector = load_detector(settings.model, threads=2 if settings.workers == 1 else 1)
             if settings.site is not None:
                 detector = with_site(detector, read_site(settings.site))
+            screen = None if settings.screen is None else require_screened(detector.card, settings.screen)
             store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
         except (LungspotError, OSError) as error:
             app.state.failure = error  # uvicorn tells nobody why a start failed
             raise
         try:
             enrol(store, settings.teach)
+            screen_for(store, screen)
             store.remember_model(model_of(detector).key, detector.card.to_json(), detector.runtime)
             if (count := say_anew(store, detector.card)) > 0:
                 _LOG.info("%d films of another version of lungspot are put into words anew", count)
-            server = AppState(settings, store, detector, metrics)
+            server = AppState(replace(settings, screen=screen), store, detector, metrics)
             with use_fork_server():
                 workers = Workers(store, detector, settings.workers, server.film_done)
                 app.state.server = server
@@ -87,7 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would be a status that no route documents
     )
     app.state.failure = None
-    for part in (routes, worklist_routes, review_routes, report_routes, lesson_routes, about, page_files):
+    of_people = (review_routes, report_routes, lesson_routes, screening_routes)
+    for part in (routes, worklist_routes, *of_people, about, page_files):
         app.include_router(part.router)
     install(app)
     app.add_middleware(RequestGuard, settings=settings, metrics=metrics)

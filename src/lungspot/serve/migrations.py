@@ -113,4 +113,19 @@ def _answers(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_readings, _reviews, _due, _found_by, _facts, _said_by, _answers)
+def _decisions(connection: sqlite3.Connection) -> None:
+    """Make room for what was decided of people who are screened; of one film the last decision counts."""
+    connection.execute(
+        """CREATE TABLE decisions (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            reading INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
+            created TEXT NOT NULL, reader TEXT NOT NULL, decision TEXT NOT NULL, why TEXT NOT NULL
+        ) STRICT"""
+    )
+    connection.execute("CREATE INDEX decisions_by_reading ON decisions (reading)")
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (
+    *(_readings, _reviews, _due, _found_by, _facts, _said_by, _answers),
+    _decisions,
+)

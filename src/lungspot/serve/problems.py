@@ -24,6 +24,7 @@ _STATUS: Final = {
     "NO_READING": 404,
     "NO_ROUTE": 404,
     "NO_PICTURE": 404,
+    "NO_SCREENING": 404,
     "NO_TRUTH": 404,
     "WRONG_METHOD": 405,
     "TOO_SLOW": 408,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import LungspotError, RequestError
-from lungspot.report import Refusal, document, edge_letters, overlay
+from lungspot.report import Refusal, document, edge_letters, overlay, why_repeat
 from lungspot.serve.answers import OperatingPoint, ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
@@ -124,6 +124,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
         label: {point: round(card.threshold(label, point).image, 4) for point in OPERATING_POINTS}
         for label in card.labels
     }
+    value["why_repeat"] = "" if row["status"] != "not_assessed" else why_repeat(value["result"]["reasons"])
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
     value["priors"] = priors_of(app.store, row)
     value["reviews"] = reviews_of(app.store, row)

@@ -30,7 +30,7 @@ class Settings:
     it, besides ``localhost`` and IP addresses. ``site``: a site file, whose thresholds films are judged by.
     ``workers``: films read at once. ``queue``: films that may wait. ``upload_bytes``: the most that one request may
     bring. ``least_free``: bytes of disk that are never filled.
-    ``teach``: cases that learners answer.
+    ``teach``: cases that learners answer. ``screen``: the label that people are screened for.
     """
 
     data: Path
@@ -46,6 +46,7 @@ class Settings:
     upload_bytes: int = 512 << 20
     least_free: int = 512 << 20
     teach: tuple[Lesson, ...] = ()
+    screen: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse to listen beyond this machine without a token (``BAD_VALUE``), and numbers that make no server."""

@@ -17,7 +17,11 @@ _NAME: Final = "coalesce(n.value, r.name, 'film ' || r.number)"
 # The last part of a name, for that of an archive's member is ARCHIVE/FOLDER/FILE.
 _LAST: Final = f"substr({_NAME}, 1 + length(rtrim({_NAME}, replace({_NAME}, '/', ''))))"
 _DATE: Final = "coalesce(nullif(json_extract(r.identity, '$.study_date'), ''), substr(r.created, 1, 10))"
-_REVIEWED: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
+_DECIDED: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
+_SEEN: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
+_REVIEWED: Final = f"({_SEEN} OR {_DECIDED})"
+# The probability of the label that people are screened for (lungspot.serve.screening); NULL where there is none.
+_SCORE: Final = "json_extract(r.facts, '$.scores.' || (SELECT CAST(value AS TEXT) FROM meta WHERE name = 'screen'))"
 _STATUS: Final = f"CASE WHEN r.state <> 'done' THEN 2 WHEN {_REVIEWED} THEN 3 ELSE r.status = 'not_assessed' END"
 SORTS: Final = {
     "urgency": f"{_REVIEWED}, r.urgency DESC, r.number",
@@ -27,10 +31,13 @@ SORTS: Final = {
     "name": f"{_LAST} COLLATE NOCASE, r.number",
     "date": f"{_DATE} DESC, r.number DESC",
     "status": f"{_STATUS}, r.urgency DESC, r.number",
+    # People who are to be filmed again first, for they are still there; then by score.
+    "screening": f"{_DECIDED}, coalesce(r.status = 'not_assessed', 0) DESC, coalesce({_SCORE}, -1) DESC, r.number",
 }
 _HAS_WORD: Final = "instr(r.found_by, ?) OR instr(n.value, ?) OR instr(r.id, nullif(?, '')) = 1"
 _ID_WORD: Final = 6  # letters of an id; fewer would find too many films by chance
-_ROW: Final = f"""SELECT r.*, {_REVIEWED} AS reviewed,
+_ROW: Final = f"""SELECT r.*, {_REVIEWED} AS reviewed, {_SCORE} AS screened,
+    (SELECT decision FROM decisions d WHERE d.reading = r.number ORDER BY d.number DESC LIMIT 1) AS decision,
     (SELECT json_extract(card, '$.name') || ' ' || json_extract(card, '$.version') FROM models m
         WHERE m.sha256 = r.model) AS read_by,
     (SELECT json_group_array(label) FROM
@@ -101,7 +108,8 @@ def _counts(store: Store) -> dict[str, int]:
     """Return how many films are in each state, were reviewed, and were not assessed."""
     counts = dict.fromkeys(("queued", "reading", "done"), 0)
     counts |= {row[0]: row[1] for row in store.all("SELECT state, count(*) FROM readings GROUP BY state")}
-    counts["reviewed"] = store.one("SELECT count(DISTINCT reading) FROM reviews")[0]
+    settled = "SELECT reading FROM reviews UNION SELECT reading FROM decisions"
+    counts["reviewed"] = store.one(f"SELECT count(*) FROM ({settled})")[0]  # noqa: S608 - our own words
     counts["not_assessed"] = store.one("SELECT count(*) FROM readings WHERE status = 'not_assessed'")[0]
     return counts
 
@@ -159,6 +167,8 @@ def row_to_json(row: sqlite3.Row) -> dict[str, Any]:
         "height": row["height"],
         "view": row["view"],
         "patient": row["patient"],
+        "screened": None if row["screened"] is None or not done else round(row["screened"], 4),
+        "decision": row["decision"],
     }
 
 

@@ -17,7 +17,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
-Sort = Literal["urgency", "newest", "oldest", "score", "name", "date", "status"]
+Sort = Literal["urgency", "newest", "oldest", "score", "name", "date", "status", "screening"]
 Id = Annotated[str, Field(max_length=64)]
 
 

@@ -106,6 +106,9 @@ export const answer = async (id, body) => (await post(`${of(id)}/answer`, body))
 /** The report to copy as a review that is not saved has it; `how`: {language, point, experimental}. */
 export const report = async (id, body, how) => (await post(`${of(id)}/report?${new URLSearchParams(how)}`, body)).json();
 
+/** Keep what a reader decided of the person on a film. */
+export const decide = (id, body) => post(`${of(id)}/decision`, body);
+
 export const review = async (id, body) => (await post(`${of(id)}/review`, body)).json();
 
 /** Send one file; `progress` hears of the part sent, 0 to 1. Resolves to the server's answer. */

@@ -18,6 +18,7 @@ import { shortName } from "./names.js";
 import { unsaved } from "./opening.js";
 import { report } from "./report.js";
 import { POINTS, headline } from "./scene.js";
+import { screening } from "./screening.js";
 import { keep, keepNames, kept, keptNames } from "./settings.js";
 import { side } from "./side.js";
 import { stage } from "./stage.js";
@@ -188,6 +189,7 @@ side(store, acts);
 const teach = teaching(store, { reader: acts.reader });
 const measure = measuring(store, { stage: () => now, tool: picture.tool });
 Object.assign(acts, { teach: teach.toggle, reveal: teach.reveal }, measure, report(store, { form, change }));
+screening(store, { list, open });
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
 hands(store, { stage: now, own: true, picture, finding, measure });
@@ -223,6 +225,7 @@ async function start() {
     try {
       const model = await api.model();
       store.set(model.teaching_cases ? { model, teach: true, tool: "draw" } : { model });
+      if (model.screening || state.sort === "screening") store.set({ sort: model.screening ? "screening" : "urgency" });
       one("banner").textContent = model.banner;
       break;
     } catch (error) {

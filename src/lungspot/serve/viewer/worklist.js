@@ -145,13 +145,14 @@ function questions(store, list, sorted, again) {
   const option = ([value, name]) => make("option", { value }, name);
   store.listen(["model"], () => {
     const known = state.model.labels;
+    const sorts = state.model.screening ? { screening: "screening score", ...SORTS } : SORTS;
     const reported = state.model.known.filter((id) => known.get(id).standing !== "experimental");
     fill(
       one("orders"),
       select("finding", "Finding", [["", "any finding"], ...reported.map((id) => [id, known.get(id).name])].map(option), (finding) =>
         ask({ finding }),
       ),
-      select("sort", "Order", Object.entries(SORTS).map(([value, name]) => option([value, `by ${name}`])), (sort) => {
+      select("sort", "Order", Object.entries(sorts).map(([value, name]) => option([value, `by ${name}`])), (sort) => {
         sorted(sort);
         ask({ sort });
       }),
@@ -203,6 +204,7 @@ function entry(state, at, cursor) {
       "span",
       { class: "what" },
       earlier(state, row) ? make("span", { class: "by" }, `read by ${row.model}`) : null,
+      row.decision ? make("span", { class: "by" }, row.decision) : null,
       covered ? "your reading first" : (row.headline ?? WORDS[row.state] ?? row.state),
     ),
   );
@@ -213,7 +215,8 @@ const earlier = ({ model }, row) => row.model && row.model !== `${model.name} ${
 
 /** At the end of the line: whether it was read, and how probable the likeliest finding is. */
 function ending(row, covered) {
-  const sure = row.status === "assessed" && row.top && !covered ? probability(row.top.score) : "";
+  const score = row.screened ?? row.top?.score;
+  const sure = row.status === "assessed" && row.top && !covered ? probability(score) : "";
   if (!row.reviewed) return sure;
   return make("span", { class: "tick" }, make("span", { "aria-label": "read", role: "img" }, "✓"), ` ${sure}`);
 }

@@ -1,0 +1,161 @@
+"""A screening programme's register: one row a person, with the score, what it advises, and what a reader decided.
+
+The score is the film's probability of one label, the threshold that of whole films at the operating point: a site's
+own where the card holds it. From the threshold up the advice is to refer, below it not to; a film that was not assessed
+is to be taken again, and the register says why. The advice decides nothing: a person does.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lungspot.detect import REASONS, ModelCard
+from lungspot.errors import CODES, InputError
+from lungspot.findings import taxonomy
+from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.words import name_of
+
+__all__ = [
+    "DECISIONS",
+    "REGISTER_COLUMNS",
+    "RegisterRow",
+    "advised",
+    "one_row_a_person",
+    "register_row",
+    "register_text",
+    "require_screened",
+    "thresholds_name",
+    "why_repeat",
+]
+
+# What may be advised and decided of a person, in the words of the register.
+DECISIONS: Final = ("refer", "do not refer", "repeat film")
+REGISTER_COLUMNS: Final = (
+    *("id", "date", "score", "threshold", "thresholds_of", "advice", "why_repeat"),
+    *("decision", "decided_by", "decided_at", "label", "model"),
+)
+# reason → what to do at the next try; where the file itself is at fault, its error says what to do.
+_NEXT: Final = {
+    "BLANK": "check tube and detector, then expose again",
+    "SATURATED": "expose again with another exposure",
+    "TOO_SMALL": "send the film at its full size",
+    "SHAPE": "send the whole chest in one picture",
+    "LATERAL": "take the film from the front",
+    "CROPPED": "take the whole chest, from the apices to the costophrenic angles",
+    "NOT_A_CHEST_FILM": "take the chest from the front",
+    "NOT_AN_XRAY": "send the film itself",
+    "ROTATED": "send the film upright",
+    "INVERTED": "send the film with bones bright",
+    "MODEL_NUMERIC": "send the film again, and report it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """One person. ``person``: an id; ``date``: of the film, YYYY-MM-DD, empty where not known.
+
+    ``score`` is None where the film was not assessed; ``advice`` is one of :data:`DECISIONS`, ``decision`` too, or
+    empty where nobody has decided. ``thresholds_of``: the site's name, or ``model``.
+    """
+
+    person: str
+    date: str
+    score: float | None
+    threshold: float | None
+    thresholds_of: str
+    advice: str
+    why: str
+    label: str
+    model: str = ""
+    decision: str = ""
+    decided_by: str = ""
+    decided_at: str = ""
+
+
+def require_screened(card: ModelCard, label: str) -> str:
+    """Return the id of the label that people are to be screened for; raises InputError ``UNKNOWN_LABEL``."""
+    known = taxonomy().named(label)
+    if known is None or known.id not in card.labels:
+        advice = f"give one of {', '.join(card.labels)}"
+        raise InputError("UNKNOWN_LABEL", "--screen", f"the model does not look for {label!r}", advice=advice)
+    return known.id
+
+
+def advised(score: float | None, threshold: float | None) -> str:
+    """Return what a score advises; without one the film is to be repeated."""
+    if score is None or threshold is None:
+        return DECISIONS[2]
+    return DECISIONS[0] if score >= threshold else DECISIONS[1]
+
+
+def why_repeat(reasons: Iterable[str]) -> str:
+    """Return why a film was not assessed, and what to do at the next try, by codes of ``REASONS`` or ``CODES``."""
+    said = []
+    for code in reasons:
+        reason, then = REASONS.get(code), _NEXT.get(code, CODES.get(code, ""))
+        said.append(f"{reason}: {then}" if reason else f"the file could not be read ({code}): {then}")
+    return "; ".join(said)
+
+
+def register_row(result: Analysis | Refusal, label: str, person: str, date: str = "") -> RegisterRow:
+    """Return the row of one film's result; nobody has decided yet."""
+    if isinstance(result, Refusal):
+        return RegisterRow(person, date, None, None, "", DECISIONS[2], why_repeat(result.reasons), label)
+    card = result.model.card
+    score = result.probabilities.get(label)
+    limit = card.threshold(label, result.point).image
+    return RegisterRow(
+        person,
+        date,
+        score,
+        limit,
+        thresholds_name(card, label),
+        advised(score, limit),
+        why_repeat(result.reasons),
+        label,
+        f"{card.name} {card.version}",
+    )
+
+
+def thresholds_name(card: ModelCard, label: str) -> str:
+    """Return whose threshold of whole films a card holds: the site's name, or ``model``."""
+    site = card.site
+    return site.name if site is not None and "film" in site.thresholds.get(label, ()) else "model"
+
+
+def one_row_a_person(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
+    """Return one row a person, of the last film that was assessed, else of the last; in the order in which people came.
+
+    ``rows`` are films in the order in which they came; rows without an id are people of their own.
+    """
+    kept: dict[object, RegisterRow] = {}
+    for number, row in enumerate(rows):
+        key = row.person or number
+        before = kept.get(key)
+        if before is None or row.score is not None or before.score is None:
+            kept[key] = row
+    return list(kept.values())
+
+
+def register_text(rows: Iterable[RegisterRow], *, header: bool = True) -> str:
+    """Return rows as CSV, lines ending with CR LF; with a column ``reference`` beside them `lungspot tb` reads it."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\r\n")
+    if header:
+        table.writerow(REGISTER_COLUMNS)
+    for row in rows:
+        numbers = ["" if value is None else f"{value:.4f}" for value in (row.score, row.threshold)]
+        told = (row.thresholds_of, row.advice, row.why, row.decision, row.decided_by, row.decided_at)
+        table.writerow(
+            [_plain(row.person), row.date, *numbers, *map(_plain, told), name_of(row.label), _plain(row.model)]
+        )
+    return text.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
+    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text
