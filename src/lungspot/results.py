@@ -11,10 +11,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
 from lungspot.formats import COCO_FILE, CSV_FILE, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
-from lungspot.images import read_header
+from lungspot.images import Identity, read_header, read_identity
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
-from lungspot.report import DICOM_KINDS, Analysis, Refusal, Review, data_of, document, ending_of, require_study
+from lungspot.report import (
+    DICOM_KINDS,
+    Analysis,
+    Refusal,
+    RegisterRow,
+    Review,
+    data_of,
+    document,
+    ending_of,
+    one_row_a_person,
+    register_row,
+    register_text,
+    require_study,
+)
 from lungspot.sources import FilmSource
 
 if TYPE_CHECKING:
@@ -23,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["RUN_FILES", "Results", "RunFiles"]
 
 # What one file holds for a whole run, and how it is called in the folder of results.
-RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE}
+RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE, "register": "register.csv"}
 
 _PICTURES = frozenset({"png", "html"})
 # What the system says of one name, and not of the folder or the disk.
@@ -107,11 +120,12 @@ class Results:
 
 
 class RunFiles:
-    """One file a form for all films of a run: COCO, CSV (:mod:`lungspot.formats.predictions_files`).
+    """One file a form for all films of a run: COCO, CSV (:mod:`lungspot.formats.predictions_files`), a register.
 
     ``out``: the folder; where ``kinds`` is one form and nothing else is written (``alone``), also the file; None: no
-    file. ``ids``: of somebody's own COCO file, whose ids COCO's results take. Before anything is read it is known
-    whether they may be written: raises OutputError, and SetupError.
+    file. ``ids``: of somebody's own COCO file, whose ids COCO's results take. ``screen``, to be set before films come:
+    the label of the register, which is never replaced, for people write in it what they decide. Before anything is
+    read it is known whether they may be written: raises OutputError, and SetupError.
     """
 
     def __init__(  # noqa: PLR0913 - what is written, where to, and how
@@ -132,17 +146,27 @@ class RunFiles:
             named = alone and len(kinds) == 1 and _is_file_of(out, kinds[0])
             self._targets = {kind: out if named else out / RUN_FILES[kind] for kind in kinds}
         self._found: list[Prediction] = []
+        self._people: list[RegisterRow] = []
+        self.screen: str | None = None
         for target in self._targets.values():
             self._outputs.require(target)
 
-    def add(self, result: Analysis | Refusal) -> str:
+    def add(self, result: Analysis | Refusal, film: Film) -> str:
         """Keep a film's findings for the end; return their rows of CSV, below the header where they are the first."""
+        if self.screen is not None:
+            whose = _identity_of(film)
+            person = whose.patient_id or PurePath(film.name).stem
+            self._people.append(register_row(result, self.screen, person, whose.study_date))
         self._found.append(prediction_of(document(result), "the result"))
         return csv_text(self._found[-1:], header=len(self._found) == 1)
 
     def coco(self) -> str:
         """Return what all films so far are in COCO."""
         return coco_text(self._found, self._ids)
+
+    def register(self) -> str:
+        """Return the register of all films so far, one row a person."""
+        return register_text(one_row_a_person(self._people))
 
     def missed(self) -> tuple[list[LungspotError], Mapping[str, int]]:
         """Return the films that the COCO file has not, and how many boxes, by label, are of no category of it."""
@@ -153,14 +177,25 @@ class RunFiles:
 
     def write(self) -> int:
         """Write the files, and return how many; raises OutputError and SetupError."""
+        texts = {"coco": self.coco, "csv": lambda: csv_text(self._found), "register": self.register}
         for kind, target in self._targets.items():
-            text = csv_text(self._found) if kind == "csv" else self.coco()
-            self._outputs.write(target, text.encode(errors="backslashreplace"))
+            self._outputs.write(target, texts[kind]().encode(errors="backslashreplace"))
         return len(self._targets)
 
 
+def _identity_of(film: Film) -> Identity:
+    """Return whose film it is; all empty where it cannot be read, which its row says."""
+    try:
+        source = film.open()
+        if not isinstance(source, bytes):
+            source = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
+        return read_identity(source, film.name)
+    except (FilmError, OSError):
+        return Identity()
+
+
 def _is_file_of(out: Path, kind: str) -> bool:
-    ending = "json" if kind == "coco" else ending_of(kind)
+    ending = {"coco": "json", "register": "csv"}.get(kind) or ending_of(kind)
     named = out.suffix.lower() == "." + ending.rpartition(".")[2]
     return named and not os.path.isdir(out)  # noqa: PTH112 - a name too long is no folder, and no error
 

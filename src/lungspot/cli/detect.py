@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["detect", "report_refusal"]
 
 _TABLE: Final = "table"
-_STREAMED: Final = frozenset({_TABLE, "json", "text", "coco", "csv"})  # what standard output can take
+_STREAMED: Final = frozenset({_TABLE, "json", "text", "coco", "csv", "register"})  # what standard output can take
 _ENDS_WITH: Final = {
     "json": "json",
     "png": "png",
@@ -50,7 +50,7 @@ def detect(
         typer.Option(
             "--format",
             help="table, json, png, html, text (a report to copy); DICOM: sr, gsps, sc, seg; fhir; "
-            "one file for all films: coco, csv. Several with commas.",
+            "one file for all films: coco, csv, register (a screening programme's). Several with commas.",
             metavar="LIST",
         ),
     ] = "",
@@ -73,6 +73,9 @@ def detect(
         Path | None,
         typer.Option(metavar="FILE", help="A COCO file whose ids `--format coco` takes, for COCO(FILE).loadRes(…)."),
     ] = None,
+    screen: Annotated[
+        str, typer.Option(metavar="LABEL", help="What `--format register` screens people for.")
+    ] = "tuberculosis",
     sr_class: Annotated[
         str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
     ] = "comprehensive3d",
@@ -89,7 +92,7 @@ def detect(
     from lungspot.detect import OPERATING_POINTS
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
-    from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom
+    from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom, require_screened
     from lungspot.sources import films_in
 
     kinds = _formats(formats, out)
@@ -108,6 +111,8 @@ def detect(
     forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
+    if "register" in kinds:
+        forms.screen_for(require_screened(detector.card, screen))
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()
@@ -151,6 +156,11 @@ class _Forms:
             one = one and len(files) == 1 and not of_run
             self._results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks, reviews=reviews)
 
+    def screen_for(self, label: str) -> None:
+        """Say which label the register is of; the model looks for it."""
+        if self._run is not None:
+            self._run.screen = label
+
     def give(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
         """Give one film's result in every form; return why any that was asked for could not be made."""
         faults = [] if self._results is None else self._results.write(number, result, film)
@@ -161,7 +171,7 @@ class _Forms:
         if self._out is None and "text" in self._kinds:
             self._print_report(result, film.name)
         if self._run is not None:
-            rows = self._run.add(result)
+            rows = self._run.add(result, film)
             if self._out is None and "csv" in self._kinds:
                 write_text(rows)
         if _TABLE in self._kinds:
@@ -188,6 +198,8 @@ class _Forms:
             return written
         if self._out is None and "coco" in self._kinds:
             write_text(self._run.coco())
+        if self._out is None and "register" in self._kinds:
+            write_text(self._run.register())
         strangers, left_out = self._run.missed()
         for error in strangers:
             tally.refuse(error)
