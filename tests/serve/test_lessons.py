@@ -135,7 +135,7 @@ def test_an_answer_that_cannot_be_meant_is_refused(school, body, code):
 
 
 def test_a_film_whose_truth_nobody_knows_cannot_be_answered(server, picture):
-    (film,) = server.read(("a.png", picture(77)))
+    (film,) = server.read(("a.png", picture(7701)))
     path = f"/v1/readings/{film['id']}"
     answer = server.ask("POST", f"{path}/answer", {"learner": "S"})
     assert (answer.status, answer.code) == (404, "NO_TRUTH")
