@@ -5,6 +5,7 @@ import re
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 import lungspot
 
@@ -49,6 +50,22 @@ def test_a_film_is_dropped_and_followed(page, server, png):
     page.dispatch_event("body", "drop", {"dataTransfer": dropped})
     assert page.locator("#drop").is_hidden()
     page.locator("#rows .row.assessed").filter(has_text="dropped.png").wait_for()
+
+
+def test_a_film_that_another_model_read_says_which(page, look, chest):
+    look(chest)
+    page.locator("summary", has_text="About the model").click()
+    expect(page.locator("#card")).not_to_contain_text("This film was read by")
+    page.evaluate(
+        """async () => {
+            const { store } = await import("/viewer/main.js");
+            const { reading } = store.state;
+            const model = { name: "before", version: "1", sha256: "0".repeat(64) };
+            store.set({ reading: { ...reading, result: { ...reading.result, model } } });
+        }"""
+    )
+    expect(page.locator("#card")).to_contain_text(f"This film was read bybefore 1, SHA-256 {'0' * 64}")
+    expect(page.locator("#card")).to_contain_text("New films are read by")
 
 
 def test_what_is_no_film_is_said_to_be_none(page, server, tmp_path):

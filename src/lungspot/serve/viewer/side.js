@@ -60,7 +60,7 @@ export function side(store, acts) {
   });
   store.listen(["reading", "point", "teach", "revealed", "model", "experimental"], scores);
   store.listen(["reading", "names", "point", "language"], facts);
-  store.listen(["model"], card);
+  store.listen(["model", "reading"], card);
   store.listen(["reading", "review", "saved", "savedBefore", "saving", "teach", "practice"], formState);
 }
 
@@ -228,12 +228,15 @@ function links({ id, frame }, { point, language }) {
     : [];
 }
 
-function card({ model }) {
+/** The model that serves now; a film that another one read says so first. */
+function card({ model, reading }) {
   if (!model) return;
+  const other = reading?.result?.model?.sha256 === model.sha256 ? null : reading?.result?.model;
   fill(
     one("card"),
     ...rowsOf([
-      ["Model", `${model.name} ${model.version}`],
+      ["This film was read by", other ? `${other.name} ${other.version}, SHA-256 ${other.sha256}` : ""],
+      [other ? "New films are read by" : "Model", `${model.name} ${model.version}`],
       ["Looks for", model.known.map((id) => model.labels.get(id).name).join(", ")],
       ["Thresholds", model.site?.words ?? "The model's own"],
       ["Trained on", model.training_data.join("; ")],
