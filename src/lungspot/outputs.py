@@ -24,7 +24,7 @@ from lungspot.errors import OutputError, SetupError
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["DRAWN", "Outputs", "is_drawn", "is_film_of_ours", "is_ours", "png_info", "writing"]
+__all__ = ["DRAWN", "Outputs", "escape_formula", "is_drawn", "is_film_of_ours", "is_ours", "png_info", "writing"]
 
 # What a PNG with something drawn over the film calls itself; it is no film.
 DRAWN: Final = "lungspot: a drawing over a film"
@@ -144,6 +144,11 @@ def png_info(software: str = _PLAIN) -> PngInfo:
     info = PngInfo()
     info.add_text(_SOFTWARE, software)
     return info
+
+
+def escape_formula(text: str) -> str:
+    """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
+    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text
 
 
 @contextmanager

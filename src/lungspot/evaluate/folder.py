@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lungspot.evaluate.page import page
 from lungspot.evaluate.summary import Summary
+from lungspot.outputs import escape_formula
 
 __all__ = ["FILES", "folder_of"]
 
@@ -36,13 +37,8 @@ def _csv(head: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    writer.writerows([escape_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return buffer.getvalue()
-
-
-def _plain(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
 
 
 def _spread(cell: Mapping[str, Any]) -> list[object]:

@@ -16,6 +16,7 @@ from typing import Final
 from lungspot.detect import REASONS, ModelCard
 from lungspot.errors import CODES, InputError
 from lungspot.findings import taxonomy
+from lungspot.outputs import escape_formula
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.words import name_of
 
@@ -150,12 +151,6 @@ def register_text(rows: Iterable[RegisterRow], *, header: bool = True) -> str:
     for row in rows:
         numbers = ["" if value is None else f"{value:.4f}" for value in (row.score, row.threshold)]
         told = (row.thresholds_of, row.advice, row.why, row.decision, row.decided_by, row.decided_at)
-        table.writerow(
-            [_plain(row.person), row.date, *numbers, *map(_plain, told), name_of(row.label), _plain(row.model)]
-        )
+        cells = (row.person, row.date, *numbers, *told, name_of(row.label), row.model)
+        table.writerow(map(escape_formula, cells))
     return text.getvalue()
-
-
-def _plain(text: str) -> str:
-    """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
-    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text

@@ -18,6 +18,7 @@ from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
 from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.images import View, with_pixel_shape
+from lungspot.outputs import escape_formula
 from lungspot.report import REVIEWS
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
@@ -193,8 +194,3 @@ def _reading_of(row: sqlite3.Row) -> Reading:
     rejected = tuple(Finding(each["label"], Box(*each["box"]), each["score"], source=source) for each in wrong)
     basis = basis_of(model) if "sha256" in model else source
     return replace(reading, states=states, rejected=rejected, created=row["said"], basis=basis)
-
-
-def escape_formula(text: str) -> str:
-    """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
-    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from lungspot.errors import InputError, RequestError
 from lungspot.evaluate import match
 from lungspot.findings import Box, Frame, Reading, State, as_array, reading_from_json, taxonomy
-from lungspot.serve.exports import escape_formula
+from lungspot.outputs import escape_formula
 from lungspot.serve.store import Store, now
 
 __all__ = [
