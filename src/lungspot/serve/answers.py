@@ -16,6 +16,7 @@ from lungspot.serve.review_answers import Answer, Box, Marked, ReadingValue, Rev
 
 __all__ = [
     "Accepted",
+    "Decided",
     "Health",
     "ModelAnswer",
     "OperatingPoint",

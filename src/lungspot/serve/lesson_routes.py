@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lungspot.findings import reading_to_json
 from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.downloads import CSV, csv_download
 from lungspot.serve.lessons import LessonAnswer, answers_csv, give_answer, learners_of, session_of, sessions_csv
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
@@ -23,10 +24,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
 Learner = Annotated[str, Query(min_length=1, max_length=64)]
-
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}
-}
 
 
 class ScoreAnswer(BaseModel):
@@ -105,12 +102,11 @@ def lessons(app: StateDep, learner: Learner | None = None) -> dict[str, Any]:
     return {"sessions": [each for each in found if each is not None], "not_for_clinical_use": True}
 
 
-@router.get("/lessons.csv", response_class=Response, responses=_CSV)
+@router.get("/lessons.csv", response_class=Response, responses=CSV)
 def lessons_csv(app: StateDep, by: Literal["learner", "film"] = "learner") -> Response:
     """Return one row a learner, or one row an answer."""
     text = sessions_csv(app.store, _offers(app)) if by == "learner" else answers_csv(app.store)
-    headers = {"Content-Disposition": f'attachment; filename="lessons-by-{by}.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(text, f"lessons-by-{by}.csv")
 
 
 def _session(app: AppState, learner: str) -> dict[str, Any] | None:

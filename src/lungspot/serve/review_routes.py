@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from lungspot.errors import RequestError
 from lungspot.report import Analysis
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
+from lungspot.serve.downloads import CSV, csv_download, saved_as
 from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip, reviews_json
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
@@ -83,9 +84,6 @@ _ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": _B
 _JSON: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "Reviews"}
 }
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}
-}
 
 
 @router.get("/reviews.coco", response_class=Response, responses=_COCO)
@@ -124,13 +122,13 @@ def reviews_as_json_named(app: StateDep, names: FilmNames) -> Response:
     return _json(app, names.names)
 
 
-@router.get("/reviews.csv", response_class=Response, responses=_CSV)
+@router.get("/reviews.csv", response_class=Response, responses=CSV)
 def reviews_csv(app: StateDep) -> Response:
     """Return one row a verdict."""
     return _csv(app, {})
 
 
-@router.post("/reviews.csv", response_class=Response, responses=_CSV)
+@router.post("/reviews.csv", response_class=Response, responses=CSV)
 def reviews_csv_named(app: StateDep, names: FilmNames) -> Response:
     """Return the same with the file names that the caller knows; the server keeps none of them."""
     return _csv(app, names.names)
@@ -140,25 +138,21 @@ def _coco(app: AppState, names: Mapping[str, str], *, films: bool) -> Response:
     if films:
         return _folder(app, "coco", names, films=True)
     text = json.dumps(coco_json(app.store, names))
-    return Response(text, media_type="application/json", headers=_saved("reviews.coco.json"))
+    return Response(text, media_type="application/json", headers=saved_as("reviews.coco.json"))
 
 
 def _json(app: AppState, names: Mapping[str, str]) -> Response:
     text = json.dumps(reviews_json(app.store, names), ensure_ascii=False)
-    return Response(text, media_type="application/json", headers=_saved("reviews.json"))
+    return Response(text, media_type="application/json", headers=saved_as("reviews.json"))
 
 
 def _csv(app: AppState, names: Mapping[str, str]) -> Response:
     text = csv_text(app.store, names)
-    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved("reviews.csv"))
+    return csv_download(text, "reviews.csv")
 
 
 def _folder(app: AppState, kind: str, names: Mapping[str, str], *, films: bool) -> StreamingResponse:
     if films and app.disk_nearly_full(bytes_of(app.store)):
         raise RequestError("BUSY", None, "the disk has no room to pack the films", advice="free disk space first")
     content = pieces(folder_zip(app.store, kind, names, films=films))
-    return StreamingResponse(content, media_type="application/zip", headers=_saved(f"reviews-{kind}.zip"))
-
-
-def _saved(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(content, media_type="application/zip", headers=saved_as(f"reviews-{kind}.zip"))

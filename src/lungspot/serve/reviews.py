@@ -26,6 +26,7 @@ __all__ = [
     "Draft",
     "FilmNames",
     "FilmShown",
+    "Name",
     "Review",
     "Truth",
     "Verdict",

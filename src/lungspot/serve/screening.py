@@ -11,22 +11,23 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot.detect import ModelCard
 from lungspot.errors import RequestError
 from lungspot.findings import taxonomy
 from lungspot.report import DECISIONS, Refusal, RegisterRow, register_row, thresholds_name
+from lungspot.serve.answers import Decided
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
+from lungspot.serve.reviews import Name
 from lungspot.serve.said import POINT
 from lungspot.serve.store import Store, now
 
-__all__ = ["Decision", "decide", "decisions_of", "register_rows", "screen_for", "screening_of"]
+__all__ = ["Decision", "decide", "decisions_of", "register_rows", "require_screening", "screen_for", "screening_of"]
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 _FILMS: Final = """SELECT r.*, d.decision, d.reader AS decided_by, d.created AS decided_at, d.why AS decided_why
     FROM readings r LEFT JOIN decisions d
     ON d.number = (SELECT max(number) FROM decisions WHERE reading = r.number)
@@ -39,7 +40,7 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reader: Name
-    decision: Literal["refer", "do not refer", "repeat film"]
+    decision: Decided
     why: str = Field("", max_length=500)
 
 
@@ -59,6 +60,13 @@ def screening_of(card: ModelCard, label: str) -> dict[str, Any]:
         "threshold": round(card.threshold(label, POINT).image, 4),
         "thresholds_of": thresholds_name(card, label),
     }
+
+
+def require_screening(app: AppState) -> str:
+    """Return the label that this server screens for; raises ``NO_SCREENING`` where it screens nobody."""
+    if app.settings.screen is None:
+        raise RequestError("NO_SCREENING", None, "this server screens nobody")
+    return app.settings.screen
 
 
 def decide(store: Store, row: sqlite3.Row, decision: Decision) -> dict[str, Any]:
@@ -87,12 +95,11 @@ def register_rows(app: AppState, names: Mapping[str, str]) -> list[RegisterRow]:
     ``names``: file names by reading id that the server does not keep. An id is the patient's where identifiers are
     kept, else the film's name without its ending, else ``film N``. Raises ``NO_SCREENING``.
     """
-    if app.settings.screen is None:
-        raise RequestError("NO_SCREENING", None, "this server screens nobody")
+    label = require_screening(app)
     films: dict[object, list[sqlite3.Row]] = {}
     for row in app.store.all(_FILMS):
         films.setdefault(row["patient"] or row["number"], []).append(row)
-    return list(_people(app, films, names, app.settings.screen))
+    return list(_people(app, films, names, label))
 
 
 def _people(

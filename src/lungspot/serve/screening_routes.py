@@ -8,22 +8,19 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from lungspot.errors import RequestError
 from lungspot.report import register_text
+from lungspot.serve.answers import Decided
 from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.downloads import CSV, csv_download
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.reviews import FilmNames
 from lungspot.serve.routes import Identifier
-from lungspot.serve.screening import Decision, decide, decisions_of, register_rows
+from lungspot.serve.screening import Decision, decide, decisions_of, register_rows, require_screening
 from lungspot.serve.worklist import row_of
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
-
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}
-}
 
 
 class DecisionAnswer(BaseModel):
@@ -32,7 +29,7 @@ class DecisionAnswer(BaseModel):
     reading_id: str
     created: str
     reader: str
-    decision: Literal["refer", "do not refer", "repeat film"]
+    decision: Decided
     why: str
 
 
@@ -46,8 +43,7 @@ class DecisionsAnswer(BaseModel):
 @router.post("/readings/{identifier}/decision", status_code=201, response_model=DecisionAnswer)
 def decision(app: StateDep, identifier: Identifier, decision: Decision) -> dict[str, Any]:
     """Keep what a reader decided of the person on a film."""
-    if app.settings.screen is None:
-        raise RequestError("NO_SCREENING", None, "this server screens nobody")
+    require_screening(app)
     return decide(app.store, app.done(identifier), decision)
 
 
@@ -57,19 +53,17 @@ def decisions(app: StateDep, identifier: Identifier) -> dict[str, Any]:
     return {"decisions": decisions_of(app.store, row_of(app.store, identifier)), "not_for_clinical_use": True}
 
 
-@router.get("/register.csv", response_class=Response, responses=_CSV)
+@router.get("/register.csv", response_class=Response, responses=CSV)
 def register(app: StateDep) -> Response:
     """Return the programme's register: one row a person."""
     return _register(app, {})
 
 
-@router.post("/register.csv", response_class=Response, responses=_CSV)
+@router.post("/register.csv", response_class=Response, responses=CSV)
 def register_named(app: StateDep, names: FilmNames) -> Response:
     """Return the same with the file names that the caller knows; the server keeps none of them."""
     return _register(app, names.names)
 
 
 def _register(app: AppState, names: Mapping[str, str]) -> Response:
-    headers = {"Content-Disposition": 'attachment; filename="register.csv"'}
-    text = register_text(register_rows(app, names))
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(register_text(register_rows(app, names)), "register.csv")

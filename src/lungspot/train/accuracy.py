@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import calibrate
 from lungspot.evaluate import (
     FilmBoxes,
     Matched,
@@ -24,8 +23,8 @@ from lungspot.evaluate import (
     unit_weights,
 )
 from lungspot.findings import taxonomy
-from lungspot.train.calibrate import Fitted
-from lungspot.train.loss import ABSENT, PRESENT
+from lungspot.train.calibrate import Fitted, scores_on_clear
+from lungspot.train.loss import PRESENT
 from lungspot.train.validate import STATES, Predictions
 
 __all__ = ["FOUR", "accuracy", "false_positives", "match_label", "source_probe"]
@@ -79,20 +78,16 @@ def false_positives(found: Predictions, labels: Sequence[str], fitted: Fitted) -
     than ten such films are left out.
     """
     table: dict[str, dict[str, float]] = {}
-    clear = [bool((film.states < PRESENT).all()) for film in found.films]
     for column, label in enumerate(labels):
         if label not in fitted.box_calibration:
             continue
         limit = fitted.thresholds["balanced"][label].box
-        table[label] = {}
-        for source in sorted({film.source for film in found.films}):
-            boxes = []
-            for i, film in enumerate(found.films):
-                if clear[i] and film.source == source and film.states[column] == ABSENT:
-                    raw = found.found[i][column].scores * found.image[i, column] ** fitted.box_fusion[label]
-                    boxes.append(int((calibrate(raw, fitted.box_calibration[label]) >= limit).sum()))
-            if len(boxes) >= 10:
-                table[label][source] = round(100 * float(np.mean(boxes)), 1)
+        clear = scores_on_clear(found, column, fitted.box_fusion[label], fitted.box_calibration[label])
+        table[label] = {
+            source: round(100 * float(np.mean([(scores >= limit).sum() for scores in films])), 1)
+            for source, films in sorted(clear.items())
+            if len(films) >= 10
+        }
     return table
 
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Platt, Thresholds
+from lungspot.detect import Platt, Thresholds, calibrate
 from lungspot.evaluate import fit_platt, match, reliability
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
 
-__all__ = ["Fitted", "best_precision", "fit"]
+__all__ = ["Fitted", "best_precision", "fit", "scores_on_clear"]
 
 Array = NDArray[np.float64]
 
@@ -68,11 +68,11 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
         positive = np.array([film.states[column] >= PRESENT for film in val.films], dtype=np.bool_)[known]
         seen = val.image[known, column]
         images[label] = fit_platt(seen, positive)
-        probability = _apply(seen, images[label])
+        probability = calibrate(seen, images[label])
         bins[label] = {"image": reliability(probability, positive)}
         mix = np.array([film.states[column] != UNKNOWN for film in val.films], dtype=np.bool_)
         shown = np.array([film.states[column] >= PRESENT for film in val.films], dtype=np.bool_)[mix]
-        by_image = _film_thresholds(probability, positive, _apply(val.image[mix, column], images[label]), shown)
+        by_image = _film_thresholds(probability, positive, calibrate(val.image[mix, column], images[label]), shown)
         total = sum(int((film.labels == column).sum()) for film in val.films if not film.noisy[column])
         by_box = by_image
         if total >= _FEW:
@@ -80,7 +80,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             fusion[label] = max(rated, key=rated.__getitem__)
             score, right, true = _pool(val, column, fusion[label])
             boxes[label] = fit_platt(score, right)
-            sure = _apply(score, boxes[label])
+            sure = calibrate(score, boxes[label])
             bins[label]["box"] = reliability(sure, right)
             by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
             by_box["balanced"] = max(by_box["balanced"], _seldom_on_clear(val, column, fusion[label], boxes[label]))
@@ -116,18 +116,27 @@ def _pool(val: Predictions, column: int, exponent: float) -> tuple[Array, NDArra
     return np.concatenate(scores), np.concatenate(right), total
 
 
+def scores_on_clear(found: Predictions, column: int, exponent: float, calibration: Platt) -> dict[str, list[Array]]:
+    """Return by source the calibrated scores of a label's boxes on each film that shows nothing.
+
+    A film counts where someone looked for the label, called it absent, and called nothing present.
+    """
+    clear: dict[str, list[Array]] = {}
+    for film, boxes, image in zip(found.films, found.found, found.image, strict=True):
+        if film.states[column] == ABSENT and (film.states < PRESENT).all():
+            fused = boxes[column].scores * image[column] ** exponent
+            clear.setdefault(film.source, []).append(calibrate(fused, calibration))
+    return clear
+
+
 def _seldom_on_clear(val: Predictions, column: int, exponent: float, calibration: Platt) -> float:
     """Return the least score from which on boxes are rare enough on films that show nothing, whatever the source."""
-    clear: dict[str, list[Array]] = {}
-    for film, found, image in zip(val.films, val.found, val.image, strict=True):
-        if film.states[column] == ABSENT and (film.states < PRESENT).all():
-            clear.setdefault(film.source, []).append(found[column].scores * image[column] ** exponent)
     least = 0.0
-    for films in clear.values():
+    for films in scores_on_clear(val, column, exponent, calibration).values():
         allowed = int(_FALSE * len(films))
         scores = np.sort(np.concatenate(films))[::-1]
         if len(films) >= _CLEAR and len(scores) > allowed:
-            above = _apply(scores, calibration)[allowed]
+            above = scores[allowed]
             least = max(least, (np.floor(above * 1e4) + 1) / 1e4)  # of four digits, as a card keeps them
     return float(least)
 
@@ -165,12 +174,3 @@ def _ordered(limits: Mapping[str, float]) -> dict[str, float]:
         "balanced": balanced,
         "specific": max(limits["specific"], balanced),
     }
-
-
-def _logit(scores: Array) -> Array:
-    inner = np.clip(scores, 1e-7, 1 - 1e-7)
-    return np.asarray(np.log(inner / (1 - inner)), dtype=np.float64)
-
-
-def _apply(scores: Array, calibration: Platt) -> Array:
-    return np.asarray(1 / (1 + np.exp(-(calibration.a * _logit(scores) + calibration.b))), dtype=np.float64)
