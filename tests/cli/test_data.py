@@ -363,3 +363,36 @@ def test_what_becomes_of_a_crowd_is_said(tmp_path, capsys):
         assert (len(reading.findings), reading.state("effusion")) == (boxes, state)
     assert run(["data", "check", "coco", str(root), "--films", "skip"]) == 1
     assert "BOX_CROWD" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("second", "out", "left_out"),
+    [
+        (([10, 20, 30, 40],), 1, "1 boxes are left out"),
+        (([10, 20, 30, 40], [50, 20, 30, 40]), 3, ""),  # another reading, though one of its boxes is equal
+        (([10, 20, 30, 41],), 2, ""),
+        ((), 1, ""),
+    ],
+)
+def test_two_entries_of_one_film_lose_no_box_in_silence(tmp_path, capsys, second, out, left_out):
+    """Boxes in = boxes out + boxes that are said to be left out, whichever verb unites the entries."""
+    root = tmp_path / "set"
+    root.mkdir()
+    Image.new("L", (200, 100)).save(root / "a.png")
+    boxes = [(1, [10, 20, 30, 40]), *((2, box) for box in second)]
+    value = {
+        "categories": [{"id": 1, "name": "effusion"}],
+        "images": [{"id": number, "file_name": "a.png", "width": 200, "height": 100} for number in (1, 2)],
+        "annotations": [
+            {"id": number, "image_id": image, "category_id": 1, "bbox": box}
+            for number, (image, box) in enumerate(boxes)
+        ],
+    }
+    (root / "annotations.json").write_text(json.dumps(value))
+    for verb, folder in (("convert", "voc"), ("merge", "merged")):
+        assert run(["data", verb, "coco", str(root), "--to", "voc", "-o", str(tmp_path / folder)]) == 0
+        said = capsys.readouterr().err
+        assert ("another entry of the same film has them" in said, left_out in said) == (bool(left_out), True), said
+    for folder in ("voc", "merged"):
+        read = ANNOTATION_FORMATS["voc"].read(tmp_path / folder)
+        assert sum(len(one.findings) for case in read for one in case.readings) == out

@@ -148,6 +148,32 @@ def test_crowds_as_pycocotools(seed):
     assert sum(len(half.crowd) for half in halves) == len(matched.crowd)
 
 
+@pytest.mark.parametrize(
+    ("crowd", "expected"),
+    [
+        ((0, 0, 100, 100), 81 / 101),  # four of five found, and nothing false: what lies in the crowd does not count
+        (None, 73 / 101),  # both are false
+        ((0, 0, 40, 40), None),  # one inside, one outside
+        ((30, 30, 60, 60), None),  # a box that leaves the crowd by more than its own 0.6
+    ],
+)
+def test_boxes_in_a_crowd_by_hand(crowd, expected):
+    """Five films with a box, four of them found, and a sixth with a crowd in which the model sees two boxes."""
+    true = (10, 10, 50, 50)
+    pairs = [
+        pair_of(i, [true], [((11, 11, 50, 50), score)] if score else [])
+        for i, score in enumerate((0.85, 0.8, 0.75, 0.7, 0))
+    ]
+    found = tuple(Finding(LABEL, Box(*corners), score) for corners, score in (((20, 20, 40, 40), 0.8), (FAR, 0.7)))
+    crowds = () if crowd is None else (Finding(LABEL, Box(*crowd), crowd=True),)
+    there = Reading("t", crowds, {LABEL: State.BOXED if crowds else State.ABSENT}, FRAME)
+    pairs.append(Pair("crowd", "p", there, Reading("m", found, {LABEL: State.BOXED}, FRAME)))
+    mine = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))["ap0.4"][0]
+    assert mine == pytest.approx(run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL]))[0].mean(), abs=1e-9)
+    if expected is not None:
+        assert mine == pytest.approx(expected, abs=0.001)
+
+
 def test_what_a_crowd_alone_says():
     """A film with a crowd shows the label; in it nothing is wrong, outside it a box is; there is nothing to miss."""
     crowd = Reading("t", (Finding(LABEL, Box(0, 0, 50, 50), crowd=True),), {LABEL: State.BOXED}, FRAME)

@@ -258,7 +258,7 @@ def lay(root, files, there):
 @pytest.mark.fuzz
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("name", READERS)
-def test_a_damaged_file_is_read_or_refused_and_loses_no_box_in_silence(seeds, tmp_path, name, chunk):
+def test_a_damaged_file_is_read_or_refused_and_loses_no_box_in_silence(seeds, tmp_path, name, chunk, record_property):
     before = signal.signal(signal.SIGALRM, too_long)
     outcomes, there = {"read": 0, "refused": 0}, [set() for _ in seeds[name]]
     try:
@@ -284,6 +284,7 @@ def test_a_damaged_file_is_read_or_refused_and_loses_no_box_in_silence(seeds, tm
                 signal.alarm(0)
     finally:
         signal.signal(signal.SIGALRM, before)
+    record_property(name, outcomes)
     assert min(outcomes.values()) > 0, outcomes  # some survive, some do not: the mutations reach the readers
 
 

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import struct
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -307,21 +308,23 @@ def test_a_damaged_film_is_a_film_or_one_refusal(seeds, chunk, request):
     request.getfixturevalue("forked_here" if chunk % 5 == 0 else "fork_server")
     check("warm up", seeds[0][1])
     before = resident()
-    outcomes = set()
+    outcomes = Counter()
     for i in range(chunk, CASES, CHUNKS):
         chance = random.Random(i)  # noqa: S311 - repeatable, not secret
         kind = KINDS[i // CHUNKS % len(KINDS)]
         name, data = chance.choice(seeds)
         mutated = kind(chance, data, chance.choice(seeds)[1])
-        outcomes.add(check(f"case {i}: {kind.__name__} of {name}", mutated))
-    assert outcomes >= {None, "NOT_DECODABLE"}  # some survive, some do not: the mutations reach the decoders
+        outcomes[check(f"case {i}: {kind.__name__} of {name}", mutated) or "a film"] += 1
+    request.getfixturevalue("record_property")("outcomes", dict(outcomes))
+    assert outcomes.keys() >= {"a film", "NOT_DECODABLE"}  # some survive, some do not: the mutations reach the decoders
     assert resident() - before < 128 << 20
 
 
 @pytest.mark.fuzz
 @pytest.mark.usefixtures("fork_server")
 @pytest.mark.parametrize("part", range(8))
-def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part):
+def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part, record_property):
+    outcomes = Counter()
     for name, data in seeds[part::8]:
         try:
             whole = read(data)
@@ -334,12 +337,15 @@ def test_a_cut_film_is_never_a_picture_without_a_word(seeds, part):
                 found = read(data[:end])
             except FilmError as error:
                 assert error.code in REFUSALS, f"{name} cut at {end}: {error}"  # noqa: PT017 - or it is a film
+                outcomes[error.code] += 1
                 continue
             spoken = {notice.code for notice in found.notices} - {notice.code for notice in whole.notices}
             same = np.array_equal(found.pixels, whole.pixels)
             assert same, f"{name} cut at {end} of {len(data)}: other pixels"
             lost = data[end:].strip(b"\0")
             assert spoken or not lost or at_an_element(data, end), f"{name} cut at {end} of {len(data)}: {lost[:20]}"
+            outcomes["with a warning" if spoken else "whole"] += 1
+    record_property("outcomes", dict(outcomes))
 
 
 def at_an_element(data, end):

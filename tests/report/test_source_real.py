@@ -6,7 +6,7 @@ import io
 import pydicom
 import pytest
 
-from lungspot.images import read_header
+from lungspot.images import read, read_header
 from lungspot.report import dicom_bytes, dicom_results
 from lungspot.report.style import film_picture
 
@@ -47,3 +47,39 @@ def test_pixels_that_are_not_square_are_shown_as_they_are(rg1, on, aspect):
     frame, picture = result.radiograph.frame, film_picture(result.radiograph, smallest=256, largest=512)
     assert max(picture.size) == 512
     assert picture.height / picture.width == pytest.approx(frame.height * aspect[0] / frame.width / aspect[1], rel=0.01)
+
+
+NONE = dict.fromkeys(("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"))
+
+
+@pytest.mark.parametrize(
+    ("said", "shape", "ratio"),
+    [
+        ({"PixelAspectRatio": ["2", "1"]}, 2, [2, 1]),
+        ({"PixelAspectRatio": ["1", "2"]}, 1 / 2, [1, 2]),
+        ({"ImagerPixelSpacing": ["0.4", "0.2"]}, 2, [2, 1]),
+        ({"PixelSpacing": ["0.1", "0.2"], "PixelAspectRatio": ["1", "1"]}, 1 / 2, [1, 2]),
+        ({"NominalScannedPixelSpacing": ["0.3", "0.2"]}, 3 / 2, [3, 2]),
+        ({"ImagerPixelSpacing": ["0.4", "0"], "PixelAspectRatio": ["2", "1"]}, 2, [2, 1]),
+        ({}, 1, [1, 1]),
+    ],
+)
+def test_the_shape_of_a_film_s_pixels_goes_from_its_file_to_every_picture(rg1, on, tmp_path, said, shape, ratio):
+    dataset = pydicom.dcmread(rg1["UNCR"])
+    for name, spacing in (NONE | said).items():
+        if spacing is not None:
+            setattr(dataset, name, spacing)
+        elif name in dataset:
+            delattr(dataset, name)
+    dataset.save_as(tmp_path / "film.dcm")
+    header, film = read_header(tmp_path / "film.dcm"), read(tmp_path / "film.dcm")
+    result = dataclasses.replace(on(header), radiograph=film)
+    shown, capture = (
+        pydicom.dcmread(io.BytesIO(dicom_bytes(made))) for made in dicom_results(header, result, kinds=("gsps", "sc"))
+    )
+    (area,) = shown.DisplayedAreaSelectionSequence
+    assert list(area.PresentationPixelAspectRatio) == ratio
+    tall = film.frame.height * shape / film.frame.width
+    picture = film_picture(film, smallest=256, largest=512)
+    assert picture.height / picture.width == pytest.approx(tall, rel=0.01)
+    assert capture.Rows / capture.Columns == pytest.approx(tall, rel=0.35)  # a margin of words stands beside the film

@@ -38,6 +38,7 @@ from lungspot.cli.data_sources import (
     problems_of,
     show,
     split_base,
+    united,
     unsized,
     worth_drawing,
     write,
@@ -262,15 +263,13 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Unite the readings that several datasets hold of one film; what none looked for stays not looked for."""
-    from lungspot.datasets import merge as unite
-
     if len(sources) % 2:
         raise typer.BadParameter("give each dataset's name and its folder", param_hint="NAME ROOT")
     pairs = zip(sources[::2], sources[1::2], strict=True)
     cases = [
         case for name, root in pairs for case in cases_of(name, Path(root), splits, class_map=class_map, quiet=quiet)
     ]
-    write(unite(cases), out, to, films, as_json=as_json, quiet=quiet)
+    write(united(cases, quiet=quiet), out, to, films, as_json=as_json, quiet=quiet)
 
 
 @app.command()

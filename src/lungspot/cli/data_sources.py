@@ -29,6 +29,7 @@ __all__ = [
     "say_classes",
     "show",
     "split_base",
+    "united",
     "unsized",
     "with_whole_films",
     "worth_drawing",
@@ -49,17 +50,28 @@ def cases_of(
     """Return :func:`lungspot.datasets.sources.cases_of`; a name that is none is a usage error.
 
     ``class_map``: words of ``--class-map``, or ``classes`` made of them. Unless ``quiet``, one line says what became of
-    every class of a tool's files.
+    every class of a tool's files. ``merged``: one case a film (:func:`united`).
     """
     from lungspot.datasets import sources
     from lungspot.formats import read_class_map
 
     require_one_of(name, sources.NAMES, "NAME")
     classes = classes or read_class_map(class_map)
-    cases = sources.cases_of(name, root, splits, merged=merged, classes=classes)
+    cases = sources.cases_of(name, root, splits, classes=classes)
     if not quiet:
         say_classes(classes)
-    return cases
+    return united(cases, quiet=quiet) if merged else cases
+
+
+def united(cases: Sequence[Case], *, quiet: bool) -> list[Case]:
+    """Return one case a film; unless ``quiet``, one line says how many boxes two equal readings of a film hold."""
+    from lungspot.datasets import merge, repeated_boxes
+
+    merged = merge(cases)
+    twice = repeated_boxes(cases, merged)
+    if twice and not quiet:
+        say(f"lungspot: {twice} boxes are left out: another entry of the same film has them, too")
+    return merged
 
 
 def class_map_of(words: list[str] | None) -> ClassMap:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungspot.cli.console import require_one_of
-from lungspot.cli.data_sources import cases_of, say_classes
+from lungspot.cli.data_sources import cases_of, say_classes, united
 from lungspot.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def truth_cases(
     from lungspot.evaluate import exhaustive
 
     if name == "coco" and splits is None:
-        from lungspot.datasets import merge
         from lungspot.formats import coco
 
-        cases = merge(coco.read(root, need_films=False, names=classes))  # boxes can be judged where the films are not
+        cases = coco.read(root, need_films=False, names=classes)  # boxes can be judged where the films are not
     else:
-        cases = cases_of(name, root, splits, merged=True, classes=classes)
+        cases = cases_of(name, root, splits, classes=classes)
     if not quiet:
         say_classes(classes)
+    cases = united(cases, quiet=quiet)
     if split is not None:
         require_one_of(split, ("train", "val", "test"), "--split")
         cases = [case for case in cases if case.split == split]

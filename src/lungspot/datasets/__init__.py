@@ -6,7 +6,7 @@ from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
 from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet
-from lungspot.datasets.merge import merge
+from lungspot.datasets.merge import merge, repeated_boxes
 from lungspot.datasets.sources import sources_of
 from lungspot.datasets.split import split, splits_csv, without_patient
 from lungspot.datasets.splits import apply_splits, read_splits
@@ -36,6 +36,7 @@ __all__ = [
     "merge",
     "noisy",
     "read_splits",
+    "repeated_boxes",
     "sizes",
     "sources",
     "sources_of",

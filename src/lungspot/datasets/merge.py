@@ -9,7 +9,7 @@ from lungspot.findings import Frame, Reading
 from lungspot.formats import Case
 from lungspot.images import Sex, View
 
-__all__ = ["merge"]
+__all__ = ["merge", "repeated_boxes"]
 
 
 def merge(cases: Iterable[Case]) -> list[Case]:
@@ -24,6 +24,16 @@ def merge(cases: Iterable[Case]) -> list[Case]:
     for case in cases:
         films.setdefault((case.patient, case.id), []).append(case)
     return [group[0] if len(group) == 1 else _unite(group) for group in films.values()]
+
+
+def repeated_boxes(cases: Iterable[Case], merged: Iterable[Case]) -> int:
+    """Return how many boxes of ``cases`` are not in ``merged``: those that an equal reading of the same film holds."""
+    return _boxes(cases) - _boxes(merged)
+
+
+def _boxes(cases: Iterable[Case]) -> int:
+    findings = (finding for case in cases for reading in case.readings for finding in reading.findings)
+    return sum(finding.box is not None for finding in findings)
 
 
 def _unite(group: list[Case]) -> Case:
