@@ -90,7 +90,7 @@ def acts(films: int) -> list[tuple[str, str, str]]:
         ("next film (])", "key(']')", "opened()"),
         ("search", "fire(one('search'), 'film-00777')", "title(1)"),
         ("search taken back", "fire(one('search'), '')", f"title({films})"),
-        ("order by name", "fire(one('sort'), 'name')", "store.state.rows[0]?.name.endsWith('film-00001.dcm')"),
+        ("order by name", "fire(one('sort'), 'name')", "store.state.rows[1]?.name.endsWith('film-00001.dcm')"),
         ("order by urgency", "fire(one('sort'), 'urgency')", "store.state.rows[0]?.name.endsWith('9.dcm')"),
         (
             "scroll to the end",

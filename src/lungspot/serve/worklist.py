@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from lungspot.findings import taxonomy
@@ -72,21 +73,26 @@ class WorklistQuery:
 def page_of(store: Store, query: WorklistQuery) -> dict[str, Any]:
     """Return one page of the worklist as JSON values."""
     where, values = _conditions(query)
-    order = SORTS[query.sort]
-    page = (query.per_page, (query.page - 1) * query.per_page)
-    numbers = [row[0] for row in store.all(_select("r.number", where, order) + " LIMIT ? OFFSET ?", [*values, *page])]
-    answer = {
+    first = (query.page - 1) * query.per_page
+    beside = {}
+    if query.beside is None:
+        limited = _select("r.number", where, SORTS[query.sort]) + " LIMIT ? OFFSET ?"
+        numbers = [row[0] for row in store.all(limited, [*values, query.per_page, first])]
+        total = store.one(_select("count(*)", where, "1"), values)[0]
+    else:  # the whole list is looked through once, and its page and length are in it
+        wanted = f"r.number, r.id, r.state, {_REVIEWED} AS reviewed"
+        listed = store.all(_select(wanted, where, SORTS[query.sort]), values)
+        numbers, total = [row[0] for row in listed[first : first + query.per_page]], len(listed)
+        beside["beside"] = _beside(listed, query.beside)
+    return {
         "readings": [row_to_json(row) for row in _in_order(store, numbers)],
-        "total": store.one(_select("count(*)", where, "1"), values)[0],
+        "total": total,
         "page": query.page,
         "per_page": query.per_page,
         "counts": _counts(store),
+        **beside,
         "not_for_clinical_use": True,
     }
-    if query.beside is not None:
-        listed = store.all(_select(f"r.id, r.state, {_REVIEWED} AS reviewed", where, order), values)
-        answer["beside"] = _beside(listed, query.beside)
-    return answer
 
 
 def _select(what: str, where: str, order: str) -> str:
@@ -121,16 +127,18 @@ def _beside(listed: Sequence[sqlite3.Row], identifier: str) -> dict[str, Any]:
     """
     at = next((at for at, row in enumerate(listed) if row["id"] == identifier), None)
     here = -1 if at is None else at
-    after = [row for row in listed[here + 1 :] if row["state"] == "done"]
-    before = [row for row in listed[: max(here, 0)] if row["state"] == "done"]
-    unread = [row["id"] for row in after + before if not row["reviewed"]]
+    after, before = listed[here + 1 :], listed[: max(here, 0)]
     return {
         "id": identifier,
         "position": at,
-        "previous": before[-1]["id"] if before else None,
-        "next": after[0]["id"] if after else None,
-        "next_unread": unread[0] if unread else None,
+        "previous": _first_done(reversed(before)),
+        "next": _first_done(after),
+        "next_unread": _first_done(row for row in chain(after, before) if not row["reviewed"]),
     }
+
+
+def _first_done(rows: Iterable[sqlite3.Row]) -> str | None:
+    return next((row["id"] for row in rows if row["state"] == "done"), None)
 
 
 def row_of(store: Store, identifier: str) -> sqlite3.Row:

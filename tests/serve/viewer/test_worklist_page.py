@@ -1,6 +1,7 @@
 """A worklist of many films: searched, sorted and filtered, walked through and reviewed with the keyboard alone."""
 
 import json
+import re
 import sqlite3
 from dataclasses import asdict
 
@@ -159,3 +160,21 @@ def test_one_key_accepts_all_one_says_normal_and_saving_goes_to_the_next_unread(
     page.keyboard.press("Shift+S")
     page.locator("#saved", has_text="saved ").wait_for()
     assert page.locator("#film").get_attribute("aria-label").startswith("Film film-001.dcm"), "it stays"
+
+
+def test_the_next_film_is_there_before_it_is_asked_for_and_no_other(page, crowd):
+    raw = re.compile(r"/readings/0*(\w+)/image\.raw16")
+    asked = []
+    page.on("request", lambda request: (found := raw.search(request.url)) and asked.append(found[1]))
+    with page.expect_response(re.compile(rf"{16:016x}/image\.raw16")):
+        page.goto(f"{crowd.address}?id={15:016x}")
+        opened(page, "film-015.dcm")
+    page.route(raw, lambda route: route.abort())
+    page.keyboard.press("]")
+    opened(page, "film-016.dcm")
+    page.wait_for_function("async () => (await import('/viewer/main.js')).store.state.film")
+    assert sorted(asked[:2]) == ["10", "f"]
+    page.unroute(raw)
+    with page.expect_response(raw):
+        page.keyboard.press("]")  # what did not come is asked for again
+    opened(page, "film-017.dcm")

@@ -61,10 +61,10 @@ const MOST_NAMES = 900000; // characters that a body may hold of names
 
 /**
  * One page of the worklist: {readings, total, counts, beside}. `question`: {filter, finding, sort, search, names}; `names`: a Map of
- * those that only this page knows, or null; `id`: the film whose neighbours are wanted.
+ * those that only this page knows, or null; `id`: the film whose neighbours are wanted, if any.
  */
 export async function list({ filter, finding, sort, search, names }, page, id) {
-  const wanted = { ...FILTERS[filter], ...(finding && { label: finding }), sort, page, per_page: PER_PAGE, beside: id ?? "none" };
+  const wanted = { ...FILTERS[filter], ...(finding && { label: finding }), sort, page, per_page: PER_PAGE, ...(id && { beside: id }) };
   if (!search && !(names && sort === "name")) return json(`v1/readings?${new URLSearchParams(wanted)}`);
   const body = { ...wanted, search, names: named(names ?? new Map()) };
   return (await post("v1/worklist", body)).json();
@@ -81,9 +81,9 @@ export const rowsOf = async (ids) => (await json(`v1/readings?per_page=200&ids=$
 export const reading = (id) => json(`${of(id)}?wait=20`);
 
 /** The film's pixels in 16 bits: {width, height, pixels: Uint16Array}; null where there is no picture. */
-export async function pixels(id) {
+export async function pixels(id, signal) {
   try {
-    const answer = await ask(`${of(id)}/image.raw16`);
+    const answer = await ask(`${of(id)}/image.raw16`, { signal });
     const [width, height] = ["Width", "Height"].map((side) => Number(answer.headers.get(`X-Image-${side}`)));
     return { width, height, pixels: new Uint16Array(await answer.arrayBuffer()) };
   } catch (error) {

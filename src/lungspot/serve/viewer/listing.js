@@ -33,7 +33,8 @@ export function listing(store) {
   async function answer(mine) {
     const pages = wanted();
     try {
-      const parts = await Promise.all(pages.map((page) => api.list(question(), page, state.id)));
+      const last = pages.at(-1); // one of them is enough to know what stands beside the open film
+      const parts = await Promise.all(pages.map((page) => api.list(question(), page, page === last && (state.id ?? "none"))));
       if (mine !== asked) return; // a later answer, perhaps to another question, counts
       const rows = [...new Map(parts.flatMap((part) => part.readings).map((row) => [row.id, row])).values()];
       const { total, counts, beside } = parts.at(-1);

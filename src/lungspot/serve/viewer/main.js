@@ -1,6 +1,7 @@
 // The page: one state, the parts that show it, and the acts that keys, buttons and the pointer share.
 
 import { findingActs, pictureActs } from "./acts.js";
+import { lookAhead } from "./ahead.js";
 import * as api from "./api.js";
 import { comparison } from "./compare.js";
 import { cornerActs } from "./corners.js";
@@ -190,6 +191,7 @@ const teach = teaching(store, { reader: acts.reader });
 const measure = measuring(store, { stage: () => now, tool: picture.tool });
 Object.assign(acts, { teach: teach.toggle, reveal: teach.reveal }, measure, report(store, { form, change }));
 screening(store, { list, open });
+lookAhead(store);
 tools(store, { ...acts, preset: picture.preset });
 findings(store, finding);
 hands(store, { stage: now, own: true, picture, finding, measure });

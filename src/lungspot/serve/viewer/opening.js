@@ -1,8 +1,8 @@
 // Opens a film: asks for its result, its pixels and its heat maps, and puts them into the page's state.
 
+import { filmOf, letGo } from "./ahead.js";
 import * as api from "./api.js";
 import { fill, make, one, say } from "./dom.js";
-import { film } from "./film.js";
 import { shortName } from "./names.js";
 import { headline } from "./scene.js";
 import { opened, resumed } from "./verdicts.js";
@@ -62,9 +62,9 @@ export async function load(id, stillWanted) {
     const one = reading(await api.reading(id));
     if (!stillWanted()) return null;
     if (!one.result) continue;
-    const pixels = one.frame ? await api.pixels(id) : null;
+    const film = one.frame ? await filmOf(id) : null;
     if (!stillWanted()) return null;
-    return { reading: one, film: pixels && film(pixels), presets: pixels ? presets(pixels, one.correction) : [] };
+    return { reading: one, film, presets: film ? presets(film, one.correction) : [] };
   }
 }
 
@@ -82,6 +82,7 @@ export async function open(store, id, shown) {
   if (state.id === id && !state.problem) return; // it is open, or on its way
   openings += 1;
   const mine = openings;
+  letGo(id);
   lay(state);
   const before = state.tool === "draw" ? state.toolBefore : state.tool;
   const tool = state.teach ? "draw" : before;

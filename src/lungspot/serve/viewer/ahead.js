@@ -1,0 +1,46 @@
+// Films made ready before they are asked for: those that are most likely opened next, at most two, and no others.
+
+import * as api from "./api.js";
+import { film } from "./film.js";
+
+const MOST = 2;
+const ready = new Map(); // by id: {made: a promise of the film or null, stop}
+
+function begin(id) {
+  const control = new AbortController();
+  const made = api.pixels(id, control.signal).then((pixels) => pixels && film(pixels));
+  return { made, stop: () => control.abort() };
+}
+
+/** Let go of all films that are ready or on their way, but for these. */
+export function letGo(...but) {
+  for (const [id, { stop }] of ready) {
+    if (but.includes(id)) continue;
+    ready.delete(id);
+    stop();
+  }
+}
+
+/** A film with its smaller copies, or null where there is no picture: as it was made ready, else asked for now. */
+export function filmOf(id) {
+  const { made } = ready.get(id) ?? begin(id);
+  ready.delete(id);
+  return made;
+}
+
+/** Once a film is shown, make those beside it ready: the next that nobody reviewed, and the next in the list. */
+export function lookAhead(store) {
+  const { state } = store;
+  store.listen(["film", "beside"], () => {
+    if (!state.film || state.beside?.id !== state.id) return;
+    const { next_unread: unread, next } = state.beside;
+    const wanted = [...new Set([unread, next])].filter((id) => id && id !== state.id).slice(0, MOST);
+    letGo(...wanted);
+    for (const id of wanted) {
+      if (ready.has(id)) continue;
+      const one = begin(id);
+      ready.set(id, one);
+      one.made.catch(() => ready.get(id) === one && ready.delete(id)); // it is asked for again when it is opened
+    }
+  });
+}
