@@ -173,3 +173,68 @@ def test_what_the_system_refuses_is_said(number, code):
 def test_what_has_nothing_to_do_with_files_stays():
     with pytest.raises(BrokenPipeError), writing():
         raise BrokenPipeError(32, "gone")
+
+
+def written(out, meanwhile=None, *, overwrite=False, inputs=(), text="text"):
+    with Outputs(inputs, overwrite=overwrite).folder(out) as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "a.txt").write_text(text)
+        (folder / "film.png").symlink_to("../film.png")
+        if meanwhile is not None:
+            meanwhile(out / "late.txt")
+
+
+def fail(_):
+    raise ZeroDivisionError
+
+
+def put(path):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "above" / "out"
+    with pytest.raises(ZeroDivisionError):
+        written(out, fail)
+    assert list(out.parent.iterdir()) == []
+    out.mkdir()  # an empty one is nobody's
+    written(out)
+    assert (out / "deep" / "a.txt").read_text() == "text"
+    assert list(out.parent.iterdir()) == [out]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SetupError, match="NOT_WRITABLE"):
+        written(tmp_path / "file" / "out")
+
+
+def test_a_folder_of_an_earlier_run_goes_whole_only_when_asked(film, tmp_path):
+    out = tmp_path / "out"
+    written(out)
+    with pytest.raises(OutputError, match=r"a result of an earlier run is there; .*--overwrite"):
+        written(out, text="new")
+    with pytest.raises(ZeroDivisionError):
+        written(out, fail, overwrite=True)
+    assert (out / "deep" / "a.txt").read_text() == "text"
+    written(out, overwrite=True, inputs=[film], text="new")  # a link to an input is no input
+    assert (out / "deep" / "a.txt").read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == [film, out]
+    for given in ("out", "out/deep/a.txt", "out/film.png", "out/../out/deep"):
+        with pytest.raises(OutputError, match="IS_INPUT"):
+            written(out, overwrite=True, inputs=[tmp_path / given])
+    (tmp_path / "link").symlink_to("out")
+    for name in ("link", "film.png", "link/film.png"):
+        with pytest.raises(OutputError, match="EXISTS"):
+            written(tmp_path / name, overwrite=True)
+
+
+def test_what_comes_into_a_folder_meanwhile_stays(tmp_path):
+    out = tmp_path / "out"
+    written(out)
+    with pytest.raises(OutputError, match=r"late\.txt in it was changed, or is not"):
+        written(out, put, overwrite=True, text="new")
+    assert (out / "late.txt").read_text() == "mine"
+    assert (out / "deep" / "a.txt").read_text() == "text"
+    with pytest.raises(OutputError, match="it is not empty"):
+        written(tmp_path / "other", put)
+    assert (tmp_path / "other" / "late.txt").read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "other", out]

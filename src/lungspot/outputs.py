@@ -3,15 +3,19 @@
 A file that is there already is replaced only where it is a result of an earlier run, by its content, and the caller
 says so (``overwrite``). Inputs are known by device and inode, so that links, ``..``, and the case of letters make no
 difference. Every form that lungspot writes says so: JSON by its schema, a page by its generator, a PNG by its Software,
-a DICOM object by its implementation, a table by its header, a text by a first line of lungspot and the banner. The room
-lies below those that write, so that all have it.
+a DICOM object by its implementation, a table by its header, a text by a first line of lungspot and the banner. A folder
+for a labelling tool, where people go on to work, goes only whole: where each file in it is as lungspot left it, by the
+digests in :data:`WRITTEN`. The room lies below those that write, so that all have it.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,10 +28,22 @@ from lungspot.errors import OutputError, SetupError
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["DRAWN", "Outputs", "escape_formula", "is_drawn", "is_film_of_ours", "is_ours", "png_info", "writing"]
+__all__ = [
+    "DRAWN",
+    "WRITTEN",
+    "Outputs",
+    "escape_formula",
+    "is_drawn",
+    "is_film_of_ours",
+    "is_ours",
+    "png_info",
+    "writing",
+]
 
 # What a PNG with something drawn over the film calls itself; it is no film.
 DRAWN: Final = "lungspot: a drawing over a film"
+# A file in a folder that was written whole: the digest of each file there.
+WRITTEN: Final = ".lungspot-written"
 _PLAIN: Final = "lungspot: a film"
 _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
@@ -65,7 +81,8 @@ class Outputs:
     """The files that one run may write. ``inputs``: what it reads; ``overwrite``: results of an earlier run may go."""
 
     def __init__(self, inputs: Iterable[Path] = (), *, overwrite: bool = False) -> None:
-        self._inputs = {identity for path in inputs if (identity := _identity(path)) is not None}
+        self._inputs = {identity for path in inputs for identity in (_identity(path), _identity(path, links=False))}
+        self._inputs.discard(None)
         self._overwrite = overwrite
 
     def require(self, target: Path) -> None:
@@ -97,7 +114,7 @@ class Outputs:
 
     def require_not_input(self, target: Path) -> None:
         """Raise OutputError ``IS_INPUT`` where ``target`` is a file that this run reads."""
-        if _identity(target) in self._inputs:
+        if (found := _identity(target)) and found in self._inputs:
             raise OutputError("IS_INPUT", target, "this would replace an input")
 
     def write(self, target: Path, data: bytes) -> Path:
@@ -114,6 +131,61 @@ class Outputs:
             except FileExistsError:
                 raise OutputError("EXISTS", target, "another program has just written it") from None
         return target
+
+    @contextmanager
+    def folder(self, out: Path) -> Iterator[Path]:
+        """Give a folder to write into that becomes ``out`` whole at the end, or vanishes where something failed.
+
+        An ``out`` that is there is replaced where it is empty, or where the caller says so and nothing in it was added
+        or changed since an earlier run. Raises OutputError ``IS_INPUT`` or ``EXISTS``, and SetupError like
+        :meth:`write`.
+        """
+        partial, old = (out.parent / f".{out.name[:100]}.{word}-{os.getpid()}" for word in ("partial", "old"))
+        with writing(out):
+            self._require_whole(out)
+            partial.mkdir(parents=True)
+            try:
+                yield partial
+                files = dict(_contents(partial))
+                text = json.dumps({"schema": "lungspot-folder/1", "files": files}, indent=0)
+                (partial / WRITTEN).write_text(text + "\n", "ascii")
+                if out.is_dir():
+                    self._put_aside(out, old)
+                try:
+                    partial.replace(out)
+                except BaseException:
+                    if old.is_dir():
+                        old.replace(out)
+                    raise
+                shutil.rmtree(old, ignore_errors=True)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+
+    def _put_aside(self, out: Path, old: Path) -> None:
+        """Rename a folder, and back where something came into it since it was looked at."""
+        out.rename(old)
+        try:
+            self._require_whole(old)
+        except BaseException:
+            old.rename(out)
+            raise
+
+    def _require_whole(self, out: Path) -> None:
+        """Raise OutputError where a folder may not be replaced whole."""
+        if not os.path.lexists(out):
+            return
+        if out.is_symlink() or not out.is_dir():
+            raise OutputError("EXISTS", out, "it is no folder", advice="give a new folder")
+        within = list(_below(out))
+        if not within:
+            return
+        if any(_identity(path, links=False) in self._inputs for path in (out, *within)):
+            raise OutputError("IS_INPUT", out, "this would replace an input")
+        if (changed := _changed(out)) is not None:
+            raise OutputError("EXISTS", out, changed, advice="give a new folder")
+        if not self._overwrite:
+            raise OutputError("EXISTS", out, "a result of an earlier run is there")
 
 
 def is_ours(path: Path) -> bool:
@@ -168,9 +240,51 @@ def writing(target: Path | None = None) -> Iterator[None]:
         raise
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _changed(folder: Path) -> str | None:
+    """Say what in a folder is not as lungspot left it; None where everything is."""
     try:
-        found = path.stat()
+        with open(folder / WRITTEN, "rb", opener=_open_now) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return "it is not empty"
+            files = json.load(file)["files"]
+        for name, digest in _contents(folder):
+            if name != WRITTEN and files.get(name) != digest:
+                return f"{name} in it was changed, or is not lungspot's"
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return "it is not empty"
+    return None
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, behind no link; OSError where that cannot be seen."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for here, folders, files in os.walk(folder, onerror=refuse):
+        yield from (Path(here, name) for name in (*folders, *files))
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield of everything below a folder but folders its relative name, and a digest that tells it from any other."""
+    for path in _below(folder):
+        there = path.lstat()
+        if stat.S_ISLNK(there.st_mode):
+            digest = f"link to {path.readlink()}"
+        elif stat.S_ISREG(there.st_mode):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        elif stat.S_ISDIR(there.st_mode):
+            continue
+        else:
+            digest = "a pipe or a device"
+        yield path.relative_to(folder).as_posix(), digest
+
+
+def _identity(path: Path, *, links: bool = True) -> tuple[int, int] | None:
+    """Return device and inode of a file, or of the link itself; None where nothing is there."""
+    try:
+        found = path.stat(follow_symlinks=links)
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino

@@ -102,6 +102,9 @@ def everything():
         "data merge coco d -o d",
         "data fuse coco d -o d",
         "data pool coco d -o x --label edema",
+        "data pool coco d -o d --label edema",
+        "data convert coco d -o . --to voc",
+        "data convert coco d/annotations.json -o d --to voc",
         "eval d/annotations.json d/annotations.json -o x",
         "demo -o x",
         "train -o x",
@@ -113,8 +116,6 @@ def everything():
 @pytest.mark.usefixtures("here")
 def test_no_input_and_nothing_of_anybodys_is_replaced(line, overwrite, capsys):
     words = shlex.split(f"{line} {overwrite}")
-    if overwrite and words[:1] == ["data"] and words[1] not in {"split", "draw"}:
-        words.pop()  # these write new folders only
     if words[0] in {"detect", "demo"}:
         words += ["--model", "model.onnx"]
     before = everything()
@@ -136,6 +137,11 @@ def test_no_input_and_nothing_of_anybodys_is_replaced(line, overwrite, capsys):
         "deidentify a.dcm new --key key",
         "data split coco d -o new.csv",
         "data draw coco d -o new.png",
+        "data convert coco d -o new --to yolo",
+        "data convert coco d -o new --to coco --films link",
+        "data merge coco d -o new/deep --to labelme",
+        "data fuse coco d -o d/new --to voc",
+        "data pool coco d -o new --label edema",
         "eval d/annotations.json d/annotations.json -o report --resamples 9",
         "demo -o demo --model model.onnx",
     ],
@@ -211,3 +217,32 @@ def test_a_place_that_cannot_be_written_is_a_line(line, capsys):
         assert code in {2, 3, 4}, (out, said)
         assert "lungspot: bug" not in said
         assert everything() == before
+
+
+@pytest.mark.usefixtures("here")
+def test_what_people_did_in_a_folder_of_ours_stays(capsys):
+    words = ["data", "convert", "coco", "d", "--to", "labelme", "-o", "new"]
+    assert run(words) == 0
+    changes = {
+        "new/a.json": lambda path: path.write_text(path.read_text() + " "),  # drawn on
+        "new/notes.txt": lambda path: path.write_text("mine"),
+        "new/deep/notes.txt": lambda path: (path.parent.mkdir(), path.write_text("mine")),
+        "new/.notes": lambda path: path.write_text("mine"),
+        "new/link": lambda path: path.symlink_to("../f.png"),
+        "new/pipe": os.mkfifo,
+        "new/.lungspot-written": lambda path: path.write_text("{}"),
+    }
+    for name, change in changes.items():
+        change(Path(name))
+        before = everything()
+        capsys.readouterr()
+        assert run([*words, "--overwrite"]) == 2
+        assert "EXISTS" in capsys.readouterr().err
+        assert everything() == before
+        shutil.rmtree("new")
+        assert run(words) == 0
+    assert run(["data", "convert", "labelme", "new", "-o", "new", "--to", "voc", "--overwrite"]) == 2
+    assert "IS_INPUT" in capsys.readouterr().err
+    Path("new/a.json").unlink()  # what is gone cannot be lost
+    assert run([*words, "--overwrite"]) == 0
+    assert Path("new/a.json").exists()

@@ -64,7 +64,7 @@ def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         labelling.collect(tmp_path)
     labelling.make(picks, tmp_path / "pool")
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(OutputError, match="a result of an earlier run"):
         labelling.make(picks, tmp_path / "pool")
     with pytest.raises(InputError, match="already has a reading of 'r'"):
         labelling.collect(tmp_path / "pool", reader="r", complete=True)

@@ -189,6 +189,7 @@ def fuse(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A new folder; without it, JSON Lines.")] = None,
     to: To = "coco",
     films: FilmsTo = FilmPlacing.COPY,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -217,7 +218,7 @@ def fuse(
     if not quiet and len(fused) < len(cases):
         say(f"lungspot: {len(cases) - len(fused)} films that {', '.join(reader or [])} did not read are left out")
     if out is not None:
-        write(fused, out, to, films, as_json=as_json, quiet=quiet)
+        write(fused, out, to, films, inputs=[root], overwrite=overwrite, as_json=as_json, quiet=quiet)
     else:
         for case in fused:
             emit({"dataset": case.dataset, "id": case.id, "reading": reading_to_json(case.readings[0])})
@@ -246,7 +247,8 @@ def convert(
         raise typer.BadParameter("only predictions take the ids of a COCO file", param_hint="--coco-ids")
     folder = predicted.one_root(name, root, to)
     cases = cases_of(name, folder, splits, merged=True, class_map=class_map, quiet=quiet)
-    write(cases, out, to, films, as_json=as_json, quiet=quiet)
+    read = [folder] if splits is None else [folder, splits]
+    write(cases, out, to, films, inputs=read, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -259,6 +261,7 @@ def merge(
     splits: Splits = None,
     class_map: Classes = None,
     films: FilmsTo = FilmPlacing.COPY,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -269,7 +272,8 @@ def merge(
     cases = [
         case for name, root in pairs for case in cases_of(name, Path(root), splits, class_map=class_map, quiet=quiet)
     ]
-    write(united(cases, quiet=quiet), out, to, films, as_json=as_json, quiet=quiet)
+    read = [*map(Path, sources[1::2]), *([] if splits is None else [splits])]
+    write(united(cases, quiet=quiet), out, to, films, inputs=read, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
 @app.command()

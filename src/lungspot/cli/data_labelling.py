@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import Exit, emit, progress, say
+from lungspot.cli.console import Exit, Overwrite, emit, progress, say
 from lungspot.cli.data_options import Classes, DatasetName, FilmPlacing, FilmsTo, Json, Labels, Out, Quiet, Root, To
 from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, proposer, say_classes, with_whole_films, write
 from lungspot.errors import DatasetError, printable
-from lungspot.outputs import writing
+from lungspot.outputs import Outputs, writing
 
 __all__ = ["collect", "pool"]
 
@@ -31,6 +31,7 @@ def pool(
         str | None, typer.Option(help="Draw this model's boxes as a start; `default` is the shipped one.")
     ] = None,
     films: FilmsTo = FilmPlacing.VIEW,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -47,7 +48,9 @@ def pool(
     with writing():
         bar = partial(progress, what="Preparing films", quiet=quiet)
         start = None if model is None else proposer(model)
-        make(tasks, out, tool=tool, films=FilmTransfer(films.value), propose=start, progress=bar)
+        films_of = (task.case.image for task in tasks if task.case.image is not None)
+        outputs = Outputs([root, *films_of], overwrite=overwrite)
+        make(tasks, out, tool=tool, films=FilmTransfer(films.value), propose=start, progress=bar, outputs=outputs)
     asked = Counter(one for task in tasks for one in task.asked)
     if as_json:
         emit({"out": str(out), "films": len(tasks), "labels": dict(asked)})
@@ -66,6 +69,7 @@ def collect(
     class_map: Classes = None,
     complete: Annotated[bool, typer.Option("--complete", help="Every film was looked at, flagged or not.")] = False,
     films: FilmsTo = FilmPlacing.COPY,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -80,4 +84,5 @@ def collect(
         raise DatasetError("DATASET_INCOMPLETE", folder, f"none of {len(found.pending)} films is answered")
     if found.pending and not quiet:
         say(f"lungspot: {len(found.pending)} films are not answered")
-    write(list(found.cases), out, to, films, as_json=as_json, quiet=quiet)
+    read = [folder] if answers is None else [folder, answers]
+    write(list(found.cases), out, to, films, inputs=read, overwrite=overwrite, as_json=as_json, quiet=quiet)

@@ -64,7 +64,7 @@ class How(StrEnum):
     ONE = "one"
 
 
-Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="The new folder to write, or one of an earlier run.")]
 
 
 def _known_format(name: str) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say
 from lungspot.errors import DatasetError, FilmError, SetupError, printable
-from lungspot.outputs import writing
+from lungspot.outputs import Outputs, writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
@@ -109,10 +109,24 @@ def problems_of(
     return found
 
 
-def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: bool, quiet: bool) -> None:
-    """Write cases in a tool's format, and say so; ends with 1 where films were refused."""
+def write(
+    cases: Sequence[Case],
+    out: Path,
+    to: str,
+    films: str,
+    *,
+    inputs: Iterable[Path],
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write cases in a tool's format, and say so; ends with 1 where films were refused.
+
+    ``inputs``: what was read, beside the cases' films; none of it is replaced.
+    """
     from lungspot.formats import ANNOTATION_FORMATS, FilmTransfer, without_crowds
 
+    outputs = Outputs([*inputs, *(case.image for case in cases if case.image is not None)], overwrite=overwrite)
     given, cases = len(cases), with_whole_films(cases)
     if to != "coco":
         cases, crowds = without_crowds(cases)
@@ -120,7 +134,7 @@ def write(cases: Sequence[Case], out: Path, to: str, films: str, *, as_json: boo
             say(f"lungspot: {crowds} boxes around several instances are left out: only coco can say them")
     with writing():
         bar = partial(progress, what="Writing films", quiet=quiet)
-        ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar)
+        ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar, outputs=outputs)
     if as_json:
         emit({"out": str(out), "format": to, "films": len(cases), "refused": given - len(cases)})
     elif not quiet:

@@ -9,7 +9,7 @@ from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of, read_predictions
 from lungspot.formats.predictions_files import (
     COCO_FILE,
@@ -78,7 +78,6 @@ __all__ = [
     "load_json",
     "marks_of",
     "nearest",
-    "new_folder",
     "parse_xml",
     "prediction_of",
     "read_class_map",

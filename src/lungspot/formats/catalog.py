@@ -23,7 +23,8 @@ class Format:
     """One format.
 
     ``read(root, *, looked_for=(), names=None, films=None)`` → cases. ``write(cases, out, *, films="link",
-    progress=iter)`` writes the new folder ``out``; ``progress`` draws a bar.
+    progress=iter, outputs=None)`` writes the new folder ``out``; ``progress`` draws a bar, ``outputs`` says what may
+    be replaced (:class:`lungspot.outputs.Outputs`).
     ``annotated_images(root, names=None)`` → what a tool's files say, film by film. ``draft(annotated_images, folder,
     labels)`` writes the tool's files for people to draw on.
     """

@@ -43,8 +43,9 @@ from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
 from lungspot.formats.coco_files import files_of, places
 from lungspot.formats.coco_masks import box_around
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.predictions import EXTENSION
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
@@ -74,10 +75,15 @@ def read(
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         drawn = annotated_images_of(
             list(cases), folder, FilmTransfer(films), lambda _: "images", own_names=True, progress=progress
         )

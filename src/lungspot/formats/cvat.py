@@ -43,9 +43,10 @@ from lungspot.formats.case import Case, Split
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -71,10 +72,15 @@ def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, fil
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         draft(
             annotated_images_of(
                 list(cases), folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress

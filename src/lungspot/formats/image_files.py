@@ -8,8 +8,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -18,14 +17,13 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
-from lungspot.errors import DatasetError, FilmError, InputError, OutputError
+from lungspot.errors import DatasetError, FilmError, InputError
 from lungspot.findings import Frame
 from lungspot.formats.annotated_image import AnnotatedImage, marks_of, rejected_marks_of, said
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative, there
 from lungspot.formats.films import dicom_header
 from lungspot.images import IMAGE_SUFFIXES, read, with_pixel_shape
-from lungspot.outputs import writing
 
 __all__ = [
     "FilmTransfer",
@@ -33,7 +31,6 @@ __all__ = [
     "annotated_images_of",
     "film_size",
     "find_film",
-    "new_folder",
     "quarter_turns",
     "stems",
 ]
@@ -246,25 +243,6 @@ def _source_names(cases: Sequence[Case]) -> dict[str | None, str]:
         for source, name in safe.items()
         if name and sharing[Path(name).stem.lower()] == 1 and len(name.encode()) <= _LONGEST
     }
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write into that becomes ``out`` at the end, or vanishes where something failed.
-
-    Raises OutputError ``EXISTS`` where ``out`` is there and is not an empty folder: nobody's file is overwritten.
-    """
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise OutputError("EXISTS", out, "it is not empty", advice="give a new folder")
-    partial = out.parent / f".{out.name[:100]}.partial-{os.getpid()}"
-    with writing(out):
-        partial.mkdir(parents=True)
-        try:
-            yield partial
-            partial.replace(out)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
 
 
 def _is_shown(film: Path) -> bool:

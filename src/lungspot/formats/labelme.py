@@ -35,8 +35,9 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.images import walk
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -67,10 +68,15 @@ def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, fil
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         drawn = annotated_images_of(
             list(cases), folder, FilmTransfer(films), lambda _: "", own_names=True, progress=progress
         )

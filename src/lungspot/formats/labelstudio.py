@@ -44,11 +44,12 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.labelstudio_files import film_of, load_tasks
 from lungspot.formats.labelstudio_regions import FilmRegions, boxes_in
 from lungspot.formats.xml_tree import write_xml
 from lungspot.images import IMAGE_SUFFIXES
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -70,10 +71,15 @@ def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, fil
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         draft(
             annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: _FILMS, progress=progress), folder
         )

@@ -30,7 +30,7 @@ from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, lab
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import there, write_json
 from lungspot.formats.coco_ids import CocoIds, in_the_file
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
 from lungspot.outputs import Outputs
 
@@ -185,9 +185,10 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
 ) -> list[LungspotError]:
     """Write predictions in one of :data:`PREDICTION_FORMATS`; return those that are refused (:func:`with_films`).
 
-    ``out``: a new folder; of CSV and COCO also a file ``*.csv`` or ``*.json``, which holds no films, and may replace an
-    earlier one with ``overwrite``, never one of ``inputs``. ``ids``: of COCO, whose ids it takes; the file is then the
-    list of results, and films that it has not are refused. Raises what is refused first where nothing is left to write.
+    ``out``: a folder; of CSV and COCO also a file ``*.csv`` or ``*.json``, which holds no films. With ``overwrite`` it
+    may replace what an earlier run wrote there (:mod:`lungspot.outputs`), never one of ``inputs`` or a film. ``ids``:
+    of COCO, whose ids it takes; the file is then the list of results, and films that it has not are refused. Raises
+    what is refused first where nothing is left to write.
     """
     strangers: list[LungspotError] = []
     if ids is not None:
@@ -204,7 +205,8 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
     refused = [*strangers, *refused]
     if refused and not paired:
         raise refused[0]
-    with new_folder(out) as folder:
+    read = [*inputs, *(film for _, film in paired if film is not None)]
+    with Outputs(read, overwrite=overwrite).folder(out) as folder:
         kept = [prediction for prediction, _ in paired]
         if to != "csv":
             drawn = _brought(paired, folder, how, to, progress)

@@ -30,10 +30,11 @@ from lungspot.formats.annotated_image import AnnotatedImage, Mark, around_turned
 from lungspot.formats.case import Case, Split
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, Names
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, new_folder
+from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
 from lungspot.images import walk
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -72,10 +73,15 @@ def read(
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         listed = list(cases)
         drawn = annotated_images_of(
             listed, folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress

@@ -37,10 +37,10 @@ from lungspot.formats.image_files import (
     Progress,
     annotated_images_of,
     film_size,
-    new_folder,
 )
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.images import IMAGE_SUFFIXES, walk
+from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
 
@@ -60,10 +60,15 @@ def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, fil
 
 
 def write(
-    cases: Iterable[Case], out: Path, *, films: FilmTransfer = FilmTransfer.LINK, progress: Progress = iter
+    cases: Iterable[Case],
+    out: Path,
+    *,
+    films: FilmTransfer = FilmTransfer.LINK,
+    progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
-    with new_folder(out) as folder:
+    with (outputs or Outputs()).folder(out) as folder:
         listed = list(cases)
         draft(
             annotated_images_of(

@@ -39,10 +39,10 @@ from lungspot.formats import (
     file_key,
     load_json,
     marks_of,
-    new_folder,
     stated_size,
     write_json,
 )
+from lungspot.outputs import Outputs
 
 __all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "choose", "make", "proposed", "read_tasks"]
 
@@ -89,6 +89,7 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
     films: FilmTransfer = FilmTransfer.VIEW,
     propose: Callable[[Case], Reading | None] | None = None,
     progress: Progress = iter,
+    outputs: Outputs | None = None,
 ) -> None:
     """Write the films of :func:`choose` as tasks for ``tool`` into the new folder ``out``.
 
@@ -109,7 +110,7 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
     if propose is not None:
         given = zip(tasks, progress([task.case for task in tasks]), strict=True)
         tasks = [replace(task, proposal=_proposal(propose(case), labels)) for task, case in given]
-    with new_folder(Path(out)) as folder:
+    with (outputs or Outputs()).folder(Path(out)) as folder:
         drawn: list[AnnotatedImage] = []
         entries: list[dict[str, Any]] = []
         bare = [replace(task.case, readings=()) for task in tasks]
