@@ -112,6 +112,60 @@ def test_a_person_filmed_again_is_open_again_and_stays_one_row(start, rg1):
     assert register(again)["P7"]["decision"] == "refer"
 
 
+def test_of_two_films_of_one_person_one_is_to_be_decided_on(start, rg1):
+    server = start("--screen", LABEL, "--keep-identifiers")
+    film = pydicom.dcmread(rg1["J2KR"])
+
+    def send(person, series):
+        film.PatientID, film.SeriesDescription = person, series
+        buffer = io.BytesIO()
+        film.save_as(buffer)
+        return server.read(("film.dcm", buffer.getvalue()))[0]["id"]
+
+    def to_read():
+        counts = server.get("/v1/readings").json["counts"]
+        open_ones = server.get("/v1/readings?reviewed=false&sort=screening").json
+        assert counts["done"] - counts["reviewed"] == open_ones["total"]
+        return [row["id"] for row in open_ones["readings"]]
+
+    earlier, later, other = send("P1", "first"), send("P1", "second"), send("P2", "first")
+    assert sorted(to_read()) == sorted([later, other])
+    assert {row["id"] for row in queue(server)[-1:]} == {earlier}
+    assert decide(server, earlier, "do not refer").status == 201  # opened by hand: the person is decided on
+    assert to_read() == [other]
+    third = send("P1", "third")  # nobody has seen it
+    assert to_read() == sorted([third, other], key=[row["id"] for row in queue(server)].index)
+    assert register(server)["P1"]["decision"] == "do not refer"
+    assert decide(server, third, "repeat film").status == 201
+    assert to_read() == [other]
+    fourth = send("P1", "fourth")
+    assert set(to_read()) == {fourth, other}
+    assert register(server)["P1"]["decision"] == ""
+    assert decide(server, fourth, "refer").status == 201
+    assert (register(server)["P1"]["decision"], to_read()) == ("refer", [other])
+
+
+def test_a_film_that_cannot_be_judged_waits_behind_one_of_the_same_person_that_can(start, rg1, pydicom_data):
+    server = start("--screen", LABEL)
+
+    def send(path):
+        film = pydicom.dcmread(path)
+        film.PatientID = "P1"
+        buffer = io.BytesIO()
+        film.save_as(buffer)
+        return server.read(("film.dcm", buffer.getvalue()))[0]["id"]
+
+    good, bad = send(rg1["J2KR"]), send(pydicom_data / "RG3_UNCR.dcm")
+    assert server.whole(bad)["result"]["status"] == "not_assessed"
+    rows = server.get("/v1/readings?reviewed=false").json["readings"]
+    assert [row["id"] for row in rows] == [good]
+    assert decide(server, good, "repeat film").status == 201
+    assert server.get("/v1/readings?reviewed=false").json["total"] == 0
+    (row,) = register(server).values()
+    assert row["decision"] == "repeat film"
+    assert row["score"]  # of the film that was decided on
+
+
 def test_names_that_only_the_caller_knows_become_ids(start, picture):
     server = start("--screen", LABEL)
     one = server.read(("secret.png", picture(3)))[0]["id"]

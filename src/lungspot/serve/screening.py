@@ -1,7 +1,8 @@
 """Screening people for one label: what is advised by score, what readers decide, and the programme's register.
 
-A decision is never changed; of one film the last counts. A person is a patient where films say whose they are, else a
-film; of a person's films the last one that was assessed counts, and "repeat film" stands until another film comes.
+A decision is never changed; of one person the last counts. A person is a patient where films say whose they are, else a
+film. A decision goes with the film that it was made by; "repeat film" stands until another film has been read. Then, as
+where nobody has decided, the last film that was assessed counts, and :mod:`lungspot.serve.worklist` asks for no other.
 """
 
 from __future__ import annotations
@@ -106,14 +107,17 @@ def _people(
     app: AppState, films: Mapping[object, list[sqlite3.Row]], names: Mapping[str, str], label: str
 ) -> Iterator[RegisterRow]:
     for mine in films.values():
-        counted = next((row for row in reversed(mine) if row["status"] == "assessed"), mine[-1])
+        said = max((each for each in mine if each["decision"]), key=lambda each: each["decided_at"], default=None)
+        since = [row for row in mine if said is None or row["finished"] > said["decided_at"]]
+        if said is not None and since and said["decision"] == _REPEAT:
+            said = None
+        counted = said or next((row for row in reversed(since) if row["status"] == "assessed"), since[-1])
         result = app.result(counted, pictures=False)
         identity = json.loads(counted["identity"] or "{}")
         day = identity.get("study_date") or counted["created"][:10]
         at = result if isinstance(result, Refusal) else at_point(result, POINT)
         row = register_row(at, label, identity.get("patient_id") or _called(counted, names), day)
-        said = max((each for each in mine if each["decision"]), key=lambda each: each["decided_at"], default=None)
-        if said is not None and not (said["decision"] == _REPEAT and mine[-1]["created"] > said["decided_at"]):
+        if said is not None:
             told = {"decision": said["decision"], "decided_by": said["decided_by"], "decided_at": said["decided_at"]}
             why = said["decided_why"] or row.why if said["decision"] == _REPEAT else row.why
             row = replace(row, why=why, **told)

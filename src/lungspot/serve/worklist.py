@@ -18,7 +18,18 @@ _NAME: Final = "coalesce(n.value, r.name, 'film ' || r.number)"
 # The last part of a name, for that of an archive's member is ARCHIVE/FOLDER/FILE.
 _LAST: Final = f"substr({_NAME}, 1 + length(rtrim({_NAME}, replace({_NAME}, '/', ''))))"
 _DATE: Final = "coalesce(nullif(json_extract(r.identity, '$.study_date'), ''), substr(r.created, 1, 10))"
-_DECIDED: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
+# A person who is screened needs one decision. A film of somebody else is settled by its own; of a patient's films, by
+# one that was made when it had been read, and by another film that is still to be decided on and counts instead.
+_BY_ANOTHER: Final = """(r.patient IS NOT NULL AND r.state = 'done'
+    AND EXISTS (SELECT 1 FROM meta WHERE name = 'screen')
+    AND (EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
+            WHERE p.patient = r.patient AND d.created >= r.finished)
+        OR EXISTS (SELECT 1 FROM readings o WHERE o.patient = r.patient AND o.state = 'done'
+            AND (o.status = 'assessed', o.number) > (r.status = 'assessed', r.number)
+            AND NOT EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
+                WHERE p.patient = o.patient AND d.created >= o.finished))))"""
+_OWN: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
+_DECIDED: Final = f"({_OWN} OR {_BY_ANOTHER})"
 _SEEN: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
 _REVIEWED: Final = f"({_SEEN} OR {_DECIDED})"
 # The probability of the label that people are screened for (lungspot.serve.screening); NULL where there is none.
@@ -114,8 +125,9 @@ def _counts(store: Store) -> dict[str, int]:
     """Return how many films are in each state, were reviewed, and were not assessed."""
     counts = dict.fromkeys(("queued", "reading", "done"), 0)
     counts |= {row[0]: row[1] for row in store.all("SELECT state, count(*) FROM readings GROUP BY state")}
-    settled = "SELECT reading FROM reviews UNION SELECT reading FROM decisions"
-    counts["reviewed"] = store.one(f"SELECT count(*) FROM ({settled})")[0]  # noqa: S608 - our own words
+    own = "SELECT reading FROM reviews UNION SELECT reading FROM decisions"
+    others = f"SELECT number FROM readings r WHERE {_BY_ANOTHER}"  # noqa: S608 - our own words
+    counts["reviewed"] = store.one(f"SELECT count(*) FROM ({own} UNION {others})")[0]  # noqa: S608 - our own words
     counts["not_assessed"] = store.one("SELECT count(*) FROM readings WHERE status = 'not_assessed'")[0]
     return counts
 
