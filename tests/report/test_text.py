@@ -13,7 +13,20 @@ from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box, Finding, Reading, Side, Zone, taxonomy
 from lungspot.images import Notice, Orientation, View
 from lungspot.outputs import is_ours
-from lungspot.report import LANGUAGES, Refusal, Review, Verdict, report_text, write
+from lungspot.report import (
+    LANGUAGES,
+    Before,
+    Observation,
+    Refusal,
+    Review,
+    Verdict,
+    observations,
+    report_text,
+    statement,
+    write,
+)
+from lungspot.report.changes import changes
+from lungspot.report.statement import Name
 from lungspot.report.words import place_of
 
 TEMPLATES = {
@@ -160,16 +173,60 @@ def test_the_ratio_of_heart_and_chest_says_whose_it_is_and_what_the_view_does_to
 @pytest.mark.parametrize(
     ("days", "words"),
     [
-        ((), "No earlier film was at hand."),
-        ((40, 7, -3), "A film of 7 days before is at hand; lungspot has not compared the two."),
-        ((1,), "A film of one day before"),
-        ((0,), "Another film of the same day"),
-        ((None,), "Another film of the patient is at hand, its date unknown"),
-        ((-3,), "No earlier film was at hand."),
+        (7, "A film of 7 days before. "),
+        (1, "A film of one day before. "),
+        (0, "Another film of the same day. "),
+        (None, "Another film of the patient, its date unknown. "),
+        (-3, "A later film. "),
     ],
 )
-def test_what_it_could_be_compared_with(of_lungs, days, words):
-    assert report_text(of_lungs(), days_earlier=days).comparison.startswith(words)
+def test_a_film_that_cannot_be_compared_with_is_said_to_be_at_hand(of_lungs, days, words):
+    said = report_text(of_lungs(), before=Before(days)).comparison
+    assert said == words + "lungspot has not compared the two."
+    assert report_text(of_lungs()).comparison == "No earlier film was at hand."
+
+
+def line(label, side=None, picture_side=None, *, boxed=True):
+    name = Name(label, 0.8, 0.8, positive=True)
+    return Observation((name,), judged=False, boxed=boxed, side=side, picture_side=picture_side)
+
+
+L, R = Side.LEFT, Side.RIGHT
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "new", "gone"),
+    [
+        (line("effusion", L), line("effusion", L), 0, 0),
+        (line("effusion", L), line("effusion", R), 1, 1),
+        (line("effusion", L), line("effusion", Side.BILATERAL), 0, 0),
+        (line("effusion", L), line("effusion", None, R), 0, 0),  # which side that is, nobody knows
+        (line("effusion", None, L), line("effusion", None, R), 1, 1),
+        (line("effusion", L), line("effusion", boxed=False), 0, 0),
+        (line("pneumonia", L), line("covid19", L), 0, 0),  # a film cannot tell them apart
+        (line("pneumonia", L), line("effusion", L), 1, 1),
+    ],
+)
+def test_what_is_new_and_what_is_gone(now, before, new, gone):
+    found = changes([now], [before])
+    assert (len(found.new), len(found.gone), len(found.both)) == (new, gone, 1 - new)
+
+
+def test_what_changed_is_said_of_places_and_no_percentage(of_lungs):
+    then = of_lungs(("effusion", WHOLE, 0.9), ("pneumonia", WHOLE, 0.8))
+    lines = observations(then, statement(then))
+    now = of_lungs(("covid19", WHOLE, 0.7))
+    said = report_text(now, before=Before(30, lines)).comparison
+    assert said == (
+        "A film of 30 days before. Marked on that film and not on this: pleural effusion, left lower zone. "
+        "Marked on both: COVID-19, left lower zone. What is marked can differ without a change in the patient."
+    )
+    rejected = Review("R", (Verdict("reject", "covid19", now.boxed[0].box, ("covid19", now.boxed[0].box)),))
+    said = report_text(now, before=Before(30, lines), review=rejected, language="de").comparison
+    assert said.startswith("Eine 30 Tage ältere Aufnahme. Auf jener Aufnahme markiert und auf dieser nicht: ")
+    assert "Auf beiden" not in said
+    nothing = report_text(of_lungs(), before=Before(30, ())).comparison
+    assert nothing.endswith("Nothing is marked on either. This does not mean that nothing has changed.")
 
 
 def test_doubts_about_the_film_are_said_in_the_technique(of_lungs):

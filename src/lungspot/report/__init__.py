@@ -1,6 +1,7 @@
 """How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
 
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
+from lungspot.report.changes import Before
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
 from lungspot.report.document import SCHEMA, document, report_to_json, schema, statement_to_json
 from lungspot.report.fhir import fhir_bundle
@@ -58,6 +59,7 @@ __all__ = [
     "SCHEMA",
     "SR_CLASSES",
     "Analysis",
+    "Before",
     "Greys",
     "Kind",
     "Measurement",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lungspot import BANNER, __version__
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Before
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
 from lungspot.report.observations import Review, observations
 from lungspot.report.statement import Said, Statement, statement
@@ -48,13 +49,15 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     language: str = "en",
     review: Review | None = None,
     now: datetime | None = None,
+    before: Before | None = None,
 ) -> Json:
     """Return the result as JSON values of a FHIR R4 ``Bundle`` (a collection).
 
     ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either.
     ``experimental``: say experimental labels too, marked as such. ``language``: of the report's narrative.
-    ``review``: a reader's, whose word counts in narrative and conclusion; the observations stay the model's. A film
-    that was not assessed gives a cancelled report with a reason and no probability. Raises FilmError ``NO_STUDY``.
+    ``review``: a reader's, whose word counts in narrative and conclusion; the observations stay the model's.
+    ``before``: the patient's film that the narrative compares with. A film that was not assessed gives a cancelled
+    report with a reason and no probability. Raises FilmError ``NO_STUDY``.
     """
     from lungspot.report.source import key_of, source_of  # noqa: PLC0415 - loads pydicom
 
@@ -73,7 +76,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
         entries[url("patient")] = _patient(film)
         entries[url("study")] = _study(film, url("patient"))
     seen = {url("observation", name): each | links for name, each in _observations(result, told)}
-    words = report_text(result, language=language, experimental=experimental, review=review)
+    words = report_text(result, language=language, experimental=experimental, review=review, before=before)
     report = _report(told, moment, list(seen))
     if review is not None:
         report.pop("conclusionCode", None)

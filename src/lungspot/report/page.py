@@ -21,6 +21,7 @@ from lungspot import BANNER, __version__
 from lungspot.detect import Standing
 from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.report.analysis import Analysis
+from lungspot.report.changes import Before
 from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
 from lungspot.report.measurements import Kind, Measurement
@@ -38,15 +39,23 @@ _VERDICTS: Final = {"accept": "accepted", "reject": "rejected", "edit": "edited"
 _GLOW = 256  # long side of a heat map; the browser smooths it
 
 
-def page(result: Analysis, *, experimental: bool = False, review: Review | None = None, language: str = "en") -> str:
+def page(
+    result: Analysis,
+    *,
+    experimental: bool = False,
+    review: Review | None = None,
+    language: str = "en",
+    before: Before | None = None,
+) -> str:
     """Return the HTML text of one result.
 
     ``experimental``: say experimental labels too, marked as such. ``review``: a reader's, which is shown and counts in
-    the report to copy; ``language``: of that report.
+    the report to copy; ``language``: of that report; ``before``: the patient's film that it compares with.
     """
     style, script = _part("page.css"), _part("page.js")
     value = _data(result, experimental=experimental)
-    value["report"] = report_text(result, language=language, experimental=experimental, review=review).text
+    words = report_text(result, language=language, experimental=experimental, review=review, before=before)
+    value["report"] = words.text
     value["language"] = language
     value["review"] = None if review is None else _review(result, review)
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -19,6 +19,7 @@ from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
 from lungspot.images import View
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Before, changes
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
@@ -90,27 +91,27 @@ def report_text(
     language: str = "en",
     experimental: bool = False,
     review: Review | None = None,
-    days_earlier: Sequence[int | None] = (),
+    before: Before | None = None,
 ) -> ReportText:
     """Return the report of one film in one of :data:`LANGUAGES`.
 
     ``experimental``: experimental labels too, marked as such. ``review``: a reader's, whose word counts.
-    ``days_earlier``: of the patient's other films at hand, how many days before this one (None: not known).
+    ``before``: the patient's film to compare with, None where none is at hand.
     Raises InputError ``BAD_VALUE`` for a language that is none.
     """
     words = _Words(language)
     told = statement(result, experimental=experimental)
     if isinstance(result, Refusal):
-        return words.refused("lungspot", result.reasons, None, days_earlier)
+        return words.refused("lungspot", result.reasons, None, before)
     model = f"{result.model.card.name} {result.model.card.version}"
     if not result.assessed and not (review and review.verdicts):
-        return words.refused(model, result.reasons, review, days_earlier)
+        return words.refused(model, result.reasons, review, before)
     lines = observations(result, told, review)
     return ReportText(
         language,
         words.head(model, review),
         words.technique(result, model),
-        words.comparison(days_earlier),
+        words.comparison(before, lines),
         tuple(words.regions(result, told, lines, review)),
         tuple(words.impression(told, lines, review)),
         words.note(lines, review, result.model.card.site),
@@ -151,13 +152,21 @@ class _Words:
             words.append(self.own["sides_unknown"])
         return " ".join(words)
 
-    def comparison(self, days_earlier: Sequence[int | None]) -> str:
+    def comparison(self, before: Before | None, lines: Sequence[Observation] | None = None) -> str:
+        """Return which film was compared with, and what changed; ``lines``: of this film, None where it has none."""
         own = self.own["comparison"]
-        earlier = sorted(days for days in days_earlier if days is not None and days >= 0)
-        if earlier:
-            key = {0: "same_day", 1: "one_day"}.get(earlier[0], "days")
-            return str(own[key].format(days=earlier[0]))
-        return str(own["undated" if None in days_earlier else "none"])
+        if before is None:
+            return str(own["none"])
+        days = before.days
+        key = "undated" if days is None else "later" if days < 0 else {0: "same_day", 1: "one_day"}.get(days, "days")
+        words = [own[key].format(days=days)]
+        if lines is None or before.lines is None:
+            return " ".join((*words, own["uncompared"]))
+        found = changes(lines, before.lines)
+        for part, some in (("new", found.new), ("gone", found.gone), ("both", found.both)):
+            if some:
+                words.append(own[part].format(names="; ".join(dict.fromkeys(map(self._named, some)))))
+        return " ".join((*words, own["caution"] if found.new or found.gone or found.both else own["neither"]))
 
     def regions(
         self, result: Analysis, told: Statement, lines: Sequence[Observation], review: Review | None
@@ -190,16 +199,14 @@ class _Words:
             words.append(self.own[key].format(site="" if site is None else _clean(site.name), labels=labels))
         return " ".join(filter(None, words))
 
-    def refused(
-        self, model: str, reasons: Sequence[str], review: Review | None, days_earlier: Sequence[int | None]
-    ) -> ReportText:
+    def refused(self, model: str, reasons: Sequence[str], review: Review | None, before: Before | None) -> ReportText:
         """Return the report of a film that was not assessed, and on which nobody marked anything."""
         words = self._not_assessed(reasons)
         return ReportText(
             self._language,
             self.head(model, review),
             self.own["view"]["refused"],
-            self.comparison(days_earlier),
+            self.comparison(before),
             (),
             (words,),
             self.note((), review, None),
@@ -213,16 +220,19 @@ class _Words:
         return str(self.own["not_assessed"].format(reasons="; ".join(words)))
 
     def _line(self, line: Observation, *, short: bool = False) -> str:
+        words = self._named(line)
+        if line.judged:
+            return words
+        return f"{words}{self.own['open_short'] if short else self._open(line.names)}"
+
+    def _named(self, line: Observation) -> str:
+        """Return what is found and where, without saying who says so."""
         where = self._where(line)
         names = [self._name(label) for label in line.labels]
-        if len(names) > 1:
-            every = self._joined(names)
-            words = self.own["alike"].format(group=self._name(label_of(line.names)), where=where, names=every)
-        else:
-            words = self.own["single"].format(name=names[0], where=where)
-        if line.judged:
-            return str(words)
-        return f"{words}{self.own['open_short'] if short else self._open(line.names)}"
+        if len(names) == 1:
+            return str(self.own["single"].format(name=names[0], where=where))
+        group = self._name(label_of(line.names))
+        return str(self.own["alike"].format(group=group, where=where, names=self._joined(names)))
 
     def _open(self, names: Sequence[Name]) -> str:
         single = len(names) == 1

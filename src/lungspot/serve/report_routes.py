@@ -14,15 +14,19 @@ from lungspot.images import read_header
 from lungspot.report import (
     LANGUAGES,
     Analysis,
+    Before,
+    Refusal,
     ReportText,
     Review,
     dicom_bytes,
     dicom_results,
     fhir_bundle,
+    observations,
     page,
     report_text,
     report_to_json,
     review_from_json,
+    statement,
 )
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
@@ -79,11 +83,15 @@ class ReportAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class Wording:
-    """How a report is asked for: its language, the operating point, and whether experimental labels are said."""
+    """How a report is asked for: language, operating point, whether experimental labels are said, what to compare with.
+
+    ``prior``: the id of another film of the patient; without it the nearest earlier one that was assessed.
+    """
 
     language: Annotated[Language, Query()] = "en"
     point: Annotated[OperatingPoint, Query()] = "balanced"
     experimental: Annotated[bool, Query()] = False
+    prior: Annotated[str | None, Query(max_length=64)] = None
 
 
 Asked = Annotated[Wording, Depends()]
@@ -125,9 +133,11 @@ async def report_html(app: StateDep, identifier: Identifier, asked: Asked, reade
     """Return the film's result as one page, with the last saved review of a reader, or of anybody."""
 
     def made() -> str:
-        review = last_review(app, app.done(identifier), reader)
+        row = app.done(identifier)
+        review = last_review(app, row, reader)
         result = at_point(app.film(identifier), asked.point)
-        return page(result, experimental=asked.experimental, review=review, language=asked.language)
+        before = _before(app, row, result, asked)
+        return page(result, experimental=asked.experimental, review=review, language=asked.language, before=before)
 
     policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
     return Response(await app.drawn(made), media_type="text/html", headers=policy)
@@ -142,7 +152,10 @@ async def fhir(app: StateDep, identifier: Identifier, asked: Asked, reader: Read
         result = app.result(row, pictures=row["width"] is not None)
         result = at_point(result, asked.point) if isinstance(result, Analysis) else result
         review = last_review(app, row, reader)
-        value = fhir_bundle(result, experimental=asked.experimental, language=asked.language, review=review)
+        before = _before(app, row, result, asked)
+        value = fhir_bundle(
+            result, experimental=asked.experimental, language=asked.language, review=review, before=before
+        )
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
     return Response(await app.drawn(bundle), media_type="application/fhir+json")
@@ -173,13 +186,30 @@ def last_review(app: AppState, row: Any, reader: str | None) -> Review | None:  
 def _words(app: AppState, row: Any, review: Review | None, asked: Wording) -> ReportText:  # noqa: ANN401 - a row
     result = app.result(row, pictures=False)
     result = at_point(result, asked.point) if isinstance(result, Analysis) else result
-    return report_text(
-        result,
-        language=asked.language,
-        experimental=asked.experimental,
-        review=review,
-        days_earlier=[each["days_earlier"] for each in priors_of(app.store, row)],
-    )
+    before = _before(app, row, result, asked)
+    return report_text(result, language=asked.language, experimental=asked.experimental, review=review, before=before)
+
+
+def _before(app: AppState, row: Any, result: Analysis | Refusal, asked: Wording) -> Before | None:  # noqa: ANN401 - a row
+    """Return the patient's film that the report compares with: the chosen one, else the nearest earlier one."""
+    found = priors_of(app.store, row)
+    if asked.prior is not None:
+        mine = [each for each in found if each["id"] == asked.prior]
+    else:
+        earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
+        undated = [each for each in found if each["days_earlier"] is None]
+        mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
+    if not mine:
+        return None
+    other = app.done(mine[0]["id"])
+    then = app.result(other, pictures=False)
+    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
+        return Before(mine[0]["days_earlier"])
+    then, review = at_point(then, asked.point), last_review(app, other, None)
+    if not then.assessed and not (review and review.verdicts):
+        return Before(mine[0]["days_earlier"])
+    told = statement(then, experimental=asked.experimental)
+    return Before(mine[0]["days_earlier"], observations(then, told, review))
 
 
 def _answer(words: ReportText) -> dict[str, Any]:

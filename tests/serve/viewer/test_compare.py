@@ -1,11 +1,14 @@
 """A prior film hangs left, follows in zoom, pan and window, may lie over the open one; no other patient's unasked."""
 
 import io
+import json
+import re
 
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 NOW = """async () => {
     const { store } = await import("/viewer/main.js");
@@ -75,6 +78,30 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     page.keyboard.press("c")
     settle()
     assert page.locator("#then").is_hidden()
+
+
+def test_what_changed_is_said_of_the_film_that_hangs_beside(look, priors, server):
+    page = look(priors[2020])
+    changed = page.locator("#changed")
+    page.locator("#report", has_text="COMPARISON: A film of 366 days before. Marked on both: ").wait_for()
+    expect(changed).to_be_hidden()
+    page.keyboard.press("c")
+    expect(changed).to_have_text(re.compile("^A film of 366 days before. Marked on both: "))
+    for _ in range(page.locator("#found li").count()):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(changed).to_contain_text("Marked on that film and not on this: ")
+    page.locator("#then select").select_option(priors[2010])
+    expect(changed).to_have_text(re.compile("^A film of 3653 days before. Marked on that film"))
+    expect(page.locator("#report")).to_contain_text("COMPARISON: A film of 3653 days before.")
+    page.keyboard.press("c")
+    expect(changed).to_be_hidden()
+    (kept,) = [
+        each["resource"]["text"]["div"]
+        for each in json.loads(server.get(f"v1/readings/{priors[2020]}/fhir"))["entry"]
+        if each["resource"]["resourceType"] == "DiagnosticReport"
+    ]
+    assert "A film of 366 days before. Marked on both: " in kept
 
 
 def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):

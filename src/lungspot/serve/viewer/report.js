@@ -6,7 +6,7 @@ import { secret } from "./scene.js";
 import { said, sizes } from "./verdicts.js";
 
 const PAUSE = 150; // milliseconds without a change before the text is asked for
-const CHANGES = ["reading", "review", "point", "experimental", "reader", "language"];
+const CHANGES = ["reading", "review", "point", "experimental", "reader", "language", "compare"];
 
 /** Build the panel. `form()`: {reader, note, complete}. `change(patch)` keeps the language. Returns the acts: copyReport. */
 export function report(store, { form, change }) {
@@ -29,8 +29,11 @@ export function report(store, { form, change }) {
     const { language, point, experimental } = state;
     try {
       const body = { ...form(), verdicts: said(state.review), measurements: sizes(state.review) };
-      const answer = await api.report(id, body, { language, point, experimental });
+      const prior = priorOf(state);
+      const answer = await api.report(id, body, { language, point, experimental, ...(prior && { prior }) });
       if (mine !== asked || id !== state.id) return;
+      one("changed").textContent = prior ? answer.comparison : "";
+      one("changed").lang = language;
       text = answer.text;
       told = of;
       one("report").textContent = text;
@@ -90,14 +93,18 @@ export function report(store, { form, change }) {
   });
   store.listen([...CHANGES, "teach", "revealed"], () => {
     box.hidden = !open();
+    one("changed").hidden = !open() || !priorOf(state);
     one("copy-report").disabled = !open();
     if (!open()) return;
-    if (one("report").dataset.film !== state.id) one("report").textContent = "";
+    if (one("report").dataset.film !== state.id) for (const part of ["report", "changed"]) one(part).textContent = "";
     one("report").dataset.film = state.id;
     soon();
   });
   return { copyReport };
 }
+
+/** The film that hangs beside the open one, if it is the same patient's: the report compares with it, and with no other. */
+const priorOf = ({ reading, compare }) => reading?.priors.find(({ id }) => id === compare)?.id;
 
 function panel() {
   return make(

@@ -24,6 +24,7 @@ export function side(store, acts) {
     make("ul", { id: "found", "aria-label": "Findings" }),
     make("ul", { id: "whole", "aria-label": "Of the whole film, without a box" }),
     make("p", { id: "none", class: "hint" }),
+    make("p", { id: "changed", class: "hint", role: "status", "aria-label": "What changed", hidden: true }),
     make("div", { id: "measures-place" }),
     make("div", { id: "report-place" }),
     make("div", { id: "notes" }, button("experimental", "", "", acts.experimental), make("div", { id: "caveats" })),
