@@ -14,7 +14,8 @@ from lungspot.findings import Box, Finding, Reading, State
 from lungspot.formats import ANNOTATION_FORMATS, Case, Prediction, image_labels, write_predictions
 from lungspot.formats.sidecar import SIDECAR
 
-from .dialects import BOX, DRAWN, FRAME, PREDICTED, READ, REFUSED, cvat, labelled, labelme, studio
+from .dialect_files import BOX, DRAWN, FRAME, PREDICTED, REFUSED, cvat, labelled, labelme, studio
+from .dialects import READ
 from .fuzzing import FILM
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"

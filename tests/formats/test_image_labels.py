@@ -59,6 +59,37 @@ def test_chexpert_paths_find_their_films_though_stems_repeat(download):
 
 
 @pytest.mark.parametrize(
+    ("rows", "films", "found"),
+    [
+        # part of a download: whose film is not here has none
+        (["p1/view1.jpg", "p2/view1.jpg"], ["p1/view1.png"], [0, None]),
+        (["p2/view1.jpg", "p1/view1.jpg"], ["p1/view1.png"], [None, 0]),
+        (["set/train/p2/a.jpg", "set/train/p1/a.jpg"], ["train/p1/a.png"], [None, 0]),
+        (["patient00002/study1/a.jpg"], ["train/patient00001/study1/a.jpg"], [None]),
+        (["a/b/1.png", "a/c/1.png"], ["b/1.png", "c/1.png"], [0, 1]),
+        (["1.png", "2.png"], ["images_01/images/1.png", "images_02/images/2.png"], [0, 1]),
+        (["films/1.png", "films/2.png"], ["imgs/1.png", "imgs/2.png"], [0, 1]),  # another folder, one film each
+        (["1.png", "1.jpg"], ["1.png"], [0, 0]),  # one row's film twice, which data check says
+        (["1.png"], ["a/1.png", "b/1.png"], [None]),
+        # one film under two names
+        (["p1/view1.jpg", "p2/view1.jpg"], ["images/view1.png"], "p1/view1' and of 'p2/view1'"),
+        (["view1.jpg", "p2/view1.jpg"], ["p2/view1.png"], "'view1' and of 'p2/view1'"),
+        (["/", "1.png"], ["1.png"], "empty, or no film's name"),
+        (["..", "1.png"], ["1.png"], [None, 0]),
+    ],
+)
+def test_a_film_is_of_one_row_alone(download, rows, films, found):
+    table = "Path,edema\n" + "".join(f"{row},1\n" for row in rows)
+    root = download({"labels.csv": table, **dict.fromkeys(films, "")})
+    if isinstance(found, str):
+        with pytest.raises(DatasetError, match=found):
+            list(adapter.cases(root))
+    else:
+        images = [case.image for case in adapter.cases(root)]
+        assert images == [None if index is None else root / films[index] for index in found]
+
+
+@pytest.mark.parametrize(
     ("words", "sexes"),
     [
         (("M", "F"), (Sex.MALE, Sex.FEMALE)),
@@ -96,6 +127,10 @@ def test_chexpert_s_patients_are_in_its_paths_and_laterals_are_known(download):
         ("image,Patient ID", "a.png,7", "7"),
         ("subject_id,dicom_id", "7,a", "7"),
         ("case,image", "7,a.png", "7"),
+        *(
+            (f"image,{name}", "a.png,7", "7")
+            for name in ("deid_patient_id", "empi_anon", "Person ID", "MRN", "SUBJECT_NO")
+        ),
         ("case,PatientID,image", "9,7,a.png", "7"),
         ("case,PatientID,image", "9,,a.png", "9"),
         ("path", "files/p10/p10000032/s50414267/a.jpg", "p10000032"),

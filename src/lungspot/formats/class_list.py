@@ -1,7 +1,7 @@
 """YOLO's class names: ``names`` of ``data.yaml`` in any form that YAML has for a list or a mapping, or a list in lines.
 
 The list is ``classes.txt`` (LabelImg, Label Studio) or ``obj.names`` (darknet, CVAT's "YOLO 1.1"). ``data.yaml`` may be
-called otherwise, where one YAML file alone has ``names``.
+called otherwise, where one YAML file alone has ``names``; ``obj.names``, where it is the only file with that suffix.
 
 The file is read by PyYAML into nodes (its safe loader; nothing is constructed), so that a class called ``No`` stays a
 word and an error names its line. Other keys than ``names`` and ``kpt_shape`` are passed over.
@@ -63,6 +63,8 @@ def _file(root: Path) -> Path | None:
     known = [root / name for name in _YAML if (root / name).is_file()]
     others = [] if known else [path for path in sorted(root.glob("*.y*ml")) if _has_names(path)]
     lists = [root / name for name in _LISTS if (root / name).is_file()]
+    darknet = sorted(root.glob("*.names"))
+    lists = lists or (darknet if len(darknet) == 1 else [])
     return next(iter((*known, *(others if len(others) == 1 else ()), *lists)), None)
 
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -55,7 +55,20 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "labels": ("labels", "label", "findinglabels"),
     "patient": (
         *("patient", "patientid", "subjectid", "subject", "patientkey", "patientnumber", "participantid", "pid"),
-        *("caseid", "case", "paciente", "idpaciente", "pacienteid", "patientenid", "patientennummer", "patientin"),
+        *("patientidentifier", "patientno", "patientcode", "patienthash", "patientuid", "deidpatientid", "empianon"),
+        *("anonpatientid", "anonymizedpatientid", "personid", "person", "participant", "subjectno", "subjectnumber"),
+        *(
+            "subjectcode",
+            "mrn",
+            "caseid",
+            "case",
+            "paciente",
+            "idpaciente",
+            "pacienteid",
+            "patientenid",
+            "patientennummer",
+            "patientin",
+        ),
     ),
     "view": (
         *("view", "viewposition", "appa", "projection", "frontallateral", "viewpositiondicom", "proyeccion", "vista"),
@@ -117,19 +130,22 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         raise DatasetError(
             "DATASET_COLUMNS", path, f"no column labels, or of a known label (found: {', '.join(header)})"
         )
-    films = _Films(root)
+    films = _Films(root, [_path(row, facts["image"]) for _, row in read_rows(path, facts["image"][:1], own=True)])
+    owners: dict[Path, str] = {}
     sexes = _sexes(path, facts["sex"])
     needed = (*labels, *(names_of[0] for names_of in facts.values() if names_of))
     for line, row in read_rows(path, needed, own=True):
         value = {key: _first(row, columns) for key, columns in facts.items()}
-        if not value["image"]:
-            raise refuse_row(path, line, f"{facts['image'][0]} is empty")
+        image = _path(row, facts["image"])
+        if not image.name:
+            raise refuse_row(path, line, f"{facts['image'][0]} is empty, or no film's name")
         split = Split.named(value["split"])
         if value["split"] and split is None:
             raise refuse_row(path, line, f"split is {value['split']!r}, not train, val or test")
-        image = PurePosixPath(value["image"].replace("\\", "/"))
         name = image.with_suffix("").as_posix()
         film = films.find(image)
+        if film is not None and (other := owners.setdefault(film, name)) != name:
+            raise refuse_row(path, line, f"{film} would be the film of {other!r} and of {name!r}")
         known = dicom_facts(film)
         views = [parse_view(row.get(column, "")) for column in facts["view"]]
         named = (patient_named(row.get(column, "")) for column in facts["patient"])
@@ -163,6 +179,10 @@ def _bare(name: str) -> str:
 def _first(row: Row, columns: Sequence[str]) -> str:
     """Return the first text that one of several columns has."""
     return next((text for column in columns if (text := row.get(column, "").strip())), "")
+
+
+def _path(row: Row, columns: Sequence[str]) -> PurePosixPath:
+    return PurePosixPath(_first(row, columns).replace("\\", "/"))
 
 
 def _sexes(path: Path, columns: Sequence[str]) -> dict[str, Sex]:
@@ -218,19 +238,40 @@ def _words(listed: str) -> list[str]:
 
 
 class _Films:
-    """The films below a folder, found by as much of a path as is needed to tell them apart."""
+    """The films below a folder, found by as much of a path as is needed to tell them apart.
 
-    def __init__(self, root: Path) -> None:
-        self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+    A film whose whole path fits a row is that row's alone: where a download is in part here, no other patient's
+    ``view1_frontal`` borrows it.
+    """
+
+    def __init__(self, root: Path, images: Iterable[PurePosixPath]) -> None:
+        self._root = root
+        self._by_end: defaultdict[tuple[str, ...], list[Path]] = defaultdict(list)
         for path in list_films(root):
-            self._by_stem[path.stem].append(path)
+            parts = path.relative_to(root).with_suffix("").parts
+            for start in range(len(parts)):
+                self._by_end[parts[start:]].append(path)
+        fitting = [(found, image) for image in images if (found := self._nearest(image)) is not None]
+        self._taken = {film: image.with_suffix("") for (film, whole), image in fitting if whole}
 
     def find(self, image: PurePosixPath) -> Path | None:
-        """Return the one film whose path ends like ``image``, whatever its extension; None for none or several."""
-        parts = image.with_suffix("").parts
+        """Return the one film whose path ends like ``image``, whatever its extension; None for none or several.
+
+        None, too, where folders differ and the film is another row's, or of another patient by its path.
+        """
+        film, whole = self._nearest(image) or (None, False)
+        if film is None or whole:
+            return film
+        patient = patient_in(str(film.relative_to(self._root)))
+        strange = patient and patient != patient_in(str(image))
+        return None if strange or self._taken.get(film, image.with_suffix("")) != image.with_suffix("") else film
+
+    def _nearest(self, image: PurePosixPath) -> tuple[Path, bool] | None:
+        """Return the one film whose path has the longest end in common with ``image``, and whether all of one fits."""
+        parts = image.with_suffix("").parts if image.name else ()
         for start in range(len(parts)):
-            tail = parts[start:]
-            found = [path for path in self._by_stem[parts[-1]] if path.with_suffix("").parts[-len(tail) :] == tail]
+            found = self._by_end.get(parts[start:], ())
             if found:
-                return found[0] if len(found) == 1 else None
+                whole = start == 0 or len(parts) - start == len(found[0].relative_to(self._root).parts)
+                return (found[0], whole) if len(found) == 1 else None
         return None

@@ -19,6 +19,7 @@ resized, either base, entities (refused; see :mod:`lungspot.formats.xml_tree`); 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -188,6 +189,8 @@ def _tree(annotated: AnnotatedImage, name: str) -> Element:
 
 def _mark(item: Element, where: str, classes: ClassMap, *, ours: bool, shift: int) -> Mark:
     label = classes.meaning((item.findtext("name") or "").strip(), where, ours=ours)
+    if item.find("bndbox") is None and item.find("robndbox") is not None:
+        return Mark(label, _around_robndbox(item, where))
     texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
     try:
         left, top, right, bottom = (float(text or "") for text in texts)
@@ -198,6 +201,17 @@ def _mark(item: Element, where: str, classes: ClassMap, *, ours: bool, shift: in
         one.findtext("value") for one in item.iterfind("attributes/attribute") if one.findtext("name") == "rotation"
     )
     return Mark(label, stated_box(around_turned(corners, next(said, None)), where))
+
+
+def _around_robndbox(item: Element, where: str) -> Box:
+    """Return the box around roLabelImg's turned one: centre, sides, and radians from the x axis."""
+    texts = [item.findtext(f"robndbox/{key}") for key in ("cx", "cy", "w", "h", "angle")]
+    try:
+        x, y, wide, high, turn = (float(text or "") for text in texts)
+    except ValueError as error:
+        raise DatasetError("DATASET_ROW", where, f"robndbox {texts} are not five numbers") from error
+    upright = stated_box((x - wide / 2, y - high / 2, x + wide / 2, y + high / 2), where)
+    return stated_box(around_turned(upright.corners, math.degrees(turn)), where)
 
 
 def _id(path: Path, folder: Path) -> str:

@@ -245,9 +245,9 @@ class _Lines:
                 reason = f"{number} numbers are not a box and {self._keypoints[0]} key points of kpt_shape"
                 raise DatasetError("DATASET_ROW", where, reason)
             return values[1:5], (), values[-1] if number == 6 + points else None
-        if number == 5 or (number == 6 and words[5].isdecimal() and values[5] > 1):  # the last is a track
+        if number == 5 or (number == 6 and values[5] > 1 and values[5].is_integer()):  # the last is a track
             return values[1:5], (), None
-        if number == 6 or (number == 7 and words[6].isdecimal() and (values[6] > 1 or _on_film(values[1:5]))):
+        if number == 6 or (number == 7 and _is_track(words[6], values)):
             return values[1:5], (), values[5]
         if number >= 7 and number % 2 == 1:
             return (), values[1:], None
@@ -272,6 +272,11 @@ class _Lines:
 def _ends_in_a_track(words: Sequence[str]) -> bool:
     """Say whether a line has the form of a polygon with its score and a track, a whole number, behind it."""
     return len(words) >= 9 and len(words) % 2 == 1 and words[-1].isdecimal()
+
+
+def _is_track(word: str, values: Sequence[float]) -> bool:
+    last = values[-1]
+    return (last > 1 and last.is_integer()) or (word.isdecimal() and _on_film(values[1:5]))
 
 
 def _on_film(box: Sequence[float]) -> bool:
