@@ -9,7 +9,7 @@ films through the pipeline once; the others are what `lungspot detect --format j
     .venv/bin/python benchmarks/watch.py changes CACHE [--runs 20]
     .venv/bin/python benchmarks/watch.py rows [--rows 100000]
 
-Give OMP_NUM_THREADS=1: the arrays are small, and threads only wait for each other.
+Give OMP_NUM_THREADS=1 to all but `rows`: the arrays are small, and threads only wait for each other.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def cost(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.jsonl"
         with path.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(_document(rng, number / rows)) + "\n" for number in range(rows))
+            out.writelines(json.dumps(_document(rng, number, rows)) + "\n" for number in range(rows))
         words = ["watch", str(path), "--until", "2027-01-01", "-o", f"{folder}/out", "--quiet"]
         began = time.monotonic()
         done = subprocess.run([sys.executable, "-m", "lungspot", *words], check=False, stdout=subprocess.DEVNULL)
@@ -238,9 +238,9 @@ def cost(rows: int) -> None:
     print(f"{rows} rows: {wall:.1f} s on the clock, {cpu:.1f} CPU s, {used.ru_maxrss / 1024:.0f} MiB at most")
 
 
-def _document(rng: np.random.Generator, when: float) -> dict[str, Any]:
-    """Return a result of one of ten labels as `detect` writes it, without its boxes, at a part of a year."""
-    made = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC) + timedelta(days=355 * when)
+def _document(rng: np.random.Generator, number: int, of: int) -> dict[str, Any]:
+    """Return a result with ten labels as `detect` writes it, without its boxes, the ``number``-th of a year's."""
+    made = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC) + timedelta(days=355 * number / of)
     scores = rng.beta(1, 6, 10).round(4).tolist()
     labels = ("atelectasis", "cardiomegaly", "covid19", "edema", "effusion", "emphysema", "nodule_mass")
     labels = (*labels, "pneumonia", "pneumothorax", "tuberculosis")
@@ -252,6 +252,7 @@ def _document(rng: np.random.Generator, when: float) -> dict[str, Any]:
         "status": "assessed",
         "reasons": [],
         "image": {
+            "sha256": f"{number:064x}",
             "width": 2000,
             "height": 2400,
             "view": "PA",

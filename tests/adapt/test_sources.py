@@ -166,3 +166,10 @@ def test_a_damaged_database_is_refused(tmp_path):
     (tmp_path / "lungspot.db").write_bytes(b"SQLite format 3\0" + bytes(200))
     with pytest.raises(DatasetError, match="no database that can be read"):
         read(tmp_path)
+
+
+def test_documents_that_do_not_say_which_film_they_are_of_count_each(tmp_path, result):
+    nameless = {**result, "made": "2026-01-05T08:00:00Z"}
+    nameless["image"] = {key: value for key, value in result["image"].items() if key not in {"sha256", "path"}}
+    (tmp_path / "all.jsonl").write_text(f"{json.dumps(nameless)}\n" * 3)
+    assert len(read(tmp_path / "all.jsonl")[0]) == 3

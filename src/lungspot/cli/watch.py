@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -54,6 +55,7 @@ def watch(
 
     An early warning, not a measure of performance. Exit code 5: an alarm of the last seven days is on.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads only wait for others
     from lungspot.adapt import (
         AlarmRule,
         SourceDoubts,

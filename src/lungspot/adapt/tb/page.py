@@ -243,7 +243,7 @@ def _after_go_live(document: Mapping[str, Any], plots: Mapping[str, str]) -> _Se
             ["CAD: abnormal", f"{of['both']:,}", f"{of['cad_only']:,}"],
             ["CAD: normal", f"{of['reader_only']:,}", f"{of['neither']:,}"],
         ]
-        tables.append(_Table("Films that both read", ("", "reader: abnormal", "reader: normal"), counts))
+        tables.append(_Table("Films that both read", ("answers", "reader: abnormal", "reader: normal"), counts))
         numbers: list[list[Cell]] = [
             ["equal answers", _share(of["observed"])],
             ["Cohen's kappa", _number(of["kappa"], 2)],
@@ -252,7 +252,7 @@ def _after_go_live(document: Mapping[str, Any], plots: Mapping[str, str]) -> _Se
             ["abnormal by CAD", _share(of["cad"])],
             ["abnormal by readers", _share(of["reader"])],
         ]
-        tables.append(_Table("Agreement", ("", f"{of['films']:,} films"), numbers))
+        tables.append(_Table("Agreement", ("measure", f"{of['films']:,} films"), numbers))
     if document["months"]:
         rows: list[list[Cell]] = []
         for month in document["months"]:

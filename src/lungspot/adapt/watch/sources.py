@@ -184,7 +184,7 @@ def _facts(
         return None
     try:
         facts, image = film_facts(value), value["image"]
-        return _seconds(facts["made"]), image.get("sha256") or image.get("path"), facts
+        return _seconds(facts["made"]), image.get("sha256") or image.get("path") or where, facts
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
         doubts.refused.append(DatasetError("DATASET_ROW", where, reason))
