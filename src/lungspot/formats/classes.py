@@ -50,11 +50,16 @@ _BESIDE: Final = frozenset(
         *("small", "large", "big", "mild", "moderate", "severe", "acute", "bacterial", "viral", "disease", "sign"),
     }
 )
+_LOOKED_AT: Final = frozenset({"chest", "thorax", "cxr", "xray", "x", "ray", "film", "radiograph"})
+_SPELLED: Final = {"oedema": "edema", "tb": "tuberculosis"}
+_INNER_CAPITAL: Final = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z])")  # PleuralEffusion
 
 
 def guessed(name: str) -> str | None:
     """Return the label id that a class name means, :data:`NO_FINDING`, or None where it cannot be told."""
-    words = re.findall(r"[a-z0-9]+", name.lower())
+    if "?" in name:
+        return None
+    words = _words(name)
     if " ".join(words) in _NOTHING:
         return NO_FINDING
     known = taxonomy().named(name)
@@ -67,7 +72,8 @@ def guessed(name: str) -> str | None:
             label = taxonomy().named(" ".join(form))
             if label is not None:
                 return label.id
-    return None
+    # a normal chest; normal lungs say nothing of the heart
+    return NO_FINDING if words[:1] in (["normal"], ["healthy"]) and set(words[1:]) <= _LOOKED_AT else None
 
 
 class ClassMap:
@@ -176,8 +182,8 @@ def suggestion(name: str) -> str:
     """Return the option that would map a class, with the nearest label where there is one."""
     known = {form.lower(): label.id for label in taxonomy() for form in (label.id.replace("_", " "), label.name)}
     near = get_close_matches(" ".join(re.findall(r"[a-z0-9]+", name.lower())), known, n=1, cutoff=0.8)
-    told = _NEVER & set(re.findall(r"[a-z0-9]+", name.lower()))
-    meant = known[near[0]] if near and not told else "LABEL"
+    doubted = "?" in name or _NEVER & set(_words(name))
+    meant = known[near[0]] if near and not doubted else "LABEL"
     return f"--class-map '{name}={meant}', or '{name}=-' to leave it out"
 
 
@@ -228,7 +234,16 @@ def _meant(name: str, meaning: str) -> str:
     return text if label is None else label.id
 
 
+def _words(name: str) -> list[str]:
+    """Return the words of a name in small letters, as the taxonomy spells them; ``PleuralEffusion`` has two."""
+    words = re.findall(r"[a-z0-9]+", _INNER_CAPITAL.sub(" ", name).lower())
+    return [_SPELLED.get(word, word) for word in words]
+
+
 def _singular(word: str) -> str:
     if word.endswith("sses"):
         return word[:-2]
+    for many, one in (("ases", "asis"), ("races", "rax"), ("ities", "ity")):  # atelectases, pneumothoraces, opacities
+        if word.endswith(many):
+            return word[: -len(many)] + one
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "is", "us")) else word

@@ -141,6 +141,8 @@ def _refuse_drawing(picture: Image.Image, where: str) -> None:
 def _decode_tiff(data: bytes, origin: Origin, where: str) -> Radiograph:
     """Return a TIFF film whose samples have more than 8 bits, a sign or a point."""
     found = read_tiff(data, where)
+    if not np.isfinite(found.stored).all():
+        raise FilmError("UNSUPPORTED", where, "a TIFF with samples that are no numbers (NaN, or infinite)")
     notices = _pages(*tiff_pages(data))
     pixels, colored = _from_samples(found.stored, found.orientation, alpha=found.alpha, inverted=found.white_is_zero)
     if colored:
@@ -193,8 +195,6 @@ def _from_samples(
         return stretch(values), colored
     if whole and stored.dtype.itemsize <= 2:
         return tabulate(grey, inverted=inverted), colored
-    if not np.isfinite(grey).all():
-        raise ValueError("it holds values that are not numbers")
     return stretch(grey.astype(np.float64), inverted=inverted), colored
 
 
