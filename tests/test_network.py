@@ -255,7 +255,7 @@ def test_training_a_gate(verbs, audit):
         film(folder / "ood" / f"{number}.png", number)
         kinds.append(f"{number}.png,{kind},g{number},train,free")
     (folder / "ood" / "index.csv").write_text("\n".join(kinds) + "\n")
-    verbs(("train-gate -o gate.npz --data data --steps 2 --quiet", [0]))
+    verbs(("train-gate -o gate.npz --data data --steps 2 --side-steps 2 --quiet", [0]))
 
 
 def test_every_verb_is_looked_at():

@@ -10,7 +10,8 @@ from lungspot.cli.app import run
 from lungspot.errors import DatasetError
 from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
-from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, equalise, pack_gate
+from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, draw_sides, equalise, pack_gate
+from lungspot.train.sides import judge_sides
 
 OTHERS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
 
@@ -141,8 +142,38 @@ def test_no_training_film_is_an_error(films):
 
 def test_the_verb_trains_and_says_how_it_did(root, tmp_path, capsys):
     out = tmp_path / "gate.npz"
-    assert run(["train-gate", "-o", str(out), "--data", str(root), "--steps", "2", "--quiet"]) == 0
+    few = ("--steps", "2", "--side-steps", "2", "--quiet")
+    assert run(["train-gate", "-o", str(out), "--data", str(root), *few]) == 0
     said = capsys.readouterr()
     assert "films of val" in said.out
+    assert "told from mirror images" in said.out
     assert "5.png: NOT_AN_IMAGE" in said.err
     assert load_gate(out, 128)[1].classes == CLASSES
+
+
+def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
+    """The bright edge of these films is at the left: 60 steps tell it from the right."""
+    first, second = tmp_path / "gate.npz", tmp_path / "again.npz"
+    base = ["train-gate", "--data", str(root), "--cache", str(tmp_path / "films.npz"), "--quiet", "--steps", "2"]
+    assert run([*base, "-o", str(first), "--side-steps", "1"]) == 0
+    assert run([*base, "-o", str(second), "--keep", str(first), "--side-steps", "60"]) == 0
+    (one, card), (two, same) = load_gate(first), load_gate(second)
+    assert card == same
+    image = torch.rand(2, 1, SIZE, SIZE)
+    with torch.no_grad():
+        assert torch.equal(one(image), two(image))
+        assert one.sides is not None
+        assert two.sides is not None
+        torch.testing.assert_close(two.sides(image), -two.sides(image.flip(3)))
+    films, _ = pack_gate(root, pixels, tmp_path / "films.npz")
+    assert judge_sides(two.sides, films)["val"] == 1.0
+
+
+def test_half_of_the_films_that_teach_sides_are_mirrored(films):
+    images, mirrored = draw_sides(films, 64, np.random.default_rng(0))
+    assert images.shape == (64, 1, SIZE, SIZE)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert 16 <= mirrored.sum() <= 48
+    left, right = images[:, 0, :, : SIZE // 3].mean((1, 2)), images[:, 0, :, -SIZE // 3 :].mean((1, 2))
+    assert (left - right)[~mirrored].mean() > (left - right)[mirrored].mean() + 0.02

@@ -13,6 +13,7 @@ from lungspot.train.loop import train
 from lungspot.train.model import Network
 from lungspot.train.onnx_export import serving
 from lungspot.train.onnx_import import read_model_file, recalibrate_batchnorm, restore
+from lungspot.train.sides import SideNet
 from lungspot.train.validate import VOTE_IOU
 
 
@@ -25,7 +26,9 @@ def trained(tiny, generated_films, tmp_path_factory):
 def gate():
     torch.manual_seed(3)
     net = GateNet(64)
-    net(torch.rand(8, 1, 64, 64))  # normalisations that do something
+    net.sides = SideNet(64)
+    for part in (net, net.sides):
+        part(torch.rand(8, 1, 64, 64))  # normalisations that do something
     return net.eval()
 
 
@@ -100,6 +103,15 @@ def test_the_gate_of_a_model_file_is_the_gate(model_file, gate):
     found, card = load_gate(model_file, 64)
     assert card.thresholds == {"accept": 0.5}
     assert torch.allclose(said(found, films), said(gate, films), atol=2e-3)
+    assert torch.allclose(said(found.sides, films), said(gate.sides, films), atol=2e-3, rtol=2e-3)
+
+
+def test_mirror_images_are_known_by_the_network_beside_the_gate(model_file, gate, trained, generated_films):
+    films = plain(generated_films.pixels[:1], 64)
+    mirrored = load_detector(model_file).run(films.numpy()).mirrored
+    np.testing.assert_allclose(mirrored, said(gate.sides, films).sigmoid(), atol=2e-3)
+    assert abs(float(mirrored[0] - said(trained.network, films).mirrored.sigmoid()[0])) > 0.01
+    assert open_checkpoint(model_file).network.anatomy is not None  # which has no means of its own for it there
 
 
 def test_what_cannot_be_begun_with_is_refused(tiny, trained, model_file, generated_films, tmp_path):

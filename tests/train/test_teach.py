@@ -12,7 +12,7 @@ from lungspot.detect import load_detector
 from lungspot.errors import DatasetError, ModelError
 from lungspot.formats import Split
 from lungspot.outputs import Outputs
-from lungspot.train import TrainConfig, gather, open_checkpoint, settings_for, teach_model
+from lungspot.train import TrainConfig, gather, gather_as_served, open_checkpoint, settings_for, teach_model
 from lungspot.train.site_films import SHARES, is_site, site_cases
 
 FILMS = 40
@@ -127,6 +127,14 @@ def test_without_the_old_films_only_the_locked_ones_judge(taught, model, site):
     assert list(found.report["judged"]) == ["locked films of the site"]
     locked = {films.films[i].patient for i in films.of(Split.TEST)}
     assert not locked & {films.films[i].patient for i in films.of(Split.TRAIN)}
+
+
+@pytest.mark.parametrize(("crops", "size", "packed"), [(0.0, None, 64), (0.0, 96, 96), (0.5, None, 128)])
+def test_films_are_packed_as_they_are_served(site, tmp_path, crops, size, packed):
+    """At the network's input size, but where parts of films are looked at again."""
+    config = TrainConfig(labels=("effusion", "edema"), sizes=((0.0, 64),), cache_size=128, crop_share=crops)
+    films, _ = gather_as_served(config, site, tmp_path, size)
+    assert films.pixels.shape == (FILMS, packed, packed)
 
 
 def test_a_model_that_got_worse_is_not_written_and_its_report_is(taught, model, site, tmp_path):

@@ -31,6 +31,10 @@ def export(
         Path | None,
         typer.Option(help="A run or model file whose view of the film counts as much: the mean of both is given."),
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another run that began with the same network: the mean of their weights. Repeatable."),
+    ] = None,
     pin: Annotated[bool, typer.Option("--pin", help="Write manifest.json with the file's hash beside it.")] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "lungspot",
     overwrite: Overwrite = False,
@@ -54,21 +58,26 @@ def export(
     import json
 
     with extra("train", "exporting"):
-        from lungspot.train import export_model, gather, load_gate, open_checkpoint
+        from lungspot.train import average_weights, export_model, gather_as_served, load_gate, open_checkpoint
     manifest = out.parent / "manifest.json"
     outputs = Outputs(
-        [run / "last.pt" if run.is_dir() else run, *(each for each in (gate, opinion) if each)], overwrite=overwrite
+        [each / "last.pt" if each.is_dir() else each for each in (run, *(average or ()), gate, opinion) if each],
+        overwrite=overwrite,
     )
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
     checkpoint = open_checkpoint(run)
+    if average:
+        checkpoint = average_weights([checkpoint, *map(open_checkpoint, average)])
     if taught_from is not None:
-        films, _ = gather(checkpoint.config, data, cache or run / "cache")
-        old = None if old_test is None else gather(checkpoint.config, old_test, run / "cache")[0]
+        films, _ = gather_as_served(checkpoint.config, data, cache or run / "cache")
+        old = None if old_test is None else gather_as_served(checkpoint.config, old_test, run / "cache")[0]
         _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
         return
-    films, _ = gather(checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache")
     pixels = size or checkpoint.config.input_size
+    films, _ = gather_as_served(
+        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels
+    )
     found = export_model(
         checkpoint,
         films,

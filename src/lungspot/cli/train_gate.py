@@ -19,20 +19,24 @@ def train_gate(
     out: Annotated[Path, typer.Option("-o", "--out", help="The .npz that `lungspot export` bakes in.")],
     data: Annotated[Path, typer.Option(help="The folder with splits.csv and ood/index.csv.")] = Path("data"),
     cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; OUT.films.npz if not given.")] = None,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1)] = 1500,
+    keep: Annotated[
+        Path | None, typer.Option(help="A gate, or a model file, whose gate is kept: only mirror images are learnt.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of the gate.", min=1)] = 1500,
+    side_steps: Annotated[int, typer.Option(help="Optimiser steps of what knows mirror images.", min=1)] = 5000,
     threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Train the gate that refuses what is no frontal chest film and finds turned and inverted ones."""
+    """Train the gate: it refuses what is no frontal chest film, and finds turned, inverted and mirrored ones."""
     from lungspot.images import Pixels, read
 
     with extra("train", "training a gate"):
         import torch
 
-        from lungspot.train import fit_gate, judge_gate, pack_gate, save_gate
+        from lungspot.train import fit_gate, fit_sides, judge_gate, judge_sides, load_gate, pack_gate, save_gate
 
-    outputs = Outputs([cache or out.with_suffix(".films.npz")], overwrite=overwrite)
+    outputs = Outputs([cache or out.with_suffix(".films.npz"), *([keep] if keep else [])], overwrite=overwrite)
     outputs.require(out)
 
     def pixels(path: Path) -> Pixels:
@@ -42,10 +46,15 @@ def train_gate(
     films, refused = pack_gate(data, pixels, cache or out.with_suffix(".films.npz"))
     for error in refused:
         print_error(error)
-    watch = None if quiet else lambda step, loss: say(f"step {step} of {steps}: loss {loss:.3f}")
-    net = fit_gate(films, steps=steps, watch=watch)
-    card = judge_gate(net, films)
+    watch = None if quiet else lambda step, loss: say(f"step {step}: loss {loss:.3f}")
+    if keep is None:
+        net = fit_gate(films, steps=steps, watch=watch)
+        card = judge_gate(net, films)
+    else:
+        net, card = load_gate(keep)
+    net.sides = fit_sides(films, steps=side_steps, watch=watch)
     buffer = io.BytesIO()
     save_gate(buffer, net, card)
     outputs.write(out, buffer.getvalue())
-    emit({"thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)})
+    told = judge_sides(net.sides, films)
+    emit({"thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on), "told from mirror images": told})

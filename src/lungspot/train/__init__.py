@@ -1,5 +1,6 @@
 """Makes a detector: from films and people's readings to one sealed model file. Needs the ``[train]`` extra."""
 
+from lungspot.train.average import average_weights
 from lungspot.train.config import TrainConfig, read_toml
 from lungspot.train.data import Films
 from lungspot.train.export_model import export_model, open_checkpoint
@@ -7,8 +8,9 @@ from lungspot.train.gate import fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import pack_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Network
+from lungspot.train.sides import fit_sides, judge_sides
 from lungspot.train.site_films import is_site
-from lungspot.train.start import gather, run
+from lungspot.train.start import gather, gather_as_served, run
 from lungspot.train.teach import Taught, settings_for, teach_model
 
 __all__ = [
@@ -17,11 +19,15 @@ __all__ = [
     "Network",
     "Taught",
     "TrainConfig",
+    "average_weights",
     "export_model",
     "fit_gate",
+    "fit_sides",
     "gather",
+    "gather_as_served",
     "is_site",
     "judge_gate",
+    "judge_sides",
     "load_gate",
     "open_checkpoint",
     "pack_gate",

@@ -22,6 +22,7 @@ from lungspot.detect import GateCard
 from lungspot.errors import DatasetError, InputError
 from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, draw, equalise
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
+from lungspot.train.sides import SideNet
 
 __all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
 
@@ -35,10 +36,14 @@ _SIZES: Final = [len(values) for values in _GROUPS.values()]
 _ACCEPT: Final = 0.993  # of the films of val; the threshold is never above a half
 _WIDTH: Final = 16
 _PART: Final = "gate."  # in the names of a model file
+_SIDES: Final = "sides."
 
 
 class GateNet(nn.Module):
-    """A gate for inputs of ``input_size`` pixels; (N, 1, S, S), 0 to 1, gives (N, 11) probabilities, CLASSES' order."""
+    """A gate for inputs of ``input_size`` pixels; (N, 1, S, S), 0 to 1, gives (N, 11) probabilities, CLASSES' order.
+
+    ``sides``: the network beside it that knows mirror images, where there is one.
+    """
 
     def __init__(self, input_size: int = SIZE, width: int = _WIDTH) -> None:
         super().__init__()
@@ -57,6 +62,7 @@ class GateNet(nn.Module):
         ]
         self.body = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
         self.head = nn.Linear(5 * width * 9, len(CLASSES))
+        self.sides: SideNet | None = None
 
     def logits(self, small: Tensor) -> Tensor:
         """Return (N, 11) logits of images (N, 1, 96, 96)."""
@@ -133,20 +139,20 @@ def _judged(net: GateNet, films: GateFilms, split: str, threshold: float) -> dic
 
 
 def save_gate(path: Path | BinaryIO, net: GateNet, card: GateCard) -> None:
-    """Write weights and card as one .npz without pickles, to a path or an open file."""
+    """Write weights, those of ``net.sides`` too, and card as one .npz without pickles, to a path or an open file."""
     arrays = {name: value.numpy() for name, value in net.state_dict().items()}
     about = {"classes": card.classes, "thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)}
     np.savez(path, card=np.array(json.dumps(about)), **arrays)
 
 
-def load_gate(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
+def load_gate(path: Path, input_size: int = SIZE) -> tuple[GateNet, GateCard]:
     """Return the gate of :func:`save_gate`'s file, or of a model file, for a detector of ``input_size`` pixels."""
     if path.suffix == SUFFIX:
         return _gate_of(path, input_size)
     with np.load(path, allow_pickle=False) as packed:
         about: Mapping[str, Any] = json.loads(str(packed["card"]))
         state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
-    net = GateNet(input_size)
+    net = _empty(input_size, state)
     net.load_state_dict(state)
     return net.eval(), GateCard(tuple(about["classes"]), about["thresholds"], about["tested_on"])
 
@@ -155,9 +161,17 @@ def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
     card, weights = read_model_file(path)
     if card.gate is None:
         raise InputError("BAD_VALUE", path, "the model file has no gate")
-    net = GateNet(input_size)
-    restore(net, {name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)})
+    mine = {name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)}
+    net = _empty(input_size, mine)
+    restore(net, mine)
     return net.eval(), card.gate
+
+
+def _empty(input_size: int, weights: Mapping[str, Tensor]) -> GateNet:
+    net = GateNet(input_size)
+    if any(name.startswith(_SIDES) for name in weights):
+        net.sides = SideNet(input_size)
+    return net
 
 
 def _loss(net: GateNet, batch: GateBatch) -> Tensor:

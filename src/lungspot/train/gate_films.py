@@ -22,7 +22,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
 from lungspot.train.gate_ood import collimate, invent
 
-__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "equalise", "pack_gate"]
+__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate"]
 
 PACKED: Final = 128  # pixels each way of a packed film
 SIZE: Final = 96  # pixels each way that the gate sees
@@ -132,15 +132,41 @@ def draw(films: GateFilms, size: int, random: np.random.Generator) -> GateBatch:
             pictures[at] = collimate(pictures[at], 0.12 if name in {"frontal", "partial"} else 0.35, random)
     order = random.permutation(size)  # each chunk that loses resolution together holds every kind
     codes = np.array([WHAT.index(name) for name in what])[order]
-    images = _greys(
-        _degrade(_move(torch.from_numpy(np.stack(pictures)[order])[:, None], codes, random), random), random
-    )
+    mirrored = random.random(size) < 0.5
+    moved = _move(torch.from_numpy(np.stack(pictures)[order])[:, None], codes, mirrored, random)
+    images = _greys(_degrade(moved, random), random)
     inverted = random.random(size) < 0.35
     turn = np.where(random.random(size) < 0.4, 0, random.integers(0, 4, size))
     images = torch.where(torch.from_numpy(inverted)[:, None, None, None], 1 - images, images)
     images = torch.stack([torch.rot90(image, -int(count), (1, 2)) for image, count in zip(images, turn, strict=True)])
     targets = [torch.from_numpy(values).long() for values in (codes, turn, inverted)]
     return GateBatch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
+
+
+def draw_sides(films: GateFilms, size: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return films of train (B, 1, 96, 96), upright, and which of them (B,) are mirror images: one half."""
+    chosen = random.choice(films.of("train"), size)
+    pictures = torch.from_numpy(films.pixels[chosen]).float()[:, None] / 255
+    mirrored = random.random(size) < 0.5
+    images = _degrade(_move(pictures, np.full(size, WHAT.index("frontal")), mirrored, random), random)
+    for index in np.flatnonzero(random.random(size) < 0.6):
+        for _ in range(random.integers(1, 4)):
+            _cover(images[index, 0], random)
+    return equalise(_greys(images, random)), torch.from_numpy(mirrored)
+
+
+def _cover(image: Tensor, random: np.random.Generator) -> None:
+    """Paint over a part of a picture (96, 96), in most cases one near a corner, where letters stand."""
+    height, width = random.integers(SIZE // 16, SIZE // 4, 2)
+    at = [random.integers(0, SIZE - length) for length in (height, width)]
+    if random.random() < 0.7:
+        near = SIZE // 5
+        at = [
+            random.integers(0, near) if random.random() < 0.5 else random.integers(SIZE - near - length, SIZE - length)
+            for length in (height, width)
+        ]
+    y, x = at
+    image[y : y + height, x : x + width] = float(random.choice([0, 0, 0.5, 1, float(image.mean())]))
 
 
 def _others(films: GateFilms, count: int, random: np.random.Generator) -> list[tuple[str, int]]:
@@ -154,8 +180,8 @@ def _others(films: GateFilms, count: int, random: np.random.Generator) -> list[t
     return [(kind, int(random.choice(found[kind]))) for kind in kinds]
 
 
-def _move(images: Tensor, codes: NDArray[np.int_], random: np.random.Generator) -> Tensor:
-    """Shift, scale, stretch, tilt and mirror, others more than films; crop the partial ones to a quarter or less."""
+def _move(images: Tensor, codes: NDArray[np.int_], mirrored: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
+    """Shift, scale, stretch and tilt, others more than films; crop the partial ones; mirror those that are named."""
     count = len(images)
     partial = codes == WHAT.index("partial")
     other = ~partial & (codes != WHAT.index("frontal"))
@@ -164,7 +190,7 @@ def _move(images: Tensor, codes: NDArray[np.int_], random: np.random.Generator) 
     scale = np.where(partial, side, np.exp(random.normal(0, np.where(other, 0.3, 0.1))))
     stretch = np.exp(random.normal(0, 0.08, count))
     shift = np.where(partial, random.uniform(-1, 1, (2, count)) * (1 - side), random.normal(0, 0.07, (2, count)))
-    mirror = np.where(random.random(count) < 0.5, -1, 1)
+    mirror = np.where(mirrored, -1, 1)
     theta = np.zeros((count, 2, 3), np.float32)
     theta[:, 0, 0], theta[:, 0, 1] = np.cos(tilt) * scale * stretch * mirror, -np.sin(tilt) * scale
     theta[:, 1, 0], theta[:, 1, 1] = np.sin(tilt) * scale * mirror, np.cos(tilt) * scale / stretch

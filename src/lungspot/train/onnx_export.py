@@ -26,7 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lungspot.detect import INPUT, METADATA_KEY, ModelCard, NetworkSession, examine, seal_model
 from lungspot.errors import ModelError
 
-__all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "serving"]
+__all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "fold", "serving"]
 
 OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
 TOLERANCE: Final = 1e-4
@@ -56,7 +56,8 @@ class Served(nn.Module):
         film = said.image if self.opinion is None else (said.image + self.opinion(image).image) / 2
         found = [said.boxes, said.scores.sigmoid(), film.sigmoid(), said.maps.sigmoid(), said.features]
         if said.organs is not None:
-            found += [said.organs.sigmoid(), said.mirrored.sigmoid()[:, None]]
+            sides = getattr(self.gate, "sides", None)  # which knows mirror images better, where it is there
+            found += [said.organs.sigmoid(), (said.mirrored if sides is None else sides(image)).sigmoid()[:, None]]
         return (*found,) if self.gate is None else (*found, self.gate(image))
 
     @property
@@ -80,7 +81,7 @@ def serving(network: nn.Module, gate: nn.Module | None = None, opinion: nn.Modul
     # eval() on the whole: the exporter leaves every part in the mode of the whole, and the gate has a dropout.
     parts = (None if part is None else copy.deepcopy(part).float() for part in (gate, opinion))
     served = Served(copy.deepcopy(network).float(), *parts).eval()
-    _fold(served)
+    fold(served)
     with torch.no_grad():
         for name, value in served.named_parameters():
             value.requires_grad = False
@@ -135,7 +136,7 @@ def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> 
     return LargestDifferences(len(films), largest)
 
 
-def _fold(module: nn.Module) -> None:
+def fold(module: nn.Module) -> None:
     """Fold each normalisation into the convolution before it, in place."""
     children: list[tuple[str, Any]] = list(module.named_children())
     for (name, first), (following, second) in pairwise(children):
@@ -143,7 +144,7 @@ def _fold(module: nn.Module) -> None:
             setattr(module, name, fuse_conv_bn_eval(first, second))
             setattr(module, following, nn.Identity())
     for _, child in children:
-        _fold(child)
+        fold(child)
 
 
 def _scales(values: NDArray[np.float32]) -> NDArray[np.float32]:

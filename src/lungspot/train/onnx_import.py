@@ -42,6 +42,7 @@ SUFFIX: Final = ".onnx"
 WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
 ANATOMY: Final = "anatomy."  # the part of the network that older files do not have
 OPINION: Final = "opinion."  # the other network of a file of two
+_SIDES: Final = (f"{ANATOMY}reduce.", f"{ANATOMY}mirror.")  # nor that, where the gate's neighbour knows mirror images
 _NETWORK: Final = "network."
 _BACKBONE: Final = "backbone."
 
@@ -131,14 +132,13 @@ def _folded_shapes(module: nn.Module) -> dict[str, torch.Size]:
 def restore(module: nn.Module, weights: Mapping[str, Tensor], *, partly: bool = False) -> None:
     """Load folded weights into a module with normalisations, in place: in evaluation it says what the file says.
 
-    Where the file knows no anatomy, that part of the module stays as it is; ``partly``: and every other part that the
-    file does not have (a second network has no boxes there).
+    Where the file knows no anatomy, or not by this module's own means, that part of the module stays as it is;
+    ``partly``: and every other part that the file does not have (a second network has no boxes there).
 
     Raises ``BAD_VALUE`` where the module has another shape.
     """
-    state = module.state_dict()
-    if not any(name.startswith(ANATOMY) for name in weights):
-        state = {name: value for name, value in state.items() if not name.startswith(ANATOMY)}
+    lacking = tuple(part for part in (ANATOMY, *_SIDES) if not any(name.startswith(part) for name in weights))
+    state = {name: value for name, value in module.state_dict().items() if not name.startswith(lacking)}
     norms = _normalised(module)
     for name, value in state.items():
         owner, _, part = name.rpartition(".")

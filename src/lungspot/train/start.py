@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from lungspot.train.model import Mirrored
 from lungspot.train.site_films import is_site, site_cases
 from lungspot.train.teacher import Committee, PseudoLabels, ask, teach
 
-__all__ = ["gather", "run"]
+__all__ = ["gather", "gather_as_served", "run"]
 
 
 def gather(config: TrainConfig, data: Path, cache: Path) -> tuple[Films, tuple[LungspotError, ...]]:
@@ -43,6 +43,18 @@ def gather(config: TrainConfig, data: Path, cache: Path) -> tuple[Films, tuple[L
     first: AbstractContextManager[Any] = PartialState(cpu=not torch.cuda.is_available()).main_process_first()
     with first:
         return pack(cases, config.labels, config.cache_size, cache, _pixels)
+
+
+def gather_as_served(
+    config: TrainConfig, data: Path, cache: Path, size: int | None = None
+) -> tuple[Films, tuple[LungspotError, ...]]:
+    """Return what :func:`gather` does, packed at ``size``, the network's input size if None, as a film is served.
+
+    A film that is packed larger and brought down again is a little softer, and a network that is judged on it gets
+    other thresholds. Runs that were shown parts of films (``crop_share``) keep the size that those need.
+    """
+    served = size or config.input_size
+    return gather(config if config.crop_share else replace(config, cache_size=served), data, cache)
 
 
 def run(  # noqa: PLR0913 - where from, where to, and how
