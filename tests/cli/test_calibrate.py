@@ -265,6 +265,23 @@ def test_the_site_may_stand_in_the_environment(detect, site, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("serve", "--port", "0", "--data"),
+        ("node", "--port", "0", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--spool"),
+    ],
+)
+def test_services_take_it_from_the_environment_too(site, words, model_file, tmp_path, capsys, monkeypatch):
+    value = json.loads(site.read_text())
+    value["model"]["sha256"] = "0" * 64
+    site.write_text(json.dumps(value))
+    monkeypatch.setenv("LUNGSPOT_SITE", str(site))
+    monkeypatch.setattr("lungspot.cli.node._become_service", lambda _: None)
+    assert run([*words, str(tmp_path / "there"), "--model", str(model_file)]) == 4
+    assert "SITE_MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("change", "code"),
     [
         (lambda value: value["model"].update(sha256="0" * 64), "SITE_MODEL"),

@@ -9,6 +9,7 @@ import pytest
 from pydicom import config, dcmread
 
 from lungspot.cli.app import run
+from lungspot.detect import load_detector
 from lungspot.node import AuditEvent, AuditLog
 
 
@@ -119,7 +120,19 @@ def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, 
             setattr(film, keyword, CANARY)
         film.add_new(0x00091001, "LO", CANARY)
         film.save_as(tmp_path / f"{CANARY}.dcm")
+    level = {"probability": {"curve": {"a": 1.0, "b": -1.0}}, "points": {"balanced": {"threshold": 0.45}}}
+    site = {
+        "schema": "lungspot-site/1",
+        "name": "St. E",
+        "made": "2026-11-29",
+        "films": {"used": 400},
+        "model": {"sha256": load_detector(model_file).sha256},
+        "labels": {"effusion": {"film": level}},
+        "prediction_sets": {"coverage": 90, "groups": {}},
+    }
+    (tmp_path / "site.json").write_text(json.dumps(site))
     words = ["node", "--allow", "*@127.0.0.1", "--send-to", "A@127.0.0.1:1", "--port", "0", "--model", str(model_file)]
+    words += ["--site", str(tmp_path / "site.json")]
     command = [sys.executable, "-m", "lungspot", *words, "--spool", str(tmp_path / "spool"), "--keep-free", "0", *form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         lines = []
@@ -140,4 +153,10 @@ def test_a_service_that_names_no_patient_and_ends_at_sigterm_with_0(model_file, 
         assert {line["level"] for line in ours} == {"info", "warning"}
     else:
         assert [line for line in lines if line.count("lungspot node: ") != 1] == []
+    (result,) = [
+        path for path in (tmp_path / "spool").rglob("*.dcm") if dcmread(path, force=True).get("Modality") == "SR"
+    ]
+    said = [str(each.value) for each in dcmread(result).iterall()]
+    words_of_it = "Thresholds by 400 films of St. E (2026-11-29): Pleural effusion; the model's own for the others."
+    assert words_of_it in said
     assert CANARY not in "".join(lines) + (tmp_path / "spool" / "audit.jsonl").read_text()

@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from tests.formats.test_predictions import DOCUMENT
 
 from lungspot.errors import DatasetError, OutputError
 from lungspot.findings import Box, Frame
 from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer
-from lungspot.formats.predictions import PredictedFinding, Prediction
+from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of
 from lungspot.formats.predictions_files import PREDICTION_FORMATS, csv_text, to_coco, with_films, write_predictions
 from lungspot.outputs import is_ours
 
@@ -176,6 +177,22 @@ def test_csv_is_one_row_a_finding_and_one_of_a_film_without(predictions, tmp_pat
     assert [row["status"] for row in found] == ["assessed"] * 5 + ["not_assessed"]
     assert found[-1]["reasons"] == "NOT_FOUND"
     assert csv_text(predictions[:1], header=False).count("\n") == 3
+
+
+def test_whose_threshold_it_is_stands_beside_it_in_csv_and_coco(tmp_path):
+    site = {"name": "=St. E", "thresholds": {"effusion": ["box"], "edema": ["film"]}}
+    found = prediction_of(DOCUMENT | {"site": site}, "here")
+    write_predictions([found], tmp_path / "p.csv", "csv")
+    assert [(row["label"], row["thresholds_of"]) for row in rows(tmp_path / "p.csv")] == [
+        ("effusion", "'=St. E"),
+        ("edema", "model"),
+        ("edema", "'=St. E"),
+    ]
+    coco = to_coco([found])
+    assert [each.get("thresholds_of") for each in coco["annotations"]] == ["=St. E", None]
+    assert [each["thresholds_of"] for each in coco["images"][0]["film_findings"]] == ["=St. E"]
+    write_predictions([prediction_of(DOCUMENT, "here")], tmp_path / "own.csv", "csv")
+    assert {row["thresholds_of"] for row in rows(tmp_path / "own.csv")} == {"model"}
 
 
 @pytest.mark.parametrize(("film", "shown"), [("=1+1.png", "./=1+1.png"), ("-", "-"), (" -a.png", "./ -a.png")])

@@ -31,6 +31,7 @@ class PredictedFinding:
     ``score``: of the box, or how probable the film shows the label. ``standing``: ``reported`` or ``experimental``,
     None where the document does not say. ``place``: findings of one place of the film share it. ``judged``: False where
     nobody judged this box by itself. ``agreement``: with its heat map, None where the document does not say.
+    ``thresholds_of``: the site whose ``threshold`` it is; None: the model's own.
     """
 
     label: str
@@ -44,6 +45,7 @@ class PredictedFinding:
     side: str | None = None
     zone: str | None = None
     agreement: Mapping[str, float] | None = field(default=None, hash=False)
+    thresholds_of: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no label, no probability and no standing."""
@@ -67,6 +69,7 @@ class PredictedFinding:
             "standing": self.standing,
             "positive": self.positive,
             "threshold": self.threshold,
+            "thresholds_of": self.thresholds_of,
             "place": self.place,
             "side": self.side,
             "zone": self.zone,
@@ -118,9 +121,12 @@ def prediction_of(document: object, where: str) -> Prediction:
         film, status = image["path"], document["status"]
         if not isinstance(film, str) or not film or "\0" in film or status not in {"assessed", "not_assessed"}:
             raise DatasetError("DATASET_ROW", where, "no path of a film, or a status that is none")
-        boxes = [_boxed(row, f"{where}: findings[{number}]") for number, row in enumerate(_rows(document, "findings"))]
+        boxes = [
+            _boxed(row, document, f"{where}: findings[{number}]")
+            for number, row in enumerate(_rows(document, "findings"))
+        ]
         bearing = {finding.label for finding in boxes if finding.positive}
-        scores = tuple(_whole(row, where) for row in _rows(document, "image_scores"))
+        scores = tuple(_whole(row, document, where) for row in _rows(document, "image_scores"))
         whole = (score for score in scores if score.positive and score.label not in bearing)
         sha256 = image.get("sha256")
         return Prediction(
@@ -221,7 +227,7 @@ def _rows(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _boxed(row: Mapping[str, Any], where: str) -> PredictedFinding:
+def _boxed(row: Mapping[str, Any], document: Mapping[str, Any], where: str) -> PredictedFinding:
     place = row.get("place")
     return PredictedFinding(
         row["label"],
@@ -235,15 +241,20 @@ def _boxed(row: Mapping[str, Any], where: str) -> PredictedFinding:
         _word(row, "side"),
         _word(row, "zone"),
         _agreement(row),
+        _whose(document, row["label"], "box"),
     )
 
 
-def _whole(row: Mapping[str, Any], where: str) -> PredictedFinding:
+def _whole(row: Mapping[str, Any], document: Mapping[str, Any], where: str) -> PredictedFinding:
     try:
         score = _number(row["probability"], "probability")
-        threshold, positive = _threshold(row), _flag(row, "positive")
         return PredictedFinding(
-            row["label"], score, threshold=threshold, positive=positive, standing=row.get("standing")
+            row["label"],
+            score,
+            threshold=_threshold(row),
+            positive=_flag(row, "positive"),
+            standing=row.get("standing"),
+            thresholds_of=_whose(document, row["label"], "film"),
         )
     except KeyError as error:
         raise DatasetError("DATASET_ROW", where, f"image_scores without {error}") from error
@@ -257,6 +268,12 @@ def _agreement(row: Mapping[str, Any]) -> dict[str, float] | None:
         raise InputError("BAD_VALUE", None, f"agreement {value!r} is no mapping")
     said = {str(name): float(each) if isinstance(each, bool) else each for name, each in value.items()}
     return {name: _number(each, f"agreement {name}") for name, each in said.items()}
+
+
+def _whose(document: Mapping[str, Any], label: str, level: str) -> str | None:
+    """Return the name of the site whose threshold of a label's boxes, or whole films, counted; None: the model's."""
+    site = document.get("site")
+    return str(site["name"]) if site is not None and level in site["thresholds"].get(label, ()) else None
 
 
 def _by(document: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ from lungspot.formats.case_json import there, write_json
 from lungspot.formats.coco_ids import CocoIds, in_the_file
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
-from lungspot.outputs import Outputs
+from lungspot.outputs import Outputs, escape_formula
 
 __all__ = [
     "COCO_FILE",
@@ -52,6 +52,7 @@ PREDICTION_FORMATS: Final = ("coco", "csv", "cvat", "labelstudio", "yolo")
 _COLUMNS: Final = (
     *("film", "status", "reasons", "width", "height", "label", "name", "score", "threshold", "positive", "standing"),
     *("place", "x0", "y0", "x1", "y1", "side", "zone", "judged", "model", "sha256"),
+    "thresholds_of",  # a site's name, or model
 )
 _MODEL: Final = "model"  # who found a box, where the document does not say
 
@@ -295,6 +296,7 @@ def _row(finding: PredictedFinding) -> dict[str, Any]:
         "name": finding.name,
         "score": finding.score,
         "threshold": finding.threshold,
+        "thresholds_of": escape_formula(finding.thresholds_of or ("" if finding.threshold is None else "model")),
         "standing": finding.standing,
         "place": finding.place,
         "side": finding.side,
