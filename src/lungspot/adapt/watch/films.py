@@ -46,6 +46,7 @@ _SHARES: Final[dict[str, tuple[str, str]]] = {
     "turned": ("acceptance", "Films that were turned"),
     "ap": ("acceptance", "AP among films whose view is known"),
     "abnormal": ("scores", "Films read abnormal"),
+    "accepted": ("readers", "Reviewed films accepted as they were"),
     "rejected": ("readers", "Reviewed films with a box rejected"),
     "edited": ("readers", "Reviewed films with a box or label changed"),
     "added": ("readers", "Reviewed films with a finding added"),
@@ -218,6 +219,7 @@ def _of_picture(facts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _said(review: Reviewed) -> Iterator[tuple[str, float]]:
+    yield "accepted", not (review.rejected or review.edited or review.added)
     yield "rejected", review.rejected
     yield "edited", review.edited
     yield "added", review.added

@@ -147,10 +147,11 @@ def _documents(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[F
     """Yield the ``lungspot/1`` documents of a file or folder; one film read twice by one model counts once."""
     seen: set[tuple[object, object]] = set()
     counts = Counter[str]()
+    alone, name = not path.is_dir(), site or path.stem
     for file in result_files(path):
         try:
             for value, where in _values(file):
-                kept = _facts(value, where, doubts, alone=not path.is_dir())
+                kept = _facts(value, where, doubts, alone=alone)
                 if kept is None:
                     continue
                 time, film, facts = kept
@@ -158,9 +159,9 @@ def _documents(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[F
                 counts["undated"] += time is None
                 if time is not None and (film, facts["model"]) not in seen:
                     seen.add((film, facts["model"]))
-                    yield FilmRow(time, site or path.stem, facts)
+                    yield FilmRow(time, name, facts)
         except LungspotError as error:
-            if not path.is_dir():
+            if alone:
                 raise
             doubts.refused.append(error)
     if counts["undated"]:
