@@ -95,12 +95,15 @@ def test_an_input_is_never_replaced(detect, films, tmp_path):
     assert (tmp_path / "film.csv").read_bytes() == picture
 
 
+MAP = ("--class-map", "Fluid=effusion")
+
+
 def test_coco_in_the_ids_of_ones_own_file(detect, films, tmp_path):
     truth = tmp_path / "truth.json"
     images = [{"id": number, "file_name": name} for number, name in ((11, "films/a.png"), ("b", "b/a.png"))]
-    value = {"images": images, "categories": [{"id": 7, "name": "Effusion"}], "annotations": []}
+    value = {"images": images, "categories": [{"id": 7, "name": "Fluid"}], "annotations": []}
     truth.write_text(json.dumps(value))
-    code, said, err = detect(films, "--format", "coco", "--coco-ids", truth, "--min-score", "0")
+    code, said, err = detect(films, "--format", "coco", "--coco-ids", truth, "--min-score", "0", *MAP)
     assert code == 1
     assert "predictions.coco.png: it is no image of" in err
     assert "are left out: the COCO file has no category for it" in err
@@ -109,6 +112,8 @@ def test_coco_in_the_ids_of_ones_own_file(detect, films, tmp_path):
     assert {row["category_id"] for row in rows} == {7}
     (tmp_path / "results.json").write_text(said)
     assert len(COCO(str(truth)).loadRes(str(tmp_path / "results.json")).anns) == len(rows) > 0
+    code, _, err = detect(films / "a.png", "--format", "coco", *MAP)
+    assert (code, "--class-map" in err) == (2, True)
     code, _, err = detect(films / "a.png", "--format", "json", "--coco-ids", truth)
     assert (code, "--coco-ids" in err) == (2, True)
     code, _, err = detect(films / "a.png", "--format", "coco", "--coco-ids", truth, "-o", truth, "--overwrite")

@@ -55,6 +55,32 @@ def test_a_path_says_which_of_two_films_of_one_name(tmp_path):
     assert "any of 2 films" in str(found.refused[0])
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("stranger", ["p2/view1.png", "somewhere/p2/view1.dcm", "patient00002/study1/view1.png"])
+def test_no_film_stands_for_another_of_its_name(stranger, turn):
+    """Predictions of a whole set, held against part of it: what is not in the truth is no film of the truth."""
+    truths = [(case("p1/view1"), truth()), (case("patient00001/study1/view1"), truth())]
+    names = [(stranger, (0, 0, 9, 9)), ("p1/view1.png", (0, 0, 5, 5)), ("patient00001/study1/view1.png", (0, 0, 5, 5))]
+    found = pair_up(truths, [said(*name, where=f"found:{name[0]}") for name in names[::turn]])
+    assert [pair.found.boxes()[0].corners for pair in found.pairs] == [(0, 0, 5, 5)] * 2
+    (refused,) = found.refused
+    assert f"{stranger} is no film of the truth" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("film", "alike"),
+    [
+        ("patient00002/study1/view1.png", False),
+        ("x/patient00001/study9/view1.png", True),
+        ("view1.png", True),
+        ("copy/view1.png", True),
+    ],
+)
+def test_a_film_s_name_alone_is_enough_where_no_patient_is_another(film, alike):
+    found = pair_up([(case("patient00001/study1/view1"), truth())], [said(film, (0, 0, 5, 5))])
+    assert bool(found.pairs) is alike
+
+
 @pytest.mark.parametrize(
     ("predicted", "says"),
     [

@@ -10,7 +10,14 @@ from lungspot.findings import Box, Frame
 from lungspot.formats import FilmTransfer, PredictedFinding, Prediction, in_the_file, read_coco_ids, write_predictions
 
 FRAME = Frame(200, 100)
-IMAGES = [(701, "train/p1/view1.png"), ("x-9", "train/p2/view1.png"), (3.5, "b.JPG"), (4, "dup/a.png"), (5, "a.png")]
+IMAGES = [
+    (88, "train/patient00001/study1/only.jpg"),
+    (701, "train/p1/view1.png"),
+    ("x-9", "train/p2/view1.png"),
+    (3.5, "b.JPG"),
+    (4, "dup/a.png"),
+    (5, "a.png"),
+]
 CATEGORIES = [(0, "cxr"), (17, "Pleural Effusion"), (18, "effusion"), ("m", "Mass"), (20, "No Finding")]
 
 
@@ -40,6 +47,9 @@ def truth(tmp_path):
         ("p2/view1.png", "x-9"),
         ("C:\\films\\B.png", 3.5),
         ("dup/a.png", 4),
+        ("patient00001/study1/only.dcm", 88),
+        ("films/only.png", 88),
+        ("patient00002/study1/only.png", None),
         ("other/a.png", None),  # two images end so
         ("view1.png", None),
         ("c.png", None),
@@ -53,6 +63,16 @@ def test_a_film_is_the_image_whose_name_ends_most_alike(truth, film, number):
             ids.image_of(film)
     else:
         assert ids.image_of(film) == number
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_two_films_the_nearer_one_is_the_image(truth, turn):
+    films = ["mine/train/p1/view1.png", "p9/b.png", "there/B.png", "p1/view1.dcm"][::turn]
+    found, refused, _ = in_the_file([predicted(film) for film in films], read_coco_ids(truth))
+    assert found.pop("mine/train/p1/view1.png") == 701
+    assert list(found.values()) == [3.5]  # both share but the last part: the first of them
+    assert len(refused) == 2
+    assert any("p1/view1.dcm is no image of" in str(error) for error in refused)
 
 
 def test_categories_are_those_that_mean_the_label(truth):

@@ -160,6 +160,21 @@ def test_cases_are_half_with_places_and_half_without_and_the_same_each_time(tmp_
     assert len({lesson.name for lesson in choose_lessons(cases, 50)}) == 12
 
 
+def test_a_stranger_s_classes_are_mapped(start, picture, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(picture(7, (300, 300)))
+    value = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "spot"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [20, 20, 100, 100]}],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(value))
+    words = ("--teach", f"coco:{tmp_path}")
+    assert run(["serve", "--port", "0", "--data", str(tmp_path / "data"), *words]) == 3
+    assert "--class-map 'spot=LABEL'" in capsys.readouterr().err
+    server = start(*words, "--class-map", "spot=pneumonia")
+    assert server.get("/v1/model").json["teaching_cases"] == 1
+
+
 def test_a_dataset_that_is_none_ends_with_one_line(tmp_path, capsys):
     options = ["--port", "0", "--data", str(tmp_path / "data")]
     assert run(["serve", *options, "--teach", f"nothing:{tmp_path}"]) == 2

@@ -91,6 +91,30 @@ def test_people_are_on_one_side_and_the_locked_ones_are_the_same_in_every_run(si
     assert all(len(case.readings) == 1 for case in first)
 
 
+def test_a_stranger_s_coco_is_a_site_s_once_its_classes_are_said(tmp_path):
+    """Boxes of a class that is left out are gone, of one that is mapped they are the label's."""
+    images = [{"id": number, "file_name": f"{number}.png", "width": 100, "height": 80} for number in range(3)]
+    boxes = [
+        {"id": number, "image_id": number, "category_id": kind, "bbox": [1, 2, 30, 40]}
+        for number, kind in ((0, 1), (1, 2))
+    ]
+    classes = [{"id": 1, "name": "spot"}, {"id": 2, "name": "aortic knob"}]
+    (tmp_path / "images").mkdir()
+    for image in images:
+        Image.new("L", (100, 80)).save(tmp_path / "images" / image["file_name"])
+    value = {"images": images, "annotations": boxes, "categories": classes}
+    (tmp_path / "annotations.json").write_text(json.dumps(value))
+    with pytest.raises(DatasetError, match="--class-map 'spot=LABEL'"):
+        site_cases(tmp_path)
+    found = site_cases(tmp_path, {"spot": "nodule_mass", "aortic knob": "-"})
+    assert [one.label for case in found for one in case.readings[0].findings] == ["nodule_mass"]
+
+
+def test_only_a_sites_folder_has_classes_to_map(old, tmp_path, capsys):
+    assert run(["train", "-o", str(tmp_path / "run"), "--data", str(old), "--class-map", "spot=mass"]) == 2
+    assert "--class-map" in capsys.readouterr().err
+
+
 def test_a_folder_of_public_sets_is_no_sites(old, tmp_path):
     assert not is_site(old)
     assert not is_site(tmp_path)

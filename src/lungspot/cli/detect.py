@@ -14,6 +14,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
+from lungspot.cli.data_options import Classes
 from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.outputs import writing
@@ -73,6 +74,7 @@ def detect(
         Path | None,
         typer.Option(metavar="FILE", help="A COCO file whose ids `--format coco` takes, for COCO(FILE).loadRes(…)."),
     ] = None,
+    class_map: Classes = None,
     screen: Annotated[
         str, typer.Option(metavar="LABEL", help="What `--format register` screens people for.")
     ] = "tuberculosis",
@@ -107,7 +109,7 @@ def detect(
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     known = {} if reviews is None else _reviews_in(reviews)
-    ids = _ids_of(coco_ids, kinds)
+    ids = _ids_of(coco_ids, kinds, class_map)
     forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
@@ -262,14 +264,16 @@ def _formats(text: str, out: Path | None) -> tuple[str, ...]:
     return kinds
 
 
-def _ids_of(path: Path | None, kinds: Sequence[str]) -> CocoIds | None:
+def _ids_of(path: Path | None, kinds: Sequence[str], class_map: list[str] | None) -> CocoIds | None:
     if path is None:
+        if class_map:
+            raise typer.BadParameter("only the categories of --coco-ids are classes here", param_hint="--class-map")
         return None
     if "coco" not in kinds:
         raise typer.BadParameter("only COCO's results have ids: give --format coco", param_hint="--coco-ids")
-    from lungspot.formats import read_coco_ids
+    from lungspot.formats import read_class_map, read_coco_ids
 
-    return read_coco_ids(path)
+    return read_coco_ids(path, read_class_map(class_map))
 
 
 def _reviews_in(path: Path) -> dict[str, Review]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungspot.cli.console import Overwrite, emit, say
+from lungspot.cli.data_options import Classes
+from lungspot.cli.train import site_classes
 from lungspot.extras import extra
 from lungspot.outputs import Outputs
 
@@ -46,6 +48,7 @@ def export(
     old_test: Annotated[
         Path | None, typer.Option(help="With --taught-from: the old data folder, on whose test films both are judged.")
     ] = None,
+    class_map: Classes = None,
     worse: Annotated[
         float, typer.Option(help="With --taught-from: by how much mean AP or AUROC may fall.", min=0, max=1)
     ] = 0.02,
@@ -66,17 +69,17 @@ def export(
     )
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
-    checkpoint = open_checkpoint(run)
+    checkpoint, classes = open_checkpoint(run), site_classes(class_map, data)
     if average:
         checkpoint = average_weights([checkpoint, *map(open_checkpoint, average)])
     if taught_from is not None:
-        films, _ = gather_as_served(checkpoint.config, data, cache or run / "cache")
+        films, _ = gather_as_served(checkpoint.config, data, cache or run / "cache", names=classes)
         old = None if old_test is None else gather_as_served(checkpoint.config, old_test, run / "cache")[0]
         _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
         return
     pixels = size or checkpoint.config.input_size
     films, _ = gather_as_served(
-        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels
+        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels, names=classes
     )
     found = export_model(
         checkpoint,

@@ -11,6 +11,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import require_one_of, say
+from lungspot.cli.data_options import Classes
 from lungspot.cli.site_option import SiteFile
 from lungspot.errors import InputError
 from lungspot.extras import extra
@@ -48,6 +49,7 @@ def serve(
             metavar="NAME:FOLDER", help="Teach with a dataset's films and truth, as `lungspot data` names it."
         ),
     ] = None,
+    class_map: Classes = None,
     teach_films: Annotated[int, typer.Option(metavar="N", help="Cases for --teach.", min=1, max=1000)] = 40,
     screen: Annotated[
         str | None,
@@ -83,7 +85,7 @@ def serve(
             workers=workers,
             queue=queue,
             upload_bytes=max_upload << 20,
-            teach=() if teach is None else _lessons(teach, teach_films),
+            teach=() if teach is None else _lessons(teach, teach_films, class_map, quiet=log_json),
             screen=screen,
         )
         tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
@@ -91,7 +93,7 @@ def serve(
         run(settings, lambda address: tell(f"serving {address} (data in {data}); stop with Ctrl-C"))
 
 
-def _lessons(words: str, count: int) -> tuple[Lesson, ...]:
+def _lessons(words: str, count: int, class_map: list[str] | None, *, quiet: bool) -> tuple[Lesson, ...]:
     """Return the cases that ``--teach`` means; a name that is none is a usage error."""
     from lungspot.cli.data_sources import cases_of
     from lungspot.cli.truth_options import source_of
@@ -99,7 +101,8 @@ def _lessons(words: str, count: int) -> tuple[Lesson, ...]:
     from lungspot.serve import choose_lessons
 
     name, root = source_of(words)
-    return choose_lessons(truths(cases_of(name, root, merged=True), name), count)
+    cases = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
+    return choose_lessons(truths(cases, name), count)
 
 
 def _token_of(path: Path) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from lungspot.cli.console import Overwrite, say
+from lungspot.cli.data_options import Classes
+from lungspot.cli.data_sources import class_map_of, say_classes
 from lungspot.extras import extra
 from lungspot.outputs import Outputs, writing
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from lungspot.formats import ClassMap
+
+__all__ = ["site_classes", "train"]
 
 _FILES: Final = ("run.json", "config.json", "log.csv", "losses.csv", "val.csv", "last.pt", "curves.png")
 
@@ -39,6 +44,7 @@ def train(
         list[Path] | None,
         typer.Option("--teacher", help="A run or model file that is asked about the films first; may be repeated."),
     ] = None,
+    class_map: Classes = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -65,6 +71,7 @@ def train(
     if not resume:
         _require_new(out, begin, overwrite=overwrite)
     tell = (lambda _: None) if quiet else say
+    classes = site_classes(class_map, data)
     with writing():
         end = run(
             *(chosen, data, out),
@@ -73,9 +80,21 @@ def train(
             begin=begin,
             boxes=not no_boxes,
             teachers=teachers or (),
+            names=classes,
             say=tell,
         )
+    if not quiet:
+        say_classes(classes)
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")
+
+
+def site_classes(class_map: list[str] | None, *data: Path | None) -> ClassMap:
+    """Return what the classes of a site's own folder mean; a usage error where there is none among ``data``."""
+    from lungspot.train import is_site
+
+    if class_map and not any(folder is not None and is_site(folder) for folder in data):
+        raise typer.BadParameter("only a site's own annotations.json has classes to map", param_hint="--class-map")
+    return class_map_of(class_map)
 
 
 def _require_new(out: Path, begin: Path | None, *, overwrite: bool) -> None:

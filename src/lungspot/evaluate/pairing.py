@@ -1,6 +1,7 @@
 """Which prediction is of which film, in one frame; what is missing, doubled or in another frame is named.
 
-A prediction's film is found by its path, else by the stem of its name, which must mean one film of the truth.
+A prediction's film is found by its path, else by the stem of its name, which must mean one film of the truth: one that
+no other prediction names by its path, and, where paths name patients, of the same patient.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Pair, ScoreLimits
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
-from lungspot.formats import Case, Names, dicom_facts
+from lungspot.formats import Case, Names, dicom_facts, patient_in
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 
 __all__ = [
@@ -55,8 +56,10 @@ def pair_up(truths: Iterable[tuple[Case, Reading]], predicted: Sequence[Predicte
     index = _index(case for case, _ in cases)
     of: dict[int, Predicted] = {}
     refused: list[LungspotError] = []
-    for one in predicted:
-        hits = _hits(one.film, index)
+    found = [_hits(one.film, index) for one in predicted]
+    named = {number for hits, whole in found if whole for number in hits}
+    for one, (near, whole) in zip(predicted, found, strict=True):
+        hits = near if whole else {n for n in near - named if not _strangers(one.film, cases[n][0])}
         if len(hits) != 1:
             what = "is no film of the truth" if not hits else f"may be any of {len(hits)} films of the truth"
             refused.append(DatasetError("DATASET_ROW", one.where, f"{one.film} {what}", advice="name the film's file"))
@@ -257,13 +260,21 @@ def _index(cases: Iterable[Case]) -> dict[str, set[int]]:
     return index
 
 
-def _hits(film: str, index: Mapping[str, set[int]]) -> set[int]:
+def _hits(film: str, index: Mapping[str, set[int]]) -> tuple[set[int], bool]:
+    """Return the films that a prediction may be of, and whether its whole path says so, not its last part alone."""
     path = Path(film)
     stem = PurePosixPath(film.replace("\\", "/"))
-    for name in (film, str(path.absolute()), str(stem.with_suffix("")) if stem.name else "", stem.stem):
+    for name in (film, str(path.absolute()), str(stem.with_suffix("")) if stem.name else ""):
         if name in index:
-            return set(index[name])
-    return set()
+            return set(index[name]), True
+    return set(index.get(stem.stem, ())), False
+
+
+def _strangers(film: str, case: Case) -> bool:
+    """Say whether two films of one name are of different patients by their paths (CheXpert, MIMIC-CXR)."""
+    one = patient_in(film)
+    other = patient_in(case.id if case.image is None else str(case.image)) or patient_in(case.id)
+    return bool(one and other) and one != other
 
 
 def _stored(path: Path | None) -> Frame | None:

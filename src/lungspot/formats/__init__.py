@@ -21,7 +21,7 @@ from lungspot.formats.predictions_files import (
     write_predictions,
 )
 from lungspot.formats.problems import PROBLEMS, Problem
-from lungspot.formats.reconcile import nearest
+from lungspot.formats.reconcile import nearest, patient_in
 from lungspot.formats.sidecar import file_key
 from lungspot.formats.tables import (
     Row,
@@ -79,6 +79,7 @@ __all__ = [
     "marks_of",
     "nearest",
     "parse_xml",
+    "patient_in",
     "prediction_of",
     "read_class_map",
     "read_coco_ids",

@@ -16,6 +16,7 @@ from lungspot.formats import coco
 from lungspot.formats.case_json import load_json
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
 from lungspot.formats.predictions import Prediction
+from lungspot.formats.reconcile import patient_in
 
 __all__ = ["CocoIds", "in_the_file", "read_coco_ids"]
 
@@ -31,15 +32,27 @@ class CocoIds:
     path: Path
     images: dict[tuple[str, ...], list[float | str]] = field(repr=False)
     labels: dict[str, float | str]
+    patients: dict[float | str, str]
     categories: list[dict[str, Any]] = field(repr=False)
+
+    def end_of(self, film: str) -> tuple[str, ...]:
+        """Return the longest end that a film's path and an image's name share; empty where none does.
+
+        None, too, where both paths name a patient, and not the same.
+        """
+        parts = _parts(film)
+        ends = (parts[start:] for start in range(len(parts)))
+        end = next((end for end in ends if end in self.images), ())
+        patient = patient_in(film)
+        others = {self.patients[number] for number in self.images.get(end, ())} - {""}
+        return () if patient and others and patient not in others else end
 
     def image_of(self, film: str) -> float | str:
         """Return the id of the image that a film is: the one whose name shares the longest end with the film's path.
 
         Suffixes and capital letters do not count. Raises ``DATASET_ROW`` where no name ends alike, or several do.
         """
-        parts = _parts(film)
-        found = next((self.images[parts[start:]] for start in range(len(parts)) if parts[start:] in self.images), [])
+        found = self.images.get(self.end_of(film), [])
         if len(found) != 1:
             what = f"may be any of {len(found)} images" if found else "is no image"
             raise DatasetError(
@@ -58,12 +71,13 @@ def read_coco_ids(path: Path, names: Names = None) -> CocoIds:
         parts = _parts(annotated.film)
         for start in range(len(parts)):
             images[parts[start:]].append(image["id"])
+    patients = {image["id"]: patient_in(image["file_name"]) for image in value["images"]}
     labels: dict[str, float | str] = {}
     for category in value["categories"]:
         meant = classes.look_up(category["name"])
         if meant is not None and meant not in {SKIP, NO_FINDING}:
             labels.setdefault(meant, category["id"])
-    return CocoIds(path, dict(images), labels, value["categories"])
+    return CocoIds(path, dict(images), labels, patients, value["categories"])
 
 
 def in_the_file(
@@ -71,19 +85,27 @@ def in_the_file(
 ) -> tuple[dict[str, float | str], list[LungspotError], Counter[str]]:
     """Return the image of each assessed film; the films that are refused; boxes, by label, of no category of the file.
 
-    A film is refused that is no image of the file, may be several, or is one that another film is.
+    A film is refused that is no image of the file, may be several, or is one that another film is: if both share its
+    name's end, the one that shares more of it is the image.
     """
     found: dict[str, float | str] = {}
     refused: list[LungspotError] = []
     films: dict[float | str, str] = {}
-    for prediction in predictions:
-        if not prediction.assessed:
-            continue
+    assessed = [prediction for prediction in predictions if prediction.assessed]
+    nearest: Counter[float | str] = Counter()  # image → the longest end that a film shares with its name
+    for prediction in assessed:
+        end = ids.end_of(prediction.film)
+        nearest |= Counter(dict.fromkeys(ids.images.get(end, ()), len(end)))
+    for prediction in assessed:
         try:
             number = ids.image_of(prediction.film)
         except DatasetError as error:
             reason = f"{prediction.film}: {error.reason}"
             refused.append(DatasetError(error.code, prediction.where, reason, advice=error.advice))
+            continue
+        if len(ids.end_of(prediction.film)) < nearest[number]:
+            reason = f"{prediction.film} is no image of {ids.path}: another film is nearer to the one of its name"
+            refused.append(DatasetError("DATASET_ROW", prediction.where, reason))
             continue
         if (other := films.setdefault(number, prediction.film)) != prediction.film:
             reason = f"{other} and {prediction.film} would both be the image {number!r} of {ids.path}"

@@ -18,6 +18,7 @@ from accelerate import PartialState
 
 from lungspot.datasets import apply_splits, load_all, read_splits
 from lungspot.errors import InputError, LungspotError
+from lungspot.formats import Names
 from lungspot.images import Pixels, read
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
@@ -31,22 +32,24 @@ from lungspot.train.teacher import Committee, PseudoLabels, ask, teach
 __all__ = ["gather", "gather_as_served", "run"]
 
 
-def gather(config: TrainConfig, data: Path, cache: Path) -> tuple[Films, tuple[LungspotError, ...]]:
+def gather(
+    config: TrainConfig, data: Path, cache: Path, names: Names = None
+) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return the packed films of every dataset below ``data`` that its ``splits.csv`` names, and what was refused.
 
-    Of a site's folder (:mod:`lungspot.train.site_films`): its films.
+    Of a site's folder (:mod:`lungspot.train.site_films`): its films; ``names`` are what its classes mean.
 
     Of several processes one packs and the others wait. Raises :class:`~lungspot.errors.DatasetError`.
     """
     local = is_site(data)
-    cases = site_cases(data) if local else apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    cases = site_cases(data, names) if local else apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
     first: AbstractContextManager[Any] = PartialState(cpu=not torch.cuda.is_available()).main_process_first()
     with first:
         return pack(cases, config.labels, config.cache_size, cache, _pixels)
 
 
 def gather_as_served(
-    config: TrainConfig, data: Path, cache: Path, size: int | None = None
+    config: TrainConfig, data: Path, cache: Path, size: int | None = None, names: Names = None
 ) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return what :func:`gather` does, packed at ``size``, the network's input size if None, as a film is served.
 
@@ -54,7 +57,7 @@ def gather_as_served(
     other thresholds. Runs that were shown parts of films (``crop_share``) keep the size that those need.
     """
     served = size or config.input_size
-    return gather(config if config.crop_share else replace(config, cache_size=served), data, cache)
+    return gather(config if config.crop_share else replace(config, cache_size=served), data, cache, names)
 
 
 def run(  # noqa: PLR0913 - where from, where to, and how
@@ -67,14 +70,16 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     begin: Path | None = None,
     boxes: bool = True,
     teachers: Sequence[Path] = (),
+    names: Names = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``.
 
     ``boxes``: without them the network learns from the films' labels alone (:mod:`lungspot.study`). ``teachers``: runs
-    or model files that are asked about the films of train first (:mod:`lungspot.train.teacher`).
+    or model files that are asked about the films of train first (:mod:`lungspot.train.teacher`). ``names``: as for
+    :func:`gather`.
     """
-    films, refused = gather(config, data, cache or out / "cache")
+    films, refused = gather(config, data, cache or out / "cache", names)
     films = films if boxes else without_boxes(films)
     if teachers:
         films = _taught(films, config, teachers, cache or out / "cache")
