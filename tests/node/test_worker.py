@@ -1,22 +1,26 @@
 """Films that cannot be read, disks that are full, bugs of ours: the worker goes on."""
 
 import contextlib
+import copy
 import hashlib
 import json
+import os
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from onnx import numpy_helper
 from pydicom import dcmread
 
 from lungspot.detect import Standing, load_detector
-from lungspot.errors import FilmError, ModelError
 from lungspot.node import AuditLog, ResultOptions, Spool
 from lungspot.node import worker as room
 from lungspot.node.context import NodeContext
@@ -49,6 +53,25 @@ def work(context, make_settings, wait_until):
             context.closed.clear()
 
     return until
+
+
+@pytest.fixture
+def decoders_die():
+    """A list: while a signal is in it, each process that is forked to decode a film dies of that signal at once."""
+    _DEATHS.clear()
+    yield _DEATHS
+    _DEATHS.clear()
+
+
+_DEATHS = []
+os.register_at_fork(after_in_child=lambda: [os.kill(os.getpid(), number) for number in _DEATHS])
+
+
+def watched(detector, look):
+    """The same detector, which shows what it is given to a function first."""
+    seeing = copy.copy(detector)
+    seeing.run = lambda tensor: (look(tensor), detector.run(tensor))[1]
+    return seeing
 
 
 def count(context, **states):
@@ -124,102 +147,111 @@ def test_experimental_labels_are_in_a_report_where_they_are_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("error", "tried"),
+    ("death", "tried"),
     [
-        (FilmError("NOT_DECODABLE", "x", "y"), 1),
-        (ModelError("MODEL_NUMERIC", "x", "y"), 1),
-        (FilmError("TIMED_OUT", "x", "y"), 3),
-        (FilmError("OUT_OF_MEMORY", "x", "y"), 3),
+        (signal.SIGKILL, 3),
+        (signal.SIGSEGV, 3),
+        (None, 1),
     ],
 )
 def test_what_a_busy_machine_may_cause_is_said_of_the_film_at_the_third_time(
-    context, work, write_film, monkeypatch, error, tried
+    context, lines, work, write_film, decoders_die, death, tried
 ):
-    calls = []
+    """The system wants the decoder's memory; it crashes; and, at once, pixels that are cut off."""
+    admit(context, write_film(1, **({} if death else {"PixelData": b"\0" * 16})))
+    decoders_die.extend([death] if death else [])
 
-    def fail(*_, **__):
-        calls.append(1)
-        raise error
+    def the_clock_goes_on():
+        with contextlib.closing(sqlite3.connect(context.spool.folder / "journal.sqlite")) as db, db:
+            db.execute("UPDATE film SET due = 0 WHERE state = 'received' AND due > 0")
+        context.spool.wake()
+        return count(context, analysed=1)()
+
+    work(the_clock_goes_on)
+    (job,) = context.spool.ready(5)
+    (report,) = [dcmread(path) for path in context.spool.results(job)]
+    assert report.Modality == "SR"
+    assert len([line for line in lines if line.endswith("it will be tried again")]) == tried - 1
+
+
+def test_a_network_that_gives_no_numbers_is_said_of_the_film_at_once(
+    context, lines, work, write_film, write_model, tmp_path
+):
+    def spoil(model):
+        (bias,) = [each for each in model.graph.initializer if each.name == "bias"]
+        bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), "bias"))
 
     admit(context, write_film(1))
-    monkeypatch.setattr(room, "analyze", fail)
-    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 0.0)
-    work(count(context, analysed=1))
-    (job,) = context.spool.ready(5)
-    assert len(context.spool.results(job)) == 1
-    assert len(calls) == tried
+    work(
+        count(context, analysed=1), detector=load_detector(write_model(tmp_path / "nan.onnx", change=spoil), threads=1)
+    )
+    (report,) = [dcmread(path) for path in context.spool.results(context.spool.ready(5)[0])]
+    assert "not a number" in report.to_json()
+    assert not [line for line in lines if "tried again" in line]
 
 
-def test_a_bug_meets_one_film_and_the_rest_are_read(context, lines, work, write_film, monkeypatch):
+def test_a_bug_meets_one_film_and_the_rest_are_read(context, lines, work, write_film, make_settings):
+    """The first film meets it every time; it waits, longer and longer, and is not in the way of the second."""
     admit(context, write_film(1))
     admit(context, write_film(2))
-    real, calls = room.analyze, []
+    seen = []
 
-    def sometimes(*given, **options):
-        calls.append(given)
-        if len(calls) == 1:
+    def meet(tensor):
+        seen.append(tensor.tobytes())
+        if seen[-1] == seen[0]:
             raise ZeroDivisionError
-        return real(*given, **options)
 
-    monkeypatch.setattr(room, "analyze", sometimes)
-    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 200.0)
-    work(count(context, received=1, analysed=1))  # the first is to be tried again
-    assert len(context.spool.ready(5)) == 1
-    assert len(calls) == 2
+    work(count(context, received=1, analysed=1), detector=watched(make_settings().results.detector, meet))
+    assert len(context.spool.results(context.spool.ready(5)[0])) == 1
     assert "ZeroDivisionError" in repr(lines)
+    with contextlib.closing(sqlite3.connect(context.spool.folder / "journal.sqlite")) as db:
+        ((attempts, due, changed),) = db.execute("SELECT attempts, due, changed FROM film WHERE state != 'analysed'")
+    assert attempts >= 1
+    assert due > changed
 
 
-def test_a_full_disk_does_not_count_against_the_film(context, lines, work, write_film, monkeypatch):
-    """The limit is the kernel's: no file of this process may grow, so neither results nor journal can be written."""
+@pytest.mark.parametrize("begins", ["before", "while a film is read", "as a bug meets it"])
+def test_a_full_disk_does_not_count_against_the_film(
+    context, lines, work, write_film, make_settings, monkeypatch, begins
+):
+    """The limit is the kernel's: no file of this process may grow, so neither results nor journal can be written.
+
+    Where it begins while a film is read, that film cannot even be put back for a while; it is, once there is room.
+    """
     admit(context, write_film(1))
     monkeypatch.setattr(room, "_NO_ROOM_SECONDS", 0.05)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    lifted = []
+    full, since = [], []
 
-    def lift_after_three_failures():
-        if not lifted and len([line for line in lines if "cannot be written" in line]) >= 3:
+    def fill(_tensor=None):
+        if not full:
+            full.append(True)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+            if begins == "as a bug meets it":
+                raise ZeroDivisionError
+
+    def make_room_after_a_while():
+        failures = [line for line in lines if "cannot be written" in line]
+        if failures and not since:
+            since.append(time.monotonic())
+        if since and time.monotonic() > since[0] + 0.5:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            lifted.append(True)
-        return lifted and count(context, analysed=1)()
+            return count(context, analysed=1)()
+        return False
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    if begins == "before":
+        fill()
     try:
-        work(lift_after_three_failures)
+        work(make_room_after_a_while, detector=watched(make_settings().results.detector, fill))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full
     assert [row["attempts"] for row in context.spool._journal.all("SELECT attempts FROM film")] == [0]
     assert len(context.spool.results(context.spool.ready(5)[0])) == 1
 
 
-@pytest.mark.parametrize("fault", ["keep_results", "postpone"])
-def test_a_film_is_put_back_when_its_end_cannot_be_written_down(context, work, write_film, monkeypatch, fault):
-    """Even where the journal cannot be written for a while: it is not left as being read until the next start."""
-    admit(context, write_film(1))
-    monkeypatch.setattr(room, "_NO_ROOM_SECONDS", 0.01)
-    failures = {fault: 1, "wait": 3}
-    if fault == "postpone":
-        failures["analyze"] = 1
-        monkeypatch.setattr(room, "analyze", failing(failures, "analyze", room.analyze, ZeroDivisionError))
-    for name in (fault, "wait"):
-        monkeypatch.setattr(Spool, name, failing(failures, name, getattr(Spool, name), sqlite3.OperationalError))
-    work(count(context, analysed=1))
-    assert set(failures.values()) == {0}
-
-
-def failing(left, name, real, error):
-    """A function that fails as often as `left` says, then does what it should."""
-
-    def call(*given, **options):
-        if left[name]:
-            left[name] -= 1
-            raise error
-        return real(*given, **options)
-
-    return call
-
-
-def test_films_are_read_by_the_next_process_where_this_one_is_killed(tmp_path, write_film):
+def test_films_are_read_by_the_next_process_where_this_one_is_killed(tmp_path, write_film, model_file):
     """`kill -9` of a node in the midst of a film; the next start reads it, and knows that it was tried."""
     spool = tmp_path / "spool"
     first = Spool(spool)
@@ -229,11 +261,13 @@ def test_films_are_read_by_the_next_process_where_this_one_is_killed(tmp_path, w
     code = f"""
 import os, threading
 from pathlib import Path
+from lungspot.detect import load_detector
 from lungspot.node import AuditLog, ResultOptions, Spool, worker
 from lungspot.node.context import NodeContext
-worker.analyze = lambda *_, **__: os.kill(os.getpid(), 9)
+detector = load_detector({str(model_file)!r}, threads=1)
+detector.run = lambda _: os.kill(os.getpid(), 9)
 spool = Spool(Path({str(spool)!r}))
-worker.work(NodeContext(spool, None, threading.Event()), ResultOptions())
+worker.work(NodeContext(spool, None, threading.Event()), ResultOptions(detector=detector))
 """
     for _ in range(2):
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
