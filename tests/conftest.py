@@ -109,6 +109,15 @@ def program():
 
 
 @pytest.fixture(scope="session")
+def shared_cases():
+    """The folder ../shared/cases: inputs modelled on faults of other programs, with their right values."""
+    folder = ROOT.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the files of ../shared/cases are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_data():
     """The folder of real films beside the checkout (never committed)."""
     folder = ROOT.parent / "shared" / "data"
