@@ -37,8 +37,9 @@ from lungspot.images import sandbox
 
 __all__ = ["use_fork_server"]
 
-_ENDED, _NO_CHILD = 255, 254  # first bytes of what the fork server itself says; a child's outcome begins with less
-_SAID: Final = struct.Struct("<Bi")  # one of these, and a wait status or an errno
+# First bytes of what the fork server itself says; a child's outcome begins with less.
+_ENDED, _NO_CHILD, _BEGUN = 255, 254, 253
+_SAID: Final = struct.Struct("<Bi")  # one of these, and a wait status, an errno or a process id
 _GRACE: Final = 1.0  # seconds that a child may take to end once its caller is content, or gone
 _LONGEST: Final = 1 << 17  # bytes of one message
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -93,13 +94,13 @@ class _Backend:
         self, function: Callable[..., object], args: Sequence[object], limits: sandbox.Limits, where: object
     ) -> tuple[bytes, int | None, mmap.mmap] | None:
         """Return outcome, wait status (None: not known) and area of one child; None where the fork server is gone."""
-        deadline = time.monotonic() + limits.wall
+        began = time.monotonic()
         with contextlib.ExitStack() as left:
             try:
                 mine, area = self._ask(left, function, args, limits)
             except (OSError, pickle.PicklingError, AttributeError, TypeError):
                 return None  # no memory, no fork server, or a function that has no name there
-            outcome = _await_outcome(mine, deadline, where)
+            outcome = _await_outcome(mine, began, limits, where)
             return None if outcome is None else (*outcome, area)
 
     def _ask(
@@ -129,21 +130,28 @@ def _memory(left: contextlib.ExitStack, name: str) -> int:
     return descriptor
 
 
-def _await_outcome(mine: socket.socket, deadline: float, where: object) -> tuple[bytes, int | None] | None:
+def _await_outcome(
+    mine: socket.socket, began: float, limits: sandbox.Limits, where: object
+) -> tuple[bytes, int | None] | None:
     """Return what the child said, or how it ended without a word; None where the fork server is gone."""
-    mine.settimeout(max(deadline - time.monotonic(), 1e-3))
-    try:
-        message = mine.recv(_LONGEST)
-    except TimeoutError:
-        return b"", signal.SIGALRM
-    except OSError:
-        return None
-    if not message:
-        return None
-    kind, number = _SAID.unpack(message) if len(message) == _SAID.size else (0, 0)
-    if kind == _NO_CHILD:
-        raise sandbox.no_process(OSError(number, ""), where)
-    return (b"", number) if kind == _ENDED else (message, None)
+    child: int | None = None
+    while (left := sandbox.time_left(began, limits, child)) > 0:
+        mine.settimeout(left)
+        try:
+            message = mine.recv(_LONGEST)
+        except TimeoutError:
+            continue
+        except OSError:
+            return None
+        if not message:
+            return None
+        kind, number = _SAID.unpack(message) if len(message) == _SAID.size else (0, 0)
+        if kind == _NO_CHILD:
+            raise sandbox.no_process(OSError(number, ""), where)
+        if kind != _BEGUN:
+            return (b"", number) if kind == _ENDED else (message, None)
+        child = number
+    return b"", signal.SIGALRM
 
 
 # ----------------------------------------------------------------------------------------------------- the fork server
@@ -208,6 +216,8 @@ class _ForkServer:
         else:
             if pid == 0:
                 _become_child(function, film, area, caller, limits)
+            with contextlib.suppress(OSError):  # the caller is gone
+                caller.send(_SAID.pack(_BEGUN, pid))
             child = _Child(pid, os.pidfd_open(pid), caller)
             self._children[child.death] = child
             self._poll.register(child.death, select.POLLIN)

@@ -4,7 +4,7 @@ Decoders are native code that believes what a file says: one of 644 bytes aborts
 3 GB. :func:`run` forks, limits the child, runs the function there and brings its value back:
 
 - **memory**: ``RLIMIT_AS``, counted from what the process already uses; the kernel's OOM killer takes the child first
-- **time**: ``RLIMIT_CPU``, a kernel timer, and the parent's own deadline; each ends in ``SIGKILL`` or its like
+- **time**: ``RLIMIT_CPU``; the parent's deadline, which leaves out the time in which others had the processor; a timer
 - **files**: ``RLIMIT_FSIZE`` 0 (nothing can be written), no core dump, every inherited descriptor closed; standard
   input, output and error are the null device, so that no decoder talks into the user's terminal or a server's log
 - **signals**: the child ignores SIGINT, SIGTERM and SIGHUP (the parent decides, and kills it); no handler is inherited
@@ -42,6 +42,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
 from lungspot.errors import FilmError, LungspotError, SetupError
@@ -50,7 +51,7 @@ from lungspot.images.result_transfer import copy_parts, pack, unpack
 if sys.platform != "win32":
     import resource
 
-__all__ = ["DEFAULT", "ForkBackend", "Limits", "no_process", "run", "run_child", "set_fork_backend"]
+__all__ = ["DEFAULT", "ForkBackend", "Limits", "no_process", "run", "run_child", "set_fork_backend", "time_left"]
 
 T = TypeVar("T")
 
@@ -58,6 +59,8 @@ _MIB = 1 << 20
 _HEADER = struct.Struct("<BI")  # kind of outcome, number of parts that lie in the shared memory
 _PART = struct.Struct("<QQ")  # offset and length of one part
 _VALUE, _ERROR, _OTHER, _MEMORY, _TOO_MUCH = range(5)
+_LONGEST = 10  # times ``wall`` that a child may take on a machine that gives it no processor
+_SHORTEST = 0.1  # seconds between two looks at how long a child has waited for a processor
 _PATIENCE = 1.0  # seconds that a child may take to end once it has answered
 _IGNORED = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
@@ -66,7 +69,9 @@ _IGNORED = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGT
 class Limits:
     """What a child may use: ``memory`` and ``result`` in bytes, ``cpu`` and ``wall`` in seconds.
 
-    ``memory`` counts from what the process uses at the fork; ``result`` bounds the value that comes back.
+    ``memory`` counts from what the process uses at the fork; ``result`` bounds the value that comes back. ``wall``
+    leaves out the time in which the child waited for a processor that others had (Linux); ten times ``wall`` is the end
+    in any case.
     """
 
     memory: int = 1024 * _MIB
@@ -111,7 +116,7 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
     if backend is not None and (found := backend(function, args, limits, where)) is not None:
         said, status, area = found
         return cast("T", _receive(said, status, area, limits, where))
-    deadline = time.monotonic() + limits.wall
+    began = time.monotonic()
     flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
     area = mmap.mmap(-1, max(limits.result, mmap.PAGESIZE), flags=flags)
     source, sink = os.pipe()
@@ -121,7 +126,7 @@ def run(function: Callable[..., T], *args: object, limits: Limits | None = DEFAU
             run_child(function, args, limits, sink, area)
         os.close(sink)
         sink = -1
-        outcome, status = _await(child, source, deadline)
+        outcome, status = _await(child, source, began, limits)
     finally:
         os.close(source)
         if sink >= 0:
@@ -155,7 +160,31 @@ def no_process(error: OSError, where: object) -> SetupError:
     return SetupError("NO_SANDBOX", where, said, advice="free memory or raise `ulimit -u`")
 
 
-def _await(child: int, source: int, deadline: float) -> tuple[bytes, int | None]:
+def time_left(began: float, limits: Limits, child: int | None) -> float:
+    """Return the seconds that a child (its process id, None: not known) still has; 0 where its time is over.
+
+    ``began``: when, by ``time.monotonic``. Asked again after so many seconds the answer may be longer: a child that
+    waits for a processor is not counted as working.
+    """
+    passed = time.monotonic() - began
+    left = limits.wall - passed
+    if left <= 0 and child is not None:
+        left = max(min(limits.wall + _waited(child), _LONGEST * limits.wall) - passed, 0)
+        return max(left, _SHORTEST) if left else 0
+    return max(left, 0)
+
+
+def _waited(child: int) -> float:
+    """Return the seconds that the busiest thread of a process was ready to run and did not; 0 where nobody says."""
+    longest = 0
+    with contextlib.suppress(OSError, ValueError):
+        for thread in Path(f"/proc/{child}/task").iterdir():
+            _, off_it, *_ = (thread / "schedstat").read_text("ascii").split()
+            longest = max(longest, int(off_it))
+    return longest / 1e9
+
+
+def _await(child: int, source: int, began: float, limits: Limits) -> tuple[bytes, int | None]:
     """Return what the child said and its exit status (None: not known); it is gone when this returns or raises."""
     said = b""
     ended = False
@@ -165,7 +194,7 @@ def _await(child: int, source: int, deadline: float) -> tuple[bytes, int | None]
             poll.register(source, select.POLLIN)
             if death >= 0:  # another process may hold the pipe open; the death of the child is certain
                 poll.register(death, select.POLLIN)
-            while not ended and (left := deadline - time.monotonic()) > 0:
+            while not ended and (left := time_left(began, limits, child)) > 0:
                 ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
                 piece = os.read(source, 65536) if source in ready else b""
                 said += piece
@@ -300,7 +329,7 @@ def _confine(limits: Limits, sink: int) -> Callable[[], None]:
             signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write is refused with EFBIG; the decoder may then say so
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.setitimer(signal.ITIMER_REAL, limits.wall)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST * limits.wall)
     gc.disable()  # a collection would copy every page that the parent shares
     _drop_free_memory()
     faulthandler.disable()
