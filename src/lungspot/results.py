@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
 from lungspot.formats import COCO_FILE, CSV_FILE, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
 from lungspot.images import Identity, read_header, read_identity
+from lungspot.inputs import regular
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
 from lungspot.report import (
@@ -188,7 +189,7 @@ def _identity_of(film: Film) -> Identity:
     try:
         source = film.open()
         if not isinstance(source, bytes):
-            source = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
+            source = regular(Path(source)).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
         return read_identity(source, film.name)
     except (FilmError, OSError):
         return Identity()

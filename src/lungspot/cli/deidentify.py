@@ -11,6 +11,7 @@ import typer
 
 from lungspot.cli.console import Overwrite, Tally, progress, say
 from lungspot.errors import FilmError, InputError, LungspotError, OutputError, printable
+from lungspot.inputs import regular
 from lungspot.outputs import Outputs, is_drawn, writing
 
 if TYPE_CHECKING:
@@ -121,7 +122,10 @@ def _key(path: Path) -> bytes:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(os.urandom(_KEY_BYTES))
-    return path.read_bytes()
+    try:
+        return regular(path).read_bytes()
+    except OSError as error:
+        raise InputError("NOT_READABLE", path, error.strerror or "cannot be read") from error
 
 
 def _box(words: str) -> Box:

@@ -17,6 +17,7 @@ from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, pr
 from lungspot.cli.data_options import Classes
 from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import FilmError, InputError, LungspotError, printable
+from lungspot.inputs import regular
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ def _reviews_in(path: Path) -> dict[str, Review]:
     from lungspot.report import reviews_by_film
 
     try:
-        return reviews_by_film(json.loads(path.read_bytes()))
+        return reviews_by_film(json.loads(regular(path).read_bytes()))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.reason if isinstance(error, InputError) else getattr(error, "strerror", None) or "no JSON"
         advice = "give the file that a server answers at v1/reviews.json"

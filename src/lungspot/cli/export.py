@@ -11,6 +11,7 @@ from lungspot.cli.console import Overwrite, emit, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.train import site_classes
 from lungspot.extras import extra
+from lungspot.inputs import regular
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _paragraphs(path: Path) -> list[str]:
     from lungspot.errors import InputError
 
     try:
-        return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [line for line in regular(path).read_text("utf-8").splitlines() if line.strip()]
     except OSError as error:
         raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
     except UnicodeDecodeError as error:

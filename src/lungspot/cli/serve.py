@@ -15,6 +15,7 @@ from lungspot.cli.data_options import Classes
 from lungspot.cli.site_option import SiteFile
 from lungspot.errors import InputError
 from lungspot.extras import extra
+from lungspot.inputs import regular
 from lungspot.logs import LEVELS, service_log
 from lungspot.outputs import writing
 
@@ -107,7 +108,7 @@ def _lessons(words: str, count: int, class_map: list[str] | None, *, quiet: bool
 
 def _token_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return regular(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError("BAD_VALUE", path, reason or "no text", advice="give a file that holds the token") from error

@@ -16,6 +16,7 @@ import numpy as np
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import Case
+from lungspot.inputs import regular
 
 __all__ = ["ORGANS", "OUTLINED", "anatomy_masks", "anatomy_of", "anatomy_reading", "mask_box"]
 
@@ -62,7 +63,7 @@ def mask_box(path: Path, frame: Frame) -> Box | None:
     from PIL import Image  # noqa: PLC0415 - only a mask pays for Pillow
 
     try:
-        with Image.open(path) as image:
+        with Image.open(regular(path)) as image:
             mask = np.asarray(image.convert("L")) > 0
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a mask ({type(error).__name__}: {error})") from error

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lungspot.extras import extra
 from lungspot.formats import Case, Problem
 from lungspot.images import DICOM_SUFFIXES, has_suffix
+from lungspot.inputs import regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,7 +80,7 @@ def _look(path: Path, bits: Callable[[Image], Hashes] | None) -> tuple[str, Hash
         from lungspot.images import read  # noqa: PLC0415 - pydicom, for DICOM films only
 
         return "", bits(images.fromarray((read(path).pixels * 255).astype(np.uint8)))
-    with images.open(path) as film:
+    with images.open(regular(path)) as film:
         film.load()
         return _colour(film), None if bits is None else bits(film.convert("L"))
 

@@ -27,7 +27,8 @@ from lungspot.formats import (
     refuse_row,
     require_folder,
 )
-from lungspot.images import Sex, View, age_in_years, parse_sex, regular, walk
+from lungspot.images import Sex, View, age_in_years, parse_sex, walk
+from lungspot.inputs import regular
 
 __all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
 
@@ -77,7 +78,7 @@ def _reading(reader: str, frame: Frame | None, shapes: list[Box | None]) -> Read
 def _frame(path: Path) -> Frame | None:
     """Return the size of the published film, None where ``path`` is a copy made small or cannot say."""
     try:
-        with Image.open(path) as film:
+        with Image.open(regular(path)) as film:
             width, height = film.size
     except (OSError, ValueError, Image.DecompressionBombError):
         return None

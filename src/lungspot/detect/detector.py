@@ -13,6 +13,7 @@ from lungspot.detect.modelfile import examine
 from lungspot.detect.session import NetworkSession
 from lungspot.detect.weights import default_weights
 from lungspot.errors import ModelError
+from lungspot.inputs import regular
 
 __all__ = ["Detector", "Raw", "load_detector"]
 
@@ -108,7 +109,7 @@ def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: st
     if model == "default":
         path, sha256 = default_weights()
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if regular(path).stat().st_size > _MAX_BYTES:
             raise ModelError("MODEL_FORMAT", path, f"larger than {_MAX_BYTES >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:

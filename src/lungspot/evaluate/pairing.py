@@ -19,6 +19,7 @@ from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
 from lungspot.formats import Case, Names, dicom_facts, patient_in
 from lungspot.images import DICOM_SUFFIXES, has_suffix
+from lungspot.inputs import regular
 
 __all__ = [
     "DIVISIONS",
@@ -284,7 +285,7 @@ def _stored(path: Path | None) -> Frame | None:
     try:
         if has_suffix(path, DICOM_SUFFIXES):
             return dicom_facts(path).frame
-        with Image.open(path) as picture:
+        with Image.open(regular(path)) as picture:
             return Frame(*picture.size)
     except (OSError, LungspotError, ValueError):
         return None

@@ -17,6 +17,7 @@ from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import ScoreLimits
 from lungspot.findings import Finding, Frame, Reading, State, taxonomy
 from lungspot.formats import AnnotatedImage, ClassMap, Names, Prediction, coco, load_json, read_predictions
+from lungspot.inputs import regular
 
 __all__ = ["Predicted", "read_predicted"]
 
@@ -74,7 +75,7 @@ def _each(rows: Iterable[_Row], of: Callable[[_Row], Predicted]) -> tuple[list[P
 def _json_in(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
     """Return the JSON value of a file; None where it is another text, as JSON Lines."""
     try:
-        return json.loads(path.read_text("utf-8-sig"))
+        return json.loads(regular(path).read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError):  # whoever reads it as predictions says what is wrong
         return None
 

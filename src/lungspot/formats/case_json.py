@@ -17,7 +17,8 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Frame, reading_from_json, reading_to_json
 from lungspot.formats.case import Case, Split
-from lungspot.images import Sex, View, regular
+from lungspot.images import Sex, View
+from lungspot.inputs import regular
 
 __all__ = [
     "SCHEMA",

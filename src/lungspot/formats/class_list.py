@@ -16,6 +16,7 @@ from typing import Final
 import yaml
 
 from lungspot.errors import DatasetError
+from lungspot.inputs import regular
 
 __all__ = ["class_names", "class_yaml", "keypoint_shape"]
 
@@ -77,7 +78,7 @@ def _has_names(path: Path) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return regular(path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise DatasetError("NOT_READABLE", path, str(error)) from error
 

@@ -18,6 +18,7 @@ import yaml
 
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import is_label_id, taxonomy
+from lungspot.inputs import regular
 
 __all__ = ["NO_FINDING", "SKIP", "ClassMap", "Names", "guessed", "read_class_map", "suggestion"]
 
@@ -206,7 +207,7 @@ def read_class_map(words: list[str] | None) -> ClassMap:
 def _file(path: Path) -> dict[str, str]:
     advice = "give NAME=LABEL, NAME=-, or a file of such lines"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError("BAD_VALUE", path, f"no class map ({error})", advice=advice) from error
     if path.suffix.lower() in {".json", ".yaml", ".yml"}:

@@ -19,6 +19,7 @@ from lungspot.images import (
     read_header,
     walk,
 )
+from lungspot.inputs import regular
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -85,7 +86,7 @@ def dicom_header(path: Path, tags: Iterable[str]) -> Dataset:
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
     try:
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        return dcmread(regular(path), stop_before_pixels=True, specific_tags=list(tags))
     except InvalidDicomError:
         return read_header(path)
 

@@ -24,6 +24,7 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import case_to_json, relative, there
 from lungspot.formats.films import dicom_header
 from lungspot.images import IMAGE_SUFFIXES, read, with_pixel_shape
+from lungspot.inputs import regular
 
 __all__ = [
     "FilmTransfer",
@@ -58,7 +59,7 @@ class FilmTransfer(StrEnum):
 def film_size(path: Path) -> Frame:
     """Return the size of an image file as tools show it, from its header; raises :class:`DatasetError`."""
     try:
-        with Image.open(path) as image:
+        with Image.open(regular(path)) as image:
             width, height = _stored_size(image)
             turned = _orientation(image, path) in {5, 6, 7, 8}
         return Frame(height, width) if turned else Frame(width, height)
@@ -81,7 +82,7 @@ def film_size(path: Path) -> Frame:
 def quarter_turns(path: Path) -> int:
     """Return EXIF's orientation of an image file, 1 to 8: 1 where it is stored as shown, or says nothing."""
     try:
-        with Image.open(path) as image:
+        with Image.open(regular(path)) as image:
             return _orientation(image, path)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
         return 1
@@ -248,7 +249,7 @@ def _source_names(cases: Sequence[Case]) -> dict[str | None, str]:
 def _is_shown(film: Path) -> bool:
     """Say whether every labelling tool shows the file: PNG or JPEG of 8 bits a channel."""
     try:
-        with Image.open(film) as image:
+        with Image.open(regular(film)) as image:
             return image.format in {"PNG", "JPEG"} and image.mode in {"1", "L", "P", "RGB"}
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from lungspot.errors import DatasetError
 from lungspot.formats.case_json import load_json, there
+from lungspot.inputs import regular
 
 __all__ = ["film_of", "load_tasks"]
 
@@ -119,7 +120,7 @@ def _results(value: object) -> Iterable[dict[str, Any]]:
 def _rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of an export as CSV or TSV, whatever it is called, with the JSON in its fields as values."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = regular(path).read_bytes().decode("utf-8-sig")
         mark = max(",\t;", key=text.partition("\n")[0].count)
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import Box, Frame, is_label_id, taxonomy
 from lungspot.formats.annotated_image import stated_box, stated_size
+from lungspot.inputs import regular
 
 __all__ = ["EXTENSION", "PredictedFinding", "Prediction", "prediction_of", "read_predictions"]
 
@@ -184,7 +185,7 @@ def _documents(path: Path) -> Iterator[tuple[object, str]]:
     An empty file holds none.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = regular(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise DatasetError("DATASET_NOT_FOUND", path, reason, advice="check the path") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from lungspot.errors import DatasetError
-from lungspot.images import regular
+from lungspot.inputs import regular
 
 __all__ = [
     "Row",

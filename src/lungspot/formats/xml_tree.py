@@ -10,7 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from lungspot.errors import DatasetError
-from lungspot.images import regular
+from lungspot.inputs import regular
 
 __all__ = ["parse_xml", "write_xml"]
 

@@ -40,6 +40,7 @@ from lungspot.formats.image_files import (
 )
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.images import IMAGE_SUFFIXES, walk
+from lungspot.inputs import regular
 from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
@@ -187,7 +188,7 @@ class _Lines:
     def marks(self, path: Path, size: Frame | None) -> list[Mark]:
         """Return the boxes of a label file in pixels; raises :class:`DatasetError`."""
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, ValueError) as error:
             raise DatasetError("NOT_READABLE", path, str(error)) from error
         found = [(f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip()]
@@ -296,7 +297,7 @@ def _refuse_orphans(root: Path, known: set[Path]) -> None:
 def _holds_boxes(path: Path) -> bool:
     """Say whether a text file that is not among labels has nothing but lines of a class and a box, or of more."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with regular(path).open(encoding="utf-8-sig") as file:
             lines = [line.split() for line in islice(file, 100) if line.strip()]
         return bool(lines) and all(len(words) >= 5 and all(map(_is_number, words)) for words in lines)
     except (OSError, ValueError):

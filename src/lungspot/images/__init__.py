@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from lungspot.images.archive import is_archive, members
 from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
-from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, regular, walk
+from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
@@ -76,7 +76,6 @@ __all__ = [
     "read",
     "read_header",
     "read_identity",
-    "regular",
     "squash",
     "table_of",
     "text_of",

@@ -17,6 +17,7 @@ from typing import Final
 
 from lungspot.errors import FilmError
 from lungspot.images.read import MAX_BYTES
+from lungspot.inputs import regular
 
 __all__ = ["Member", "is_archive", "members"]
 
@@ -77,7 +78,7 @@ def _member_at(name: str, path: str, offset: int) -> Member:
 def is_archive(path: Path) -> bool:
     """Say whether a file is a zip archive by its first bytes; False where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return file.read(4) in _MAGIC
     except OSError:
         return False
@@ -86,7 +87,7 @@ def is_archive(path: Path) -> bool:
 def members(archive: Path) -> Iterator[Member]:
     """Yield the files of an archive in its own order, folders and hidden files left out; raises ``ARCHIVE``."""
     try:
-        opened = zipfile.ZipFile(archive)  # stays open for its members, and closes with the last of them
+        opened = zipfile.ZipFile(regular(archive))  # stays open for its members, and closes with the last of them
         infos = opened.infolist()
     except _BROKEN as error:
         raise FilmError("ARCHIVE", archive, f"cannot be opened ({type(error).__name__})") from error

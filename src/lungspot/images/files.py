@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DICOM_SUFFIXES", "IMAGE_SUFFIXES", "has_suffix", "regular", "walk"]
+__all__ = ["DICOM_SUFFIXES", "IMAGE_SUFFIXES", "has_suffix", "walk"]
 
 DICOM_SUFFIXES: Final = (".dcm", ".dicom", ".dic")
 # What a film's file may end in, in the order in which one is preferred to another of the same stem.
@@ -19,17 +17,6 @@ IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", *DICOM_SUFFIXES, ".tif", ".tif
 def has_suffix(path: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
     """Say whether a file's name ends in one of ``suffixes`` (lower case, with the dot), whatever its letters' case."""
     return path.suffix.lower() in suffixes
-
-
-def regular(path: Path) -> Path:
-    """Return ``path`` where it is a file or nothing is there; else raise OSError: a pipe would be waited for."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):  # said by whoever opens it
-        return path
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, "not a file", str(path))
-    return path
 
 
 def walk(folder: Path, suffixes: Collection[str] | None = None) -> Iterator[Path]:

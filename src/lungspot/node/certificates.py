@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungspot.errors import InputError
+from lungspot.inputs import regular
 
 __all__ = ["Certificates"]
 
@@ -25,6 +26,8 @@ class Certificates:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # BCP 195, as PS3.15 B.9 asks
         try:
+            for path in filter(None, (self.certificate, self.key, self.authority)):
+                regular(path)
             context.load_cert_chain(self.certificate, self.key)
             if self.authority is not None:
                 context.load_verify_locations(self.authority)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
+from lungspot.inputs import regular
 from lungspot.report.coded import OWN, TERMS, label_of
 from lungspot.report.measurements import Greys, Kind, Measurement, Widths
 
@@ -75,7 +76,7 @@ def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | 
     from pydicom import config, dcmread  # noqa: PLC0415 - costs the readers of pictures 0.2 s
 
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    data = Path(where).read_bytes() if where is not None else source
+    data = regular(Path(where)).read_bytes() if where is not None else source
     try:
         with config.disable_value_validation():
             return _read(dcmread(BytesIO(data)) if isinstance(data, bytes) else cast("Dataset", data), frame)

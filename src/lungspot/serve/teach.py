@@ -16,6 +16,7 @@ from lungspot.durable import sync_path
 from lungspot.errors import DatasetError, FilmError
 from lungspot.findings import Reading, reading_to_json
 from lungspot.formats import Case, film_size
+from lungspot.inputs import regular
 from lungspot.serve.settings import Lesson
 from lungspot.serve.store import Arrived, Store
 
@@ -90,7 +91,7 @@ def enrol(store: Store, lessons: Sequence[Lesson]) -> int:
 def _arrived(store: Store, lesson: Lesson) -> Arrived:
     path = store.folder / "incoming" / f"lesson-{secrets.token_hex(8)}"
     try:
-        shutil.copyfile(lesson.film, path)
+        shutil.copyfile(regular(lesson.film), path)
     except OSError as error:
         raise FilmError("NOT_READABLE", lesson.film, error.strerror or "cannot be copied") from error
     sync_path(path)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES
+from lungspot.inputs import regular
 
 __all__ = ["TrainConfig", "read_toml"]
 
@@ -128,7 +129,7 @@ class TrainConfig:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the settings that a TOML file names; raises ``BAD_VALUE`` and ``NOT_FOUND``."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(regular(path).read_text("utf-8"))
     except OSError as error:
         raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
     except tomllib.TOMLDecodeError as error:

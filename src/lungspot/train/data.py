@@ -18,6 +18,7 @@ from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import State
 from lungspot.formats import Case, Split
 from lungspot.images import Pixels, normalise, squash
+from lungspot.inputs import regular
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
@@ -116,7 +117,7 @@ def _outlines(case: Case) -> NDArray[np.uint8] | None:
         return None
     layers = []
     for organ in _OUTLINED:
-        with Image.open(masks[organ]) as mask:
+        with Image.open(regular(masks[organ])) as mask:
             layers.append(np.asarray(mask.convert("L").point(_full).resize((OUTLINE, OUTLINE), Image.Resampling.BOX)))
     return np.stack(layers)
 

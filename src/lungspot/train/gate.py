@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lungspot.detect import GateCard
 from lungspot.errors import DatasetError, InputError
+from lungspot.inputs import regular
 from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, draw, equalise
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 from lungspot.train.sides import SideNet
@@ -149,7 +150,7 @@ def load_gate(path: Path, input_size: int = SIZE) -> tuple[GateNet, GateCard]:
     """Return the gate of :func:`save_gate`'s file, or of a model file, for a detector of ``input_size`` pixels."""
     if path.suffix == SUFFIX:
         return _gate_of(path, input_size)
-    with np.load(path, allow_pickle=False) as packed:
+    with np.load(regular(path), allow_pickle=False) as packed:
         about: Mapping[str, Any] = json.loads(str(packed["card"]))
         state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
     net = _empty(input_size, state)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
+from lungspot.inputs import regular
 from lungspot.train.gate_ood import collimate, invent
 
 __all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate"]
@@ -235,7 +236,7 @@ def _films(pixels: NDArray[np.uint8], rows: Sequence[tuple[str, str, str]], kept
 
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with regular(path).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except OSError as error:
         raise DatasetError("DATASET_NOT_FOUND", path, error.strerror or "cannot be read") from error

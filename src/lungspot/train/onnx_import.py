@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lungspot.detect import ModelCard, examine
 from lungspot.errors import InputError
+from lungspot.inputs import regular
 from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig
 from lungspot.train.onnx_export import BYTES, HALF, SCALE
@@ -55,7 +56,7 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     Raises ``NOT_FOUND``, and what :func:`~lungspot.detect.modelfile.examine` raises for a file that is not one of ours.
     """
     try:
-        data = path.read_bytes()
+        data = regular(path).read_bytes()
     except OSError as error:
         raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
     file = examine(data, str(path))
@@ -76,14 +77,14 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
 
 def is_mirrored(path: Path) -> bool:
     """Say whether a model file looks at the mirrored film too: it then holds a network in a network."""
-    graph = onnx.load_from_string(path.read_bytes()).graph
+    graph = onnx.load_from_string(regular(path).read_bytes()).graph
     return any(tensor.name.startswith(_NETWORK * 2) for tensor in graph.initializer)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the bare weights of a ``.npz`` file, floats as float32; raises ``NOT_FOUND`` and ``BAD_VALUE``."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(regular(path), allow_pickle=False) as file:
             found = {name: torch.from_numpy(np.array(file[name])) for name in file.files}
     except FileNotFoundError as error:
         raise InputError("NOT_FOUND", path, "no weights here") from error

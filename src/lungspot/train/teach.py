@@ -22,6 +22,7 @@ from lungspot.detect import ModelCard, NetworkSession, examine
 from lungspot.errors import DatasetError, InputError
 from lungspot.evaluate import by_patient, compare, permutation_weights
 from lungspot.formats import Split
+from lungspot.inputs import regular
 from lungspot.train.accuracy import match_label
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
@@ -77,7 +78,7 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     AUROC may fall on either. Raises ``BAD_VALUE`` where the two have other labels, ``DATASET_INCOMPLETE`` without a
     film that is locked away.
     """
-    own = examine(model.read_bytes(), str(model))
+    own = examine(regular(model).read_bytes(), str(model))
     card, size = own.card, own.card.input_size
     if checkpoint.config.labels != card.labels:
         raise InputError("BAD_VALUE", model, f"the model file has the labels {card.labels}")

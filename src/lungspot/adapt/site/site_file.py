@@ -33,6 +33,7 @@ from lungspot.detect import (
 )
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id, taxonomy
+from lungspot.inputs import regular
 
 __all__ = ["SITE_SCHEMA", "LevelSettings", "Site", "read_site", "schema_of_site", "with_site"]
 
@@ -167,7 +168,7 @@ class Site:
 def read_site(path: Path) -> Site:
     """Return the site of a file; raises ``SITE_FORMAT`` where there is none."""
     try:
-        if path.stat().st_size > _MOST:
+        if regular(path).stat().st_size > _MOST:
             raise ModelError("SITE_FORMAT", path, f"larger than {_MOST >> 20} MiB")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lungspot.errors import DatasetError
+from lungspot.inputs import regular
 
 __all__ = ["TargetProfile", "read_targets"]
 
@@ -30,7 +31,7 @@ def read_targets(path: Path | None = None) -> tuple[TargetProfile, ...]:
     """
     shipped = resources.files("lungspot.adapt.tb").joinpath("targets.toml")
     try:
-        text = (shipped if path is None else path).read_text(encoding="utf-8-sig")
+        text = (shipped if path is None else regular(path)).read_text(encoding="utf-8-sig")
         rows = tomllib.loads(text).get("target")
     except (OSError, ValueError) as error:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole TOML file ({error})") from error

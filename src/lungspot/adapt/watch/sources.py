@@ -20,6 +20,7 @@ from urllib.parse import quote
 from lungspot.adapt.watch.facts import film_facts
 from lungspot.adapt.watch.films import FilmRow, Reviewed
 from lungspot.errors import DatasetError, LungspotError
+from lungspot.inputs import regular
 
 __all__ = ["SourceDoubts", "result_files", "result_rows"]
 
@@ -195,7 +196,7 @@ def _facts(
 def _values(path: Path) -> Iterator[tuple[object, str]]:
     """Yield each JSON value of a file, line by line where it is JSON Lines; None where a line is no JSON."""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
+        with regular(path).open(encoding="utf-8-sig", errors="replace") as file:
             first = file.readline(_LONGEST_LINE)
             value = _json(first)
             if value is None:  # one value over many lines, or nothing
