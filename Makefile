@@ -46,7 +46,7 @@ weights: .venv/dev
 # Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
 CLASSIFIER ?= runs/classifier
 study: .venv/dev
-	$(BIN)/python tools/study.py --classifier $(CLASSIFIER) --data $(DATA) -o runs/study --write
+	$(BIN)/python tools/study.py --classifier $(CLASSIFIER) --data $(DATA) -o runs/study --overwrite --write
 
 bench: .venv/dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from lungspot.detect import load_detector
+from lungspot.outputs import Outputs
 from lungspot.study.page import bars, page, summary_table
 from lungspot.study.run import run, write
 from lungspot.train.loop import load_checkpoint
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "runs" / "study")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--films", type=int, default=0, help="only so many of each split, to try the script")
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote there")
     parser.add_argument("--write", action="store_true", help="write the committed page, picture and table too")
     asked = parser.parse_args()
     if not asked.data.is_dir() or not (asked.classifier / "last.pt").is_file():
@@ -48,16 +50,18 @@ def main() -> None:
         print(f"{(time.monotonic() - began) / 60:5.1f} min  {text}", flush=True)
 
     detector, classifier = load_detector(asked.model), load_checkpoint(asked.classifier)
-    results = run(
-        detector,
-        classifier,
-        asked.data,
-        resamples=asked.resamples,
-        films=asked.films,
-        gallery=asked.out / "gallery",
-        say=say,
-    )
-    write(results, asked.out)
+    outputs = Outputs([asked.data, asked.classifier], overwrite=asked.overwrite)
+    with outputs.folder(asked.out) as folder:
+        results = run(
+            detector,
+            classifier,
+            asked.data,
+            resamples=asked.resamples,
+            films=asked.films,
+            gallery=folder / "gallery",
+            say=say,
+        )
+        write(results, folder)
     print(summary_table(results))
     if asked.write:
         write_page(results)

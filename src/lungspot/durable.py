@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["sync_path", "write_atomic"]
+__all__ = ["move_new", "sync_path", "write_atomic"]
 
 
 def write_atomic(target: Path, data: bytes, *, replace: bool = True) -> None:
@@ -24,7 +24,7 @@ def write_atomic(target: Path, data: bytes, *, replace: bool = True) -> None:
         if replace:
             Path(name).replace(target)
         else:
-            _move_new(Path(name), target)
+            move_new(Path(name), target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -42,7 +42,7 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def _move_new(source: Path, target: Path) -> None:
+def move_new(source: Path, target: Path) -> None:
     """Give a file its name where no file has it, in one step; raises FileExistsError."""
     try:
         target.hardlink_to(source)

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lungspot.durable import write_atomic
+from lungspot.durable import move_new, write_atomic
 from lungspot.errors import OutputError, SetupError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ _OURS: Final = re.compile(
     |\Alungspot\b[^\n]*(Research\ use\ only|Nur\ f\xc3\xbcr\ Forschungszwecke)  # a text
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
+    |\APK.{0,60}lungspot_films                                # films packed for a gate
     |lungspot\.card                                          # a model file
     """,
     re.DOTALL | re.VERBOSE,
@@ -128,6 +129,16 @@ class Outputs:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 write_atomic(target, data, replace=self._overwrite)
+            except FileExistsError:
+                raise OutputError("EXISTS", target, "another program has just written it") from None
+        return target
+
+    def take(self, made: Path, target: Path) -> Path:
+        """Give a file that was made in the folder of ``target`` its name there; raises what :meth:`write` raises."""
+        self.require(target)
+        with writing(target):
+            try:
+                made.replace(target) if self._overwrite else move_new(made, target)
             except FileExistsError:
                 raise OutputError("EXISTS", target, "another program has just written it") from None
         return target

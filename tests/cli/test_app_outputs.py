@@ -246,3 +246,16 @@ def test_what_people_did_in_a_folder_of_ours_stays(capsys):
     Path("new/a.json").unlink()  # what is gone cannot be lost
     assert run([*words, "--overwrite"]) == 0
     assert Path("new/a.json").exists()
+
+
+@pytest.mark.parametrize("name", ["run.json", "config.json", "log.csv", "last.pt", "curves.png"])
+@pytest.mark.usefixtures("here")
+def test_a_run_of_training_follows_no_link_out_of_its_folder(name, capsys):
+    Path("run").mkdir()
+    Path("run/run.json").write_text('{"data": "' + "0" * 64 + '", "films": 3}')
+    Path("run", name).unlink(missing_ok=True)
+    Path("run", name).symlink_to("../f.png")
+    before = everything()
+    assert run(["train", "-o", "run", "--data", "d", "--overwrite"]) == 2
+    assert "EXISTS" in capsys.readouterr().err
+    assert everything() == before

@@ -5,7 +5,7 @@ import pytest
 
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.errors import DatasetError, FilmError, InputError
+from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
 from lungspot.train.data import FINE, crop_sampling, fingerprint, known, pack, sampling, without_boxes
@@ -53,6 +53,29 @@ def test_pack_prepares_once_and_leaves_out_what_cannot_be_read(tmp_path):
     assert sorted(reads) == ["0.png", "1.png", "2.png"]
     assert fingerprint(again) == fingerprint(films)
     assert [film.stored for film in again.films] == [film.stored for film in films.films] == [8, 8]
+
+
+def test_a_cache_takes_nobodys_place_and_leaves_nothing_half_done(tmp_path):
+    cases = [case("0", {"edema": State.ABSENT}, path=tmp_path / "0.png")]
+
+    def read(_):
+        return np.zeros((8, 8), np.float32)
+
+    def fail(_):
+        raise ZeroDivisionError
+
+    folder = tmp_path / "cache"
+    with pytest.raises(ZeroDivisionError):
+        pack(cases, LABELS, 16, folder, fail)
+    assert list(folder.iterdir()) == []
+    pack(cases, LABELS, 16, folder, read)
+    index, pixels = sorted(folder.iterdir())
+    index.unlink()
+    pixels.write_text("mine")
+    with pytest.raises(OutputError, match="EXISTS"):
+        pack(cases, LABELS, 16, folder, read)
+    assert pixels.read_text() == "mine"
+    assert list(folder.iterdir()) == [pixels]
 
 
 def test_only_fine_films_are_shown_in_part_those_with_small_findings_more_often(generated_films):

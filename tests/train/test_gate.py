@@ -7,7 +7,7 @@ import torch.nn.functional as nnf
 from PIL import Image
 
 from lungspot.cli.app import run
-from lungspot.errors import DatasetError
+from lungspot.errors import DatasetError, OutputError
 from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, draw_sides, equalise, pack_gate
@@ -77,6 +77,25 @@ def test_films_are_packed_once_and_broken_ones_named(root, tmp_path):
     assert films.others == sorted(OTHERS)
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         pack_gate(tmp_path, pixels, tmp_path / "x.npz")
+
+
+def test_a_cache_takes_the_place_of_a_cache_and_of_nothing_else(root, tmp_path):
+    cache = tmp_path / "films.npz"
+    pack_gate(root, pixels, cache)
+    splits = root / "splits.csv"
+    rows = splits.read_text()
+    try:
+        splits.write_text(rows.rstrip("\n").rpartition("\n")[0] + "\n")
+        assert len(pack_gate(root, pixels, cache)[0].pixels) == 42  # a cache of other films
+    finally:
+        splits.write_text(rows)
+    np.savez(cache, pixels=np.zeros(1))
+    mine = cache.read_bytes()
+    with pytest.raises(OutputError, match="EXISTS"):
+        pack_gate(root, pixels, cache)
+    assert cache.read_bytes() == mine
+    with pytest.raises(OutputError, match="IS_INPUT"):
+        pack_gate(root, pixels, root / rows.split("\n")[1].split(",")[0])
 
 
 def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_only(films):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,6 +12,7 @@ import typer
 from lungspot.cli.console import Overwrite, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import class_map_of, say_classes
+from lungspot.errors import OutputError
 from lungspot.extras import extra
 from lungspot.outputs import Outputs, writing
 
@@ -106,3 +108,7 @@ def _require_new(out: Path, begin: Path | None, *, overwrite: bool) -> None:
         outputs.require_not_input(out / "last.pt")
     if there:  # run.json says that the others are a run's
         outputs.require(out / there[0])
+    for name in there:
+        outputs.require_not_input(out / name)
+        if not stat.S_ISREG((out / name).lstat().st_mode):
+            raise OutputError("EXISTS", out / name, "it is no file of a run", advice="give another output")

@@ -80,7 +80,10 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
 
 
 def write(results: Mapping[str, Any], out: Path) -> None:
-    """Write ``results.json``, the page and its picture into the folder ``out``; OSError where that is impossible."""
+    """Write ``results.json``, the page and its picture into the folder ``out``; OSError where that is impossible.
+
+    ``out``: a folder that :meth:`lungspot.outputs.Outputs.folder` gives, so that nothing there is replaced.
+    """
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     (out / "boxes-vs-heatmaps.md").write_text(page(results), "utf-8")

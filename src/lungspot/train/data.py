@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from lungspot.findings import State
 from lungspot.formats import Case, Split
 from lungspot.images import Pixels, normalise, squash
 from lungspot.inputs import regular
+from lungspot.outputs import Outputs
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
@@ -139,9 +141,13 @@ def pack(
     pixels_path, index_path = folder / f"{name}.npy", folder / f"{name}.json"
     refused: list[LungspotError] = []
     if not index_path.exists():
+        outputs = Outputs(case.image for case in cases if case.image is not None)
+        for path in (pixels_path, index_path):
+            outputs.require(path)
         folder.mkdir(parents=True, exist_ok=True)
         stored = [0] * len(cases)
-        pixels = np.lib.format.open_memmap(pixels_path, mode="w+", dtype=np.uint8, shape=(len(cases), size, size))
+        partial = folder / f".{name}.partial-{os.getpid()}.npy"
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(cases), size, size))
 
         def fill(i: int) -> LungspotError | None:
             path = cases[i].image
@@ -155,12 +161,16 @@ def pack(
                 return error
             return None
 
-        with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(fill, range(len(cases))))
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                results = list(pool.map(fill, range(len(cases))))
+            pixels.flush()
+            outputs.take(partial, pixels_path)
+        finally:
+            partial.unlink(missing_ok=True)
         refused = [error for error in results if error is not None]
-        pixels.flush()
         kept = [i for i, error in enumerate(results) if error is None]
-        index_path.write_text(json.dumps({"kept": kept, "stored": stored}), "utf-8")
+        outputs.write(index_path, json.dumps({"kept": kept, "stored": stored}).encode())
     index = json.loads(index_path.read_text("utf-8"))
     kept, stored = index["kept"], index["stored"]
     if not kept:

@@ -7,6 +7,8 @@ Size, sharpness and shape give the class away in any collection of other picture
 from __future__ import annotations
 
 import csv
+import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from torch import Tensor
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.images import Pixels, squash
 from lungspot.inputs import regular
+from lungspot.outputs import Outputs
 from lungspot.train.gate_ood import collimate, invent
 
 __all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate"]
@@ -88,8 +91,10 @@ def pack_gate(
     """
     rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / "splits.csv")]
     rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
-    if cache.is_file():
-        with np.load(cache) as packed:
+    outputs = Outputs((root / name for name, _, _ in rows), overwrite=True)  # a cache of other films goes
+    if os.path.lexists(cache):
+        outputs.require(cache)
+        with np.load(cache, allow_pickle=False) as packed:
             if packed["names"].tolist() == [name for name, _, _ in rows]:
                 kept = packed["kept"]
                 return _films(packed["pixels"], rows, kept), ()
@@ -102,8 +107,10 @@ def pack_gate(
         except LungspotError as error:
             kept[index] = False
             refused.append(error)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, pixels=pixels, kept=kept, names=np.array([name for name, _, _ in rows]))
+    buffer = io.BytesIO()
+    names = np.array([name for name, _, _ in rows])
+    np.savez(buffer, lungspot_films=np.array(1), pixels=pixels, kept=kept, names=names)
+    outputs.write(cache, buffer.getvalue())
     return _films(pixels, rows, kept), tuple(refused)
 
 

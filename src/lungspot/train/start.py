@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import platform
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -20,6 +20,7 @@ from lungspot.datasets import apply_splits, load_all, read_splits
 from lungspot.errors import InputError, LungspotError
 from lungspot.formats import Names
 from lungspot.images import Pixels, read
+from lungspot.outputs import Outputs
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films, fingerprint, pack, without_boxes
@@ -122,9 +123,9 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
             networks = [network for one in loaded for network in (one.network, one.opinion) if network is not None]
             committee = Committee([Mirrored(network, size) for network in networks])
             answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
-            with tempfile.NamedTemporaryFile(dir=cache, suffix=".npz", delete=False) as file:
-                np.savez(file, **asdict(answers))
-            Path(file.name).replace(path)
+            buffer = io.BytesIO()
+            np.savez(buffer, **asdict(answers))
+            Outputs().write(path, buffer.getvalue())
     with np.load(path, allow_pickle=False) as stored:
         return teach(films, PseudoLabels(**{name: stored[name] for name in stored.files}))
 
