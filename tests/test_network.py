@@ -5,6 +5,7 @@ System calls are looked at, for what C code does never passes Python's audit hoo
 """
 
 import getpass
+import io
 import json
 import os
 import re
@@ -13,13 +14,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from typer.main import get_command
 
 from lungspot.cli.app import app
@@ -215,15 +219,33 @@ def test_datasets(verbs, model_file):
     )
 
 
+def result(week, number, score):
+    """What a watch needs of a film's result."""
+    return {
+        "schema": "lungspot/1",
+        "status": "assessed",
+        "reasons": [],
+        "image": {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"},
+        "findings": [],
+        "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
+        "statement": {"said": []},
+        "model": {"name": "m", "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
+        "made": f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}T{number % 24:02d}:00:00Z",
+    }
+
+
 def test_a_site(verbs, audit, model_file):
     rows = [f"{number}.png,p{number},{int(number % 3 == 0)},{20 + number % 7 * 10}" for number in range(60)]
     table = audit.here / "films.csv"
     table.write_text("\n".join(("image,patient,reference,score", *rows)) + "\n")
     film(audit.here / "one.png", 1)
+    changed = (json.dumps(result(week, n, 0.9 if week == 9 else n / 50)) for week in range(10) for n in range(40))
+    (audit.here / "changed.jsonl").write_text("\n".join(changed))
     verbs(
         ("calibrate films.csv films.csv --label effusion -o site.json", [0, 3]),
         (f"detect one.png -o predictions --format json --model {model_file}", [0]),
-        ("watch North=predictions --until 2100-01-01 -o watched", [0, 5]),
+        ("watch North=predictions --until 2100-01-01 -o watched", [0]),
+        ("watch North=changed.jsonl --until 2026-03-13 -o alarmed", [5]),
         (f"tb {ROOT / 'docs' / 'how-to' / 'people.csv'} --triage 40 -o programme", [0]),
         ("tb-plan --json", [0]),
     )
@@ -315,3 +337,55 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
         archive.kill()
         archive.wait()
     assert len(list(kept.iterdir())) == 1
+
+
+@pytest.fixture
+def archive(rg1):
+    """A DICOMweb archive that has one film and keeps what it is sent: QIDO-RS, WADO-RS, STOW-RS; `kept`: its UIDs."""
+    film = rg1["J2KR"].read_bytes()
+    header = dcmread(io.BytesIO(film), stop_before_pixels=True)
+    names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+    entry = {f"{header[name].tag:08X}": {"vr": "UI", "Value": [str(header[name].value)]} for name in names}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.partition("?")[0].endswith(str(header.SOPInstanceUID)):
+                part = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + film + b"\r\n--x--"
+                self.reply(part, 'multipart/related; type="application/dicom"; boundary=x')
+            else:
+                self.reply(json.dumps([] if "offset" in self.path else [entry]).encode())
+
+        def do_POST(self):
+            boundary = self.headers["Content-Type"].rpartition("=")[2].encode()
+            parts = self.rfile.read(int(self.headers["Content-Length"])).split(b"--" + boundary)[1:-1]
+            objects = [dcmread(io.BytesIO(part.partition(b"\r\n\r\n")[2][:-2])) for part in parts]
+            self.server.kept += (uids := [str(each.SOPInstanceUID) for each in objects])
+            stored = [{"00081155": {"vr": "UI", "Value": [uid]}} for uid in uids]
+            self.reply(json.dumps({"00081199": {"vr": "SQ", "Value": stored}}).encode())
+
+        def reply(self, body, kind="application/dicom+json"):
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.kept = []
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_a_node_that_fetches_and_stores_over_dicomweb(audit, archive, model_file):
+    port = archive.server_port
+    words = ("--from-dicomweb", f"http://127.0.0.1:{port}/web", "--query", "Modality=CR", "--since", "1900-01-01")
+    told = ("--once", "--format", "sr,gsps,sc", "--spool", "spool", "--model", str(model_file))
+    with audit("-m", "lungspot", "node", *words, *told, peers={("INET", "127.0.0.1", port)}):
+        pass
+    assert len(archive.kept) == 3
