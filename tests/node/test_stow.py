@@ -1,9 +1,11 @@
 """STOW-RS to a real HTTP server that answers in every way: delivered is what its list says, and nothing else."""
 
+import gzip
 import io
 import json
 import ssl
 import threading
+import zlib
 
 import pytest
 from pydicom import dcmread
@@ -70,6 +72,22 @@ FORMS = {
     "a list": ("application/dicom+json", lambda answer: b"[" + as_json(answer) + b"]"),
     "byte order mark": ("application/json", lambda answer: b"\xef\xbb\xbf" + as_json(answer)),
     "no type": ("", as_json),
+    "blanks": (" application/dicom+json ;charset=UTF-8", lambda answer: b"\r\n  " + as_json(answer) + b"\n"),
+    "utf-16 JSON": ("application/dicom+json", lambda answer: as_json(answer).decode().encode("utf-16")),
+    "a list of several": (
+        "application/dicom+json",
+        lambda answer: json.dumps([{tag: each} for tag, each in answer.items()]).encode(),
+    ),
+    "prefixes": (
+        "application/dicom+xml",
+        lambda answer: (
+            as_xml(answer)
+            .replace(b"<", b"<n:")
+            .replace(b"<n:/", b"</n:")
+            .replace(b"<n:?", b"<?")
+            .replace(b"xmlns=", b"xmlns:n=")
+        ),
+    ),
     "wrong type": ("text/html", as_json),
     "lower tags": ("application/json", lambda answer: as_json(answer).replace(b"0008119A", b"0008119a")),
     "dicom+xml": ("application/dicom+xml", as_xml),
@@ -125,6 +143,12 @@ ANSWERS = [
     ("bad request", 400, {}, "HTTP 400"),
     ("bad request, and why", 400, {"failed": [("1", CANNOT), ("2", CANNOT)]}, "failure reason C000H"),
     ("not there", 404, {"stored": [("1", None), ("2", None)]}, DOWN),
+    ("a reason that is none", 202, {"stored": [("1", None)], "failed": [("2", "A9XX")]}, "failure reason FFFFH"),
+    ("a reason without end", 202, {"stored": [("1", None)], "failed": [("2", float("inf"))]}, "failure reason FFFFH"),
+    ("a reason as text", 409, {"failed": [("1", "273"), ("2", "273")]}, None),  # 0111H
+    ("no room, as text", 409, {"failed": [("1", "42752"), ("2", "42752")]}, DOWN),
+    ("gone elsewhere", 300, {"stored": [("1", None), ("2", None)]}, DOWN),
+    ("not changed", 304, {}, DOWN),
     ("failing", 503, {"failed": [("1", CANNOT)]}, DOWN),
 ]
 
@@ -205,6 +229,20 @@ def test_what_is_no_answer_is_no_delivery(http_server, offer, status, headers, b
     else:
         with pytest.raises(Unreachable):
             offer()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_answer_may_come_packed(http_server, offer, encoding):
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}[encoding]
+    answer = as_json(listed(stored=[("1", None)], failed=[("2", CANNOT)]))
+    http_server.answer = (202, JSON | {"Content-Encoding": encoding}, pack(answer))
+    assert offer() == "failure reason C000H"
+    http_server.answer = (200, JSON | {"Content-Encoding": encoding}, pack(answer)[:60])  # cut on its way
+    with pytest.raises(Unreachable):
+        offer()
+    http_server.answer = (200, JSON | {"Content-Encoding": encoding}, answer)  # not packed after all
+    with pytest.raises(Unreachable):
+        offer()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 407, 408, 425, 429, 500, 502, 503, 507])

@@ -29,7 +29,7 @@ _INSTANCE, _REASON = "00081155", "00081197"  # Referenced SOP Instance UID, Fail
 _DUPLICATE: Final = 0x0111  # the object was there before: a crash of ours came between its answer and our journal
 _NO_ROOM: Final = range(0xA700, 0xA800)  # the archive's state, not the results' fault
 _UNKNOWN: Final = 0xFFFF  # stands for a failure without a reason that can be read
-_OF_THE_ARCHIVE: Final = frozenset({401, 403, 404, 407, 408, 425, 429})  # not the results' fault, like every 5xx
+_OF_THE_ARCHIVE: Final = frozenset({401, 403, 404, 407, 408, 425, 429})  # not the results' fault, like 3xx and 5xx
 _LONGEST: Final = 16 * 1024 * 1024  # bytes of an answer about one film's results
 _BROKEN: Final = (requests.RequestException, OSError, ValueError)  # what a request may end with
 
@@ -58,7 +58,7 @@ def stow_to(archive: DicomWebArchive) -> Deliver:
                 response = archive.store(objects)
             except _BROKEN as error:
                 raise Unreachable(type(error).__name__) from error
-            if response.status_code >= 500 or response.status_code in _OF_THE_ARCHIVE:
+            if response.status_code // 100 in {3, 5} or response.status_code in _OF_THE_ARCHIVE:
                 raise Unreachable(f"HTTP {response.status_code}")
             uids = {str(each.SOPInstanceUID) for each in objects}
             yield job, _refusal(uids, response.status_code, read_answer(response))
@@ -164,5 +164,5 @@ def _reason(item: Mapping[str, Any]) -> int:
     value = _first(item, _REASON)
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _UNKNOWN
