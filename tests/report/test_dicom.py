@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import logging
+from copy import deepcopy
 from datetime import UTC, datetime
 
 import numpy as np
@@ -100,6 +101,29 @@ def test_a_corrected_film_has_results_of_its_own(rg1_header, on):
     assert first == again
     assert first.isdisjoint(mirrored | faced_)
     assert mirrored.isdisjoint(faced_)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientID", "other"),
+        ("PatientName", "Other^Name"),
+        ("PatientBirthDate", "19010203"),
+        ("StudyInstanceUID", "1.2.3"),
+        ("AccessionNumber", "other"),
+        ("ImagerPixelSpacing", [0.5, 0.5]),
+    ],
+)
+def test_a_film_whose_header_was_corrected_has_results_of_its_own(rg1_header, on, keyword, value, refused):
+    """A report that says another name, or millimetres of another length, replaces none and is taken for none."""
+    result = Refusal("x", FilmError("TRUNCATED", "x", "ends early")) if refused else on(rg1_header)
+    other = deepcopy(rg1_header)
+    setattr(other, keyword, value)
+    kinds = ("sr",) if refused else DICOM_KINDS
+    before, after = (dicom_results(of, result, kinds=kinds) for of in (rg1_header, other))
+    assert len(before) == len(after) == len(kinds)
+    assert {each.SOPInstanceUID for each in before}.isdisjoint(each.SOPInstanceUID for each in after)
 
 
 def test_a_film_that_is_not_assessed_says_why_and_gives_no_score(rg1_header, on, dciodvfy, tmp_path):

@@ -195,16 +195,16 @@ def context_of(
 def key_of(result: Analysis | Refusal, source: Dataset | None, *, experimental: bool = False) -> str:
     """Return the text that names a result: film, pixels, model, settings and version. Equal results have equal keys.
 
-    The pixels and which way they face count, for a film that was corrected keeps its SOP Instance UID: its result must
-    not replace, nor be taken for, that of the film as it was.
+    The pixels, which way they face, and what the results take over from the header count, for a film that was corrected
+    keeps its SOP Instance UID: its result must not replace, nor be taken for, that of the film as it was.
     """
-    film = [] if source is None else [str(source[keyword].value) for keyword in _UIDS]
+    film = [] if source is None else [hashlib.sha256(source.to_json().encode()).hexdigest()]
     if isinstance(result, Refusal):
-        return json.dumps([*(film or [result.path]), __version__, result.error.code])
+        return json.dumps([*(film or [result.path]), __version__, result.error.code, result.error.reason])
     model = (result.model.sha256, result.model.card.sha256)
     settings = (result.point, result.min_score, list(result.reasons), experimental)
     facing = result.radiograph.orientation
-    pixels = (pixels_sha256(result.radiograph), facing.right, facing.bottom)
+    pixels = (pixels_sha256(result.radiograph), facing.right, facing.bottom, result.radiograph.pixel_aspect)
     return json.dumps([*(film or [result.radiograph.origin.sha256]), __version__, *model, *settings, *pixels])
 
 
