@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from lungspot.outputs import Outputs, writing
 
 if TYPE_CHECKING:
     from lungspot.findings import Reading
-    from lungspot.formats import Case, ClassMap, Problem, Split
+    from lungspot.formats import AnnotatedImage, Case, ClassMap, Problem, Split
 
 __all__ = [
     "cases_of",
@@ -135,12 +136,30 @@ def write(
     with writing():
         bar = partial(progress, what="Writing films", quiet=quiet)
         ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar, outputs=outputs)
+    unsaid = 0 if quiet else _unsaid(cases, ANNOTATION_FORMATS[to].annotated_images(out))
+    if unsaid:
+        say(
+            f"lungspot: {unsaid} boxes lie off their films or have no width: {to} has them in lungspot's extension only"
+        )
     if as_json:
         emit({"out": str(out), "format": to, "films": len(cases), "refused": given - len(cases)})
     elif not quiet:
         say(printable(f"{out}: {len(cases)} films as {to}"))
     if len(cases) < given:
         raise typer.Exit(Exit.SOME_REFUSED)
+
+
+def _unsaid(cases: Iterable[Case], written: Iterable[AnnotatedImage]) -> int:
+    """Return how many boxes of the cases are none in the tool's own words, read back from what was written."""
+    kept: Counter[tuple[str, str]] = Counter()
+    for one in written:
+        if one.case_json is not None:
+            kept[one.case_json["dataset"], one.case_json["id"]] += len(one.marks)
+    given: Counter[tuple[str, str]] = Counter()
+    for case in cases:
+        findings = (finding for reading in case.readings for finding in reading.findings)
+        given[case.dataset, case.id] += sum(finding.box is not None for finding in findings)
+    return (given - kept).total()
 
 
 def with_whole_films(cases: Sequence[Case]) -> list[Case]:
