@@ -50,8 +50,16 @@ def test_parts_equal_those_of_scipy(seed):
     assert adapter.boxes_of(adapter.runs_of(code_of(mask), frame), frame) == sorted(expected)
 
 
-def test_runs_that_overlap_are_united():
-    assert adapter.boxes_of([(4, 12), (5, 6), (0, 5)], SMALL) == [Box(0, 0, 3, 4)]
+@pytest.mark.parametrize(
+    ("runs", "box"),
+    [
+        ([(4, 12), (5, 6), (0, 5)], Box(0, 0, 3, 4)),
+        ([(1, 3), (0, 2)], Box(0, 0, 1, 3)),  # within one column,
+        ([(2, 4), (0, 2)], Box(0, 0, 1, 4)),  # be it that one begins where the other ends
+    ],
+)
+def test_runs_that_overlap_are_united(runs, box):
+    assert adapter.boxes_of(runs, SMALL) == [box]
 
 
 def test_rows_of_one_film_are_one_mask(download):

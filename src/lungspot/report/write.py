@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.durable import write_atomic
 from lungspot.outputs import DRAWN, png_info
@@ -23,13 +26,84 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "data_of", "ending_of", "write"]
 
-# The forms that a result can be written in.
-FORMATS = ("json", "png", "html", "text", *DICOM_KINDS, "fhir")
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """How a result is to look: the options of :func:`data_of`."""
+
+    heatmap: bool
+    source: Dataset | None
+    sr_class: str
+    experimental: bool
+    language: str
+    review: Review | None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What every form of words is told."""
+        return {"language": self.language, "experimental": self.experimental, "review": self.review}
+
+
+def _json(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    return _json_bytes(document(result, language=looks.language, review=looks.review))
+
+
+def _text(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    return report_text(result, **looks.said).text.encode()
+
+
+def _fhir(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    return _json_bytes(fhir_bundle(result, looks.source, **looks.said))
+
+
+def _png(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    drawn = overlay(_read(result, "png"), heatmap=looks.heatmap, experimental=looks.experimental)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "png", compress_level=3, pnginfo=png_info(DRAWN))  # no film: lungspot.outputs knows it again
+    return buffer.getvalue()
+
+
+def _html(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    text = page(_read(result, "html"), **looks.said)
+    return text.encode(errors="backslashreplace")  # a file's name may be no Unicode
+
+
+def _dicom(kind: str, result: Analysis | Refusal, looks: _Looks) -> bytes | None:
+    if looks.source is None:
+        raise ValueError(f"no {kind} without the film's header")
+    told, review = looks.experimental, looks.review
+    made = dicom_results(looks.source, result, kinds=(kind,), sr_class=looks.sr_class, experimental=told, review=review)
+    return dicom_bytes(made[0]) if made else None
+
+
+def _read(result: Analysis | Refusal, kind: str) -> Analysis:
+    if isinstance(result, Refusal):
+        raise ValueError(f"no {kind} of a file that could not be read")  # noqa: TRY004 - a kind, of a result without it
+    return result
+
+
+def _json_bytes(value: dict[str, Any]) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return text.encode(
+        errors="backslashreplace"
+    )  # a file's name may be no Unicode; JSON says such bytes in the same way
+
+
+# The forms that a result can be written in: what the name of its file ends with, after the dot, and what makes it.
+_FORMS: Final[dict[str, tuple[str, Callable[[Analysis | Refusal, _Looks], bytes | None]]]] = {
+    "json": ("json", _json),
+    "png": ("png", _png),
+    "html": ("html", _html),
+    "text": ("txt", _text),
+    **{kind: (f"{kind}.dcm", partial(_dicom, kind)) for kind in DICOM_KINDS},
+    "fhir": ("fhir.json", _fhir),
+}
+FORMATS = tuple(_FORMS)
 
 
 def ending_of(kind: str) -> str:
     """Return what the name of a result's file ends with, after the dot."""
-    return f"{kind}.dcm" if kind in DICOM_KINDS else {"fhir": "fhir.json", "text": "txt"}.get(kind, kind)
+    return _FORMS[kind][0] if kind in _FORMS else kind
 
 
 def write(  # noqa: PLR0913 - each form has an option of its own
@@ -75,33 +149,6 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     reader's, whose word counts in that text, and whose measurements are in the SR. Of a file that could not be read
     there are JSON, text, FHIR and an SR only.
     """
-    if kind == "json":
-        return _json(document(result, language=language, review=review))
-    if kind == "text":
-        return report_text(result, language=language, experimental=experimental, review=review).text.encode()
-    if kind == "fhir":
-        return _json(fhir_bundle(result, source, experimental=experimental, language=language, review=review))
-    if kind in DICOM_KINDS:
-        if source is None:
-            raise ValueError(f"no {kind} without the film's header")
-        made = dicom_results(source, result, kinds=(kind,), sr_class=sr_class, experimental=experimental, review=review)
-        return dicom_bytes(made[0]) if made else None
-    if isinstance(result, Refusal):
-        raise ValueError(f"no {kind} of a file that could not be read")  # noqa: TRY004 - a kind, of a result without it
-    if kind == "png":
-        buffer = io.BytesIO()
-        drawn = overlay(result, heatmap=heatmap, experimental=experimental)
-        drawn.save(buffer, "png", compress_level=3, pnginfo=png_info(DRAWN))  # no film: lungspot.outputs knows it again
-        return buffer.getvalue()
-    if kind == "html":
-        return page(result, experimental=experimental, review=review, language=language).encode(
-            errors="backslashreplace"
-        )  # a file's name may be no Unicode
-    raise ValueError(f"no format {kind!r}")
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    return text.encode(
-        errors="backslashreplace"
-    )  # a file's name may be no Unicode; JSON says such bytes in the same way
+    if kind not in _FORMS:
+        raise ValueError(f"no format {kind!r}")
+    return _FORMS[kind][1](result, _Looks(heatmap, source, sr_class, experimental, language, review))
