@@ -68,6 +68,15 @@ def test_words_of_the_table_are_no_markup(table, tmp_path):
     assert "&lt;img" in page
 
 
+def test_words_of_any_length_and_signs_stand_beside_the_figures(table, tmp_path):
+    long, odd = "the file could not be read, send it again " * 9, r"$\frac{1$"
+    people = table(f'score,reference,"why {odd}",स्थान\n' + f'9,1,"{long}",नई दिल्ली\n1,0,{odd},北京\n' * 3)
+    assert run(["tb", people, "-o", str(tmp_path / "out"), "-q"]) == 0  # warnings of matplotlib are errors here
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert long.strip() in page
+    assert "北京" in page
+
+
 def test_three_people_are_enough_to_say_that_they_are_too_few(table, tmp_path, capsys):
     people = table("\ufeffCAD Score;Xpert\n0,9;1\n0,2;0\n0,1;0\n")
     assert run(["tb", people, "-o", str(tmp_path / "out")]) == 0

@@ -19,7 +19,7 @@ from lungspot.evaluate.measure import (
     values,
 )
 from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, pair_up, people
-from lungspot.evaluate.plots import COLORS, figure_of, svg_of
+from lungspot.evaluate.plots import COLORS, figure_of, svg_of, words_in_figure
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.evaluate.shortcuts import linear_probe, shortcuts
@@ -77,4 +77,5 @@ __all__ = [
     "truths",
     "unit_weights",
     "values",
+    "words_in_figure",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_curves", "figure_of", "svg_of"]
+__all__ = ["draw_curves", "figure_of", "svg_of", "words_in_figure"]
 
 # Okabe and Ito's colours, told apart by readers with colour blindness; then again, dashed.
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -22,6 +22,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
 }
+_LONGEST: Final = 36  # letters of a word beside an axis
 
 
 def draw_curves(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -76,6 +77,16 @@ def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
         axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def words_in_figure(words: str, instead: str) -> str:
+    """Return words as a figure can hold them: 36 letters, no mathematics; ``instead`` where its font lacks letters."""
+    from matplotlib.font_manager import findfont, get_font  # noqa: PLC0415
+
+    font = get_font(findfont(_SETTINGS["font.family"]))
+    if not all(font.get_char_index(ord(letter)) for letter in words):
+        return instead
+    return (words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…").replace("$", r"\$")
 
 
 def svg_of(figure: Figure) -> bytes:

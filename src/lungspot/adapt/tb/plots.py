@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lungspot.evaluate import COLORS, figure_of, svg_of
+from lungspot.evaluate import COLORS, figure_of, svg_of, words_in_figure
 
 __all__ = ["draw_screening"]
 
@@ -39,7 +39,13 @@ def _roc(document: Mapping[str, Any]) -> bytes:
         if target["sensitivity"] is not None and target["specificity"] is not None:
             x, y = 100 * (1 - target["specificity"]), 100 * target["sensitivity"]
             axes.plot((0, x, x), (y, y, 100), color="#777777", linewidth=0.9, linestyle=("--", ":")[number % 2])
-            axes.annotate(target["name"], (0.5, y), fontsize=6.5, color="#555555", va="bottom")
+            axes.annotate(
+                words_in_figure(target["name"], f"target {number + 1}"),
+                (0.5, y),
+                fontsize=6.5,
+                color="#555555",
+                va="bottom",
+            )
     used = document["in_use"]
     if used is not None and (row := document["thresholds"][used["row"]]) in rows:
         x, y = 100 * (1 - row["specificity"]["value"]), 100 * row["sensitivity"]["value"]
@@ -87,7 +93,9 @@ def _costs(document: Mapping[str, Any]) -> bytes:
             everybody["cost_per_case"], color=COLORS[1], linestyle="--", linewidth=1, label="tests for everybody"
         )
     _mark(axes, document)
-    axes.set(xlabel="threshold", ylabel=f"{currency} a case found", title="Cost of a case found")
+    axes.set(
+        xlabel="threshold", ylabel=f"{words_in_figure(currency, 'cost of')} a case found", title="Cost of a case found"
+    )
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
     return svg_of(figure)
@@ -105,8 +113,14 @@ def _parts(name: str, parts: Sequence[Mapping[str, Any]], threshold: float) -> b
             axes.plot((100 * low, 100 * high), (at - shift, at - shift), color=color, linewidth=1.2)
             label = measure if at == 0 else None
             axes.plot([100 * cell["value"]], [at - shift], "o", color=color, markersize=4.5, label=label)
-    axes.set_yticks(range(len(shown)), [f"{part['part']} ({part['cases_confirmed']} cases)" for part in shown])
-    axes.set(xlim=(0, 101), xlabel="%", title=f"By {name}, at threshold {threshold:g}")
+    names = [words_in_figure(part["part"], f"row {row}") for row, part in enumerate(shown, 1)]
+    cases = [f"{part['cases_confirmed']} cases" for part in shown]
+    axes.set_yticks(range(len(shown)), [f"{name} ({count})" for name, count in zip(names, cases, strict=True)])
+    axes.set(
+        xlim=(0, 101),
+        xlabel="%",
+        title=f"By {words_in_figure(name, 'a column of the table')}, at threshold {threshold:g}",
+    )
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return svg_of(figure)
