@@ -43,10 +43,9 @@ weights: .venv/dev
 	$(BIN)/lungspot train-gate -o runs/gate.npz --data $(DATA) --overwrite
 	$(BIN)/lungspot export runs/detector -o src/lungspot/weights/lungspot.onnx --data $(DATA) --gate runs/gate.npz --notes tools/model_notes.txt --pin --overwrite
 
-# Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md), from the shipped weights and a classifier of labels alone.
-CLASSIFIER ?= runs/classifier
+# Boxes against heat maps (docs/explanation/boxes-vs-heatmaps.md): the shipped detector's own, or those of CLASSIFIER, a run that saw no box.
 study: .venv/dev
-	$(BIN)/python tools/study.py --classifier $(CLASSIFIER) --data $(DATA) -o runs/study --overwrite --write
+	$(BIN)/python tools/study.py $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --data $(DATA) -o runs/study --overwrite --write
 
 bench: .venv/dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,6 +1,7 @@
 """The founding claim measured: lungspot's boxes against boxes cut from heat maps, on the test films.
 
-    .venv/bin/lungspot train -o runs/classifier --data ../shared/data --no-boxes      # once; see the training log
+    .venv/bin/python tools/study.py [--data ../shared/data] [-o runs/study] [--write]      # the detector's own heat map
+    .venv/bin/lungspot train -o runs/classifier --data ../shared/data --no-boxes            # or that of a classifier
     .venv/bin/python tools/study.py --classifier runs/classifier [--data ../shared/data] [-o runs/study] [--write]
 
 Writes ``results.json``, the page, its picture and a gallery of films into the run folder; ``--write`` (``make study``)
@@ -18,11 +19,11 @@ from typing import Any
 
 import torch
 
-from lungspot.detect import load_detector
+from lungspot.detect import default_weights, load_detector
 from lungspot.outputs import Outputs
 from lungspot.study.page import bars, page, summary_table
 from lungspot.study.run import run, write
-from lungspot.train.loop import load_checkpoint
+from lungspot.train import open_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 README = re.compile(r"(<!-- study -->\n).*?(<!-- /study -->)", re.DOTALL)
@@ -31,7 +32,7 @@ README = re.compile(r"(<!-- study -->\n).*?(<!-- /study -->)", re.DOTALL)
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--classifier", type=Path, default=ROOT / "runs" / "classifier")
+    parser.add_argument("--classifier", type=Path, help="a run without boxes; the detector itself if not given")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--model", default="default")
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "runs" / "study")
@@ -40,8 +41,9 @@ def main() -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run wrote there")
     parser.add_argument("--write", action="store_true", help="write the committed page, picture and table too")
     asked = parser.parse_args()
-    if not asked.data.is_dir() or not (asked.classifier / "last.pt").is_file():
-        print(f"{asked.data} or {asked.classifier}: the films or the classifier are not here; nothing measured")
+    network = asked.classifier or (default_weights()[0] if asked.model == "default" else Path(asked.model))
+    if not asked.data.is_dir() or not network.exists():
+        print(f"{asked.data} or {network}: the films or the network are not here; nothing measured")
         return
     torch.set_num_threads(1)  # two wait for each other at every operator where anything else runs; one is enough
     began = time.monotonic()
@@ -49,8 +51,8 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{(time.monotonic() - began) / 60:5.1f} min  {text}", flush=True)
 
-    detector, classifier = load_detector(asked.model), load_checkpoint(asked.classifier)
-    outputs = Outputs([asked.data, asked.classifier], overwrite=asked.overwrite)
+    detector, classifier = load_detector(asked.model), open_checkpoint(network)
+    outputs = Outputs([asked.data, network], overwrite=asked.overwrite)
     with outputs.folder(asked.out) as folder:
         results = run(
             detector,
@@ -59,6 +61,7 @@ def main() -> None:
             resamples=asked.resamples,
             films=asked.films,
             gallery=folder / "gallery",
+            own=asked.classifier is None,
             say=say,
         )
         write(results, folder)

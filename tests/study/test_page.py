@@ -36,6 +36,11 @@ def test_before_it_has_run_it_claims_nothing():
     assert "lungspot's boxes, on the films here" not in text
 
 
+def test_the_page_says_whose_heat_map_it_is():
+    assert "from which all boxes were taken away" in page(results() | {"classifier": {"own": False}})
+    assert "the detector's own network" in page(results() | {"classifier": {"own": True}})
+
+
 def test_the_committed_page_is_one_of_the_two():
     text = PAGE.read_text("utf-8")
     assert text == page(None) or re.search(r"^On \d+ films of \d+ patients", text, re.MULTILINE)

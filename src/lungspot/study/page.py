@@ -15,6 +15,14 @@ from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS
 _SURE: Final = 0.05
 _SHOWN: Final = ("ap0.3", "ap0.5", "t_iou0.3", "hit", "overlap")  # by label; the others fold away
 
+# What the heat map's network is: one that saw no box, or the detector's own.
+_HEAT: Final = {
+    False: "the same network, trained in the same way on the same films, from which all boxes were taken away: it "
+    "knows only which film shows what, and how often a film is drawn follows from that.",
+    True: "the detector's own network, the same weights, asked what its head for the whole film looks at. It has seen "
+    "as many films as the boxes' head, and the boxes, which a classifier has not: that can only help the map.",
+}
+
 __all__ = ["bars", "page", "summary_table"]
 
 
@@ -25,7 +33,8 @@ def page(results: Mapping[str, Any] | None) -> str:
         answer, beside = "**Not measured yet.** `make study` measures it and writes this page anew.", ""
     else:
         answer, beside = _answer(results), _beside(results)
-    return text.replace("{{answer}}", answer).replace("{{beside}}\n", beside)
+    own = bool(results and results.get("classifier", {}).get("own"))
+    return text.replace("{{answer}}", answer).replace("{{heat}}", _HEAT[own]).replace("{{beside}}\n", beside)
 
 
 def _answer(results: Mapping[str, Any]) -> str:

@@ -32,11 +32,13 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
     resamples: int = 1000,
     films: int = 0,
     gallery: Path | None = None,
+    own: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return the study's results as a JSON document, read from the datasets below ``data`` and its ``splits.csv``.
 
-    ``classifier``: the run of a network that saw no box (``lungspot train --no-boxes``). ``films``: only about so many
+    ``classifier``: the run of a network that saw no box (``lungspot train --no-boxes``), or, where it is the detector's
+    ``own`` network, what its head for the film looks at. ``films``: only about so many
     of each split, to try it; 0: all. ``gallery``: a folder for pictures of films, never to be committed. ``say`` is
     told how far it is. Raises ``BAD_VALUE`` where the two networks know different labels.
     """
@@ -74,7 +76,12 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
         "chosen": {label: asdict(choice) for label, choice in heat.items()},
         "chosen_random": {label: asdict(choice) for label, choice in control.items()},
         "detector": {"name": detector.card.name, "version": detector.card.version, "sha256": detector.sha256},
-        "classifier": {"steps": classifier.step, "minutes": round(classifier.seconds / 60, 1), "pixels": size},
+        "classifier": {
+            "own": own,
+            "steps": classifier.step,
+            "minutes": round(classifier.seconds / 60, 1),
+            "pixels": size,
+        },
         "not_for_clinical_use": True,
     }
 
