@@ -57,6 +57,22 @@ def test_slip_no_patient_in_two_splits_whatever_the_order(films, random):
     assert leaks(split(cases)) == ()
 
 
+def test_entries_that_share_a_film_s_file_are_on_one_side():
+    """Two people's files of one film, each under a name of its own: the film may not be in train and in test."""
+    names = [f"p{n}" for n in range(300)]
+    assert side("p1") is not side("p4")
+    pairs = [
+        [film(f"{name}/a", name, image=Path(f"{name}.png")), film("x", f"other_{name}", image=Path(f"{name}.png"))]
+        for name in names
+    ]
+    assert all(one.split is other.split for one, other in map(split, pairs))
+    assert [case.patient for case in split(pairs[0])] == ["p0", "other_p0"]
+    chain = [film(str(n), f"p{n // 2}", image=Path(f"{(n + 1) // 2}.png")) for n in range(40)]
+    assert len({case.split for case in split(chain)}) == 1
+    alone = [film(name, name, image=Path(f"{name}.png")) for name in names]
+    assert [case.split for case in split(alone)] == [side(name) for name in names]
+
+
 def test_a_given_split_counts_first_and_its_patients_bring_their_other_films():
     root = Path("data")
     given = {"a/1.png": ("p17", TRAIN), "a/2.png": ("group", VAL)}

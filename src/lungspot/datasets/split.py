@@ -85,8 +85,8 @@ def split(
 
     ``given``: a split that counts first (:func:`lungspot.datasets.splits.read_splits`): a film named there takes its
     patient and split, and every other film of such a patient follows; the rest are hashed by :func:`side`. ``root`` is
-    the folder that the paths of ``given`` are relative to. Raises ``DATASET_LEAK`` where ``given`` puts a patient in
-    two splits.
+    the folder that the paths of ``given`` are relative to. Entries that share one film's file, as of two people who
+    drew on it, are on one side. Raises ``DATASET_LEAK`` where ``given`` puts a patient in two splits.
     """
     named: list[Case] = []
     for case in cases:
@@ -95,8 +95,9 @@ def split(
             entry = given.get(case.image.relative_to(root).as_posix())
         named.append(case if entry is None else replace(case, patient=entry[0], split=None))
     known = _known(given or {})
+    one = _sharing(named)
     found = [
-        replace(case, split=known.get(case.patient) or side(case.patient, fractions=fractions, salt=salt))
+        replace(case, split=known.get(case.patient) or side(one[case.patient], fractions=fractions, salt=salt))
         for case in named
     ]
     refuse_leaks(found)
@@ -154,6 +155,24 @@ def splits_csv(cases: Iterable[Case], path: Path, root: Path) -> str:
     writer.writerow(("image", "patient", "split"))
     writer.writerows(rows)
     return file.getvalue()
+
+
+def _sharing(cases: Iterable[Case]) -> dict[str, str]:
+    """Return patient → the first name of those that share a film's file with it, at last its own."""
+    one: dict[str, str] = {}
+    owners: dict[Path, str] = {}
+
+    def first(patient: str) -> str:
+        while one.setdefault(patient, patient) != patient:
+            patient = one[patient]
+        return patient
+
+    for case in cases:
+        here = first(case.patient)
+        if case.image is not None:
+            there = first(owners.setdefault(case.image, case.patient))
+            one[max(here, there)] = min(here, there)
+    return {patient: first(patient) for patient in one}
 
 
 def _known(given: Mapping[str, tuple[str, Split]]) -> dict[str, Split]:
