@@ -19,6 +19,19 @@ def test_the_films_differ(server):
     assert len({tuple(row["labels"]) for row in server.rows}) > 1
 
 
+def test_the_percentage_of_a_row_is_the_surest_that_is_said_of_its_film(server):
+    """No other number than the headline's, the table's and the report's: of a place its box's, else the film's."""
+    told = 0
+    for row in server.rows:
+        said = server.get(f"/v1/readings/{row['id']}").json["result"]["statement"]["said"]
+        pairs = {(name["label"], name["score"] or name["probability"]) for one in said for name in one["names"]}
+        if said:
+            assert (row["top"]["label"], row["top"]["score"]) in pairs
+            assert row["top"]["score"] == max(score for _, score in pairs)
+            told += 1
+    assert told > 3
+
+
 @pytest.mark.parametrize(
     ("sort", "key"),
     [

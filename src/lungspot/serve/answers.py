@@ -90,7 +90,7 @@ class UploadAnswer(Marked):
 
 
 class Top(Answer):
-    """The likeliest label of a film, positive or not."""
+    """The surest of what is said of a film, as it is said; where nothing is, the likeliest label."""
 
     label: str
     name: str

@@ -51,8 +51,9 @@ def columns_of(result: Analysis | Refusal) -> dict[str, Any]:
         said = {"status": result.status, "readable": 0, "headline": headline_of(result.error), "said_by": __version__}
         return empty | said | {"urgency": statement(result).urgency}
     told = statement(at_point(result, POINT))
-    scores = [each for each in scores_of(result) if each[0] not in told.unsaid]  # as they are said
-    top = max(scores, key=lambda each: each[1], default=(None, None, False))
+    called = [(name.label, name.probability) for one in told.said if one.positive for name in one.told]
+    likely = [(label, score) for label, score, _ in scores_of(result) if label not in told.unsaid]
+    top = max(called or likely, key=lambda each: each[1], default=(None, None))
     return {
         "status": result.status,
         "readable": 1,

@@ -199,7 +199,7 @@ function entry(state, at, cursor) {
     },
     dot(state, row, covered),
     make("span", { class: "name" }, shortName(state, row)),
-    make("span", { class: "number" }, ending(row, covered)),
+    make("span", { class: "number", title: covered ? null : meant(row) }, ending(row, covered)),
     make(
       "span",
       { class: "what" },
@@ -213,7 +213,14 @@ function entry(state, at, cursor) {
 /** Whether another model read the film than the one that reads now. */
 const earlier = ({ model }, row) => row.model && row.model !== `${model.name} ${model.version}`;
 
-/** At the end of the line: whether it was read, and how probable the likeliest finding is. */
+/** What the percentage at the end of the line is of. */
+function meant({ screened, top, labels }) {
+  if (typeof screened === "number") return "of what people are screened for, of the whole film";
+  if (!top) return null;
+  return labels.length ? `${top.name}, the surest of what is said` : `${top.name}, the likeliest, below its threshold`;
+}
+
+/** At the end of the line: whether it was read, and how sure the surest of what is said is. */
 function ending(row, covered) {
   const score = row.screened ?? row.top?.score;
   const sure = row.status === "assessed" && row.top && !covered ? probability(score) : "";
@@ -225,7 +232,7 @@ function ending(row, covered) {
 const hides = (state, row) => state.teach && row.status === "assessed" && !(row.id === state.id && !secret(state));
 
 function dot(state, row, covered) {
-  const label = covered ? null : row.labels?.[0];
+  const label = covered || !row.labels?.length ? null : row.top?.label;
   const colour = row.status === "not_assessed" ? "#ffc061" : label ? labelOf(state, label).color : "#737d8a";
   const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
   square.setAttribute("class", "dot");
