@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lungspot.errors import SetupError
+from lungspot.errors import OutputError, SetupError
 from lungspot.node import spool as room
 from lungspot.node.migrations import MIGRATIONS
 from lungspot.node.spool import Spool
@@ -85,7 +85,7 @@ def test_oldest_first_and_nothing_before_it_is_due(reopen):
 
 
 CRASHES = [  # each leaves the disk as a kill at that moment would
-    ("written aside, not moved", lambda spool: (spool.folder / "incoming" / "x").write_bytes(b"part"), 0),
+    ("written aside, not moved", lambda spool: (spool.folder / "incoming" / "tmp0123abc_").write_bytes(b"part"), 0),
     ("moved, no row yet", lambda spool: spool.film("f" * 64).write_bytes(b"film"), 0),
     ("acknowledged", lambda spool: spool.accept([b"film"], **ABOUT), 1),
     ("being read", lambda spool: (spool.accept([b"film"], **ABOUT), spool.claim()), 1),
@@ -294,9 +294,23 @@ def test_a_damaged_or_newer_journal_is_refused_and_left_alone(folder):
         Spool(folder)
 
 
-def test_what_somebody_put_into_the_spool_does_not_end_the_node(tmp_path):
-    for name in ("films", "results"):
-        (tmp_path / name / "folder" / "inner").mkdir(parents=True)
-        (tmp_path / name / "file").touch()
-    Spool(tmp_path).close()
-    assert [*(tmp_path / "films").iterdir(), *(tmp_path / "results").iterdir()] == []
+def test_what_somebody_put_into_the_spool_stays_and_does_not_end_the_node(tmp_path):
+    Spool(tmp_path / "spool").close()
+    for name in ("films", "results", "incoming"):
+        (tmp_path / "spool" / name / "folder" / "inner").mkdir(parents=True)
+        (tmp_path / "spool" / name / "film.dcm").write_text("mine")
+        (tmp_path / "spool" / name / ("a" * 64 + ".dcm")).touch()  # a film that no row speaks of
+    Spool(tmp_path / "spool").close()
+    for name in ("films", "results", "incoming"):
+        assert sorted(path.name for path in (tmp_path / "spool" / name).iterdir()) == ["film.dcm", "folder"]
+        assert (tmp_path / "spool" / name / "film.dcm").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["films", "results", "incoming"])
+def test_a_folder_where_others_keep_their_films_is_no_spool(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / ("a" * 64 + ".dcm")).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError, match=r"EXISTS: files are in it .*; give a new folder as --spool"):
+        Spool(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -61,8 +61,8 @@ def main():
 
     def accept():
         for number in count(int(sys.argv[2])):
-            enter(folder, queue, f"f{number}", bytes_of(f"f{number}"))
-            say("in", f"f{number}")
+            enter(folder, queue, f"{number:016x}", bytes_of(f"{number:016x}"))
+            say("in", f"{number:016x}")
 
     threading.Thread(target=accept, daemon=True).start()
     while True:

@@ -164,9 +164,10 @@ def test_what_a_crash_left_is_told_apart(queue):
     queue.claim()
     queue.finish("a", "done")
     queue.path("b").unlink()
-    queue.path("stranger").write_bytes(b"renamed, and its row never written")
+    queue.path("0" * 16).write_bytes(b"renamed, and its row never written")
+    queue.path("stranger").write_bytes(b"somebody's")
     found = sorted((path.name, state) for path, state in queue.strays(("new", "busy")))
-    assert found == [("a.dcm", "done"), ("stranger.dcm", None)]
+    assert found == [(f"{'0' * 16}.dcm", None), ("a.dcm", "done")]
     assert queue.missing(("new", "busy")) == ["b"]
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from tests.queue.owner import make_table
 
-from lungspot.errors import SetupError
+from lungspot.errors import OutputError, SetupError
 from lungspot.queue import QueueFolder, discard
 
 
@@ -72,12 +72,34 @@ def test_a_child_process_does_not_hold_the_folder(tmp_path):
         child.kill()
 
 
-def test_what_was_arriving_is_removed(tmp_path):
-    (tmp_path / "incoming" / "export").mkdir(parents=True)
-    (tmp_path / "incoming" / "half").write_bytes(b"x")
+def test_what_was_arriving_is_removed_and_what_is_somebodys_stays(tmp_path):
+    open_folder(tmp_path).close()
+    (tmp_path / "incoming" / "tmp_x8ab3zq").mkdir()
+    for name in ("a" * 24, "lesson-0123456789abcdef", "tmpabcdefgh", "film.dcm", "f" * 32):
+        (tmp_path / "incoming" / name).write_bytes(b"x")
     folder = open_folder(tmp_path)
-    assert list(folder.incoming.iterdir()) == []
+    assert sorted(path.name for path in folder.incoming.iterdir()) == ["f" * 32, "film.dcm"]
     folder.close()
+
+
+@pytest.mark.parametrize("name", ["films", "incoming"])
+def test_a_folder_where_others_keep_films_is_left_as_it_is(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / ("a" * 24)).write_text("mine")
+    with pytest.raises(OutputError, match=r"EXISTS: files are in it .*; give a new folder as --data"):
+        open_folder(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / name, tmp_path / name / ("a" * 24)]
+
+
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+    db = sqlite3.connect(tmp_path / "q.db")
+    db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    with pytest.raises(OutputError, match=r"q\.db: EXISTS: a database of another program"):
+        open_folder(tmp_path)
+    db = sqlite3.connect(tmp_path / "q.db")
+    assert [name for (name,) in db.execute("SELECT name FROM sqlite_schema")] == ["theirs"]
+    db.close()
 
 
 def test_a_transaction_is_whole_or_nothing(folder):

@@ -112,9 +112,10 @@ def test_leftovers_of_a_crash_are_removed(store, open_store):
     (accepted,) = store.accept([arrive(store, "a")])
     task = store.claim()
     store.pixels(task.id).write_bytes(b"half")  # written, and not yet in the row
-    store.spooled("stranger").write_bytes(b"renamed, and the row never committed")
-    arrive(store, "half")
-    (store.folder / "incoming" / "export").mkdir()
+    store.spooled("0" * 16).write_bytes(b"renamed, and the row never committed")
+    store.pixels("0" * 16).write_bytes(b"likewise")
+    arrive(store, "0" * 24)
+    (store.folder / "incoming" / "tmp12345678").mkdir()
     store = open_store()
     assert not list((store.folder / "incoming").iterdir())
     assert [path.name for path in (store.folder / "spool").iterdir()] == [accepted.id]

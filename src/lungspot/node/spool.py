@@ -25,7 +25,7 @@ from typing import Final
 
 from lungspot.durable import sync_path
 from lungspot.node.migrations import MIGRATIONS
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard
+from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
 
 __all__ = ["KEEP_SECONDS", "Job", "Spool"]
 
@@ -273,7 +273,7 @@ class Spool:
             discard(path)
         states = {row["sha256"]: row["state"] for row in self._journal.all("SELECT sha256, state FROM film")}
         for path in self._results.iterdir():
-            if states.get(path.name) not in _WITH_RESULTS:
+            if states.get(path.name) not in _WITH_RESULTS and is_queue_name(path.name):
                 discard(path)
         for sha256, state in states.items():
             if state == "analysed" and not (self._results / sha256).is_dir():

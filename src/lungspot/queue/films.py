@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from lungspot.durable import sync_path
-from lungspot.queue.folder import QueueFolder
+from lungspot.queue.folder import QueueFolder, is_queue_name
 
 __all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "back_off"]
 
@@ -205,7 +205,7 @@ class FilmQueue:
         states = {row["key"]: row["state"] for row in self._folder.all(query)}
         for path in self._files.iterdir():
             state = states.get(path.name.removesuffix(self._suffix))
-            if state not in with_file:
+            if state not in with_file and (state or is_queue_name(path.name)):
                 yield path, state
 
     def missing(self, with_file: Collection[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -14,13 +15,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.durable import sync_path
-from lungspot.errors import SetupError
+from lungspot.errors import OutputError, SetupError
 
-__all__ = ["MigrationStep", "QueueFolder", "discard"]
+__all__ = ["MigrationStep", "QueueFolder", "discard", "is_queue_name"]
 
 # Step N brings `PRAGMA user_version` from N - 1 to N, within one transaction. A released step is never changed.
 MigrationStep = Callable[[sqlite3.Connection], None]
 
+# What a film, its results, and what is still being written are called: a digest, or a name that nobody would choose.
+_NAMES: Final = re.compile(
+    r"([0-9a-f]{16}|[0-9a-f]{24}|[0-9a-f]{64})(\.[a-z0-9.]+)?|tmp[a-z0-9_]{8}|lesson-[0-9a-f]{16}|\.lungspot-\w+"
+)
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
@@ -31,7 +36,7 @@ class QueueFolder:
 
         lock        held (flock) while the folder is open; the kernel lets go of it when the process ends
         DATABASE    WAL, synchronous FULL
-        incoming/   files that are still being written; emptied when the folder is opened
+        incoming/   files that are still being written; removed when the folder is opened
         NAME/       other folders, as the owner asks
     """
 
@@ -49,12 +54,14 @@ class QueueFolder:
 
         ``owner`` (server, node) and ``option`` (--data, --spool) stand in errors. SetupError: ``IN_USE`` where another
         process holds the folder, or a newer lungspot wrote it; ``NOT_READABLE`` where the database is damaged;
-        ``NO_SPACE`` or ``NOT_WRITABLE`` where it is no folder that can be used.
+        ``NO_SPACE`` or ``NOT_WRITABLE`` where it is no folder that can be used. OutputError ``EXISTS`` where others
+        keep files in it: what is in its folders would be taken for films of which nobody knows, and removed.
         """
         self.folder, self.incoming = folder, folder / "incoming"
         self.lock = threading.RLock()
         self._database, self._steps, self._option = folder / database, steps, option
         with self.unusable():
+            self._require_ours(("incoming", *folders))
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("incoming", *folders):
                 (folder / name).mkdir(mode=0o700, exist_ok=True)
@@ -67,8 +74,9 @@ class QueueFolder:
         try:
             with self.unusable():
                 self._db = self._open()
-                shutil.rmtree(self.incoming)  # what an earlier process was writing was never accepted
-                self.incoming.mkdir(mode=0o700)
+                for path in self.incoming.iterdir():
+                    if is_queue_name(path.name):  # what an earlier process was writing was never accepted
+                        discard(path)
                 sync_path(folder)
         except BaseException:
             self.close()
@@ -117,6 +125,16 @@ class QueueFolder:
         """Return how many bytes the disk still takes."""
         return shutil.disk_usage(self.folder).free
 
+    def _require_ours(self, names: Sequence[str]) -> None:
+        """Refuse a folder that has no database of lungspot, and where one of ``names`` holds something."""
+        if self._database.is_file() and self._database.stat().st_size:
+            return
+        for name in names:
+            path = self.folder / name
+            if path.is_dir() and any(path.iterdir()):
+                reason, advice = "files are in it that lungspot did not write", f"give a new folder as {self._option}"
+                raise OutputError("EXISTS", path, reason, advice=advice)
+
     def _open(self) -> sqlite3.Connection:
         self._database.touch(mode=0o600)
         if not self._database.is_file():
@@ -138,6 +156,9 @@ class QueueFolder:
             reason = f"its tables are of version {version}; this lungspot knows {len(self._steps)}"
             advice = f"use the newer lungspot, or give another {self._option}"
             raise SetupError("IN_USE", self.folder, reason, advice=advice)
+        if not version and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            advice = f"give another {self._option}"
+            raise OutputError("EXISTS", self._database, "a database of another program", advice=advice)
         for number, step in enumerate(self._steps[version:], version + 1):
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -148,6 +169,11 @@ class QueueFolder:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+
+def is_queue_name(name: str) -> bool:
+    """Say whether a file or folder has a name that the queue gives; what has another is somebody's, and stays."""
+    return _NAMES.fullmatch(name) is not None
 
 
 def discard(path: Path) -> None:

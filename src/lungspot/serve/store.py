@@ -28,7 +28,7 @@ from typing import Any
 
 from lungspot.durable import sync_path
 from lungspot.errors import RequestError
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard
+from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard, is_queue_name
 from lungspot.serve.migrations import MIGRATIONS
 from lungspot.serve.search_text import search_text
 
@@ -254,7 +254,7 @@ class Store:
         rows = {row["id"]: row["state"] for row in self.all("SELECT id, state FROM readings")}
         for name in ("films", "originals"):
             for path in (self.folder / name).iterdir():
-                if rows.get(path.stem) != "done":
+                if rows.get(path.stem) != "done" and is_queue_name(path.name):
                     discard(path)
 
 
