@@ -225,7 +225,8 @@ def test_a_bad_film_does_not_stop_the_rest(data, vindr, tmp_path):
     (vindr / "labels.csv").write_text("image,Edema\na.png,1\nb.png,1\n")
     (vindr / "train.csv").unlink()
     code, out, err = data("pool", "csv", vindr, "-o", tmp_path / "pool", "--label", "edema", "--json")
-    assert (code, json.loads(out)["labels"], err[: len(says)]) == (1, {"edema": 1}, says)
+    assert (code, json.loads(out)["labels"]) == (1, {"edema": 1})
+    assert err.startswith(f"lungspot: classes: Edema → edema (2)\n{says}")
     (vindr / "train" / "a.png").unlink()
     (vindr / "labels.csv").write_text("image,Edema\nb.png,1\n")
     assert data("convert", "csv", vindr, "-o", tmp_path / "no", "--to", "coco")[0] == 3

@@ -215,6 +215,19 @@ def test_classes_are_mapped_in_columns_and_in_lists(download):
     assert dict(case.readings[0].states) == {"nodule_mass": "present", "mass": "present", "pneumonia": "absent"}
 
 
+def test_what_became_of_each_column_is_told(download):
+    """Mapped, guessed, left out when told, or left out because nothing is known of what looks like a label."""
+    table = (
+        "path_to_image,Fluid,Edema,knob,Pleural stuff,smoker,age,note\n"
+        "1.png,1,0,1,1,0,40,ok\n2.png,0,,1.0,,0,41,1\n3.png,,1,,y,0,42,\n"
+    )
+    classes = ClassMap({"Fluid": "effusion", "knob": "-"})
+    found = list(adapter.cases(download({"labels.csv": table}), classes))
+    assert [case.readings[0].state("effusion") for case in found] == ["present", "absent", "not_looked_for"]
+    said = "Fluid → effusion (2); Edema → edema (2); knob: left out (2); Pleural stuff: left out (2)"
+    assert sorted(classes.summary().split("; ")) == sorted(said.split("; "))
+
+
 def test_padchest_writes_a_list_of_texts(download):
     text = "ImageID,Labels\na.png,\"['pleural effusion', 'pneumonia']\"\nb.png,['normal']\n"
     first, second = adapter.cases(download({"labels.csv": text}))

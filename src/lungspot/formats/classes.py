@@ -156,6 +156,10 @@ class ClassMap:
         """Say that a file lists a class and no annotation uses it."""
         self._unused[name] = None
 
+    def passed_over(self, name: str, number: int) -> None:
+        """Say that a class is left out because nothing is known of it, where that is no fault."""
+        self._met[name] = (SKIP, number)
+
     def left_out(self, what: str, boxes: int) -> None:
         """Say that boxes which are nobody's answer were left out: ``predictions``, ``drafts``, ``skipped tasks``."""
         self._left[what] += boxes

@@ -19,9 +19,9 @@ a column a label
     Frontal/Lateral, Projection; PatientAge; PatientSex, Patient Gender; and in Spanish, Portuguese, French and German.
     A patient may also be a folder of the film's path (CheXpert's ``patient00001``, MIMIC-CXR's ``p10000032``).
 
-Values are parted by commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Windows' 1252. Other columns are ignored; a
-table with columns of boxes is refused. Known faults: labels without a place; without ``patient`` every film is someone
-else's.
+Values are parted by commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Windows' 1252. Other columns are ignored; the
+class map is told of those that look like a label's. A table with columns of boxes is refused. Known faults: labels
+without a place; without ``patient`` every film is someone else's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,18 @@ READER: Final = "labels"
 # What columns are called by DICOM, by the public sets and by people, in lower case without signs; the first counts.
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "image": (
-        *("image", "path", "imagepath", "filepath", "imageindex", "file", "filename", "imageid", "imagename"),
+        *(
+            "image",
+            "path",
+            "imagepath",
+            "pathtoimage",
+            "filepath",
+            "imageindex",
+            "file",
+            "filename",
+            "imageid",
+            "imagename",
+        ),
         *("imagefile", "dicomid", "pngpath", "jpgpath", "dicompath", "imagen", "archivo", "bild", "datei", "fichier"),
         *("imagem", "arquivo"),
     ),
@@ -100,8 +111,8 @@ _VALUES: Final[dict[str, State | None]] = {
     "1": State.PRESENT,
     "1.0": State.PRESENT,
     **dict.fromkeys(("nan", "na", "n/a", "none", "null", "-1,0"), None),  # pandas, R, spreadsheets
-    **dict.fromkeys(("false", "no", "0,0", "absent", "negative"), State.ABSENT),
-    **dict.fromkeys(("true", "yes", "1,0", "present", "positive"), State.PRESENT),
+    **dict.fromkeys(("false", "no", "n", "0,0", "absent", "negative"), State.ABSENT),
+    **dict.fromkeys(("true", "yes", "y", "1,0", "present", "positive"), State.PRESENT),
 }
 
 
@@ -116,6 +127,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
     facts = {key: _called(header, names_of) for key, names_of in _COLUMNS.items()}
     of_facts = {name for names_of in facts.values() for name in names_of}
     labels = {name: meant for name in header if name not in of_facts and (meant := classes.look_up(name)) is not None}
+    left_out = [name for name, label in labels.items() if label == SKIP]
     labels = {name: label for name, label in labels.items() if label != SKIP}
     if not labels and not facts["labels"]:
         facts["labels"] = _called(header, _LISTS)
@@ -132,6 +144,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         )
     films = _Films(root, [_path(row, facts["image"]) for _, row in read_rows(path, facts["image"][:1], own=True)])
     owners: dict[Path, str] = {}
+    seen = _SeenClasses(classes, (*labels, *left_out), [name for name in header if name not in of_facts])
     sexes = _sexes(path, facts["sex"])
     needed = (*labels, *(names_of[0] for names_of in facts.values() if names_of))
     for line, row in read_rows(path, needed, own=True):
@@ -151,6 +164,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
         named = (patient_named(row.get(column, "")) for column in facts["patient"])
         patient = next(filter(None, named), "") or patient_in(value["image"])
         said = {label: row[column] for column, label in labels.items()}
+        seen.in_row(row, f"{path}:{line}")
         yield Case(
             id=name,
             dataset="csv",
@@ -163,6 +177,7 @@ def cases(root: Path, names: Names = None) -> Iterator[Case]:
             age_years=age_in_years(value["age"]) if value["age"] else known.age_years,
             sex=sexes.get(value["sex"].casefold(), Sex.UNKNOWN) if value["sex"] else known.sex,
         )
+    seen.tell_others()
 
 
 def _called(header: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -235,6 +250,35 @@ def _words(listed: str) -> list[str]:
     if listed.startswith("[") and listed.endswith("]"):
         listed = "|".join(word.strip(" '\"") for word in listed[1:-1].split(","))
     return [word for word in (word.strip() for word in re.split(r"[|;]", listed)) if word]
+
+
+class _SeenClasses:
+    """What a class map is told of a table's columns: how often each says something of its label.
+
+    A column of which nothing is known may be a label by another name where it says nothing but 1, 0, -1 and empty.
+    """
+
+    def __init__(self, classes: ClassMap, known: Sequence[str], header: Iterable[str]) -> None:
+        self._classes, self._known = classes, known
+        self._others = dict.fromkeys((name for name in header if name not in known and _bare(name) not in _LISTS), 0)
+
+    def in_row(self, row: Row, where: str) -> None:
+        """Take notice of a row's values."""
+        for name in self._known:
+            if _VALUES.get(row.get(name, "").strip().lower()) is not None:
+                self._classes.meaning(name, where, ours=False)
+        for name in list(self._others):
+            value = row.get(name, "").strip().lower()
+            if value not in _VALUES:
+                del self._others[name]
+            else:
+                self._others[name] += _VALUES[value] is State.PRESENT
+
+    def tell_others(self) -> None:
+        """Tell the class map of the columns that may be labels, and how often each says 1."""
+        for name, number in self._others.items():
+            if number:
+                self._classes.passed_over(name, number)
 
 
 class _Films:
