@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 
 _SHOWN_WEEKS: Final = 104
 _SHOWN_ALARMS: Final = 60
+_LAST_TICK: Final = 400  # of 460, where the last date may begin
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 448.0, 8.0, 92.0
 _BARS_TOP, _BARS_BOTTOM = 102.0, 132.0
 _TITLES: Final = {
@@ -222,11 +223,12 @@ def _dot(chart: Chart, week: int) -> str:
 
 
 def _ticks(chart: Chart, weeks: Sequence[int], xs: dict[int, float]) -> list[dict[str, Any]]:
-    """Return up to six dates along the bottom."""
+    """Return up to six dates along the bottom, none so far to the right that it would not be seen whole."""
     each = max(1, -(-len(weeks) // 6))
     return [
         {"x": xs[week], "says": f"{monday.day} {monday:%b %y}"}
         for week in weeks[::each]
+        if xs[week] <= _LAST_TICK
         for monday in [Calendar.monday(chart.first + week)]
     ]
 
