@@ -215,6 +215,24 @@ def test_classes_are_mapped_in_columns_and_in_lists(download):
     assert dict(case.readings[0].states) == {"nodule_mass": "present", "mass": "present", "pneumonia": "absent"}
 
 
+def test_of_two_tables_one_is_named(download):
+    """CheXpert's download has train.csv and valid.csv beside each other."""
+    films = {f"{part}/patient00001/study1/view1_frontal.jpg": "" for part in ("train", "valid")}
+    tables = {
+        f"{part}.csv": f"Path,Edema\nCheXpert-v1.0/{part}/patient00001/study1/view1_frontal.jpg,1\n"
+        for part in ("train", "valid")
+    }
+    root = download(films | tables)
+    with pytest.raises(DatasetError, match=r"2 other CSV files, not one; name the one that counts: .*train\.csv"):
+        list(adapter.cases(root))
+    for part in ("train", "valid"):
+        (case,) = adapter.cases(root / f"{part}.csv")
+        assert (case.image, case.patient) == (
+            root / part / "patient00001/study1/view1_frontal.jpg",
+            "csv_download_patient00001",
+        )
+
+
 def test_what_became_of_each_column_is_told(download):
     """Mapped, guessed, left out when told, or left out because nothing is known of what looks like a label."""
     table = (

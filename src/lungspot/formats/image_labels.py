@@ -2,7 +2,8 @@
 
 Citation, link, terms: the publisher's.
 Boxes: none.
-Layout: films anywhere below the folder, and ``labels.csv`` (or the only CSV file) in it. One row a film:
+Layout: films anywhere below the folder, and in it ``labels.csv``, or the only CSV file, or the one that is given. One
+row a film:
 
 ``image``
     The film's path below the folder, or its name or stem where that is unique. Also called Path, Image Index, file,
@@ -117,12 +118,13 @@ _VALUES: Final[dict[str, State | None]] = {
 
 
 def cases(root: Path, names: Names = None) -> Iterator[Case]:
-    """Yield a case for each row of the CSV file in ``root``, with its film if that is there.
+    """Yield a case for each row of the CSV file in ``root``, or of the file that it is, with its film if that is there.
 
     ``names``: what column names and words mean as labels, or a class map.
     """
     classes = ClassMap.of(names)
-    path = _table(require_folder(root))
+    path = root if root.is_file() else _table(require_folder(root))
+    root = path.parent
     header = header_of(path, own=True)
     facts = {key: _called(header, names_of) for key, names_of in _COLUMNS.items()}
     of_facts = {name for names_of in facts.values() for name in names_of}
@@ -220,9 +222,9 @@ def _table(root: Path) -> Path:
         return root / "labels.csv"
     tables = sorted(path for path in root.iterdir() if path.name.lower().endswith((".csv", ".csv.gz")))
     if len(tables) != 1:
-        raise DatasetError(
-            "DATASET_INCOMPLETE", root, f"no labels.csv here, and {len(tables)} other CSV files, not one"
-        )
+        reason = f"no labels.csv here, and {len(tables)} other CSV files, not one"
+        advice = f"name the one that counts: {tables[0]}" if tables else None
+        raise DatasetError("DATASET_INCOMPLETE", root, reason, advice=advice)
     return tables[0]
 
 
