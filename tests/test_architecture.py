@@ -49,6 +49,10 @@ NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager",
 
 # Classes of serve/ that are the form over HTTP of the value of the same name.
 OVER_HTTP = {"Accepted", "Correction", "Identity", "Review", "Verdict"}
+# Their enumerations' words, as a request or an answer says them.
+WORDS_OVER_HTTP = {"Standing", "Status"}
+# Short names of a type that is as wide as each module needs: a cell of a page, integers, the length of a name.
+LOOSE = {"Cell", "Integers", "Learner"}
 # Tests of a promise that no single module keeps.
 THEMES = {"datasets/broken", "formats/fuzz", "formats/pipes", "images/bombs", "images/fuzz"}
 
@@ -317,12 +321,29 @@ def test_a_module_says_what_it_offers(path):
 def test_one_name_means_one_thing():
     """No two modules have a class of the same name, unless one says over HTTP what the other holds."""
     homes = collections.defaultdict(list)
-    for path in MODULES:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes[node.name].append(str(path.relative_to(SOURCE)))
+    for path, node in top_of_modules(ast.ClassDef):
+        if not node.name.startswith("_"):
+            homes[node.name].append(str(path.relative_to(SOURCE)))
     twice = {name: where for name, where in homes.items() if len(where) > 1}
     assert twice.keys() == OVER_HTTP, twice
+
+
+def test_a_short_name_of_a_type_is_no_class_s_and_stands_for_one_type():
+    classes = {node.name for _, node in top_of_modules(ast.ClassDef)}
+    stands_for = collections.defaultdict(set)
+    for _, node in top_of_modules(ast.Assign | ast.AnnAssign):
+        name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+        if re.fullmatch(r"[A-Z]\w*[a-z]\w*", name):
+            stands_for[name].add(ast.unparse(node.value))
+    assert len(stands_for) > 50
+    assert stands_for.keys() & classes == WORDS_OVER_HTTP
+    assert {name for name, types in stands_for.items() if len(types) > 1} == LOOSE
+
+
+def top_of_modules(kind):
+    """Yield what stands at the top of a module and is of a kind, with the module's path."""
+    for path in MODULES:
+        yield from ((path, node) for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, kind))
 
 
 def test_no_room_for_odds_and_ends():

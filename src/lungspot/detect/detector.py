@@ -17,7 +17,7 @@ from lungspot.inputs import regular
 
 __all__ = ["Detector", "Raw", "load_detector"]
 
-Array = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 
 _MAX_BYTES = 256 << 20
 _SLACK = 1e-3  # rounding past 0 or 1 that a probability may show
@@ -33,14 +33,14 @@ class Raw:
     likely the picture is a mirror image; None where the network knows no anatomy. C are the card's labels.
     """
 
-    boxes: Array
-    scores: Array
-    image_scores: Array
-    maps: Array
-    features: Array
-    gate: Array | None = None
-    organs: Array | None = None
-    mirrored: Array | None = None
+    boxes: Float32Array
+    scores: Float32Array
+    image_scores: Float32Array
+    maps: Float32Array
+    features: Float32Array
+    gate: Float32Array | None = None
+    organs: Float32Array | None = None
+    mirrored: Float32Array | None = None
 
 
 class Detector:
@@ -57,7 +57,7 @@ class Detector:
         """Return the same network with another card: a site's thresholds in place of the model's own."""
         return Detector(self._session, card, self.sha256, self._where)
 
-    def run(self, tensor: Array) -> Raw:
+    def run(self, tensor: Float32Array) -> Raw:
         """Return what the network says about ``tensor``, float32, shape (1, 1, size, size), 0 to 1.
 
         Raises ``MODEL_NUMERIC`` where any output is NaN, infinite or not a probability, and ``MODEL_FORMAT`` where
@@ -84,7 +84,7 @@ class Detector:
             raise ModelError("MODEL_FORMAT", self._where, "a gate output that its card does not describe")
         return raw
 
-    def _check(self, name: str, values: Array) -> Array:
+    def _check(self, name: str, values: Float32Array) -> Float32Array:
         if values.dtype != np.float32 or values.ndim < 2 or values.shape[0] != 1:
             raise ModelError("MODEL_FORMAT", self._where, f"output {name} is {values.dtype} {values.shape}")
         if not np.isfinite(values).all():
@@ -94,7 +94,7 @@ class Detector:
                 raise ModelError("MODEL_NUMERIC", self._where, f"output {name} goes beyond 0 and 1")
             values = np.clip(values, 0, 1)
         values.flags.writeable = False
-        first: Array = values[0]
+        first: Float32Array = values[0]
         return first
 
 

@@ -17,7 +17,7 @@ from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.matched import Pair, ScoreLimits
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.findings import Finding, Frame, Reading, State
-from lungspot.formats import Case, Names, dicom_facts, patient_in
+from lungspot.formats import Case, ClassNames, dicom_facts, patient_in
 from lungspot.images import DICOM_SUFFIXES, has_suffix
 from lungspot.inputs import regular
 
@@ -137,7 +137,7 @@ def pair_files(  # noqa: PLR0913 - truth, predictions, and how they are read
     coco: Path | None = None,
     by: Sequence[str] = (),
     threshold: float | None = None,
-    names: Names = None,
+    names: ClassNames = None,
 ) -> tuple[Paired, dict[str, ScoreLimits]]:
     """Return the films of the truth with what a file or folder of predictions says of them, and the limits by label.
 

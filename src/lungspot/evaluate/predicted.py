@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import ScoreLimits
 from lungspot.findings import Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import AnnotatedImage, ClassMap, Names, Prediction, coco, load_json, read_predictions
+from lungspot.formats import AnnotatedImage, ClassMap, ClassNames, Prediction, coco, load_json, read_predictions
 from lungspot.inputs import regular
 
 __all__ = ["Predicted", "read_predicted"]
@@ -43,7 +43,7 @@ class Predicted:
 
 
 def read_predicted(
-    path: Path, truth: Path | None = None, names: Names = None
+    path: Path, truth: Path | None = None, names: ClassNames = None
 ) -> tuple[list[Predicted], list[LungspotError]]:
     """Return the predictions of a file or folder, and each row that is refused with its place and reason.
 

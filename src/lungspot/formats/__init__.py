@@ -5,7 +5,7 @@ from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks
 from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
-from lungspot.formats.classes import ClassMap, Names, read_class_map, suggestion
+from lungspot.formats.classes import ClassMap, ClassNames, read_class_map, suggestion
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
@@ -47,12 +47,12 @@ __all__ = [
     "AnnotatedImage",
     "Case",
     "ClassMap",
+    "ClassNames",
     "CocoIds",
     "Faults",
     "FilmTransfer",
     "Format",
     "Mark",
-    "Names",
     "PredictedFinding",
     "Prediction",
     "Problem",

@@ -20,12 +20,12 @@ from lungspot.errors import DatasetError, InputError
 from lungspot.findings import is_label_id, taxonomy
 from lungspot.inputs import regular
 
-__all__ = ["NO_FINDING", "SKIP", "ClassMap", "Names", "guessed", "read_class_map", "suggestion"]
+__all__ = ["NO_FINDING", "SKIP", "ClassMap", "ClassNames", "guessed", "read_class_map", "suggestion"]
 
 SKIP: Final = "-"  # annotations of the class are left out
 NO_FINDING: Final = "No Finding"  # the film shows nothing: every label is absent
 
-Names: TypeAlias = "Mapping[str, str] | ClassMap | None"  # what a reader of a format takes
+ClassNames: TypeAlias = "Mapping[str, str] | ClassMap | None"  # what a reader of a format takes
 
 _NOTHING: Final = frozenset({"no finding", "no findings", "nofinding", "normal", "healthy", "no abnormality"})
 _NEVER: Final = frozenset(
@@ -96,7 +96,7 @@ class ClassMap:
         self._left: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, names: Names) -> ClassMap:
+    def of(cls, names: ClassNames) -> ClassMap:
         """Return ``names`` as a class map, one that is given as it is."""
         return names if isinstance(names, cls) else cls(names)  # type: ignore[arg-type]  # the branch above took it
 

@@ -40,7 +40,7 @@ from lungspot.formats.annotated_image import (
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.cases import cases_from
-from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames
 from lungspot.formats.coco_files import files_of, places
 from lungspot.formats.coco_masks import box_around
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
@@ -56,7 +56,7 @@ def read(
     root: Path,
     *,
     looked_for: Iterable[str] = (),
-    names: Names = None,
+    names: ClassNames = None,
     films: Path | None = None,
     need_films: bool = True,
 ) -> list[Case]:
@@ -118,7 +118,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_json(folder / _FILE, parts | ({"rejected": rejected} if rejected else {}))
 
 
-def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None) -> list[AnnotatedImage]:
     """Return what a COCO file, or those of a folder, say, image by image in their order; raises :class:`DatasetError`.
 
     Of a folder of several files, a film is named with its part: ``train/1.png``.
@@ -133,7 +133,7 @@ def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
     return found
 
 
-def labels_of(value: Mapping[str, Any], path: Path, names: Names = None) -> list[str]:
+def labels_of(value: Mapping[str, Any], path: Path, names: ClassNames = None) -> list[str]:
     """Return the label ids of a COCO file's categories; raises :class:`DatasetError`."""
     information = value.get("info")
     ours = isinstance(information, dict) and information.get("extension") in (SCHEMA, EXTENSION)
@@ -142,7 +142,7 @@ def labels_of(value: Mapping[str, Any], path: Path, names: Names = None) -> list
     return [label for label in meant if label not in {None, SKIP, NO_FINDING}]
 
 
-def annotated_images_in(value: object, path: Path, names: Names = None) -> list[AnnotatedImage]:
+def annotated_images_in(value: object, path: Path, names: ClassNames = None) -> list[AnnotatedImage]:
     """Return :func:`annotated_images` of a COCO file's JSON; ``path`` is for errors."""
     if not isinstance(value, dict) or not all(isinstance(value.get(part), list) for part in ("images", "categories")):
         raise DatasetError("DATASET_FORMAT", path, "no lists of images and categories: this is not a COCO file")

@@ -14,7 +14,7 @@ from typing import Any
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.formats import coco
 from lungspot.formats.case_json import load_json
-from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames
 from lungspot.formats.predictions import Prediction
 from lungspot.formats.reconcile import patient_in
 
@@ -61,7 +61,7 @@ class CocoIds:
         return found[0]
 
 
-def read_coco_ids(path: Path, names: Names = None) -> CocoIds:
+def read_coco_ids(path: Path, names: ClassNames = None) -> CocoIds:
     """Return the ids of a COCO file; ``names``: what its categories mean. Raises :class:`DatasetError`."""
     value = load_json(path)
     classes = ClassMap.of(names).keeping_unknown()

@@ -42,7 +42,7 @@ from lungspot.formats.annotated_image import (
 from lungspot.formats.case import Case, Split
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
-from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
@@ -59,7 +59,9 @@ _DIGITS: Final = 9  # of a frame's number
 _OF_PREDICTION: Final = ("score", "standing")
 
 
-def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: ClassNames = None, films: Path | None = None
+) -> list[Case]:
     """Return the cases of a CVAT export, a folder or its XML file; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
@@ -122,7 +124,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None) -> list[AnnotatedImage]:
     """Return what the XML files say, image by image; raises :class:`DatasetError`."""
     files = _files(root)
     sidecar, classes = read_sidecar(files[0].parent), ClassMap.of(names)

@@ -37,7 +37,7 @@ from typing import Final
 from lungspot.errors import DatasetError
 from lungspot.findings import Finding, Reading, State
 from lungspot.formats.case import Case, Split, everything_absent
-from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, Names, suggestion
+from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames, suggestion
 from lungspot.formats.films import dicom_facts, list_films, patient_named
 from lungspot.formats.reconcile import patient_in
 from lungspot.formats.tables import Row, header_of, read_rows, refuse_row, require_folder
@@ -117,7 +117,7 @@ _VALUES: Final[dict[str, State | None]] = {
 }
 
 
-def cases(root: Path, names: Names = None) -> Iterator[Case]:
+def cases(root: Path, names: ClassNames = None) -> Iterator[Case]:
     """Yield a case for each row of the CSV file in ``root``, or of the file that it is, with its film if that is there.
 
     ``names``: what column names and words mean as labels, or a class map.

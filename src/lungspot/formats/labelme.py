@@ -34,7 +34,7 @@ from lungspot.formats.annotated_image import (
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
 from lungspot.formats.cases import cases_from
-from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.images import walk
 from lungspot.outputs import Outputs
@@ -56,7 +56,9 @@ _SHAPES: Final = {
 }
 
 
-def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: ClassNames = None, films: Path | None = None
+) -> list[Case]:
     """Return the cases of a LabelMe file, or of all in a folder and below; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
@@ -109,7 +111,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
         (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="ascii")
 
 
-def annotated_images(root: Path, names: Names = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None) -> list[AnnotatedImage]:
     """Return what each LabelMe file says, in the order in which lungspot wrote them, then by path.
 
     A folder's JSON files without ``shapes`` are passed over; a file named outright must be LabelMe's.

@@ -43,7 +43,7 @@ from lungspot.formats.annotated_image import (
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
-from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.labelstudio_files import film_of, load_tasks
 from lungspot.formats.labelstudio_regions import FilmRegions, boxes_in
@@ -59,7 +59,9 @@ _LOCAL: Final = "/data/local-files/?d="
 _REGION: Final = re.compile(r"r(\d+)f\d+\Z")  # reading and finding: the ids of regions that lungspot wrote
 
 
-def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: ClassNames = None, films: Path | None = None
+) -> list[Case]:
     """Return the cases of a Label Studio export, a folder or its JSON file; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
@@ -102,7 +104,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_xml(folder / "config.xml", view)
 
 
-def annotated_images(root: Path, names: Names = None, films: Path | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None, films: Path | None = None) -> list[AnnotatedImage]:
     """Return what the tasks say, in their order; raises :class:`DatasetError`.
 
     ``films``: the image folder, where not ``images``; a film is looked at where no region says its size.

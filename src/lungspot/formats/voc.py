@@ -30,7 +30,7 @@ from lungspot.findings import Box, Frame
 from lungspot.formats.annotated_image import AnnotatedImage, Mark, around_turned, settled, stated_box, stated_size
 from lungspot.formats.case import Case, Split
 from lungspot.formats.cases import cases_from
-from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
@@ -48,7 +48,7 @@ def read(
     root: Path,
     *,
     looked_for: Iterable[str] = (),
-    names: Names = None,
+    names: ClassNames = None,
     films: Path | None = None,
     one_based: bool | None = None,
 ) -> list[Case]:
@@ -108,7 +108,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(root: Path, names: Names = None, *, one_based: bool | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None, *, one_based: bool | None = None) -> list[AnnotatedImage]:
     """Return what the XML files say: the films of the sidecar in their order, then the others by path."""
     if not root.exists():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such file or folder")

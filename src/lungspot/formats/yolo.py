@@ -31,7 +31,7 @@ from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, lab
 from lungspot.formats.case import Case, Split
 from lungspot.formats.cases import cases_from
 from lungspot.formats.class_list import class_names, class_yaml, keypoint_shape
-from lungspot.formats.classes import ClassMap, Names
+from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import (
     FilmTransfer,
     Progress,
@@ -50,7 +50,9 @@ _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
 _NOT_LABELS: Final = ("classes.txt", "requirements.txt")
 
 
-def read(root: Path, *, looked_for: Iterable[str] = (), names: Names = None, films: Path | None = None) -> list[Case]:
+def read(
+    root: Path, *, looked_for: Iterable[str] = (), names: ClassNames = None, films: Path | None = None
+) -> list[Case]:
     """Return the cases of a YOLO folder; raises :class:`DatasetError`.
 
     ``looked_for``: label ids whose absence on a film means absent. ``names``: class names → label ids,
@@ -101,7 +103,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     write_sidecar(drawn, folder)
 
 
-def annotated_images(root: Path, names: Names = None, films: Path | None = None) -> list[AnnotatedImage]:
+def annotated_images(root: Path, names: ClassNames = None, films: Path | None = None) -> list[AnnotatedImage]:
     """Return what a YOLO folder says, first the films of the sidecar in their order, then the others by path."""
     if not root.is_dir():
         raise DatasetError("DATASET_NOT_FOUND", root, "no such folder")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fhir_bundle"]
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
@@ -50,7 +50,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     review: Review | None = None,
     now: datetime | None = None,
     before: Before | None = None,
-) -> Json:
+) -> JsonObject:
     """Return the result as JSON values of a FHIR R4 ``Bundle`` (a collection).
 
     ``source``: the film's DICOM header, for patient and study; without one the bundle says nothing of either.
@@ -69,7 +69,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     def url(*parts: str | int) -> str:
         return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, (key, *parts))))}"
 
-    links: Json = {"device": {"reference": url("device")}}
+    links: JsonObject = {"device": {"reference": url("device")}}
     entries = {url("device"): _device(result)}
     if film is not None:
         links |= {"subject": {"reference": url("patient")}, "derivedFrom": [{"reference": url("study")}]}
@@ -97,9 +97,9 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     }
 
 
-def _report(told: Statement, moment: str, observations: list[str]) -> Json:
+def _report(told: Statement, moment: str, observations: list[str]) -> JsonObject:
     words = [f"{told.headline}.", *told.caveats, *([told.percentages] if told.assessed else []), BANNER]
-    report: Json = {
+    report: JsonObject = {
         "resourceType": "DiagnosticReport",
         "status": "preliminary" if told.assessed else "cancelled",
         "category": [{"coding": [{"system": f"{_HL7}/v2-0074", "code": "RAD", "display": "Radiology"}]}],
@@ -112,11 +112,11 @@ def _report(told: Statement, moment: str, observations: list[str]) -> Json:
     return report | ({"conclusionCode": codes} if codes else {})
 
 
-def _reviewed(result: Analysis | Refusal, told: Statement, words: ReportText, review: Review) -> Json:
+def _reviewed(result: Analysis | Refusal, told: Statement, words: ReportText, review: Review) -> JsonObject:
     """Return what a reader's review changes in the report: who concludes, what, and its codes."""
     lines = observations(result, told, review) if isinstance(result, Analysis) else ()
     codes = [_concept(term_of(label)) for line in lines if line.judged for label in line.labels]
-    changed: Json = {"conclusion": " ".join((*words.impression, *filter(None, (words.note, words.head))))}
+    changed: JsonObject = {"conclusion": " ".join((*words.impression, *filter(None, (words.note, words.head))))}
     changed |= {"resultsInterpreter": [{"display": review.reader}]} if review.reader else {}
     return changed | ({"conclusionCode": codes} if codes else {})
 
@@ -129,7 +129,7 @@ def _narrative(words: ReportText) -> str:
     )
 
 
-def _observations(result: Analysis | Refusal, told: Statement) -> Iterator[tuple[str, Json]]:
+def _observations(result: Analysis | Refusal, told: Statement) -> Iterator[tuple[str, JsonObject]]:
     """Yield what is said, in its order; then every other thing that was found or looked for."""
     if isinstance(result, Refusal):
         yield "summary", _absent((result.error.code,), "error")
@@ -149,16 +149,16 @@ def _observations(result: Analysis | Refusal, told: Statement) -> Iterator[tuple
                 yield f"label {label}", _label(result, told, label)
 
 
-def _place(said: Said) -> Json:
+def _place(said: Said) -> JsonObject:
     """Return a place as one observation, with a component a name that has a probability of its own."""
     observation = _observation(said.label, "present" if said.positive else "undetermined", said.text)
     codings = _concept(site_term(said.label))["coding"]
     if said.side is not None:
         codings += _concept(side_term(said.side))["coding"]
     observation["bodySite"] = {"coding": codings} | ({"text": said.where} if said.where else {})
-    parts: list[Json] = []
+    parts: list[JsonObject] = []
     for name in said.names:
-        one: Json = _concept(TERMS["probability"]) if len(said.names) == 1 else _concept(term_of(name.label))
+        one: JsonObject = _concept(TERMS["probability"]) if len(said.names) == 1 else _concept(term_of(name.label))
         of = f"{name_of(name.label)}: probability, of the box"
         if name.score is not None:
             parts.append({"code": one | {"text": of}, "valueQuantity": _quantity(name.score)})
@@ -170,7 +170,7 @@ def _place(said: Said) -> Json:
     return observation | {"component": parts}
 
 
-def _label(result: Analysis, told: Statement, label: str, said: Said | None = None) -> Json:
+def _label(result: Analysis, told: Statement, label: str, said: Said | None = None) -> JsonObject:
     """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
     below = {name.label for each in told.places for name in each.names}
     word = "present" if label in told.labels else "undetermined" if label in below else "absent"
@@ -181,11 +181,11 @@ def _label(result: Analysis, told: Statement, label: str, said: Said | None = No
     return observation
 
 
-def _quantity(probability: float) -> Json:
+def _quantity(probability: float) -> JsonObject:
     return {"value": round(probability, 4), "system": "http://unitsofmeasure.org", "code": "1"}
 
 
-def _observation(label: str, said: str, *notes: str) -> Json:
+def _observation(label: str, said: str, *notes: str) -> JsonObject:
     return {
         "resourceType": "Observation",
         "status": "preliminary",
@@ -196,7 +196,7 @@ def _observation(label: str, said: str, *notes: str) -> Json:
     }
 
 
-def _absent(reasons: tuple[str, ...], why_absent: str) -> Json:
+def _absent(reasons: tuple[str, ...], why_absent: str) -> JsonObject:
     """Return the observation that was not made: why, as FHIR, DICOM and we say it."""
     codings = [
         coding
@@ -213,9 +213,9 @@ def _absent(reasons: tuple[str, ...], why_absent: str) -> Json:
     }
 
 
-def _device(result: Analysis | Refusal) -> Json:
+def _device(result: Analysis | Refusal) -> JsonObject:
     versions = [{"type": {"text": "lungspot"}, "value": __version__}]
-    device: Json = {
+    device: JsonObject = {
         "resourceType": "Device",
         "manufacturer": "lungspot",
         "type": _concept(TERMS["artificial_intelligence"]),
@@ -231,8 +231,8 @@ def _device(result: Analysis | Refusal) -> Json:
     return device | {"version": versions}
 
 
-def _patient(film: Dataset) -> Json:
-    patient: Json = {"resourceType": "Patient"}
+def _patient(film: Dataset) -> JsonObject:
+    patient: JsonObject = {"resourceType": "Patient"}
     if film.PatientID:
         patient["identifier"] = [{"value": str(film.PatientID)}]
     if name := str(film.PatientName).partition("=")[0].replace("^", " ").strip():
@@ -242,8 +242,8 @@ def _patient(film: Dataset) -> Json:
     return patient | {"gender": _GENDERS.get(film.PatientSex, "unknown")}
 
 
-def _study(film: Dataset, patient: str) -> Json:
-    study: Json = {
+def _study(film: Dataset, patient: str) -> JsonObject:
+    study: JsonObject = {
         "resourceType": "ImagingStudy",
         "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{film.StudyInstanceUID}"}],
         "status": "available",
@@ -267,7 +267,7 @@ def _study(film: Dataset, patient: str) -> Json:
     return study | ({"started": _date(film.StudyDate)} if film.StudyDate else {})
 
 
-def _concept(term: Term) -> Json:
+def _concept(term: Term) -> JsonObject:
     return {"coding": [{"system": _SYSTEMS[term.scheme], "code": term.value, "display": term.meaning}]}
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from lungspot.report import schema
-from lungspot.serve.review_answers import Answer, Box, Marked, ReadingValue, ReviewAnswer
+from lungspot.serve.review_answers import Answer, Corners, Marked, ReadingValue, ReviewAnswer
 
 __all__ = [
     "Accepted",
@@ -22,10 +22,10 @@ __all__ = [
     "OperatingPoint",
     "QueueState",
     "ReadingAnswer",
-    "Row",
     "Status",
     "UploadAnswer",
     "WorklistAnswer",
+    "WorklistRow",
 ]
 
 OperatingPoint = Literal["sensitive", "balanced", "specific"]
@@ -97,7 +97,7 @@ class Top(Answer):
     score: Probability
 
 
-class Row(Answer):
+class WorklistRow(Answer):
     """One film in the worklist; what a reading says is null until ``state`` is ``done``."""
 
     id: str
@@ -150,7 +150,7 @@ class Beside(Answer):
 class WorklistAnswer(Marked):
     """``GET /v1/readings``: one page of the worklist."""
 
-    readings: list[Row]
+    readings: list[WorklistRow]
     total: int
     page: int
     per_page: int
@@ -173,7 +173,7 @@ class Candidate(Answer):
     label: str
     name: str
     score: Probability
-    box: Box
+    box: Corners
     side: str | None
     zone: str | None
     codes: dict[str, str]
@@ -225,7 +225,7 @@ class Prior(Answer):
     headline: str | None
 
 
-class ReadingAnswer(Row, Marked):
+class ReadingAnswer(WorklistRow, Marked):
     """``GET /v1/readings/{id}``: everything about one film; ``result`` is the document of docs/reference/json.md."""
 
     result: Result | None

@@ -43,7 +43,7 @@ Offers = Callable[[int], Sequence[Mapping[str, Any]]]
 
 LEAST: Final = 0.3  # intersection over union of a mark and the place that it finds
 Learner = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Label = Annotated[str, StringConstraints(max_length=64)]
+LabelId = Annotated[str, StringConstraints(max_length=64)]
 
 
 class _Strict(BaseModel):
@@ -53,7 +53,7 @@ class _Strict(BaseModel):
 class MarkGiven(_Strict):
     """One thing that a learner marks; without a box: somewhere on the film."""
 
-    label: Label
+    label: LabelId
     box: tuple[float, float, float, float] | None = None
 
 

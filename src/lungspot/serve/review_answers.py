@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Answer", "Box", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer"]
+__all__ = ["Answer", "Corners", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer"]
 
-Box = tuple[float, float, float, float]
+Corners = tuple[float, float, float, float]
 
 
 class Answer(BaseModel):
@@ -27,7 +27,7 @@ class Offered(Answer):
     """The candidate that a verdict speaks of, as the reader saw it."""
 
     label: str
-    box: Box | None
+    box: Corners | None
     score: float | None
 
 
@@ -38,7 +38,7 @@ class VerdictAnswer(Answer):
     candidate: int | None = None
     offered: Offered | None = None
     label: str
-    box: Box | None
+    box: Corners | None
 
 
 class ModelName(Answer):
@@ -53,7 +53,7 @@ class FindingAnswer(Answer):
     """One finding of a reading in the project's own form (``lungspot.findings.reading_to_json``)."""
 
     label: str
-    box: Box | None = None
+    box: Corners | None = None
     score: float | None = None
     side: str | None = None
     zone: str | None = None

@@ -26,7 +26,7 @@ __all__ = [
     "Draft",
     "FilmNames",
     "FilmShown",
-    "Name",
+    "GivenName",
     "Review",
     "Truth",
     "Verdict",
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Corners = tuple[float, float, float, float]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+GivenName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
 class _Strict(BaseModel):
@@ -53,7 +53,7 @@ class Verdict(_Strict):
 
     action: Literal["accept", "reject", "edit", "add"]
     candidate: int | None = Field(None, ge=0, le=100_000)
-    label: Name | None = None
+    label: GivenName | None = None
     box: Corners | None = None
 
 
@@ -72,14 +72,14 @@ class Draft(_Strict):
     note: str = Field("", max_length=4000)
     complete: bool = False
     verdicts: list[Verdict] = Field(default_factory=list, max_length=200)
-    absent: list[Name] = Field(default_factory=list, max_length=100)
+    absent: list[GivenName] = Field(default_factory=list, max_length=100)
     measurements: list[Measured] = Field(default_factory=list, max_length=50)
 
 
 class Review(Draft):
     """One reader's review of one film (docs/reference/http.md)."""
 
-    reader: Name
+    reader: GivenName
 
 
 class FilmNames(_Strict):
@@ -91,16 +91,16 @@ class FilmNames(_Strict):
 class TruthFinding(_Strict):
     """One finding that a dataset has."""
 
-    label: Name
+    label: GivenName
     box: Corners | None = None
 
 
 class Truth(_Strict):
     """What a dataset says of a film."""
 
-    reader: Name
+    reader: GivenName
     findings: list[TruthFinding] = Field(default_factory=list, max_length=500)
-    states: dict[Name, Literal["boxed", "present", "absent"]] = Field(default_factory=dict, max_length=200)
+    states: dict[GivenName, Literal["boxed", "present", "absent"]] = Field(default_factory=dict, max_length=200)
 
 
 @dataclass(frozen=True, slots=True)

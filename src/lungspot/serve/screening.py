@@ -23,7 +23,7 @@ from lungspot.report import DECISIONS, Refusal, RegisterRow, register_row, thres
 from lungspot.serve.answers import Decided
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
-from lungspot.serve.reviews import Name
+from lungspot.serve.reviews import GivenName
 from lungspot.serve.said import POINT
 from lungspot.serve.store import Store, now
 
@@ -40,7 +40,7 @@ class Decision(BaseModel):
     """What a reader decided of a person, by a film of his or hers; ``why``: in the reader's words."""
 
     model_config = ConfigDict(extra="forbid")
-    reader: Name
+    reader: GivenName
     decision: Decided
     why: str = Field("", max_length=500)
 

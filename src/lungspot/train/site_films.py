@@ -14,7 +14,7 @@ from typing import Final
 
 from lungspot.datasets import merge, split
 from lungspot.evaluate import truths
-from lungspot.formats import Case, Names, Split, coco
+from lungspot.formats import Case, ClassNames, Split, coco
 
 __all__ = ["SHARES", "is_site", "site_cases"]
 
@@ -29,7 +29,7 @@ def is_site(data: Path) -> bool:
     return (data / _FILE).is_file() and not (data / "splits.csv").exists()
 
 
-def site_cases(data: Path, names: Names = None) -> list[Case]:
+def site_cases(data: Path, names: ClassNames = None) -> list[Case]:
     """Return the films of a site's folder, one reading each, each person in one split; raises :class:`DatasetError`.
 
     ``names``: what the file's categories mean, or a class map, where the file is not lungspot's own.

@@ -18,7 +18,7 @@ from accelerate import PartialState
 
 from lungspot.datasets import apply_splits, load_all, read_splits
 from lungspot.errors import InputError, LungspotError
-from lungspot.formats import Names
+from lungspot.formats import ClassNames
 from lungspot.images import Pixels, read
 from lungspot.outputs import Outputs
 from lungspot.train.config import TrainConfig
@@ -34,7 +34,7 @@ __all__ = ["gather", "gather_as_served", "run"]
 
 
 def gather(
-    config: TrainConfig, data: Path, cache: Path, names: Names = None
+    config: TrainConfig, data: Path, cache: Path, names: ClassNames = None
 ) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return the packed films of every dataset below ``data`` that its ``splits.csv`` names, and what was refused.
 
@@ -50,7 +50,7 @@ def gather(
 
 
 def gather_as_served(
-    config: TrainConfig, data: Path, cache: Path, size: int | None = None, names: Names = None
+    config: TrainConfig, data: Path, cache: Path, size: int | None = None, names: ClassNames = None
 ) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return what :func:`gather` does, packed at ``size``, the network's input size if None, as a film is served.
 
@@ -71,7 +71,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     begin: Path | None = None,
     boxes: bool = True,
     teachers: Sequence[Path] = (),
-    names: Names = None,
+    names: ClassNames = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train on the films below ``data`` into the run folder ``out``; what happens is told to ``say``.
