@@ -46,17 +46,19 @@ def test_onnxruntime_and_onnx_agree(model_file, detector):
 
 
 @pytest.mark.parametrize(
-    ("image", "code"),
+    ("image", "code", "says"),
     [
-        (np.full((1, 1, 64, 64), np.nan, np.float32), "MODEL_NUMERIC"),
-        (np.full((1, 1, 64, 64), np.inf, np.float32), "MODEL_NUMERIC"),
-        (np.zeros((2, 1, 64, 64), np.float32), "MODEL_FORMAT"),
-        (np.zeros((1, 1, 64, 64), np.float64), "MODEL_FORMAT"),
+        (np.full((1, 1, 64, 64), np.nan, np.float32), "MODEL_NUMERIC", "the prepared film holds"),
+        (np.full((1, 1, 64, 64), np.inf, np.float32), "MODEL_NUMERIC", "the prepared film holds"),
+        (np.zeros((2, 1, 64, 64), np.float32), "MODEL_FORMAT", "given float32 (2, 1, 64, 64)"),
+        (np.zeros((1, 1, 64, 64), np.float64), "MODEL_FORMAT", "given float64 (1, 1, 64, 64)"),
     ],
 )
-def test_an_input_that_is_not_a_prepared_film_is_refused(detector, image, code):
+def test_an_input_that_is_not_a_prepared_film_is_refused(detector, image, code, says):
+    """By itself, before the network is asked: what the network makes of it would be refused too, for other reasons."""
     with pytest.raises(ModelError) as caught:
         detector.run(image)
+    assert says in caught.value.reason
     assert caught.value.code == code
 
 
