@@ -12,7 +12,7 @@ from lungspot.cli.console import Tally, aligned, emit, film_source
 if TYPE_CHECKING:
     from lungspot.images import Radiograph
 
-__all__ = ["film_facts", "info", "installation"]
+__all__ = ["facts_of_film", "info", "installation"]
 
 # what decodes what; each is part of the base install
 _DECODERS = {
@@ -69,7 +69,7 @@ def _describe(films: list[Path], *, as_json: bool) -> int:
     tally = Tally()
     for path in films:
         try:
-            facts = film_facts(read(film_source(path)))
+            facts = facts_of_film(read(film_source(path)))
         except LungspotError as error:
             tally.refuse(error)
             continue
@@ -81,7 +81,7 @@ def _describe(films: list[Path], *, as_json: bool) -> int:
     return tally.exit_code
 
 
-def film_facts(film: Radiograph) -> dict[str, Any]:
+def facts_of_film(film: Radiograph) -> dict[str, Any]:
     """Return what is known of a film, as JSON says it; what its file does not say is null."""
     return {
         "path": film.origin.path,

@@ -33,7 +33,7 @@ from lungspot.node.status import DimseStatus, status_of
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE
 
-__all__ = ["FILM_CLASSES", "Listener", "application_entity", "film_facts"]
+__all__ = ["FILM_CLASSES", "Listener", "application_entity", "film_header"]
 
 FILM_CLASSES: Final = (
     ComputedRadiographyImageStorage,
@@ -60,7 +60,7 @@ def _preference(syntax: str) -> tuple[bool, bool]:
     return syntax in _LOSSY, syntax != ExplicitVRLittleEndian
 
 
-def film_facts(data: bytes | memoryview, sop_class: str | None = None, instance: str | None = None) -> Dataset:
+def film_header(data: bytes | memoryview, sop_class: str | None = None, instance: str | None = None) -> Dataset:
     """Return the header of a film that the node will take, or raise FilmError with the reason why not.
 
     ``sop_class``, ``instance``: what the sender said it is; the film must say the same.
@@ -116,7 +116,7 @@ class Listener:
             return self._refuse(who, DimseStatus.OUT_OF_RESOURCES, "the node is being stopped")
         data = event.encoded_dataset()  # a whole file: zero preamble, file meta, data set
         try:
-            facts = film_facts(data, sop_class, instance)
+            facts = film_header(data, sop_class, instance)
         except FilmError as error:
             return self._refuse(who, status_of(error), error.code, instance)
         study = str(facts.StudyInstanceUID)

@@ -18,7 +18,7 @@ from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
 from lungspot.node.dicomweb import DicomWebArchive, value_of
-from lungspot.node.listener import FILM_CLASSES, film_facts
+from lungspot.node.listener import FILM_CLASSES, film_header
 from lungspot.queue import back_off
 
 __all__ = ["QidoQuery", "parse_since", "pull"]
@@ -154,7 +154,7 @@ def _take(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tupl
     study, instance = uids
     who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
     try:
-        film_facts(data, instance=instance)
+        film_header(data, instance=instance)
     except FilmError as error:
         _LOG.warning("refused a film of %s: %s", client.base_url, error.code)
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
