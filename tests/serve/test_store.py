@@ -47,8 +47,36 @@ def test_a_film_lives_from_acceptance_to_its_end(store):
     assert store.finish(task, finished(), [("edema", 0.5, True)])
     assert store.waiting == 0
     assert not task.path.exists()
+    assert store.one("SELECT finished > created FROM readings")[0] == 1
     store.delete(accepted.id)
     assert store.all("SELECT * FROM scores") == []
+    with pytest.raises(RequestError, match="NO_READING"):
+        store.delete(accepted.id)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_film_as_it_came_and_its_name_are_kept_where_that_is_asked_for(open_store, kept):
+    store = open_store(keep_identifiers=kept)
+    (accepted,) = store.accept([arrive(store, "a")])
+    task = store.claim()
+    assert task.name == ("a.dcm" if kept else "film 1")
+    store.finish(task, finished(), [])
+    assert [path.read_bytes() for path in (store.folder / "originals").iterdir()] == [b"a"] * kept
+    store.delete(accepted.id)
+    assert not list((store.folder / "originals").iterdir())
+
+
+def test_a_film_deleted_before_it_is_read_leaves_nothing(store):
+    (accepted,) = store.accept([arrive(store, "a")])
+    store.delete(accepted.id)
+    assert not list((store.folder / "spool").iterdir())
+    assert (store.waiting, store.claim()) == (0, None)
+
+
+def test_the_first_card_of_a_model_is_remembered(store):
+    for card in ("first", "second"):
+        store.remember_model("sha", card, "1.0")
+    assert [tuple(row) for row in store.all("SELECT card FROM models")] == [("first",)]
 
 
 def test_the_same_bytes_are_the_same_reading(store):
@@ -64,7 +92,8 @@ def test_a_film_that_could_not_be_read_is_tried_again(store):
     store.finish(store.claim(), finished("not_assessed", readable=0), [])
     (again,) = store.accept([arrive(store, "a")])
     assert (again.id, again.state, again.duplicate) == (first.id, "queued", True)
-    assert store.claim().path.read_bytes() == b"a"
+    task = store.claim()
+    assert (task.path.read_bytes(), task.attempts) == (b"a", 0)
 
 
 def test_all_of_an_upload_or_nothing(store):
@@ -122,8 +151,10 @@ def test_leftovers_of_a_crash_are_removed(store, open_store):
     assert not list((store.folder / "films").iterdir())
     store.finish(store.claim(), finished(), [])
     store.spooled(accepted.id).write_bytes(b"done, and not yet removed")
+    store.pixels(accepted.id).write_bytes(b"result")
     store = open_store()
     assert not list((store.folder / "spool").iterdir())
+    assert [path.read_bytes() for path in (store.folder / "films").iterdir()] == [b"result"]
 
 
 def test_a_film_deleted_while_it_is_read_leaves_nothing(store):
