@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -246,6 +247,7 @@ DRAWN = [Finding("effusion", Box(1, 2, 30, 40)), Finding("effusion", Box(5, 6, 1
         (DRAWN[:1], []),
         (DRAWN, [("BOX_OUTSIDE", "effusion of me at 5, 6, 130, 40, on a film of 100 x 80")]),
         (DRAWN[:1] * 2, [("ROW_DUPLICATED", "effusion of me at 1, 2, 30, 40, 2 times")]),
+        ([replace(DRAWN[0], crowd=True)], [("BOX_CROWD", "effusion of me at 1, 2, 30, 40")]),
     ],
 )
 def test_cases_in_a_tool_s_format(findings, says, tmp_path):
@@ -266,6 +268,16 @@ def test_a_tool_s_size_that_is_not_the_film_s(tmp_path):
     image |= {"width": 80, "height": 80}
     (tmp_path / "a.json").write_text(json.dumps({"images": [image], "categories": [], "annotations": []}))
     assert check("coco", tmp_path, films="skip") == ()
+
+
+def test_one_film_that_stands_for_two(tmp_path):
+    picture(0, 80).save(tmp_path / "a.png")
+    images = [{"id": number, "file_name": "a.png", "width": 80, "height": 80} for number in (1, 2)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "categories": [], "annotations": []}))
+    found = check("coco", tmp_path, films="skip")
+    where = f"{tmp_path / 'a.json'}: images"
+    text = f"{tmp_path / 'a.png'} is the film of {where}[0] too"
+    assert Problem("ROW_DUPLICATED", f"{where}[1]", text) in found
 
 
 def test_all_datasets_are_checked_together(sound):
