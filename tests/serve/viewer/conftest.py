@@ -85,9 +85,9 @@ def server(serve):
     return serve("--keep-identifiers")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium):
-    """Debian's chromium, one for each module of tests."""
+    """Debian's chromium, one for all tests of the viewer."""
     expect.set_options(timeout=60000)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
@@ -158,11 +158,17 @@ def listed(page):
     return rows
 
 
+@pytest.fixture(scope="session")
+def frames():
+    """A function that waits until what a page was asked for is drawn: for two frames."""
+    two = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+    return lambda page: page.evaluate(two)
+
+
 @pytest.fixture
-def settle(page):
-    """A function that waits until what was asked for is drawn."""
-    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
-    return lambda: page.evaluate(frames)
+def settle(page, frames):
+    """The same of the page that tests share."""
+    return lambda: frames(page)
 
 
 @pytest.fixture(scope="session")

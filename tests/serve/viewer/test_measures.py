@@ -105,6 +105,13 @@ def test_keys_alone_measure_move_undo_remove_and_save(look, server, chest, settl
     page.keyboard.press("u")
     settle()
     assert rows(page)[1] == before
+    assert page.locator("#live").inner_text() == "Undone: Distance is where it was"
+    page.keyboard.press("u")
+    settle()
+    assert page.locator("#live").inner_text() == "Undone: Distance is gone"
+    page.keyboard.press("Shift+U")
+    settle()
+    assert page.locator("#live").inner_text() == "Done again: Distance is back"
     page.keyboard.press("Shift+G")
     page.keyboard.press("Enter")
     page.keyboard.press("Shift+M")

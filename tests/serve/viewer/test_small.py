@@ -1,4 +1,4 @@
-"""Four sizes, two themes: no word lies on another, buttons suit fingers, panels fold; one finger pans or measures."""
+"""Five sizes, two themes: no word lies on another, buttons suit fingers, panels fold; one finger pans or measures."""
 
 import pytest
 
@@ -43,33 +43,54 @@ def clashes(words):
     ]
 
 
-@pytest.fixture(params=[(1366, 768), (1024, 768), (820, 1180), (390, 844)], ids=lambda size: str(size[0]))
-def sized(request, browser, server, chest):
-    """A page of a size, by touch where it is a tablet's or a phone's, with the chest film open."""
-    wide, high = request.param
-    context = browser.new_context(viewport={"width": wide, "height": high}, has_touch=wide < 1100)
+@pytest.fixture(params=[((1920, 1080), (1366, 768)), ((1024, 768),), ((820, 1180), (390, 844))], ids=str)
+def sized(request, browser, server, chest, nasty_film):
+    """A page with the chest film open, and its sizes; by touch where they are a tablet's or a phone's."""
+    server.read(nasty_film)  # a prior film of the same patient
+    sizes = [{"width": wide, "height": high} for wide, high in request.param]
+    context = browser.new_context(viewport=sizes[0], has_touch=sizes[0]["width"] < 1100)
     page = context.new_page()
+    page.set_default_timeout(60000)
     page.goto(f"{server.address}?id={chest}")
     page.locator("#found li").first.wait_for()
+    page.locator("#report", has_text="FINDINGS").wait_for()
     page.locator("#rows .row").first.wait_for(state="attached")
     page.wait_for_function("async () => (await import('/viewer/main.js')).now.words.length > 1")
-    yield page
+    yield page, sizes
     context.close()
 
 
-def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized):
-    page = sized
-    wide = page.viewport_size["width"]
-    for theme in range(2):
-        for keys in ((), ("j",), ("Escape", "+", "+")):
-            for key in keys:
-                page.keyboard.press(key)
-            page.wait_for_timeout(60)
-            words = page.evaluate(WORDS)
-            assert len(words) > 20
-            assert clashes(words) == [], (theme, keys)
-        page.keyboard.press("f")
-        page.keyboard.press("d")
+# What is done between one look at the words and the next, and what is there then.
+STEPS = (
+    ((), "#report"),
+    (("j",), "#found li.on"),
+    (("j", "e"), "#found li.on"),
+    (("Escape", "m", "Enter", "Escape"), "#measures li"),
+    (("c",), "#prior[aria-label*=': ']"),
+    (("c", "u", "Escape", "+", "+"), "#report"),
+)
+
+
+def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized, frames):
+    page, sizes = sized
+    for size in sizes:
+        page.set_viewport_size(size)
+        for theme in range(2):
+            for keys, there in STEPS:
+                for key in keys:
+                    page.keyboard.press(key)
+                page.locator(there).first.wait_for(state="attached")
+                frames(page)
+                words = page.evaluate(WORDS)
+                assert len(words) > 20
+                assert clashes(words) == [], (size, theme, keys)
+            page.keyboard.press("f")
+            page.keyboard.press("d")
+        suits_fingers(page, size["width"])
+
+
+def suits_fingers(page, wide):
+    """Hold a page to its width and, where it is touched, its buttons to a finger's size, and panels to folding."""
     assert page.evaluate("document.documentElement.scrollWidth") <= wide
     if wide > 1100:
         return
@@ -93,6 +114,9 @@ def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized):
     page.locator("#toggle-list").tap()
     page.locator("#rows [aria-selected=true]").tap()
     page.locator("#list").wait_for(state="hidden")
+    page.locator("#toggle-side").tap()
+    page.locator("#side").wait_for()
+    page.locator("#reading").focus()  # Enter is then for the film, not for the button
 
 
 def test_one_finger_pans_and_one_that_rests_measures(browser, server, chest):

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import pytest
+from playwright.sync_api import expect
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,29 @@ def test_an_export_names_the_films_that_this_page_sent(page, serve, rg1, settle,
         "{name} {version} sha256 {sha256}".format(**saved["model"]),
     )
     assert "Doe" not in json.dumps(server.get("v1/reviews.coco"))
+
+
+def test_a_finger_filters_compares_undoes_and_exports(browser, server, chest, nasty_film):
+    server.read(nasty_film)  # an earlier film of the same patient
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{server.address}?id={chest}")
+    page.locator("#found li").first.wait_for()
+    page.locator("#found li [data-key^=accept]").first.tap()
+    page.locator("#found li.accepted").wait_for()
+    page.locator("#undo").tap()
+    expect(page.locator("#found li.accepted")).to_have_count(0)
+    page.locator("#tools .fold", has_text="Mode").tap()
+    page.locator("#compare").tap()
+    page.locator("#prior[aria-label*=': ']").wait_for()
+    expect(page.locator("#changed")).to_contain_text("Marked on both: ")
+    page.locator("#over").tap()
+    page.locator("#split").wait_for()
+    page.locator("#toggle-list").tap()
+    page.locator("[data-key=show-refused]").tap()
+    expect(page.locator(f"#rows [data-key='{chest}']")).to_have_count(0)
+    page.locator("#exports summary").tap()
+    with page.expect_download() as download:
+        page.locator("#exports a", has_text="with films").first.tap()
+    assert "annotations.json" in zipfile.ZipFile(download.value.path()).namelist()
+    context.close()

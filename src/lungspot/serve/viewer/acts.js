@@ -95,7 +95,7 @@ export function findingActs(store, { form, after }) {
     if (locked()) return;
     const before = verdicts(state);
     put(then(before));
-    const told = verdict.changes(before.items, verdicts(state).items, (label) => labelOf(state, label).name);
+    const told = verdict.changes(before, verdicts(state), (label) => labelOf(state, label).name);
     say(told.length ? `${word}: ${told.slice(0, 3).join("; ")}${told.length > 3 ? `; and ${told.length - 3} more` : ""}` : `Nothing to be ${word.toLowerCase()}`);
     if (!focused()) store.set({ focus: null, editing: false });
   }

@@ -3,6 +3,8 @@
 // A state is {items, measures, past, future}: measures as in measures.js. An item is one box: {key, label, box, score, verdict, original, agreement}; `score` is
 // null for a box that a person drew. Verdicts: open (nothing said yet), accepted, rejected, edited, added.
 
+import { KINDS } from "./measures.js";
+
 const MOST_STEPS = 200;
 
 /** The state before the reader did anything; a candidate's key is its place in the server's list. */
@@ -145,18 +147,35 @@ export function redo(state) {
 
 export const changed = (state) => state.items.some((item) => item.verdict !== "open");
 
-/** What differs between two lists of items, in words, one sentence an item; `name(label)`: a label for people. */
+/** What differs between two states, in words, one sentence a box or measure; `name(label)`: a label for people. */
 export function changes(before, after, name) {
-  const old = new Map(before.map((item) => [item.key, item]));
-  const kept = new Set(after.map((item) => item.key));
-  const gone = before.filter((item) => !kept.has(item.key)).map((item) => `${name(item.label)} is gone`);
-  return gone.concat(after.flatMap((item) => differs(old.get(item.key), item, name) ?? []));
+  const told = [...pairs(before.items, after.items, (was, item) => differs(was, item, name))];
+  told.push(...pairs(before.measures, after.measures, differsInSize));
+  return [...new Set(told)]; // boxes of one name at one place are one thing to who hears it
+}
+
+function* pairs(before, after, told) {
+  const old = new Map(before.map((each) => [each.key, each]));
+  const kept = new Set(after.map((each) => each.key));
+  for (const each of before) if (!kept.has(each.key)) yield told(each, null);
+  for (const each of after) {
+    const words = told(old.get(each.key), each);
+    if (words) yield words;
+  }
 }
 
 function differs(was, item, name) {
+  if (!item) return `${name(was.label)} is gone`;
   if (!was) return `${name(item.label)} is back`;
   if (was.label !== item.label) return `${name(was.label)} is ${name(item.label)}`;
   if (!same(was.box, item.box)) return `the box of ${name(item.label)} is where it was`;
   if (was.verdict !== item.verdict) return `${name(item.label)} ${item.verdict === "open" ? "has no verdict" : `is ${item.verdict}`}`;
   return null;
+}
+
+function differsInSize(was, measure) {
+  const { name } = KINDS[(measure ?? was).kind];
+  if (!measure) return `${name} is gone`;
+  if (!was) return `${name} is back`;
+  return same(was.points.flat(), measure.points.flat()) ? null : `${name} is where it was`;
 }
