@@ -160,6 +160,7 @@ def test_films_are_named_by_file_and_digest(server, film):
     assert (row["film_name"], row["film_sha256"]) == ("'=x.png", sha256)
     packed = zipfile.ZipFile(io.BytesIO(server.ask("POST", "/v1/reviews.labelme?films=true", names).body))
     assert {"Doe^Jane 1.json", "Doe^Jane 1.png"} <= set(packed.namelist())
+    assert not [name for name in packed.namelist() if name.startswith(".")]
     assert json.loads(packed.read("Doe^Jane 1.json"))["imagePath"] == "Doe^Jane 1.png"
     # nobody else learns the names: the server has kept none
     assert "Doe" not in server.get("/v1/reviews.coco").body.decode()

@@ -18,7 +18,7 @@ from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
 from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.images import View, with_pixel_shape
-from lungspot.outputs import escape_formula
+from lungspot.outputs import WRITTEN, escape_formula
 from lungspot.report import REVIEWS
 from lungspot.serve.pictures import film_png
 from lungspot.serve.record import pixels_of
@@ -77,7 +77,7 @@ def folder_zip(store: Store, kind: str, names: Mapping[str, str], *, films: bool
             ANNOTATION_FORMATS[kind].write(cases_of(store, names, pictures), out, films="copy" if films else "none")
             with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for path in sorted(out.rglob("*")):
-                    if path.is_file():
+                    if path.is_file() and path.name != WRITTEN:
                         archive.write(path, path.relative_to(out))
     except BaseException:
         sink.close()
