@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -29,6 +31,17 @@ def test_the_curves_are_the_numbers_and_gaps_are_left_out(tmp_path):
     assert val["map"] == [[1, 0.1], [2, 0.2], [3, 0.3]]
     assert val["ap/effusion"] == [[2, 0.3]]  # the others were not measured
     assert set(val) == {"map", "auroc", "ap/effusion"}  # edema has no point at all; AUROC of labels is not drawn
+    said = [(axes.get_xlabel(), axes.get_ylabel(), axes.get_legend() is not None) for axes in figure.axes]
+    assert said == [("minutes", "training loss", True), ("minutes", "val: AP at IoU 0.4, AUROC", True)]
+    assert figure.axes[1].get_ylim() == (0, 1)
+
+
+def test_without_matplotlib_there_is_no_picture(tmp_path, monkeypatch):
+    (tmp_path / "log.csv").write_text(LOG)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert draw_curves(tmp_path) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
 def test_a_run_gets_its_picture(tmp_path):
