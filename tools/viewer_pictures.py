@@ -83,13 +83,13 @@ def main() -> None:
             page.locator("#save").click()
             page.locator("#rows .row.done").wait_for()
             take(page, "worklist", part="#list")
-            page.locator("#rows .row.not_assessed").first.click()
-            page.locator("#refusal").wait_for()
+            page.locator("#rows .row.not_assessed", has_text="RG3").click()
+            page.locator("#refusal", has_text="chest").wait_for()
             take(page, "refusal")
             page.locator("#rows .row.assessed").first.click()
             page.locator("#found li").first.wait_for()
             page.set_viewport_size({"width": TABLET[0], "height": TABLET[1]})
-            take(page, "tablet", "2")
+            take(page, "tablet", "2", "q")  # the worklist lies over the film there
             browser.close()
         finally:
             server.terminate()
