@@ -89,7 +89,7 @@ def _json_bytes(value: dict[str, Any]) -> bytes:
     )  # a file's name may be no Unicode; JSON says such bytes in the same way
 
 
-# The forms that a result can be written in: what the name of its file ends with, after the dot, and what makes it.
+# By form: what the name of its file ends with, after the dot, and what makes it.
 _FORMS: Final[dict[str, tuple[str, Callable[[Analysis | Refusal, _Looks], bytes | None]]]] = {
     "json": ("json", _json),
     "png": ("png", _png),
@@ -98,6 +98,7 @@ _FORMS: Final[dict[str, tuple[str, Callable[[Analysis | Refusal, _Looks], bytes 
     **{kind: (f"{kind}.dcm", partial(_dicom, kind)) for kind in DICOM_KINDS},
     "fhir": ("fhir.json", _fhir),
 }
+# The forms that a result can be written in.
 FORMATS = tuple(_FORMS)
 
 
