@@ -148,6 +148,23 @@ def test_a_file_that_says_something_else_is_refused(trained, made, generated_fil
     assert caught.value.code == "MODEL_NUMERIC"
 
 
+@pytest.mark.parametrize(("shift", "refused"), [(1.6e-3, False), (4e-3, True)])
+def test_outlines_may_differ_a_little_more(trained, made, generated_films, shift, refused):
+    """By five times as much: a shift of the logits moves a probability of a half by a quarter of it."""
+    films = plain(generated_films.pixels[:2], 64).numpy()
+    one, other = serving(trained.network), serving(trained.network)
+    with torch.no_grad():
+        for net, by in ((one, 0), (other, shift)):  # every place near a half, where a shift counts most
+            net.network.anatomy.outline[2].weight.zero_()
+            net.network.anatomy.outline[2].bias.fill_(by)
+    data = build(one, made.card)
+    if refused:
+        with pytest.raises(ModelError, match="organs"):
+            compare_outputs(other, data, films)
+    else:
+        assert compare_outputs(other, data, films).largest["organs"] == pytest.approx(4e-4, rel=0.1)
+
+
 def test_nothing_to_calibrate_on(trained, generated_films):
     only = [i for i, film in enumerate(generated_films.films) if film.split is not Split.VAL]
     films = replace(

@@ -30,6 +30,8 @@ __all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outp
 
 OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
 TOLERANCE: Final = 1e-4
+# Outlines are sharp: a cell on the border goes from 0 to 1 within few units, and a box around it hears nothing of this.
+_TOLERANCES: Final = {"organs": 5e-4}
 _OPSET = 17
 _LARGE = 512  # values: smaller tensors stay in single precision
 _TOP = 127  # of eight bits with a sign
@@ -119,7 +121,10 @@ def build(served: Served, card: ModelCard) -> bytes:
 
 
 def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> LargestDifferences:
-    """Run both on films (N, 1, S, S), 0 to 1; raises ``MODEL_NUMERIC`` where they differ by more than 1e-4."""
+    """Run both on films (N, 1, S, S), 0 to 1.
+
+    Raises ``MODEL_NUMERIC`` where they differ by more than 1e-4, outlines by more than 5e-4.
+    """
     session = NetworkSession(examine(data, "export"), "export", 1)
     largest: dict[str, float] = {}
     for film in films:
@@ -130,8 +135,8 @@ def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> 
             scale = image.shape[2] if name == "boxes" else max(1.0, float(mine[name].abs().max()))
             gap = float(np.abs(values - mine[name].numpy()).max()) / scale
             largest[name] = max(largest.get(name, 0.0), gap)
-    worst = max(largest, key=lambda name: largest[name])
-    if not largest[worst] <= TOLERANCE:
+    worst = max(largest, key=lambda name: largest[name] / _TOLERANCES.get(name, TOLERANCE))
+    if not largest[worst] <= _TOLERANCES.get(worst, TOLERANCE):
         raise ModelError("MODEL_NUMERIC", worst, f"onnxruntime and torch differ by {largest[worst]:.2g}")
     return LargestDifferences(len(films), largest)
 
