@@ -93,6 +93,17 @@ def test_a_rare_finding_is_called_where_calls_are_right_as_often_as_films_are_fo
     assert _film_thresholds(every[sure], shown[sure], every, shown)["balanced"] == 0.8
 
 
+def test_a_film_is_called_only_where_one_call_in_four_is_right():
+    """Of 10 films that show it 2 stand at .9 among one wrong, 8 more at .5 among 45: the best F-score is at .5."""
+    every = np.r_[np.full(2, 0.9), np.full(8, 0.5), 0.9, np.full(45, 0.5), np.full(200, 0.1)]
+    shown = np.arange(len(every)) < 10
+    assert _film_thresholds(every, shown, every, shown)["balanced"] == 0.9
+    fewer = np.delete(every, np.arange(30, 50))  # 25 wrong at .5: 10 of 36 calls are right
+    assert _film_thresholds(fewer, np.arange(len(fewer)) < 10, fewer, np.arange(len(fewer)) < 10)["balanced"] == 0.5
+    worst = np.r_[np.full(2, 0.5), np.full(30, 0.5), 0.1]  # nowhere is one in four right: the best F-score stays
+    assert _film_thresholds(worst, np.arange(33) < 2, worst, np.arange(33) < 2)["balanced"] == 0.5
+
+
 def test_boxes_on_films_that_show_nothing_are_seldom_at_the_balanced_point():
     """Of 150 films that show nothing 60 have a box of .7, 10 of .8; of 200 ill films all are right, half at .65."""
     box, none = np.array([[0.1, 0.1, 0.5, 0.5]]), Found(np.zeros((0, 4)), np.zeros(0))

@@ -25,6 +25,8 @@ _FEW = 5  # boxes: with fewer on val nothing is fitted to them
 _BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
 # A box whose like is right less often than this is not shown: a page of boxes at 2 % helps nobody.
 _LEAST: Final = {"sensitive": 0.03, "balanced": 0.2, "specific": 0.2}
+# A film on which a label is called shows it at least so often, as a reported label's must (lungspot.train.standing).
+_CALLS: Final = 0.25
 _SENSITIVITY, _SPECIFICITY = 0.9, 0.95
 # Boxes a film that shows nothing, at most, at the balanced point; asked of sources with so many such films.
 _FALSE: Final = 0.1
@@ -52,8 +54,8 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     that is right less often than 3, 20 and 20 times in a hundred. Film thresholds: sensitivity of at least 0.9; the
     best F-score over all films whose state is known, doubtful ones too, for that is the mix that a reader meets
     (Youden's index, which does not ask how rare a finding is, called edema on sixteen films without it for one with
-    it); specificity of at least 0.95; all on calibrated values. Where these come out of order, the sensitive threshold
-    is lowered and the specific one raised to the balanced one.
+    it), among the points at which one call in four is right; specificity of at least 0.95; all on calibrated values.
+    Where these come out of order, the sensitive threshold is lowered and the specific one raised to the balanced one.
     """
     fusion: dict[str, float] = {}
     boxes: dict[str, Platt] = {}
@@ -141,11 +143,15 @@ def _seldom_on_clear(val: Predictions, column: int, exponent: float, calibration
     return float(least)
 
 
-def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float) -> float:
+def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float, least: float = 0.0) -> float:
+    """Return the score from which on the F-score is best, among those where a share of ``least`` is right, if any."""
     order = np.argsort(-sure, kind="stable")
     hits = np.cumsum(right[order])
     found = np.arange(1, len(order) + 1)
     score = (1 + beta**2) * hits / (beta**2 * true + found)
+    ends = np.diff(sure[order], append=-np.inf) != 0  # equal scores are shown together
+    enough = ends & (hits >= least * found)
+    score = np.where(enough if enough.any() else ends, score, -1.0)
     return float(sure[order][int(np.argmax(score))]) if len(order) else 0.5
 
 
@@ -161,7 +167,7 @@ def _film_thresholds(
     specificity = np.searchsorted(no, steps) / len(no)
     return {
         "sensitive": float(steps[np.flatnonzero(sensitivity >= _SENSITIVITY)[-1]]),
-        "balanced": _best_f(every, shown, int(shown.sum()), _BETA["balanced"]),
+        "balanced": _best_f(every, shown, int(shown.sum()), _BETA["balanced"], _CALLS),
         "specific": float(steps[next(iter(np.flatnonzero(specificity >= _SPECIFICITY)), len(steps) - 1)]),
     }
 
