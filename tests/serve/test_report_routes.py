@@ -35,6 +35,18 @@ def test_the_report_is_a_draft_that_nobody_reviewed(server, read):
     assert server.get("/v1/readings/none/report").code == "NO_READING"
 
 
+def test_only_another_film_of_the_patient_is_compared_with(server, read, picture):
+    path = f"/v1/readings/{read['id']}"
+    (stranger,) = server.read(("stranger.png", picture(5)))
+    (deleted,) = server.read(("deleted.png", picture(6)))
+    assert server.ask("DELETE", f"/v1/readings/{deleted['id']}").status < 300
+    for prior in ("none", stranger["id"], deleted["id"], read["id"]):
+        for route in ("report", "report.txt", "report.html", "fhir"):
+            answer = server.get(f"{path}/{route}?prior={prior}")
+            assert (answer.status, answer.code) == (404, "NO_READING"), route
+        assert server.ask("POST", f"{path}/report?prior={prior}", {}).code == "NO_READING"
+
+
 def test_a_draft_changes_it_and_a_saved_review_stays(server, read):
     path = f"/v1/readings/{read['id']}"
     first, *others = read["candidates"]

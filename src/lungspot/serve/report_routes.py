@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from lungspot.errors import FilmError
+from lungspot.errors import FilmError, RequestError
 from lungspot.images import read_header
 from lungspot.report import (
     LANGUAGES,
@@ -195,6 +195,8 @@ def _before(app: AppState, row: Any, result: Analysis | Refusal, asked: Wording)
     found = priors_of(app.store, row)
     if asked.prior is not None:
         mine = [each for each in found if each["id"] == asked.prior]
+        if not mine:
+            raise RequestError("NO_READING", asked.prior, "no other film of this patient has that id")
     else:
         earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
         undated = [each for each in found if each["days_earlier"] is None]
