@@ -28,6 +28,8 @@ from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, guessed, read_c
         ("leftPleuralEffusion", "effusion"),
         ("Lung opacities", "opacity"),
         ("Atelectases", "atelectasis"),
+        ("metastases", None),
+        ("Interstitial lung diseases", "interstitial_lung_disease"),
         ("pneumothoraces", "pneumothorax"),
         ("Oedema", "edema"),
         ("Active TB", "tuberculosis_active"),

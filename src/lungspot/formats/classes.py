@@ -248,7 +248,7 @@ def _words(name: str) -> list[str]:
 def _singular(word: str) -> str:
     if word.endswith("sses"):
         return word[:-2]
-    for many, one in (("ases", "asis"), ("races", "rax"), ("ities", "ity")):  # atelectases, pneumothoraces, opacities
+    for many, one in (("tases", "tasis"), ("races", "rax"), ("ities", "ity")):  # atelectases, pneumothoraces, opacities
         if word.endswith(many):
             return word[: -len(many)] + one
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "is", "us")) else word
