@@ -301,6 +301,7 @@ def test_films_that_the_split_names_must_be_there(sound):
     """A split leaves out films that it does not name, so those that it names and are gone would pass unseen."""
     gone = sound / "images" / f"{NAMES[1]}.png"
     gone.unlink()
+    _append(sound.parent / "splits.csv", "elsewhere/images/1.png,p1,train\n")  # another set
     assert check("nih", sound, splits=sound.parent / "splits.csv") == (
         Problem("FILM_MISSING", str(gone), "the split names it, and it is not there"),
     )
