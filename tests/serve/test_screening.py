@@ -2,6 +2,8 @@
 
 import csv
 import io
+import sqlite3
+from contextlib import closing
 
 import pydicom
 import pytest
@@ -164,6 +166,39 @@ def test_a_film_that_cannot_be_judged_waits_behind_one_of_the_same_person_that_c
     (row,) = register(server).values()
     assert row["decision"] == "repeat film"
     assert row["score"]  # of the film that was decided on
+
+
+def test_a_film_that_is_read_anew_is_no_other_film(start, rg1):
+    server = start("--screen", LABEL, "--keep-identifiers")
+    film = pydicom.dcmread(rg1["J2KR"])
+    film.PatientID = "P1"
+
+    def of(series):
+        film.SeriesDescription = series
+        buffer = io.BytesIO()
+        film.save_as(buffer)
+        return "film.dcm", buffer.getvalue()
+
+    def to_read():
+        return [row["id"] for row in server.get("/v1/readings?reviewed=false&sort=screening").json["readings"]]
+
+    def said():
+        return {name: row["decision"] for name, row in register(server).items()}
+
+    text = ("P3.txt", b"no film")
+    first, second, none = (server.read(each)[0] for each in (of("first"), of("second"), text))
+    for each in (second, none):
+        assert decide(server, each["id"], "repeat film").status == 201
+    with closing(sqlite3.connect(server.data / "lungspot.db")) as db, db:
+        db.execute("UPDATE readings SET readable = 0")  # as if an earlier version had read none of them
+    again = server.read(of("second"), text)
+    assert [each["id"] for each in again] == [second["id"], none["id"]]
+    assert all(new["finished"] > old["finished"] for new, old in zip(again, (second, none), strict=True))
+    assert (said(), to_read()) == ({"P1": "repeat film", "P3": "repeat film"}, [])
+    server.read(of("first"))  # nobody has decided on this one, and it is read after the decision
+    assert (said(), to_read()) == ({"P1": "", "P3": "repeat film"}, [first["id"]])
+    third = server.read(of("third"))[0]["id"]
+    assert (said(), to_read()) == ({"P1": "", "P3": "repeat film"}, [third])
 
 
 def test_names_that_only_the_caller_knows_become_ids(start, picture):

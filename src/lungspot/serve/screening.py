@@ -108,7 +108,8 @@ def _people(
 ) -> Iterator[RegisterRow]:
     for mine in films.values():
         said = max((each for each in mine if each["decision"]), key=lambda each: each["decided_at"], default=None)
-        since = [row for row in mine if said is None or row["finished"] > said["decided_at"]]
+        # A film that was decided on and then read anew, as one that could not be read is, is no other film.
+        since = [row for row in mine if not row["decision"] and (said is None or row["finished"] > said["decided_at"])]
         if said is not None and since and said["decision"] == _REPEAT:
             said = None
         counted = said or next((row for row in reversed(since) if row["status"] == "assessed"), since[-1])

@@ -26,6 +26,7 @@ _BY_ANOTHER: Final = """(r.patient IS NOT NULL AND r.state = 'done'
             WHERE p.patient = r.patient AND d.created >= r.finished)
         OR EXISTS (SELECT 1 FROM readings o WHERE o.patient = r.patient AND o.state = 'done'
             AND (o.status = 'assessed', o.number) > (r.status = 'assessed', r.number)
+            AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.reading = o.number)
             AND NOT EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
                 WHERE p.patient = o.patient AND d.created >= o.finished))))"""
 _OWN: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
