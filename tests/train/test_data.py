@@ -78,6 +78,72 @@ def test_a_cache_takes_nobodys_place_and_leaves_nothing_half_done(tmp_path):
     assert list(folder.iterdir()) == [pixels]
 
 
+@pytest.fixture
+def one(tmp_path):
+    """One case, and the files of its cache: pixels and index."""
+    cases = [case("0", {"edema": State.ABSENT}, path=tmp_path / "0.png")]
+    pack(cases, LABELS, 16, tmp_path / "cache", shades)
+    index, pixels = sorted((tmp_path / "cache").iterdir())
+    return cases, pixels, index
+
+
+def shades(_):
+    return np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+
+
+@pytest.mark.parametrize("left", ["no index, as killed before it is written", "no pixels", "cut pixels"])
+def test_what_an_interrupted_run_left_is_packed_again(one, left):
+    cases, pixels, index = one
+    whole = [path.read_bytes() for path in (pixels, index)]
+    if left == "cut pixels":
+        pixels.write_bytes(whole[0][:-9])
+    else:
+        (pixels if left == "no pixels" else index).unlink()
+    killed = pixels.with_name(f".{pixels.stem}.partial-17.npy")
+    killed.write_bytes(b"half")
+    films, _ = pack(cases, LABELS, 16, pixels.parent, shades)
+    assert films.pixels.max() == 255
+    assert [path.read_bytes() for path in (pixels, index)] == whole
+    assert sorted(pixels.parent.iterdir()) == [index, pixels]
+
+
+@pytest.mark.parametrize(
+    ("name", "mine"),
+    [
+        ("pixels", np.zeros((1, 16, 17), np.uint8)),
+        ("pixels", np.zeros((1, 16, 16), np.int8)),
+        ("pixels", b"\x93NUMPY\x01\x00\x10\x00{'descr': (((\n   "),
+        ("index", b"[]"),
+        ("index", b'{"kept": [0]}'),
+    ],
+)
+def test_a_file_of_somebody_else_is_no_cache(one, name, mine):
+    cases, pixels, index = one
+    path = {"pixels": pixels, "index": index}[name]
+    if isinstance(mine, bytes):
+        path.write_bytes(mine)
+    else:
+        np.save(path, mine)
+    before = [path.read_bytes() for path in (pixels, index)]
+    with pytest.raises(OutputError, match="EXISTS"):
+        pack(cases, LABELS, 16, pixels.parent, shades)
+    assert [path.read_bytes() for path in (pixels, index)] == before
+
+
+def test_of_two_that_pack_at_once_the_second_takes_the_films_of_the_first(tmp_path):
+    cases = [case("0", {"edema": State.ABSENT}, path=tmp_path / "0.png")]
+    first = []
+
+    def read(path):
+        first.append(pack(cases, LABELS, 16, tmp_path / "cache", shades)[0])  # while the other is at it
+        assert len(list((tmp_path / "cache").glob(".*.partial-*"))) == 1  # whose file stays
+        return shades(path)
+
+    second, _ = pack(cases, LABELS, 16, tmp_path / "cache", read)
+    assert fingerprint(second) == fingerprint(first[0])
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_only_fine_films_are_shown_in_part_those_with_small_findings_more_often(generated_films):
     first, second, *_ = generated_films.films  # the first has a box of label 0, the second none
     films = [replace(first, stored=FINE), replace(second, stored=512), replace(first, stored=FINE - 1), first]
