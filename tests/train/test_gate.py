@@ -89,11 +89,16 @@ def test_a_cache_takes_the_place_of_a_cache_and_of_nothing_else(root, tmp_path):
         assert len(pack_gate(root, pixels, cache)[0].pixels) == 42  # a cache of other films
     finally:
         splits.write_text(rows)
+    whole = cache.read_bytes()
+    for length in (120, len(whole) // 2, len(whole) - 3):
+        cache.write_bytes(whole[:length])
+        assert len(pack_gate(root, pixels, cache)[0].pixels) == 43  # one that was cut
     np.savez(cache, pixels=np.zeros(1))
-    mine = cache.read_bytes()
-    with pytest.raises(OutputError, match="EXISTS"):
-        pack_gate(root, pixels, cache)
-    assert cache.read_bytes() == mine
+    for mine in (cache.read_bytes(), b'{"schema": "lungspot/1"}', b"lungspot.card", b'PK\3\4 "tested_on"', b""):
+        cache.write_bytes(mine)
+        with pytest.raises(OutputError, match="EXISTS"):
+            pack_gate(root, pixels, cache)
+        assert cache.read_bytes() == mine
     with pytest.raises(OutputError, match="IS_INPUT"):
         pack_gate(root, pixels, root / rows.split("\n")[1].split(",")[0])
 

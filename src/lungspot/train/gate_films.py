@@ -10,9 +10,11 @@ import csv
 import io
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungspot.errors import DatasetError, LungspotError
+from lungspot.errors import DatasetError, LungspotError, OutputError
 from lungspot.images import Pixels, squash
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
@@ -88,13 +90,17 @@ def pack_gate(
     """Return the films of ``root/splits.csv`` and the pictures of ``root/ood/index.csv``, and what could not be read.
 
     The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
+    Raises OutputError ``EXISTS`` where another file is there.
     """
     rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / "splits.csv")]
     rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
     outputs = Outputs((root / name for name, _, _ in rows), overwrite=True)  # a cache of other films goes
     if os.path.lexists(cache):
         outputs.require(cache)
-        with np.load(cache, allow_pickle=False) as packed:
+        if not _is_packed(cache):
+            raise OutputError("EXISTS", cache, "no films are packed in it", advice="give another cache")
+        cut = suppress(OSError, ValueError, LookupError, EOFError, BadZipFile)  # it is packed again
+        with cut, cache.open("rb") as file, np.load(file, allow_pickle=False) as packed:
             if packed["names"].tolist() == [name for name, _, _ in rows]:
                 kept = packed["kept"]
                 return _films(packed["pixels"], rows, kept), ()
@@ -234,6 +240,13 @@ def _greys(images: Tensor, random: np.random.Generator) -> Tensor:
         y, x = random.integers(0, SIZE - 14, 2)
         images[index, 0, y : y + height, x : x + width] = float(random.random() < 0.8)
     return images
+
+
+def _is_packed(path: Path) -> bool:
+    """Say whether a file begins as films packed for a gate do; it may be cut."""
+    with regular(path).open("rb") as file:
+        head = file.read(100)
+    return head.startswith(b"PK") and b"lungspot_films" in head
 
 
 def _films(pixels: NDArray[np.uint8], rows: Sequence[tuple[str, str, str]], kept: NDArray[np.bool_]) -> GateFilms:
