@@ -227,6 +227,27 @@ def test_a_folder_of_an_earlier_run_goes_whole_only_when_asked(film, tmp_path):
             written(tmp_path / name, overwrite=True)
 
 
+@pytest.mark.parametrize("name", [".", "..", "in/..", "{here}", "{here}/in/..", "/", "/proc"])
+def test_a_folder_that_cannot_be_replaced_is_refused_before_the_work(tmp_path, monkeypatch, name):
+    (tmp_path / "here" / "in").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    out = Path(name.format(here=tmp_path / "here"))
+    if name in {".", "{here}"}:
+        (tmp_path / "here" / "in").rmdir()
+    with pytest.raises(OutputError, match=r"EXISTS.*mount point, or the folder you are in.*new folder within it"):
+        written(out, lambda _: pytest.fail("nothing is to be done before it is refused"))
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_an_empty_mount_point_is_refused_before_the_work(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == out)  # a test may not mount anything
+    with pytest.raises(OutputError, match=f"within it, as {out}/films"):
+        written(out, fail)
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_what_comes_into_a_folder_meanwhile_stays(tmp_path):
     out = tmp_path / "out"
     written(out)

@@ -148,9 +148,11 @@ class Outputs:
         """Give a folder to write into that becomes ``out`` whole at the end, or vanishes where something failed.
 
         An ``out`` that is there is replaced where it is empty, or where the caller says so and nothing in it was added
-        or changed since an earlier run. Raises OutputError ``IS_INPUT`` or ``EXISTS``, and SetupError like
-        :meth:`write`.
+        or changed since an earlier run; never a mount point, nor the folder that this process is in or one above it.
+        Raises OutputError ``IS_INPUT`` or ``EXISTS``, and SetupError like :meth:`write`.
         """
+        if out.name in {"", ".."}:  # ".", "/" and "a/..": no name that could be given to another folder
+            out = out.resolve()
         partial, old = (out.parent / f".{out.name[:100]}.{word}-{os.getpid()}" for word in ("partial", "old"))
         with writing(out):
             self._require_whole(out)
@@ -188,6 +190,9 @@ class Outputs:
             return
         if out.is_symlink() or not out.is_dir():
             raise OutputError("EXISTS", out, "it is no folder", advice="give a new folder")
+        if out.is_mount() or Path.cwd().is_relative_to(out.resolve()):
+            reason = "a mount point, or the folder you are in, cannot be replaced whole"
+            raise OutputError("EXISTS", out, reason, advice=f"give a new folder within it, as {out / 'films'}")
         within = list(_below(out))
         if not within:
             return

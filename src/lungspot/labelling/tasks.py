@@ -107,10 +107,10 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
         raise InputError("BAD_VALUE", None, "a pool without its films", advice="copy or link them")
     labels = [label.id for label in taxonomy() if any(label.id in task.asked for task in tasks)]
     labels += sorted({label for task in tasks for label in task.asked} - set(labels))
-    if propose is not None:
-        given = zip(tasks, progress([task.case for task in tasks]), strict=True)
-        tasks = [replace(task, proposal=_proposal(propose(case), labels)) for task, case in given]
     with (outputs or Outputs()).folder(Path(out)) as folder:
+        if propose is not None:
+            given = zip(tasks, progress([task.case for task in tasks]), strict=True)
+            tasks = [replace(task, proposal=_proposal(propose(case), labels)) for task, case in given]
         drawn: list[AnnotatedImage] = []
         entries: list[dict[str, Any]] = []
         bare = [replace(task.case, readings=()) for task in tasks]
