@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lungspot.errors import OutputError, SetupError
+from lungspot.errors import FilmError, OutputError, SetupError
 from lungspot.outputs import DRAWN, Outputs, is_drawn, is_film_of_ours, is_ours, png_info, writing
 
 
@@ -246,6 +248,25 @@ def test_an_empty_mount_point_is_refused_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=f"within it, as {out}/films"):
         written(out, fail)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_film_that_cannot_be_read_is_no_output_that_cannot_be_written(film, tmp_path):
+    out = tmp_path / "out"
+
+    def copy(source, name):
+        with Outputs().folder(out) as folder:
+            shutil.copyfile(source, folder / name)
+
+    for source, reason in ((tmp_path / "gone.png", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(FilmError, match=f"NOT_READABLE.*{reason}") as unread:
+            copy(source, "film.png")
+        assert unread.value.where == str(source)
+    with pytest.raises(SetupError, match="NOT_WRITABLE") as unwritten:
+        copy(film, "no folder/film.png")
+    assert unwritten.value.where == str(out)
+    with pytest.raises(SetupError, match="NO_SPACE"), Outputs().folder(out):
+        raise OSError(errno.ENOSPC, "", str(film))  # as of a copy
+    assert list(tmp_path.iterdir()) == [film]
 
 
 def test_what_comes_into_a_folder_meanwhile_stays(tmp_path):

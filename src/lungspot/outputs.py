@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lungspot.durable import move_new, write_atomic
-from lungspot.errors import OutputError, SetupError
+from lungspot.errors import FilmError, OutputError, SetupError
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
@@ -149,7 +149,8 @@ class Outputs:
 
         An ``out`` that is there is replaced where it is empty, or where the caller says so and nothing in it was added
         or changed since an earlier run; never a mount point, nor the folder that this process is in or one above it.
-        Raises OutputError ``IS_INPUT`` or ``EXISTS``, and SetupError like :meth:`write`.
+        Raises OutputError ``IS_INPUT`` or ``EXISTS``, SetupError like :meth:`write`, and FilmError ``NOT_READABLE``
+        where the system refuses another file than those that are written.
         """
         if out.name in {"", ".."}:  # ".", "/" and "a/..": no name that could be given to another folder
             out = out.resolve()
@@ -158,7 +159,12 @@ class Outputs:
             self._require_whole(out)
             partial.mkdir(parents=True)
             try:
-                yield partial
+                try:
+                    yield partial
+                except OSError as error:
+                    if (read := _named_elsewhere(error, partial)) is None:
+                        raise
+                    raise FilmError("NOT_READABLE", read, os.strerror(error.errno or 0)) from error
                 files = dict(_contents(partial))
                 text = json.dumps({"schema": "lungspot-folder/1", "files": files}, indent=0)
                 (partial / WRITTEN).write_text(text + "\n", "ascii")
@@ -254,6 +260,15 @@ def writing(target: Path | None = None) -> Iterator[None]:
         if error.errno in _NOT_TO_BE_WRITTEN:
             raise SetupError("NOT_WRITABLE", where, os.strerror(error.errno or 0)) from error
         raise
+
+
+def _named_elsewhere(error: OSError, folder: Path) -> str | None:
+    """Return the file outside a folder that the system refused; None where it names none, or the disk is full."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | Path)]
+    if error.errno in {errno.ENOSPC, errno.EDQUOT} or not names:
+        return None
+    written = any(Path(name).resolve().is_relative_to(folder.resolve()) for name in names)
+    return None if written else names[0]
 
 
 def _changed(folder: Path) -> str | None:
