@@ -134,7 +134,9 @@ def test_a_taught_model_says_what_it_learnt_from_and_keeps_its_thresholds(taught
     command = ["export", str(taught), "-o", str(out), "--data", str(site), "--taught-from", str(model)]
     assert run([*command, "--old-test", str(old), "--worse", "1"]) == 0
     before, after = load_detector(model).card, load_detector(out).card
-    assert json.loads(capsys.readouterr().out)["judged_on"] == ["locked films of the site", "old test films"]
+    said = capsys.readouterr()
+    assert json.loads(said.out)["judged_on"] == ["locked films of the site", "old test films"]
+    assert said.err.startswith("lungspot: classes: effusion → effusion (")
     report = json.loads((tmp_path / "mine.report.json").read_text())
     learnt = report["learnt_from"]["films"]
     assert after.version == f"{before.version}+site"

@@ -9,6 +9,7 @@ import typer
 
 from lungspot.cli.console import Overwrite, emit, say
 from lungspot.cli.data_options import Classes
+from lungspot.cli.data_sources import say_classes
 from lungspot.cli.train import site_classes
 from lungspot.extras import extra
 from lungspot.inputs import regular
@@ -75,6 +76,7 @@ def export(
         checkpoint = average_weights([checkpoint, *map(open_checkpoint, average)])
     if taught_from is not None:
         films, _ = gather_as_served(checkpoint.config, data, cache or run / "cache", names=classes)
+        say_classes(classes)
         old = None if old_test is None else gather_as_served(checkpoint.config, old_test, run / "cache")[0]
         _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
         return
