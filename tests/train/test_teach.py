@@ -163,6 +163,12 @@ def test_films_are_packed_as_they_are_served(site, tmp_path, crops, size, packed
     assert films.pixels.shape == (FILMS, packed, packed)
 
 
+def test_a_sites_films_calibrate_no_model_anew(taught, site, tmp_path, capsys):
+    assert run(["export", str(taught), "-o", str(tmp_path / "mine.onnx"), "--data", str(site)]) == 3
+    assert "say --taught-from" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_that_got_worse_is_not_written_and_its_report_is(taught, model, site, tmp_path):
     """Asked to rise by 1, which no model can, every model got worse."""
     checkpoint = open_checkpoint(taught)

@@ -11,6 +11,7 @@ from lungspot.cli.console import Overwrite, emit, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import say_classes
 from lungspot.cli.train import site_classes
+from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
@@ -63,7 +64,7 @@ def export(
     import json
 
     with extra("train", "exporting"):
-        from lungspot.train import average_weights, export_model, gather_as_served, load_gate, open_checkpoint
+        from lungspot.train import average_weights, export_model, gather_as_served, is_site, load_gate, open_checkpoint
     manifest = out.parent / "manifest.json"
     outputs = Outputs(
         [each / "last.pt" if each.is_dir() else each for each in (run, *(average or ()), gate, opinion) if each],
@@ -71,6 +72,9 @@ def export(
     )
     for file in (out, manifest) if pin else (out,):
         outputs.require(file)
+    if taught_from is None and is_site(data):
+        advice = "say --taught-from with the model that the run began with"
+        raise InputError("BAD_VALUE", data, "a site's films teach a model that there is, and judge it", advice=advice)
     checkpoint, classes = open_checkpoint(run), site_classes(class_map, data)
     if average:
         checkpoint = average_weights([checkpoint, *map(open_checkpoint, average)])
@@ -82,7 +86,7 @@ def export(
         return
     pixels = size or checkpoint.config.input_size
     films, _ = gather_as_served(
-        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels, names=classes
+        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels
     )
     found = export_model(
         checkpoint,
@@ -132,8 +136,6 @@ def _export_taught(
 
 
 def _paragraphs(path: Path) -> list[str]:
-    from lungspot.errors import InputError
-
     try:
         return [line for line in regular(path).read_text("utf-8").splitlines() if line.strip()]
     except OSError as error:
