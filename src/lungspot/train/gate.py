@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.detect import GateCard
-from lungspot.errors import DatasetError, InputError
+from lungspot.errors import InputError
 from lungspot.inputs import regular
 from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, draw, equalise
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 from lungspot.train.sides import SideNet
+from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
 
 __all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
 
@@ -48,19 +49,8 @@ class GateNet(nn.Module):
 
     def __init__(self, input_size: int = SIZE, width: int = _WIDTH) -> None:
         super().__init__()
-        self.input_size = input_size
-        identity = torch.eye(input_size)[None, None]
-        rows = nnf.interpolate(identity, size=(SIZE, input_size), mode="bilinear", align_corners=False, antialias=True)
-        self.register_buffer("rows", rows[0, 0], persistent=False)
-        plan = ((1, 1, 2), (1, 2, 2), (2, 2, 1), (2, 4, 2), (4, 4, 1), (4, 5, 2))
-        layers = [
-            nn.Sequential(
-                nn.Conv2d(1 if index == 0 else before * width, after * width, 3, stride, 1, bias=False),
-                nn.BatchNorm2d(after * width),
-                nn.ReLU(),
-            )
-            for index, (before, after, stride) in enumerate(plan)
-        ]
+        self.shrink = Shrink(input_size)
+        layers = convolutions(((1, 1, 2), (1, 2, 2), (2, 2, 1), (2, 4, 2), (4, 4, 1), (4, 5, 2)), width)
         self.body = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
         self.head = nn.Linear(5 * width * 9, len(CLASSES))
         self.sides: SideNet | None = None
@@ -72,9 +62,7 @@ class GateNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return (N, 11) probabilities; those of each group sum to 1."""
-        rows = self.get_buffer("rows")
-        small = image if self.input_size == SIZE else rows @ image @ rows.T
-        groups = torch.split(self.logits(small), _SIZES, dim=1)
+        groups = torch.split(self.logits(self.shrink(image)), _SIZES, dim=1)
         return torch.cat([group.softmax(dim=1) for group in groups], dim=1)
 
 
@@ -87,26 +75,18 @@ def fit_gate(
     watch: Callable[[int, float], None] | None = None,
 ) -> GateNet:
     """Return a gate trained on the ``train`` split; ``watch`` is called with every hundredth step and its loss."""
-    if not len(films.of("train")):
-        raise DatasetError("DATASET_INCOMPLETE", "splits.csv", "no training film could be read")
+    require_films(films)
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    net, mean = GateNet(), GateNet()
-    mean.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
-        net.train()
-        loss = _loss(net, draw(films, batch, random))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        schedule.step()
-        _follow(mean, net, min(0.998, (step + 1) / (step + 20)))
-        if watch is not None and step % 100 == 0:
-            watch(step, float(loss.detach()))
-    return mean.eval()
+    net = GateNet()
+
+    def keep(updates: int) -> float:
+        return min(0.998, (updates + 1) / (updates + 20))
+
+    def loss() -> Tensor:
+        return _loss(net, draw(films, batch, random))
+
+    return learn(net, loss, steps, rising=0.1, longest=2.0, keep=keep, watch=watch)
 
 
 def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
@@ -185,23 +165,13 @@ def _loss(net: GateNet, batch: GateBatch) -> Tensor:
 
 
 @torch.no_grad()
-def _follow(mean: GateNet, net: GateNet, keep: float) -> None:
-    for average, value in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-        if average.dtype.is_floating_point:
-            average.lerp_(value, 1 - keep)
-        else:
-            average.copy_(value)
-
-
-@torch.no_grad()
 def _probabilities(
     net: GateNet, films: GateFilms, chosen: NDArray[np.intp], *, turn: int = 0, invert: bool = False
 ) -> NDArray[np.float32]:
     net.eval()
     found = []
     for part in np.array_split(chosen, max(len(chosen) // 256, 1)):
-        images = torch.from_numpy(films.pixels[part]).float()[:, None] / 255
-        images = nnf.interpolate(images, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
+        images = shrunk(films.pixels[part])
         images = torch.rot90(equalise(1 - images if invert else images), -turn, (2, 3))
         found.append(net(images).numpy())
     return np.concatenate(found).astype(np.float32)

@@ -28,7 +28,7 @@ from lungspot.inputs import regular
 from lungspot.outputs import Outputs
 from lungspot.train.gate_ood import collimate, invent
 
-__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate"]
+__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate", "resize"]
 
 PACKED: Final = 128  # pixels each way of a packed film
 SIZE: Final = 96  # pixels each way that the gate sees
@@ -219,11 +219,12 @@ def _degrade(images: Tensor, random: np.random.Generator) -> Tensor:
     parts: list[Tensor] = []
     for part in images.chunk(8):
         low = int(random.integers(28, SIZE + 1))
-        parts.append(nnf.interpolate(_resize(part, low), size=(SIZE, SIZE), mode="bilinear", align_corners=False))
+        parts.append(nnf.interpolate(resize(part, low), size=(SIZE, SIZE), mode="bilinear", align_corners=False))
     return torch.cat(parts)
 
 
-def _resize(images: Tensor, size: int) -> Tensor:
+def resize(images: Tensor, size: int) -> Tensor:
+    """Return images (B, 1, h, w) brought to ``size`` pixels each way, anti-aliased."""
     return nnf.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
 
 

@@ -8,26 +8,24 @@ learns, for a film without them must be known too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lungspot.errors import DatasetError
 from lungspot.train.gate_films import SIZE, GateFilms, draw_sides, equalise
+from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
 
 __all__ = ["SideNet", "fit_sides", "judge_sides"]
 
 _WIDTH: Final = 12
 _PLAN: Final = ((1, 1, 2), (1, 2, 2), (2, 2, 1), (2, 4, 2), (4, 4, 1), (4, 6, 2))
-_CERTAIN: Final = (
-    0.99  # the most that a film's label is taken for: some films are stored in a mirror, some hearts lie right
-)
+_CERTAIN: Final = 0.99  # the most that a film's label is taken for: some are stored in a mirror, some hearts lie right
 
 
 class SideNet(nn.Module):
@@ -35,26 +33,14 @@ class SideNet(nn.Module):
 
     def __init__(self, input_size: int = SIZE, width: int = _WIDTH) -> None:
         super().__init__()
-        self.input_size = input_size
-        identity = torch.eye(input_size)[None, None]
-        rows = nnf.interpolate(identity, size=(SIZE, input_size), mode="bilinear", align_corners=False, antialias=True)
-        self.register_buffer("rows", rows[0, 0], persistent=False)
-        layers = [
-            nn.Sequential(
-                nn.Conv2d(1 if index == 0 else before * width, after * width, 3, stride, 1, bias=False),
-                nn.BatchNorm2d(after * width),
-                nn.ReLU(),
-            )
-            for index, (before, after, stride) in enumerate(_PLAN)
-        ]
+        self.shrink = Shrink(input_size)
         places = (SIZE // 16) ** 2
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3))
+        self.body = nn.Sequential(*convolutions(_PLAN, width), nn.Flatten(), nn.Dropout(0.3))
         self.head = nn.Linear(_PLAN[-1][1] * width * places, 1)  # its bias counts for nothing
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits; those of a film and of its mirror image differ in their sign alone."""
-        rows = self.get_buffer("rows")
-        small = (image if self.input_size == SIZE else rows @ image @ rows.T) * 4 - 2
+        small = self.shrink(image) * 4 - 2
         logits: Tensor = self.head(self.body(small)) - self.head(self.body(small.flip(3)))
         return logits[:, 0]
 
@@ -71,27 +57,19 @@ def fit_sides(
 
     Raises ``DATASET_INCOMPLETE`` without films to train on.
     """
-    if not len(films.of("train")):
-        raise DatasetError("DATASET_INCOMPLETE", "splits.csv", "no training film could be read")
+    require_films(films)
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     net = SideNet()
-    follow: Any = get_ema_multi_avg_fn(0.998)  # type: ignore[no-untyped-call]
-    mean = AveragedModel(net, multi_avg_fn=follow, use_buffers=True)
-    optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=min(0.05, 200 / steps))
-    for step in range(steps):
-        net.train()
+
+    def loss() -> Tensor:
         images, mirrored = draw_sides(films, batch, random)
-        loss = nnf.binary_cross_entropy_with_logits(net(images), mirrored.float().clamp(1 - _CERTAIN, _CERTAIN))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        mean.update_parameters(net)
-        if watch is not None and step % 100 == 0:
-            watch(step, float(loss.detach()))
-    return cast("SideNet", mean.module).eval()
+        return nnf.binary_cross_entropy_with_logits(net(images), mirrored.float().clamp(1 - _CERTAIN, _CERTAIN))
+
+    def keep(updates: int) -> float:
+        return 0.998 if updates else 0.0
+
+    return learn(net, loss, steps, rising=min(0.05, 200 / steps), longest=math.inf, keep=keep, watch=watch)
 
 
 @torch.no_grad()
@@ -103,11 +81,6 @@ def judge_sides(net: SideNet, films: GateFilms) -> dict[str, Any]:
         chosen: NDArray[np.intp] = films.of(split)
         if len(chosen):
             parts = np.array_split(chosen, max(len(chosen) // 256, 1))
-            logits = torch.cat([net(_shown(films.pixels[part])) for part in parts])
+            logits = torch.cat([net(equalise(shrunk(films.pixels[part]))) for part in parts])
             told[split] = round(float((logits < 0).float().mean()), 5)
     return told
-
-
-def _shown(pixels: NDArray[np.uint8]) -> Tensor:
-    images = torch.from_numpy(pixels).float()[:, None] / 255
-    return equalise(nnf.interpolate(images, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True))
