@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +15,9 @@ from lungspot.datasets import DATASETS, anatomy_masks, noisy, truth
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import State
 from lungspot.formats import Case, Split
-from lungspot.images import Pixels, normalise, squash
+from lungspot.images import Pixels
 from lungspot.inputs import regular
-from lungspot.outputs import Outputs, writing
+from lungspot.train.film_cache import FilmCache
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
@@ -45,7 +38,6 @@ OUTLINE = 128  # cells each way of a film's outlines
 _OUTLINED = ("heart", "right_lung", "left_lung")  # in the order in which a film shows them: the patient faces us
 _DATASET_OF = {source.reader: name for name, data in DATASETS.items() for source in data.sources}
 _CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
-_Packed = tuple[list[int], list[int], NDArray[np.uint8]]  # films kept, shorter sides, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,146 +136,16 @@ def pack(
     else's file has a name that the films would get.
     """
     films = [known(case, labels) for case in cases]
-    cache = _Cache(folder, f"films-2-{size}-{_digest([film.id for film in films])[:16]}", (len(cases), size, size))
+    cache = FilmCache(folder, f"films-2-{size}-{_digest([film.id for film in films])[:16]}", (len(cases), size, size))
     refused: tuple[LungspotError, ...] = ()
     if (found := cache.load()) is None:
-        found, refused = _fill(cache, cases, read)
+        found, refused = cache.fill(cases, read)
     kept, stored, packed = found
     if not kept:
         raise DatasetError("DATASET_INCOMPLETE", folder, "not one film could be read")
     if len(kept) != len(films):
         packed = packed[kept]
     return Films(tuple(replace(films[i], stored=stored[i]) for i in kept), packed), refused
-
-
-@dataclass(frozen=True, slots=True)
-class _Cache:
-    """Where packed films of one ``shape`` (N, S, S) lie: NAME.npy, and NAME.json with what is known of them."""
-
-    folder: Path
-    name: str
-    shape: tuple[int, int, int]
-
-    @property
-    def pixels(self) -> Path:
-        return self.folder / f"{self.name}.npy"
-
-    @property
-    def index(self) -> Path:
-        return self.folder / f"{self.name}.json"
-
-    def load(self) -> _Packed | None:
-        """Return what is kept; None where it is not there whole."""
-        index = _index(self.index)
-        if index is None or _shape(self.pixels) != self.shape:
-            return None
-        try:
-            return *index, np.load(self.pixels, mmap_mode="r")
-        except (OSError, ValueError):  # cut
-            return None
-
-    def require(self, outputs: Outputs) -> None:
-        """Raise OutputError where a file is in the way that is no part of such a cache."""
-        if _shape(self.pixels) != self.shape:
-            outputs.require(self.pixels)
-        if _index(self.index) is None:
-            outputs.require(self.index)
-        for path in (self.pixels, self.index):
-            outputs.require_not_input(path)
-
-    def save(self, outputs: Outputs, made: Path, kept: list[int], stored: list[int]) -> _Packed:
-        """Give films their names; where another run was quicker, return its films."""
-        with writing(self.folder), _locked(self.folder):
-            if (found := self.load()) is not None:
-                return found
-            self.require(outputs)
-            for path in (self.index, self.pixels):
-                path.unlink(missing_ok=True)
-            outputs.take(made, self.pixels)
-            outputs.write(self.index, json.dumps({"kept": kept, "stored": stored}).encode())
-            return kept, stored, np.load(self.pixels, mmap_mode="r")
-
-    def sweep(self) -> None:
-        """Remove what runs left that were killed while they packed; who still packs holds a lock."""
-        for path in self.folder.glob(f".{self.name}.partial-*.npy"):
-            with suppress(OSError), regular(path).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-
-
-def _fill(
-    cache: _Cache, cases: Sequence[Case], read: Callable[[Path], Pixels]
-) -> tuple[_Packed, tuple[LungspotError, ...]]:
-    outputs = Outputs(case.image for case in cases if case.image is not None)
-    cache.require(outputs)
-    with writing(cache.folder):
-        cache.folder.mkdir(parents=True, exist_ok=True)
-    cache.sweep()
-    stored = [0] * len(cases)
-    partial = cache.folder / f".{cache.name}.partial-{secrets.token_hex(4)}.npy"
-
-    def fill(i: int) -> LungspotError | None:
-        path = cases[i].image
-        try:
-            if path is None:
-                raise DatasetError("DATASET_INCOMPLETE", f"{cases[i].dataset}/{cases[i].id}", "no film")
-            film = read(path)
-            stored[i] = min(film.shape)
-            pixels[i] = np.rint(normalise(squash(film, cache.shape[1])) * 255).astype(np.uint8)
-        except LungspotError as error:
-            return error
-        return None
-
-    try:
-        with writing(partial):
-            held = partial.open("xb")
-        with held:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with writing(partial):
-                pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=cache.shape)
-            with ThreadPoolExecutor(2) as pool:
-                results = list(pool.map(fill, range(len(cases))))
-            with writing(partial):
-                pixels.flush()
-            kept = [i for i, error in enumerate(results) if error is None]
-            found = cache.save(outputs, partial, kept, stored)
-    finally:
-        partial.unlink(missing_ok=True)
-    return found, tuple(error for error in results if error is not None)
-
-
-def _index(path: Path) -> tuple[list[int], list[int]] | None:
-    """Return which films are kept, and their shorter sides; None where a file says no such thing."""
-    try:
-        index = json.loads(regular(path).read_text("utf-8"))
-        return index["kept"], index["stored"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def _shape(path: Path) -> tuple[int, ...] | None:
-    """Return the shape of the bytes in a NumPy file, by its head alone; None where it is no such file."""
-    try:
-        with regular(path).open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                return None
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    except (OSError, ValueError, TokenError):
-        return None
-    return shape if dtype == np.uint8 else None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other runs from the names in a folder, where its file system has locks."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
 
 
 def without_boxes(films: Films) -> Films:
