@@ -9,6 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import coverage
@@ -34,6 +37,14 @@ def skip_or_fail(reason):
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def beside(name):
+    """Return a folder beside the checkout, which is never committed; skip where it is not there."""
+    folder = ROOT.parent / name
+    if not folder.is_dir():
+        pytest.skip(f"../{name} is not here")
+    return folder
 
 
 # Where coverage is counted, for the two rooms whose coverage has a floor: it makes plain Python half as slow again, and
@@ -109,21 +120,55 @@ def program():
 
 
 @pytest.fixture(scope="session")
+def serving():
+    """A function that runs a real HTTP server of a handler while it is in use; ``state`` is the server's own."""
+
+    @contextmanager
+    def run(handler, **state):
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            for name, value in state.items():
+                setattr(server, name, value)
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def watched_film():
+    """A function that returns what a watch needs of a film's result; months of 28 days will do."""
+
+    def result(week, number, score, *, model="m"):
+        day = f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}"
+        film = {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"}
+        return {
+            "schema": "lungspot/1",
+            "status": "assessed",
+            "reasons": [],
+            "image": film,
+            "findings": [],
+            "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
+            "statement": {"said": []},
+            "model": {"name": model, "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
+            "made": f"{day}T{number % 24:02d}:00:00Z",
+        }
+
+    return result
+
+
+@pytest.fixture(scope="session")
 def shared_cases():
     """The folder ../shared/cases: inputs modelled on faults of other programs, with their right values."""
-    folder = ROOT.parent / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip("the files of ../shared/cases are not here")
-    return folder
+    return beside("shared/cases")
 
 
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real films beside the checkout (never committed)."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the real films of ../shared/data are not here")
-    return folder
+    return beside("shared/data")
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -219,27 +218,12 @@ def test_datasets(verbs, model_file):
     )
 
 
-def result(week, number, score):
-    """What a watch needs of a film's result."""
-    return {
-        "schema": "lungspot/1",
-        "status": "assessed",
-        "reasons": [],
-        "image": {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"},
-        "findings": [],
-        "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
-        "statement": {"said": []},
-        "model": {"name": "m", "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
-        "made": f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}T{number % 24:02d}:00:00Z",
-    }
-
-
-def test_a_site(verbs, audit, model_file):
+def test_a_site(verbs, audit, model_file, watched_film):
     rows = [f"{number}.png,p{number},{int(number % 3 == 0)},{20 + number % 7 * 10}" for number in range(60)]
     table = audit.here / "films.csv"
     table.write_text("\n".join(("image,patient,reference,score", *rows)) + "\n")
     film(audit.here / "one.png", 1)
-    changed = (json.dumps(result(week, n, 0.9 if week == 9 else n / 50)) for week in range(10) for n in range(40))
+    changed = (json.dumps(watched_film(week, n, 0.9 if week == 9 else n / 50)) for week in range(10) for n in range(40))
     (audit.here / "changed.jsonl").write_text("\n".join(changed))
     verbs(
         ("calibrate films.csv films.csv --label effusion -o site.json", [0, 3]),
@@ -340,7 +324,7 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
 
 
 @pytest.fixture
-def archive(rg1):
+def archive(rg1, serving):
     """A DICOMweb archive that has one film and keeps what it is sent: QIDO-RS, WADO-RS, STOW-RS; `kept`: its UIDs."""
     film = rg1["J2KR"].read_bytes()
     header = dcmread(io.BytesIO(film), stop_before_pixels=True)
@@ -373,13 +357,8 @@ def archive(rg1):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.kept = []
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Handler, kept=[]) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def test_a_node_that_fetches_and_stores_over_dicomweb(audit, archive, model_file):

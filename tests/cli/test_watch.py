@@ -9,28 +9,15 @@ from lungspot.cli.console import Exit
 from lungspot.outputs import is_ours
 
 
-def document(week, number, score):
-    day = f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}"  # months of 28 days will do
-    return {
-        "schema": "lungspot/1",
-        "status": "assessed",
-        "reasons": [],
-        "image": {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"},
-        "findings": [],
-        "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
-        "statement": {"said": []},
-        "model": {"name": "<b>m</b>", "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
-        "made": f"{day}T{number % 24:02d}:00:00Z",
-    }
-
-
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, watched_film):
     """A function that writes ten weeks of 40 films; in the last of them scores may be others."""
 
     def write(last=None, more=""):
         rows = [
-            document(week, n, last if last is not None and week == 9 else (n * 7 + week) % 40 / 50)
+            watched_film(
+                week, n, last if last is not None and week == 9 else (n * 7 + week) % 40 / 50, model="<b>m</b>"
+            )
             for week in range(10)
             for n in range(40)
         ]

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +165,7 @@ class Node:
 
 
 @pytest.fixture
-def http_server():
+def http_server(serving):
     """A real HTTP server; a test says the status, headers and body of every answer; `asked` are the requests."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -187,13 +187,9 @@ def http_server():
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked, running.url = [], f"http://127.0.0.1:{running.server_port}/dicom-web"
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Handler, asked=[]) as running:
+        running.url = f"http://127.0.0.1:{running.server_port}/dicom-web"
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import io
 import json
 import threading
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_what_is_no_question(texts, since):
 
 
 @pytest.fixture
-def archive(make_film):
+def archive(make_film, serving):
     """A DICOMweb archive of one series with three films; `cannot` says what answers it gives instead of some."""
     films = {str(film.SOPInstanceUID): film for film in map(make_film, range(3))}
 
@@ -83,14 +83,8 @@ def archive(make_film):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked, running.films, running.cannot, running.ignores_offset = [], list(films), {}, False
-        running.requests = []
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Handler, asked=[], films=list(films), cannot={}, ignores_offset=False, requests=[]) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from lungspot.findings import reading_from_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.serve.store import Store
 
-CASE = Path(__file__).resolve().parents[3] / "shared" / "cases" / "o3-unreadable" / "garbage.dcm"
 GARBAGE = bytes(range(256)) * 4  # shaped like ../shared/cases/o3-unreadable
 
 
@@ -71,10 +69,9 @@ def test_a_film_that_was_not_read_cannot_be_called_looked_at_for_everything(serv
     assert server.whole(film["id"])["reviews"] == []
 
 
-def test_the_case_of_a_file_that_is_no_film(server):
-    if not CASE.is_file():
-        pytest.skip("../shared/cases is not here")
-    film = server.read(("garbage.dcm", CASE.read_bytes()))[0]
+def test_the_case_of_a_file_that_is_no_film(server, shared_cases):
+    case = shared_cases / "o3-unreadable" / "garbage.dcm"
+    film = server.read((case.name, case.read_bytes()))[0]
     assert review(server, film, complete=True).code == "NOT_ASSESSED"
 
 
