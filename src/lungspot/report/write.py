@@ -84,9 +84,7 @@ def _read(result: Analysis | Refusal, kind: str) -> Analysis:
 
 def _json_bytes(value: dict[str, Any]) -> bytes:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    return text.encode(
-        errors="backslashreplace"
-    )  # a file's name may be no Unicode; JSON says such bytes in the same way
+    return text.encode(errors="backslashreplace")  # a file's name may be no Unicode; JSON says such bytes like this
 
 
 # By form: what the name of its file ends with, after the dot, and what makes it.
