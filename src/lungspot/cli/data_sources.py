@@ -29,6 +29,7 @@ __all__ = [
     "proposer",
     "say_classes",
     "show",
+    "site_classes",
     "split_base",
     "united",
     "unsized",
@@ -86,6 +87,15 @@ def say_classes(classes: ClassMap) -> None:
     """Say on stderr what became of every class, where a tool's files named any."""
     if line := classes.summary():
         say(printable(f"lungspot: classes: {line}"))
+
+
+def site_classes(class_map: list[str] | None, data: Path) -> ClassMap:
+    """Return what the classes of a site's own folder mean; a usage error where ``data`` is none."""
+    from lungspot.train import is_site
+
+    if class_map and not is_site(data):
+        raise typer.BadParameter("only a site's own annotations.json has classes to map", param_hint="--class-map")
+    return class_map_of(class_map)
 
 
 def problems_of(

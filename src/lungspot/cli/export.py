@@ -9,8 +9,7 @@ import typer
 
 from lungspot.cli.console import Overwrite, emit, say
 from lungspot.cli.data_options import Classes
-from lungspot.cli.data_sources import say_classes
-from lungspot.cli.train import site_classes
+from lungspot.cli.data_sources import say_classes, site_classes
 from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.inputs import regular

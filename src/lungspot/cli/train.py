@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from lungspot.cli.console import Overwrite, say
 from lungspot.cli.data_options import Classes
-from lungspot.cli.data_sources import class_map_of, say_classes
+from lungspot.cli.data_sources import say_classes, site_classes
 from lungspot.errors import OutputError
 from lungspot.extras import extra
 from lungspot.outputs import Outputs, writing
 
-if TYPE_CHECKING:
-    from lungspot.formats import ClassMap
-
-__all__ = ["site_classes", "train"]
+__all__ = ["train"]
 
 _FILES: Final = ("run.json", "config.json", "log.csv", "losses.csv", "val.csv", "last.pt", "curves.png")
 
@@ -88,15 +85,6 @@ def train(
     if not quiet:
         say_classes(classes)
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")
-
-
-def site_classes(class_map: list[str] | None, *data: Path | None) -> ClassMap:
-    """Return what the classes of a site's own folder mean; a usage error where there is none among ``data``."""
-    from lungspot.train import is_site
-
-    if class_map and not any(folder is not None and is_site(folder) for folder in data):
-        raise typer.BadParameter("only a site's own annotations.json has classes to map", param_hint="--class-map")
-    return class_map_of(class_map)
 
 
 def _require_new(out: Path, begin: Path | None, *, overwrite: bool) -> None:
