@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from tests.cli.test_tb import EXAMPLE
-from tests.cli.test_watch import UNTIL, document
+from tests.cli.test_watch import UNTIL
 
 from lungspot.cli.app import run
 
@@ -14,13 +14,15 @@ SIZES = ((390, 844), (1366, 768))
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
+def reports(tmp_path_factory, watched_film):
     """A programme's report with every section, and a watch with an alarm, by verb."""
     folder = tmp_path_factory.mktemp("reports")
     costs = ("--cost-test", "12", "--cost-screen", "2", "--currency", "USD")
     assert run(["tb", str(EXAMPLE), "--triage", "40", *costs, "-o", str(folder / "tb"), "--quiet"]) == 0
     results = folder / "results.jsonl"
-    rows = [document(week, n, 0.9 if week == 9 else (n * 7 + week) % 40 / 50) for week in range(10) for n in range(40)]
+    rows = [
+        watched_film(week, n, 0.9 if week == 9 else (n * 7 + week) % 40 / 50) for week in range(10) for n in range(40)
+    ]
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(["watch", f"North={results}", *UNTIL, "-o", str(folder / "watch"), "--quiet"]) == 5
     return {"tb": folder / "tb" / "report.html", "watch": folder / "watch" / "watch.html"}
