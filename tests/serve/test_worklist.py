@@ -1,4 +1,11 @@
+import sqlite3
+import subprocess
+import sys
+
 import pytest
+
+from lungspot.serve.store import Arrived, Store
+from lungspot.serve.worklist import SORTS, Worklist, WorklistQuery
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +135,148 @@ def test_what_stands_beside_a_film(server):
         None,
     )
     assert alone["counts"] == {"queued": 0, "reading": 0, "done": 9, "reviewed": 1, "not_assessed": 1}
+
+
+# --- a list that is kept ---------------------------------------------------------------------------------------------
+
+ELSEWHERE = """import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("UPDATE readings SET urgency = 9, name = 'zz' WHERE number = 1")
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "data", keep_identifiers=True)
+    for name in "abcd":
+        accept(opened, name)
+    for _ in "abc":
+        read(opened)
+    yield opened
+    opened.close()
+
+
+def accept(store, name):
+    path = store.folder / "incoming" / name
+    path.write_bytes(name.encode())
+    return store.accept([Arrived(path, f"{name}.dcm", f"sha of {name}")])[0].id
+
+
+def read(store):
+    film = store.claim()
+    facts = {"status": "assessed", "readable": 1, "headline": "x", "record": "{}", "urgency": film.number / 10}
+    store.finish(film, facts, [("edema", 0.5, True)])
+
+
+def review(store, number):
+    with store.writing() as db:
+        db.execute("INSERT INTO reviews (reading, created, reader, body) VALUES (?, 'now', 'R', '{}')", (number,))
+
+
+def decide(store, number):
+    with store.writing() as db:
+        values = (number, "9999", "R", "other", "")
+        db.execute("INSERT INTO decisions (reading, created, reader, decision, why) VALUES (?, ?, ?, ?, ?)", values)
+
+
+def undone(store):
+    with pytest.raises(sqlite3.OperationalError), store.writing() as db:
+        db.executemany("DELETE FROM readings WHERE number = ?", broken_off())
+
+
+def broken_off():
+    yield (1,)
+    raise sqlite3.OperationalError
+
+
+def elsewhere(store):
+    subprocess.run([sys.executable, "-c", ELSEWHERE, store.folder / "lungspot.db"], check=True)
+
+
+def same_patient(store):
+    with store.writing() as db:
+        db.execute("INSERT INTO meta VALUES ('screen', CAST('edema' AS BLOB))")
+        db.execute("UPDATE readings SET patient = 'p'")
+
+
+WRITES = [
+    ("a film arrives", lambda store: accept(store, "e"), True),
+    ("a film is read", read, True),
+    ("a film is reviewed", lambda store: review(store, 3), True),
+    ("a film is decided on", lambda store: decide(store, 2), True),
+    ("a film is deleted", lambda store: store.delete(store.one("SELECT id FROM readings WHERE number = 2")[0]), True),
+    ("what is in other tables decides, too", same_patient, True),
+    ("another process writes", elsewhere, True),
+    ("a transaction is undone", undone, False),
+]
+QUESTIONS = [
+    *(WorklistQuery(sort) for sort in SORTS),
+    WorklistQuery(reviewed=False),
+    WorklistQuery(state="done", per_page=1, page=2),
+    WorklistQuery(label="edema"),
+    WorklistQuery(words=("e.dcm",)),
+    WorklistQuery("name", names={"nobody": "n"}, words=("dcm",)),
+]
+
+
+def asked(worklist, store):
+    """Return the pages of all questions, of which each is asked beside the third film and beside none."""
+    beside = store.one("SELECT id FROM readings WHERE number = 3")[0]
+    return [worklist.page(question) for question in QUESTIONS] + [worklist.page(WorklistQuery(beside=beside))]
+
+
+def test_a_kept_list_is_what_is_there_after_every_write(store):
+    """Between two questions a film is added, read, reviewed, deleted, by this process and by another."""
+    worklist = Worklist(store)
+    for name, write, changes in WRITES:
+        before = asked(worklist, store)
+        assert before == asked(worklist, store), name
+        write(store)
+        after = asked(worklist, store)
+        assert after == asked(Worklist(store), store), name
+        assert (after != before) == changes, name
+
+
+def test_every_single_write_is_seen_by_a_single_question(store):
+    """No other question in between has let go of the list."""
+    worklist = Worklist(store)
+    for _, write, _ in WRITES:
+        worklist.page(WorklistQuery())
+        write(store)
+        assert worklist.page(WorklistQuery()) == Worklist(store).page(WorklistQuery())
+
+
+def test_films_are_looked_through_once_until_something_is_written(store):
+    statements = []
+    store._folder._db.set_trace_callback(statements.append)
+    looks = lambda: sum("ORDER BY" in each and "FROM (SELECT NULL" in each for each in statements)  # noqa: E731
+    worklist = Worklist(store)
+    for page in (1, 2, 1):
+        worklist.page(WorklistQuery(page=page, per_page=2))
+    assert looks() == 1
+    worklist.page(WorklistQuery("name"))
+    worklist.page(WorklistQuery(per_page=3, beside="nobody"))
+    assert looks() == 2
+    review(store, 1)
+    worklist.page(WorklistQuery())
+    assert looks() == 3
+
+
+def test_a_list_of_all_films_is_made_from_the_index(store):
+    """Results, ten kilobytes a film, stand between the columns of the table: it would be read whole."""
+    plans = []
+    with sqlite3.connect(store.folder / "lungspot.db") as db:
+        store._folder._db.set_trace_callback(plans.append)
+        asked(Worklist(store), store)
+        looks = {each for each in plans if " ORDER BY " in each and "SELECT r.number, (r.state" in each}
+        used = {look: " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {look}")) for look in looks}
+    assert len(used) > 10
+    others = [look for look, plan in used.items() if "SCAN r USING COVERING INDEX readings_listed" not in plan]
+    assert {look.partition("WHERE (")[2][:7] for look in others if "facts" not in look} == {"r.state"}
+
+
+def test_no_more_than_some_lists_are_kept(store):
+    worklist = Worklist(store)
+    for at in range(30):
+        worklist.page(WorklistQuery(words=(str(at),)))
+    assert len(worklist._lists) < 10

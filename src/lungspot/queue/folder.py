@@ -94,6 +94,14 @@ class QueueFolder:
         with self.lock:
             return self._db.execute(query, values).fetchall()
 
+    def written(self) -> tuple[int, int]:
+        """Return a pair that differs from an earlier one where anything was written since, by whatever process.
+
+        What another connection committed moves SQLite's data_version, rows that this one wrote its count of changes.
+        """
+        with self.lock:
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give the connection for one transaction: all of it is on the disk afterwards, or nothing."""

@@ -19,7 +19,7 @@ from lungspot.serve.metrics import Metrics
 from lungspot.serve.record import from_record, past_model
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
-from lungspot.serve.worklist import row_of
+from lungspot.serve.worklist import Worklist, row_of
 
 __all__ = ["AppState", "StateDep", "model_of", "state_of", "unless_deleted"]
 
@@ -37,6 +37,7 @@ class AppState:
     def __init__(self, settings: Settings, store: Store, detector: Detector, metrics: Metrics) -> None:
         self.settings = settings
         self.store = store
+        self.worklist = Worklist(store)
         self.detector = detector
         self.metrics = metrics
         self.stopping = False

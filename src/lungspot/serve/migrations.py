@@ -125,7 +125,16 @@ def _decisions(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX decisions_by_reading ON decisions (reading)")
 
 
+def _listed(connection: sqlite3.Connection) -> None:
+    """Keep what a list of all films looks at side by side: results, which are large, stand between in the table."""
+    connection.execute(
+        "CREATE INDEX readings_listed ON readings"
+        " (number, id, state, status, urgency, top_score, patient, finished, created, name, found_by, identity)"
+    )
+
+
 MIGRATIONS: Final[tuple[MigrationStep, ...]] = (
     *(_readings, _reviews, _due, _found_by, _facts, _said_by, _answers),
     _decisions,
+    _listed,
 )

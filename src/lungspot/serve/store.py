@@ -116,6 +116,10 @@ class Store:
         """Give the connection for one transaction: all of it is on the disk afterwards, or nothing."""
         return self._folder.writing()
 
+    def written(self) -> tuple[int, int]:
+        """Return a pair that differs from an earlier one where anything was written since, by whatever process."""
+        return self._folder.written()
+
     @property
     def waiting(self) -> int:
         """How many films are accepted and not yet done."""

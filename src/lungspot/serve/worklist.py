@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
+import threading
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -12,7 +15,7 @@ from typing import Any, Final
 from lungspot.findings import taxonomy
 from lungspot.serve.store import Store
 
-__all__ = ["SORTS", "WorklistQuery", "page_of", "row_of", "row_to_json"]
+__all__ = ["SORTS", "Worklist", "WorklistQuery", "row_of", "row_to_json"]
 
 _NAME: Final = "coalesce(n.value, r.name, 'film ' || r.number)"
 # The last part of a name, for that of an archive's member is ARCHIVE/FOLDER/FILE.
@@ -20,19 +23,20 @@ _LAST: Final = f"substr({_NAME}, 1 + length(rtrim({_NAME}, replace({_NAME}, '/',
 _DATE: Final = "coalesce(nullif(json_extract(r.identity, '$.study_date'), ''), substr(r.created, 1, 10))"
 # A person who is screened needs one decision. A film of somebody else is settled by its own; of a patient's films, by
 # one that was made when it had been read, and by another film that is still to be decided on and counts instead.
-_BY_ANOTHER: Final = """(r.patient IS NOT NULL AND r.state = 'done'
-    AND EXISTS (SELECT 1 FROM meta WHERE name = 'screen')
-    AND (EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
+# (CASE, for it ends at the first that holds; of AND and OR in a value SQLite works out every part.)
+_BY_ANOTHER: Final = """(CASE WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'screen') THEN 0
+    WHEN r.patient IS NULL OR r.state <> 'done' THEN 0
+    ELSE (EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
             WHERE p.patient = r.patient AND d.created >= r.finished)
         OR EXISTS (SELECT 1 FROM readings o WHERE o.patient = r.patient AND o.state = 'done'
             AND (o.status = 'assessed', o.number) > (r.status = 'assessed', r.number)
             AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.reading = o.number)
             AND NOT EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
-                WHERE p.patient = o.patient AND d.created >= o.finished))))"""
+                WHERE p.patient = o.patient AND d.created >= o.finished))) END)"""
 _OWN: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
-_DECIDED: Final = f"({_OWN} OR {_BY_ANOTHER})"
+_DECIDED: Final = f"(CASE WHEN {_OWN} THEN 1 ELSE {_BY_ANOTHER} END)"
 _SEEN: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
-_REVIEWED: Final = f"({_SEEN} OR {_DECIDED})"
+_REVIEWED: Final = f"(CASE WHEN {_SEEN} THEN 1 ELSE {_DECIDED} END)"
 # The probability of the label that people are screened for (lungspot.serve.screening); NULL where there is none.
 _SCORE: Final = "json_extract(r.facts, '$.scores.' || (SELECT CAST(value AS TEXT) FROM meta WHERE name = 'screen'))"
 _STATUS: Final = f"CASE WHEN r.state <> 'done' THEN 2 WHEN {_REVIEWED} THEN 3 ELSE r.status = 'not_assessed' END"
@@ -47,6 +51,9 @@ SORTS: Final = {
     # People who are to be filmed again first, for they are still there; then by score.
     "screening": f"{_DECIDED}, coalesce(r.status = 'not_assessed', 0) DESC, coalesce({_SCORE}, -1) DESC, r.number",
 }
+_DONE: Final = 1
+_READ: Final = 2
+_MOST_LISTS: Final = 8
 _HAS_WORD: Final = "instr(r.found_by, ?) OR instr(n.value, ?) OR instr(r.id, nullif(?, '')) = 1"
 _ID_WORD: Final = 6  # letters of an id; fewer would find too many films by chance
 _ROW: Final = f"""SELECT r.*, {_REVIEWED} AS reviewed, {_SCORE} AS screened,
@@ -82,37 +89,73 @@ class WorklistQuery:
     beside: str | None = None
 
 
-def page_of(store: Store, query: WorklistQuery) -> dict[str, Any]:
-    """Return one page of the worklist as JSON values."""
-    where, values = _conditions(query)
-    first = (query.page - 1) * query.per_page
-    beside = {}
-    if query.beside is None:
-        limited = _select("r.number", where, SORTS[query.sort]) + " LIMIT ? OFFSET ?"
-        numbers = [row[0] for row in store.all(limited, [*values, query.per_page, first])]
-        total = store.one(_select("count(*)", where, "1"), values)[0]
-    else:  # the whole list is looked through once, and its page and length are in it
-        wanted = f"r.number, r.id, r.state, {_REVIEWED} AS reviewed"
-        listed = store.all(_select(wanted, where, SORTS[query.sort]), values)
-        numbers, total = [row[0] for row in listed[first : first + query.per_page]], len(listed)
-        beside["beside"] = _beside(listed, query.beside)
-    return {
-        "readings": [row_to_json(row) for row in _in_order(store, numbers)],
-        "total": total,
-        "page": query.page,
-        "per_page": query.per_page,
-        "counts": _counts(store),
-        **beside,
-        "not_for_clinical_use": True,
-    }
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A whole list: the films' numbers in order, and of each, in the same order, what ``_DONE`` and ``_READ`` say."""
+
+    numbers: array[int]
+    facts: bytes
 
 
-def _select(what: str, where: str, order: str) -> str:
-    """Return a query over the films; its first value is the JSON of names that only the asking page knows, by id."""
-    return (
-        f"WITH given AS MATERIALIZED (SELECT key, value FROM json_each(?)) SELECT {what}"  # noqa: S608 - our own words
-        f" FROM readings r LEFT JOIN given n ON n.key = r.id WHERE {where} ORDER BY {order}"
+class Worklist:
+    """The films of one store, asked for in pages; it may be asked from any thread.
+
+    A list is looked through once, and kept in nine bytes a film until anything is written, by whomever.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Keep no list yet."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._written: tuple[int, int] | None = None
+        self._lists: dict[str, _Listed] = {}  # by question, the one asked last at the end
+        self._counts: dict[str, int] | None = None
+
+    def page(self, query: WorklistQuery) -> dict[str, Any]:
+        """Return one page of the worklist as JSON values."""
+        listed, counts = self._look(query)
+        first = (query.page - 1) * query.per_page
+        numbers = listed.numbers[first : first + query.per_page]
+        beside = {} if query.beside is None else {"beside": _beside(self._store, listed, query.beside)}
+        return {
+            "readings": [row_to_json(row) for row in _in_order(self._store, numbers)],
+            "total": len(listed.numbers),
+            "page": query.page,
+            "per_page": query.per_page,
+            "counts": counts,
+            **beside,
+            "not_for_clinical_use": True,
+        }
+
+    def _look(self, query: WorklistQuery) -> tuple[_Listed, dict[str, int]]:
+        """Return the whole list that a query asks for, and the counts: those that are kept, where they still hold."""
+        where, values = _conditions(query)
+        key = hashlib.sha256(json.dumps([query.sort, where, values]).encode()).hexdigest()
+        with self._lock:
+            written = self._store.written()  # before anything is looked at: what is written meanwhile is seen next time
+            if written != self._written:
+                self._written, self._counts = written, None
+                self._lists.clear()
+            listed = self._lists.pop(key, None) or _list(self._store, query, where, values)
+            self._lists[key] = listed
+            if len(self._lists) > _MOST_LISTS:
+                del self._lists[next(iter(self._lists))]
+            self._counts = self._counts or _counts(self._store)
+            return listed, dict(self._counts)
+
+
+def _list(store: Store, query: WorklistQuery, where: str, values: Sequence[Any]) -> _Listed:
+    """Look at every film; names that only the asking page knows, by id, come as JSON in the first value."""
+    given, names = ("", "(SELECT NULL AS value) n, readings r")
+    if query.names:
+        given = "WITH given AS MATERIALIZED (SELECT key, value FROM json_each(?)) "
+        names = "readings r LEFT JOIN given n ON n.key = r.id"
+    facts = f"(r.state = 'done') * {_DONE} + {_REVIEWED} * {_READ}"
+    rows = store.all(
+        f"{given}SELECT r.number, {facts} FROM {names} WHERE {where} ORDER BY {SORTS[query.sort]}",  # noqa: S608 - ours
+        values,
     )
+    return _Listed(array("q", [row[0] for row in rows]), bytes(row[1] for row in rows))
 
 
 def _in_order(store: Store, numbers: Sequence[int]) -> list[sqlite3.Row]:
@@ -133,25 +176,31 @@ def _counts(store: Store) -> dict[str, int]:
     return counts
 
 
-def _beside(listed: Sequence[sqlite3.Row], identifier: str) -> dict[str, Any]:
+def _beside(store: Store, listed: _Listed, identifier: str) -> dict[str, Any]:
     """Return where a film stands in the list, the films that are done beside it, and the next that nobody reviewed.
 
     After the last comes the first. A film that is not in the list stands before its first.
     """
-    at = next((at for at, row in enumerate(listed) if row["id"] == identifier), None)
+    known = store.all("SELECT number FROM readings WHERE id = ?", (identifier,))
+    at = listed.numbers.index(known[0][0]) if known and known[0][0] in listed.numbers else None
     here = -1 if at is None else at
-    after, before = listed[here + 1 :], listed[: max(here, 0)]
-    return {
-        "id": identifier,
-        "position": at,
-        "previous": _first_done(reversed(before)),
-        "next": _first_done(after),
-        "next_unread": _first_done(row for row in chain(after, before) if not row["reviewed"]),
+    after, before = range(here + 1, len(listed.numbers)), range(max(here, 0))
+    places = {
+        "previous": _first_done(listed, reversed(before)),
+        "next": _first_done(listed, after),
+        "next_unread": _first_done(
+            listed, (place for place in chain(after, before) if not listed.facts[place] & _READ)
+        ),
     }
+    numbers = {name: listed.numbers[place] for name, place in places.items() if place is not None}
+    holes = ", ".join("?" * len(numbers))
+    found = store.all(f"SELECT number, id FROM readings WHERE number IN ({holes})", list(numbers.values()))  # noqa: S608
+    ids = dict(map(tuple, found))
+    return {"id": identifier, "position": at, **{name: ids.get(numbers.get(name)) for name in places}}
 
 
-def _first_done(rows: Iterable[sqlite3.Row]) -> str | None:
-    return next((row["id"] for row in rows if row["state"] == "done"), None)
+def _first_done(listed: _Listed, places: Iterable[int]) -> int | None:
+    return next((place for place in places if listed.facts[place] & _DONE), None)
 
 
 def row_of(store: Store, identifier: str) -> sqlite3.Row:
@@ -211,5 +260,5 @@ def _conditions(query: WorklistQuery) -> tuple[str, list[Any]]:
         found.append((f"r.id IN ({', '.join('?' * len(query.ids))})", list(query.ids)))
     found += [(_HAS_WORD, [word, word, word if len(word) >= _ID_WORD else ""]) for word in query.words]
     where = " AND ".join(f"({text})" for text, _ in found) or "1"
-    names = {key: name.casefold() for key, name in query.names.items()}
-    return where, [json.dumps(names), *(value for _, values in found for value in values)]
+    names = [json.dumps({key: name.casefold() for key, name in query.names.items()})] if query.names else []
+    return where, [*names, *(value for _, values in found for value in values)]

@@ -11,7 +11,7 @@ from lungspot.serve.answers import QueueState, Status, WorklistAnswer
 from lungspot.serve.app_state import StateDep
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.search_text import search_words
-from lungspot.serve.worklist import WorklistQuery, page_of
+from lungspot.serve.worklist import WorklistQuery
 
 __all__ = ["router"]
 
@@ -40,7 +40,7 @@ def worklist(  # noqa: PLR0913, PLR0917 - one parameter a filter
     listed = None if ids is None else tuple(filter(None, ids.split(",")))[:200]
     seen = None if reviewed is None else reviewed == "true"
     query = WorklistQuery(sort, page, per_page, state, status, label, min_score, seen, patient, listed, beside=beside)
-    return page_of(app.store, query)
+    return app.worklist.page(query)
 
 
 class Search(BaseModel):
@@ -68,4 +68,4 @@ class Search(BaseModel):
 def search(app: StateDep, search: Search) -> dict[str, Any]:
     """List the films in which all words of a search are found."""
     given = search.model_dump(exclude={"search"})
-    return page_of(app.store, WorklistQuery(**given, words=search_words(search.search)))
+    return app.worklist.page(WorklistQuery(**given, words=search_words(search.search)))
