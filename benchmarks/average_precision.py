@@ -22,7 +22,7 @@ from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.truth import truth
 from lungspot.detect import decode, load_detector
-from lungspot.evaluate import Pair, ScoreLimits, measure, tabulate, unit_weights
+from lungspot.evaluate import Pair, ScoreLimits, metrics_of, tabulate, unit_weights
 from lungspot.findings import State
 from lungspot.formats.case import Split
 from lungspot.images import prepare, read
@@ -46,10 +46,10 @@ def main() -> None:
         pairs.append(Pair(case.id, case.patient, truth(case), found, {"source": case.dataset}))
     worst = 0.0
     for label in detector.card.labels:
-        mine = measure(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
+        mine = metrics_of(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
         sure = [pair for pair in pairs if pair.true.state(label) in {State.BOXED, State.ABSENT}]
         theirs_lvis = coco(faster_coco_eval.COCOeval_faster, faster_coco_eval.COCO, pairs, label, lvis_style=True)
-        alone = measure(tabulate(sure, label, ScoreLimits()), unit_weights(len(sure)))
+        alone = metrics_of(tabulate(sure, label, ScoreLimits()), unit_weights(len(sure)))
         theirs = coco(COCOeval, COCO, sure, label)
         if np.isfinite(mine["ap0.4"][0]):
             for name, column in (("ap0.4", slice(0, 1)), ("ap0.5:0.95", slice(1, None))):

@@ -27,12 +27,12 @@ from lungspot.adapt import (
     LocalLabel,
     Sample,
     by_person,
-    choose,
-    judge_choice,
     model_of,
     of_films,
     of_pairs,
     parse_goal,
+    performance_of_choice,
+    threshold_for,
 )
 from lungspot.adapt.site.prediction_sets import prediction_sets
 from lungspot.datasets import apply_splits, load_all, merge, read_splits
@@ -109,11 +109,11 @@ def row(sites: int, people: int, text: str, *, several: bool) -> None:
     for _ in range(sites):
         sample, true = site(rng, people, several=several)
         try:
-            threshold = choose(sample, goal)
+            threshold = threshold_for(sample, goal)
         except DatasetError:
             few += 1
             continue
-        measured, at = judge_choice(sample, goal, threshold, 90), true(threshold)
+        measured, at = performance_of_choice(sample, goal, threshold, 90), true(threshold)
         pairs = zip((measured.sensitivity, measured.specificity), at, strict=True)
         inside.append([value.interval[0] <= share <= value.interval[1] for value, share in pairs if value.interval])
         aimed = at[0] if "sensitivity" in text else at[1]
@@ -133,7 +133,7 @@ def transported(sites: int) -> None:
     here, there = [], []
     for _ in range(sites):
         sample, true = site(rng, 600, several=False)
-        threshold = choose(sample, goal)
+        threshold = threshold_for(sample, goal)
         here.append(true(threshold)[0])
         there.append(site(rng, 600, several=False)[1](threshold)[0])
     for name, shares in (("at its own site", here), ("taken to another", there)):
@@ -183,12 +183,12 @@ def judged(val: Sequence[Pair], test: Sequence[Pair], level: str, text: str) -> 
                 continue
             people = str(samples[0].people[goal.wish == "specificity"])
             try:
-                threshold = choose(samples[0], goal)
+                threshold = threshold_for(samples[0], goal)
             except DatasetError as error:
                 if name in {"all", *dict(by_source(val))}:
                     yield [name, label, people, error.code, "", "", ""]
                 continue
-            chosen, found = (getattr(judge_choice(one, goal, threshold, 90), aim) for one in samples)
+            chosen, found = (getattr(performance_of_choice(one, goal, threshold, 90), aim) for one in samples)
             low, high = found.interval
             kept = low <= goal.value if aim == "false_per_film" else high >= goal.value
             percent = 1 if aim == "false_per_film" else 100

@@ -23,7 +23,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from lungspot.adapt.tb import area_under_roc, screening_table, verify
+from lungspot.adapt.tb import area_under_roc, screening_table, verification_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,7 +83,7 @@ def coverage(programmes: int) -> None:
             sick = rng.random(people) < share
             score = rng.normal(shift * sick, 1)
             reference = np.where((score >= triage) | (rng.random(people) < below), sick, -1).astype(np.int8)
-            verification = verify(score, reference, triage)
+            verification = verification_weights(score, reference, triage)
             for at, row in enumerate(screening_table(score, reference, verification, AT, seed=number)):
                 for column, name in enumerate(names):
                     cell = row.measures[name]

@@ -60,3 +60,14 @@ def test_a_door_gives_what_it_says():
         homes = {name: getattr(module, name) for name in module.__all__}  # those that are found when asked for, too
         modules = {name for name, value in homes.items() if isinstance(value, types.ModuleType)}
         assert modules <= {"coco", "image_labels", "sources", "vindr"}, f"{room}: a module hides what is called like it"
+
+
+def test_a_name_means_one_thing_at_whatever_door():
+    """No two rooms offer different things by one name: ``measure`` is a reader's calliper, and no metric."""
+    offers = {}
+    for room in sorted(rooms() - {"cli"}):
+        module = importlib.import_module(f"lungspot.{room}")
+        for name in module.__all__:
+            offers.setdefault(name, {}).setdefault(id(getattr(module, name)), room)
+    twice = {name: list(homes.values()) for name, homes in offers.items() if len(homes) > 1}
+    assert not twice

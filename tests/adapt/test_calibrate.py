@@ -14,10 +14,10 @@ from lungspot.adapt import (
     Sample,
     Site,
     calibrate_site,
-    choose,
-    judge_choice,
     parse_goal,
+    performance_of_choice,
     schema_of_site,
+    threshold_for,
 )
 from lungspot.adapt.site.prediction_sets import prediction_sets
 from lungspot.evaluate import FilmBoxes, ScoreLimits, tabulate_arrays
@@ -166,8 +166,8 @@ def test_at_200_sites_the_intervals_cover_and_the_promises_hold(goal):
     for seed in range(200):
         shift = rng.normal()
         sample = drawn(400, rng.uniform(0.1, 0.4), shift, seed).films
-        threshold = choose(sample, asked)
-        measured = judge_choice(sample, asked, threshold, 90)
+        threshold = threshold_for(sample, asked)
+        measured = performance_of_choice(sample, asked, threshold, 90)
         sensitivity, specificity = true_shares(threshold, shift)
         for value, true in ((measured.sensitivity, sensitivity), (measured.specificity, specificity)):
             inside.append(value.interval[0] <= true <= value.interval[1])
@@ -192,9 +192,9 @@ def test_false_boxes_a_film_are_promised_in_the_mean():
         many = rng.poisson(rng.gamma(0.5, 4.0, 150))  # two a film in the mean, scores uniform: rate = 2 (1 - threshold)
         person = np.repeat(films, many)
         one = Sample(Level.BOX, np.array([0.5]), np.array([0]), rng.random(len(person)), person, films)
-        threshold = choose(one, goal)
+        threshold = threshold_for(one, goal)
         rates.append(2 * (1 - threshold))
-        interval = judge_choice(one, goal, threshold, 90).false_per_film.interval
+        interval = performance_of_choice(one, goal, threshold, 90).false_per_film.interval
         inside += interval[0] <= rates[-1] <= interval[1]
     assert np.mean(rates) <= 0.5 + 3 * np.std(rates) / np.sqrt(200)
     assert inside >= stats.binom.ppf(0.005, 200, 0.9)

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import Estimate, TargetProfile, ThresholdRow, choices, meets, screening_table, verify
+from lungspot.adapt.tb import (
+    Estimate,
+    TargetProfile,
+    ThresholdRow,
+    choices,
+    meets,
+    screening_table,
+    verification_weights,
+)
 
 TARGET = TargetProfile("t", "s", 0.9, 0.7)
 
@@ -25,7 +33,7 @@ def test_each_rule_on_a_small_table():
 
 def test_where_nothing_is_known_nothing_is_chosen():
     score, reference = np.array([0.2, 0.2, 0.2, 0.8]), np.zeros(4, dtype=np.int8)
-    rows = screening_table(score, reference, verify(score, reference), np.array([0.2, 0.8]))
+    rows = screening_table(score, reference, verification_weights(score, reference), np.array([0.2, 0.8]))
     assert {choice.rule: choice.row for choice in choices(rows, TARGET)} == {
         "sensitivity": None,
         "sensitivity_assured": None,

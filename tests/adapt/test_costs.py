@@ -9,7 +9,7 @@ of tests that the rounded shares stand for. One such number explains every row b
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import Costs, screening_table, verify
+from lungspot.adapt.tb import Costs, screening_table, verification_weights
 from lungspot.errors import InputError
 
 TEST, FILM = 13.09, 1.46
@@ -38,7 +38,7 @@ def test_triage_costs_what_philipsen_published(people, alone, tests, per_cent, f
     notified = np.repeat([1, 0, 1, 0], [found, tests - found, alone - found, people - tests - alone + found])
     reference = notified.astype(np.int8)
     costs = Costs(test=TEST, screen=FILM)
-    (row,) = screening_table(score, reference, verify(score, reference), np.array([50.0]), costs=costs)
+    (row,) = screening_table(score, reference, verification_weights(score, reference), np.array([50.0]), costs=costs)
     assert row.counts["tested"] == tests
     assert round(100 * tests / people) == per_cent
     assert row.counts["fn"] == alone - found

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from lungspot.adapt.tb import area_under_roc, verify
+from lungspot.adapt.tb import area_under_roc, verification_weights
 
 
 def people(rng, number=600, confirmed=1.0):
@@ -19,7 +19,7 @@ def test_the_area_is_that_of_scikit_learn():
     score, reference, _ = people(np.random.default_rng(1))
     score[:5] = np.nan
     known = np.isfinite(score)
-    found = area_under_roc(score, reference, verify(score, reference))
+    found = area_under_roc(score, reference, verification_weights(score, reference))
     assert found.value == pytest.approx(roc_auc_score(reference[known], score[known]), abs=1e-12)
     assert found.low < found.value < found.high
 
@@ -32,7 +32,7 @@ def test_a_case_stands_for_those_like_it_and_the_others_are_without():
     """
     score = np.array([1.0, 2, 3, 4, 6, 7])
     reference = np.array([0, 1, -1, -1, 0, 1], dtype=np.int8)
-    found = area_under_roc(score, reference, verify(score, reference, 5))
+    found = area_under_roc(score, reference, verification_weights(score, reference, 5))
     assert found.value == pytest.approx((2 * (1 - 0.5) / 3 + 1) / 3)
 
 
@@ -42,7 +42,7 @@ def test_its_interval_covers():
     covered = 0
     for _ in range(60):
         score, reference, _ = people(rng, confirmed=0.2)
-        found = area_under_roc(score, reference, verify(score, reference, 0.5))
+        found = area_under_roc(score, reference, verification_weights(score, reference, 0.5))
         covered += found.low <= truth <= found.high
     assert covered >= stats.binom.ppf(0.001, 60, 0.95)
 
@@ -59,9 +59,9 @@ def test_its_interval_covers():
 )
 def test_small_cases(score, reference, value):
     score, reference = np.array(score), np.array(reference, dtype=np.int8)
-    assert area_under_roc(score, reference, verify(score, reference)).value == value
+    assert area_under_roc(score, reference, verification_weights(score, reference)).value == value
 
 
 def test_where_a_group_was_not_confirmed_at_all_there_is_no_area():
     score, reference = np.array([0.9, 0.8, 0.1]), np.array([1, 0, -1], dtype=np.int8)
-    assert area_under_roc(score, reference, verify(score, reference, 0.5)).value is None
+    assert area_under_roc(score, reference, verification_weights(score, reference, 0.5)).value is None

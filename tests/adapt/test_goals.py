@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt import DEFAULTS, Goal, Level, Sample, Wish, choose, of_films, parse_goal
+from lungspot.adapt import DEFAULTS, Goal, Level, Sample, Wish, of_films, parse_goal, threshold_for
 from lungspot.adapt.site.goals import goals_of, in_order
 from lungspot.errors import DatasetError, InputError
 
@@ -89,13 +89,13 @@ def test_a_labels_own_goals_come_before_those_of_all():
 )
 def test_the_threshold_is_the_one_that_counting_gives(goal, sample, threshold):
     level = "box" if sample.level is Level.BOX else "film"
-    assert choose(sample, parse_goal(f"{level}:balanced:{goal}")[3]) == pytest.approx(threshold)
+    assert threshold_for(sample, parse_goal(f"{level}:balanced:{goal}")[3]) == pytest.approx(threshold)
 
 
 def test_a_rarer_disease_moves_the_threshold_of_least_cost_up():
     rng = np.random.default_rng(0)
     sample = films(rng.normal(0.6, 0.15, 200), rng.normal(0.4, 0.15, 200))
-    limits = [choose(sample, Goal(Wish.COST, 5), prevalence) for prevalence in (0.5, 0.05, 0.005)]
+    limits = [threshold_for(sample, Goal(Wish.COST, 5), prevalence) for prevalence in (0.5, 0.05, 0.005)]
     assert limits[0] < limits[1] < limits[2]
 
 
@@ -112,16 +112,16 @@ def test_a_rarer_disease_moves_the_threshold_of_least_cost_up():
 )
 def test_too_few_films_promise_nothing_and_say_how_many_it_takes(goal, sample, least):
     with pytest.raises(DatasetError, match="TOO_FEW") as error:
-        choose(sample, parse_goal(goal)[3])
+        threshold_for(sample, parse_goal(goal)[3])
     assert f"{least} are the fewest" in error.value.reason
 
 
 def test_boxes_that_no_score_finds_cannot_be_promised():
     sample = boxes([*[0.5] * 30, *[-np.inf] * 10], [], 50)
     with pytest.raises(DatasetError, match="NOT_REACHED") as error:
-        choose(sample, Goal(Wish.SENSITIVITY, 0.9))
+        threshold_for(sample, Goal(Wish.SENSITIVITY, 0.9))
     assert "25 %" in error.value.reason
-    assert choose(sample, Goal(Wish.SENSITIVITY, 0.6)) == 0.5
+    assert threshold_for(sample, Goal(Wish.SENSITIVITY, 0.6)) == 0.5
 
 
 @pytest.mark.parametrize(

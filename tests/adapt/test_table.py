@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import Costs, screening_table, thresholds_of, verify
+from lungspot.adapt.tb import Costs, screening_table, thresholds_of, verification_weights
 
 SCORE = np.array([0.2, 0.4, 0.4, 0.6, 0.8, 0.8])
 TRUTH = np.array([0, 0, 1, 0, 1, 1], dtype=np.int8)
 
 
 def rows_of(score, truth, thresholds, **options):
-    return screening_table(score, truth, verify(score, truth), np.array(thresholds, dtype=float), **options)
+    return screening_table(
+        score, truth, verification_weights(score, truth), np.array(thresholds, dtype=float), **options
+    )
 
 
 @pytest.mark.parametrize(

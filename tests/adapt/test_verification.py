@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt.tb import VerificationGroup, likely_triage, screening_table, verify
+from lungspot.adapt.tb import VerificationGroup, likely_triage, screening_table, verification_weights
 from lungspot.errors import InputError
 
 
@@ -21,7 +21,7 @@ def by_hand():
 
 def test_people_below_the_threshold_stand_for_those_like_them():
     score, reference = by_hand()
-    verification = verify(score, reference, triage=50)
+    verification = verification_weights(score, reference, triage=50)
     assert verification.groups == (
         VerificationGroup("score 50 or more", "above", 200, 200),
         VerificationGroup("score below 50", "below", 800, 80),
@@ -38,7 +38,7 @@ def test_people_below_the_threshold_stand_for_those_like_them():
 def test_a_sample_that_shows_no_case_does_not_prove_that_none_is_missed():
     score, reference = by_hand()
     reference[200:202] = 0
-    (row,) = screening_table(score, reference, verify(score, reference, triage=50), np.array([50.0]))
+    (row,) = screening_table(score, reference, verification_weights(score, reference, triage=50), np.array([50.0]))
     assert row.counts["fn"] == 0
     assert (row.measures["sensitivity"].value, row.measures["sensitivity"].high) == (1, 1)
     assert row.measures["sensitivity"].low < 0.8
@@ -48,7 +48,7 @@ def test_a_sample_that_shows_no_case_does_not_prove_that_none_is_missed():
 def test_columns_that_chose_who_is_confirmed_make_groups_of_their_own():
     score = np.array([0.9, 0.1, 0.1, 0.1, 0.1, np.nan])
     reference = np.array([1, 0, -1, 0, 1, 0], dtype=np.int8)
-    verification = verify(score, reference, 0.5, {"cough": ["yes", "no", "no", "yes", "yes", ""]})
+    verification = verification_weights(score, reference, 0.5, {"cough": ["yes", "no", "no", "yes", "yes", ""]})
     assert {group.name: (group.people, group.confirmed, group.weight) for group in verification.groups} == {
         "score 0.5 or more, cough yes": (1, 1, 1),
         "score below 0.5, cough no": (2, 1, 2),
@@ -61,7 +61,7 @@ def test_columns_that_chose_who_is_confirmed_make_groups_of_their_own():
 def test_where_nobody_below_was_confirmed_it_is_not_known_what_is_missed():
     score, reference = by_hand()
     reference[200:] = -1
-    verification = verify(score, reference, triage=50)
+    verification = verification_weights(score, reference, triage=50)
     assert [group.name for group in verification.blind] == ["score below 50"]
     low, at = screening_table(score, reference, verification, np.array([10.0, 50.0]))
     assert {name for name, value in at.counts.items() if value is None} == {"fn", "tn"}
@@ -73,7 +73,7 @@ def test_where_nobody_below_was_confirmed_it_is_not_known_what_is_missed():
 def test_nobody_guesses_why_some_are_not_confirmed():
     score, reference = by_hand()
     with pytest.raises(InputError) as caught:
-        verify(score, reference)
+        verification_weights(score, reference)
     assert "720 of 1000 people are not confirmed" in str(caught.value)
     assert "100 % are confirmed from 70 up, and 10 % of the others" in str(caught.value)
 

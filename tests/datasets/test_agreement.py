@@ -2,7 +2,7 @@
 
 import pytest
 
-from lungspot.datasets.agreement import agreement
+from lungspot.datasets.agreement import reader_agreement
 from lungspot.errors import InputError
 from lungspot.findings import Box, Frame, Reading, State
 from lungspot.formats.case import Case
@@ -42,13 +42,13 @@ def film(*drawn, looked=("effusion",)):
     ],
 )
 def test_table(cases, expected):
-    (row,) = agreement(cases)
+    (row,) = reader_agreement(cases)
     assert (row.films, row.boxes, row.mean_iou, row.match_both, row.match, row.spots, row.alone) == expected
 
 
 def test_threshold_counts_from_itself_on():
-    assert agreement([film([A], [A_HALF])], iou=0.5)[0].match == 1.0
-    assert agreement([film([A], [A_HALF])], iou=0.51)[0].match == 0.0
+    assert reader_agreement([film([A], [A_HALF])], iou=0.5)[0].match == 1.0
+    assert reader_agreement([film([A], [A_HALF])], iou=0.51)[0].match == 0.0
 
 
 def test_who_did_not_look_or_did_not_box_is_not_compared():
@@ -58,23 +58,23 @@ def test_who_did_not_look_or_did_not_box_is_not_compared():
         Reading("elsewhere", states={"edema": State.ABSENT}),
     )
     case = Case("film", "set", "patient", (boxed, *others), frame=FRAME)
-    (row,) = agreement([case])
+    (row,) = reader_agreement([case])
     assert (row.films, row.match) == ((1,), None)
 
 
 def test_nobody_boxed_anything():
-    assert agreement([film([], [])]) == ()
+    assert reader_agreement([film([], [])]) == ()
 
 
 @pytest.mark.parametrize("iou", [0, 1.1])
 def test_threshold_is_refused(iou):
     with pytest.raises(InputError, match="threshold"):
-        agreement([], iou=iou)
+        reader_agreement([], iou=iou)
 
 
 @pytest.fixture(scope="module")
 def vindr(real):
-    return {row.label: row for row in agreement(real("vindr"))}
+    return {row.label: row for row in reader_agreement(real("vindr"))}
 
 
 # label · films any, two, three readers boxed · boxes · mean IoU and match where both marked · match with misses

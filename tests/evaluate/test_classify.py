@@ -4,7 +4,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from lungspot.evaluate import auroc
 from lungspot.evaluate.classify import area_under, precision_recall, reliability, shortfall, weighted_shortfall
-from lungspot.evaluate.measure import measure
+from lungspot.evaluate.metrics import metrics_of
 from lungspot.evaluate.resample import unit_weights
 
 
@@ -61,7 +61,7 @@ def test_calibration_by_hand():
 
 def test_brier_is_the_mean_square(one_label):
     films = [([(0, 0, 9, 9)], [((0, 0, 9, 9), 0.8)]), ([], [((0, 0, 9, 9), 0.3)])]
-    found = measure(one_label(films), unit_weights(2))
+    found = metrics_of(one_label(films), unit_weights(2))
     assert found["brier_film"][0] == pytest.approx(brier_score_loss([1, 0], [0.8, 0.3]))
     assert found["brier_box"][0] == pytest.approx(brier_score_loss([1, 0], [0.8, 0.3]))
 

@@ -6,7 +6,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.evaluate import average_precision, judge
+from lungspot.evaluate import average_precision, match_film
 from lungspot.findings import State
 
 A, B = (0.0, 0.0, 10.0, 10.0), (20.0, 0.0, 30.0, 10.0)
@@ -14,7 +14,7 @@ A, B = (0.0, 0.0, 10.0, 10.0), (20.0, 0.0, 30.0, 10.0)
 
 def judged(found, true, state):
     boxes = np.array([box for box, _ in found], float).reshape(-1, 4)
-    return judge(boxes, np.array([s for _, s in found], float), np.array(true, float).reshape(-1, 4), state, 0.5)
+    return match_film(boxes, np.array([s for _, s in found], float), np.array(true, float).reshape(-1, 4), state, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_as_pycocotools(seed):
         results += [
             coco_box(box) | {"image_id": image, "score": float(s)} for box, s in zip(found, scores, strict=True)
         ]
-        mine.append(judge(found, scores, true, State.BOXED if len(true) else State.ABSENT, 0.4))
+        mine.append(match_film(found, scores, true, State.BOXED if len(true) else State.ABSENT, 0.4))
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "effusion"}]}

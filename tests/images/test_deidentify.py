@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from lungspot.errors import FilmError, InputError
 from lungspot.findings import Box
-from lungspot.images import Pseudonyms, read, without_patient
+from lungspot.images import Pseudonyms, deidentified, read
 from lungspot.images.deidentify_rules import DATES, EMPTY, EMPTY_OF, NUMBERS, PADDING, TABLES, UIDS, WORDS
 
 PLANTED = "ZZSECRET"
@@ -82,7 +82,7 @@ def test_every_identifier_of_the_table_is_gone(small):
         small.PatientID = PLANTED
         data = as_bytes(small)
         assert data.count(PLANTED.encode()) > 300
-        made = without_patient(data, KEY)
+        made = deidentified(data, KEY)
         result = as_bytes(made)
     for planted in (PLANTED, PLANTED_UID, PLANTED_DATE, PLANTED_TIME, "77.4242", "774242", "077Y"):
         assert planted.encode() not in result, planted
@@ -99,7 +99,7 @@ def test_every_identifier_of_the_table_is_gone(small):
 
 
 def test_nothing_is_kept_that_is_not_named(small):
-    made = without_patient(as_bytes(small), KEY)
+    made = deidentified(as_bytes(small), KEY)
     ours = {"PatientID", "PatientName", "SOPClassUID", "PatientIdentityRemoved", "DeidentificationMethod"}
     ours |= {"DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "PixelData"}
     ours |= {"SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored"}
@@ -120,7 +120,7 @@ def test_no_rule_keeps_what_the_table_removes():
 
 @pytest.mark.parametrize("name", ["UNCR", "J2KR"])
 def test_the_picture_is_the_same_and_valid(rg1, name, dciodvfy, tmp_path):
-    made = without_patient(rg1[name].read_bytes(), KEY)
+    made = deidentified(rg1[name].read_bytes(), KEY)
     (tmp_path / "x.dcm").write_bytes(as_bytes(made))
     before, after = read(rg1[name]), read(tmp_path / "x.dcm")
     assert np.array_equal(before.pixels, after.pixels)
@@ -133,15 +133,15 @@ def test_one_patient_stays_one_patient_and_days_keep_their_distance(small):
     later, other = deepcopy(small), deepcopy(small)
     later.StudyDate, later.SOPInstanceUID, later.PatientName = "20040905", "1.2.3.4", "Married^Now"
     other.PatientID = "someone else"
-    first, second, third = (without_patient(as_bytes(each), KEY) for each in (small, later, other))
+    first, second, third = (deidentified(as_bytes(each), KEY) for each in (small, later, other))
     assert first.PatientID == second.PatientID != third.PatientID
     assert first.StudyInstanceUID == second.StudyInstanceUID
     assert first.SOPInstanceUID != second.SOPInstanceUID
     days = [date.fromisoformat(each.StudyDate) for each in (first, second)]
     assert days[1] - days[0] == date(2004, 9, 5) - date.fromisoformat(small.StudyDate)
     assert days[0] < date.fromisoformat(small.StudyDate)
-    assert as_bytes(without_patient(as_bytes(small), KEY)) == as_bytes(first)
-    elsewhere = without_patient(as_bytes(small), Pseudonyms(b"another secret key"))
+    assert as_bytes(deidentified(as_bytes(small), KEY)) == as_bytes(first)
+    elsewhere = deidentified(as_bytes(small), Pseudonyms(b"another secret key"))
     assert elsewhere.PatientID != first.PatientID
     assert elsewhere.SOPInstanceUID != first.SOPInstanceUID
 
@@ -151,9 +151,9 @@ def test_burned_in_annotation_is_refused_or_masked(small, said):
     with pydicom.config.disable_value_validation():
         small.BurnedInAnnotation = said
     with pytest.raises(FilmError) as refused:
-        without_patient(as_bytes(small), KEY)
+        deidentified(as_bytes(small), KEY)
     assert refused.value.code == "BURNED_IN"
-    made = without_patient(as_bytes(small), KEY, masks=[Box(10.5, 5, 20, 7.2), Box(60, 40, 900, 900)])
+    made = deidentified(as_bytes(small), KEY, masks=[Box(10.5, 5, 20, 7.2), Box(60, 40, 900, 900)])
     before, after = small.pixel_array, made.pixel_array
     black = np.zeros(before.shape, bool)
     black[5:8, 10:20] = black[40:, 60:] = True
@@ -162,17 +162,17 @@ def test_burned_in_annotation_is_refused_or_masked(small, said):
     assert made.BurnedInAnnotation == "NO"
     assert made.ImageType[0] == "DERIVED"
     assert "113101" in [code.CodeValue for code in made.DeidentificationMethodCodeSequence]
-    assert np.array_equal(without_patient(as_bytes(small), KEY, pixels_checked=True).pixel_array, before)
+    assert np.array_equal(deidentified(as_bytes(small), KEY, pixels_checked=True).pixel_array, before)
     with pytest.raises(InputError, match="beside the film"):
-        without_patient(as_bytes(small), KEY, masks=[Box(100, 0, 120, 10)])
+        deidentified(as_bytes(small), KEY, masks=[Box(100, 0, 120, 10)])
 
 
 def test_a_copy_of_a_film_may_show_anything(small):
     small.SOPClassUID = small.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     with pytest.raises(FilmError, match="copy of a film"):
-        without_patient(as_bytes(small), KEY)
+        deidentified(as_bytes(small), KEY)
     small.BurnedInAnnotation = "NO"
-    assert without_patient(as_bytes(small), KEY).BurnedInAnnotation == "NO"
+    assert deidentified(as_bytes(small), KEY).BurnedInAnnotation == "NO"
 
 
 def test_words_and_numbers_are_not_believed(small):
@@ -181,7 +181,7 @@ def test_words_and_numbers_are_not_believed(small):
         small.ImageType = ["ORIGINAL", "PRIMARY", "JOHN SMITH"]
         small.WindowCenter = [15000, 3]
         small.LossyImageCompressionRatio = ["1"] * 9
-        made = without_patient(as_bytes(small), KEY)
+        made = deidentified(as_bytes(small), KEY)
     assert made.BodyPartExamined in {None, ""}
     assert list(made.ImageType) == ["ORIGINAL", "PRIMARY"]
     assert made.ViewPosition == "PA"
@@ -195,7 +195,7 @@ def test_tables_are_kept_without_their_words(small):
     item.add_new("LUTData", "US", [0, 1, 2, 3])
     item.LUTExplanation = PLANTED
     small.VOILUTSequence = [item]
-    made = without_patient(as_bytes(small), KEY)
+    made = deidentified(as_bytes(small), KEY)
     assert PLANTED not in str(made)
     kept = pydicom.dcmread(io.BytesIO(as_bytes(made))).VOILUTSequence[0]
     assert list(kept.LUTDescriptor) == [4, 0, 16]
@@ -210,7 +210,7 @@ def test_tables_are_valid_and_keep_inputs_below_zero(small, dciodvfy, tmp_path):
     small.VOILUTSequence, small.ModalityLUTSequence = [item], [item]
     for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
         small.pop(keyword, None)
-    (tmp_path / "x.dcm").write_bytes(as_bytes(without_patient(as_bytes(small), KEY)))
+    (tmp_path / "x.dcm").write_bytes(as_bytes(deidentified(as_bytes(small), KEY)))
     made = pydicom.dcmread(tmp_path / "x.dcm")
     assert list(made.VOILUTSequence[0].LUTDescriptor) == [4, -2, 16]
     assert made.ModalityLUTSequence[0].ModalityLUTType == "US"  # unspecified
@@ -224,20 +224,20 @@ def test_tables_are_valid_and_keep_inputs_below_zero(small, dciodvfy, tmp_path):
 def test_padding_of_the_wrong_sign_is_put_right(small, signed, given, kept):
     small.PixelRepresentation = signed
     small.add_new("PixelPaddingValue", *given)
-    made = pydicom.dcmread(io.BytesIO(as_bytes(without_patient(as_bytes(small), KEY))))
+    made = pydicom.dcmread(io.BytesIO(as_bytes(deidentified(as_bytes(small), KEY))))
     assert made.PixelPaddingValue == kept
 
 
 def test_what_hides_in_unused_bits_is_gone(small):
     pixels = small.pixel_array.astype(np.uint16)
     small.PixelData = (pixels | 0x8000).tobytes()  # 15 bits are stored; the last may hold an overlay
-    assert np.array_equal(without_patient(as_bytes(small), KEY).pixel_array, pixels)
+    assert np.array_equal(deidentified(as_bytes(small), KEY).pixel_array, pixels)
 
 
 def test_a_film_without_patient_or_uids_gets_both(small):
     for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate"):
         delattr(small, keyword)
-    made = without_patient(as_bytes(small), KEY)
+    made = deidentified(as_bytes(small), KEY)
     assert made.PatientID.startswith("LS")
     assert len({made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID}) == 3
     assert not made.StudyDate
@@ -251,7 +251,7 @@ def test_different_films_never_get_one_uid(small):
             small.SOPInstanceUID = small.SeriesInstanceUID = uid
             small.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
             small.InstanceNumber = number
-            made.append(without_patient(as_bytes(small), KEY))
+            made.append(deidentified(as_bytes(small), KEY))
     assert len({each.SOPInstanceUID for each in made}) == 4
     assert len({each.SeriesInstanceUID for each in made[:3]}) == 3
     assert made[2].SeriesInstanceUID == made[3].SeriesInstanceUID  # of one study
@@ -261,7 +261,7 @@ def test_an_issuer_alone_is_no_patient(small):
     made = []
     for study in ("1.2.3", "1.2.4"):
         small.PatientID, small.IssuerOfPatientID, small.StudyInstanceUID = "", "HOSPITAL", study
-        made.append(without_patient(as_bytes(small), KEY).PatientID)
+        made.append(deidentified(as_bytes(small), KEY).PatientID)
     assert made[0] != made[1]
 
 
@@ -269,7 +269,7 @@ def test_several_frames_and_short_keys_are_refused(small):
     small.NumberOfFrames = 2
     small.PixelData = small.PixelData * 2
     with pytest.raises(FilmError) as refused:
-        without_patient(as_bytes(small), KEY)
+        deidentified(as_bytes(small), KEY)
     assert refused.value.code == "UNSUPPORTED"
     with pytest.raises(InputError):
         Pseudonyms(b"short")
@@ -294,28 +294,28 @@ def test_a_day_before_the_calendar_is_left_out():
 def test_the_orientation_is_kept_whole_or_not_at_all(given, kept, small):
     with pydicom.config.disable_value_validation():
         small.PatientOrientation = given
-        made = without_patient(as_bytes(small), KEY)
+        made = deidentified(as_bytes(small), KEY)
     assert (made.PatientOrientation or None) == kept
     assert read(as_bytes(made)).orientation == read(as_bytes(small)).orientation
 
 
 def test_another_picture_under_one_uid_gets_another_uid(small):
-    first = without_patient(as_bytes(small), KEY)
-    masked = without_patient(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)])
-    elsewhere = without_patient(as_bytes(small), KEY, masks=[Box(10, 10, 14, 14)])
-    checked = without_patient(as_bytes(small), KEY, pixels_checked=True)
+    first = deidentified(as_bytes(small), KEY)
+    masked = deidentified(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)])
+    elsewhere = deidentified(as_bytes(small), KEY, masks=[Box(10, 10, 14, 14)])
+    checked = deidentified(as_bytes(small), KEY, pixels_checked=True)
     corrected, mirrored, renamed = deepcopy(small), deepcopy(small), deepcopy(small)
     pixels = corrected.pixel_array.copy()
     pixels[20, 20] ^= 1
     corrected.PixelData = pixels.tobytes()
     mirrored.PatientOrientation = ["R", "F"]
     renamed.PatientName = "Other^Name"
-    others = [without_patient(as_bytes(each), KEY) for each in (corrected, mirrored)]
+    others = [deidentified(as_bytes(each), KEY) for each in (corrected, mirrored)]
     uids = [each.SOPInstanceUID for each in (first, masked, elsewhere, *others)]
     assert len(set(uids)) == 5
     assert all(each.StudyInstanceUID == first.StudyInstanceUID for each in (masked, elsewhere, *others))
     assert all(each.file_meta.MediaStorageSOPInstanceUID == each.SOPInstanceUID for each in (first, masked, *others))
-    again = [without_patient(as_bytes(each), KEY) for each in (small, renamed)]
+    again = [deidentified(as_bytes(each), KEY) for each in (small, renamed)]
     assert {each.SOPInstanceUID for each in (*again, checked)} == {first.SOPInstanceUID}
 
 
@@ -324,14 +324,14 @@ def test_a_mask_over_what_is_black_already_is_another_picture(small):
     black[:4, :4] = black.max()  # MONOCHROME1
     small.PixelData = black.tobytes()
     plain, masked = (
-        without_patient(as_bytes(small), KEY),
-        without_patient(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)]),
+        deidentified(as_bytes(small), KEY),
+        deidentified(as_bytes(small), KEY, masks=[Box(0, 0, 4, 4)]),
     )
     assert plain.PixelData == masked.PixelData
     assert plain.SOPInstanceUID != masked.SOPInstanceUID
 
 
 def test_the_transfer_syntax_does_not_matter(rg1):
-    raw, packed = (without_patient(rg1[name].read_bytes(), KEY) for name in ("UNCR", "J2KR"))
+    raw, packed = (deidentified(rg1[name].read_bytes(), KEY) for name in ("UNCR", "J2KR"))
     pairs = [pydicom.dcmread(rg1[name], stop_before_pixels=True).SOPInstanceUID for name in ("UNCR", "J2KR")]
     assert (raw.SOPInstanceUID == packed.SOPInstanceUID) is (pairs[0] == pairs[1])

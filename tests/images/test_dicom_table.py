@@ -11,7 +11,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lungspot.errors import FilmError
-from lungspot.images import Pseudonyms, read, without_patient
+from lungspot.images import Pseudonyms, deidentified, read
 from lungspot.images.dicom_table import table_in
 
 FILM = np.add.outer(np.arange(64) * 64, np.arange(64))  # 12 bit, every level once
@@ -70,7 +70,7 @@ def test_every_vr_and_length_is_shown_as_dcmtk_shows_it(make_dicom, dcmtk, tmp_p
     np.testing.assert_allclose(pixels, CURVE[np.minimum(FILM, 4095 + min(more, 0))] / entries.max(), atol=1e-6)
     if vr in {"US", "OW"}:  # DCMTK leaves tables of other VRs out
         np.testing.assert_allclose(pixels, as_dcmtk_shows(dcmtk, data, tmp_path), atol=2 / 65535)
-    again, _ = shown(bytes_of(without_patient(data, KEY)))
+    again, _ = shown(bytes_of(deidentified(data, KEY)))
     np.testing.assert_array_equal(again, pixels)
 
 
@@ -104,7 +104,7 @@ def test_the_first_input_has_the_sign_of_the_inputs(
 def test_the_sign_is_kept_without_the_patient(make_dicom):
     said = {"RescaleIntercept": "-1024", "RescaleSlope": "1"}
     data = make_dicom(FILM, syntax=ImplicitVRLittleEndian, VOILUTSequence=[item(CURVE, 64512)], **said)
-    made = without_patient(data, KEY)
+    made = deidentified(data, KEY)
     assert made.VOILUTSequence[0].LUTDescriptor == [4096, -1024, 16]
     np.testing.assert_array_equal(shown(bytes_of(made))[0], shown(data)[0])
 
@@ -120,7 +120,7 @@ def test_bytes_are_packed_only_where_the_descriptor_says_8_bits(make_dicom, dcmt
     assert codes == set()
     if vr in {"US", "OW"}:
         np.testing.assert_allclose(pixels, as_dcmtk_shows(dcmtk, data, tmp_path), atol=1 / 255)
-    np.testing.assert_array_equal(shown(bytes_of(without_patient(data, KEY)))[0], pixels)
+    np.testing.assert_array_equal(shown(bytes_of(deidentified(data, KEY)))[0], pixels)
     wide = item(entries, 0, 8, vr=vr, announced=count)  # 8 bits, each in a word
     np.testing.assert_allclose(shown(make_dicom(film, VOILUTSequence=[wide]))[0], pixels, atol=1e-6)
 
@@ -140,7 +140,7 @@ def test_a_table_far_from_its_descriptor_is_left_out_and_said(make_dicom, lut):
     pixels, codes = shown(data)
     np.testing.assert_allclose(pixels, FILM / 4095, atol=1e-3)
     assert codes == {"LUT_IGNORED"}
-    np.testing.assert_array_equal(shown(bytes_of(without_patient(data, KEY)))[0], pixels)
+    np.testing.assert_array_equal(shown(bytes_of(deidentified(data, KEY)))[0], pixels)
 
 
 def test_of_several_tables_the_first_usable_one_is_used(make_dicom):
@@ -149,7 +149,7 @@ def test_of_several_tables_the_first_usable_one_is_used(make_dicom):
     pixels, codes = shown(data)
     np.testing.assert_allclose(pixels, CURVE[FILM] / 65535, atol=1e-6)
     assert codes == {"LUT_IGNORED", "WINDOW_CHOSEN"}
-    np.testing.assert_array_equal(shown(bytes_of(without_patient(data, KEY)))[0], pixels)
+    np.testing.assert_array_equal(shown(bytes_of(deidentified(data, KEY)))[0], pixels)
 
 
 @pytest.mark.parametrize("vr", VRS)
@@ -160,12 +160,12 @@ def test_a_modality_lut_is_read_as_well(make_dicom, vr, more):
     pixels, codes = shown(data)
     np.testing.assert_allclose(pixels, CURVE[np.minimum(FILM, 4095 + min(more, 0))] / entries.max(), atol=1e-6)
     assert codes == ({"LUT_LENGTH", "NO_WINDOW"} if more else {"NO_WINDOW"})
-    np.testing.assert_array_equal(shown(bytes_of(without_patient(data, KEY)))[0], pixels)
+    np.testing.assert_array_equal(shown(bytes_of(deidentified(data, KEY)))[0], pixels)
 
 
 def test_a_modality_lut_that_makes_no_sense_is_refused_everywhere(make_dicom):
     data = make_dicom(FILM, ModalityLUTSequence=[item(CURVE[:9], 0, announced=4096)])
-    for use in (shown, lambda each: without_patient(each, KEY, where="film")):
+    for use in (shown, lambda each: deidentified(each, KEY, where="film")):
         with pytest.raises(FilmError, match="Modality LUT is damaged"):
             use(data)
 

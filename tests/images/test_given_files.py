@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lungspot.errors import FilmError
-from lungspot.images import Pseudonyms, read, read_header, without_patient
+from lungspot.images import Pseudonyms, deidentified, read, read_header
 
 KEY = Pseudonyms(b"0123456789abcdef")
 
@@ -41,7 +41,7 @@ def test_a_table_and_a_window_are_shown_as_dcmtk_shows_them(shared_cases, dcmtk,
     if same:
         assert np.array_equal(film.pixels, read(shared_cases / same).pixels)
     sink = io.BytesIO()
-    without_patient((shared_cases / name).read_bytes(), KEY).save_as(sink, enforce_file_format=True)
+    deidentified((shared_cases / name).read_bytes(), KEY).save_as(sink, enforce_file_format=True)
     assert np.array_equal(read(sink.getvalue()).pixels, film.pixels)
 
 

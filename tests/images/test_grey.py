@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.images.grey import luma, stretch, tabulate
+from lungspot.images.grey import luma, stretch, through_levels
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from lungspot.images.grey import luma, stretch, tabulate
 )
 def test_the_lowest_value_becomes_0_and_the_highest_1(stored, options, grey):
     stored = np.array(stored, dtype=np.int32)
-    result = tabulate(stored, **options)
+    result = through_levels(stored, **options)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, grey, atol=1e-6)
 
@@ -35,14 +35,14 @@ def test_the_weights_say_how_many_pixels_have_a_level_and_none_for_padding():
         seen.update(zip(levels.tolist(), weights.tolist(), strict=True))
         return levels
 
-    tabulate(np.array([[3, 3, 5, 9]]), shade, padding=(9, 9))
+    through_levels(np.array([[3, 3, 5, 9]]), shade, padding=(9, 9))
     assert seen == {3: 2, 4: 0, 5: 1, 6: 0, 7: 0, 8: 0, 9: 0}
 
 
 def test_a_film_of_many_parts_is_what_arithmetic_says():
     stored = np.random.default_rng(1).integers(100, 4000, (700, 900)).astype(np.uint16)
     whole = (stored - float(stored.min())) / float(stored.max() - stored.min())
-    np.testing.assert_allclose(tabulate(stored), whole, atol=1e-6)
+    np.testing.assert_allclose(through_levels(stored), whole, atol=1e-6)
 
 
 def test_real_values_are_stretched():

@@ -43,7 +43,7 @@ MODEL = Reading(
 @pytest.fixture
 def picks(film):
     cases = [case(name, {"edema": "present", "effusion": "absent"}, film) for name in ("a/b", "a_b", "c")]
-    return labelling.choose([*cases, case("d", {"effusion": "present"}, film)])
+    return labelling.select_tasks([*cases, case("d", {"effusion": "present"}, film)])
 
 
 def drawn(label, x0, y0, x1, y1):

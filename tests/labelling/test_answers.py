@@ -85,7 +85,7 @@ def test_answers_say_who_drew_each_box_and_what_was_looked_for(picks, tmp_path):
 )
 def test_no_box_means_absent_only_on_a_film_that_is_done(film, tmp_path, flags, states):
     folder = tmp_path / "pool"
-    labelling.make(labelling.choose([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
+    labelling.make(labelling.select_tasks([case("x", {"edema": "present", "emphysema": "present"}, film)]), folder)
     answer_labelme(folder, "x", [drawn("edema", 1, 1, 9, 9)], flags)
     assert labelling.collect(folder).cases[0].readings[-1].states == states
 

@@ -22,30 +22,30 @@ def test_only_films_that_show_a_label_without_a_box_are_chosen(film):
         case("6", {"emphysema": "present", "edema": "present"}, film),
         case("7", {"fracture": "present"}, film),
     ]
-    assert [(pick.case.id, pick.asked) for pick in labelling.choose(cases)] == [
+    assert [(pick.case.id, pick.asked) for pick in labelling.select_tasks(cases)] == [
         ("1", ("edema",)),
         ("6", ("edema", "emphysema")),
     ]
-    assert [pick.case.id for pick in labelling.choose(cases, ["fracture"])] == ["7"]
+    assert [pick.case.id for pick in labelling.select_tasks(cases, ["fracture"])] == ["7"]
 
 
 def test_the_choice_spreads_over_datasets_and_patients_and_does_not_depend_on_order(film):
     cases = [case(f"{n}", {"edema": "present"}, film, "big", patient=f"p{n // 10}") for n in range(100)]
     cases += [case(f"s{n}", {"edema": "present"}, film, "small", patient=f"q{n // 3}") for n in range(30)]
-    chosen = [pick.case for pick in labelling.choose(cases, ["edema"], 20)]
+    chosen = [pick.case for pick in labelling.select_tasks(cases, ["edema"], 20)]
     for dataset in ("big", "small"):
         assert len({one.patient for one in chosen if one.dataset == dataset}) == 10
-    assert {one.id for one in chosen} == {pick.case.id for pick in labelling.choose(cases[::-1], ["edema"], 20)}
-    assert {one.id for one in chosen} != {pick.case.id for pick in labelling.choose(cases, ["edema"], 20, seed=1)}
+    assert {one.id for one in chosen} == {pick.case.id for pick in labelling.select_tasks(cases[::-1], ["edema"], 20)}
+    assert {one.id for one in chosen} != {pick.case.id for pick in labelling.select_tasks(cases, ["edema"], 20, seed=1)}
 
 
 def test_a_film_counts_for_every_label_it_is_asked_about(film):
     cases = [case(f"{n}", {"edema": "present", "emphysema": "present"}, film) for n in range(9)]
-    assert len(labelling.choose(cases, ["edema", "emphysema"], 4)) == 4
+    assert len(labelling.select_tasks(cases, ["edema", "emphysema"], 4)) == 4
 
 
 def test_a_dicom_film_becomes_a_png_that_every_tool_shows(rg1, tmp_path):
-    picks = labelling.choose([case("x", {"edema": "present"}, rg1["UNCR"])])
+    picks = labelling.select_tasks([case("x", {"edema": "present"}, rg1["UNCR"])])
     labelling.make(picks, tmp_path / "pool")
     with Image.open(tmp_path / "pool" / "x.png") as image:
         assert (image.format, image.mode, image.size) == ("PNG", "L", (1841, 1955))
@@ -86,7 +86,7 @@ def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):
 
 
 def test_the_real_data_have_films_to_label_for_each_disease(real_cases):
-    picks = labelling.choose(real_cases, count=20)
+    picks = labelling.select_tasks(real_cases, count=20)
     counts = {label: sum(label in pick.asked for pick in picks) for label in DISEASES}
     assert min(counts.values()) >= 20
     assert len({pick.case.dataset for pick in picks if "tuberculosis" in pick.asked}) == 3

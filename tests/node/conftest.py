@@ -20,7 +20,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from lungspot.detect import load_detector
-from lungspot.node import NetworkLimits, NodeSettings, ResultOptions, parse_peer, parse_rule, serve
+from lungspot.node import NetworkLimits, NodeSettings, ResultOptions, parse_peer, parse_rule, run_node
 
 LOG = logging.getLogger("lungspot.node")
 PATIENCE = 60  # seconds; a bound for a test that has gone wrong, not a measure
@@ -137,7 +137,7 @@ class Node:
 
     def _run(self, settings):
         try:
-            self.end = serve(settings, self.stopping)
+            self.end = run_node(settings, self.stopping)
         except Exception as error:  # noqa: BLE001 - the test that asks for it looks at it
             self.end = error
 

@@ -10,7 +10,7 @@ from PIL import Image
 from lungspot.detect import load_detector
 from lungspot.findings import Box, Frame, Reading
 from lungspot.formats.case import Case
-from lungspot.study.choose import _for_choosing, choose, pairs_of
+from lungspot.study.choose import _for_choosing, choose_maps, pairs_of
 from lungspot.study.compare import DIFFERENCE, NUMBERS, WAYS, ceiling, locate, measured, p_values
 from lungspot.study.films import StudyFilm, look
 from lungspot.study.heat_maps import GRID, MAPS
@@ -51,19 +51,19 @@ def seen():
 
 
 def test_val_chooses_the_map_and_threshold_that_are_best(seen):
-    chosen = choose(seen, LABELS)
+    chosen = choose_maps(seen, LABELS)
     assert set(chosen) == {"effusion"}  # the others have no box to choose by
     best = chosen["effusion"]
     assert (best.method, best.stride) == ("gradcam", 16)
     assert best.precision > 0.7
     assert best.per_method["gradcam"] == best.precision
     assert best.per_method["hirescam"] < 0.1
-    assert choose(seen, LABELS, control=True)["effusion"].method == "random"
+    assert choose_maps(seen, LABELS, control=True)["effusion"].method == "random"
 
 
 def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
     detector = load_detector(model_file)
-    ways = locate(seen, LABELS, choose(seen, LABELS), choose(seen, LABELS, control=True))
+    ways = locate(seen, LABELS, choose_maps(seen, LABELS), choose_maps(seen, LABELS, control=True))
     table = measured(seen, ways, detector, resamples=30)
     assert set(table) == {*WAYS, DIFFERENCE}
     for rows in table.values():
@@ -83,11 +83,11 @@ def test_the_ways_are_measured_by_the_same_numbers(seen, model_file):
 
 
 def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_large_one(seen):
-    luck = choose(seen, LABELS, control=True)
+    luck = choose_maps(seen, LABELS, control=True)
     p = p_values(seen, locate(seen, LABELS, luck, luck), permutations=200)
     assert set(p) == {"effusion", "mean"}
     assert p["mean"] == p["effusion"] < 0.05
-    heat = choose(seen, LABELS)
+    heat = choose_maps(seen, LABELS)
     cuts = pairs_of(seen, 0, "effusion", heat["effusion"])
     boxes = [
         tuple((tuple(side / 100 for side in f.box.corners), f.score) for f in pair.found.findings) for pair in cuts
@@ -98,13 +98,13 @@ def test_a_difference_that_chance_does_not_make_has_a_small_p_and_none_has_a_lar
 
 def test_a_box_below_its_threshold_is_still_the_detectors_best_where_the_label_is_given(seen, model_file):
     unsure = [replace(film, found=((tuple((box, 0.01) for box, _ in film.found[0])), (), ())) for film in seen]
-    ways = locate(unsure, LABELS, choose(seen, LABELS), choose(seen, LABELS))
+    ways = locate(unsure, LABELS, choose_maps(seen, LABELS), choose_maps(seen, LABELS))
     table = measured(unsure, ways, load_detector(model_file), resamples=5)
     assert table["boxes"]["effusion"]["t_iou0.5"].value == 1.0
 
 
 def test_a_maps_box_is_scored_by_the_films_probability(seen):
-    pair = pairs_of(seen, 0, "effusion", choose(seen, LABELS)["effusion"])[0]
+    pair = pairs_of(seen, 0, "effusion", choose_maps(seen, LABELS)["effusion"])[0]
     assert pair.found.of("effusion")[0].score == pytest.approx(0.8)
 
 

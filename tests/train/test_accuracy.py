@@ -8,7 +8,7 @@ from lungspot.train.accuracy import accuracy
 from lungspot.train.calibrate import Fitted
 from lungspot.train.data import FilmTruth
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
-from lungspot.train.validate import Found, Predictions, area_under, precision
+from lungspot.train.validate import Found, Predictions, film_auroc, precision
 
 LABELS = ("effusion", "edema")
 
@@ -49,7 +49,7 @@ def test_a_cards_numbers_are_validations(predictions):
         row, power = table["labels"][label], fitted.box_fusion[label]
         for iou in (0.3, 0.4, 0.5):
             assert row[f"ap{iou}"] == pytest.approx(precision(predictions, column, iou, power), abs=1e-4)
-        assert row["auroc"] == pytest.approx(area_under(predictions, column), abs=1e-4)
+        assert row["auroc"] == pytest.approx(film_auroc(predictions, column), abs=1e-4)
         certain = precision(predictions, column, 0.4, power, certain=True)
         assert row["certain"]["ap0.4"] == pytest.approx(certain, abs=1e-4)
         for source, of in row["source"].items():

@@ -10,7 +10,7 @@ from lungspot.cli.app import run
 from lungspot.errors import DatasetError, OutputError
 from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
-from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, draw, draw_sides, equalise, pack_gate
+from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
 from lungspot.train.sides import judge_sides
 
 OTHERS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
@@ -105,7 +105,7 @@ def test_a_cache_takes_the_place_of_a_cache_and_of_nothing_else(root, tmp_path):
 
 def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_only(films):
     random = np.random.default_rng(1)
-    batch = draw(films, 64, random)
+    batch = sample_batch(films, 64, random)
     assert batch.images.shape == (64, 1, SIZE, SIZE)
     assert batch.images.min() >= 0
     assert batch.images.max() <= 1
@@ -118,7 +118,7 @@ def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_on
 
 def test_without_other_pictures_the_batch_is_of_films(films):
     alone = GateFilms(*(values[films.kinds == "film"] for values in (films.pixels, films.kinds, films.splits)))
-    assert len(draw(alone, 16, np.random.default_rng(0)).images) == 16
+    assert len(sample_batch(alone, 16, np.random.default_rng(0)).images) == 16
 
 
 def test_equal_greys_are_what_prepare_makes(films):
@@ -194,7 +194,7 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
 
 
 def test_half_of_the_films_that_teach_sides_are_mirrored(films):
-    images, mirrored = draw_sides(films, 64, np.random.default_rng(0))
+    images, mirrored = sample_sides(films, 64, np.random.default_rng(0))
     assert images.shape == (64, 1, SIZE, SIZE)
     assert images.min() >= 0
     assert images.max() <= 1

@@ -9,7 +9,7 @@ from lungspot.detect import SecondLook
 from lungspot.formats.case import Split
 from lungspot.train.data import Films
 from lungspot.train.model import Output
-from lungspot.train.validate import answering, area_under, collect, detect_all, precision, predict, second_look
+from lungspot.train.validate import answering, collect, detect_all, film_auroc, precision, predict, second_look
 
 
 class Knows(nn.Module):
@@ -56,7 +56,7 @@ def test_numbers_of_a_network_that_knows(found):
 def test_parts_of_the_films(found):
     assert precision(found, 0, 0.4, sources=["siim_covid"]) == 1.0
     assert np.isnan(precision(found, 0, 0.4, sources=["nowhere"]))
-    assert area_under(found, 0, sources=["nih"], certain=True) == 1.0
+    assert film_auroc(found, 0, sources=["nih"], certain=True) == 1.0
 
 
 def test_a_second_look_adds_the_boxes_of_parts_of_fine_films(generated_films):

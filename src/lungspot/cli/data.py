@@ -98,13 +98,12 @@ def stats(
 ) -> None:
     """Count films by label, source, split and state; measure boxes; warn of sources that cannot be mixed."""
     from lungspot.cli.data_text import agreement_lines, conflict_lines, count_lines, size_lines
-    from lungspot.datasets import agreement as agreements
-    from lungspot.datasets import conflicts, count, sizes
+    from lungspot.datasets import conflicts, count, reader_agreement, sizes
     from lungspot.datasets import diseases as as_diseases
 
     cases = cases_of(name, root, splits, class_map=class_map, quiet=as_json)
     if agreement:
-        rows = agreements(cases, iou=iou)
+        rows = reader_agreement(cases, iou=iou)
         if not rows:
             raise DatasetError("DATASET_INCOMPLETE", root, "no film has boxes", advice="give a set with boxes")
         if as_json:

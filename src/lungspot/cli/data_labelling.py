@@ -38,11 +38,11 @@ def pool(
     """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
     from lungspot.findings import DISEASES
     from lungspot.formats import FilmTransfer
-    from lungspot.labelling import choose, make
+    from lungspot.labelling import make, select_tasks
 
     labels = label_ids(label) or list(DISEASES)
     cases = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
-    chosen = choose(cases, labels, count, seed)
+    chosen = select_tasks(cases, labels, count, seed)
     whole = set(with_whole_films([task.case for task in chosen]))
     tasks = [task for task in chosen if task.case in whole]
     with writing():

@@ -43,7 +43,7 @@ def deidentify(
     Films go to OUT/PATIENT/UID.dcm under their new names. A film that cannot be made safe is named on stderr and not
     written; docs/reference/dicom-results.md says what this does not do.
     """
-    from lungspot.images import Pseudonyms, dicom_bytes_of, without_patient
+    from lungspot.images import Pseudonyms, deidentified, dicom_bytes_of
     from lungspot.report import dicom_bytes
 
     masks = [_box(each) for each in mask or ()]
@@ -63,7 +63,7 @@ def deidentify(
     for path in progress(files, "De-identifying", quiet=quiet):
         try:
             data, where = dicom_bytes_of(path)
-            made = without_patient(data, pseudonyms, where=where, masks=masks, pixels_checked=pixels_checked)
+            made = deidentified(data, pseudonyms, where=where, masks=masks, pixels_checked=pixels_checked)
             target = out if one else out / str(made.PatientID) / f"{made.SOPInstanceUID}.dcm"
             whole = dicom_bytes(made)
         except (FilmError, InputError) as error:

@@ -138,14 +138,14 @@ def node(
 
 def _run(settings: NodeSettings, level: str, *, json_lines: bool, quiet: bool) -> None:
     from lungspot.images import use_fork_server
-    from lungspot.node import serve
+    from lungspot.node import run_node
 
     stopping = threading.Event()
     _become_service(stopping)
     with service_log(None if quiet else level, json_lines=json_lines):
         logging.getLogger("lungspot.node").info(BANNER)
         with writing(), use_fork_server():
-            serve(settings, stopping)
+            run_node(settings, stopping)
 
 
 def _become_service(stopping: threading.Event) -> None:

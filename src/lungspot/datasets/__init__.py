@@ -1,7 +1,7 @@
 """People's readings: every public chest X-ray dataset behind one type, with its holes stated."""
 
 from lungspot.datasets import sources, vindr
-from lungspot.datasets.agreement import ReaderAgreement, agreement
+from lungspot.datasets.agreement import ReaderAgreement, reader_agreement
 from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
 from lungspot.datasets.check import check
@@ -23,7 +23,6 @@ __all__ = [
     "ReaderAgreement",
     "Sizes",
     "Split",
-    "agreement",
     "anatomy_masks",
     "apply_splits",
     "check",
@@ -36,6 +35,7 @@ __all__ = [
     "merge",
     "noisy",
     "read_splits",
+    "reader_agreement",
     "repeated_boxes",
     "sizes",
     "sources",

@@ -15,7 +15,7 @@ from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State, weighted
 from lungspot.formats import Case
 
-__all__ = ["ReaderAgreement", "agreement"]
+__all__ = ["ReaderAgreement", "reader_agreement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Count:
     alone: int = 0
 
 
-def agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[ReaderAgreement, ...]:
+def reader_agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[ReaderAgreement, ...]:
     """Return the agreement about each label that somebody boxed, the best agreed first.
 
     ``cases``: films with one :class:`~lungspot.findings.Reading` a reader (VinDr, PadChest-GR, a team's LabelMe files);

@@ -2,19 +2,19 @@
 
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import auroc, reliability
-from lungspot.evaluate.detection import Judged, average_precision, judge
+from lungspot.evaluate.detection import MatchedFilm, average_precision, match_film
 from lungspot.evaluate.fits import fit_isotonic, fit_platt
 from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
 from lungspot.evaluate.matched import FilmBoxes, Matched, Pair, ScoreLimits, tabulate, tabulate_arrays
-from lungspot.evaluate.measure import (
+from lungspot.evaluate.metrics import (
     METRICS,
     Value,
     chosen_metrics,
     compare,
     counts,
     macro,
-    measure,
+    metrics_of,
     select_films,
     values,
 )
@@ -32,8 +32,8 @@ __all__ = [
     "METRICS",
     "EvaluationSettings",
     "FilmBoxes",
-    "Judged",
     "Matched",
+    "MatchedFilm",
     "Pair",
     "Paired",
     "Predicted",
@@ -54,12 +54,12 @@ __all__ = [
     "fit_platt",
     "folder_of",
     "interval",
-    "judge",
     "linear_probe",
     "macro",
     "match",
     "match_at",
-    "measure",
+    "match_film",
+    "metrics_of",
     "notes",
     "only_labels",
     "pair_files",

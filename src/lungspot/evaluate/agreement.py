@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lungspot.evaluate.classify import area_under
 from lungspot.evaluate.matched import Matched, Pair, level
-from lungspot.evaluate.measure import Value
+from lungspot.evaluate.metrics import Value
 from lungspot.evaluate.resample import interval, unit_weights
 
 __all__ = ["agreement_auroc"]

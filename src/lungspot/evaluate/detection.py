@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lungspot.evaluate.match import match
 from lungspot.findings import State
 
-__all__ = ["Judged", "average_precision", "judge"]
+__all__ = ["MatchedFilm", "average_precision", "match_film"]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class MatchedFilm:
     """What became of the boxes of one label on one film.
 
     ``scores`` and ``right``: of the boxes that count, (K,) each. ``true``: how many true boxes there are.
@@ -34,7 +34,7 @@ class Judged:
     true: int
 
 
-def judge(found: Array, scores: Array, true: Array, state: State, iou: float) -> Judged | None:
+def match_film(found: Array, scores: Array, true: Array, state: State, iou: float) -> MatchedFilm | None:
     """Match one label's boxes on one film; None where nobody looked for the label.
 
     ``found``: (P, 4), ``scores``: (P,), ``true``: (M, 4), all in one frame.
@@ -43,10 +43,10 @@ def judge(found: Array, scores: Array, true: Array, state: State, iou: float) ->
         return None
     right = match(found, scores, true, iou) >= 0
     counts = right if state is State.PRESENT else np.ones_like(right)
-    return Judged(scores[counts], right[counts], len(true))
+    return MatchedFilm(scores[counts], right[counts], len(true))
 
 
-def average_precision(judged: Iterable[Judged]) -> float:
+def average_precision(judged: Iterable[MatchedFilm]) -> float:
     """Return COCO's average precision of one label over films: interpolated at 101 recalls; NaN without a true box.
 
     Boxes of equal score keep the order of the films, and within a film the order found.

@@ -20,7 +20,7 @@ from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
 from lungspot.images.statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
-    from lungspot.images.deidentify import Pseudonyms, without_patient
+    from lungspot.images.deidentify import Pseudonyms, deidentified
     from lungspot.images.dicom_facts import patient_facts
     from lungspot.images.dicom_header import SYNTAXES
     from lungspot.images.dicom_lut import table_of
@@ -59,6 +59,7 @@ __all__ = [
     "View",
     "age_in_years",
     "date_of",
+    "deidentified",
     "dicom_bytes_of",
     "draw_sides",
     "has_suffix",
@@ -84,7 +85,6 @@ __all__ = [
     "walk",
     "whole_of",
     "with_pixel_shape",
-    "without_patient",
     "words_of",
 ]
 
@@ -104,7 +104,7 @@ _MODULES: Final = {
     "values_of": "dicom_values",
     "whole_of": "dicom_values",
     "words_of": "dicom_values",
-    "without_patient": "deidentify",
+    "deidentified": "deidentify",
 }
 
 

@@ -37,7 +37,7 @@ from lungspot.images.dicom_values import date_of, text_of, values_of, whole_of, 
 from lungspot.images.orientation import Orientation
 from lungspot.images.sandbox import DEFAULT, run
 
-__all__ = ["Pseudonyms", "without_patient"]
+__all__ = ["Pseudonyms", "deidentified"]
 
 _DAYS: Final = 3650  # dates move back by 1 to this many days
 _SMALLEST_KEY: Final = 16  # bytes
@@ -80,7 +80,7 @@ class Pseudonyms:
         return hmac.digest(self.key, f"{kind}\0{value}".encode(), "sha256")
 
 
-def without_patient(
+def deidentified(
     data: bytes,
     pseudonyms: Pseudonyms,
     *,

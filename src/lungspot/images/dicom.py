@@ -12,7 +12,7 @@ from lungspot.images.dicom_header import Header, open_dicom
 from lungspot.images.dicom_lut import padding_range, shader
 from lungspot.images.dicom_pixels import decode_pixels
 from lungspot.images.dicom_values import text_of
-from lungspot.images.grey import tabulate
+from lungspot.images.grey import through_levels
 from lungspot.images.radiograph import Notice, Origin, Radiograph
 
 __all__ = ["read_dicom"]
@@ -45,10 +45,10 @@ def _film(header: Header, doubts: list[Notice], origin: Origin) -> Radiograph:
     if header.photometric in {"MONOCHROME1", "MONOCHROME2"}:
         inverted = header.photometric == "MONOCHROME1"
         shade = shader(header, doubts)
-        pixels = tabulate(stored, shade, padding=padding_range(header), inverted=inverted)
+        pixels = through_levels(stored, shade, padding=padding_range(header), inverted=inverted)
     else:
         inverted = False
-        pixels = tabulate(stored)
+        pixels = through_levels(stored)
     return Radiograph(
         pixels=pixels,
         origin=replace(

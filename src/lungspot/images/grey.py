@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lungspot.images.radiograph import Pixels
 
-__all__ = ["Shade", "luma", "stretch", "tabulate"]
+__all__ = ["Shade", "luma", "stretch", "through_levels"]
 
 _PART: Final = 1 << 14  # pixels at a time
 
@@ -22,7 +22,7 @@ _PART: Final = 1 << 14  # pixels at a time
 Shade = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]
 
 
-def tabulate(
+def through_levels(
     stored: NDArray[np.integer],
     shade: Shade | None = None,
     *,

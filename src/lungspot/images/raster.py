@@ -28,7 +28,7 @@ from lungspot.errors import FilmError
 from lungspot.images.codestream import tiff_pages
 from lungspot.images.deep_jpeg import JpegFacts, jpeg_facts, read_deep_jpeg
 from lungspot.images.end_marker import decode_whole
-from lungspot.images.grey import luma, stretch, tabulate
+from lungspot.images.grey import luma, stretch, through_levels
 from lungspot.images.pixel_shape import pixel_shape, shape_of
 from lungspot.images.radiograph import Notice, Origin, Pixels, Radiograph
 from lungspot.images.size import check_size
@@ -194,7 +194,7 @@ def _from_samples(
         values = (top - grey if inverted else grey) * (stored[..., -1].astype(np.float64) / top)
         return stretch(values), colored
     if whole and stored.dtype.itemsize <= 2:
-        return tabulate(grey, inverted=inverted), colored
+        return through_levels(grey, inverted=inverted), colored
     return stretch(grey.astype(np.float64), inverted=inverted), colored
 
 
@@ -202,9 +202,9 @@ def _grey(picture: Image.Image) -> tuple[Pixels, int, bool]:
     """Return grey pixels in [0, 1], the bits a sample, and whether there was colour to lose."""
     mode = picture.mode
     if mode == "1":
-        return tabulate(np.asarray(picture.convert("L"))), 1, False
+        return through_levels(np.asarray(picture.convert("L"))), 1, False
     if mode == "L":
-        return tabulate(np.asarray(picture)), 8, False
+        return through_levels(np.asarray(picture)), 8, False
     return _from_color(picture)
 
 
@@ -214,7 +214,7 @@ def _from_color(picture: Image.Image) -> tuple[Pixels, int, bool]:
         picture = Image.alpha_composite(Image.new("RGBA", solid.size, (0, 0, 0, 255)), solid)
     color = np.asarray(picture.convert("RGB"))
     tint = int(np.ptp(color, axis=-1).max())
-    return tabulate(luma(color)), 8, tint > _TINT
+    return through_levels(luma(color)), 8, tint > _TINT
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -1,8 +1,8 @@
 """Labelling tasks: choose films that are positive and have no boxes, and hand them to a tool.
 
-:func:`choose` picks films; :func:`make` writes a folder for LabelMe, CVAT, Label Studio or COCO tools with the films, a
-model's boxes as a start where there is a model, ``GUIDELINES.md`` (docs/how-to/label.md) and ``pool.json``, which
-keeps what the tool cannot. :mod:`lungspot.labelling.answers` reads it back.
+:func:`select_tasks` picks films; :func:`make` writes a folder for LabelMe, CVAT, Label Studio or COCO tools with the
+films, a model's boxes as a start where there is a model, ``GUIDELINES.md`` (docs/how-to/label.md) and ``pool.json``,
+which keeps what the tool cannot. :mod:`lungspot.labelling.answers` reads it back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from lungspot.formats import (
 )
 from lungspot.outputs import Outputs
 
-__all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "choose", "make", "proposed", "read_tasks"]
+__all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "make", "proposed", "read_tasks", "select_tasks"]
 
 # Tool → the folder of its films.
 TOOLS: Final[dict[str, str]] = {"coco": "images", "cvat": "images", "labelme": "", "labelstudio": "images"}
@@ -62,7 +62,7 @@ class LabellingTask:
     proposal: Reading | None = None
 
 
-def choose(
+def select_tasks(
     cases: Iterable[Case], labels: Sequence[str] = DISEASES, count: int = 50, seed: int = 0
 ) -> list[LabellingTask]:
     """Return at least ``count`` films a label, or all there are, that show it and have no box of it.
@@ -91,7 +91,7 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
     progress: Progress = iter,
     outputs: Outputs | None = None,
 ) -> None:
-    """Write the films of :func:`choose` as tasks for ``tool`` into the new folder ``out``.
+    """Write the films of :func:`select_tasks` as tasks for ``tool`` into the new folder ``out``.
 
     ``propose`` gives a model's reading of a film, in the case's frame or its own, or None; its boxes of the labels
     asked about anywhere in the pool are drawn for people to correct. ``progress`` draws a bar, once for the proposals

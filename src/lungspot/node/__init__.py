@@ -5,7 +5,7 @@ from lungspot.node.certificates import Certificates
 from lungspot.node.guard import NetworkLimits
 from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
 from lungspot.node.pull import QidoQuery
-from lungspot.node.service import NodeSettings, serve
+from lungspot.node.service import NodeSettings, run_node
 from lungspot.node.spool import Job, Spool
 from lungspot.node.status import DimseStatus, Rejection
 from lungspot.node.worker import ResultOptions
@@ -27,6 +27,6 @@ __all__ = [
     "Spool",
     "parse_peer",
     "parse_rule",
-    "serve",
+    "run_node",
     "verify",
 ]

@@ -29,7 +29,7 @@ from lungspot.node.spool import KEEP_SECONDS, Spool
 from lungspot.node.stow import stow_to
 from lungspot.node.worker import ResultOptions, work
 
-__all__ = ["NodeSettings", "serve"]
+__all__ = ["NodeSettings", "run_node"]
 
 _LOG = logging.getLogger("lungspot.node")
 _DRAIN_SECONDS: Final = 8.0  # for associations that stand when the node is stopped
@@ -68,7 +68,7 @@ class NodeSettings:
         return self.certificates if self.tls_out else None
 
 
-def serve(settings: NodeSettings, stopping: threading.Event) -> dict[str, int]:
+def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int]:
     """Run the node until ``stopping`` is set, or ``once`` everything asked for is done; return the films by state.
 
     Raises LungspotError before anything runs: a port that is taken, a spool in use, certificates that cannot be read.

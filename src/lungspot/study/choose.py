@@ -14,7 +14,7 @@ from lungspot.findings import Box, Finding, Reading, State
 from lungspot.study.films import Corners, StudyFilm
 from lungspot.study.heat_maps import MAPS, cut
 
-__all__ = ["MapChoice", "choose", "heat_of", "pairs_of"]
+__all__ = ["MapChoice", "choose_maps", "heat_of", "pairs_of"]
 
 FRACTIONS: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _PRECISIONS: Final = ("ap0.1", "ap0.3", "ap0.4", "ap0.5")  # whose mean is the best
@@ -32,7 +32,7 @@ class MapChoice:
     per_method: Mapping[str, float] = field(default_factory=dict)
 
 
-def choose(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = False) -> dict[str, MapChoice]:
+def choose_maps(val: Sequence[StudyFilm], labels: Sequence[str], *, control: bool = False) -> dict[str, MapChoice]:
     """Return for each label with boxes on val the map and threshold whose boxes have the best AP there.
 
     The best: the mean of AP at IoU 0.1, 0.3, 0.4 and 0.5. ``control``: choose among thresholds of random maps.

@@ -26,7 +26,7 @@ from lungspot.evaluate import (
     compare,
     interval,
     macro,
-    measure,
+    metrics_of,
     people,
     permutation_weights,
     tabulate,
@@ -140,7 +140,7 @@ def ceiling(cases: Sequence[Case], labels: Sequence[str], resamples: int = 1000)
             continue
         matched = tabulate(some, label, ScoreLimits())
         drawn = by_patient([pair.patient for pair in some], resamples, 0)
-        found = measure(matched, np.concatenate((unit_weights(len(some)), drawn)))
+        found = metrics_of(matched, np.concatenate((unit_weights(len(some)), drawn)))
         table[label] = {name: Value(float(found[name][0]), interval(found[name][1:])) for name in names}
     return table
 
@@ -160,7 +160,7 @@ def _numbers(
     found = chosen_metrics(located.matched, weights, ("ap0.1", "ap0.3", "ap0.4", "ap0.5"))
     given = tuple(_given(pair, label, limit) for pair in located.pairs)
     told = Located(located.column, located.choice, given, tabulate(given, label, ScoreLimits(0.0, 0.0)))
-    whole = measure(told.matched, weights)
+    whole = metrics_of(told.matched, weights)
     found |= {name: whole[name] for name in NUMBERS if name.startswith("t_")}
     hits, overlaps, counted = _places(seen, label, told)
     rows = weights.astype(np.float64)

@@ -13,7 +13,7 @@ from lungspot.detect import Detector
 from lungspot.errors import InputError
 from lungspot.evaluate import Value
 from lungspot.formats import Split
-from lungspot.study.choose import choose
+from lungspot.study.choose import choose_maps
 from lungspot.study.compare import ceiling, locate, measured, p_values
 from lungspot.study.films import StudyFilm, look
 from lungspot.study.gallery import panels
@@ -53,8 +53,8 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
         some = some[:: max(1, len(some) // films)] if films else some
         say(f"{split}: {len(some)} films")
         seen[split] = look(some, detector, classifier.network, size, say)
-    heat = choose(seen[Split.VAL], labels)
-    control = choose(seen[Split.VAL], labels, control=True)
+    heat = choose_maps(seen[Split.VAL], labels)
+    control = choose_maps(seen[Split.VAL], labels, control=True)
     say("chosen on val")
     test = seen[Split.TEST]
     ways = locate(test, labels, heat, control)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lungspot.detect import GateCard
 from lungspot.errors import InputError
 from lungspot.inputs import regular
-from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, draw, equalise
+from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, equalise, sample_batch
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 from lungspot.train.sides import SideNet
 from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
@@ -84,7 +84,7 @@ def fit_gate(
         return min(0.998, (updates + 1) / (updates + 20))
 
     def loss() -> Tensor:
-        return _loss(net, draw(films, batch, random))
+        return _loss(net, sample_batch(films, batch, random))
 
     return learn(net, loss, steps, rising=0.1, longest=2.0, keep=keep, watch=watch)
 

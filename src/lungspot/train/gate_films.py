@@ -28,7 +28,18 @@ from lungspot.inputs import regular
 from lungspot.outputs import Outputs
 from lungspot.train.gate_ood import collimate, invent
 
-__all__ = ["PACKED", "SIZE", "WHAT", "GateBatch", "GateFilms", "draw", "draw_sides", "equalise", "pack_gate", "resize"]
+__all__ = [
+    "PACKED",
+    "SIZE",
+    "WHAT",
+    "GateBatch",
+    "GateFilms",
+    "equalise",
+    "pack_gate",
+    "resize",
+    "sample_batch",
+    "sample_sides",
+]
 
 PACKED: Final = 128  # pixels each way of a packed film
 SIZE: Final = 96  # pixels each way that the gate sees
@@ -126,7 +137,7 @@ def equalise(images: Tensor) -> Tensor:
     return ((images - levels[0]) / (levels[1] - levels[0]).clamp_min(1e-4)).clamp(0, 1)
 
 
-def draw(films: GateFilms, size: int, random: np.random.Generator) -> GateBatch:
+def sample_batch(films: GateFilms, size: int, random: np.random.Generator) -> GateBatch:
     """Return one training batch: half frontal films, a seventh parts of films, the rest others, real and invented."""
     upright = films.of("train")
     partial, invented = round(size * _PARTIAL_SHARE), round(size * _INVENTED_SHARE)
@@ -157,7 +168,7 @@ def draw(films: GateFilms, size: int, random: np.random.Generator) -> GateBatch:
     return GateBatch(equalise(images), targets[0], targets[1], targets[2], torch.from_numpy(np.array(known)[order]))
 
 
-def draw_sides(films: GateFilms, size: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+def sample_sides(films: GateFilms, size: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Return films of train (B, 1, 96, 96), upright, and which of them (B,) are mirror images: one half."""
     chosen = random.choice(films.of("train"), size)
     pictures = torch.from_numpy(films.pixels[chosen]).float()[:, None] / 255

@@ -18,7 +18,7 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.train.gate_films import SIZE, GateFilms, draw_sides, equalise
+from lungspot.train.gate_films import SIZE, GateFilms, equalise, sample_sides
 from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
 
 __all__ = ["SideNet", "fit_sides", "judge_sides"]
@@ -63,7 +63,7 @@ def fit_sides(
     net = SideNet()
 
     def loss() -> Tensor:
-        images, mirrored = draw_sides(films, batch, random)
+        images, mirrored = sample_sides(films, batch, random)
         return nnf.binary_cross_entropy_with_logits(net(images), mirrored.float().clamp(1 - _CERTAIN, _CERTAIN))
 
     def keep(updates: int) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lungspot.detect import ModelCard, Standing, calibrate
 from lungspot.evaluate import match
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
-from lungspot.train.validate import Predictions, area_under
+from lungspot.train.validate import Predictions, film_auroc
 
 __all__ = ["shown", "standing"]
 
@@ -62,7 +62,7 @@ def _judge(val: Predictions, column: int, card: ModelCard) -> dict[str, Any]:
     numbers |= {
         "source": source,
         "positive": int(positive.sum()),
-        "auroc": _round(area_under(val, column, sources=(source,), certain=True)),
+        "auroc": _round(film_auroc(val, column, sources=(source,), certain=True)),
         "called": int(called.sum()),
         "calls_right": _round(float(positive[called].mean())) if called.any() else None,
     }

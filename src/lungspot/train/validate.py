@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.detect import SecondLook, nms_with_voting, parts, placed
-from lungspot.evaluate import auroc, average_precision, judge
+from lungspot.evaluate import auroc, average_precision, match_film
 from lungspot.findings import State
 from lungspot.train.augment import plain
 from lungspot.train.data import Films, FilmTruth
@@ -26,9 +26,9 @@ __all__ = [
     "NetworkAnswer",
     "Predictions",
     "answering",
-    "area_under",
     "collect",
     "detect_all",
+    "film_auroc",
     "precision",
     "predict",
     "second_look",
@@ -152,13 +152,15 @@ def precision(  # noqa: PLR0913 - the questions that a table asks
             continue
         mine = found[label]
         true = film.boxes[film.labels == label].astype(np.float64)
-        result = judge(mine.boxes, mine.scores * image[label] ** fusion, true, STATES[int(film.states[label])], iou)
+        result = match_film(
+            mine.boxes, mine.scores * image[label] ** fusion, true, STATES[int(film.states[label])], iou
+        )
         if result is not None:
             judged.append(result)
     return average_precision(judged)
 
 
-def area_under(
+def film_auroc(
     predictions: Predictions, label: int, *, sources: Sequence[str] | None = None, certain: bool = False
 ) -> float:
     """Return the AUROC of one label's film probability over the films where its state is known."""
@@ -176,7 +178,7 @@ def area_under(
 def detect_all(predictions: Predictions, labels: Sequence[str], iou: float = 0.4) -> Mapping[str, float]:
     """Return ``ap/LABEL``, ``auroc/LABEL`` and their means ``map`` and ``auroc`` over the labels that have any."""
     ap = {label: precision(predictions, i, iou) for i, label in enumerate(labels)}
-    area = {label: area_under(predictions, i) for i, label in enumerate(labels)}
+    area = {label: film_auroc(predictions, i) for i, label in enumerate(labels)}
     return {
         "map": _mean(ap.values()),
         "auroc": _mean(area.values()),

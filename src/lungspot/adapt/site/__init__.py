@@ -1,8 +1,7 @@
 """A site's own thresholds and probabilities, with what they promise (`lungspot calibrate`, and `--site`)."""
 
 from lungspot.adapt.site.calibrate import Calibrated, CalibrationSettings, calibrate_site
-from lungspot.adapt.site.goals import DEFAULTS, Goal, Wish, choose, parse_goal
-from lungspot.adapt.site.judge import Performance, judge, judge_choice
+from lungspot.adapt.site.goals import DEFAULTS, Goal, Wish, parse_goal, threshold_for
 from lungspot.adapt.site.local import (
     LocalFilms,
     LocalLabel,
@@ -12,6 +11,7 @@ from lungspot.adapt.site.local import (
     of_tables,
     predictions_of_table,
 )
+from lungspot.adapt.site.performance import Performance, performance_at, performance_of_choice
 from lungspot.adapt.site.sample import Level, Sample, of_boxes, of_films
 from lungspot.adapt.site.score_table import FilmTable, is_table, read_scores, read_truth
 from lungspot.adapt.site.site_file import SITE_SCHEMA, LevelSettings, Site, read_site, schema_of_site, with_site
@@ -33,20 +33,20 @@ __all__ = [
     "Wish",
     "calibrate_site",
     "cases_of_table",
-    "choose",
     "is_table",
-    "judge",
-    "judge_choice",
     "model_of",
     "of_boxes",
     "of_films",
     "of_pairs",
     "of_tables",
     "parse_goal",
+    "performance_at",
+    "performance_of_choice",
     "predictions_of_table",
     "read_scores",
     "read_site",
     "read_truth",
     "schema_of_site",
+    "threshold_for",
     "with_site",
 ]

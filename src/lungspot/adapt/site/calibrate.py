@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lungspot import __version__
 from lungspot.adapt.proportion import by_person
-from lungspot.adapt.site.goals import Goal, PlacedGoal, Wish, choose, goals_of, in_order
-from lungspot.adapt.site.judge import judge_choice, predictive, targets_needed
+from lungspot.adapt.site.goals import Goal, PlacedGoal, Wish, goals_of, in_order, threshold_for
 from lungspot.adapt.site.local import LocalFilms, LocalLabel
+from lungspot.adapt.site.performance import performance_of_choice, predictive, targets_needed
 from lungspot.adapt.site.prediction_sets import GroupSet, prediction_sets
 from lungspot.adapt.site.recalibrate import Refit, refit
 from lungspot.adapt.site.sample import Level, Sample
@@ -167,7 +167,7 @@ def _points(  # noqa: PLR0913, PLR0917 - one label at one level, and what is ask
     for point, goal in goals.items():
         points[point] = {"goal": str(goal)}
         try:
-            chosen[point] = choose(sample, goal, prevalence)
+            chosen[point] = threshold_for(sample, goal, prevalence)
         except LungspotError as error:
             points[point]["refused"] = {"code": error.code, "reason": error.reason}
             refused.append(error.at(f"{label}, {level}, {point}"))
@@ -188,7 +188,7 @@ def _point(  # noqa: PLR0913, PLR0917 - one threshold, and all that is said of i
     """Return a point: ``limits`` are the threshold that was chosen, and where the order of the points put it."""
     chosen, limit = limits
     # where it was moved it is another point's threshold; by what that one was chosen makes little difference
-    measured, wide = (judge_choice(sample, goal, limit, ci) for ci in (settings.ci, (100 + settings.ci) / 2))
+    measured, wide = (performance_of_choice(sample, goal, limit, ci) for ci in (settings.ci, (100 + settings.ci) / 2))
     said = measured.to_json()
     if sample.level is Level.FILM:
         films = len(sample.target) + len(sample.false)

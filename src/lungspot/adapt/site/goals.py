@@ -18,7 +18,7 @@ from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import taxonomy
 
-__all__ = ["DEFAULTS", "Goal", "Wish", "choose", "goals_of", "in_order", "parse_goal"]
+__all__ = ["DEFAULTS", "Goal", "Wish", "goals_of", "in_order", "parse_goal", "threshold_for"]
 
 Array = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def goals_of(label: str, level: Level, given: Iterable[PlacedGoal]) -> dict[str,
     return found
 
 
-def choose(sample: Sample, goal: Goal, prevalence: float | None = None) -> float:
+def threshold_for(sample: Sample, goal: Goal, prevalence: float | None = None) -> float:
     """Return the threshold, on the scale of the scores, that meets a goal: the highest, or of false calls the lowest.
 
     ``prevalence``: of targets among people, for a cost; that of the sample where None. A threshold of infinity calls

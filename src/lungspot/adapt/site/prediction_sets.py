@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungspot.adapt.site.goals import Goal, Wish, choose
+from lungspot.adapt.site.goals import Goal, Wish, threshold_for
 from lungspot.adapt.site.local import LocalLabel
 from lungspot.errors import LungspotError
 from lungspot.findings import taxonomy
@@ -49,7 +49,7 @@ def prediction_sets(labels: Mapping[str, LocalLabel], coverage: float) -> dict[s
         refused: dict[str, LungspotError] = {}
         for label in members:
             try:
-                thresholds[label] = choose(labels[label].films, goal)
+                thresholds[label] = threshold_for(labels[label].films, goal)
             except LungspotError as error:
                 refused[label] = error
         if thresholds:

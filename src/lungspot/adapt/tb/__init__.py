@@ -1,6 +1,6 @@
 """The table that a tuberculosis programme needs before it sets a threshold, of any CAD's scores (`lungspot tb`)."""
 
-from lungspot.adapt.tb.agreement import CadAgreement, Month, agreement, share, shares_by_month
+from lungspot.adapt.tb.agreement import CadAgreement, Month, cad_agreement, share, shares_by_month
 from lungspot.adapt.tb.bands import Division, divisions_of
 from lungspot.adapt.tb.chance import Estimate
 from lungspot.adapt.tb.choice import ThresholdChoice, choices, meets
@@ -14,7 +14,7 @@ from lungspot.adapt.tb.summary import ScreeningSettings, screening_summary
 from lungspot.adapt.tb.table import ThresholdRow, screening_table
 from lungspot.adapt.tb.targets import TargetProfile, read_targets
 from lungspot.adapt.tb.thresholds import thresholds_of
-from lungspot.adapt.tb.verification import Verification, VerificationGroup, likely_triage, verify
+from lungspot.adapt.tb.verification import Verification, VerificationGroup, likely_triage, verification_weights
 
 __all__ = [
     "SCREENING_FILES",
@@ -32,8 +32,8 @@ __all__ = [
     "ThresholdRow",
     "Verification",
     "VerificationGroup",
-    "agreement",
     "area_under_roc",
+    "cad_agreement",
     "choices",
     "divisions_of",
     "likely_triage",
@@ -48,5 +48,5 @@ __all__ = [
     "share",
     "shares_by_month",
     "thresholds_of",
-    "verify",
+    "verification_weights",
 ]

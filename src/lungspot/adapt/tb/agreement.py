@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lungspot.adapt.proportion import wilson
 from lungspot.adapt.tb.chance import Estimate
 
-__all__ = ["CadAgreement", "Month", "agreement", "share", "shares_by_month"]
+__all__ = ["CadAgreement", "Month", "cad_agreement", "share", "shares_by_month"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Month:
     agreement: CadAgreement | None
 
 
-def agreement(abnormal: NDArray[np.bool_], reader: NDArray[np.int8], level: float = 95.0) -> CadAgreement | None:
+def cad_agreement(abnormal: NDArray[np.bool_], reader: NDArray[np.int8], level: float = 95.0) -> CadAgreement | None:
     """Return how CAD's answers (N,) agree with a reader's (N,; 1, 0, -1: not read); None where nobody read."""
     read = reader >= 0
     cad, human = abnormal[read], reader[read] == 1
@@ -93,7 +93,7 @@ def shares_by_month(
     for month in np.unique(months[dated]):
         mine = dated & (months == month)
         abnormal = score[mine] >= threshold
-        agreed = None if reader is None else agreement(abnormal, reader[mine], level)
+        agreed = None if reader is None else cad_agreement(abnormal, reader[mine], level)
         found.append(Month(str(month), len(abnormal), share(int(abnormal.sum()), len(abnormal), level), agreed))
     return found
 

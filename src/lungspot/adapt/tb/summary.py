@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from lungspot import BANNER, __version__
-from lungspot.adapt.tb.agreement import CadAgreement, agreement, shares_by_month
+from lungspot.adapt.tb.agreement import CadAgreement, cad_agreement, shares_by_month
 from lungspot.adapt.tb.bands import Division, divisions_of
 from lungspot.adapt.tb.chance import Estimate
 from lungspot.adapt.tb.choice import ThresholdChoice, choices, meets
@@ -21,7 +21,7 @@ from lungspot.adapt.tb.remarks import remarks
 from lungspot.adapt.tb.table import NotAssessed, ThresholdRow, screening_table
 from lungspot.adapt.tb.targets import TargetProfile
 from lungspot.adapt.tb.thresholds import thresholds_of
-from lungspot.adapt.tb.verification import Verification, verify
+from lungspot.adapt.tb.verification import Verification, verification_weights
 from lungspot.errors import InputError
 
 __all__ = ["ScreeningSettings", "screening_summary"]
@@ -33,10 +33,10 @@ _SCHEMA: Final = "lungspot-tb/1"
 class ScreeningSettings:
     """How a programme is summarised.
 
-    ``triage``, ``sampled_by``: what decided who was confirmed (:func:`~lungspot.adapt.tb.verification.verify`).
-    ``threshold``: the one in use; else the one that keeps the sensitivity of the first of ``targets``. ``by``: columns
-    that are shown as parts; None: all further ones. ``bands``: by column, where numbers are cut. ``level``: per cent of
-    the intervals.
+    ``triage``, ``sampled_by``: what decided who was confirmed
+    (:func:`~lungspot.adapt.tb.verification.verification_weights`). ``threshold``: the one in use; else the one that
+    keeps the sensitivity of the first of ``targets``. ``by``: columns that are shown as parts; None: all further ones.
+    ``bands``: by column, where numbers are cut. ``level``: per cent of the intervals.
     """
 
     triage: float | None = None
@@ -69,7 +69,7 @@ def screening_summary(people: People, settings: ScreeningSettings) -> dict[str, 
     if not (people.reference >= 0).any():
         column = people.named.get("reference", "reference")
         raise InputError("BAD_VALUE", column, "nobody is confirmed", advice="give results of the reference test")
-    verification = verify(people.score, people.reference, settings.triage, sampled)
+    verification = verification_weights(people.score, people.reference, settings.triage, sampled)
     _require_scores(people, verification)
     further = [each for each in (settings.threshold, settings.triage) if each is not None]
     rows = _rows(people, verification, thresholds_of(people.score, people.reference, further), settings)
@@ -182,7 +182,7 @@ def _verification(
     value: dict[str, Any] = {"complete": verification.complete, "groups": groups, "confirmed_only": None}
     if not verification.complete and threshold is not None:
         seen = people.part(people.reference >= 0)
-        (row,) = _rows(seen, verify(seen.score, seen.reference), np.array([threshold]), of)
+        (row,) = _rows(seen, verification_weights(seen.score, seen.reference), np.array([threshold]), of)
         value["confirmed_only"] = {name: _cell(row.measures[name]) for name in ("sensitivity", "specificity")}
     return value
 
@@ -236,7 +236,7 @@ def _after_go_live(people: People, threshold: float, level: float) -> dict[str, 
     found: dict[str, Any] = {}
     if people.reader is not None:
         scored = np.isfinite(people.score)
-        of = agreement(people.score[scored] >= threshold, people.reader[scored], level)
+        of = cad_agreement(people.score[scored] >= threshold, people.reader[scored], level)
         found["agreement"] = None if of is None else _agreement(of)
     if people.date is not None:
         months = shares_by_month(people.date, people.score, threshold, people.reader, level)

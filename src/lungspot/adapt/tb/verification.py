@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lungspot.errors import InputError
 
-__all__ = ["NO_SCORE", "Verification", "VerificationGroup", "likely_triage", "verify"]
+__all__ = ["NO_SCORE", "Verification", "VerificationGroup", "likely_triage", "verification_weights"]
 
 NO_SCORE: Final = "no score"
 
@@ -78,7 +78,7 @@ class Verification:
         )
 
 
-def verify(
+def verification_weights(
     score: Floats,
     reference: NDArray[np.int8],
     triage: float | None = None,

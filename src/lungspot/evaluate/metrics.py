@@ -17,7 +17,7 @@ from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities,
 from lungspot.evaluate.matched import ABSENT, PRESENT, UNKNOWN, Matched, level
 from lungspot.evaluate.resample import interval, p_value, unit_weights
 
-__all__ = ["METRICS", "Value", "chosen_metrics", "compare", "counts", "macro", "measure", "select_films", "values"]
+__all__ = ["METRICS", "Value", "chosen_metrics", "compare", "counts", "macro", "metrics_of", "select_films", "values"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -70,7 +70,7 @@ class Value:
         return {"value": round(self.value, 6) if np.isfinite(self.value) else None, "interval": low_high}
 
 
-def measure(matched: Matched, weights: Integers) -> dict[str, Array]:
+def metrics_of(matched: Matched, weights: Integers) -> dict[str, Array]:
     """Return every metric of one label under each row of ``weights``, (R, F); each is (R,)."""
     blocks = [_measure(matched, weights[i : i + _BLOCK]) for i in range(0, len(weights), _BLOCK)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -103,7 +103,7 @@ def values(
     """Yield per label each metric on all films with its interval over the resamples, and last the means as ``mean``."""
     sums: dict[str, list[tuple[Array, Array]]] = {}
     for label, of in matched.items():
-        point, spread = measure(of, unit_weights(len(of.state))), measure(of, weights)
+        point, spread = metrics_of(of, unit_weights(len(of.state))), metrics_of(of, weights)
         for name in point:
             sums.setdefault(name, []).append((point[name], spread[name]))
         yield label, {name: Value(float(point[name][0]), interval(spread[name], level)) for name in point}

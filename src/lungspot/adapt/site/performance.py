@@ -14,7 +14,7 @@ from lungspot.adapt.site.goals import Goal, Wish
 from lungspot.adapt.site.sample import Level, Sample
 from lungspot.evaluate import Value
 
-__all__ = ["Performance", "judge", "judge_choice", "predictive", "targets_needed"]
+__all__ = ["Performance", "performance_at", "performance_of_choice", "predictive", "targets_needed"]
 
 _MOST: Final = 1_000_000
 
@@ -33,7 +33,7 @@ class Performance:
         return {name: each.to_json() for name, each in named.items() if each is not None}
 
 
-def judge(sample: Sample, threshold: float, ci: float) -> Performance:
+def performance_at(sample: Sample, threshold: float, ci: float) -> Performance:
     """Return how a threshold, on the scale of the scores, does on all films; ``ci``: per cent of the intervals."""
     called, false = sample.target >= threshold, sample.false >= threshold
     sensitivity = _value(called, sample.target_person, ci)
@@ -45,14 +45,14 @@ def judge(sample: Sample, threshold: float, ci: float) -> Performance:
     return Performance(sensitivity, None, Value(rate, spread))
 
 
-def judge_choice(sample: Sample, goal: Goal, threshold: float, ci: float) -> Performance:
-    """Return :func:`judge` of the threshold that was chosen for a goal on the same films.
+def performance_of_choice(sample: Sample, goal: Goal, threshold: float, ci: float) -> Performance:
+    """Return :func:`performance_at` of the threshold that was chosen for a goal on the same films.
 
     A goal of sensitivity, specificity or false positives chooses by the targets, or by the false calls, alone; the
     exact interval of an order statistic is Clopper and Pearson's (Wilks 1941), so that choosing costs nothing. A cost
     is weighed on both, and fits its own films a little too well: its intervals are taken at half the error.
     """
-    return judge(sample, threshold, (100 + ci) / 2 if goal.wish is Wish.COST else ci)
+    return performance_at(sample, threshold, (100 + ci) / 2 if goal.wish is Wish.COST else ci)
 
 
 def predictive(measured: Performance, wider: Performance, prevalence: float) -> dict[str, Value]:

@@ -12,13 +12,13 @@ from lungspot.datasets.catalog import load, load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.truth import truth
 from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
-from lungspot.evaluate.measure import measure
+from lungspot.evaluate.metrics import metrics_of
 from lungspot.evaluate.pairing import people
 from lungspot.evaluate.resample import unit_weights
 from lungspot.findings import DISEASES, Box, Finding, Reading, State
 from lungspot.formats.case import Split
 
-from .test_measure import run_coco
+from .test_metrics import run_coco
 
 
 def made_up(true, rng):
@@ -77,10 +77,10 @@ def test_average_precision_on_the_whole_test_split(shared_data):
         if any(pair.true.boxes(label) for pair in plain[label]):
             one = [replace(p, true=p.true.only([label]), found=p.found.only([label])) for p in plain[label]]
             wanted = run_coco(COCOeval, COCO, *as_coco(one))[:, :, DISEASES.index(label)]
-            sure = measure(tabulate(one, label, ScoreLimits()), unit_weights(len(one)))
+            sure = metrics_of(tabulate(one, label, ScoreLimits()), unit_weights(len(one)))
             assert sure["ap0.4"][0] == pytest.approx(wanted[0].mean(), abs=1e-6), label
             assert sure["ap0.5:0.95"][0] == pytest.approx(wanted[1:].mean(), abs=1e-6), label
-        mine = measure(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
+        mine = metrics_of(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
         if np.isfinite(mine["ap0.4"][0]):
             judged += 1
             assert mine["ap0.4"][0] == pytest.approx(theirs[0, :, column].mean(), abs=1e-6), label
@@ -96,7 +96,7 @@ def test_people_are_judged_as_models_are(shared_data, vindr_pairs, label, ceilin
     """The share of one reader's boxes that another drew, misses counted: detection.md 3.4."""
     del shared_data
     some = [pair for pair in vindr_pairs if pair.true.boxes(label) or pair.found.boxes(label)]
-    found = measure(tabulate(some, label, ScoreLimits()), unit_weights(len(some)))
+    found = metrics_of(tabulate(some, label, ScoreLimits()), unit_weights(len(some)))
     assert found["t_iou0.4"][0] == pytest.approx(ceiling, abs=0.0005)
 
 

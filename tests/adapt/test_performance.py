@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt import Goal, Level, Sample, Wish, by_person, clopper_pearson, judge, judge_choice, of_films
-from lungspot.adapt.site.judge import predictive, targets_needed
+from lungspot.adapt import (
+    Goal,
+    Level,
+    Sample,
+    Wish,
+    by_person,
+    clopper_pearson,
+    of_films,
+    performance_at,
+    performance_of_choice,
+)
+from lungspot.adapt.site.performance import predictive, targets_needed
 
 
 @pytest.fixture
@@ -13,17 +23,17 @@ def sample():
 
 
 def test_a_threshold_is_judged_by_counting(sample):
-    found = judge(sample, 0.5, 95)
+    found = performance_at(sample, 0.5, 95)
     assert (found.sensitivity.value, found.specificity.value, found.false_per_film) == (0.8, 0.8, None)
     assert found.sensitivity.interval == pytest.approx(tuple(clopper_pearson(8, 10)))
     assert found.specificity.interval == pytest.approx(tuple(clopper_pearson(16, 20)))
-    assert judge(sample, np.inf, 95).sensitivity.value == 0
-    assert judge(sample, 0.1, 95).specificity.value == 0
+    assert performance_at(sample, np.inf, 95).sensitivity.value == 0
+    assert performance_at(sample, 0.1, 95).specificity.value == 0
 
 
 def test_boxes_have_a_rate_of_false_ones():
     target, person = np.array([0.9, 0.4, -np.inf]), np.array([0, 0, 1])
-    found = judge(
+    found = performance_at(
         Sample(Level.BOX, target, person, np.array([0.8, 0.5, 0.2]), np.array([2, 2, 3]), np.arange(4)), 0.5, 95
     )
     assert found.sensitivity.value == pytest.approx(1 / 3)
@@ -34,13 +44,13 @@ def test_boxes_have_a_rate_of_false_ones():
 
 
 def test_a_cost_is_judged_with_wider_intervals(sample):
-    plain, cost = (judge_choice(sample, Goal(wish, 0.9), 0.5, 90) for wish in (Wish.SENSITIVITY, Wish.COST))
-    assert plain == judge(sample, 0.5, 90)
-    assert cost == judge(sample, 0.5, 95)
+    plain, cost = (performance_of_choice(sample, Goal(wish, 0.9), 0.5, 90) for wish in (Wish.SENSITIVITY, Wish.COST))
+    assert plain == performance_at(sample, 0.5, 90)
+    assert cost == performance_at(sample, 0.5, 95)
 
 
 def test_predictive_values_follow_bayes(sample):
-    measured, wider = judge(sample, 0.5, 95), judge(sample, 0.5, 97.5)
+    measured, wider = performance_at(sample, 0.5, 95), performance_at(sample, 0.5, 97.5)
     found = predictive(measured, wider, 0.1)
     assert found["ppv"].value == pytest.approx(0.8 * 0.1 / (0.8 * 0.1 + 0.2 * 0.9))
     assert found["npv"].value == pytest.approx(0.8 * 0.9 / (0.8 * 0.9 + 0.2 * 0.1))
@@ -50,7 +60,7 @@ def test_predictive_values_follow_bayes(sample):
 
 
 def test_where_nothing_is_called_there_is_no_predictive_value(sample):
-    nothing = judge(sample, np.inf, 95)
+    nothing = performance_at(sample, np.inf, 95)
     assert predictive(nothing, nothing, 0.1)["ppv"].to_json()["value"] is None
 
 

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
-from lungspot.evaluate.measure import METRICS, chosen_metrics, compare, counts, macro, measure, select_films, values
+from lungspot.evaluate.metrics import METRICS, chosen_metrics, compare, counts, macro, metrics_of, select_films, values
 from lungspot.evaluate.resample import by_patient, permutation_weights, unit_weights
 from lungspot.findings import Box, Finding, Reading, State
 
@@ -45,12 +45,12 @@ A, HALF, FAR = (0, 0, 10, 10), (0, 0, 10, 5), (50, 50, 60, 60)
     ],
 )
 def test_by_hand(one_label, films, metric, expected):
-    assert measure(one_label(films), unit_weights(len(films)))[metric][0] == pytest.approx(expected)
+    assert metrics_of(one_label(films), unit_weights(len(films)))[metric][0] == pytest.approx(expected)
 
 
 def test_every_metric_has_words():
     matched = tabulate(random_pairs(0), LABEL, ScoreLimits())
-    assert list(measure(matched, unit_weights(60))) == list(METRICS)
+    assert list(metrics_of(matched, unit_weights(60))) == list(METRICS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -58,10 +58,10 @@ def test_weights_are_repeated_films(seed):
     """A row of weights gives what the films repeated that often give."""
     pairs = random_pairs(seed, films=30)
     weights = np.random.default_rng(seed).integers(0, 4, (3, 30))
-    found = measure(tabulate(pairs, LABEL, ScoreLimits()), weights)
+    found = metrics_of(tabulate(pairs, LABEL, ScoreLimits()), weights)
     for row in range(3):
         again = [pair for pair, often in zip(pairs, weights[row], strict=True) for _ in range(often)]
-        wanted = measure(tabulate(again, LABEL, ScoreLimits()), unit_weights(len(again)))
+        wanted = metrics_of(tabulate(again, LABEL, ScoreLimits()), unit_weights(len(again)))
         for name in METRICS:
             assert found[name][row] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
@@ -111,7 +111,7 @@ def run_coco(evaluator, dataset_class, dataset, results, **options):
 def test_as_pycocotools(seed):
     pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
     theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
-    mine = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
+    mine = metrics_of(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
 
@@ -136,11 +136,11 @@ def crowded(pairs, rng):
 def test_crowds_as_pycocotools(seed):
     """A crowd is no box to find; a box that lies in it, by the threshold of its own area, is no mistake."""
     pairs = [p for p in random_pairs(seed) if p.true.state(LABEL) in {State.BOXED, State.ABSENT}]
-    plain = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
+    plain = metrics_of(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))
     pairs = crowded(pairs, np.random.default_rng(seed))
     theirs = run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL])).mean((1, 2))
     matched = tabulate(pairs, LABEL, ScoreLimits())
-    mine = measure(matched, unit_weights(len(pairs)))
+    mine = metrics_of(matched, unit_weights(len(pairs)))
     assert mine["ap0.4"][0] == pytest.approx(theirs[0], abs=1e-9)
     assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:].mean(), abs=1e-9)
     assert mine["ap0.4"][0] != plain["ap0.4"][0]
@@ -168,7 +168,7 @@ def test_boxes_in_a_crowd_by_hand(crowd, expected):
     crowds = () if crowd is None else (Finding(LABEL, Box(*crowd), crowd=True),)
     there = Reading("t", crowds, {LABEL: State.BOXED if crowds else State.ABSENT}, FRAME)
     pairs.append(Pair("crowd", "p", there, Reading("m", found, {LABEL: State.BOXED}, FRAME)))
-    mine = measure(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))["ap0.4"][0]
+    mine = metrics_of(tabulate(pairs, LABEL, ScoreLimits()), unit_weights(len(pairs)))["ap0.4"][0]
     assert mine == pytest.approx(run_coco(COCOeval, COCO, *as_coco(pairs, [LABEL]))[0].mean(), abs=1e-9)
     if expected is not None:
         assert mine == pytest.approx(expected, abs=0.001)
@@ -185,7 +185,7 @@ def test_what_a_crowd_alone_says():
         said = Reading("m", found, {LABEL: State.PRESENT}, FRAME)
         every = [*pairs, Pair("crowd", "p", crowd, said)]
         return {
-            name: value[0] for name, value in measure(tabulate(every, LABEL, ScoreLimits()), unit_weights(3)).items()
+            name: value[0] for name, value in metrics_of(tabulate(every, LABEL, ScoreLimits()), unit_weights(3)).items()
         }
 
     quiet, right, wrong = measured(), measured(inside), measured(inside, outside)
@@ -203,7 +203,7 @@ def test_partly_labelled_as_faster_coco_eval(seed):
     pairs = random_pairs(seed, labels=labels)
     theirs = run_coco(faster_coco_eval.COCOeval_faster, faster_coco_eval.COCO, *as_coco(pairs, labels), lvis_style=True)
     for column, label in enumerate(labels):
-        mine = measure(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
+        mine = metrics_of(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)))
         assert mine["ap0.4"][0] == pytest.approx(theirs[0, :, column].mean(), abs=1e-6)
         assert mine["ap0.5:0.95"][0] == pytest.approx(theirs[1:, :, column].mean(), abs=1e-6)
 
@@ -226,9 +226,9 @@ def test_the_mean_is_over_what_exists():
 def test_a_part_is_what_only_its_films_give():
     pairs = random_pairs(2)
     chosen = np.array([pair.groups["source"] == "two" for pair in pairs])
-    mine = measure(select_films(tabulate(pairs, LABEL, ScoreLimits()), chosen), unit_weights(len(pairs)))
+    mine = metrics_of(select_films(tabulate(pairs, LABEL, ScoreLimits()), chosen), unit_weights(len(pairs)))
     some = [pair for pair in pairs if pair.groups["source"] == "two"]
-    wanted = measure(tabulate(some, LABEL, ScoreLimits()), unit_weights(len(some)))
+    wanted = metrics_of(tabulate(some, LABEL, ScoreLimits()), unit_weights(len(some)))
     for name in METRICS:
         assert mine[name][0] == pytest.approx(wanted[name][0], abs=1e-9, nan_ok=True), name
 
@@ -236,7 +236,7 @@ def test_a_part_is_what_only_its_films_give():
 def test_quick_is_measure():
     matched = tabulate(random_pairs(3), LABEL, ScoreLimits())
     weights = by_patient([str(i) for i in range(60)], 5, 0)
-    whole = measure(matched, weights)
+    whole = metrics_of(matched, weights)
     for name, value in chosen_metrics(matched, weights, ("ap0.3", "wafroc", "cpm", "auroc")).items():
         assert value == pytest.approx(whole[name])
 
@@ -265,7 +265,9 @@ def test_two_models_on_the_same_films():
     good = {LABEL: tabulate(pairs, LABEL, ScoreLimits())}
     bad = {LABEL: tabulate(shifted(pairs, 6), LABEL, ScoreLimits())}
     row = compare(good, bad, weights, swapped)[LABEL]
-    expected = measure(good[LABEL], unit_weights(80))["ap0.4"][0] - measure(bad[LABEL], unit_weights(80))["ap0.4"][0]
+    expected = (
+        metrics_of(good[LABEL], unit_weights(80))["ap0.4"][0] - metrics_of(bad[LABEL], unit_weights(80))["ap0.4"][0]
+    )
     assert row["ap0.4"]["value"] == pytest.approx(expected, abs=1e-6)
     assert row["ap0.4"]["interval"][0] > 0
     assert row["ap0.4"]["p"] < 0.05
