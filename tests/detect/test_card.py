@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import pickle
 
@@ -32,6 +33,16 @@ def test_a_card_survives_json_and_equal_cards_are_equal_bytes():
     assert again == CARD
     assert again.to_json() == CARD.to_json()
     assert again.sha256 == CARD.sha256
+
+
+def test_a_hash_that_is_kept_is_that_of_the_card_it_is_asked_of():
+    before = CARD.sha256
+    other = dataclasses.replace(CARD, version="another")
+    assert before == hashlib.sha256(CARD.to_json().encode()).hexdigest() == CARD.sha256
+    assert other.sha256 == hashlib.sha256(other.to_json().encode()).hexdigest() != before
+    assert dataclasses.replace(other, version=CARD.version) == CARD
+    assert before not in repr(CARD)
+    assert "digest" not in CARD.to_json()
 
 
 def test_a_card_can_be_sent_to_another_process():

@@ -30,6 +30,7 @@ def test_a_film_is_pixels_in_a_frame_with_facts_unknown():
         np.zeros((2, 3)),
         np.zeros((2, 3), np.uint8),
         *(np.array([[0, 0.5, value]], np.float32) for value in (-0.001, 1.001, np.nan, np.inf, -np.inf)),
+        *(np.broadcast_to(np.float32(value), (4, 3)) for value in (-0.001, 1.001, np.nan)),
     ],
 )
 def test_what_is_no_film_is_refused_by_its_file(pixels):

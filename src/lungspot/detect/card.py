@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
@@ -193,6 +193,7 @@ class ModelCard:
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     site: SiteMark | None = None
+    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse cards that contradict themselves (``BAD_VALUE``); make the mappings read-only."""
@@ -241,8 +242,10 @@ class ModelCard:
 
     @property
     def sha256(self) -> str:
-        """The hash of the card's JSON."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """The hash of the card's JSON; worked out once, for every result bears it."""
+        if not self._digest:
+            object.__setattr__(self, "_digest", hashlib.sha256(self.to_json().encode()).hexdigest())
+        return self._digest
 
     @property
     def sealed_sha256(self) -> str:
@@ -314,7 +317,7 @@ def _freeze(target: object, *names: str) -> None:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
     if isinstance(value, ModelCard | GateCard | AnatomyCard | SiteMark):
-        plain = {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        plain = {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.init}
         if plain.get("site", "") is None:  # as cards are in model files, which know no site
             del plain["site"]
         return plain

@@ -137,7 +137,8 @@ class Radiograph:
         pixels = self.pixels
         if pixels.ndim != 2 or pixels.dtype != np.float32 or pixels.size == 0:
             raise InputError("BAD_VALUE", self.origin.path, f"pixels of shape {pixels.shape}, {pixels.dtype}")
-        if not (pixels.min() >= 0 and pixels.max() <= 1):  # neither holds where there is a NaN
+        seen = pixels if any(pixels.strides) else pixels[:1, :1]  # one grey, whatever the size
+        if not (seen.min() >= 0 and seen.max() <= 1):  # neither holds where there is a NaN
             raise InputError("BAD_VALUE", self.origin.path, "pixels outside 0 to 1")
         if min(self.pixel_aspect) < 1:
             raise InputError("BAD_VALUE", self.origin.path, f"pixels of the aspect {self.pixel_aspect}")

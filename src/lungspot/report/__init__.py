@@ -3,7 +3,7 @@
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
 from lungspot.report.changes import Before
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
-from lungspot.report.document import SCHEMA, document, report_to_json, schema, statement_to_json
+from lungspot.report.document import SCHEMA, document, findings_to_json, report_to_json, schema, statement_to_json
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.marks import edge_letters
 from lungspot.report.measurements import (
@@ -84,6 +84,7 @@ __all__ = [
     "edge_letters",
     "ending_of",
     "fhir_bundle",
+    "findings_to_json",
     "glow",
     "language_name",
     "measure",

@@ -21,7 +21,7 @@ from lungspot.report.site_words import kept_names
 from lungspot.report.statement import Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
 
-__all__ = ["SCHEMA", "document", "report_to_json", "schema", "statement_to_json"]
+__all__ = ["SCHEMA", "document", "findings_to_json", "report_to_json", "schema", "statement_to_json"]
 
 SCHEMA = "lungspot/1"
 
@@ -51,8 +51,7 @@ def document(result: Analysis | Refusal, *, language: str = "en", review: Review
         "statistics": None if result.statistics is None else result.statistics.to_json(),
     }
     value = _frame(result, image, words) | _tail(result.model)
-    places = {index: place.number for place in result.places for index in place.members}
-    value["findings"] = [_finding(result, index, places[index]) for index in range(len(result.boxed))]
+    value["findings"] = findings_to_json(result)
     value["image_scores"] = [
         _image_score(result, finding)
         for finding in (() if result.reading is None else result.reading.findings)
@@ -69,6 +68,12 @@ def document(result: Analysis | Refusal, *, language: str = "en", review: Review
     notices = (*film.notices, *result.notices)
     value["warnings"] = [{"code": notice.code, "text": notice.text} for notice in notices]
     return value
+
+
+def findings_to_json(result: Analysis) -> list[dict[str, Any]]:
+    """Return the boxes of a result as JSON values, best first: the document's key ``findings``."""
+    places = {index: place.number for place in result.places for index in place.members}
+    return [_finding(result, index, places[index]) for index in range(len(result.boxed))]
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import CODES, FilmError, LungspotError, ModelError
 from lungspot.findings import Box, reading_from_json, reading_to_json
 from lungspot.images import WARNINGS, Device, ImageStatistics, Notice, Orientation, Origin, Radiograph, View
-from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, document, statement, statement_to_json
+from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, findings_to_json, statement, statement_to_json
 
 __all__ = [
     "at_point",
@@ -213,7 +213,7 @@ def candidates(result: Analysis | Refusal) -> list[dict[str, Any]]:
     if isinstance(result, Refusal):
         return []
     found = []
-    for each in document(result)["findings"]:
+    for each in findings_to_json(result):
         limits = {point: round(result.model.card.threshold(each["label"], point).box, 4) for point in OPERATING_POINTS}
         found.append({k: v for k, v in each.items() if k not in {"threshold", "positive"}} | {"thresholds": limits})
     return found

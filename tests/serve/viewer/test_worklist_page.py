@@ -178,3 +178,51 @@ def test_the_next_film_is_there_before_it_is_asked_for_and_no_other(page, crowd)
     with page.expect_response(raw):
         page.keyboard.press("]")  # what did not come is asked for again
     opened(page, "film-017.dcm")
+
+
+def test_letters_typed_while_an_answer_is_on_its_way_are_looked_for_together(page, crowd):
+    page.goto(crowd.address)
+    page.locator("#worklist-title", has_text="(401)").wait_for()
+    held, asked = [], []
+
+    def first_waits(route):
+        asked.append(route.request.post_data_json["search"])
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/v1/worklist", first_waits)
+    with page.expect_request("**/v1/worklist"):
+        page.keyboard.press("/")
+        page.keyboard.type("film-12")
+    page.wait_for_timeout(200)
+    assert asked == ["f"], "at once, and no other before that is answered"
+    held[0].continue_()
+    page.locator("#worklist-title", has_text="(10)").wait_for()
+    assert asked == ["f", "film-12"]
+
+
+def test_a_review_that_was_not_kept_stays_and_the_next_film_is_asked_for_anew(page, crowd):
+    here, there = f"{60:016x}", f"{61:016x}"
+    page.goto(f"{crowd.address}?id={here}")
+    opened(page, "film-060.dcm")
+    page.locator("#sort").select_option("name")  # the next film is then the next that nobody reviewed
+    page.locator("#rows .row[aria-posinset='61']", has_text="film-060.dcm").wait_for()
+    page.fill("#reader", "fast")
+    page.locator("#headline").click()
+    asked = []
+    page.on("request", lambda request: f"readings/{there}?" in request.url and asked.append(request.url))
+    page.route("**/review", lambda route: route.abort())
+    page.keyboard.press("a")
+    with page.expect_request(re.compile(f"{there}[?]")):  # it is on its way while the review is being kept
+        page.keyboard.press("s")
+    page.locator("#saved", has_text="not saved: the server does not answer").wait_for()
+    assert page.locator("#film").get_attribute("aria-label").startswith("Film film-060.dcm")
+    page.unroute("**/review")
+    crowd.post(f"v1/readings/{there}/review", {"reader": "fast", "note": "said meanwhile"})
+    page.keyboard.press("s")
+    opened(page, "film-061.dcm")
+    assert page.locator("#note").input_value() == "said meanwhile"
+    assert len(asked) == 2
+    assert len(crowd.get(f"v1/readings/{here}")["reviews"]) == 1

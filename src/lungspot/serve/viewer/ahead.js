@@ -21,11 +21,36 @@ export function letGo(...but) {
   }
 }
 
+/** Ask for the pixels of a film, if they are not here or on their way. */
+export function makeReady(id) {
+  if (ready.has(id)) return;
+  const one = begin(id);
+  ready.set(id, one);
+  one.made.catch(() => ready.get(id) === one && ready.delete(id)); // it is asked for again when it is opened
+}
+
 /** A film with its smaller copies, or null where there is no picture: as it was made ready, else asked for now. */
 export function filmOf(id) {
   const { made } = ready.get(id) ?? begin(id);
   ready.delete(id);
   return made;
+}
+
+const results = new Map(); // by id: a promise of the server's answer that is on its way
+
+/** Ask for what is known of a film that is opened in a moment: the next opening takes this answer. Returns what drops it. */
+export function askAhead(id) {
+  results.clear();
+  results.set(id, api.reading(id));
+  results.get(id).catch(() => {}); // said where it is waited for
+  return () => results.clear();
+}
+
+/** What the server knows of a film: as it was asked for ahead, else asked for now. */
+export function readingOf(id) {
+  const answer = results.get(id) ?? api.reading(id);
+  results.clear();
+  return answer;
 }
 
 /** Once a film is shown, make those beside it ready: the next that nobody reviewed, and the next in the list. */
@@ -36,11 +61,6 @@ export function lookAhead(store) {
     const { next_unread: unread, next } = state.beside;
     const wanted = [...new Set([unread, next])].filter((id) => id && id !== state.id).slice(0, MOST);
     letGo(...wanted);
-    for (const id of wanted) {
-      if (ready.has(id)) continue;
-      const one = begin(id);
-      ready.set(id, one);
-      one.made.catch(() => ready.get(id) === one && ready.delete(id)); // it is asked for again when it is opened
-    }
+    wanted.forEach(makeReady);
   });
 }

@@ -6,10 +6,11 @@ import { say } from "./dom.js";
 
 const BUSY = 1000; // milliseconds until the next look while films are read
 const QUIET = 15000;
+const SOON = 40; // in which the next film may be opened, which asks anyhow
 const SPARE = 20; // rows above and below those in sight that are asked for too
 
 /**
- * {refresh, look, ask, step, unread}: look again; look at other rows; ask for another order, filter or words; the id of the
+ * {refresh, soon, opened, look, ask, step, unread}: look again, now, in a moment, or for another film; look at other rows; ask for another order, filter or words; the id of the
  * film that is read and stands before or after the open one; and of the next that nobody reviewed.
  */
 export function listing(store) {
@@ -75,6 +76,22 @@ export function listing(store) {
 
   return {
     refresh,
+    /** Look again in a moment, if nothing else asks before. */
+    soon() {
+      clearTimeout(later);
+      later = setTimeout(refresh, SOON);
+    },
+    /** Another film is open: look again, and where it is out of sight, at the rows about where it is likely to stand. */
+    opened() {
+      const { id, beside: before, rows } = state;
+      const by = id === before?.next ? 1 : id === before?.previous ? -1 : 0;
+      if (by && !rows.some((row) => row.id === id)) {
+        const at = (before.position ?? -1) + by;
+        const half = Math.ceil((sight[1] - sight[0]) / 2);
+        sight = [at - half, at + half];
+      }
+      return refresh();
+    },
     look(first, last) {
       sight = [first, last];
       const held = first >= state.first && last < state.first + state.rows.length;

@@ -67,7 +67,7 @@ const finding = findingActs(store, {
   form,
   after: {
     stage: () => now,
-    saved: () => list.refresh(),
+    saved: () => list.soon(),
     complete() {
       one("complete").checked = true;
       store.set({ saved: "not saved" });
@@ -215,7 +215,7 @@ store.listen(["names"], ({ names }) => keepNames(names));
 store.listen(["recent"], ({ recent }) => change({ recent }));
 store.listen(["id"], ({ id }) => {
   history.replaceState(null, "", id ? `?id=${encodeURIComponent(id)}` : location.pathname); // a reload opens it again
-  if (id) list.refresh();
+  if (id) list.opened();
 });
 exportLinks(store);
 change({});

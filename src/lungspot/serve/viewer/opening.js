@@ -1,6 +1,6 @@
 // Opens a film: asks for its result, its pixels and its heat maps, and puts them into the page's state.
 
-import { filmOf, letGo } from "./ahead.js";
+import { filmOf, letGo, makeReady, readingOf } from "./ahead.js";
 import * as api from "./api.js";
 import { fill, make, one, say } from "./dom.js";
 import { shortName } from "./names.js";
@@ -59,7 +59,7 @@ const tall = ({ pixel_aspect: aspect }) => (aspect ? aspect[0] / aspect[1] : 1);
 /** What is needed to show one film: {reading, film, presets}. Waits until the server has read it. */
 export async function load(id, stillWanted) {
   for (;;) {
-    const one = reading(await api.reading(id));
+    const one = reading(await readingOf(id));
     if (!stillWanted()) return null;
     if (!one.result) continue;
     const film = one.frame ? await filmOf(id) : null;
@@ -90,6 +90,7 @@ export async function open(store, id, shown) {
   form("", false);
   const wanted = () => state.id === id && mine === openings;
   try {
+    if (state.rows.some((row) => row.id === id && row.state === "done")) makeReady(id); // its pixels come beside its result
     const loaded = await load(id, wanted);
     if (!loaded) return;
     const facing = { turns: loaded.reading.correction.quarter_turns, flip: false };

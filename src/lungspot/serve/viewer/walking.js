@@ -1,5 +1,6 @@
 // From film to film: opened, the next, the one before, saved and on to the next that is to be read, deleted.
 
+import { askAhead } from "./ahead.js";
 import * as api from "./api.js";
 import { say } from "./dom.js";
 import { shortName } from "./names.js";
@@ -27,7 +28,8 @@ export function walking(store, { list, finding, shown }) {
     const { id, reading } = state;
     if (!reading) return;
     const next = await list.unread();
-    if (!(await finding.save()) || state.id !== id) return;
+    const drop = next && next !== id ? askAhead(next) : () => {}; // its result comes while the review is kept, and is shown only then
+    if (!(await finding.save()) || state.id !== id) return drop();
     if (!next || next === id) return say("Review saved. No other film is left to read.");
     await open(next);
     if (state.id === next) store.set({ savedBefore: `saved: ${shortName(state, reading)}` });

@@ -12,7 +12,6 @@ const FILTERS = [
   ["refused", "Not assessed", ({ not_assessed: refused }) => refused],
 ];
 const SORTS = { urgency: "urgency", name: "name", date: "date", status: "status" };
-const PAUSE = 80; // milliseconds after a letter before the words are looked for
 const STILL = 6; // pixels that a hand moves in a click
 const MORE = 10; // rows drawn above and below those in sight
 
@@ -52,12 +51,13 @@ export function worklist(store, { open, list, sorted }) {
 
   const seen = (at) => at * high() >= rows.scrollTop && (at + 1) * high() <= rows.scrollTop + rows.clientHeight;
 
-  /** Bring a row into sight, in the middle where it was far away. */
+  /** Bring a row into sight, in the middle where it was far away; returns whether it was out of it. */
   function reveal(at) {
     const [top, room] = [at * high(), rows.clientHeight];
-    if (seen(at)) return;
+    if (seen(at)) return false;
     const near = top >= rows.scrollTop - high() && top <= rows.scrollTop + room;
     rows.scrollTop = near ? (top < rows.scrollTop ? top : top + high() - room) : top - (room - high()) / 2;
+    return true;
   }
 
   function choose(id) {
@@ -90,15 +90,15 @@ export function worklist(store, { open, list, sorted }) {
     pressed = null;
   }
 
-  store.listen(["rows", "first", "total", "id", "model", "names", "teach", "revealed", "search", "filter"], draw);
   store.listen(["beside", "id"], () => {
     const { id, beside } = state;
     if (!id || beside?.id !== id || beside.position === null) return;
     const { position } = beside;
     const left = shown?.id === id && (shown.at === position || !seen(shown.at)); // the reader may scroll away from it
     shown = { id, at: position };
-    if (!left) reveal(position);
+    if (!left && reveal(position)) draw(); // the rows that are in sight now are asked for at once
   });
+  store.listen(["rows", "first", "total", "id", "model", "names", "teach", "revealed", "search", "filter"], draw);
   rows.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
   new ResizeObserver(draw).observe(rows);
   rows.addEventListener("keydown", walk);
@@ -125,15 +125,17 @@ export function worklist(store, { open, list, sorted }) {
 /** Search, chips and order. `again()`: before another question is asked. */
 function questions(store, list, sorted, again) {
   const { state } = store;
-  let waiting = null;
+  let looking = false;
   const ask = (patch) => {
     again();
     return list.ask(patch);
   };
   const search = one("search");
-  search.addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => ask({ search: search.value.trim() }), PAUSE);
+  search.addEventListener("input", async () => {
+    if (looking) return; // letters that come while an answer is on its way are looked for together, after it
+    looking = true;
+    while (search.value.trim() !== state.search) await ask({ search: search.value.trim() });
+    looking = false;
   });
   search.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowDown" && event.key !== "Enter") return;
