@@ -20,6 +20,7 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
@@ -349,6 +350,18 @@ def write_model(generated_card):
 def model_file(write_model, tmp_path_factory):
     """The generated network in a file."""
     return write_model(tmp_path_factory.mktemp("model") / "generated.onnx")
+
+
+@pytest.fixture(scope="session")
+def upright_film():
+    """A function that gives, for a seed, what the generated gate calls an upright film."""
+
+    def make(seed=0):
+        pixels = np.random.default_rng(seed).random((120, 100)) * 0.3 + 0.65
+        pixels[:60, :50] -= 0.45
+        return Image.fromarray((pixels * 255).astype(np.uint8))
+
+    return make
 
 
 def write_files(root, files):

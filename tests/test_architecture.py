@@ -228,6 +228,7 @@ IN_THE_BASE_INSTALL = [
     ("data pool coco SET -o out --label edema", 0, "1 edema"),
     ("data collect out -o back", 3, "out"),
     ("eval SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
+    ("batch FILM -o out --model MODEL", 4, "lungspot[batch]"),
     ("calibrate SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
     ("tb SET/people.csv -o out", 4, "lungspot[eval]"),
     ("tb-plan", 0, "people to screen"),

@@ -54,6 +54,7 @@ CODES: Final[dict[str, str]] = {
     "OUT_OF_MEMORY": "re-export the film; it asked for more memory than any film should",
     "CRASHED": "re-export the film; its decoder stopped on it",
     "BURNED_IN": "look at the film; then give --mask x0,y0,x1,y1 for what is burned in, or --pixels-checked",
+    "DUPLICATE": "nothing: its result is that of the film that is named",
     "NO_STUDY": "give the DICOM film as its archive stores it; a DICOM result belongs to a study",
     "SAME_UID": "keep one of the films, or put each in a run and folder of its own",
     "ARCHIVE": "pack the films anew into one plain zip: no nesting, no password",
@@ -82,6 +83,7 @@ CODES: Final[dict[str, str]] = {
     "PORT": "give another --port or --host, or stop what listens there",
     "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
     "IN_USE": "stop the other program, or give another folder (--data, --spool)",
+    "WORKERS": "read what they wrote above; give fewer --workers, or more memory",
     # OutputError
     "IS_INPUT": "give another output",
     "EXISTS": "give another output, or --overwrite to replace results of an earlier run",

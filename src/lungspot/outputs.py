@@ -49,7 +49,7 @@ _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _OURS: Final = re.compile(
-    rb"""\A\s*\{\s*"schema":\s*"lungspot(-eval|-site|-taught|-tb|-watch)?/  # a result, a report, a site file
+    rb"""\A\s*\{\s*"schema":\s*"lungspot(-batch|-eval|-site|-taught|-tb|-watch)?/  # a result, a report, a site file
     |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
     |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
@@ -213,8 +213,13 @@ class Outputs:
 def is_ours(path: Path) -> bool:
     """Say whether lungspot wrote a file, by its content alone."""
     head, tail = _ends(path)
-    return bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.search(head)) or (
-        b"lungspot.card" in tail or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
+    return (
+        bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.search(head))
+        or (
+            b"lungspot.card" in tail
+            or (head[:4] == b"PAR1" and b"lungspot.schema" in head + tail)  # a table of films or findings
+            or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
+        )
     )
 
 

@@ -14,6 +14,7 @@ import typer
 
 from lungspot import BANNER, __version__
 from lungspot.cli import (
+    batch,
     calibrate,
     convert,
     data,
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("detect")(detect.detect)
+app.command("batch")(batch.batch)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("eval")(evaluate.evaluate)

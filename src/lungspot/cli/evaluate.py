@@ -35,7 +35,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="PREDICTED",
-            help="lungspot/1 JSON Lines, a folder of them, COCO; readers or reader:NAME to judge people.",
+            help="lungspot/1 JSON Lines, a folder of them or of batch, COCO; readers or reader:NAME to judge people.",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write the report into.")] = Path("report"),

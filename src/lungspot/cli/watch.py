@@ -29,7 +29,7 @@ def watch(
         list[str],
         typer.Argument(
             metavar="[SITE=]SOURCE...",
-            help="The --data of serve, the --spool of node, or lungspot/1 JSON (a file, JSON Lines, a folder).",
+            help="The --data of serve, the --spool of node, the --out of batch, or lungspot/1 JSON.",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write the report into.")] = Path("watch"),

@@ -22,6 +22,20 @@ from lungspot.formats.predictions_files import (
 )
 from lungspot.formats.problems import PROBLEMS, Problem
 from lungspot.formats.reconcile import nearest, patient_in
+from lungspot.formats.result_tables import (
+    FILMS_SCHEMA,
+    FINDINGS_SCHEMA,
+    GIVEN,
+    film_columns,
+    film_row,
+    films_parquet,
+    finding_columns,
+    finding_rows,
+    findings_parquet,
+    is_result_folder,
+    result_documents,
+    shard_files,
+)
 from lungspot.formats.sidecar import file_key
 from lungspot.formats.tables import (
     Row,
@@ -40,6 +54,9 @@ __all__ = [
     "ANNOTATION_FORMATS",
     "COCO_FILE",
     "CSV_FILE",
+    "FILMS_SCHEMA",
+    "FINDINGS_SCHEMA",
+    "GIVEN",
     "PREDICTION_FORMATS",
     "PROBLEMS",
     "READER",
@@ -69,11 +86,18 @@ __all__ = [
     "dicom_facts",
     "everything_absent",
     "file_key",
+    "film_columns",
+    "film_row",
     "film_size",
+    "films_parquet",
     "find_films",
+    "finding_columns",
+    "finding_rows",
+    "findings_parquet",
     "header_of",
     "image_labels",
     "in_the_file",
+    "is_result_folder",
     "list_films",
     "load_json",
     "marks_of",
@@ -91,6 +115,8 @@ __all__ = [
     "refuse_row",
     "require_file",
     "require_folder",
+    "result_documents",
+    "shard_files",
     "stated_size",
     "suggestion",
     "to_coco",

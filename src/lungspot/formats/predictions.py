@@ -16,6 +16,7 @@ from typing import Any, Final
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import Box, Frame, is_label_id, taxonomy
 from lungspot.formats.annotated_image import stated_box, stated_size
+from lungspot.formats.result_tables import is_result_folder, result_documents
 from lungspot.inputs import regular
 
 __all__ = ["EXTENSION", "PredictedFinding", "Prediction", "prediction_of", "read_predictions"]
@@ -153,9 +154,11 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     """Return the predictions of a file or a folder, in order, and each document that is refused, with its place.
 
     A file holds one document or JSON Lines; of a folder, every ``*.json`` and ``*.jsonl`` below it is read but for what
-    lungspot writes beside its documents (FHIR bundles, COCO). Raises :class:`DatasetError` where ``path`` is not there
-    or holds none.
+    lungspot writes beside its documents (FHIR bundles, COCO), or its tables, where ``lungspot batch`` wrote it. Raises
+    :class:`DatasetError` where ``path`` is not there or holds none.
     """
+    if is_result_folder(path):
+        return [prediction_of(value, where) for value, where in result_documents(path)], []
     files = sorted(file for end in ("*.json", "*.jsonl") for file in path.rglob(end)) if path.is_dir() else [path]
     if not files:
         raise DatasetError("DATASET_NOT_FOUND", path, "no *.json and no *.jsonl in this folder")

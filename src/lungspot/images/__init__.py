@@ -15,7 +15,7 @@ from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
-from lungspot.images.read import dicom_bytes_of, read, read_header
+from lungspot.images.read import dicom_bytes_of, film_bytes, read, read_header
 from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
 from lungspot.images.statistics import ImageStatistics, image_statistics
 
@@ -62,6 +62,7 @@ __all__ = [
     "deidentified",
     "dicom_bytes_of",
     "draw_sides",
+    "film_bytes",
     "has_suffix",
     "image_statistics",
     "is_archive",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -19,20 +20,23 @@ def has_suffix(path: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
     return path.suffix.lower() in suffixes
 
 
-def walk(folder: Path, suffixes: Collection[str] | None = None) -> Iterator[Path]:
+def walk(folder: Path, suffixes: Collection[str] | None = None, *, ordered: bool = True) -> Iterator[Path]:
     """Yield every file below ``folder``, sorted by the names along its path; only those with ``suffixes``, if given.
 
+    Not ``ordered``, they come as the system gives them, and no list is made of a folder that holds millions.
     Hidden files and what is in hidden folders (a name that begins with a dot) are left out, unless ``folder`` itself is
     hidden. Links to files count as files, links to folders are not followed. A folder that is not there or may not be
     read holds nothing.
     """
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
+    entries = _entries(folder)
+    for entry in sorted(entries, key=lambda entry: entry.name) if ordered else entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from walk(Path(entry.path), suffixes)
+            yield from walk(Path(entry.path), suffixes, ordered=ordered)
         elif entry.is_file() and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
             yield Path(entry.path)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what a folder holds and does not hide; nothing where it may not be read."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        yield from (entry for entry in found if not entry.name.startswith("."))

@@ -19,7 +19,7 @@ from lungspot.images.sniff import DICOM, sniff
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["MAX_BYTES", "dicom_bytes_of", "read", "read_header"]
+__all__ = ["MAX_BYTES", "dicom_bytes_of", "film_bytes", "read", "read_header"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 _ITS_FILES: Final = "give the files in it"
@@ -52,6 +52,11 @@ def read_header(source: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
     from lungspot.images.dicom_header import open_dicom  # noqa: PLC0415 - pydicom costs a picture's reader 0.2 s
 
     return open_dicom(data, where).dataset
+
+
+def film_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    """Return the bytes of a film's file, whatever is in it; raises FilmError as :func:`read` does before it decodes."""
+    return _bytes_of(source)[0]
 
 
 def dicom_bytes_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str]:

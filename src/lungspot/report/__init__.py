@@ -35,6 +35,7 @@ from lungspot.report.register import (
     register_row,
     register_text,
     require_screened,
+    screening_order,
     thresholds_name,
     why_repeat,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "review_from_json",
     "reviews_by_film",
     "schema",
+    "screening_order",
     "statement",
     "statement_to_json",
     "table",

@@ -29,6 +29,7 @@ __all__ = [
     "register_row",
     "register_text",
     "require_screened",
+    "screening_order",
     "thresholds_name",
     "why_repeat",
 ]
@@ -140,6 +141,11 @@ def one_row_a_person(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
         if before is None or row.score is not None or before.score is None:
             kept[key] = row
     return list(kept.values())
+
+
+def screening_order(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
+    """Return rows as people are to be seen: those to be filmed again first, for they are still there; then by score."""
+    return sorted(rows, key=lambda row: (row.score is not None, -(row.score or 0.0)))
 
 
 def register_text(rows: Iterable[RegisterRow], *, header: bool = True) -> str:

@@ -1,4 +1,6 @@
-"""Where results over time come from: a server's folder, a node's spool, JSON documents. Each is read, never written.
+"""Where results over time come from: a server's folder, a node's spool, documents, an archive's tables.
+
+Each is read, never written.
 
 One function a kind yields films row by row; a new kind is one more function and one more line of :func:`result_rows`.
 """
@@ -20,6 +22,7 @@ from urllib.parse import quote
 from lungspot.adapt.watch.facts import film_facts
 from lungspot.adapt.watch.films import FilmRow, Reviewed
 from lungspot.errors import DatasetError, LungspotError
+from lungspot.formats import is_result_folder, result_documents
 from lungspot.inputs import regular
 
 __all__ = ["SourceDoubts", "result_files", "result_rows"]
@@ -44,14 +47,16 @@ def result_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     known = [path / name for name in (_SERVER, _NODE) if (path / name).is_file()]
+    if is_result_folder(path):
+        return sorted(path.rglob("*.parquet"))
     return known or sorted(file for end in ("*.json", "*.jsonl") for file in path.rglob(end))
 
 
 def result_rows(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[FilmRow]:
     """Yield the results of one source, in the order in which they were made.
 
-    ``path``: a folder of ``lungspot serve`` or ``lungspot node``, or their database; a file or a folder of
-    ``lungspot/1`` documents. ``site``: how it is called; where None, a node's films have their sender's title and
+    ``path``: a folder of ``lungspot serve``, ``node`` or ``batch``, or a database of the first two; a file or a folder
+    of ``lungspot/1`` documents. ``site``: how it is called; where None, a node's films have their sender's title and
     others the name of the folder or file. Raises DatasetError where nothing can be read.
     """
     database = next((path / name for name in (_SERVER, _NODE) if (path / name).is_file()), path)
@@ -148,8 +153,8 @@ def _documents(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[F
     """Yield the ``lungspot/1`` documents of a file or folder; one film read twice by one model counts once."""
     seen: set[tuple[object, object]] = set()
     counts = Counter[str]()
-    alone, name = not path.is_dir(), site or path.stem
-    for file in result_files(path):
+    alone, name = not path.is_dir() or is_result_folder(path), site or path.stem
+    for file in [path] if is_result_folder(path) else result_files(path):
         try:
             for value, where in _values(file):
                 kept = _facts(value, where, doubts, alone=alone)
@@ -194,7 +199,13 @@ def _facts(
 
 
 def _values(path: Path) -> Iterator[tuple[object, str]]:
-    """Yield each JSON value of a file, line by line where it is JSON Lines; None where a line is no JSON."""
+    """Yield each JSON value of a file, line by line where it is JSON Lines; None where a line is no JSON.
+
+    Of a folder of ``lungspot batch``, what its tables say of each film.
+    """
+    if path.is_dir():
+        yield from result_documents(path)
+        return
     try:
         with regular(path).open(encoding="utf-8-sig", errors="replace") as file:
             first = file.readline(_LONGEST_LINE)

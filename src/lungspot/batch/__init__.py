@@ -1,0 +1,34 @@
+"""Archives: films by the hundred thousand, read by many workers, each once, none lost; results as Parquet."""
+
+from lungspot.batch.entries import Entry, count_films, entries_in, given_columns
+from lungspot.batch.folder import BATCH_FORMATS, BatchFolder, asked_for, screened_people
+from lungspot.batch.ledger import Ledger
+from lungspot.batch.local import LocalPool
+from lungspot.batch.run import RunEvent, WorkerPool, run_batch
+from lungspot.batch.settings import BatchSettings
+from lungspot.batch.shards import Shard, ShardResult, Struck, shards_of
+from lungspot.batch.summary import BatchSummary, batch_page, batch_summary
+
+__all__ = [
+    "BATCH_FORMATS",
+    "BatchFolder",
+    "BatchSettings",
+    "BatchSummary",
+    "Entry",
+    "Ledger",
+    "LocalPool",
+    "RunEvent",
+    "Shard",
+    "ShardResult",
+    "Struck",
+    "WorkerPool",
+    "asked_for",
+    "batch_page",
+    "batch_summary",
+    "count_films",
+    "entries_in",
+    "given_columns",
+    "run_batch",
+    "screened_people",
+    "shards_of",
+]

@@ -1,0 +1,81 @@
+"""What is done and what is claimed: which entries have their row, and which film each SHA-256 belongs to.
+
+Kept in a database of this process alone, on the disk where it grows large, and made anew from the tables of films when
+a run goes on: the tables are the only record.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+from lungspot.formats import film_columns, shard_files
+
+__all__ = ["Ledger"]
+
+_TABLES = """
+    CREATE TABLE entries (identity TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE claims (sha256 TEXT PRIMARY KEY, shard TEXT, number INTEGER, film TEXT) WITHOUT ROWID;
+    CREATE INDEX by_place ON claims (shard, number);
+"""
+
+
+class Ledger:
+    """Safe to use by several threads. ``rows``: of films that the tables held when it was made."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Take what the tables in ``folder`` say; raises DatasetError at one that is damaged."""
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "": a file that vanishes
+        self._db.executescript(f"PRAGMA synchronous = OFF; {_TABLES}")
+        self.rows = 0
+        for file in () if folder is None else shard_files(folder):
+            rows = film_columns(file, ("entry", "status", "sha256", "film"))
+            self.rows += len(rows["entry"])
+            self.finished(rows["entry"])
+            held = zip(rows["status"], rows["sha256"], range(len(rows["entry"])), rows["film"], strict=True)
+            with self._lock:
+                self._db.execute("BEGIN")
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)",
+                    [
+                        (sha256, file.stem, number, film)
+                        for status, sha256, number, film in held
+                        if sha256 is not None and status in {"assessed", "not_assessed"}
+                    ],
+                )
+                self._db.execute("COMMIT")
+
+    def knows(self, identity: str) -> bool:
+        """Say whether an entry has its row."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM entries WHERE identity = ?", (identity,)).fetchone() is not None
+
+    def finished(self, identities: list[str]) -> None:
+        """Remember that entries have their rows."""
+        with self._lock:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR IGNORE INTO entries VALUES (?)", [(each,) for each in identities])
+            self._db.execute("COMMIT")
+
+    def claim(self, sha256: str, shard: str, number: int, film: str) -> str | None:
+        """Give a film to the first who asks for it; return the name of the film where it is another's.
+
+        Who asks again, because its worker died, is given it again.
+        """
+        with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", (sha256, shard, number, film))
+            owner = self._db.execute("SELECT shard, number, film FROM claims WHERE sha256 = ?", (sha256,)).fetchone()
+        return None if owner[:2] == (shard, number) else str(owner[2])
+
+    def sha256_of(self, shard: str, number: int) -> str | None:
+        """Return the SHA-256 of the film at a place of a shard, where it was claimed."""
+        with self._lock:
+            query = "SELECT sha256 FROM claims WHERE shard = ? AND number = ?"
+            row = self._db.execute(query, (shard, number)).fetchone()
+        return None if row is None else str(row[0])
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._db.close()

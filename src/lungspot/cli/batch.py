@@ -1,0 +1,248 @@
+"""``lungspot batch``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+
+import typer
+
+from lungspot import BANNER
+from lungspot.cli.console import Exit, emit, people, require_one_of, say
+from lungspot.cli.site_option import SiteFile, detector_of
+from lungspot.errors import printable
+
+if TYPE_CHECKING:
+    from lungspot.batch import BatchSettings, Ledger, WorkerPool
+
+__all__ = ["batch"]
+
+_EVERY: Final = 1.0  # seconds between two lines of progress
+_MOST_NOTES: Final = 20
+
+
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="Folders, zip archives, CSV or Parquet files with a column of paths, and films."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the results.")],
+    on: Annotated[str, typer.Option("--on", help="What reads: local (processes of this machine).")] = "local",
+    workers: Annotated[int, typer.Option(help="How many; 0: one a processor.", min=0, max=10_000)] = 0,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Beside parquet, which is always written: jsonl; a file a film: json, png, html, text, sr, gsps, sc, "
+            "seg, fhir. Several with commas.",
+        ),
+    ] = "parquet",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: read what is missing, no more.")] = False,
+    shard_films: Annotated[int, typer.Option(help="Films that are written at a time.", min=1, max=100_000)] = 500,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that a film may hold up its worker.", min=1, max=86_400)
+    ] = 120.0,
+    sample: Annotated[
+        float, typer.Option(metavar="SHARE", help="Read this share of the films, drawn by name.", min=0, max=1)
+    ] = 1.0,
+    operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
+    screen: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Screen people for it: register.csv, by score.")
+    ] = None,
+    heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
+    experimental: Annotated[
+        bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
+    site: SiteFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON Lines, for programs.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
+) -> None:
+    """Read an archive of films with many workers, each film once; results as Parquet.
+
+    Films are known by the SHA-256 of their file: of equal ones one is read. What cannot be read is a row that says why.
+    """
+    from lungspot.batch import (
+        BATCH_FORMATS,
+        BatchFolder,
+        BatchSettings,
+        Ledger,
+        asked_for,
+        entries_in,
+        given_columns,
+        run_batch,
+        shards_of,
+    )
+    from lungspot.detect import OPERATING_POINTS
+    from lungspot.report import DICOM_KINDS, require_dicom, require_screened
+
+    require_one_of(on, ("local",), "--on")
+    require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
+    forms = tuple(part.strip() for part in formats.split(",") if part.strip())
+    for form in forms:
+        require_one_of(form, BATCH_FORMATS, "--format")
+    if set(forms) & set(DICOM_KINDS):
+        require_dicom()
+    _require_parquet()
+    detector = detector_of(model, site, threads=1)
+    label = None if screen is None else require_screened(detector.card, screen)
+    given = given_columns(sources)
+    looks = {"heatmap": heatmap, "experimental": experimental}
+    kinds = tuple(form for form in forms if form != "parquet")
+    settings = BatchSettings(model, site, operating_point, kinds, label, given, shard_films, timeout, **looks)
+    inputs = [Path(source) for source in sources]
+    folder = BatchFolder(out, asked_for(settings, detector), inputs=inputs, resume=resume)
+    try:
+        ledger = Ledger(out)
+        if not quiet and sys.stderr.isatty():
+            say(f"lungspot: {BANNER}")
+        number = workers or _processors()
+        shards = shards_of(entries_in(sources, share=sample), shard_films, ledger.knows)
+        with _Progress(sources, sample, ledger.rows, as_json=as_json, quiet=quiet) as progress:
+            pool = _pool_of(number, settings, out, ledger)
+            run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell)
+        _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
+    finally:
+        folder.close()
+
+
+def _pool_of(number: int, settings: BatchSettings, out: Path, ledger: Ledger) -> Callable[[], WorkerPool]:
+    from lungspot.batch import LocalPool
+
+    return lambda: LocalPool(number, settings, out, ledger.claim)
+
+
+def _finish(folder: Any, settings: BatchSettings, run: dict[str, Any], *, quiet: bool) -> None:  # noqa: ANN401 - BatchFolder
+    """Write the summary, and the register where people are screened; end with the right exit code."""
+    from lungspot.batch import batch_page, batch_summary, screened_people
+    from lungspot.report import register_text
+
+    value = batch_summary(folder.folder, settings.given).to_json(run)
+    folder.write("summary.json", json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    page = folder.write("summary.html", batch_page(value))
+    register = None
+    if settings.screen is not None:
+        register = folder.write_register(register_text(screened_people(folder.folder)))
+    done = {key: value[key] for key in ("films", "shards", "status", "errors", "run", "not_for_clinical_use")}
+    emit({"event": "finished", "out": str(folder.folder), **done})
+    if not quiet:
+        say(printable(f"lungspot: {page}"))
+        if register is not None:
+            say(printable(f"lungspot: {register}"))
+    status = value["status"]
+    refused = status.get("not_assessed", 0)
+    if refused:
+        raise typer.Exit(Exit.SOME_REFUSED if status.get("assessed") else Exit.NOTHING_DONE)
+    raise typer.Exit(Exit.DONE)
+
+
+class _Progress:
+    """Films a second, what is left, and errors by code; for people as a line that is written over, or as events.
+
+    A thread of its own counts the films meanwhile; until it has, nobody knows when the end will be.
+    """
+
+    def __init__(self, sources: Sequence[str], share: float, before: int, *, as_json: bool, quiet: bool) -> None:
+        self._json, self._shown = as_json, not quiet and not as_json and sys.stderr.isatty()
+        self._sources, self._share, self._before = sources, share, before
+        self._began = self._said = time.monotonic()
+        self._films, self._back = 0, 0
+        self._codes, self._counts = Counter[str](), Counter[str]()
+        self._total: int | None = None
+        self._stop = threading.Event()
+        self._notes = 0
+
+    def __enter__(self) -> Self:
+        if self._json or self._shown:
+            threading.Thread(target=self._count, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+
+    def _count(self) -> None:
+        from lungspot.batch import count_films
+
+        self._total = count_films(self._sources, self._stop.is_set, share=self._share)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Take what the driver says."""
+        kind = event["event"]
+        if kind == "film":
+            self._films += 1
+        elif kind == "shard":
+            self._codes.update(event["codes"])
+            for note in event["notes"]:
+                self._notes += 1
+                if self._notes <= _MOST_NOTES:
+                    say(f"lungspot: error: {note}")
+        else:
+            self._counts[kind] += 1
+            self._films -= event["back"]
+            what = "was stopped" if kind == "timed_out" else "ended its worker, whose films are read again"
+            if not self._json and self._counts[kind] <= _MOST_NOTES:
+                say(printable(f"lungspot: {event['film'] or 'the end of a shard'} {what}"))
+        if self._json and kind != "film":
+            emit(event)
+        now = time.monotonic()
+        if now - self._said >= _EVERY:
+            self._said = now
+            self._show()
+
+    def _show(self) -> None:
+        rate = self._films / max(time.monotonic() - self._began, 1e-9)
+        left = None if self._total is None else max(self._total - self._before - self._films, 0)
+        eta = None if left is None or not rate else left / rate
+        told = {"films": self._films, "total": self._total, "films_per_second": round(rate, 2)}
+        if self._json:
+            emit({"event": "progress", **told, "eta_seconds": eta and round(eta), "errors": dict(self._codes)})
+        elif self._shown:
+            ends = "" if eta is None else f", {_clock(eta)} left"
+            whole = "" if self._total is None else f" of {self._total - self._before}"
+            errors = "".join(f", {number} {code}" for code, number in self._codes.most_common(4))
+            line = f"lungspot: {self._films}{whole} films, {rate:.1f} a second{ends}{errors}"
+            width = people(stderr=True).width
+            sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
+            sys.stderr.flush()
+
+    def run(self, timeout: float) -> dict[str, Any]:
+        """Return what is to be said of the run, for its summary."""
+        seconds = time.monotonic() - self._began
+        return {
+            "films": self._films,
+            "seconds": round(seconds, 2),
+            "films_per_second": round(self._films / max(seconds, 1e-9), 2),
+            "timeout": timeout,
+            "timed_out": self._counts["timed_out"],
+            "worker_deaths": self._counts["worker_died"],
+        }
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _processors() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _require_parquet() -> None:
+    from lungspot.extras import extra
+
+    with extra("batch", "an archive"):
+        import jinja2  # noqa: F401 - whether it is there
+        import pyarrow as pa  # noqa: F401

@@ -1,0 +1,287 @@
+"""Results of many films as Parquet: one row a film, one a finding; written shard by shard, read back as documents.
+
+docs/reference/parquet.md says what each column holds. A folder of results has ``films/KEY.parquet`` and
+``findings/KEY.parquet``; a shard counts where both are there. The two are joined by ``sha256``. Both say in their
+metadata what they are (``lungspot.schema``) and what they are not for (``lungspot.banner``).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lungspot import BANNER, __version__
+from lungspot.errors import DatasetError
+from lungspot.extras import extra
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "FILMS_SCHEMA",
+    "FINDINGS_SCHEMA",
+    "GIVEN",
+    "film_columns",
+    "film_row",
+    "films_parquet",
+    "finding_columns",
+    "finding_rows",
+    "findings_parquet",
+    "is_result_folder",
+    "result_documents",
+    "shard_files",
+]
+
+FILMS_SCHEMA: Final = "lungspot-films/1"
+FINDINGS_SCHEMA: Final = "lungspot-findings/1"
+GIVEN: Final = "given_"  # before the name of a column that a table of films brought along
+
+_DOCUMENT: Final = "lungspot/1"
+_JUDGED: Final = ("assessed", "not_assessed")
+# column → its type, as pyarrow's functions are called; a list's stands after "list:"
+_FILMS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("film", "status", "error", "sha256", "entry"), "string"),
+    "reasons": "list:string",
+    "width": "int32",
+    "height": "int32",
+    "bits": "int32",
+    **dict.fromkeys(("kind", "format", "view", "sop_instance_uid", "manufacturer", "device", "station"), "string"),
+    "pixel_spacing_mm": "list:float64",
+    "warnings": "list:string",
+    "made": "timestamp",
+    **dict.fromkeys(("model", "model_version", "model_sha256", "card_sha256", "site", "site_json"), "string"),
+    **dict.fromkeys(("operating_point", "lungspot", "onnxruntime", "headline"), "string"),
+    "urgency": "float64",
+    "said": "list:string",
+    "features": "list:float32",
+    **{f"{step}_ms": "float32" for step in ("read", "detect", "explain")},
+    **{
+        f"image_{name}": "float64"
+        for name in ("p5", "p25", "p50", "p75", "p95", "entropy", "roughness", "levels", "clipped")
+    },
+    **{f"register_{name}": "string" for name in ("person", "date", "thresholds_of", "advice", "why", "label", "model")},
+    "register_score": "float64",
+    "register_threshold": "float64",
+}
+_FINDINGS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("sha256", "film", "level", "label"), "string"),
+    "score": "float64",
+    "threshold": "float64",
+    "positive": "bool_",
+    "standing": "string",
+    "place": "int32",
+    "judged": "bool_",
+    **dict.fromkeys(("x0", "y0", "x1", "y1"), "float64"),
+    "side": "string",
+    "zone": "string",
+    **dict.fromkeys(("energy_in_box", "peak_in_box", "iou", "area"), "float64"),
+}
+_CORNERS: Final = ("x0", "y0", "x1", "y1")
+_AGREEMENT: Final = ("energy_in_box", "peak_in_box", "iou", "area")
+_STATISTICS: Final = tuple(name.removeprefix("image_") for name in _FILMS if name.startswith("image_"))
+
+
+def film_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ``lungspot/1`` document as the row of its film; columns that it says nothing of are left out."""
+    image, model, site = document["image"], document.get("model") or {}, document.get("site")
+    device, told, software = image.get("device") or {}, document["statement"], document["software"]
+    made = document.get("made")
+    return {
+        **{name: image.get(name) for name in ("sha256", "width", "height", "bits", "kind", "format", "view")},
+        "sop_instance_uid": image.get("sop_instance_uid"),
+        "film": _text(image["path"]),
+        "status": str(document["status"]),
+        "reasons": list(document["reasons"]),
+        "pixel_spacing_mm": image.get("pixel_spacing_mm"),
+        "manufacturer": device.get("manufacturer"),
+        "device": device.get("model"),
+        "station": device.get("station"),
+        "warnings": [each["code"] for each in document["warnings"]],
+        "made": None if made is None else datetime.fromisoformat(made),
+        "model": model.get("name"),
+        "model_version": model.get("version"),
+        "model_sha256": model.get("sha256"),
+        "card_sha256": model.get("card_sha256"),
+        "site": None if site is None else site["name"],
+        "site_json": None if site is None else json.dumps(site),
+        "operating_point": document.get("operating_point"),
+        "lungspot": software["lungspot"],
+        "onnxruntime": software["onnxruntime"],
+        "headline": told["headline"],
+        "urgency": told["urgency"],
+        "said": [each["label"] for each in told["said"]],
+        "features": document.get("features"),
+        **{f"{step}_ms": took for step, took in document["timing_ms"].items()},
+        **{f"image_{name}": value for name, value in (image.get("statistics") or {}).items()},
+    }
+
+
+def finding_rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a document's findings: its boxes (``level`` box), then what it says of the film (``film``)."""
+    whose = {"sha256": document["image"]["sha256"], "film": _text(document["image"]["path"])}
+    same = ("label", "threshold", "positive", "standing")
+    for found in document["findings"]:
+        box, agreement = found["box"], found.get("agreement") or {}
+        yield {
+            **whose,
+            "level": "box",
+            **{name: found[name] for name in (*same, "score", "place", "judged", "side", "zone")},
+            **dict(zip(_CORNERS, box, strict=True)),
+            **{name: float(value) for name, value in agreement.items()},
+        }
+    for scored in document["image_scores"]:
+        yield {**whose, "level": "film", "score": scored["probability"], **{name: scored[name] for name in same}}
+
+
+def films_parquet(rows: Sequence[Mapping[str, Any]], given: Sequence[str] = ()) -> bytes:
+    """Return rows of films as a Parquet file. ``given``: columns of the caller's, each held as text.
+
+    Raises ``MISSING_EXTRA`` without pyarrow (the ``[batch]`` extra).
+    """
+    return _parquet(rows, {**_FILMS, **{GIVEN + name: "string" for name in given}}, FILMS_SCHEMA)
+
+
+def findings_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows of findings as a Parquet file; raises as :func:`films_parquet` does."""
+    return _parquet(rows, _FINDINGS, FINDINGS_SCHEMA)
+
+
+def is_result_folder(path: Path) -> bool:
+    """Say whether a folder holds results as ``lungspot batch`` writes them."""
+    return any((path / "films").glob("*.parquet")) and (path / "findings").is_dir()
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """Return the tables of films in a folder of results, sorted: one a shard that is done."""
+    return sorted((folder / "films").glob("[!.]*.parquet"))
+
+
+def film_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]]:
+    """Return columns of one table of films; a column that it does not have is all None.
+
+    Raises :class:`DatasetError` where it is no such table.
+    """
+    return _columns(file, columns, FILMS_SCHEMA)
+
+
+def finding_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]]:
+    """Return columns of the findings that belong to a table of films; raises as :func:`film_columns` does."""
+    return _columns(file.parent.parent / "findings" / file.name, columns, FINDINGS_SCHEMA)
+
+
+def result_documents(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield what a folder of results says of each film that was judged or refused, as documents, and where it stands.
+
+    They hold what is said of a film and its findings, not the words of its statement and report. Films that were
+    duplicates, and lungspot's own files, are none. Raises :class:`DatasetError`.
+    """
+    for file in shard_files(folder):
+        films = _columns(file, _FILMS, FILMS_SCHEMA)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in _rows(finding_columns(file, _FINDINGS)):
+            found.setdefault(row["sha256"], []).append(row)
+        for number, row in enumerate(_rows(films), 1):
+            if row["status"] in _JUDGED:
+                mine = found.get(row["sha256"], []) if row["status"] == "assessed" else []
+                yield _document(row, mine), f"{file}:{number}"
+
+
+def _document(row: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    names = ("sha256", "width", "height", "bits", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
+    device = {"manufacturer": row["manufacturer"], "model": row["device"], "station": row["station"]}
+    statistics = {name: row[f"image_{name}"] for name in _STATISTICS}
+    same = ("label", "threshold", "positive", "standing")
+    boxes, scores = [], []
+    for each in found:
+        kept = {name: each[name] for name in same}
+        if each["level"] == "film":
+            scores.append({**kept, "probability": each["score"]})
+            continue
+        kept |= {name: each[name] for name in ("score", "place", "judged", "side", "zone")}
+        kept["box"] = [each[name] for name in _CORNERS]
+        if each["iou"] is not None:
+            kept["agreement"] = {name: each[name] for name in _AGREEMENT}
+        boxes.append(kept)
+    model = {"name": row["model"], "version": row["model_version"], "sha256": row["model_sha256"]}
+    return {
+        "schema": _DOCUMENT,
+        "status": row["status"],
+        "reasons": row["reasons"],
+        "image": {
+            "path": row["film"],
+            **{name: row[name] for name in names},
+            "device": device if any(device.values()) else None,
+            "statistics": None if row["image_p50"] is None else statistics,
+        },
+        "findings": boxes,
+        "image_scores": scores,
+        "statement": {
+            "headline": row["headline"],
+            "urgency": row["urgency"],
+            "said": [{"label": label} for label in row["said"]],
+        },
+        "operating_point": row["operating_point"],
+        "features": row["features"],
+        "made": None if row["made"] is None else row["made"].isoformat(),
+        "model": None if row["model"] is None else {**model, "card_sha256": row["card_sha256"]},
+        "site": None if row["site_json"] is None else json.loads(row["site_json"]),
+        "software": {"lungspot": row["lungspot"], "onnxruntime": row["onnxruntime"]},
+        "warnings": [{"code": code, "text": ""} for code in row["warnings"]],
+        "not_for_clinical_use": True,
+    }
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], schema: str) -> bytes:
+    with extra("batch", "Parquet"):
+        import pyarrow as pa  # noqa: PLC0415 - an optional package
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+    said = {"lungspot.schema": schema, "lungspot.version": __version__, "lungspot.banner": BANNER}
+    typed = pa.schema([(name, _type(pa, kind)) for name, kind in columns.items()], metadata=said)
+    table = pa.table({name: [row.get(name) for row in rows] for name in columns}, schema=typed)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _type(pa: Any, kind: str) -> pa.DataType:  # noqa: ANN401 - the module pyarrow, which is loaded late
+    if kind == "timestamp":
+        return pa.timestamp("s", tz="UTC")
+    head, _, of = kind.partition(":")
+    return pa.list_(getattr(pa, of)()) if head == "list" else getattr(pa, kind)()
+
+
+def _columns(file: Path, columns: Collection[str], schema: str) -> dict[str, list[Any]]:
+    with extra("batch", "Parquet"):
+        import pyarrow as pa  # noqa: PLC0415 - an optional package
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        with pq.ParquetFile(file) as opened:
+            said = (opened.schema_arrow.metadata or {}).get(b"lungspot.schema", b"").decode()
+            if said != schema:
+                reason = f"a table of {said or 'something else'}, not of {schema}"
+                raise DatasetError("DATASET_FORMAT", file, reason, advice="give the folder of `lungspot batch`")
+            there = [name for name in columns if name in opened.schema_arrow.names]
+            table = opened.read(columns=there)
+    except (OSError, pa.ArrowException) as error:
+        reason = f"not a whole Parquet file ({type(error).__name__})"
+        raise DatasetError("DATASET_INCOMPLETE", file, reason, advice="run `lungspot batch` again, --resume") from error
+    unknown = [None] * table.num_rows
+    known = table.to_pydict()
+    return {name: known.get(name, unknown) for name in columns}
+
+
+def _rows(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    names = tuple(columns)
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _text(name: str) -> str:
+    """Return a file's name as text that Parquet can hold: what is no Unicode in it is escaped."""
+    return name.encode(errors="backslashreplace").decode()
