@@ -203,6 +203,7 @@ def signature(node: ast.AST | None, name: str) -> str:
         return f"{name}({ast.unparse(node.args)}){returns}"
     if isinstance(node, ast.ClassDef):
         fields = [s for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+        fields = [each for each in fields if not ast.unparse(each.target).startswith("_")]
         if any("dataclass" in ast.unparse(d) for d in node.decorator_list):
             return f"{name}({', '.join(ast.unparse(field) for field in fields)})"
     return name

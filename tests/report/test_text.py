@@ -5,6 +5,7 @@ import json
 import string
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import lungspot.report
@@ -20,8 +21,10 @@ from lungspot.report import (
     Refusal,
     Review,
     Verdict,
+    document,
     observations,
     report_text,
+    schema,
     statement,
     write,
 )
@@ -227,6 +230,34 @@ def test_what_changed_is_said_of_places_and_no_percentage(of_lungs):
     assert "Auf beiden" not in said
     nothing = report_text(of_lungs(), before=Before(30, ())).comparison
     assert nothing.endswith("Nothing is marked on either. This does not mean that nothing has changed.")
+
+
+def test_what_changed_stands_in_the_json_as_values(of_lungs):
+    then = of_lungs(("effusion", WHOLE, 0.9), ("pneumonia", WHOLE, 0.8))
+    now = of_lungs(("covid19", WHOLE, 0.7))
+    assert document(now)["report"]["changes"] is None
+    value = document(now, before=Before(30, observations(then, statement(then))), language="de")
+    jsonschema.Draft202012Validator(schema()).validate(value)
+    found = value["report"]["changes"]
+    assert (found["days_earlier"], found["compared"], found["new"]) == (30, True, [])
+    (gone,), (both,) = found["gone"], found["both"]
+    assert gone == {
+        "labels": ["effusion"],
+        "text": "Pleuraerguss im linken Unterfeld",
+        "judged": False,
+        "boxed": True,
+        "side": "left",
+        "zone": "lower",
+    }
+    assert both["labels"] == ["covid19"], "as the newer film has it"
+    assert all(line["text"] in value["report"]["comparison"] for line in (gone, both))
+    rejected = Review("R", (Verdict("reject", "covid19", now.boxed[0].box, ("covid19", now.boxed[0].box)),))
+    value = document(now, before=Before(30, observations(then, statement(then))), review=rejected)
+    assert [len(value["report"]["changes"][part]) for part in ("new", "gone", "both")] == [0, 2, 0]
+    value = document(now, before=Before(None))
+    jsonschema.Draft202012Validator(schema()).validate(value)
+    nothing = {"days_earlier": None, "compared": False, "new": [], "gone": [], "both": []}
+    assert value["report"]["changes"] == nothing
 
 
 def test_doubts_about_the_film_are_said_in_the_technique(of_lungs):

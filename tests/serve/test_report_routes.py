@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pydicom
 import pytest
 
 from lungspot.findings import taxonomy
@@ -45,6 +46,36 @@ def test_only_another_film_of_the_patient_is_compared_with(server, read, picture
             answer = server.get(f"{path}/{route}?prior={prior}")
             assert (answer.status, answer.code) == (404, "NO_READING"), route
         assert server.ask("POST", f"{path}/report?prior={prior}", {}).code == "NO_READING"
+
+
+def test_what_changed_is_in_every_json_of_the_film(server, film):
+    """The whole result of a film said that no earlier one was at hand, where its report compared with one."""
+
+    def taken(date, pixels):
+        data = pydicom.dcmread(io.BytesIO(film))
+        data.PatientID, data.StudyDate = "compared", date
+        data.decompress()
+        data.PixelData = (data.pixel_array // 2 * 2 + pixels).tobytes()
+        buffer = io.BytesIO()
+        data.save_as(buffer)
+        return buffer.getvalue()
+
+    then, now = server.read(("then.dcm", taken("20200101", 0)), ("now.dcm", taken("20200131", 1)))
+    assert then["patient"] == now["patient"]
+    path = f"/v1/readings/{now['id']}"
+    found = words(server.get(path))["result"]["report"]
+    assert (found["changes"]["days_earlier"], found["changes"]["compared"]) == (30, True)
+    assert found["comparison"].startswith("A film of 30 days before. ")
+    report = words(server.get(f"{path}/report?reader="))
+    assert {key: report[key] for key in found} == found
+    assert words(server.get(f"/v1/readings/{then['id']}"))["result"]["report"]["changes"] is None
+    both = found["changes"]["both"]
+    assert both, "one film twice"
+    boxes = [{"action": "reject", "candidate": at} for at, _ in enumerate(then["candidates"])]
+    review = {"reader": "R", "verdicts": boxes, "absent": [label for line in both for label in line["labels"]]}
+    assert server.ask("POST", f"/v1/readings/{then['id']}/review", review).status < 300
+    after = words(server.get(path))["result"]["report"]["changes"]
+    assert len(after["new"]) > len(found["changes"]["new"]), "that film's reader counts"
 
 
 def test_a_draft_changes_it_and_a_saved_review_stays(server, read):

@@ -16,22 +16,26 @@ from lungspot import __version__
 from lungspot.detect import Anatomy, SiteMark, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
-from lungspot.report.observations import Review
+from lungspot.report.changes import Before
+from lungspot.report.observations import Observation, Review
 from lungspot.report.site_words import kept_names
 from lungspot.report.statement import Said, Statement, statement
-from lungspot.report.text import ReportText, report_text
+from lungspot.report.text import Compared, ReportText, report_text
 
 __all__ = ["SCHEMA", "document", "findings_to_json", "report_to_json", "schema", "statement_to_json"]
 
 SCHEMA = "lungspot/1"
 
 
-def document(result: Analysis | Refusal, *, language: str = "en", review: Review | None = None) -> dict[str, Any]:
+def document(
+    result: Analysis | Refusal, *, language: str = "en", review: Review | None = None, before: Before | None = None
+) -> dict[str, Any]:
     """Return the result as JSON values, keys in the order of the schema.
 
-    ``language``: of the report to copy; ``review``: a reader's, whose word counts in that report and nowhere else.
+    ``language``: of the report to copy; ``review``: a reader's, whose word counts in that report and nowhere else;
+    ``before``: the patient's film that the report compares with.
     """
-    words = report_to_json(report_text(result, language=language, review=review))
+    words = report_to_json(report_text(result, language=language, review=review, before=before))
     if isinstance(result, Refusal):
         return _frame(result, _unread(result.path), words) | _tail(None)
     film, origin = result.radiograph, result.radiograph.origin
@@ -108,6 +112,25 @@ def report_to_json(report: ReportText) -> dict[str, Any]:
         "measurements": report.measurements,
         "impression": list(report.impression),
         "note": report.note,
+        "changes": None if report.compared is None else _changes(report.compared),
+    }
+
+
+def _changes(compared: Compared) -> dict[str, Any]:
+    found = compared.lines
+    parts = {} if found is None else {"new": found.new, "gone": found.gone, "both": found.both}
+    lines = {name: [_line(line, compared.words[line]) for line in part] for name, part in parts.items()}
+    return {"days_earlier": compared.days, "compared": found is not None, "new": [], "gone": [], "both": []} | lines
+
+
+def _line(line: Observation, text: str) -> dict[str, Any]:
+    return {
+        "labels": list(line.labels),
+        "text": text,
+        "judged": line.judged,
+        "boxed": line.boxed,
+        "side": None if line.side is None else str(line.side),
+        "zone": None if line.zone is None else str(line.zone),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
@@ -19,7 +19,7 @@ from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
 from lungspot.images import View
 from lungspot.report.analysis import Analysis, Refusal
-from lungspot.report.changes import Before, changes
+from lungspot.report.changes import Before, Changes, changes
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
@@ -49,12 +49,26 @@ LANGUAGES: Final = _languages()
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What changed against the patient's film that was at hand: lines of :class:`~lungspot.report.changes.Changes`.
+
+    ``days``: how much earlier that film was taken, None where not known. Each line with its words (name and place) in
+    the report's language; ``lines`` None where the two could not be compared.
+    """
+
+    days: int | None
+    lines: Changes | None
+    words: dict[Observation, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ReportText:
     """A film's report in words.
 
     ``findings``: (region, sentences), from the lungs outward; ``impression``: its points, most urgent first. ``head``:
     who read the film, and that it is for research only. ``headings``: by section, in the report's language.
-    ``measurements``: what a reader measured; empty where nothing was.
+    ``measurements``: what a reader measured; empty where nothing was. ``compared``: what ``comparison`` says, in
+    values; None where no other film of the patient was at hand.
     """
 
     language: str
@@ -66,6 +80,7 @@ class ReportText:
     note: str
     headings: dict[str, str]
     measurements: str = ""
+    compared: Compared | None = None
 
     @property
     def text(self) -> str:
@@ -117,6 +132,7 @@ def report_text(
         words.note(lines, review, result.model.card.site),
         words.own["headings"],
         words.measurements(review),
+        words.compared(before, lines),
     )
 
 
@@ -168,6 +184,14 @@ class _Words:
                 words.append(own[part].format(names="; ".join(dict.fromkeys(map(self._named, some)))))
         return " ".join((*words, own["caution"] if found.new or found.gone or found.both else own["neither"]))
 
+    def compared(self, before: Before | None, lines: Sequence[Observation] | None = None) -> Compared | None:
+        """Return the same as values."""
+        if before is None:
+            return None
+        found = None if lines is None or before.lines is None else changes(lines, before.lines)
+        every = () if found is None else (*found.new, *found.gone, *found.both)
+        return Compared(before.days, found, {line: self._named(line) for line in every})
+
     def regions(
         self, result: Analysis, told: Statement, lines: Sequence[Observation], review: Review | None
     ) -> Iterator[tuple[str, str]]:
@@ -212,6 +236,7 @@ class _Words:
             self.note((), review, None),
             self.own["headings"],
             self.measurements(review),
+            self.compared(before),
         )
 
     def _not_assessed(self, reasons: Sequence[str]) -> str:

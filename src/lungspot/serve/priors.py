@@ -1,13 +1,54 @@
-"""The other films of a film's patient, by when they were taken."""
+"""The other films of a film's patient, by when they were taken, and the one that its report compares with."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
+from lungspot.errors import RequestError
+from lungspot.report import Analysis, Before, Refusal, observations, statement
+from lungspot.serve.app_state import AppState
+from lungspot.serve.record import at_point
+from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 
-__all__ = ["priors_of"]
+__all__ = ["before_of", "priors_of"]
+
+
+def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
+    app: AppState,
+    row: sqlite3.Row,
+    result: Analysis | Refusal,
+    point: str,
+    *,
+    experimental: bool = False,
+    prior: str | None = None,
+) -> Before | None:
+    """Return the patient's film that a report compares with: ``prior`` by its id, else the nearest earlier one.
+
+    Of earlier ones, one that was assessed counts first; None where there is none. The last saved review of that film
+    counts in its lines. Raises ``NO_READING`` where ``prior`` is no other film of the patient.
+    """
+    found = priors_of(app.store, row)
+    if prior is not None:
+        mine = [each for each in found if each["id"] == prior]
+        if not mine:
+            raise RequestError("NO_READING", prior, "no other film of this patient has that id")
+    else:
+        earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
+        undated = [each for each in found if each["days_earlier"] is None]
+        mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
+    if not mine:
+        return None
+    other = app.done(mine[0]["id"])
+    then = app.result(other, pictures=False)
+    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
+        return Before(mine[0]["days_earlier"])
+    then, review = at_point(then, point), last_review(app.store, other, None)
+    if not then.assessed and not (review and review.verdicts):
+        return Before(mine[0]["days_earlier"])
+    told = statement(then, experimental=experimental)
+    return Before(mine[0]["days_earlier"], observations(then, told, review))
 
 
 def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:

@@ -9,31 +9,27 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from lungspot.errors import FilmError, RequestError
+from lungspot.errors import FilmError
 from lungspot.images import read_header
 from lungspot.report import (
     LANGUAGES,
     Analysis,
-    Before,
-    Refusal,
     ReportText,
     Review,
     dicom_bytes,
     dicom_results,
     fhir_bundle,
-    observations,
     page,
     report_text,
     report_to_json,
     review_from_json,
-    statement,
 )
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
-from lungspot.serve.priors import priors_of
+from lungspot.serve.priors import before_of
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import at_point, candidates, pixels_of
-from lungspot.serve.reviews import Draft, measured, reviews_of, settled
+from lungspot.serve.reviews import Draft, last_review, measured, settled
 from lungspot.serve.routes import Identifier
 
 __all__ = ["router"]
@@ -77,6 +73,7 @@ class ReportAnswer(BaseModel):
     measurements: str
     impression: list[str]
     note: str
+    changes: dict[str, Any] | None
     text: str
     not_for_clinical_use: Literal[True]
 
@@ -117,14 +114,14 @@ def draft(app: StateDep, identifier: Identifier, review: Draft, asked: Asked) ->
 def report(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> dict[str, Any]:
     """Return the report to copy, with the last saved review of a reader, or of anybody."""
     row = app.done(identifier)
-    return _answer(_words(app, row, last_review(app, row, reader), asked))
+    return _answer(_words(app, row, last_review(app.store, row, reader), asked))
 
 
 @router.get("/readings/{identifier}/report.txt", response_class=Response, responses=_TEXT)
 def report_txt(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader = None) -> Response:
     """Return the same as plain text."""
     row = app.done(identifier)
-    words = _words(app, row, last_review(app, row, reader), asked)
+    words = _words(app, row, last_review(app.store, row, reader), asked)
     return Response(words.text, media_type="text/plain; charset=utf-8")
 
 
@@ -134,9 +131,9 @@ async def report_html(app: StateDep, identifier: Identifier, asked: Asked, reade
 
     def made() -> str:
         row = app.done(identifier)
-        review = last_review(app, row, reader)
+        review = last_review(app.store, row, reader)
         result = at_point(app.film(identifier), asked.point)
-        before = _before(app, row, result, asked)
+        before = before_of(app, row, result, asked.point, experimental=asked.experimental, prior=asked.prior)
         return page(result, experimental=asked.experimental, review=review, language=asked.language, before=before)
 
     policy = {"Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'none'"}  # the rest stands in the page
@@ -151,8 +148,8 @@ async def fhir(app: StateDep, identifier: Identifier, asked: Asked, reader: Read
         row = app.done(identifier)
         result = app.result(row, pictures=row["width"] is not None)
         result = at_point(result, asked.point) if isinstance(result, Analysis) else result
-        review = last_review(app, row, reader)
-        before = _before(app, row, result, asked)
+        review = last_review(app.store, row, reader)
+        before = before_of(app, row, result, asked.point, experimental=asked.experimental, prior=asked.prior)
         value = fhir_bundle(
             result, experimental=asked.experimental, language=asked.language, review=review, before=before
         )
@@ -170,48 +167,18 @@ async def sr(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader
         original = app.store.original(identifier)
         if not original.is_file():
             raise FilmError("NO_STUDY", identifier, "the server keeps no film's header", advice=_NO_HEADER)
-        review = last_review(app, app.done(identifier), reader)
+        review = last_review(app.store, app.done(identifier), reader)
         header = read_header(original)
         return dicom_bytes(dicom_results(header, result, experimental=asked.experimental, review=review)[0])
 
     return Response(await app.drawn(made), media_type="application/dicom")
 
 
-def last_review(app: AppState, row: Any, reader: str | None) -> Review | None:  # noqa: ANN401 - a row
-    """Return the last saved review of a film by ``reader``, or by anybody (None); None where nobody has reviewed it."""
-    mine = [each for each in reviews_of(app.store, row) if reader is None or each["reader"] == reader]
-    return review_from_json(mine[-1]) if mine else None
-
-
 def _words(app: AppState, row: Any, review: Review | None, asked: Wording) -> ReportText:  # noqa: ANN401 - a row
     result = app.result(row, pictures=False)
     result = at_point(result, asked.point) if isinstance(result, Analysis) else result
-    before = _before(app, row, result, asked)
+    before = before_of(app, row, result, asked.point, experimental=asked.experimental, prior=asked.prior)
     return report_text(result, language=asked.language, experimental=asked.experimental, review=review, before=before)
-
-
-def _before(app: AppState, row: Any, result: Analysis | Refusal, asked: Wording) -> Before | None:  # noqa: ANN401 - a row
-    """Return the patient's film that the report compares with: the chosen one, else the nearest earlier one."""
-    found = priors_of(app.store, row)
-    if asked.prior is not None:
-        mine = [each for each in found if each["id"] == asked.prior]
-        if not mine:
-            raise RequestError("NO_READING", asked.prior, "no other film of this patient has that id")
-    else:
-        earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
-        undated = [each for each in found if each["days_earlier"] is None]
-        mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
-    if not mine:
-        return None
-    other = app.done(mine[0]["id"])
-    then = app.result(other, pictures=False)
-    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
-        return Before(mine[0]["days_earlier"])
-    then, review = at_point(then, asked.point), last_review(app, other, None)
-    if not then.assessed and not (review and review.verdicts):
-        return Before(mine[0]["days_earlier"])
-    told = statement(then, experimental=asked.experimental)
-    return Before(mine[0]["days_earlier"], observations(then, told, review))
 
 
 def _answer(words: ReportText) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
 from lungspot.images import Radiograph
-from lungspot.report import measure, measurement_to_json
+from lungspot.report import Review as ReaderReview
+from lungspot.report import measure, measurement_to_json, review_from_json
 from lungspot.serve.store import Store, now
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "add_review",
     "basis_of",
     "known_truth",
+    "last_review",
     "measured",
     "reviews_of",
     "set_truth",
@@ -178,6 +180,12 @@ def reviews_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
         | json.loads(each["body"])
         for each in rows
     ]
+
+
+def last_review(store: Store, row: sqlite3.Row, reader: str | None) -> ReaderReview | None:
+    """Return the last saved review of a film by ``reader``, or by anybody (None); None where nobody has reviewed it."""
+    mine = [each for each in reviews_of(store, row) if reader is None or each["reader"] == reader]
+    return review_from_json(mine[-1]) if mine else None
 
 
 def set_truth(store: Store, row: sqlite3.Row, truth: Truth) -> None:

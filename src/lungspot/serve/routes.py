@@ -20,7 +20,7 @@ from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
-from lungspot.serve.priors import priors_of
+from lungspot.serve.priors import before_of, priors_of
 from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, floor_of, pixels_of, statements
 from lungspot.serve.reviews import reviews_of, truth_of
@@ -118,7 +118,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
             value["correction"] = {"quarter_turns": result.quarter_turns, "invert": swapped}
             value["heatmaps"] = list(card.labels) if result.assessed else []
             result = at_point(result, point)
-        value["result"] = document(result)
+        value["result"] = document(result, before=before_of(app, row, result, point))
     value["floor"] = round(floor_of(card), 4)
     value["image_thresholds"] = {
         label: {point: round(card.threshold(label, point).image, 4) for point in OPERATING_POINTS}

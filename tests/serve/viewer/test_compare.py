@@ -44,6 +44,9 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     assert state["prior"]["id"] == priors[2019]
     left, right = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
     assert left["x"] + left["width"] <= right["x"], "prior left, current right"
+    assert [left[each] for each in ("y", "width", "height")] == pytest.approx(
+        [right[each] for each in ("y", "width", "height")], abs=1
+    ), "at one height, and as large"
     page.keyboard.press("3")
     page.keyboard.press("i")
     page.mouse.move(right["x"] + 100, right["y"] + 200)
@@ -75,6 +78,11 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     assert np.abs(alone - whole).max() > 50, "the line has moved"
     assert np.abs(alone - whole).mean() < 2, "both films are the same"
     page.locator("#over").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    settle()
+    above, below = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
+    assert above["y"] + above["height"] <= below["y"]
+    assert (above["width"], above["height"]) == pytest.approx((below["width"], below["height"]), abs=1)
     page.keyboard.press("c")
     settle()
     assert page.locator("#then").is_hidden()

@@ -83,6 +83,7 @@ def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized, frames):
                 frames(page)
                 words = page.evaluate(WORDS)
                 assert len(words) > 20
+                assert not {text for text, *_ in words} & {"null", "undefined", "NaN", "[object Object]"}
                 assert clashes(words) == [], (size, theme, keys)
             page.keyboard.press("f")
             page.keyboard.press("d")

@@ -1,6 +1,6 @@
 // A prior film of the same patient, or any other film of the worklist: to the left of the open one, or over it up to a line.
 
-import { make, one, say } from "./dom.js";
+import { fill, make, one, say } from "./dom.js";
 import { shortName } from "./names.js";
 import { load } from "./opening.js";
 import { secret } from "./scene.js";
@@ -52,7 +52,8 @@ export function comparison(store, then) {
     const entries = (list) =>
       list.map((each) => make("option", { value: each.id, selected: each.id === state.compare }, each.text));
     const group = (label, list) => (list.length ? make("optgroup", { label }, ...entries(list)) : null);
-    caption.replaceChildren(
+    fill(
+      caption,
       make(
         "select",
         { "aria-label": "Film to compare with", onchange: (event) => choose(event.target.value) },
