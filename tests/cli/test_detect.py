@@ -250,7 +250,7 @@ def test_dicom_and_fhir_lie_beside_each_other(detect, rg1, tmp_path):
     found = {path.name.removeprefix("RG1_J2KR.") for path in out.iterdir()}
     assert {"json", "sr.dcm", "sc.dcm", "fhir.json"} <= found
     report = pydicom.dcmread(out / "RG1_J2KR.sr.dcm")
-    assert report.SOPClassUID.name == "Comprehensive 3D SR Storage"
+    assert report.SOPClassUID.name == "Comprehensive SR Storage"
     assert detect(rg1["J2KR"], "-o", out / "x.dcm", "--format", "sr", "--sr-class", "comprehensive")[0] == code
     assert pydicom.dcmread(out / "x.dcm").SOPClassUID.name == "Comprehensive SR Storage"
     assert pydicom.dcmread(out / "x.dcm").StudyInstanceUID == report.StudyInstanceUID

@@ -49,7 +49,7 @@ def test_seven_syntaxes_by_storescu_results_by_c_store(start_node, write_film, o
         studies[dcmread(film).StudyInstanceUID] = dcmread(film).SOPInstanceUID
     for study, instance in studies.items():
         (found,) = wait_until(lambda study=study: orthanc.reports(study), "a report in the study")
-        assert found["00080016"]["Value"] == ["1.2.840.10008.5.1.4.1.1.88.34"]  # Comprehensive 3D SR
+        assert found["00080016"]["Value"] == ["1.2.840.10008.5.1.4.1.1.88.33"]  # Comprehensive SR
         report = orthanc.fetch(found["00080018"]["Value"][0])
         assert evidence(report) == (study, [instance])
     assert node.stop()["sent"] == len(SYNTAXES)

@@ -123,13 +123,13 @@ def same():
 def as_said():
     """A function that returns a result's reading as a report says it: one frame a place, in the order of what is said.
 
-    Whole-film findings stand among the places; the rest of the labels' probabilities come last.
+    Whole-film findings come after the places, the rest of the labels' probabilities last.
     """
 
     def reading(result):
         told = statement(result)
         findings = []
-        for said in (*told.said, *told.below):
+        for said in sorted((*told.said, *told.below), key=lambda said: said.box is None):
             for name in said.names:
                 score = result.probabilities[name.label] if said.box is None else name.score
                 findings.append(Finding(name.label, said.box, score, said.side, said.zone))

@@ -16,15 +16,19 @@ from lungspot.report.coded import (
     zone_term,
 )
 
+ELSEWHERE = {"LN", "UMLS"}  # of which pydicom's tables hold a part
 
-@pytest.mark.parametrize(("name", "term"), [(name, term) for name, term in TERMS.items() if term.scheme != "LN"])
+
+@pytest.mark.parametrize(("name", "term"), [each for each in TERMS.items() if each[1].scheme not in ELSEWHERE])
 def test_every_term_stands_in_dicom_s_own_tables(name, term):
     meanings = {of[term.value][0] for of in concepts[term.scheme].values() if term.value in of}
     assert term.meaning in meanings, name
 
 
-def test_the_procedure_is_one_of_the_two_that_ihe_names():
+def test_the_codes_of_other_tables_are_those_that_the_standards_name():
     assert TERMS["chest_film"][:2] == ("36554-4", "LN")  # docs/adr/0019: IHE RAD AI Results
+    assert TERMS["evaluations"] == ("C0034375", "UMLS", "Qualitative Evaluations")  # PS3.16 TID 1500
+    assert {name for name, term in TERMS.items() if term.scheme in ELSEWHERE} == {"chest_film", "evaluations"}
 
 
 def verhoeff(number):

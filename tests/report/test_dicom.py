@@ -25,7 +25,7 @@ def test_every_object_of_a_real_film_is_valid_and_comes_back(header, on, same, d
     before = header.to_json_dict()
     result = on(header)
     made = dict(zip(DICOM_KINDS, dicom_results(header, result, kinds=DICOM_KINDS), strict=True))
-    (made["sr2"],) = dicom_results(header, result, sr_class="comprehensive")
+    (made["sr2"],) = dicom_results(header, result, sr_class="comprehensive3d")
     assert header.to_json_dict() == before
     for kind, each in made.items():
         path = tmp_path / f"{kind}.dcm"
@@ -79,7 +79,7 @@ def test_a_rerun_gives_the_same_objects_and_any_setting_gives_others(rg1_header,
         on(rg1_header, reasons=("LATERAL",)),
         Refusal("x", FilmError("TRUNCATED", "x", "ends early")),
     ]
-    seen = {usual[0], uids(result, sr_class="comprehensive")[0], *(uids(other)[0] for other in others)}
+    seen = {usual[0], uids(result, sr_class="comprehensive3d")[0], *(uids(other)[0] for other in others)}
     assert len(seen) == 2 + len(others)
 
 
@@ -257,7 +257,7 @@ def test_strange_values_stop_nothing(rg1_header, on, values):
 
 def test_every_class_has_its_name(rg1_header, on):
     classes = [dicom_results(rg1_header, on(rg1_header), sr_class=name)[0].SOPClassUID.name for name in SR_CLASSES]
-    assert classes == ["Comprehensive 3D SR Storage", "Comprehensive SR Storage"]
+    assert classes == ["Comprehensive SR Storage", "Comprehensive 3D SR Storage"]
 
 
 def test_the_times_of_making_agree(rg1_header, on):

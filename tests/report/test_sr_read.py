@@ -59,6 +59,7 @@ def test_any_reading_comes_back_as_it_was_said(rg1_header, on, same, as_said, sr
 def test_another_s_report_is_read_as_far_as_our_labels_go(rg1_header, on):
     (made,) = dicom_results(rg1_header, on(rg1_header))
     foreign = deepcopy(made)
+    del foreign.ContentSequence[-1]  # our words on the whole film
     for group in groups(foreign):
         kept = []
         for item in group.ContentSequence:
@@ -68,7 +69,11 @@ def test_another_s_report_is_read_as_far_as_our_labels_go(rg1_header, on):
                 kept.append(item)
         group.ContentSequence = kept
     labels = [item for item in groups(foreign) if item.ContentSequence[-1].ValueType == "SCOORD"]
-    labels[1].ContentSequence[2].ConceptCodeSequence[0].CodeValue = "12345"
+    whole = deepcopy(labels[1])  # of the whole film, as a group of TID 1501 without a place
+    groups(foreign).append(whole)
+    del whole.ContentSequence[-1]
+    finding = next(item for item in labels[1].ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "121071")
+    finding.ConceptCodeSequence[0].CodeValue = "12345"
     labels[0].ContentSequence[-1].GraphicData = [1, 2, 30, 4, 5, 60]
     back = read_sr(foreign)
     assert (back.outcome, back.reasons) == (None, ())
@@ -77,6 +82,17 @@ def test_another_s_report_is_read_as_far_as_our_labels_go(rg1_header, on):
     assert [(finding.label, finding.box.corners) for finding in boxed] == [("effusion", (1, 2, 30, 60))]
     assert back.reading.state("effusion") is State.BOXED
     assert back.reading.state("cardiomegaly") is State.PRESENT  # named, and nothing says that it is absent
+
+
+def test_a_report_of_older_versions_is_read(shared_cases):
+    """They said the outcome and the labels of the whole film in measurement groups; viewers failed at those."""
+    back = read_sr(shared_cases / "o1-ohif-sr" / "as-written.dcm")
+    assert back.outcome == "assessed"
+    found = [(finding.label, round(finding.score, 3), finding.box is not None) for finding in back.reading.findings]
+    assert found[:3] == [("effusion", 0.553, True), ("pneumonia", 0.448, True), ("atelectasis", 0.081, False)]
+    assert len(found) == 12
+    assert back.reading.state("pneumothorax") is State.PRESENT
+    assert back.reading.state("cardiomegaly") is State.ABSENT
 
 
 def test_the_frame_may_be_given_where_a_report_does_not_say_it(rg1_header, on):

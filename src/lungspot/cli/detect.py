@@ -80,8 +80,8 @@ def detect(
         str, typer.Option(metavar="LABEL", help="What `--format register` screens people for.")
     ] = "tuberculosis",
     sr_class: Annotated[
-        str, typer.Option(help="comprehensive3d, or comprehensive for archives that take no 3D SR.")
-    ] = "comprehensive3d",
+        str, typer.Option(help="comprehensive, or comprehensive3d as IHE AI Results asks.")
+    ] = "comprehensive",
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     site: SiteFile = None,
     overwrite: Overwrite = False,

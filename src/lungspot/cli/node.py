@@ -50,8 +50,8 @@ def node(
         "lungspot-node"
     ),
     formats: Annotated[str, typer.Option("--format", help="sr, gsps, sc, seg; several with commas.")] = "sr",
-    sr_class: Annotated[str, typer.Option(help="comprehensive3d, or comprehensive for older archives.")] = (
-        "comprehensive3d"
+    sr_class: Annotated[str, typer.Option(help="comprehensive, or comprehensive3d as IHE AI Results asks.")] = (
+        "comprehensive"
     ),
     operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
     min_score: Annotated[

@@ -33,7 +33,7 @@ class ResultOptions:
     """What results are asked for; ``experimental``: say the model's experimental labels too, marked as such."""
 
     kinds: tuple[str, ...] = ("sr",)
-    sr_class: str = "comprehensive3d"
+    sr_class: str = "comprehensive"
     point: str = "balanced"
     min_score: float | None = None
     detector: Detector | None = field(default=None, repr=False)

@@ -52,6 +52,12 @@ TERMS: Final[dict[str, Term]] = {
     "software_failure": Term("111218", "DCM", "Software failure"),  # CID 6135
     "finding": Term("121071", "DCM", "Finding"),
     "comment": Term("121106", "DCM", "Comment"),
+    "short_label": Term("125309", "DCM", "Short Label"),
+    "parameters": Term("111002", "DCM", "Algorithm Parameters"),  # TID 4019
+    "tracking": Term("112039", "DCM", "Tracking Identifier"),  # TID 4108
+    "tracking_uid": Term("112040", "DCM", "Tracking Unique Identifier"),  # TID 4108
+    "conclusion": Term("121111", "DCM", "Summary"),
+    "evaluations": Term("C0034375", "UMLS", "Qualitative Evaluations"),  # TID 1500
     "probability": Term("122157", "DCM", "Probability"),
     "present": Term("52101004", "SCT", "Present"),  # CID 240
     "absent": Term("272519000", "SCT", "Absent"),  # CID 240

@@ -26,7 +26,7 @@ __all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require
 # The kinds of DICOM object that a result can be written as.
 DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
 # The SR classes by the name that `--sr-class` takes.
-SR_CLASSES: Final = ("comprehensive3d", "comprehensive")
+SR_CLASSES: Final = ("comprehensive", "comprehensive3d")
 
 
 def dicom_results(  # noqa: PLR0913 - each choice has a name
@@ -34,7 +34,7 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     result: Analysis | Refusal,
     *,
     kinds: Sequence[str] = ("sr",),
-    sr_class: str = "comprehensive3d",
+    sr_class: str = "comprehensive",
     experimental: bool = False,
     review: Review | None = None,
     now: datetime | None = None,

@@ -1,9 +1,9 @@
-"""A result as a structured report: TID 1500, in Comprehensive 3D SR or Comprehensive SR.
+"""A result as a structured report: TID 1500, in Comprehensive SR or Comprehensive 3D SR.
 
-One group of TID 1501 says whether the film was assessed and, if not, why. Then follows what is said, in its order: one
-group of TID 1410 a place, with all its names, and one of TID 1501 a finding of the whole film; then the places below
-their thresholds, and the labels that are not said yet, each with the probability that the film shows it at all; last
-what a reader measured (``sr_measurements``).
+Imaging Measurements hold what has a place on the film, each with its tracking id: one group of TID 1410 a place, with
+all its names, in order of urgency, those below their thresholds last; then what a reader measured
+(``sr_measurements``). Everything else stands in Qualitative Evaluations (``sr_evaluations``). Every number is inferred
+from the coordinates of its place, and its name says what it is the probability of: what viewers read and show.
 ``sr_read`` reads all of it back.
 """
 
@@ -23,43 +23,25 @@ from pydicom.sr.coding import Code
 from lungspot import BANNER
 from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
-from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, side_term, site_term, term_of, zone_term
+from lungspot.report.coded import OWN, TERMS, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
-from lungspot.report.sr_measurements import Group, measurement_groups, reader_of
+from lungspot.report.sr_evaluations import algorithm_of, evaluations, probability_of
+from lungspot.report.sr_measurements import Group, measurement_groups, reader_of, with_places
 from lungspot.report.statement import Said
-from lungspot.report.words import NOT_ASSESSED, name_of
 
 __all__ = ["make_sr"]
 
-_CLASSES: Final = {"comprehensive3d": sr.Comprehensive3DSR, "comprehensive": sr.ComprehensiveSR}
-_UNITS: Final = Code("1", "UCUM", "no units")
+_CLASSES: Final = {"comprehensive": sr.ComprehensiveSR, "comprehensive3d": sr.Comprehensive3DSR}
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
-_REASON: Final = Code("reason", OWN, f"Reason {NOT_ASSESSED.lower()}")
-_OUTCOME: Final = Code("outcome", OWN, "Outcome")
-_OUTCOMES: Final = {
-    "assessed": Code("assessed", OWN, "Assessed"),
-    "refused": Code("refused", OWN, "Refused: not a film that the model can judge"),
-    "failed": Code("failed", OWN, "Failed: the film could not be read"),
-}
+_NOTHING: Final = "No place of the film is marked."
 
 
-def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dataset:
-    """Return the result as an SR of ``comprehensive3d`` or ``comprehensive``."""
-    known = _parameters(context)
-    content = sr.MeasurementReport(
-        observation_context=_observer(context),
-        procedure_reported=_CODES["chest_film"],
-        imaging_measurements=[
-            _summary(context, known),
-            *_findings(context, known),
-            *measurement_groups(context, _film(context.source), _frames(context.source)),
-        ],
-        referenced_images=[_library_entry(context.film)],
-    )
+def make_sr(context: ReportContext, *, sr_class: str = "comprehensive") -> Dataset:
+    """Return the result as an SR of ``comprehensive`` or ``comprehensive3d``."""
     assessed = isinstance(context.result, Analysis) and context.result.assessed
     made = _CLASSES[sr_class](
         evidence=[context.film],
-        content=content,
+        content=_content(context)[0],
         is_complete=assessed,
         coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
         specific_character_set="ISO_IR 192",
@@ -68,6 +50,23 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive3d") -> Dat
     if not assessed:
         made.CompletionFlagDescription = "The film was not assessed"
     return finish(made, context, "sr")
+
+
+def _content(context: ReportContext) -> sr.MeasurementReport:
+    known = _parameters(context)
+    groups = [*_places(context, known), *measurement_groups(context, _film(context.source), _frames(context.source))]
+    content = sr.MeasurementReport(
+        observation_context=_observer(context),
+        procedure_reported=_CODES["chest_film"],
+        imaging_measurements=groups or [sr.MeasurementsAndQualitativeEvaluations(_tracking(context, "nothing"))],
+        referenced_images=[_library_entry(context.film)],
+    )
+    items = content[0].ContentSequence
+    if not groups:  # highdicom wants one; viewers look into the container, and are to find no group without a place
+        nothing = sr.TextContentItem(_CODES["comment"], _NOTHING, sr.RelationshipTypeValues.CONTAINS)
+        items[-1].ContentSequence = sr.ContentSequence([nothing])
+    items.append(evaluations(context, known))
+    return content
 
 
 def _observer(context: ReportContext) -> sr.ObservationContext:
@@ -94,47 +93,13 @@ def _parameters(context: ReportContext) -> list[str]:
     ]
 
 
-def _algorithm(context: ReportContext, parameters: list[str]) -> sr.AlgorithmIdentification:
-    name, version = context.model
-    return sr.AlgorithmIdentification(name, version, parameters, family=_CODES["artificial_intelligence"])
-
-
-def _summary(context: ReportContext, known: list[str]) -> Group:
-    """Say whether the film was assessed, and with what outcome; if not, why."""
-    result = context.result
-    reasons: tuple[str, ...] = ()
-    if isinstance(result, Refusal):
-        outcome, found, reasons = "failed", "none_succeeded", (result.error.code,)
-    elif result.reading is None:
-        outcome, found, reasons = "refused", "none_succeeded", result.reasons
-    else:
-        outcome, found = "assessed", "with_findings" if context.told.said else "without_findings"
-    said = [(_OUTCOME, _OUTCOMES[outcome]), (_CODES["summary"], _CODES[found])]
-    for reason in reasons:
-        said += [(_CODES["quality"], Code(*quality_of(reason))), (_REASON, Code(*reason_term(reason)))]
-    return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(context, "summary"),
-        algorithm_id=_algorithm(context, known),
-        qualitative_evaluations=[sr.QualitativeEvaluation(name, value) for name, value in said],
-        source_images=[sr.SourceImageForMeasurementGroup(*_film(context.source), **_frames(context.source))],
-    )
-
-
-def _findings(context: ReportContext, known: list[str]) -> Iterator[Group]:
-    """Yield what is said, in its order; then every other thing that was found or looked for."""
+def _places(context: ReportContext, known: list[str]) -> Iterator[Group]:
+    """Yield the places that are said, in order of urgency, then those below their thresholds."""
     if not isinstance(context.result, Analysis) or context.result.reading is None:
         return
-    told, whole = context.told, set()
-    for said in (*told.said, *told.below):
+    for said in (*context.told.said, *context.told.below):
         if said.box is not None:
             yield _place(context, known, context.result, said, said.box)
-            continue
-        for name in said.names:
-            whole.add(name.label)
-            yield _label(context, known, context.result, name.label, said)
-    for label in context.result.reading.states:
-        if label not in whole and label not in told.unsaid:
-            yield _label(context, known, context.result, label)
 
 
 def _place(context: ReportContext, known: list[str], result: Analysis, said: Said, box: Box) -> Group:
@@ -142,69 +107,42 @@ def _place(context: ReportContext, known: list[str], result: Analysis, said: Sai
         f"{name.label}: box threshold {result.model.card.threshold(name.label, result.point).box:g}"
         for name in said.names
     ]
+    film, frames = _film(context.source), _frames(context.source)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0),
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
             graphic_data=_outline(box),
-            source_image=sr.SourceImageForRegion(*_film(context.source), **_frames(context.source)),
+            source_image=sr.SourceImageForRegion(*film, **frames),
         ),
         finding_type=Code(*term_of(said.label)),
-        algorithm_id=_algorithm(context, [*known, *limits]),
+        algorithm_id=algorithm_of(context, [*known, *limits]),
         finding_sites=[_site(said)],
-        measurements=[_probability(name.score, name.label) for name in said.names if name.score is not None] or None,
+        measurements=[probability_of(name.label, name.probability, of_film=name.score is None) for name in said.names],
         qualitative_evaluations=[
             _evaluation(name.label, "present" if name.positive else "undetermined") for name in said.names
         ],
         geometric_purpose=_CODES["bounding_box"],
     )
-    return _with_comment(group, said.text)
-
-
-def _label(context: ReportContext, known: list[str], result: Analysis, label: str, said: Said | None = None) -> Group:
-    """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
-    limit = result.model.card.threshold(label, result.point).image
-    below = {name.label for each in context.told.places for name in each.names}
-    word = "present" if label in context.told.labels else "undetermined" if label in below else "absent"
-    group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(context, f"{name_of(label)} (whole film)", "label", label),
-        finding_type=Code(*term_of(label)),
-        algorithm_id=_algorithm(context, [*known, f"film threshold {limit:g}"]),
-        measurements=[_probability(result.probabilities[label], label)] if label in result.probabilities else None,
-        qualitative_evaluations=[_evaluation(label, word)],
-        source_images=[sr.SourceImageForMeasurementGroup(*_film(context.source), **_frames(context.source))],
-    )
-    return group if said is None else _with_comment(group, said.text)
+    return _with_words(with_places(group, _outline(box), film, frames), said)
 
 
 def _evaluation(label: str, word: str) -> sr.QualitativeEvaluation:
     return sr.QualitativeEvaluation(Code(*term_of(label)), _CODES[word])
 
 
-def _with_comment(group: Group, words: str) -> Group:
-    """Return a group with what is said in words, for readers who look at text."""
-    comment = sr.TextContentItem(
-        name=_CODES["comment"], value=words, relationship_type=sr.RelationshipTypeValues.CONTAINS
-    )
+def _with_words(group: Group, said: Said) -> Group:
+    """Return a group with what is said in words, for readers who look at text: briefly beside the box, and in full."""
+    short = sr.TextContentItem(_CODES["short_label"], said.title, sr.RelationshipTypeValues.HAS_CONCEPT_MOD)
+    comment = sr.TextContentItem(_CODES["comment"], said.text, sr.RelationshipTypeValues.CONTAINS)
     items = group[0].ContentSequence
     items.insert(next((i for i, item in enumerate(items) if item.ValueType == "SCOORD"), len(items)), comment)
+    items.insert(next(i for i, item in enumerate(items) if item.ValueType == "UIDREF") + 1, short)
     return group
 
 
 def _tracking(context: ReportContext, name: str, *parts: str | int) -> sr.TrackingIdentifier:
     return sr.TrackingIdentifier(uid=context.uid("tracking", *(parts or (name,))), identifier=f"lungspot: {name}")
-
-
-def _probability(value: float, label: str) -> sr.Measurement:
-    """Return a probability, and of which label it is."""
-    measured = sr.Measurement(name=_CODES["probability"], value=float(value), unit=_UNITS)
-    of = sr.CodeContentItem(
-        name=_CODES["finding"],
-        value=Code(*term_of(label)),
-        relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
-    )
-    measured[0].ContentSequence = [*measured[0].get("ContentSequence", []), of]
-    return measured
 
 
 def _site(said: Said) -> sr.FindingSite:

@@ -20,7 +20,7 @@ from lungspot.report.coded import OWN, TERMS
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.source import ReportContext
 
-__all__ = ["Group", "measurement_groups", "reader_of"]
+__all__ = ["Group", "measurement_groups", "reader_of", "with_places"]
 
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -77,12 +77,7 @@ def _numbers(made: Measurement, film: tuple[str, str], frames: dict[str, Any]) -
     """Yield the numbers of a length, an angle, or the ratio with its two widths."""
 
     def number(name: str, value: float, unit: str, lines: Sequence[Sequence[tuple[float, float]]], **more: Any) -> Any:  # noqa: ANN401 - highdicom's
-        places = [
-            sr.CoordinatesForMeasurement(
-                sr.GraphicTypeValues.POLYLINE, np.array(line), sr.SourceImageForRegion(*film, **frames)
-            )
-            for line in lines
-        ]
+        places = [_line(np.array(line), film, frames) for line in lines]
         return sr.Measurement(_CODES[name], value, _UNITS[unit], referenced_coordinates=places, **more)
 
     if made.kind is not Kind.RATIO or made.widths is None:
@@ -98,7 +93,7 @@ def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str,
     greys = made.greys
     parts = [] if greys is None else [("mean", greys.mean), ("deviation", greys.deviation), ("minimum", greys.least)]
     parts += [] if greys is None else [("maximum", greys.most)]
-    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking,
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
@@ -110,6 +105,24 @@ def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str,
             *(sr.Measurement(_CODES[name], value, _UNITS["%"]) for name, value in parts),
         ],
     )
+    return with_places(group, _outline(made.points), film, frames)
+
+
+def with_places(group: Group, points: NDArray[np.float64], film: tuple[str, str], frames: dict[str, Any]) -> Group:
+    """Return a group whose numbers are each inferred from the polyline (n, 2): where viewers look for a drawing.
+
+    TID 1410 says it once, of the whole group, and may be extended; highdicom writes it as it stands.
+    """
+    for item in group[0].ContentSequence:
+        if item.ValueType == "NUM":
+            line = _line(points, film, frames)
+            item.ContentSequence = sr.ContentSequence([line, *item.get("ContentSequence", [])])  # first
+    return group
+
+
+def _line(points: NDArray[np.float64], film: tuple[str, str], frames: dict[str, Any]) -> sr.CoordinatesForMeasurement:
+    source = sr.SourceImageForRegion(*film, **frames)
+    return sr.CoordinatesForMeasurement(sr.GraphicTypeValues.POLYLINE, points, source)
 
 
 def _outline(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ Key = tuple[str, str]
 
 _MEASUREMENTS: Final = ("126010", "DCM")
 _GROUP: Final = ("125007", "DCM")
+_EVALUATIONS: Final = TERMS["evaluations"][:2]
 _TITLE: Final = ("126000", "DCM")
 _ROWS, _COLUMNS = ("110910", "DCM"), ("110911", "DCM")
 _ALGORITHM, _VERSION = ("111001", "DCM"), ("111003", "DCM")
@@ -90,8 +91,9 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
     if dataset.get("Modality") != "SR" or _code(dataset.get("ConceptNameCodeSequence")) != _TITLE:
         raise InputError("BAD_VALUE", None, "not a DICOM imaging measurement report (TID 1500)")
     groups = [group for part in _items(dataset, _MEASUREMENTS) for group in _items(part, _GROUP)]
-    outcome = next((value[0] for group in groups for value in _values(group, _OUTCOME)), None)
-    reasons = tuple(value[0] for group in groups for value in _values(group, _REASON))
+    whole = _items(dataset, _EVALUATIONS)  # before 0.2 the film as a whole had measurement groups, too
+    outcome = next((value[0] for part in (*groups, *whole) for value in _values(part, _OUTCOME)), None)
+    reasons = tuple(value[0] for part in (*groups, *whole) for value in _values(part, _REASON))
     film = next((item for item in _all(dataset) if item.ValueType == "IMAGE"), None)
     uid = None if film is None else str(film.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
     sizes = tuple(made for group in groups if (made := _measured(group)) is not None)
@@ -103,6 +105,14 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
         for key in _values(group, _FINDING)[:1]:
             if (label := label_of(*key)) is not None:
                 _take(group, label, findings, states)
+    for part in whole:
+        for item in part.get("ContentSequence", ()):
+            name, word = _name(item), _code(item.get("ConceptCodeSequence"))
+            if name is not None and word is not None and (label := label_of(*name)) is not None:
+                score = next(iter(_probabilities(item).values()), None)
+                if score is not None:
+                    findings.append(Finding(label, score=score))
+                _say(states, label, word)
     reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
     return StructuredReport(uid, outcome, reasons, reading, sizes)
 
@@ -157,8 +167,14 @@ def _take(group: Dataset, label: str, findings: list[Finding], states: dict[str,
             findings.append(Finding(name, box, score, side, zone))
         if box is not None:
             states[name] = State.BOXED
-        elif states.get(name) is not State.BOXED:
-            states[name] = State.ABSENT if word == _ABSENT else State.PRESENT
+        else:
+            _say(states, name, word)
+
+
+def _say(states: dict[str, State], label: str, word: Key | None) -> None:
+    """Note one word about a label on the whole film."""
+    if states.get(label) is not State.BOXED:
+        states[label] = State.ABSENT if word == _ABSENT else State.PRESENT
 
 
 def _evaluations(group: Dataset) -> dict[str, Key | None]:

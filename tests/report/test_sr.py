@@ -1,0 +1,96 @@
+"""What viewers look for in a report, said once more without them: OHIF 3.12, Cornerstone's adapters 5.14 and dwv 0.36.
+
+docs/reference/dicom-results.md says what they showed when they were run; benchmarks/viewers does that.
+"""
+
+import dataclasses
+
+import pytest
+
+from lungspot.errors import FilmError
+from lungspot.report import Refusal, Review, dicom_results, measure, read_sr
+
+
+def meaning(item):
+    return item.ConceptNameCodeSequence[0].CodeMeaning
+
+
+def part(report, name):
+    return next(item for item in report.ContentSequence if meaning(item) == name)
+
+
+def groups(report):
+    items = part(report, "Imaging Measurements").ContentSequence
+    return [item for item in items if meaning(item) == "Measurement Group"]
+
+
+def drawing(item):
+    """The points of a content item that is a drawing, with the film that it is drawn on."""
+    (film,) = item.ContentSequence
+    assert (item.ValueType, film.ValueType) == ("SCOORD", "IMAGE")
+    return [float(number) for number in item.GraphicData]
+
+
+def test_a_box_is_drawn_wherever_viewers_look_for_it_and_goes_by_its_name(rg1_header, on):
+    (report,) = dicom_results(rg1_header, on(rg1_header))
+    places = groups(report)
+    assert len(places) == 2
+    for group, name, score in zip(places, ("Pleural effusion", "Cardiomegaly"), (0.9, 0.4), strict=True):
+        items = {meaning(item): item for item in group.ContentSequence}
+        assert items["Tracking Unique Identifier"].UID
+        outline = drawing(items["Image Region"])
+        assert len(outline) == 10  # five points: dwv and Cornerstone take four or five for a rectangle
+        assert outline[:2] == outline[8:]
+        number = items[f"{name}, probability"]
+        assert float(number.MeasuredValueSequence[0].NumericValue) == pytest.approx(score)
+        assert number.ContentSequence[0].RelationshipType == "INFERRED FROM"  # OHIF looks at the first
+        assert drawing(number.ContentSequence[0]) == outline
+        assert items["Finding"].ConceptCodeSequence[0].CodeMeaning == name
+        assert items["Comment"].TextValue.startswith(name)  # Cornerstone's label
+        assert (items["Short Label"].TextValue, items["Short Label"].RelationshipType) == (name, "HAS CONCEPT MOD")
+
+
+def test_a_box_that_nobody_judged_has_a_name_too_and_no_score(rg1_header, on):
+    """A viewer shows names beside numbers only: the whole film's probability, under a name of its own."""
+    found = on(rg1_header, boxes=(("effusion", (0.6, 0.7, 0.9, 0.9), None),))
+    reading = found.reading
+    findings = tuple(dataclasses.replace(each, score=0.8) if each.box is None else each for each in reading.findings)
+    given = dataclasses.replace(found, reading=dataclasses.replace(reading, findings=findings))
+    (report,) = dicom_results(rg1_header, given)
+    (group,) = groups(report)
+    number = next(item for item in group.ContentSequence if item.ValueType == "NUM")
+    assert meaning(number) == "Pleural effusion, probability (whole film)"
+    assert float(number.MeasuredValueSequence[0].NumericValue) == pytest.approx(0.8)
+    assert drawing(number.ContentSequence[0])
+    (box,) = [finding for finding in read_sr(report).reading.findings if finding.box]
+    assert box.score is None
+
+
+def test_no_group_is_without_a_drawing_whatever_the_outcome(rg1_header, on):
+    """OHIF ends with an error at one that is: no view of the study is left."""
+    found = on(rg1_header)
+    for result in (
+        found,
+        on(rg1_header, boxes=()),
+        on(rg1_header, reasons=("LATERAL",)),
+        Refusal("x", FilmError("TRUNCATED", "x", "ends early")),
+        dataclasses.replace(found, min_score=0.1),
+    ):
+        (report,) = dicom_results(rg1_header, result)
+        assert [meaning(item) for item in report.ContentSequence][-2:] == [
+            "Imaging Measurements",
+            "Qualitative Evaluations",
+        ]
+        assert part(report, "Imaging Measurements").ContentSequence  # Cornerstone looks into it
+        assert all(any(item.ValueType == "SCOORD" for item in group.ContentSequence) for group in groups(report))
+        assert "Summary" in [meaning(item) for item in part(report, "Qualitative Evaluations").ContentSequence]
+
+
+def test_what_a_reader_measured_is_drawn_too(rg1_header, on):
+    result = on(rg1_header)
+    points = {"length": [(100, 200), (400, 200)], "region": [(500, 600), (550, 650)]}
+    sizes = tuple(measure(kind, where, result.radiograph) for kind, where in points.items())
+    (report,) = dicom_results(rg1_header, result, review=Review("R", created="2026", measurements=sizes))
+    for group in groups(report)[2:]:
+        number = next(item for item in group.ContentSequence if item.ValueType == "NUM")
+        assert drawing(number.ContentSequence[0])[:2] in ([100, 200], [500, 600])
