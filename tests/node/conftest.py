@@ -13,9 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
@@ -267,6 +275,20 @@ def launch():
     for process in running:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture
+def compressed():
+    """A secondary capture of 60 x 40 in colour, as JPEG."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), (200, 150, 0)).save(buffer, "JPEG", quality=90, subsampling="4:2:2")
+    data = film(1, SOPClassUID=SecondaryCaptureImageStorage, Modality="OT", Rows=40, Columns=60)
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "YBR_FULL_422", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+    data.PixelData = encapsulate([buffer.getvalue()])
+    data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
+    data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    return data
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
@@ -17,12 +18,12 @@ def strict_archive():
     """A function that starts an archive which answers with the statuses given, the last one for ever; its port."""
     servers = []
 
-    def start(*statuses, classes=(Comprehensive3DSRStorage,), asked=()):
+    def start(*statuses, classes=(ComprehensiveSRStorage,), asked=(), syntaxes=None):
         waiting = list(statuses)
         entity = AE("ARCHIVE")
         entity.require_calling_aet = list(asked)
         for sop_class in classes:
-            entity.add_supported_context(sop_class)
+            entity.add_supported_context(sop_class, syntaxes)
 
         def store(event):
             status = waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -125,7 +126,7 @@ def test_what_an_archive_answers(start_node, strict_archive, program, write_film
     ],
 )
 def test_what_counts_as_stored(strict_archive, make_film, status, outcome):
-    result = make_film(1, SOPClassUID=Comprehensive3DSRStorage)
+    result = make_film(1, SOPClassUID=ComprehensiveSRStorage)
     deliver = store_to(target(strict_archive(status)), "LUNGSPOT")
     if status in {0xA700, 0xA7FF, 0x0124}:  # the archive's state: everything is offered again
         with pytest.raises(Unreachable, match=outcome):
@@ -134,6 +135,22 @@ def test_what_counts_as_stored(strict_archive, make_film, status, outcome):
         ((film, refused),) = deliver([("the film", [result])])
         assert film == "the film"
         assert refused == (outcome and outcome + result.SOPClassUID.name)
+
+
+@pytest.mark.parametrize(("syntax", "takes"), [(JPEGBaseline8Bit, True), (ExplicitVRLittleEndian, False)])
+def test_what_is_compressed_goes_as_it_is_where_the_archive_takes_that(strict_archive, compressed, syntax, takes):
+    got = []
+
+    def store(event):
+        got.append((event.file_meta.TransferSyntaxUID, len(event.dataset.PixelData)))
+        return 0x0000
+
+    port = strict_archive(store, classes=(SecondaryCaptureImageStorage,), syntaxes=[syntax])
+    ((_, refused),) = store_to(target(port), "LUNGSPOT")([("the film", [compressed])])
+    assert refused is None
+    assert [each[0] for each in got] == [syntax]
+    assert got[0][1] == (len(compressed.PixelData) if takes else 40 * 60 * 3)
+    assert compressed.file_meta.TransferSyntaxUID == JPEGBaseline8Bit
 
 
 def test_what_is_not_stored_is_not_sent(start_node, strict_archive, program, write_film, wait_until):
@@ -173,7 +190,7 @@ def test_an_association_that_is_aborted_midway_delivers_what_was_answered(
 
 
 def test_an_archive_that_takes_no_such_object_refuses_it(start_node, strict_archive, program, write_film, wait_until):
-    node = start_node(send_to=target(strict_archive(0, classes=(ComprehensiveSRStorage,))))
+    node = start_node(send_to=target(strict_archive(0, classes=(Comprehensive3DSRStorage,))))
     send(node, program, write_film(1))
     wait_until(lambda: node.says("it accepts none of these objects"))
     assert node.stop()["analysed"] == 1

@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import JPEGBaseline8Bit
 
 from lungspot.errors import InputError
 from lungspot.node import AuditLog, Certificates, Spool
@@ -364,3 +365,19 @@ def test_https_with_an_authority_of_the_hospital_s_own(http_server, results, cer
 def test_nobody_there(results):
     with pytest.raises(Unreachable):
         list(stow_to(open_client("http://127.0.0.1:1/x", "--stow"))([(JOB, results)]))
+
+
+def test_an_archive_that_takes_nothing_compressed_is_offered_the_same_uncompressed(http_server, results, compressed):
+    compressed.SOPInstanceUID = "2"
+    results[1] = compressed
+
+    def answer(_, body):
+        if JPEGBaseline8Bit.encode() in body:  # PS3.18 I.2: C122H, transfer syntax not supported
+            return 202, JSON, as_json(listed(stored=[("1", None)], failed=[("2", 0xC122)]))
+        return 200, JSON, as_json(listed(stored=[("1", None), ("2", None)]))
+
+    http_server.answer = answer
+    ((_, refused),) = stow_to(open_client(http_server.url, "--stow"))([(JOB, results)])
+    assert refused is None
+    assert len(http_server.asked) == 2
+    assert results[1] is compressed

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydicom.dataset import FileDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, build_context
 from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
 
 from lungspot.node.peers import Peer
+from lungspot.node.plain import PLAIN, plain
 from lungspot.node.sender import Batch, Deliver, Unreachable
 from lungspot.node.spool import Job
 
@@ -33,10 +34,10 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
         entity = AE(title)
         entity.connection_timeout = entity.acse_timeout = _CONNECT_SECONDS
         entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
-        for sop_class in {each.SOPClassUID for _, objects in batch for each in objects}:
-            entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         secure = (tls, peer.host) if tls is not None else None
-        association = entity.associate(peer.host, peer.port, ae_title=peer.ae, tls_args=secure)
+        association = entity.associate(
+            peer.host, peer.port, contexts=_contexts(batch), ae_title=peer.ae, tls_args=secure
+        )
         try:
             if association.is_rejected:
                 raise Unreachable("it rejects the association")
@@ -54,12 +55,30 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
     return deliver
 
 
+def _contexts(batch: Batch) -> list[PresentationContext]:
+    """Return what is proposed: each class uncompressed and, where results are compressed, apart from it as they are."""
+    pairs = {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for _, objects in batch for each in objects}
+    compressed = [build_context(sop_class, syntax) for sop_class, syntax in sorted(pairs) if syntax not in PLAIN]
+    return [*(build_context(sop_class, list(PLAIN)) for sop_class in sorted({pair[0] for pair in pairs})), *compressed]
+
+
+def _as_accepted(association: Association, each: FileDataset) -> FileDataset:
+    """Return an object in a transfer syntax that the archive accepts for its class, as it is if it can."""
+    syntaxes = {
+        syntax
+        for context in association.accepted_contexts
+        if context.abstract_syntax == each.SOPClassUID
+        for syntax in context.transfer_syntax
+    }
+    return each if each.file_meta.TransferSyntaxUID in syntaxes else plain(each)
+
+
 def _store(association: Association, objects: Sequence[FileDataset]) -> str | None:
     """Store one film's results; None when all are there, else the first refusal."""
     refused = None
     for each in objects:
         try:
-            status = association.send_c_store(each)
+            status = association.send_c_store(_as_accepted(association, each))
         except ValueError:  # no accepted presentation context
             refused = refused or f"{each.SOPClassUID.name} is not accepted"
             continue

@@ -7,7 +7,7 @@ the two it is, its bytes say, because archives and what stands before them name 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -17,8 +17,10 @@ from xml.etree.ElementTree import ParseError
 import requests
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from pydicom.dataset import FileDataset
 
 from lungspot.node.dicomweb import DicomWebArchive
+from lungspot.node.plain import is_plain, plain
 from lungspot.node.sender import Batch, Deliver, Unreachable
 from lungspot.node.spool import Job
 
@@ -54,16 +56,23 @@ def stow_to(archive: DicomWebArchive) -> Deliver:
 
     def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
         for job, objects in batch:
-            try:
-                response = archive.store(objects)
-            except _BROKEN as error:
-                raise Unreachable(type(error).__name__) from error
-            if response.status_code // 100 in {3, 5} or response.status_code in _OF_THE_ARCHIVE:
-                raise Unreachable(f"HTTP {response.status_code}")
-            uids = {str(each.SOPInstanceUID) for each in objects}
-            yield job, _refusal(uids, response.status_code, read_answer(response))
+            refused = _store(archive, objects)
+            if refused is not None and not all(map(is_plain, objects)):  # perhaps it takes nothing compressed
+                refused = _store(archive, list(map(plain, objects)))
+            yield job, refused
 
     return deliver
+
+
+def _store(archive: DicomWebArchive, objects: Sequence[FileDataset]) -> str | None:
+    try:
+        response = archive.store(objects)
+    except _BROKEN as error:
+        raise Unreachable(type(error).__name__) from error
+    if response.status_code // 100 in {3, 5} or response.status_code in _OF_THE_ARCHIVE:
+        raise Unreachable(f"HTTP {response.status_code}")
+    uids = {str(each.SOPInstanceUID) for each in objects}
+    return _refusal(uids, response.status_code, read_answer(response))
 
 
 def _refusal(uids: Collection[str], status: int, answer: StoreAnswer | None) -> str | None:

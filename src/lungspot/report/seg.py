@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lungspot import BANNER
 from lungspot.report.analysis import Analysis
@@ -51,6 +52,7 @@ def make_seg(context: ReportContext) -> Dataset | None:
         specific_character_set="ISO_IR 192",
         **context.about("seg", f"lungspot heat maps. {BANNER}"),
     )
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian  # smooth maps: a twentieth
     return finish(made, context, "seg")
 
 
