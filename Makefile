@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check coverage docs drill fuzz trees weights study bench sbom clean system
+.PHONY: demo test check web coverage docs drill fuzz trees weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
 
-test: .venv/dev system check
+test: .venv/dev system
+	$(BIN)/python tools/vendor_web.py & packing=$$!; $(MAKE) check && { wait $$packing || test "$(CI)" != true; }
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 	$(BIN)/python tools/coverage_floor.py
 
@@ -18,6 +19,10 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licences.py
+
+# The browser page's runtime, into the package: what npm packs (39 MB), each file held to its hash (docs/adr/0027).
+web: .venv/dev
+	$(BIN)/python tools/vendor_web.py
 
 # Of every room, which takes half as long again; `make test` counts the two rooms that have a floor.
 coverage: .venv/dev system

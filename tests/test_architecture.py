@@ -57,6 +57,7 @@ LOOSE = {"Cell", "Integers", "Learner"}
 THEMES = {
     *("datasets/broken", "formats/fuzz", "formats/given_files", "formats/pipes"),
     *("images/bombs", "images/fuzz", "images/given_files"),
+    *("web/dicom", "web/parity"),
 }
 
 
@@ -234,6 +235,7 @@ IN_THE_BASE_INSTALL = [
     ("tb-plan", 0, "people to screen"),
     ("serve --port 0", 4, "lungspot[serve]"),
     ("watch SET --format json,prom", 3, "DATASET"),
+    ("web -o page --runtime SET", 4, "npm pack"),
     ("train -o run", 4, "lungspot[train]"),
     ("train-gate -o gate.npz", 4, "lungspot[train]"),
     ("export run -o model.onnx", 4, "lungspot[train]"),

@@ -232,6 +232,7 @@ def test_a_site(verbs, audit, model_file, watched_film):
         ("watch North=changed.jsonl --until 2026-03-13 -o alarmed", [5]),
         (f"tb {ROOT / 'docs' / 'how-to' / 'people.csv'} --triage 40 -o programme", [0]),
         ("tb-plan --json", [0]),
+        ("web -o page", [0, 4]),  # 4: the page's runtime is not here
     )
 
 

@@ -84,6 +84,7 @@ CODES: Final[dict[str, str]] = {
     "AUDIT_BROKEN": "keep the file as evidence, find out who changed it, and begin a new one",
     "IN_USE": "stop the other program, or give another folder (--data, --spool)",
     "WORKERS": "read what they wrote above; give fewer --workers, or more memory",
+    "WEB_RUNTIME": "give the packages that `npm pack` makes with --runtime",
     # OutputError
     "IS_INPUT": "give another output",
     "EXISTS": "give another output, or --overwrite to replace results of an earlier run",

@@ -30,6 +30,7 @@ from lungspot.cli import (
     train,
     train_gate,
     watch,
+    web,
 )
 from lungspot.cli.console import Exit, print_bug, print_error
 from lungspot.errors import InputError, LungspotError, SetupError
@@ -57,6 +58,7 @@ app.command("serve")(serve.serve)
 app.command("tb")(tb.tb)
 app.command("tb-plan")(tb.tb_plan)
 app.command("watch")(watch.watch)
+app.command("web")(web.web)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("train-gate")(train_gate.train_gate)

@@ -21,7 +21,7 @@ from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
-from lungspot.detect.points import at_point, limit_of, reaches
+from lungspot.detect.points import at_point, floor_of, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import NetworkSession
@@ -65,6 +65,7 @@ __all__ = [
     "default_weights",
     "examine",
     "find_places",
+    "floor_of",
     "is_sealed",
     "left_side",
     "limit_of",

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
-from lungspot.detect.card import ModelCard
+from lungspot.detect.card import OPERATING_POINTS, ModelCard
 from lungspot.findings import Finding, Reading, State
 
-__all__ = ["at_point", "limit_of", "reaches", "states_of"]
+__all__ = ["at_point", "floor_of", "limit_of", "reaches", "states_of"]
+
+_FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
+
+
+def floor_of(card: ModelCard) -> float:
+    """Return the lowest score that a box is kept from: that of the lowest threshold, at most 0.05."""
+    limits = [card.threshold(label, point).box for label in card.labels for point in OPERATING_POINTS]
+    return min(_FLOOR, *limits)
 
 
 def limit_of(card: ModelCard, finding: Finding, point: str) -> float:

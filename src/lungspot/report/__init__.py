@@ -44,7 +44,7 @@ from lungspot.report.sr_read import StructuredReport, read_sr
 from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
-from lungspot.report.text import LANGUAGES, ReportText, language_name, report_text
+from lungspot.report.text import LANGUAGES, ReportText, language_name, report_text, templates
 from lungspot.report.words import NOT_ASSESSED
 from lungspot.report.write import FORMATS, data_of, ending_of, write
 
@@ -110,6 +110,7 @@ __all__ = [
     "statement",
     "statement_to_json",
     "table",
+    "templates",
     "thresholds_name",
     "thresholds_of",
     "why_repeat",

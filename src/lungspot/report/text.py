@@ -25,7 +25,7 @@ from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
 from lungspot.report.words import why
 
-__all__ = ["LANGUAGES", "ReportText", "language_name", "report_text"]
+__all__ = ["LANGUAGES", "ReportText", "language_name", "report_text", "templates"]
 
 _FILE: Final = "text-{}.json"
 _GREYS: Final = ("mean", "deviation", "least", "most")
@@ -138,7 +138,7 @@ def report_text(
 
 def language_name(language: str) -> str:
     """Return what a language of :data:`LANGUAGES` calls itself."""
-    return str(_templates(language)["name"])
+    return str(templates(language)["name"])
 
 
 class _Words:
@@ -147,7 +147,7 @@ class _Words:
     def __init__(self, language: str) -> None:
         if language not in LANGUAGES:
             raise InputError("BAD_VALUE", "language", f"{language!r} is none of {', '.join(LANGUAGES)}")
-        self.own, self._language = _templates(language), language
+        self.own, self._language = templates(language), language
 
     def head(self, model: str, review: Review | None) -> str:
         by = self.own["by"]
@@ -354,7 +354,8 @@ class _Words:
 
 
 @lru_cache(maxsize=8)
-def _templates(language: str) -> dict[str, Any]:
+def templates(language: str) -> dict[str, Any]:
+    """Return the templates of a language of :data:`LANGUAGES`, as its file has them."""
     path = resources.files("lungspot.report").joinpath(_FILE.format(language))
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return value

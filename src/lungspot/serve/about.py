@@ -8,19 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot import BANNER, __version__
-from lungspot.detect import OPERATING_POINTS, REASONS, ModelCard
-from lungspot.errors import CODES, RequestError
-from lungspot.findings import taxonomy
-from lungspot.images import WARNINGS
-from lungspot.report import LANGUAGES, color_of, language_name, thresholds_of
+from lungspot.errors import RequestError
 from lungspot.serve.answers import Health, ModelAnswer
-from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.app_state import StateDep
 from lungspot.serve.intake import MOST_PARTS
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import floor_of
 from lungspot.serve.request_guard import COOKIE, session_of
 from lungspot.serve.screening import screening_of
+from lungspot.web import model_facts
 
 __all__ = ["router"]
 
@@ -37,31 +32,8 @@ class Session(BaseModel):
 @router.get("/v1/model", response_model=ModelAnswer)
 def model(app: StateDep) -> dict[str, Any]:
     """Return the model's card, in the words that a page needs."""
-    detector = app.detector
-    card = detector.card
-    return {
-        "name": card.name,
-        "version": card.version,
-        "sha256": detector.sha256,
-        "card_sha256": card.sealed_sha256,
-        "site": None if card.site is None else _site(card),
-        "software": {"lungspot": __version__, "onnxruntime": detector.runtime},
-        "labels": [_label(app, label) for label in card.labels],
-        "operating_points": list(OPERATING_POINTS),
-        "default_point": "balanced",
-        "floor": round(floor_of(card), 4),
-        "training_data": list(card.training_data),
-        "licence": card.licence,
-        "terms": card.terms,
-        "intended_use": card.intended_use,
-        "notes": list(card.notes),
-        "metrics": _plain(card.metrics),
-        "gate": None if card.gate is None else {"tested_on": _plain(card.gate.tested_on)},
-        "reasons": {**CODES, **REASONS},
-        "warnings": dict(WARNINGS),
-        "taxonomy": [
-            {"id": each.id, "name": each.name, "disease": each.disease, "group": each.group} for each in taxonomy()
-        ],
+    card = app.detector.card
+    return model_facts(app.detector) | {
         "limits": {
             "upload_bytes": app.settings.upload_bytes,
             "films": app.settings.queue,
@@ -71,9 +43,6 @@ def model(app: StateDep) -> dict[str, Any]:
         "teaching_cases": len(app.settings.teach),
         "screening": None if app.settings.screen is None else screening_of(card, app.settings.screen),
         "keeps_identifiers": app.settings.keep_identifiers,
-        "report_languages": {language: language_name(language) for language in LANGUAGES},
-        "banner": BANNER,
-        "not_for_clinical_use": True,
     }
 
 
@@ -120,41 +89,3 @@ async def metrics(app: StateDep) -> Response:
     """Return the counters and gauges as Prometheus text."""
     app.metrics.waiting.set(app.store.waiting)
     return Response(app.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _site(card: ModelCard) -> dict[str, Any]:
-    site = card.site
-    assert site is not None  # noqa: S101 - as the caller has seen
-    told = {name: _plain(getattr(site, name)) for name in ("name", "made", "films", "sha256", "coverage")}
-    return told | {
-        "thresholds": {label: list(levels) for label, levels in site.thresholds.items()},
-        "probabilities": list(site.probabilities),
-        "words": thresholds_of(card),
-    }
-
-
-def _label(app: AppState, label: str) -> dict[str, Any]:
-    card = app.detector.card
-    limits = {point: card.threshold(label, point) for point in OPERATING_POINTS}
-    return {
-        "id": label,
-        "name": taxonomy()[label].name,
-        "color": color_of(label),
-        "codes": {code.scheme: code.value for code in taxonomy()[label].codes},
-        "thresholds": {p: {"box": round(t.box, 4), "image": round(t.image, 4)} for p, t in limits.items()},
-        "reliability": _plain(card.reliability.get(label, {})),
-        "standing": "reported" if card.is_reported(label) else "experimental",
-        "evidence": _plain(_evidence(card, label)),
-    }
-
-
-def _evidence(card: ModelCard, label: str) -> Any:  # noqa: ANN401 - whatever a card may hold
-    """Return the numbers that the label's standing rests on (docs/explanation/standing.md); empty where none are."""
-    of = card.metrics.get("standing", {})
-    return of.get(label, {}) if hasattr(of, "get") else {}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a card may hold
-    if hasattr(value, "items"):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,7 +1,7 @@
 """A result as it is kept: enough to make every view of it again (JSON, picture, page), and nothing about the patient.
 
-The film is read once, down to the lowest score that a page may ask for (:func:`floor_of`); an operating point chooses
-from that (:func:`at_point`), and gives just what reading it at that point would have given.
+The film is read once, down to the lowest score that a page may ask for (:func:`lungspot.detect.floor_of`); an
+operating point chooses from that (:func:`at_point`), and gives just what reading it at that point would have given.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, findings_to_
 __all__ = [
     "at_point",
     "candidates",
-    "floor_of",
     "from_record",
     "headline_of",
     "past_model",
@@ -37,17 +36,10 @@ __all__ = [
     "to_record",
 ]
 
-_FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
 _ORGANS: Final = ("heart", "left_lung", "right_lung")
 _WHITE: Final = np.float32(65535)
 # Notices whose particulars quote the header's own words, which are nobody's to keep.
 _QUOTING: Final = frozenset({"BODY_PART", "POLARITY"})
-
-
-def floor_of(card: ModelCard) -> float:
-    """Return the lowest score that a box is kept from: that of the lowest threshold, at most 0.05."""
-    limits = [card.threshold(label, point).box for label in card.labels for point in OPERATING_POINTS]
-    return min(_FLOOR, *limits)
 
 
 def to_record(result: Analysis | Refusal, *, keep_identifiers: bool) -> dict[str, Any]:

@@ -36,8 +36,12 @@ const post = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const of = (id) => `v1/readings/${encodeURIComponent(id)}`;
 
-/** Where a part of a reading is. */
-export const address = (id, part) => `${of(id)}/${part}`;
+/** The film's other forms: [words, where it is], each for a window of its own; or, where there is no server, [words, what makes it]. */
+export const views = (id, { point, language }) => [
+  ["Page to print", `${of(id)}/report.html?${new URLSearchParams({ point, language })}`],
+  ["Picture with boxes", `${of(id)}/overlay.png?point=${point}`],
+  ["16-bit PNG", `${of(id)}/image?bits=16`],
+];
 
 export const remove = (id) => ask(of(id), { method: "DELETE" });
 

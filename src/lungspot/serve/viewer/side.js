@@ -1,6 +1,6 @@
 // The right-hand panel: its fixed parts, the sensitivity slider, the review form, whole-film scores and facts.
 
-import { address } from "./api.js";
+import { views } from "./api.js";
 import { fill, make, one, scoreBar } from "./dom.js";
 import { wholeName } from "./names.js";
 import { POINTS, labelOf, percent, secret, threshold, probability as words } from "./scene.js";
@@ -215,18 +215,14 @@ function sides(edges) {
   return known.join(", ") || "unknown: the file does not say which side of the patient is where";
 }
 
-/** The film's other forms, each in a window of its own. */
+/** The film's other forms: links, each to a window of its own, or buttons where no server has them. */
 function links({ id, frame }, { point, language }) {
-  const link = (name, text) => make("a", { href: address(id, name), target: "_blank", rel: "noopener" }, text);
-  return frame
-    ? [
-        link(`report.html?${new URLSearchParams({ point, language })}`, "Page to print"),
-        " · ",
-        link(`overlay.png?point=${point}`, "Picture with boxes"),
-        " · ",
-        link("image?bits=16", "16-bit PNG"),
-      ]
-    : [];
+  if (!frame) return [];
+  const one = ([words, there]) =>
+    typeof there === "string"
+      ? make("a", { href: there, target: "_blank", rel: "noopener" }, words)
+      : make("button", { type: "button", onclick: there }, words);
+  return views(id, { point, language }).flatMap((view, at) => (at ? [" · ", one(view)] : [one(view)]));
 }
 
 /** The model that serves now; a film that another one read says so first. */

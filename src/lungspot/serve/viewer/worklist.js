@@ -19,6 +19,7 @@ const MORE = 10; // rows drawn above and below those in sight
 export function worklist(store, { open, list, sorted }) {
   const { state } = store;
   const rows = one("rows");
+  const invitation = one("empty").textContent; // as the page has it before anything is asked
   const room = make("div", { role: "presentation", class: "room" });
   rows.append(room);
   let cursor = null; // the row that the keyboard is on, from 0
@@ -35,7 +36,7 @@ export function worklist(store, { open, list, sorted }) {
     const total = state.total ?? 0;
     rows.hidden = !total; // a list box without options is none
     one("empty").hidden = total > 0;
-    one("empty").textContent = empty(state);
+    one("empty").textContent = empty(state) || invitation;
     room.style.height = `${total * high()}px`;
     const [first, last] = inSight();
     const from = Math.max(first - MORE, 0);
@@ -178,7 +179,7 @@ function filterChip({ counts, filter }, [id, name, count], choose) {
 
 function empty({ search, filter, finding }) {
   if (search || filter !== "all" || finding) return "No film is like that.";
-  return "Drop films anywhere on this page, or press O: DICOM, PNG, JPEG, or a zip of them.";
+  return "";
 }
 
 function entry(state, at, cursor) {

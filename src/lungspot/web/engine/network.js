@@ -1,0 +1,52 @@
+// The network: a prepared film in, numbers out, checked as lungspot.detect.detector checks them. One film a run, on the CPU.
+
+const SLACK = 1e-3; // rounding past 0 or 1 that a probability may show
+
+/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, features, organs, mirrored, gate}. */
+export async function openNetwork(ort, model, size) {
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: "all",
+    executionMode: "sequential",
+    logSeverityLevel: 4,
+  });
+  async function run(tensor) {
+    const found = await session.run({ image: new ort.Tensor("float32", tensor, [1, 1, size, size]) });
+    const made = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, checked(name, value)]));
+    Object.values(found).forEach((value) => value.dispose());
+    return raw(made);
+  }
+  return { run };
+}
+
+function checked(name, { data, dims }) {
+  const plain = name === "boxes" || name === "features";
+  const values = Float32Array.from(data);
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at];
+    if (!Number.isFinite(value)) throw numeric(`output ${name} holds a value that is not a number`);
+    if (plain) continue;
+    if (value < -SLACK || value > 1 + SLACK) throw numeric(`output ${name} goes beyond 0 and 1`);
+    values[at] = Math.min(Math.max(value, 0), 1);
+  }
+  return { values, dims };
+}
+
+const numeric = (words) => Object.assign(new Error(words), { code: "MODEL_NUMERIC" });
+const rows = ({ values, dims }) => Array.from({ length: dims[1] }, (_, at) => Array.from(values.subarray(at * dims[2], (at + 1) * dims[2])));
+
+function planes({ values, dims: [, count, height, width] }) {
+  const size = width * height;
+  return Array.from({ length: count }, (_, at) => ({ width, height, pixels: values.subarray(at * size, (at + 1) * size) }));
+}
+
+const raw = (made) => ({
+  boxes: rows(made.boxes),
+  scores: rows(made.scores),
+  image_scores: made.image_scores.values,
+  maps: planes(made.maps),
+  features: made.features.values,
+  organs: made.organs ? planes(made.organs) : null,
+  mirrored: made.mirrored?.values ?? null,
+  gate: made.gate?.values ?? null,
+});

@@ -1,0 +1,22 @@
+// A second look at parts of a film, for what is small (lungspot.detect.second_look).
+
+import { prepare } from "./prepare.js";
+import { resize } from "./resize.js";
+
+/** What the network said of the upright `film`, with what its parts show of the labels that the card names. */
+export async function lookAgain(raw, film, card, run) {
+  const { second_look: look, input_size: size } = card;
+  if (!look || Math.min(film.width, film.height) < look.least) return raw;
+  const wanted = card.labels.map((label) => look.labels.includes(label));
+  const whole = { width: look.size, height: look.size, pixels: prepare(film, look.size) };
+  const [boxes, scores] = [[...raw.boxes], [...raw.scores]];
+  for (const [x0, y0, x1, y1] of look.windows) {
+    const part = [x0 * look.size, y0 * look.size, x1 * look.size, y1 * look.size];
+    const tensor = resize(whole, size, size, "bilinear", part).pixels.map((each) => Math.min(Math.max(each, 0), 1));
+    const said = await run(tensor);
+    const placed = (value, at) => value * (at % 2 ? y1 - y0 : x1 - x0) + (at % 2 ? y0 : x0) * size;
+    boxes.push(...said.boxes.map((box) => box.map(placed)));
+    scores.push(...said.scores.map((row) => row.map((score, at) => (wanted[at] ? score : 0))));
+  }
+  return { ...raw, boxes, scores };
+}

@@ -1,0 +1,52 @@
+// The page's other thread: opens the network once, then reads one film after another. Bytes come from the page, and go
+// back to it; nothing here asks for anything but the decoders beside it.
+
+import { analyse } from "./analyse.js";
+import { cardOf } from "./card.js";
+import { openNetwork } from "./network.js";
+import { read } from "./read.js";
+import { FilmError } from "./refusal.js";
+import { sha256 } from "./sha256.js";
+import { statisticsOf } from "./statistics.js";
+
+const MOST_THREADS = 4;
+let opened = null;
+
+const acts = {
+  /** `model` and `runtime`: bytes; `pinned`: the model's SHA-256; `taxonomy`: by label. */
+  async open({ model, runtime, pinned, taxonomy, threads }) {
+    if ((await sha256(model)) !== pinned) throw new FilmError("MODEL_HASH", "the model is not the one that this page was made with");
+    const card = cardOf(model);
+    const ort = await import("../runtime/ort.wasm.min.mjs");
+    const many = self.crossOriginIsolated ? (threads ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS)) : 1;
+    Object.assign(ort.env.wasm, {
+      numThreads: many,
+      wasmBinary: runtime.buffer,
+      wasmPaths: { mjs: new URL("../runtime/ort-wasm-simd-threaded.mjs", import.meta.url).href },
+    });
+    ort.env.logLevel = "error";
+    opened = { card, taxonomy, network: await openNetwork(ort, model, card.input_size) };
+    return { card, threads: many, runtime: ort.env.versions.web };
+  },
+
+  async read({ bytes }) {
+    const start = performance.now();
+    const film = await read(bytes);
+    const seen = performance.now();
+    const { card: _, film: __, ...analysis } = await analyse(film, opened.card, opened.taxonomy, opened.network.run);
+    const { pixels, ...facts } = film;
+    const stored = Uint16Array.from(pixels, (each) => Math.round(each * 65535));
+    const timings = { read: seen - start, detect: performance.now() - seen };
+    return { film: facts, analysis: { ...analysis, timings, statistics: statisticsOf(film) }, pixels: stored };
+  },
+};
+
+self.addEventListener("message", async ({ data: { id, act, ...given } }) => {
+  try {
+    postMessage({ id, answer: await acts[act](given) });
+  } catch (error) {
+    const { code = "CRASHED", message, advice = "" } = error;
+    if (!error.code) console.error(error);
+    postMessage({ id, refused: { code, reason: message, advice } });
+  }
+});

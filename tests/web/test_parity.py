@@ -1,0 +1,52 @@
+"""The page says of a film what Python says: the same input to the network, boxes, scores, verdicts and report."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungspot.images import read
+
+
+def picture(pixels, kind="png", **how):
+    buffer = io.BytesIO()
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def chest(rg1):
+    """The real chest film of pydicom-data, 8 bits, 489 x 461 pixels."""
+    film = read(rg1["UNCI"])
+    grey = np.asarray(Image.fromarray(film.pixels).resize((489, 461)))
+    return (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+
+
+def colour(grey):
+    return np.stack([grey, grey, (grey * 0.7).astype(np.uint8)], axis=-1)
+
+
+FILMS = {
+    "16 bits": lambda grey: picture(grey.astype(np.uint16) * 129 + 7),
+    "colour, half transparent": lambda grey: picture(np.dstack([colour(grey), np.full_like(grey, 128)])),
+    "a palette": lambda grey: picture(Image.fromarray(grey).convert("P")),
+    "on its side, its greys swapped": lambda grey: picture(255 - np.rot90(grey)),
+    "turned by EXIF": lambda grey: picture(np.rot90(grey, -1), "jpeg", quality=90, exif=_exif(8)),
+    "JPEG in colour": lambda grey: picture(colour(grey), "jpeg", quality=85),
+}
+
+
+def _exif(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("kind", FILMS)
+def test_the_page_says_what_python_says(local, said, distance, chest, kind):
+    data = FILMS[kind](chest)
+    found = distance(said(data), local.read(kind, data))
+    assert found["greys"] <= 1e-3
+    assert found["pixels"] <= 1
+    assert found["scores"] <= 1e-3
