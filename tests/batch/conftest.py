@@ -90,7 +90,8 @@ def children_of():
 def start():
     """A function that starts a program; its output goes nowhere."""
 
-    def begin(command):
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    def begin(command, more=()):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, env=os.environ | dict(more), **quiet)
 
     return begin

@@ -16,6 +16,7 @@ from lungspot.formats import (
     finding_rows,
     findings_parquet,
     is_result_folder,
+    predicted_case,
     prediction_of,
     read_predictions,
     result_documents,
@@ -129,6 +130,9 @@ def test_what_is_written_is_read_back(folder):
         300.5,
         "North",
     )
+    case = predicted_case(prediction)
+    assert dict(case.readings[0].states) == {"effusion": "boxed", "edema": "absent"}
+    assert [finding.box.x0 for finding in case.readings[0].findings] == [10.0]
     assert [each.film for each in read_predictions(folder)[0]] == ["a/\\udcff.dcm", "b.txt"]
 
 

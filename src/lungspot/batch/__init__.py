@@ -1,12 +1,14 @@
 """Archives: films by the hundred thousand, read by many workers, each once, none lost; results as Parquet."""
 
-from lungspot.batch.entries import Entry, count_films, entries_in, given_columns
+from lungspot.batch.entries import Entry
 from lungspot.batch.folder import BATCH_FORMATS, BatchFolder, asked_for, screened_people
 from lungspot.batch.ledger import Ledger
 from lungspot.batch.local import LocalPool
+from lungspot.batch.ray_pool import RayPool
 from lungspot.batch.run import RunEvent, WorkerPool, run_batch
 from lungspot.batch.settings import BatchSettings
 from lungspot.batch.shards import Shard, ShardResult, Struck, shards_of
+from lungspot.batch.streams import count_films, entries_in, given_columns
 from lungspot.batch.summary import BatchSummary, batch_page, batch_summary
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Entry",
     "Ledger",
     "LocalPool",
+    "RayPool",
     "RunEvent",
     "Shard",
     "ShardResult",

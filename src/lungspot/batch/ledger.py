@@ -1,4 +1,4 @@
-"""What is done and what is claimed: which entries have their row, and which film each SHA-256 belongs to.
+"""What is done, drawn and claimed: which entries need no more drawing, and which film each SHA-256 belongs to.
 
 Kept in a database of this process alone, on the disk where it grows large, and made anew from the tables of films when
 a run goes on: the tables are the only record.
@@ -33,10 +33,10 @@ class Ledger:
         for file in () if folder is None else shard_files(folder):
             rows = film_columns(file, ("entry", "status", "sha256", "film"))
             self.rows += len(rows["entry"])
-            self.finished(rows["entry"])
             held = zip(rows["status"], rows["sha256"], range(len(rows["entry"])), rows["film"], strict=True)
             with self._lock:
                 self._db.execute("BEGIN")
+                self._db.executemany("INSERT OR IGNORE INTO entries VALUES (?)", [(each,) for each in rows["entry"]])
                 self._db.executemany(
                     "INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)",
                     [
@@ -47,17 +47,10 @@ class Ledger:
                 )
                 self._db.execute("COMMIT")
 
-    def knows(self, identity: str) -> bool:
-        """Say whether an entry has its row."""
+    def take(self, identity: str) -> bool:
+        """Say whether an entry is still to be read; from then on it is not, for somebody is at it."""
         with self._lock:
-            return self._db.execute("SELECT 1 FROM entries WHERE identity = ?", (identity,)).fetchone() is not None
-
-    def finished(self, identities: list[str]) -> None:
-        """Remember that entries have their rows."""
-        with self._lock:
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR IGNORE INTO entries VALUES (?)", [(each,) for each in identities])
-            self._db.execute("COMMIT")
+            return self._db.execute("INSERT OR IGNORE INTO entries VALUES (?)", (identity,)).rowcount == 1
 
     def claim(self, sha256: str, shard: str, number: int, film: str) -> str | None:
         """Give a film to the first who asks for it; return the name of the film where it is another's.

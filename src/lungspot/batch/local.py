@@ -115,7 +115,7 @@ def _work(pipe: Connection, settings: BatchSettings, out: Path) -> None:
             say("ready")
             while True:
                 shard = pipe.recv()
-                say("shard", read_shard(shard, detector, settings, out, claim=claim, done=lambda at: say("film", at)))
+                say("shard", read_shard(shard, detector, settings, out, claim=claim, done=lambda *at: say("film", at)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except LungspotError as error:

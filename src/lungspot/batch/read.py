@@ -82,11 +82,12 @@ def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
     out: Path,
     *,
     claim: ClaimFilm,
-    done: Callable[[int], None],
+    done: Callable[[str, int], None],
 ) -> ShardResult:
     """Read the films of a shard and write its tables, unnamed yet, below ``out``; every film has its row.
 
-    ``done`` is called with a film's place when its row is made. Raises what is wrong with the machine or the model.
+    ``done`` is called with the shard's key and a film's place when its row is made. Raises what is wrong with the
+    machine or the model.
     """
     reader = _Reader(shard, claim, screened=settings.screen is not None)
     key, notes = shard.key, list[str]()
@@ -112,7 +113,7 @@ def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
                 notes += map(str, files.write(number, result, entry.source.film))
         rows.append(row)
         codes.update(row["reasons"])
-        done(number)
+        done(key, number)
     made = {
         f"findings/{key}.parquet": findings_parquet(found),
         **({f"jsonl/{key}.jsonl": _text(lines)} if "jsonl" in settings.forms else {}),

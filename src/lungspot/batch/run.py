@@ -31,7 +31,8 @@ _STARTS: Final = 3  # workers in a row that die before they are ready
 class RunEvent:
     """What a worker says, or what became of it.
 
-    ``ready``: it waits for a shard. ``film``: ``value`` is the place of a film whose row is made. ``shard``: ``value``
+    ``ready``: it waits for a shard. ``film``: ``value`` is the key of a
+    shard and the place in it of a film whose row is made. ``shard``: ``value``
     is a :class:`ShardResult`. ``failed``: ``value`` is an error that every film would meet. ``died``.
     """
 
@@ -61,6 +62,7 @@ class _Held:
     """The shard that a worker holds, how many of its films have their row, and since when."""
 
     shard: Shard
+    key: str
     films: int = 0
     since: float = field(default_factory=time.monotonic)
     late: bool = False
@@ -85,7 +87,7 @@ class _Run:
         while True:
             while self.ready and (shard := self._next()) is not None:
                 worker = self.ready.pop()
-                self.held[worker] = _Held(shard)
+                self.held[worker] = _Held(shard, shard.key)
                 self.pool.give(worker, shard)
             if self.over and not self.held and not self.again:
                 return
@@ -108,16 +110,17 @@ class _Run:
         elif event.kind == "failed":
             raise event.value
         elif event.kind == "film" and held is not None:
-            held.films, held.since = event.value + 1, time.monotonic()
-            self.tell({"event": "film"})
+            key, at = event.value
+            if key == held.key:  # else it is late news of the shard before
+                held.films, held.since = at + 1, time.monotonic()
+                self.tell({"event": "film"})
         elif event.kind == "shard" and held is not None:
-            self._done(event.worker, held, event.value)
+            self._done(event.worker, event.value)
         elif event.kind == "died":
             self._dead(event.worker, held)
 
-    def _done(self, worker: int, held: _Held, result: ShardResult) -> None:
+    def _done(self, worker: int, result: ShardResult) -> None:
         self.folder.commit(result)
-        self.ledger.finished([entry.identity for entry in held.shard.entries])
         del self.held[worker]
         self.ready.add(worker)
         told = {"shard": result.key, "films": result.films, "statuses": dict(result.statuses)}
@@ -135,12 +138,12 @@ class _Run:
         film = shard.entries[at].name if at < len(shard.entries) else None
         struck = None
         if held.late:
-            struck = Struck("TIMED_OUT", f"not read within {self.timeout:g} s", self.ledger.sha256_of(shard.key, at))
+            struck = Struck("TIMED_OUT", f"not read within {self.timeout:g} s", self.ledger.sha256_of(held.key, at))
         elif film is not None:
-            self.deaths[shard.key, at] += 1
-            if self.deaths[shard.key, at] >= _DEATHS:
+            self.deaths[held.key, at] += 1
+            if self.deaths[held.key, at] >= _DEATHS:
                 words = f"{_DEATHS} workers died while it was read"
-                struck = Struck("CRASHED", words, self.ledger.sha256_of(shard.key, at))
+                struck = Struck("CRASHED", words, self.ledger.sha256_of(held.key, at))
         self.tell({"event": "timed_out" if held.late else "worker_died", "film": film, "back": at})
         self.again.append(shard if struck is None else replace(shard, struck={**shard.struck, at: struck}))
 

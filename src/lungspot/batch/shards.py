@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lungspot.batch.entries import Entry
 
@@ -51,19 +52,12 @@ class ShardResult:
     notes: tuple[str, ...] = ()
 
 
-def shards_of(entries: Iterable[Entry], films: int, known: Callable[[str], bool]) -> Iterator[Shard]:
-    """Yield shards of so many films each, of the entries whose identity is not ``known`` yet; drawn when asked for.
+def shards_of(entries: Iterable[Entry], films: int, take: Callable[[str], bool]) -> Iterator[Shard]:
+    """Yield shards of so many films each; drawn when asked for.
 
-    An entry that is named twice, as by two sources, is in one shard only.
+    ``take`` says whether an entry of that identity is to be read, and is asked once: of an entry that two sources name,
+    and of one that has its row, it says no from then on.
     """
-    waiting = iter(entries)
-    while True:
-        part: dict[str, Entry] = {}
-        for entry in waiting:
-            if not known(entry.identity):
-                part.setdefault(entry.identity, entry)
-            if len(part) >= films:
-                break
-        if not part:
-            return
-        yield Shard(tuple(part.values()))
+    wanted = (entry for entry in entries if take(entry.identity))
+    while part := tuple(islice(wanted, films)):
+        yield Shard(part)

@@ -31,11 +31,17 @@ def batch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="Folders, zip archives, CSV or Parquet files with a column of paths, and films."
+            metavar="SOURCE...",
+            help="Folders, zip and tar archives, a DICOMDIR, URLs, CSV or Parquet files with a column of paths, films.",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the results.")],
-    on: Annotated[str, typer.Option("--on", help="What reads: local (processes of this machine).")] = "local",
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", metavar="local|ray[://ADDRESS]", help="What reads: processes of this machine, or a Ray cluster."
+        ),
+    ] = "local",
     workers: Annotated[int, typer.Option(help="How many; 0: one a processor.", min=0, max=10_000)] = 0,
     formats: Annotated[
         str,
@@ -85,7 +91,8 @@ def batch(
     from lungspot.detect import OPERATING_POINTS
     from lungspot.report import DICOM_KINDS, require_dicom, require_screened
 
-    require_one_of(on, ("local",), "--on")
+    engine, _, address = on.partition("://")
+    require_one_of(engine, ("local", "ray"), "--on")
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
     forms = tuple(part.strip() for part in formats.split(",") if part.strip())
     for form in forms:
@@ -105,19 +112,23 @@ def batch(
         ledger = Ledger(out)
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
-        number = workers or _processors()
-        shards = shards_of(entries_in(sources, share=sample), shard_films, ledger.knows)
+        number = workers or (_processors() if engine == "local" else 0)
+        shards = shards_of(entries_in(sources, share=sample), shard_films, ledger.take)
         with _Progress(sources, sample, ledger.rows, as_json=as_json, quiet=quiet) as progress:
-            pool = _pool_of(number, settings, out, ledger)
+            pool = _pool_of(engine, address or None, number, settings, out, ledger)
             run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell)
         _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
     finally:
         folder.close()
 
 
-def _pool_of(number: int, settings: BatchSettings, out: Path, ledger: Ledger) -> Callable[[], WorkerPool]:
-    from lungspot.batch import LocalPool
+def _pool_of(
+    engine: str, address: str | None, number: int, settings: BatchSettings, out: Path, ledger: Ledger
+) -> Callable[[], WorkerPool]:
+    from lungspot.batch import LocalPool, RayPool
 
+    if engine == "ray":
+        return lambda: RayPool(number, settings, out, ledger.claim, address)
     return lambda: LocalPool(number, settings, out, ledger.claim)
 
 
@@ -206,7 +217,14 @@ class _Progress:
         eta = None if left is None or not rate else left / rate
         told = {"films": self._films, "total": self._total, "films_per_second": round(rate, 2)}
         if self._json:
-            emit({"event": "progress", **told, "eta_seconds": eta and round(eta), "errors": dict(self._codes)})
+            emit(
+                {
+                    "event": "progress",
+                    **told,
+                    "eta_seconds": None if eta is None else round(eta),
+                    "errors": dict(self._codes),
+                }
+            )
         elif self._shown:
             ends = "" if eta is None else f", {_clock(eta)} left"
             whole = "" if self._total is None else f" of {self._total - self._before}"

@@ -85,7 +85,7 @@ def check(
 
 @app.command()
 def stats(
-    name: DatasetName,
+    name: predicted.Anything,
     root: Root,
     splits: Splits = None,
     agreement: Annotated[bool, typer.Option("--agreement", help="How well readers agree: the human ceiling.")] = False,
@@ -96,12 +96,18 @@ def stats(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Count films by label, source, split and state; measure boxes; warn of sources that cannot be mixed."""
+    """Count films by label, source, split and state; measure boxes; warn of sources that cannot be mixed.
+
+    Of predictions, what reaches its threshold is counted; ROOT is lungspot/1 JSON or a folder of `lungspot batch`.
+    """
     from lungspot.cli.data_text import agreement_lines, conflict_lines, count_lines, size_lines
     from lungspot.datasets import conflicts, count, reader_agreement, sizes
     from lungspot.datasets import diseases as as_diseases
 
-    cases = cases_of(name, root, splits, class_map=class_map, quiet=as_json)
+    found = name == predicted.PREDICTIONS
+    cases = (
+        predicted.predicted_cases(root) if found else cases_of(name, root, splits, class_map=class_map, quiet=as_json)
+    )
     if agreement:
         rows = reader_agreement(cases, iou=iou)
         if not rows:
@@ -111,9 +117,9 @@ def stats(
         else:
             show(agreement_lines(rows))
         return
-    truths = list(as_diseases(cases))
-    counts, measured = count(truths if diseases else cases), sizes(cases, unsized=unsized(name, root))
-    warnings = conflicts(measured, count(truths))
+    truths = cases if found else list(as_diseases(cases))
+    counts, measured = count(truths if diseases else cases), sizes(cases, unsized=() if found else unsized(name, root))
+    warnings = () if found else conflicts(measured, count(truths))
     if as_json:
         emit(
             {

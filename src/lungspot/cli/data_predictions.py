@@ -13,7 +13,7 @@ from lungspot.cli.console import Exit, emit, print_error, progress, require_one_
 from lungspot.errors import printable
 
 if TYPE_CHECKING:
-    from lungspot.formats import CocoIds, Prediction
+    from lungspot.formats import Case, CocoIds, Prediction
 
 __all__ = [
     "PREDICTIONS",
@@ -23,6 +23,7 @@ __all__ = [
     "Roots",
     "convert_predictions",
     "one_root",
+    "predicted_cases",
     "tell_left_out",
 ]
 
@@ -80,6 +81,16 @@ def tell_left_out(predictions: Sequence[Prediction], ids: CocoIds) -> None:
 
     for label, number in in_the_file(predictions, ids)[2].items():
         say(printable(f"lungspot: {number} boxes of {label} are left out: {ids.path} has no category for it"))
+
+
+def predicted_cases(path: Path) -> list[Case]:
+    """Return what ``lungspot detect`` or ``batch`` found, film by film, as cases; films not assessed are left out."""
+    from lungspot.formats import predicted_case, read_predictions
+
+    found, refused = read_predictions(path)
+    for error in refused:
+        print_error(error)
+    return [predicted_case(prediction) for prediction in found if prediction.assessed]
 
 
 def convert_predictions(

@@ -10,7 +10,7 @@ from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
-from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of, read_predictions
+from lungspot.formats.predictions import PredictedFinding, Prediction, predicted_case, prediction_of, read_predictions
 from lungspot.formats.predictions_files import (
     COCO_FILE,
     CSV_FILE,
@@ -104,6 +104,7 @@ __all__ = [
     "nearest",
     "parse_xml",
     "patient_in",
+    "predicted_case",
     "prediction_of",
     "read_class_map",
     "read_coco_ids",

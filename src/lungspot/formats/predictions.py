@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import DatasetError, InputError, LungspotError
-from lungspot.findings import Box, Frame, is_label_id, taxonomy
+from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, taxonomy
 from lungspot.formats.annotated_image import stated_box, stated_size
+from lungspot.formats.case import Case
 from lungspot.formats.result_tables import is_result_folder, result_documents
 from lungspot.inputs import regular
 
-__all__ = ["EXTENSION", "PredictedFinding", "Prediction", "prediction_of", "read_predictions"]
+__all__ = ["EXTENSION", "PredictedFinding", "Prediction", "predicted_case", "prediction_of", "read_predictions"]
 
 EXTENSION: Final = "lungspot-predictions/1"  # how a COCO file of predictions calls itself
 _SCHEMA: Final = "lungspot/1"
@@ -148,6 +149,21 @@ def prediction_of(document: object, where: str) -> Prediction:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
         raise DatasetError("DATASET_ROW", where, reason) from error
+
+
+def predicted_case(prediction: Prediction) -> Case:
+    """Return what a model found on a film as a case, to be counted as people's findings are; never to be taught from.
+
+    What reaches its threshold is a finding. A label is boxed where a box does, present where only the film does, and
+    absent where it was looked for and neither does.
+    """
+    found = [each for each in prediction.findings if each.positive]
+    states = {each.label: State.ABSENT for each in prediction.film_scores}
+    states |= {each.label: State.PRESENT for each in found}
+    states |= {each.label: State.BOXED for each in found if each.box is not None}
+    boxes = tuple(Finding(each.label, each.box, each.score) for each in found if each.box is not None)
+    reading = Reading(prediction.model or "model", boxes, states, prediction.size)
+    return Case(prediction.film, "predictions", prediction.film, (reading,), frame=prediction.size)
 
 
 def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]:

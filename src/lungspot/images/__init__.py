@@ -15,7 +15,7 @@ from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
-from lungspot.images.read import dicom_bytes_of, film_bytes, read, read_header
+from lungspot.images.read import MAX_BYTES, dicom_bytes_of, film_bytes, read, read_header
 from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
 from lungspot.images.statistics import ImageStatistics, image_statistics
 
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
         whole_of,
         words_of,
     )
+    from lungspot.images.dicomdir import dicomdir_files
     from lungspot.images.fork_server import use_fork_server
     from lungspot.images.identity import Identity, read_identity
 
 __all__ = [
     "DICOM_SUFFIXES",
     "IMAGE_SUFFIXES",
+    "MAX_BYTES",
     "SIDE_UNKNOWN",
     "SYNTAXES",
     "UNKNOWN_ORIENTATION",
@@ -61,6 +63,7 @@ __all__ = [
     "date_of",
     "deidentified",
     "dicom_bytes_of",
+    "dicomdir_files",
     "draw_sides",
     "film_bytes",
     "has_suffix",
@@ -94,6 +97,7 @@ _MODULES: Final = {
     "Pseudonyms": "deidentify",
     "SYNTAXES": "dicom_header",
     "date_of": "dicom_values",
+    "dicomdir_files": "dicomdir",
     "is_uid": "dicom_values",
     "number_of": "dicom_values",
     "numbers_of": "dicom_values",

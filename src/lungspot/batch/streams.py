@@ -1,0 +1,142 @@
+"""Where the films of an archive come from: one stream of entries, never a list of all of them.
+
+One function a kind of source; :func:`entries_in` chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
+
+from lungspot.batch.containers import in_dicomdir, in_store, in_tar, in_zip, is_store, url_entry
+from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
+from lungspot.errors import DatasetError, FilmError
+from lungspot.formats import header_of, read_rows
+from lungspot.images import is_archive, walk
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+__all__ = ["count_films", "entries_in", "given_columns"]
+
+_TABLES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
+_PATHS: Final = ("path", "film", "file", "filename", "filepath", "image")  # the column of a table that names films
+_ROWS: Final = 10_000  # of a Parquet file that are held at a time
+
+
+def entries_in(sources: Sequence[str], *, share: float = 1.0) -> Iterator[Entry]:
+    """Yield the films of folders, zip and tar archives, DICOMDIRs, URLs, tables of paths and files, as they come.
+
+    ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
+    film that is refused when its turn comes. Raises :class:`DatasetError` at a table without a column of paths.
+    """
+    for source in sources:
+        for entry in _of(source):
+            if share >= 1 or _fraction(entry.name) < share:
+                yield entry
+
+
+def given_columns(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns that tables among the sources bring along, sorted."""
+    found: set[str] = set()
+    for source in sources:
+        path = Path(source)
+        if not is_store(source) and is_table(path):
+            found |= set(_header(path)) - {_column(path)}
+    return tuple(sorted(found))
+
+
+def count_films(sources: Sequence[str], stopped: Callable[[], bool], *, share: float = 1.0) -> int | None:
+    """Return how many films there are, without opening any; None where ``stopped`` says so meanwhile."""
+    number = 0
+    for number, _ in enumerate(entries_in(sources, share=share), 1):
+        if number % 1000 == 0 and stopped():
+            return None
+    return number
+
+
+def is_table(path: Path) -> bool:
+    """Say whether a name is that of a table of films."""
+    return path.name.lower().endswith(_TABLES)
+
+
+def _of(source: str) -> Iterator[Entry]:
+    if is_store(source):
+        yield from in_store(source)
+        return
+    path = Path(source)
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError):  # a name too long, or with a null
+        folder = False
+    if folder:
+        for file in walk(path, ordered=False):
+            yield file_entry(file, file.relative_to(path))
+    elif is_table(path):
+        yield from _in_table(path)
+    elif path.name.upper() == "DICOMDIR":
+        yield from in_dicomdir(path)
+    elif path.suffix.lower() == ".tar":
+        yield from in_tar(path)
+    elif is_archive(path):
+        yield from in_zip(path)
+    else:
+        yield file_entry(path, PurePath(path.name))
+
+
+def _in_table(path: Path) -> Iterator[Entry]:
+    column = _column(path)
+    for row in _rows(path):
+        name = row.get(column, "")
+        given = {key: value for key, value in row.items() if key != column}
+        if not name:
+            yield refused_entry(str(path), FilmError("NOT_FOUND", path, f"a row without {column}"), given)
+            continue
+        if is_store(name):
+            entry = url_entry(name)
+        else:  # beside the table, else where the caller is
+            beside = path.parent / name
+            entry = file_entry(beside if beside.exists() else Path(name), PurePath(name))
+        yield replace(entry, given=given)
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+    if path.suffix.lower() != ".parquet":
+        yield from (row for _, row in read_rows(path, (_column(path),), own=True))
+        return
+    for batch in _parquet(path).iter_batches(_ROWS):
+        for row in batch.to_pylist():
+            yield {str(key): "" if value is None else str(value) for key, value in row.items()}
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    if path.suffix.lower() != ".parquet":
+        return tuple(filter(None, header_of(path, own=True)))
+    return tuple(_parquet(path).schema_arrow.names)
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    import pyarrow as pa  # noqa: PLC0415 - an optional package
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole Parquet file ({type(error).__name__})") from error
+
+
+def _column(path: Path) -> str:
+    header = _header(path)
+    by_name = {name.lower(): name for name in reversed(header)}
+    found = next((by_name[name] for name in _PATHS if name in by_name), None)
+    if found is None:
+        reason = f"no column of films' paths: one of {', '.join(_PATHS)} (found: {', '.join(header) or 'nothing'})"
+        raise DatasetError("DATASET_COLUMNS", path, reason)
+    return found
+
+
+def _fraction(name: str) -> float:
+    """Return a number from 0 to 1 by which a sample is drawn: of the name alone."""
+    return int(identity_of("sample", name)[:13], 16) / 16**13

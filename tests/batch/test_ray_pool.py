@@ -1,0 +1,108 @@
+"""A real Ray cluster on this machine, of one node and of two, one of which dies."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lungspot.cli.console import Exit
+
+pytestmark = pytest.mark.drill
+# A cluster of our own, which takes in whoever has its token.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+ENVIRONMENT = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | TOKEN
+
+
+@pytest.fixture(autouse=True)
+def _ray():
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'lungspot[ray]')")
+
+
+def test_without_ray_it_is_said(small_archive, batch_of, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _ = batch_of(tmp_path / "out", small_archive(tmp_path / "films", 1), "--on", "ray")
+    assert (code, "lungspot[ray]" in capsys.readouterr().err) == (Exit.ENVIRONMENT, True)
+
+
+def test_a_cluster_of_this_machine(small_archive, batch_command, each_once, tmp_path):
+    films = small_archive(tmp_path / "films", 12)
+    (films / "again.png").write_bytes((films / "0003.png").read_bytes())
+    (films / "text.txt").write_text("no film")
+    out = tmp_path / "out"
+    command = batch_command(films, "-o", out, "--on", "ray", "--workers", "2", "--shard-films", "4")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=600)
+    assert done.returncode == Exit.SOME_REFUSED, done.stderr
+    status = json.loads(done.stdout.splitlines()[-1])["status"]
+    assert status == {"assessed": 12, "duplicate": 1, "not_assessed": 1}
+    each_once(out, 14)
+
+
+@pytest.fixture
+def cluster():
+    """Two nodes of one processor each; gives the address, and the process id of the second's raylet."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ray = Path(sys.executable).with_name("ray")
+    session = f"/tmp/lungspot-ray-{os.getpid()}"  # noqa: S108 - Ray's sockets need a short path
+
+    def node(*words):
+        """Start a node, and return its raylet."""
+        before = raylets_of(session)
+        command = [ray, "start", "--num-cpus=1", "--disable-usage-stats", *words]
+        subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=120)
+        (raylet,) = raylets_of(session) - before
+        return raylet
+
+    try:
+        node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}")
+        yield f"127.0.0.1:{port}", node(f"--address=127.0.0.1:{port}")
+    finally:
+        for pid in _of(session):
+            _end(pid)
+        shutil.rmtree(session, ignore_errors=True)
+
+
+def raylets_of(session):
+    return {pid for pid in _of(session) if "raylet" in _words(Path(f"/proc/{pid}"))[0]}
+
+
+def _words(path):
+    try:
+        return (path / "cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _of(session):
+    """Return the processes that were started with the folder of our cluster."""
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if any(session in word for word in _words(path))]
+
+
+def _end(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def test_a_node_dies_and_its_films_are_read_by_another(
+    small_archive, batch_command, start, cluster, each_once, tmp_path
+):
+    address, second = cluster
+    out = tmp_path / "out"
+    command = batch_command(small_archive(tmp_path / "films", 60), "-o", out, "--on", f"ray://{address}")
+    driver = start([*command, "--workers", "2", "--shard-films", "5"], TOKEN)
+    until = time.monotonic() + 300
+    while len(list((out / "films").glob("*.parquet"))) < 3 and driver.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    os.kill(second, signal.SIGKILL)
+    assert driver.wait(600) == Exit.DONE
+    each_once(out, 60)

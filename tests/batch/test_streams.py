@@ -1,0 +1,167 @@
+"""Every kind of source gives the films that it holds, with bytes that can be read in another process."""
+
+import csv
+import hashlib
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydicom.fileset import FileSet
+
+from lungspot.batch import Ledger, count_films, entries_in, given_columns, shards_of
+from lungspot.errors import DatasetError, FilmError
+from lungspot.images import film_bytes
+
+
+def read(entry):
+    return film_bytes(pickle.loads(pickle.dumps(entry)).source.film.open())
+
+
+def all_of(*sources, **options):
+    return list(entries_in([str(source) for source in sources], **options))
+
+
+@pytest.fixture
+def films(tmp_path):
+    folder = tmp_path / "films"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b.dcm", "sub/.hidden"):
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_folder(films):
+    found = {entry.name: read(entry) for entry in all_of(films)}
+    assert found == {str(films / name): name.encode() for name in ("a.png", "sub/b.dcm")}
+    before = {entry.name: entry.identity for entry in all_of(films)}
+    (films / "a.png").write_bytes(b"changed")
+    after = {entry.name: entry.identity for entry in all_of(films)}
+    assert [name for name in before if before[name] != after[name]] == [str(films / "a.png")]
+
+
+def test_a_zip(films):
+    with zipfile.ZipFile(films.parent / "more.zip", "w") as archive:
+        archive.write(films / "a.png", "x/a.png")
+    (entry,) = all_of(films.parent / "more.zip")
+    assert (entry.name, read(entry)) == (f"{films.parent}/more.zip/x/a.png", b"a.png")
+
+
+def test_a_tar_shard(films):
+    """As WebDataset has them: a film's labels lie beside it; a link, a folder and a hidden file are no films."""
+    path = films.parent / "00000.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("k1.png", "k1.json", "k1.cls", "1.2.840.113", "noending", ".hidden.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, io.BytesIO(name.encode()))
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        archive.add(films / "sub", "sub", recursive=False)
+    assert [(entry.name, read(entry)) for entry in all_of(path)] == [
+        (f"{path}/{name}", name.encode()) for name in ("k1.png", "1.2.840.113", "noending")
+    ]
+    path.write_bytes(path.read_bytes()[:700])
+    *_, last = all_of(path)
+    with pytest.raises(FilmError, match="ARCHIVE"):
+        read(last)
+
+
+@pytest.fixture
+def disc(rg1, tmp_path):
+    """A folder as a CD has it, of two encodings of one film."""
+    files = FileSet()
+    for name in ("UNCR", "J2KR"):
+        files.add(rg1[name])
+    files.write(tmp_path / "cd")
+    files._stage["t"].cleanup()  # else its folder is cleaned up with a warning
+    return tmp_path / "cd"
+
+
+def test_a_dicomdir(disc):
+    entries = all_of(disc / "DICOMDIR")
+    digests = [hashlib.sha256(read(entry)).hexdigest() for entry in entries]
+    # Both are of one SOP instance, which a file set holds once.
+    assert digests == [hashlib.sha256(path.read_bytes()).hexdigest() for path in disc.rglob("IM*")]
+    assert digests
+    (disc / "DICOMDIR").write_bytes(b"nothing")
+    (entry,) = all_of(disc / "DICOMDIR")
+    with pytest.raises(FilmError, match="BAD_HEADER"):
+        read(entry)
+
+
+def test_a_dicomdir_that_leads_elsewhere(disc):
+    index = disc / "DICOMDIR"
+    (name,) = {path.relative_to(disc).parts[0] for path in disc.rglob("IM*")}
+    data = index.read_bytes()
+    assert name.encode() in data
+    index.write_bytes(data.replace(name.encode(), b"../../.."))
+    assert all_of(index) == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_brings_its_columns_along(films, ending):
+    path = films / f"list.{ending}"
+    rows = [("a.png", "North", "7"), (str(films / "sub" / "b.dcm"), "South", ""), ("gone.png", "South", "1")]
+    if ending == "csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("Path", "site", "n"), *rows])
+    else:
+        pq.write_table(
+            pa.table({"Path": [row[0] for row in rows], "site": [row[1] for row in rows], "n": [7, None, 1]}), path
+        )
+    entries = all_of(path)
+    assert [(Path(entry.name).name, dict(entry.given)) for entry in entries] == [
+        ("a.png", {"site": "North", "n": "7"}),
+        ("b.dcm", {"site": "South", "n": ""}),
+        ("gone.png", {"site": "South", "n": "1"}),
+    ]
+    assert [read(entry) for entry in entries[:2]] == [b"a.png", b"sub/b.dcm"]
+    with pytest.raises(FilmError, match="NOT_FOUND"):
+        read(entries[2])
+    assert given_columns([str(path), str(films)]) == ("n", "site")
+
+
+def test_a_table_without_paths(tmp_path):
+    (tmp_path / "list.csv").write_text("name,site\na,b\n")
+    with pytest.raises(DatasetError, match="DATASET_COLUMNS"):
+        all_of(tmp_path / "list.csv")
+
+
+def test_a_store(films):
+    """A local folder and memory, by the same names that a bucket has."""
+    (found, _) = sorted(all_of(f"file://{films}"), key=lambda entry: entry.name)
+    assert (found.name, read(found)) == (f"file://{films / 'a.png'}", b"a.png")
+    store = fsspec.filesystem("memory")
+    store.pipe("/bucket/x/c.png", b"c")
+    (entry,) = all_of("memory://bucket")
+    assert read(entry) == b"c"
+    store.rm("/bucket", recursive=True)
+    with pytest.raises(FilmError, match="NOT_READABLE"):
+        read(entry)
+
+
+def test_a_sample_is_the_same_each_time(tmp_path):
+    for number in range(200):
+        (tmp_path / f"{number}.png").touch()
+    names = [{entry.name for entry in all_of(tmp_path, share=share)} for share in (0.2, 0.2, 0.5)]
+    assert names[0] == names[1] < names[2]
+    assert 20 <= len(names[0]) <= 60
+    assert count_films([str(tmp_path)], lambda: False, share=0.5) == len(names[2])
+
+
+def test_shards_hold_each_entry_once(films):
+    (first,) = shards_of(entries_in([str(films), str(films)]), 5, Ledger().take)
+    assert len(first.entries) == 2
+    assert [len(shard.entries) for shard in shards_of(entries_in([str(films)]), 1, Ledger().take)] == [1, 1]
+    ledger = Ledger()
+    assert ledger.take(first.entries[0].identity)
+    (rest,) = shards_of(entries_in([str(films)]), 5, ledger.take)
+    assert [entry.identity for entry in rest.entries] == [first.entries[1].identity]
+    assert rest.key != first.key
