@@ -30,6 +30,8 @@ from lungspot.node import AuditEvent, AuditLog
         ("--allow *@127.0.0.1 --send-to A@h:104 --ae SEVENTEEN_LETTERS", "no AE title"),
         ("--from-dicomweb http://h/x --query CR", "KEY=VALUE"),
         ("--from-dicomweb http://h/x --since soon", "no date"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --only CHEST", "body=VALUE"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --metrics 9100", "HOST:PORT"),
         ("--check-audit nothing.jsonl", "no such file"),
     ],
 )

@@ -50,6 +50,14 @@ def node(
         "lungspot-node"
     ),
     formats: Annotated[str, typer.Option("--format", help="sr, gsps, sc, seg; several with commas.")] = "sr",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Read these films only: body=CHEST,THORAX, description=, station=."),
+    ] = None,
+    skip: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Do not read these films.")] = None,
+    chest_only: Annotated[
+        bool, typer.Option("--chest-only", help="Send nothing about films that are no upright frontal chest films.")
+    ] = False,
     sr_class: Annotated[str, typer.Option(help="comprehensive, or comprehensive3d as IHE AI Results asks.")] = (
         "comprehensive"
     ),
@@ -72,6 +80,9 @@ def node(
     tls_out: Annotated[
         bool, typer.Option("--tls-out", help="TLS towards the archive as well (--send-to, https).")
     ] = False,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Answer /metrics (Prometheus) and /healthz there, by HTTP.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try films again that were set aside.")] = False,
     check_audit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check the chain of an audit log, and do nothing else.")
@@ -120,7 +131,13 @@ def node(
         every=every,
         once=once,
         results=room.ResultOptions(
-            _kinds(formats), sr_class, operating_point, min_score, detector_of(model, site), experimental
+            _kinds(formats),
+            sr_class,
+            operating_point,
+            min_score,
+            detector_of(model, site),
+            experimental,
+            room.FilmFilter.parse(only or (), skip or (), chest_only=chest_only),
         ),
         limits=room.NetworkLimits(
             associations=max_associations,
@@ -132,6 +149,7 @@ def node(
         certificates=None if tls_cert is None or tls_key is None else room.Certificates(tls_cert, tls_key, tls_ca),
         tls_out=tls_out,
         retry_failed=retry_failed,
+        metrics=None if metrics is None else _address(metrics),
     )
     _run(settings, log_level, json_lines=log_json, quiet=quiet)
 
@@ -160,6 +178,15 @@ def _become_service(stopping: threading.Event) -> None:
     )
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
+
+
+def _address(text: str) -> tuple[str, int]:
+    from lungspot.errors import InputError
+
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise InputError("BAD_VALUE", "--metrics", f"{text!r} is no address", advice="give HOST:PORT, 127.0.0.1:9100")
+    return host, int(port)
 
 
 def _kinds(text: str) -> tuple[str, ...]:

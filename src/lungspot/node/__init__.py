@@ -2,6 +2,7 @@
 
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome, verify
 from lungspot.node.certificates import Certificates
+from lungspot.node.films import FilmFilter
 from lungspot.node.guard import NetworkLimits
 from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
 from lungspot.node.pull import QidoQuery
@@ -15,6 +16,7 @@ __all__ = [
     "AuditLog",
     "Certificates",
     "DimseStatus",
+    "FilmFilter",
     "Job",
     "NetworkLimits",
     "NodeSettings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -11,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
+    UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
@@ -18,6 +20,9 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 )
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import EventHandlerType
@@ -35,13 +40,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FILM_CLASSES", "Listener", "application_entity", "film_header"]
 
+# Secondary captures are taken where they say that they are radiographs: films that were scanned, or exported.
 FILM_CLASSES: Final = (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 _LOG = logging.getLogger("lungspot.node")
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
+_NAMED: Final = 3  # classes in a line of the log
 _COMMENT: Final = 64  # characters of an Error Comment (LO)
 
 
@@ -68,7 +78,7 @@ def film_header(data: bytes | memoryview, sop_class: str | None = None, instance
     header = read_header(bytes(data))
     said = {name: str(header.get(name, "")) for name in ("SOPClassUID", "SOPInstanceUID")}
     if said["SOPClassUID"] not in FILM_CLASSES or sop_class not in {None, said["SOPClassUID"]}:
-        raise FilmError("NOT_A_RADIOGRAPH", None, "its SOP class is not the one announced, or neither CR nor DX")
+        raise FilmError("NOT_A_RADIOGRAPH", None, "its SOP class is not the one announced, or none of a radiograph")
     if instance not in {None, said["SOPInstanceUID"]}:
         raise FilmError("NO_STUDY", None, "its SOP Instance UID is not the one announced")
     for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
@@ -82,10 +92,21 @@ class Listener:
     """The handlers of pynetdicom's events."""
 
     context: NodeContext
+    on_refused: Callable[[str, str, str], None]
 
     def handlers(self) -> list[EventHandlerType]:
         """Return the pairs of event and function that pynetdicom binds."""
-        return [(evt.EVT_C_ECHO, self.echo), (evt.EVT_C_STORE, self.store)]
+        return [(evt.EVT_C_ECHO, self.echo), (evt.EVT_C_STORE, self.store), (evt.EVT_ACCEPTED, self.accepted)]
+
+    def accepted(self, event: evt.Event) -> None:
+        """Say where a sender offers objects and none that is taken: it hears that, its administrator may not."""
+        refused = {context.abstract_syntax for context in event.assoc.rejected_contexts}
+        if refused and not any(each.abstract_syntax != Verification for each in event.assoc.accepted_contexts):
+            names = sorted(UID(uid).name if uid else "" for uid in refused)
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            who = _who(event)
+            why = f"it offers only classes or syntaxes that are not taken: {', '.join(names[:_NAMED])}{more}"
+            self.on_refused(who["host"], who["ae"], why)
 
     def echo(self, _: evt.Event) -> int:
         """Answer C-ECHO."""
@@ -124,6 +145,9 @@ class Listener:
             new = self.context.spool.accept([data], instance=instance, study=study, source=who["ae"])
             what = {"sop_class": sop_class, "sop_instance": instance, "study": study, "new": new}
             self.context.audit.record(AuditEvent.RECEIVED, who=who, what=what)
+            self.context.tally.add("received" if new else "duplicate")
+            if not new:
+                _LOG.info("%s sent a film that was here before; it is not read again", who["ae"])
         except (OSError, sqlite3.Error) as error:
             return self._refuse(
                 who, DimseStatus.OUT_OF_RESOURCES, getattr(error, "strerror", None) or "journal", instance
@@ -133,6 +157,7 @@ class Listener:
     def _refuse(
         self, who: dict[str, str], status: DimseStatus, why: str, instance: str = ""
     ) -> tuple[DimseStatus, str]:
+        self.context.tally.add("refused")
         _LOG.warning("refused a film from %s: %s (%04XH): %s", who["ae"], status.name, status, why)
         what = {"status": f"{status:04X}", "reason": why} | ({"sop_instance": instance} if instance else {})
         self.context.note(AuditEvent.RECEIVED, Outcome.SERIOUS_FAILURE, who, what)

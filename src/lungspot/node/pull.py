@@ -157,9 +157,11 @@ def _take(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tupl
         film_header(data, instance=instance)
     except FilmError as error:
         _LOG.warning("refused a film of %s: %s", client.base_url, error.code)
+        context.tally.add("refused")
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
         return False
     new = context.spool.accept([data], instance=instance, study=study, source=client.base_url)
+    context.tally.add("received" if new else "duplicate")
     context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
     return True
 

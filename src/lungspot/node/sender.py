@@ -50,12 +50,14 @@ def send(context: NodeContext, deliver: Deliver, target: str) -> None:
             open_jobs = {job.sha256: job for job, _ in batch}
             for job, refused in deliver(batch):
                 down = 0
+                context.tally.add("sent" if refused is None else "send_failed")
                 _settle(context, job, refused, target)
                 del open_jobs[job.sha256]
                 if context.closed.is_set():
                     break
         except Unreachable as error:
             down += 1
+            context.tally.add("archive_down")
             for job in list(open_jobs.values())[:1]:
                 with suppress(sqlite3.Error):
                     context.spool.wait(job, str(error), 0)

@@ -22,6 +22,7 @@ from lungspot.node.dicomweb import open_client
 from lungspot.node.dimse import store_to
 from lungspot.node.guard import NetworkLimits
 from lungspot.node.listener import Listener, application_entity
+from lungspot.node.metrics import MetricsServer
 from lungspot.node.peers import Peer, Rule
 from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
@@ -43,6 +44,7 @@ class NodeSettings:
 
     It listens where there are ``rules``, and asks an archive where there is a ``source``. Results go to ``send_to`` by
     C-STORE, else to ``stow`` by STOW-RS. ``reserve``: bytes that must stay free. ``every``: seconds between questions.
+    ``metrics``: where ``/metrics`` and ``/healthz`` are answered.
     """
 
     spool: Path
@@ -61,6 +63,7 @@ class NodeSettings:
     certificates: Certificates | None = None
     tls_out: bool = False
     retry_failed: bool = False
+    metrics: tuple[str, int] | None = None
 
     @property
     def shown(self) -> Certificates | None:
@@ -99,6 +102,11 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
         threads = {
             name: threading.Thread(target=part, name=f"lungspot-{name}", daemon=True) for name, part in parts.items()
         }
+        if settings.metrics is not None:
+            well = partial(_what_is_wrong, context, threads)
+            watched = MetricsServer(settings.metrics, context.tally, spool, well)
+            stack.callback(watched.close)
+            _LOG.info("numbers for Prometheus at http://%s:%d/metrics", *watched.address)
         audit.record(AuditEvent.START, what={"results_to": target})
         for thread in threads.values():
             thread.start()
@@ -113,6 +121,15 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
         raise RuntimeError(f"the {ended} ended")
     _LOG.info("stopped; %d films wait to be read, %d to be sent", counts["received"], counts["analysed"])
     return counts
+
+
+def _what_is_wrong(context: NodeContext, threads: dict[str, threading.Thread]) -> str:
+    """Return why a load balancer or a supervisor should not count on this node; empty where it may."""
+    if context.stopping.is_set():
+        return "stopping"
+    if dead := [name for name, thread in threads.items() if not thread.is_alive()]:
+        return f"the {dead[0]} ended"
+    return "the disk is full" if context.spool.free() <= 0 else ""
 
 
 def _memory(settings: NodeSettings) -> float:
@@ -163,15 +180,16 @@ def _delivery(settings: NodeSettings) -> tuple[Deliver, str]:
 
 def _admission(settings: NodeSettings, context: NodeContext) -> AdmissionServer:
     tls = settings.certificates.context(server=True) if settings.certificates else None
+    on_refused = _refusal_log(context)
     try:
         return AdmissionServer(
             application_entity(settings.title),
             settings.address,
             rules=settings.rules,
             limits=settings.limits,
-            on_refused=_refusal_log(context),
+            on_refused=on_refused,
             tls=tls,
-            handlers=Listener(context).handlers(),
+            handlers=Listener(context, on_refused).handlers(),
         )
     except (OSError, UnicodeError) as error:  # taken, not ours, not known, and what can be no host's name
         where = f"{settings.address[0]}:{settings.address[1]}"
@@ -183,6 +201,7 @@ def _refusal_log(context: NodeContext) -> Callable[[str, str, str], None]:
     state = {"minute": 0, "written": 0, "left_out": 0}
 
     def on_refused(host: str, ae: str, why: str) -> None:
+        context.tally.add("rejected")
         minute = int(time.monotonic() // 60)
         if state["minute"] != minute:
             state.update(minute=minute, written=0)

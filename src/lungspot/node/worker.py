@@ -14,7 +14,8 @@ from lungspot.detect import Detector
 from lungspot.errors import FilmError, ModelError
 from lungspot.images import read_header
 from lungspot.node.context import NodeContext
-from lungspot.node.spool import Job, Spool
+from lungspot.node.films import FilmFilter
+from lungspot.node.spool import Job
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results, document
 
@@ -30,7 +31,7 @@ _PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ResultOptions:
-    """What results are asked for; ``experimental``: say the model's experimental labels too, marked as such."""
+    """What results are asked for, of which ``films``; ``experimental``: say the model's experimental labels too."""
 
     kinds: tuple[str, ...] = ("sr",)
     sr_class: str = "comprehensive"
@@ -38,6 +39,7 @@ class ResultOptions:
     min_score: float | None = None
     detector: Detector | None = field(default=None, repr=False)
     experimental: bool = False
+    films: FilmFilter = field(default_factory=FilmFilter)
 
 
 def work(context: NodeContext, options: ResultOptions) -> None:
@@ -71,12 +73,18 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
     """Read one film; what it gives, or why it gave nothing, is in the spool afterwards."""
     spool = context.spool
     try:
-        files = _results(spool, job, options)
+        over = options.films.passes_over(read_header(spool.film(job.sha256))) if options.films.asks else ""
+        files = [] if over else _results(context, job, options)
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
         again = spool.postpone(job, code)
         after = "it will be tried again" if again else "set aside, it stays in the spool"
         _LOG.warning("%s: %s; %s", job.name, code, after)
+        return
+    context.tally.add("passed_over" if over else "read")
+    if over:
+        spool.sent(job)
+        _LOG.info("%s: passed over (%s)", job.name, over)
         return
     if not files:
         spool.sent(job)
@@ -86,8 +94,8 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
     _LOG.info("%s: read, %d result%s", job.name, len(files), "s" * (len(files) != 1))
 
 
-def _results(spool: Spool, job: Job, options: ResultOptions) -> list[bytes]:
-    path = spool.film(job.sha256)
+def _results(context: NodeContext, job: Job, options: ResultOptions) -> list[bytes]:
+    path = context.spool.film(job.sha256)
     result: Analysis | Refusal
     try:
         result = analyze(path, options.detector, point=options.point, min_score=options.min_score)
@@ -95,7 +103,10 @@ def _results(spool: Spool, job: Job, options: ResultOptions) -> list[bytes]:
         if error.code in _PASSING and job.attempts < _DOUBTS:
             raise
         result = Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    header, kinds, experimental = read_header(path), options.kinds, options.experimental
+    if not (isinstance(result, Analysis) and result.assessed):
+        context.tally.add("not_assessed")
+    silent = options.films.chest_only and isinstance(result, Analysis) and not result.assessed
+    header, kinds, experimental = read_header(path), () if silent else options.kinds, options.experimental
     objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
-    spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
+    context.spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return [dicom_bytes(each) for each in objects]

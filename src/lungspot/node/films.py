@@ -1,0 +1,84 @@
+"""Which films a node reads, and of which it gives results: what ``--only``, ``--skip`` and ``--chest-only`` say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from lungspot.errors import InputError
+from lungspot.images import text_of
+
+__all__ = ["FilmFilter"]
+
+# What can be asked of a film, and the attributes that say it.
+_ATTRIBUTES: Final = {
+    "body": ("BodyPartExamined",),
+    "description": ("SeriesDescription", "StudyDescription", "ProtocolName"),
+    "station": ("StationName",),
+}
+_Rule = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFilter:
+    """Which films are read; without rules all are.
+
+    A film is read where it meets one pattern of every rule of ``only``, and none of ``skip``. Patterns know ``*`` and
+    ``?``; case does not count. A film meets a pattern where one of the attributes does; one that does not say it has
+    an empty value, which only an empty pattern and ``*`` meet. ``chest_only``: no result is made of a film that the
+    model cannot judge.
+    """
+
+    only: tuple[_Rule, ...] = ()
+    skip: tuple[_Rule, ...] = ()
+    chest_only: bool = False
+
+    @classmethod
+    def parse(cls, only: Sequence[str], skip: Sequence[str], *, chest_only: bool = False) -> FilmFilter:
+        """Return the filter of ``body=CHEST,THORAX``, ``station=PORT*``, …; InputError BAD_VALUE where it is none."""
+        return cls(_rules(only, "--only"), _rules(skip, "--skip"), chest_only)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a rule at all."""
+        return bool(self.only or self.skip)
+
+    def passes_over(self, header: Dataset) -> str:
+        """Return why a film is not read: ``body ANKLE``; empty where it is."""
+        for name, patterns in self.skip:
+            for value in _values(header, name):
+                if _meets(value, patterns):
+                    return _said(name, [value])
+        for name, patterns in self.only:
+            values = _values(header, name)
+            if not any(_meets(value, patterns) for value in values):
+                return _said(name, values)
+        return ""
+
+
+def _said(name: str, values: Sequence[str]) -> str:
+    """Return a reason for the log, which quotes no description: people write names into those."""
+    return name if name == "description" else f"{name} {', '.join(filter(None, values)) or 'not said'}"
+
+
+def _values(header: Dataset, name: str) -> list[str]:
+    return [text_of(header, keyword) for keyword in _ATTRIBUTES[name]]
+
+
+def _meets(value: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(value.casefold(), pattern) for pattern in patterns)
+
+
+def _rules(given: Sequence[str], option: str) -> tuple[_Rule, ...]:
+    rules = []
+    for text in given:
+        name, equals, values = text.partition("=")
+        if name not in _ATTRIBUTES or not equals:
+            advice = f"give {', '.join(f'{known}=VALUE' for known in _ATTRIBUTES)}"
+            raise InputError("BAD_VALUE", option, f"{text!r} says nothing of a film", advice=advice)
+        rules.append((name, tuple(value.strip().casefold() for value in values.split(","))))
+    return tuple(rules)

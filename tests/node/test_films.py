@@ -1,0 +1,35 @@
+import pytest
+
+from lungspot.errors import InputError
+from lungspot.node import FilmFilter
+
+
+@pytest.mark.parametrize(
+    ("only", "skip", "tags", "over"),
+    [
+        ([], [], {}, ""),
+        (["body=CHEST"], [], {}, ""),
+        (["body=thorax,Chest"], [], {}, ""),
+        (["body=ANKLE"], [], {}, "body CHEST"),
+        (["body=CHEST"], [], {"BodyPartExamined": ""}, "body not said"),
+        (["body=CHEST,"], [], {"BodyPartExamined": ""}, ""),
+        ([], ["body=ankle"], {"BodyPartExamined": "ANKLE"}, "body ANKLE"),
+        ([], ["station=PORT*"], {"StationName": "PORTABLE 3"}, "station PORTABLE 3"),
+        ([], ["station=PORT*"], {"StationName": "ROOM 1"}, ""),
+        ([], ["station=PORT*"], {}, ""),
+        (["description=*chest*"], [], {"StudyDescription": "XR Chest PA"}, ""),
+        (["description=*chest*"], [], {"SeriesDescription": "Doe^Jane ankle"}, "description"),  # quoted in no log
+        (["body=CHEST", "station=ROOM?"], [], {"StationName": "ROOM1"}, ""),
+        (["body=CHEST", "station=ROOM?"], [], {"StationName": "ROOM12"}, "station ROOM12"),
+        (["body=CHEST"], ["station=ROOM1"], {"StationName": "ROOM1"}, "station ROOM1"),
+    ],
+)
+def test_which_films_are_passed_over_and_why(make_film, only, skip, tags, over):
+    assert FilmFilter.parse(only, skip).passes_over(make_film(1, **tags)) == over
+
+
+@pytest.mark.parametrize("rule", ["CHEST", "bodypart=CHEST", "=CHEST", "body"])
+def test_a_rule_that_says_nothing_of_a_film_is_refused(rule):
+    for given in ((["body=X", rule], []), ([], [rule])):
+        with pytest.raises(InputError, match="body=VALUE"):
+            FilmFilter.parse(*given)
