@@ -31,6 +31,26 @@ def priors(server, rg1, tmp_path_factory):
     return found
 
 
+def as_large(page):
+    """Return where the prior film's canvas and the open one's are; one is as large as the other."""
+    one, other = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
+    assert (one["width"], one["height"]) == pytest.approx((other["width"], other["height"]), abs=1)
+    return one, other
+
+
+def on_a_telephone(page):
+    page.locator("#toggle-list").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#stages")).not_to_have_class(re.compile("stacked"))
+    one, other = as_large(page)
+    assert one["x"] + one["width"] <= other["x"], "a low room: side by side"
+    page.locator("#toggle-side").click()
+    expect(page.locator("#stages")).to_have_class(re.compile("stacked"))
+    one, other = as_large(page)
+    assert one["y"] + one["height"] <= other["y"], "a high room: one below the other"
+    page.locator("#toggle-side").click()
+
+
 def grey(page, selector):
     return np.asarray(Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("L")).astype(float)
 
@@ -42,11 +62,9 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     page.locator("#prior[aria-label*=': ']").wait_for()
     state = page.evaluate(NOW)
     assert state["prior"]["id"] == priors[2019]
-    left, right = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
+    left, right = as_large(page)
     assert left["x"] + left["width"] <= right["x"], "prior left, current right"
-    assert [left[each] for each in ("y", "width", "height")] == pytest.approx(
-        [right[each] for each in ("y", "width", "height")], abs=1
-    ), "at one height, and as large"
+    assert left["y"] == right["y"]
     page.keyboard.press("3")
     page.keyboard.press("i")
     page.mouse.move(right["x"] + 100, right["y"] + 200)
@@ -78,11 +96,7 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
     assert np.abs(alone - whole).max() > 50, "the line has moved"
     assert np.abs(alone - whole).mean() < 2, "both films are the same"
     page.locator("#over").click()
-    page.set_viewport_size({"width": 390, "height": 844})
-    settle()
-    above, below = page.locator("#prior").bounding_box(), page.locator("#film").bounding_box()
-    assert above["y"] + above["height"] <= below["y"]
-    assert (above["width"], above["height"]) == pytest.approx((below["width"], below["height"]), abs=1)
+    on_a_telephone(page)
     page.keyboard.press("c")
     settle()
     assert page.locator("#then").is_hidden()

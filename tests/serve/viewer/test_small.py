@@ -71,6 +71,16 @@ STEPS = (
 )
 
 
+def at_rest(page, frames):
+    """Return the words once none lies on another, or those that stay so: a new size takes some frames to go round."""
+    for _ in range(20):
+        frames(page)
+        words = page.evaluate(WORDS)
+        if not clashes(words):
+            break
+    return words
+
+
 def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized, frames):
     page, sizes = sized
     for size in sizes:
@@ -80,8 +90,7 @@ def test_no_word_lies_on_another_and_fingers_find_the_buttons(sized, frames):
                 for key in keys:
                     page.keyboard.press(key)
                 page.locator(there).first.wait_for(state="attached")
-                frames(page)
-                words = page.evaluate(WORDS)
+                words = at_rest(page, frames)
                 assert len(words) > 20
                 assert not {text for text, *_ in words} & {"null", "undefined", "NaN", "[object Object]"}
                 assert clashes(words) == [], (size, theme, keys)

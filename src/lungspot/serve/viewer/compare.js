@@ -9,6 +9,9 @@ import { secret } from "./scene.js";
 export function comparison(store, then) {
   const { state } = store;
 
+  const room = one("stages");
+  new ResizeObserver(() => room.classList.toggle("stacked", room.clientHeight > room.clientWidth)).observe(room); // two films are larger so
+
   let choices = 0;
 
   async function choose(id) {
@@ -43,8 +46,8 @@ export function comparison(store, then) {
 
   store.listen(["compare", "prior", "reading", "teach", "revealed", "over"], () => {
     one("then").hidden = !state.compare;
-    one("stages").classList.toggle("both", Boolean(state.compare) && !state.over);
-    one("stages").classList.toggle("over", Boolean(state.compare && state.over));
+    room.classList.toggle("both", Boolean(state.compare) && !state.over);
+    room.classList.toggle("over", Boolean(state.compare && state.over));
     if (!state.compare) return then.show(null);
     const caption = one("then").querySelector("figcaption");
     const held = caption.contains(document.activeElement) && document.activeElement.localName; // the keyboard stays where it is

@@ -88,8 +88,9 @@ export function drawCorners(context, lines, { taken, size }) {
       const wide = Math.ceil(context.measureText(text).width) + 4;
       const at = () => ({ left: before ? EDGE - 2 : size.width - EDGE + 2 - wide, top, wide, high: LINE, text });
       const free = () => !taken.some((each) => overlap(each, at()));
-      while (!free() && top >= 0 && top < size.height) top += above ? LINE / 2 : -LINE / 2;
-      if (!free() || top < 0 || top + LINE > size.height || wide > size.width / 2 - EDGE) continue;
+      const near = () => (above ? top + LINE <= size.height / 2 : top >= size.height / 2); // further on it would be another corner's
+      while (!free() && near()) top += above ? LINE / 2 : -LINE / 2;
+      if (!near() || wide > size.width / 2 - EDGE) continue;
       const x = before ? EDGE : size.width - EDGE;
       context.strokeText(text, x, top + LINE / 2);
       context.fillText(text, x, top + LINE / 2);
