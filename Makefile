@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check web coverage docs drill fuzz trees weights study bench sbom clean system
+.PHONY: demo test check web coverage docs drill viewers fuzz trees weights study bench sbom clean system
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
@@ -36,6 +36,10 @@ drill: .venv/dev
 
 trees: .venv/dev
 	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py
+
+# What OHIF, Cornerstone and dwv show of our DICOM results; wants npm, Orthanc and Chromium, and ten minutes.
+viewers: .venv/dev system
+	$(BIN)/python benchmarks/viewers/run.py runs/viewers
 
 docs: .venv/dev
 	$(BIN)/python tools/docs.py

@@ -39,6 +39,7 @@ __all__ = ["RUN_FILES", "Results", "RunFiles"]
 # What one file holds for a whole run, and how it is called in the folder of results.
 RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE, "register": "register.csv"}
 
+_FHIR = frozenset({"fhir", "fhir-r5"})  # which need no study
 _PICTURES = frozenset({"png", "html"})
 # What the system says of one name, and not of the folder or the disk.
 _OF_ONE_NAME = frozenset({errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR})
@@ -108,14 +109,14 @@ class Results:
 
     def _header(self, result: Analysis | Refusal, film: Film) -> tuple[Dataset | None, list[LungspotError]]:
         """Return the film's DICOM header where a result needs one, or why there is none."""
-        wanted = set(self._kinds) & {*DICOM_KINDS, "fhir"}
+        wanted = set(self._kinds) & {*DICOM_KINDS, *_FHIR}
         if not wanted:
             return None, []
         try:
             header = read_header(film.open())
             require_study(header)
         except FilmError as error:
-            refused = isinstance(result, Refusal) or wanted == {"fhir"}  # said already, or not needed
+            refused = isinstance(result, Refusal) or wanted <= _FHIR  # said already, or not needed
             return None, [] if refused else [error.at(film.name)]
         return header, []
 

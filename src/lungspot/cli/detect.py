@@ -51,7 +51,7 @@ def detect(
         str,
         typer.Option(
             "--format",
-            help="table, json, png, html, text (a report to copy); DICOM: sr, gsps, sc, seg; fhir; "
+            help="table, json, png, html, text (a report to copy); DICOM: sr, gsps, sc, seg; fhir (R4), fhir-r5; "
             "one file for all films: coco, csv, register (a screening programme's). Several with commas.",
             metavar="LIST",
         ),

@@ -16,6 +16,7 @@ from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
 from lungspot.report.document import document
 from lungspot.report.fhir import fhir_bundle
+from lungspot.report.fhir_r5 import as_r5
 from lungspot.report.observations import Review
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
@@ -54,6 +55,10 @@ def _text(result: Analysis | Refusal, looks: _Looks) -> bytes:
 
 def _fhir(result: Analysis | Refusal, looks: _Looks) -> bytes:
     return _json_bytes(fhir_bundle(result, looks.source, **looks.said))
+
+
+def _fhir_r5(result: Analysis | Refusal, looks: _Looks) -> bytes:
+    return _json_bytes(as_r5(fhir_bundle(result, looks.source, **looks.said)))
 
 
 def _png(result: Analysis | Refusal, looks: _Looks) -> bytes:
@@ -95,6 +100,7 @@ _FORMS: Final[dict[str, tuple[str, Callable[[Analysis | Refusal, _Looks], bytes 
     "text": ("txt", _text),
     **{kind: (f"{kind}.dcm", partial(_dicom, kind)) for kind in DICOM_KINDS},
     "fhir": ("fhir.json", _fhir),
+    "fhir-r5": ("fhir-r5.json", _fhir_r5),
 }
 # The forms that a result can be written in.
 FORMATS = tuple(_FORMS)
