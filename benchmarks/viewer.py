@@ -105,6 +105,9 @@ def acts(films: int) -> list[tuple[str, str, str]]:
         ("zoom", "key('+')", "now.view.scale !== before.zoom"),
         ("boxes off", "key('b')", "!store.state.boxes"),
         ("boxes on", "key('b')", "store.state.boxes"),
+        ("prior film beside (c)", "key('c')", "store.state.prior?.film && one('prior').ariaLabel.includes(': ')"),
+        ("and away", "key('c')", "!store.state.compare && one('then').hidden"),
+        ("copy the report", "one('live').textContent = ''; key('y')", "one('live').textContent"),
         ("save and next film", "key('s')", "opened()"),
         (
             "only films to read",

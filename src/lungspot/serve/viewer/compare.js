@@ -1,5 +1,6 @@
 // A prior film of the same patient, or any other film of the worklist: to the left of the open one, or over it up to a line.
 
+import { makeReady } from "./ahead.js";
 import { fill, make, one, say } from "./dom.js";
 import { shortName } from "./names.js";
 import { load } from "./opening.js";
@@ -22,6 +23,7 @@ export function comparison(store, then) {
     if (id === NONE) return;
     const open = state.id;
     const wanted = () => state.compare === id && state.id === open && mine === choices;
+    makeReady(id); // its pixels come beside its result
     try {
       const loaded = await load(id, wanted);
       if (!loaded?.film) return loaded && say("That film has no picture to compare with");
