@@ -264,8 +264,8 @@ def launch():
     """A function that starts a program, waits until its port answers, and ends it with the test."""
     running = []
 
-    def start(command, port=None):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def start(command, port=None, **how):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
         running.append(process)
         if port is not None:
             until(lambda: answers(port), f"{command[0]} answering")
@@ -303,7 +303,7 @@ def archive(launch, program, tmp_path):
 class Orthanc:
     """A real Orthanc with its DICOMweb plugin."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, more=None):
         self.dicom, self.http = free_port(), free_port()
         self.dicomweb = f"http://127.0.0.1:{self.http}/dicom-web"
         settings = {
@@ -316,7 +316,7 @@ class Orthanc:
             "DicomAet": "ORTHANC",
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         }
-        (folder / "orthanc.json").write_text(json.dumps(settings))
+        (folder / "orthanc.json").write_text(json.dumps(settings | (more or {})))
         command = [program, str(folder / "orthanc.json")]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: answers(self.http) and answers(self.dicom), "Orthanc answering")
@@ -343,6 +343,23 @@ class Orthanc:
     def reports(self, study):
         """The SRs of a study, as QIDO-RS finds them."""
         return self.call(f"dicom-web/studies/{study}/instances?Modality=SR") or []
+
+
+@pytest.fixture
+def orthanc_of(program, tmp_path):
+    """A function that starts an Orthanc with settings of its own; all end with the test."""
+    running = []
+
+    def start(settings):
+        folder = tmp_path / f"orthanc-{len(running)}"
+        folder.mkdir()
+        running.append(Orthanc(program("Orthanc", "orthanc"), folder, settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.process.terminate()
+        server.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")
