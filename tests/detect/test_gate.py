@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,9 +119,7 @@ def test_a_network_that_gives_no_number_refuses_the_film(detector, monkeypatch):
 
 
 def test_without_a_gate_the_reader_is_told(write_model, generated_card, tmp_path):
-    card = type(generated_card)(
-        **{name: getattr(generated_card, name) for name in generated_card.__dataclass_fields__} | {"gate": None}
-    )
+    card = replace(generated_card, gate=None)
     gated = run_gated(film(np.rot90(upright())), load_detector(write_model(tmp_path / "m.onnx", card)))
     assert gated.reasons == ()
     assert gated.correction == Correction()

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lungspot.detect import ModelCard, examine, is_sealed, load_detector, seal_model, with_card
+from lungspot.detect import examine, is_sealed, load_detector, seal_model, with_card
 from lungspot.errors import ModelError
 
 
@@ -211,6 +211,5 @@ def test_bytes_that_are_no_model_are_refused(data):
 
 
 def test_a_model_without_a_gate_is_a_model(write_model, generated_card, tmp_path):
-    value = {name: getattr(generated_card, name) for name in generated_card.__dataclass_fields__}
-    path = write_model(tmp_path / "m.onnx", ModelCard(**(value | {"gate": None})), no_gate_output)
+    path = write_model(tmp_path / "m.onnx", dataclasses.replace(generated_card, gate=None), no_gate_output)
     assert load_detector(path).run(np.zeros((1, 1, 64, 64), np.float32)).gate is None
