@@ -13,7 +13,7 @@ from pynetdicom.sop_class import ComputedRadiographyImageStorage
 
 from lungspot.errors import SetupError
 from lungspot.node import FilmFilter, parse_peer
-from lungspot.node.metrics import MetricsServer, Tally
+from lungspot.node.metrics import MetricsServer, NodeCounts
 
 
 def ask(address, path):
@@ -86,10 +86,10 @@ def test_what_is_wrong_is_said_with_another_status():
         def free(self):
             return 0
 
-    server = MetricsServer(("127.0.0.1", 0), Tally(), Disk(), lambda: "the disk is full")
+    server = MetricsServer(("127.0.0.1", 0), NodeCounts(), Disk(), lambda: "the disk is full")
     try:
         assert ask("http://{}:{}".format(*server.address), "healthz")[0] == 503
         with pytest.raises(SetupError, match="PORT"):
-            MetricsServer(server.address, Tally(), Disk(), str)
+            MetricsServer(server.address, NodeCounts(), Disk(), str)
     finally:
         server.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
-from lungspot.node.metrics import Tally
+from lungspot.node.metrics import NodeCounts
 from lungspot.node.spool import Spool
 
 __all__ = ["NodeContext"]
@@ -30,7 +30,7 @@ class NodeContext:
     audit: AuditLog
     stopping: threading.Event
     closed: threading.Event = field(default_factory=threading.Event)
-    tally: Tally = field(default_factory=Tally)
+    tally: NodeCounts = field(default_factory=NodeCounts)
 
     def note(self, event: AuditEvent, outcome: Outcome, who: Mapping[str, Any] | None, what: Mapping[str, Any]) -> None:
         """Write into the audit log what has happened already and cannot be undone where the disk is full."""

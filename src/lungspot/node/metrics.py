@@ -18,7 +18,7 @@ from lungspot.errors import SetupError
 if TYPE_CHECKING:
     from lungspot.node.spool import Spool
 
-__all__ = ["COUNTED", "MetricsServer", "Tally"]
+__all__ = ["COUNTED", "MetricsServer", "NodeCounts"]
 
 # What a node counts, and what each count means.
 COUNTED = {
@@ -36,7 +36,7 @@ COUNTED = {
 _STATES = {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
 
 
-class Tally:
+class NodeCounts:
     """Counts since the node's start, by the names of :data:`COUNTED`."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Tally:
 class _Collector:
     """Reads tally and spool when it is asked: numbers that cannot be out of step with what lies on the disk."""
 
-    def __init__(self, tally: Tally, spool: Spool) -> None:
+    def __init__(self, tally: NodeCounts, spool: Spool) -> None:
         self._tally, self._spool = tally, spool
 
     def collect(self) -> Iterator[Any]:
@@ -75,7 +75,7 @@ class _Collector:
 class MetricsServer:
     """Answers ``GET /metrics`` and ``GET /healthz`` at an address, until it is closed."""
 
-    def __init__(self, address: tuple[str, int], tally: Tally, spool: Spool, well: Callable[[], str]) -> None:
+    def __init__(self, address: tuple[str, int], tally: NodeCounts, spool: Spool, well: Callable[[], str]) -> None:
         """``well``: returns what is wrong, empty where nothing is. Raises SetupError PORT."""
         registry = CollectorRegistry()
         registry.register(_Collector(tally, spool))

@@ -24,6 +24,23 @@ def block(language, holding):
     return found
 
 
+@pytest.fixture
+def orthanc_of(orthanc, program, tmp_path):
+    """A function that starts an Orthanc with settings of its own; all end with the test."""
+    running = []
+
+    def start(settings):
+        folder = tmp_path / f"orthanc-{len(running)}"
+        folder.mkdir()
+        running.append(type(orthanc)(program("Orthanc", "orthanc"), folder, settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.process.terminate()
+        server.process.wait(60)
+
+
 @pytest.mark.drill
 def test_from_its_first_line_to_a_result_in_the_archive_over_tls(
     launch, program, orthanc_of, write_film, model_file, wait_until, tmp_path
