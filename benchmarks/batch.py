@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -89,6 +90,7 @@ def events(driver: subprocess.Popen[str]) -> Iterator[dict[str, object]]:
 def run(films: Path, out: Path, workers: int, on: str) -> dict[str, float]:
     """Read an archive; return films a second and memory, at its first tenth and at its end."""
     command = [sys.executable, "-m", "lungspot", "batch", films, "-o", out, "--workers", str(workers), "--on", on]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     driver = subprocess.Popen([*map(str, command), "--json", "-q"], stdout=subprocess.PIPE, text=True)
     early = late = driver_late = 0.0
     first, last = None, {}
@@ -104,10 +106,13 @@ def run(films: Path, out: Path, workers: int, on: str) -> dict[str, float]:
     driver.wait()
     end = time.monotonic()
     told = last["run"]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    computing = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     steady = (told["films"] - first[1]) / (end - first[0]) if first else told["films_per_second"]
     return {
         "films": told["films"],
         "rate": steady,
+        "computing": computing / told["films"],
         "early": early,
         "late": late,
         "driver": driver_late,
@@ -115,14 +120,16 @@ def run(films: Path, out: Path, workers: int, on: str) -> dict[str, float]:
     }
 
 
-def loop(films: Path, out: Path) -> float:
-    """Return films a second of a shell's loop over `lungspot detect`."""
+def loop(films: Path, out: Path) -> tuple[float, float]:
+    """Return films a second of a shell's loop over `lungspot detect`, and seconds of computing a film."""
     some = sorted(films.rglob("*.png"))[:_LOOP]
-    begun = time.monotonic()
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     for film in some:
-        command = [sys.executable, "-m", "lungspot", "detect", film, "-o", out, "--format", "json", "-q"]
+        command = [sys.executable, "-m", "lungspot", "detect", film, "-o", out, "--format", "json", "-q", "--overwrite"]
         subprocess.run(command, check=True, capture_output=True)
-    return len(some) / (time.monotonic() - begun)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    computing = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return len(some) / (time.monotonic() - begun), computing / len(some)
 
 
 def main() -> None:
@@ -146,16 +153,18 @@ def main() -> None:
     if not films.exists():
         fill(films, asked.films, made(film, folder), poisoned=asked.poison)
     print(f"{asked.films} films, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    print("| workers | films/s | MiB at a tenth | MiB at the end | of it the driver | assessed | not assessed |")
-    print("|---|---|---|---|---|---|---|")
+    memory = "MiB at a tenth | MiB at the end | of it the driver"
+    print(f"| workers | films/s | processor ms a film | {memory} | assessed | not assessed |")
+    print("|---|---|---|---|---|---|---|---|")
     for workers in map(int, asked.workers.split(",")):
         shutil.rmtree(folder / f"out-{workers}", ignore_errors=True)
         said = run(films, folder / f"out-{workers}", workers, asked.on)
         numbers = f"{said['early']:.0f} | {said['late']:.0f} | {said['driver']:.0f}"
         counts = f"{said.get('assessed', 0)} | {said.get('not_assessed', 0)}"
-        print(f"| {workers} | {said['rate']:.2f} | {numbers} | {counts} |", flush=True)
+        print(f"| {workers} | {said['rate']:.2f} | {1000 * said['computing']:.0f} | {numbers} | {counts} |", flush=True)
     if not asked.poison:
-        print(f"| a loop over `lungspot detect` | {loop(films, folder / 'loop'):.2f} | | | | | |")
+        rate, computing = loop(films, folder / "loop")
+        print(f"| a loop over `lungspot detect` | {rate:.2f} | {1000 * computing:.0f} | | | | | |")
     if asked.folder is None:
         shutil.rmtree(folder)
 

@@ -21,12 +21,12 @@ class Cluster:
     """Seconds and bytes: of a film, of a shard, and of what all workers share."""
 
     film_bytes: float = 6e6  # 2000 x 2400 in 12 bits, losslessly packed
-    compute: float = 0.025  # of one worker: decoding, overlapped with reading
+    compute: float = 0.06  # of one worker: decoding, overlapped with reading
     spread: float = 0.35  # sigma of the logarithm of the compute time
     network: float = 1.25e9  # bytes a second, of the store that holds the films: 10 Gbit/s
-    claim: float = 40e-6  # of the driver, a film
-    commit: float = 0.02  # of the driver, a shard: renames and syncs
-    write: float = 0.15  # of the worker, a shard: its tables
+    claim: float = 20e-6  # of the driver, a film
+    commit: float = 0.013  # of the driver, a shard: renames and syncs
+    write: float = 0.015  # of the worker, a shard: its tables
     shard_films: int = 500
     start: float = 3.0  # until a worker has its network loaded
 

@@ -147,6 +147,39 @@ def test_a_store(films):
         read(entry)
 
 
+@pytest.mark.drill
+def test_a_bucket(monkeypatch):
+    """A real server of the S3 protocol on this machine."""
+    server_of = pytest.importorskip("moto.server", reason="pip install 'moto[server]' s3fs")
+    pytest.importorskip("s3fs")
+    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    settings = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (settings | {"AWS_ENDPOINT_URL": address}).items():
+        monkeypatch.setenv(name, value)
+    store = fsspec.filesystem("s3")
+    store.mkdir("bucket")
+    for name in ("a.png", "x/b.png"):
+        store.pipe(f"bucket/{name}", name.encode())
+    before = {entry.name: (entry.identity, read(entry)) for entry in all_of("s3://bucket")}
+    assert {name: data for name, (_, data) in before.items()} == {
+        "s3://bucket/a.png": b"a.png",
+        "s3://bucket/x/b.png": b"x/b.png",
+    }
+    store.pipe("bucket/a.png", b"other")
+    store.invalidate_cache()
+    after = {entry.name: entry.identity for entry in all_of("s3://bucket")}
+    assert [name for name in after if after[name] != before[name][0]] == ["s3://bucket/a.png"]
+    store.pipe("bucket/c.png", b"c")
+    store.invalidate_cache()
+    (gone,) = [entry for entry in all_of("s3://bucket") if entry.name.endswith("c.png")]
+    store.rm("bucket/c.png")
+    with pytest.raises(FilmError, match="NOT_READABLE"):
+        read(gone)
+    server.stop()
+
+
 def test_a_sample_is_the_same_each_time(tmp_path):
     for number in range(200):
         (tmp_path / f"{number}.png").touch()

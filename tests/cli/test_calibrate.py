@@ -10,6 +10,7 @@ import pytest
 from lungspot.adapt import schema_of_site
 from lungspot.cli.app import run
 from lungspot.detect import load_detector
+from lungspot.formats import result_documents
 from lungspot.report import schema
 
 FILMS = 240
@@ -257,6 +258,21 @@ def test_films_are_judged_by_the_sites_thresholds_and_say_so(detect, site):
     assert boxes
     assert boxes[0] == pytest.approx(value["box"]["points"]["balanced"]["threshold"], abs=1e-4)
     assert here["statement"]["thresholds"].startswith("Thresholds by 240 films of St. E")
+
+
+def test_an_archive_is_judged_by_the_sites_thresholds_too(detect, site, model_file, tmp_path):
+    _, here, _ = detect("--site", site)
+    words = ["batch", tmp_path / "new.png", "-o", tmp_path / "archive", "--model", model_file, "--site", site]
+    assert run([*map(str, words), "--screen", "effusion", "--workers", "1", "-q"]) == 0
+    ((found, _),) = result_documents(tmp_path / "archive")
+    assert found["site"] == here["site"]
+    for part in ("image_scores", "findings"):
+        assert [{key: row[key] for key in mine} for row, mine in zip(here[part], found[part], strict=True)] == found[
+            part
+        ]
+    (person,) = csv.DictReader((tmp_path / "archive" / "register.csv").read_text().splitlines())
+    limit = next(row["threshold"] for row in here["image_scores"] if row["label"] == "effusion")
+    assert (person["thresholds_of"], float(person["threshold"])) == ("St. E", limit)
 
 
 def test_the_site_may_stand_in_the_environment(detect, site, monkeypatch):

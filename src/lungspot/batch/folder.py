@@ -26,7 +26,7 @@ from lungspot import BANNER, __version__
 from lungspot.batch.read import PARTIAL, TABLE_FORMS
 from lungspot.batch.settings import BatchSettings
 from lungspot.batch.shards import ShardResult
-from lungspot.detect import Detector
+from lungspot.detect import ModelCard
 from lungspot.durable import sync_path
 from lungspot.errors import OutputError, SetupError
 from lungspot.formats import film_columns, shard_files
@@ -119,12 +119,11 @@ class BatchFolder:
                 raise OutputError("EXISTS", self.folder, reason, advice="ask for the same, or give a new folder")
 
 
-def asked_for(settings: BatchSettings, detector: Detector) -> dict[str, Any]:
-    """Return what a run was asked to do, as JSON values."""
-    card = detector.card
+def asked_for(settings: BatchSettings, card: ModelCard, sha256: str) -> dict[str, Any]:
+    """Return what a run was asked to do, as JSON values; ``card``, ``sha256``: of the model, with the site's word."""
     return {
         "lungspot": __version__,
-        "model": {"name": card.name, "version": card.version, "sha256": detector.sha256},
+        "model": {"name": card.name, "version": card.version, "sha256": sha256},
         "site": None if card.site is None else {"name": card.site.name, "sha256": card.site.sha256},
         "operating_point": settings.point,
         "forms": sorted({"parquet", *settings.forms}),

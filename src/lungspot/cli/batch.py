@@ -20,6 +20,7 @@ from lungspot.errors import printable
 
 if TYPE_CHECKING:
     from lungspot.batch import BatchSettings, Ledger, WorkerPool
+    from lungspot.detect import ModelCard
 
 __all__ = ["batch"]
 
@@ -89,7 +90,7 @@ def batch(
         shards_of,
     )
     from lungspot.detect import OPERATING_POINTS
-    from lungspot.report import DICOM_KINDS, require_dicom, require_screened
+    from lungspot.report import DICOM_KINDS, require_dicom
 
     engine, _, address = on.partition("://")
     require_one_of(engine, ("local", "ray"), "--on")
@@ -100,14 +101,13 @@ def batch(
     if set(forms) & set(DICOM_KINDS):
         require_dicom()
     _require_parquet()
-    detector = detector_of(model, site, threads=1)
-    label = None if screen is None else require_screened(detector.card, screen)
+    label, read_by = _read_by(model, site, screen)
     given = given_columns(sources)
     looks = {"heatmap": heatmap, "experimental": experimental}
     kinds = tuple(form for form in forms if form != "parquet")
     settings = BatchSettings(model, site, operating_point, kinds, label, given, shard_films, timeout, **looks)
     inputs = [Path(source) for source in sources]
-    folder = BatchFolder(out, asked_for(settings, detector), inputs=inputs, resume=resume)
+    folder = BatchFolder(out, asked_for(settings, *read_by), inputs=inputs, resume=resume)
     try:
         ledger = Ledger(out)
         if not quiet and sys.stderr.isatty():
@@ -120,6 +120,14 @@ def batch(
         _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
     finally:
         folder.close()
+
+
+def _read_by(model: str, site: Path | None, screen: str | None) -> tuple[str | None, tuple[ModelCard, str]]:
+    """Return the label that is screened for, and the card and SHA-256 of the model; it is not held any longer."""
+    from lungspot.report import require_screened
+
+    detector = detector_of(model, site, threads=1)
+    return None if screen is None else require_screened(detector.card, screen), (detector.card, detector.sha256)
 
 
 def _pool_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,9 +80,13 @@ _FINDINGS: Final[Mapping[str, str]] = {
     "zone": "string",
     **dict.fromkeys(("energy_in_box", "peak_in_box", "iou", "area"), "float64"),
 }
+_SAME: Final = ("label", "threshold", "positive", "standing")
 _CORNERS: Final = ("x0", "y0", "x1", "y1")
 _AGREEMENT: Final = ("energy_in_box", "peak_in_box", "iou", "area")
 _STATISTICS: Final = tuple(name.removeprefix("image_") for name in _FILMS if name.startswith("image_"))
+
+
+_ByFilm = dict[str | None, list[dict[str, Any]]]
 
 
 def film_row(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,18 +127,17 @@ def film_row(document: Mapping[str, Any]) -> dict[str, Any]:
 def finding_rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a document's findings: its boxes (``level`` box), then what it says of the film (``film``)."""
     whose = {"sha256": document["image"]["sha256"], "film": _text(document["image"]["path"])}
-    same = ("label", "threshold", "positive", "standing")
     for found in document["findings"]:
         box, agreement = found["box"], found.get("agreement") or {}
         yield {
             **whose,
             "level": "box",
-            **{name: found[name] for name in (*same, "score", "place", "judged", "side", "zone")},
+            **{name: found[name] for name in (*_SAME, "score", "place", "judged", "side", "zone")},
             **dict(zip(_CORNERS, box, strict=True)),
             **{name: float(value) for name, value in agreement.items()},
         }
     for scored in document["image_scores"]:
-        yield {**whose, "level": "film", "score": scored["probability"], **{name: scored[name] for name in same}}
+        yield {**whose, "level": "film", "score": scored["probability"], **{name: scored[name] for name in _SAME}}
 
 
 def films_parquet(rows: Sequence[Mapping[str, Any]], given: Sequence[str] = ()) -> bytes:
@@ -180,32 +183,35 @@ def result_documents(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
     duplicates, and lungspot's own files, are none. Raises :class:`DatasetError`.
     """
     for file in shard_files(folder):
-        films = _columns(file, _FILMS, FILMS_SCHEMA)
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in _rows(finding_columns(file, _FINDINGS)):
-            found.setdefault(row["sha256"], []).append(row)
-        for number, row in enumerate(_rows(films), 1):
+        boxes, scores = _said_in(folder / "findings" / file.name)
+        columns = _columns(file, _FILMS, FILMS_SCHEMA)
+        for number, row in enumerate(_rows(columns), 1):
             if row["status"] in _JUDGED:
-                mine = found.get(row["sha256"], []) if row["status"] == "assessed" else []
-                yield _document(row, mine), f"{file}:{number}"
+                mine = row["sha256"] if row["status"] == "assessed" else None
+                yield _document(row, boxes.get(mine, []), scores.get(mine, [])), f"{file}:{number}"
 
 
-def _document(row: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _said_in(file: Path) -> tuple[_ByFilm, _ByFilm]:
+    """Return the boxes, and the scores of whole films, of a table of findings, as documents have them, by SHA-256."""
+    table = _table(file, _FINDINGS, FINDINGS_SCHEMA)
+    whole = [level == "film" for level in table["level"].to_pylist()]
+    boxes, scores = _ByFilm(), _ByFilm()
+    for row in _rows(table.filter([not each for each in whole]).drop_columns(["film", "level"]).to_pydict()):
+        row["box"] = [row.pop(name) for name in _CORNERS]
+        agreement = {name: row.pop(name) for name in _AGREEMENT}
+        if agreement["iou"] is not None:
+            row["agreement"] = agreement
+        boxes.setdefault(row.pop("sha256"), []).append(row)
+    for row in _rows(table.filter(whole).select(["sha256", "score", *_SAME]).to_pydict()):
+        row["probability"] = row.pop("score")
+        scores.setdefault(row.pop("sha256"), []).append(row)
+    return boxes, scores
+
+
+def _document(row: Mapping[str, Any], boxes: list[dict[str, Any]], scores: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("sha256", "width", "height", "bits", "kind", "format", "view", "pixel_spacing_mm", "sop_instance_uid")
     device = {"manufacturer": row["manufacturer"], "model": row["device"], "station": row["station"]}
     statistics = {name: row[f"image_{name}"] for name in _STATISTICS}
-    same = ("label", "threshold", "positive", "standing")
-    boxes, scores = [], []
-    for each in found:
-        kept = {name: each[name] for name in same}
-        if each["level"] == "film":
-            scores.append({**kept, "probability": each["score"]})
-            continue
-        kept |= {name: each[name] for name in ("score", "place", "judged", "side", "zone")}
-        kept["box"] = [each[name] for name in _CORNERS]
-        if each["iou"] is not None:
-            kept["agreement"] = {name: each[name] for name in _AGREEMENT}
-        boxes.append(kept)
     model = {"name": row["model"], "version": row["model_version"], "sha256": row["model_sha256"]}
     return {
         "schema": _DOCUMENT,
@@ -256,6 +262,13 @@ def _type(pa: Any, kind: str) -> pa.DataType:  # noqa: ANN401 - the module pyarr
 
 
 def _columns(file: Path, columns: Collection[str], schema: str) -> dict[str, list[Any]]:
+    table = _table(file, columns, schema)
+    unknown = [None] * table.num_rows
+    known = table.to_pydict()
+    return {name: known.get(name, unknown) for name in columns}
+
+
+def _table(file: Path, columns: Collection[str], schema: str) -> pa.Table:
     with extra("batch", "Parquet"):
         import pyarrow as pa  # noqa: PLC0415 - an optional package
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -267,13 +280,10 @@ def _columns(file: Path, columns: Collection[str], schema: str) -> dict[str, lis
                 reason = f"a table of {said or 'something else'}, not of {schema}"
                 raise DatasetError("DATASET_FORMAT", file, reason, advice="give the folder of `lungspot batch`")
             there = [name for name in columns if name in opened.schema_arrow.names]
-            table = opened.read(columns=there)
+            return opened.read(columns=there)
     except (OSError, pa.ArrowException) as error:
         reason = f"not a whole Parquet file ({type(error).__name__})"
         raise DatasetError("DATASET_INCOMPLETE", file, reason, advice="run `lungspot batch` again, --resume") from error
-    unknown = [None] * table.num_rows
-    known = table.to_pydict()
-    return {name: known.get(name, unknown) for name in columns}
 
 
 def _rows(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
