@@ -297,7 +297,7 @@ def look(browser, address: str, study: str, kind: str, picture: Path, *, boxes: 
             page.evaluate(_SHOW, [wanted[0]])
             if kind == "SR" and boxes:
                 page.wait_for_function(f"() => ({_DRAWN})().length")
-            page.wait_for_timeout(5000)
+            page.wait_for_timeout(15000)  # until a loaded machine has drawn what the state holds
             page.screenshot(path=picture)
             if kind == "SR" and boxes:
                 seen["preview"] = page.evaluate(_DRAWN)
