@@ -143,6 +143,7 @@ def test_documents_of_a_file_and_a_folder(tmp_path, result):
     (folder / "a.json").write_text(json.dumps(first, indent=1))
     (folder / "b.json").write_text(json.dumps(dated(result, None, 2)))
     (folder / "coco.json").write_text(json.dumps({"info": {}, "images": []}))
+    (folder / "._a.json").write_text("what another system keeps beside a file")
     rows, doubts = read(folder, "A")
     assert [row.site for row in rows] == ["A"]
     assert doubts.refused == []

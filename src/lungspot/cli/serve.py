@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import require_one_of, say
+from lungspot.cli.console import say
 from lungspot.cli.data_options import Classes
+from lungspot.cli.service_options import LogJson, LogLevel
 from lungspot.cli.site_option import SiteFile
 from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.inputs import regular
-from lungspot.logs import LEVELS, service_log
+from lungspot.logs import service_log
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
@@ -59,10 +60,8 @@ def serve(
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
-    log_level: Annotated[
-        str, typer.Option(metavar="LEVEL", help="What the log (stderr) holds: debug, info, warning or error.")
-    ] = "info",
-    log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as one JSON document a line.")] = False,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
 ) -> None:
     """Serve the viewer and the HTTP interface to this machine, or with a token to others.
 
@@ -71,7 +70,6 @@ def serve(
     with extra("serve", "serving"):
         from lungspot.serve import Settings
         from lungspot.serve import serve as run
-    require_one_of(log_level, LEVELS, "--log-level")
     with writing(), service_log(log_level, json_lines=log_json):
         token = os.environ.get(_TOKEN) if token_file is None else _token_of(token_file)
         settings = Settings(

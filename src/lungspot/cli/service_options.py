@@ -18,6 +18,12 @@ def _known(level: str) -> str:
 
 
 LogLevel = Annotated[
-    str, typer.Option("--log-level", callback=_known, help="Log from here on: debug, info, warning or error.")
+    str,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        callback=_known,
+        help="Log from here on: debug, info, warning or error.",
+    ),
 ]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Write the log as JSON, one document a line.")]

@@ -18,6 +18,7 @@ from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, 
 from lungspot.formats.annotated_image import stated_box, stated_size
 from lungspot.formats.case import Case
 from lungspot.formats.result_tables import is_result_folder, result_documents
+from lungspot.images import walk
 from lungspot.inputs import regular
 
 __all__ = ["EXTENSION", "PredictedFinding", "Prediction", "predicted_case", "prediction_of", "read_predictions"]
@@ -175,7 +176,7 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     """
     if is_result_folder(path):
         return [prediction_of(value, where) for value, where in result_documents(path)], []
-    files = sorted(file for end in ("*.json", "*.jsonl") for file in path.rglob(end)) if path.is_dir() else [path]
+    files = list(walk(path, (".json", ".jsonl"))) if path.is_dir() else [path]
     if not files:
         raise DatasetError("DATASET_NOT_FOUND", path, "no *.json and no *.jsonl in this folder")
     found: list[Prediction] = []
