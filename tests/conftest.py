@@ -3,18 +3,13 @@
 import importlib.util
 import json
 import os
-import posix
-import resource
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-import coverage
 import numpy as np
 import onnx
 import pytest
@@ -26,7 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
-from lungspot.images import sandbox
+from lungspot.images import sandbox, use_fork_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,11 +45,6 @@ def beside(name):
     return folder
 
 
-# Where coverage is counted, for the two rooms whose coverage has a floor: it makes plain Python half as slow again, and
-# each program that tests start slower too. LUNGSPOT_COVERAGE=all (`make coverage`) counts everywhere.
-COUNTED = ("tests/",) if os.environ.get("LUNGSPOT_COVERAGE") == "all" else ("tests/findings/", "tests/images/")
-
-
 def pytest_collection_modifyitems(items):
     """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
 
@@ -63,50 +53,34 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith("tests/images/"))
     for item in items:
         fuzzed = item.nodeid.startswith("tests/images/test_fuzz.py")  # thousands of children, of programs too
-        if fuzzed or "shared_data" in item.fixturenames or not item.nodeid.startswith(COUNTED):
+        if fuzzed or "shared_data" in item.fixturenames:
             item.add_marker(pytest.mark.no_cover)
 
 
-CHILDREN = {"counted": False, "programs": None}
-_PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage counts the programs that tests start
+@pytest.fixture(scope="session")
+def _fork_server():
+    """The small process that forks the sandbox's children from here on, as it does for services."""
+    with use_fork_server() as started:
+        assert started
+        yield
 
 
-def pytest_runtest_setup(item):
-    """Count what forked children run where decoders are tested one by one; all other tests fork thousands more."""
-    counted = item.get_closest_marker("no_cover") is None
-    CHILDREN["counted"] = counted and item.nodeid.startswith("tests/images/")
-    CHILDREN["programs"] = os.environ.pop(_PROGRAMS, None) or CHILDREN["programs"]
-    if counted and CHILDREN["programs"]:
-        os.environ[_PROGRAMS] = CHILDREN["programs"]
+@pytest.fixture(autouse=True)
+def _forks_are_small(request):
+    """Have films read by children of the fork server, but in the tests of images, which come first and try both ways.
 
-
-def _count_or_not():
-    """In a forked child: write down in the end what it ran, where children are counted (0.2 s each), or trace nothing.
-
-    Children of the programs that tests start write nothing either: theirs are the thousands that fuzzing has.
+    A fork of a process that holds torch and every test takes 40 ms of a processor, and these tests read thousands.
     """
-    if coverage.Coverage.current() is None:
-        return
-    if CHILDREN["counted"]:
-        os._exit = _write_down_and_exit
-    else:
-        sys.settrace(None)
+    if not request.node.nodeid.startswith("tests/images/"):
+        request.getfixturevalue("_fork_server")
 
 
-def _write_down_and_exit(code):
-    """End as coverage's patch ``_exit`` does, but leave no half of a file where a limit of the sandbox strikes."""
-    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0:  # else it may write nothing: it was ended by what it ran
-        counted = coverage.Coverage.current()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        try:
-            counted.save()
-        except Exception:  # noqa: BLE001 - whatever it is, the file is not whole
-            counted.erase()
-    posix._exit(code)
-
-
-os.register_at_fork(after_in_child=_count_or_not)
-sandbox._PATIENCE = 20.0  # seconds that a child may take to write that down
+@pytest.fixture
+def forked_here():
+    """Children are forked by this process, whatever else is set up."""
+    before = sandbox.set_fork_backend(None)
+    yield
+    sandbox.set_fork_backend(before)
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +134,26 @@ def watched_film():
         }
 
     return result
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory, program):
+    """An authority, and certificates by it for the node and for a sender; and one of nobody's."""
+    folder = tmp_path_factory.mktemp("tls")
+    openssl = program("openssl", "openssl")
+
+    def run(*words):
+        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
+    for name in ("ca", "stranger"):
+        run("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name in ("node", "sender"):
+        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *sign)
+    return folder
 
 
 @pytest.fixture(scope="session")

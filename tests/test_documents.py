@@ -1,5 +1,6 @@
 """The documents are part of the build: they are current, their commands exist, and what they show runs."""
 
+import functools
 import importlib
 import importlib.util
 import operator
@@ -67,6 +68,7 @@ def test_the_readme_says_which_labels_are_reported():
     assert sorted(said.lower().replace(" and ", ", ").split(", ")) == sorted(reported)
 
 
+@functools.cache
 def verbs():
     def walk(group, path):
         for name, command in group.commands.items():

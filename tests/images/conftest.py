@@ -2,9 +2,15 @@
 
 import contextlib
 import io
+import os
+import posix
+import resource
+import signal
+import sys
 import warnings
 from pathlib import Path
 
+import coverage
 import imagecodecs
 import numpy as np
 import pydicom
@@ -21,6 +27,54 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+
+from lungspot.images import sandbox
+
+CHILDREN = {"counted": False, "programs": None}
+_PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage counts the programs that tests start
+
+
+def pytest_runtest_setup(item):
+    """Count what forked children run where decoders are tested one by one; all other tests fork thousands more."""
+    CHILDREN["counted"] = item.get_closest_marker("no_cover") is None
+    if not CHILDREN["counted"]:
+        CHILDREN["programs"] = os.environ.pop(_PROGRAMS, None)
+
+
+def pytest_runtest_teardown():
+    CHILDREN["counted"] = False
+    if CHILDREN["programs"] is not None:
+        os.environ[_PROGRAMS], CHILDREN["programs"] = CHILDREN["programs"], None
+
+
+def _count_or_not():
+    """In a forked child: write down in the end what it ran, where children are counted (0.2 s each), or trace nothing.
+
+    Children of the programs that tests start write nothing either: theirs are the thousands that fuzzing has.
+    """
+    if coverage.Coverage.current() is None:
+        return
+    if CHILDREN["counted"]:
+        os._exit = _write_down_and_exit
+    else:
+        sys.settrace(None)
+
+
+def _write_down_and_exit(code):
+    """End as coverage's patch ``_exit`` does, but leave no half of a file where a limit of the sandbox strikes."""
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0:  # else it may write nothing: it was ended by what it ran
+        counted = coverage.Coverage.current()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            counted.save()
+        except Exception:  # noqa: BLE001 - whatever it is, the file is not whole
+            counted.erase()
+    posix._exit(code)
+
+
+os.register_at_fork(after_in_child=_count_or_not)
+sandbox._PATIENCE = 20.0  # seconds that a child may take to write that down
+
 
 GRADIENT = np.add.outer(np.arange(48) * 60, np.arange(40) * 29) + 17  # 12 bit, (48, 40), 17 to 3968
 

@@ -21,7 +21,6 @@ from lungspot.errors import CODES, FilmError
 from lungspot.images.fork_server import use_fork_server
 from lungspot.images.radiograph import WARNINGS, Radiograph
 from lungspot.images.read import read
-from lungspot.images.sandbox import set_fork_backend
 
 CASES = int(os.environ.get("LUNGSPOT_FUZZ", "2000"))
 CUTS = CASES // 400  # of each film, at random, beside those at its very end
@@ -38,14 +37,6 @@ REFUSALS = {
 def fork_server():
     with use_fork_server():
         yield
-
-
-@pytest.fixture
-def forked_here():
-    """Children are forked by this process, whatever else is set up."""
-    before = set_fork_backend(None)
-    yield
-    set_fork_backend(before)
 
 
 @pytest.mark.usefixtures("fork_server")

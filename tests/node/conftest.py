@@ -354,26 +354,6 @@ def orthanc(program, tmp_path_factory):
     server.process.wait(PATIENCE)
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory, program):
-    """An authority, and certificates by it for the node and for a sender; and one of nobody's."""
-    folder = tmp_path_factory.mktemp("tls")
-    openssl = program("openssl", "openssl")
-
-    def run(*words):
-        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
-    for name in ("ca", "stranger"):
-        run("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    for name in ("node", "sender"):
-        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *sign)
-    return folder
-
-
 @pytest.fixture
 def free():
     """A port that nobody listens at."""

@@ -56,8 +56,9 @@ def work(context, make_settings, wait_until):
 
 
 @pytest.fixture
-def decoders_die():
+def decoders_die(request):
     """A list: while a signal is in it, each process that is forked to decode a film dies of that signal at once."""
+    request.getfixturevalue("forked_here")
     _DEATHS.clear()
     yield _DEATHS
     _DEATHS.clear()
