@@ -34,9 +34,9 @@ _COLUMNS: Final = ("film", "status", "reasons", "manufacturer", "device", "stati
 class BatchSummary:
     """Counts of films.
 
-    ``scores``: by label, how many films lie in each twentieth from 0 to 1; ``labels``, ``boxes``: how many films and
-    boxes reach their threshold. ``given``: by column that came with the films, its words, where they are few.
-    ``slowest``: seconds and film.
+    ``standing``: of labels, ``reported`` or ``experimental``. ``scores``: by label, how many films lie in each
+    twentieth from 0 to 1; ``labels``, ``boxes``: how many films and boxes reach their threshold. ``given``: by column
+    that came with the films, its words, where they are few. ``slowest``: seconds and film.
     """
 
     films: int = 0
@@ -48,6 +48,7 @@ class BatchSummary:
     labels: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
     scores: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    standing: dict[str, str] = field(default_factory=dict)
     given: dict[str, Counter[str]] = field(default_factory=dict)
     slowest: list[tuple[float, str]] = field(default_factory=list)
 
@@ -62,6 +63,7 @@ class BatchSummary:
             "errors": dict(self.codes.most_common()),
             "labels": {
                 label: {
+                    "standing": self.standing[label],
                     "films": self.labels[label],
                     "boxes": self.boxes[label],
                     "histogram": self.scores[label].tolist(),
@@ -83,7 +85,7 @@ def batch_summary(folder: Path, given: tuple[str, ...] = ()) -> BatchSummary:
     for file in shard_files(folder):
         said.shards += 1
         _films(said, film_columns(file, (*_COLUMNS, *_STEPS, *(GIVEN + name for name in said.given))))
-        _findings(said, finding_columns(file, ("level", "label", "score", "positive")))
+        _findings(said, finding_columns(file, ("level", "label", "standing", "score", "positive")))
     said.slowest.sort(reverse=True)
     return said
 
@@ -112,7 +114,8 @@ def _films(said: BatchSummary, rows: Mapping[str, list[Any]]) -> None:
 
 def _findings(said: BatchSummary, rows: Mapping[str, list[Any]]) -> None:
     scores: dict[str, list[float]] = {}
-    for level, label, score, positive in zip(*rows.values(), strict=True):
+    for level, label, standing, score, positive in zip(*rows.values(), strict=True):
+        said.standing[label] = standing
         if level == "film":
             scores.setdefault(label, []).append(score)
             said.labels[label] += bool(positive)
@@ -164,7 +167,7 @@ def _lines(value: Mapping[str, Any]) -> list[str]:
     speed = f"{run['films']} films in {run['seconds']:.0f} s, {run['films_per_second']:.1f} a second"
     lines = [
         f"{value['films']} rows in {value['shards']} shards.",
-        f"The last run read {speed}, with {run['workers']} workers ({run['on']}).",
+        f"The last run read {speed}, with {run['workers']} worker{'' if run['workers'] == 1 else 's'} ({run['on']}).",
     ]
     if run["timed_out"]:
         lines.append(f"{run['timed_out']} films were stopped after {run['timeout']:g} s.")
@@ -185,4 +188,4 @@ def _label(label: str, of: Mapping[str, Any]) -> dict[str, Any]:
         for at, count in enumerate(of["histogram"])
     ]
     name = taxonomy()[label].name if label in taxonomy() else label
-    return {"name": name, "films": of["films"], "boxes": of["boxes"], "bars": bars}
+    return {"name": name, "standing": of["standing"], "films": of["films"], "boxes": of["boxes"], "bars": bars}
