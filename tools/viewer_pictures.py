@@ -61,7 +61,8 @@ def main() -> None:
             assert server.stderr is not None  # noqa: S101 - a pipe was asked for
             address = next(found[0] for line in server.stderr if (found := re.search(r"http://[\w.:]+/", line)))
             browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+                executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
+                args=["--no-sandbox", "--disable-gpu"],
             )
             page = browser.new_page(viewport={"width": LAPTOP[0], "height": LAPTOP[1]})
             page.set_default_timeout(300_000)  # of a machine that has much else to do

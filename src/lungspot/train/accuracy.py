@@ -27,9 +27,10 @@ from lungspot.train.calibrate import Fitted, scores_on_clear
 from lungspot.train.loss import PRESENT
 from lungspot.train.validate import STATES, Predictions
 
-__all__ = ["FOUR", "accuracy", "false_positives", "match_label", "source_probe"]
+__all__ = ["WELL_BOXED", "accuracy", "false_positives", "match_label", "source_probe"]
 
-FOUR: Final = tuple(label.id for label in taxonomy() if label.well_boxed)
+# The labels that readers boxed on many films of several sources; `map0.4_four` is their mean.
+WELL_BOXED: Final = tuple(label.id for label in taxonomy() if label.well_boxed)
 _RESAMPLES: Final = 200
 
 
@@ -58,13 +59,13 @@ def accuracy(found: Predictions, labels: Sequence[str], fitted: Fitted) -> dict[
     return {
         "certain": {
             "map0.4": _mean(certain, "ap0.4"),
-            "map0.4_four": _mean({label: certain[label] for label in FOUR if label in certain}, "ap0.4"),
+            "map0.4_four": _mean({label: certain[label] for label in WELL_BOXED if label in certain}, "ap0.4"),
             "auroc": _mean(certain, "auroc"),
         },
         "map0.3": _mean(table, "ap0.3"),
         "map0.4": _mean(table, "ap0.4"),
         "map0.5": _mean(table, "ap0.5"),
-        "map0.4_four": _mean({label: table[label] for label in FOUR if label in table}, "ap0.4"),
+        "map0.4_four": _mean({label: table[label] for label in WELL_BOXED if label in table}, "ap0.4"),
         "auroc": _mean(table, "auroc"),
         "films": len(found.films),
         "labels": table,
