@@ -12,9 +12,11 @@ demo: .venv/base
 # `make --keep-going test` goes on behind a fault, and still fails.
 test: checked counted others
 
-# What the browser page needs is fetched meanwhile.
+# What the browser page needs is fetched meanwhile, and Debian's packages are installed.
 checked: .venv/dev
-	$(BIN)/python tools/vendor_web.py & packing=$$!; $(MAKE) check && { wait $$packing || test "$(CI)" != true; }
+	$(BIN)/python tools/vendor_web.py & web=$$!; $(MAKE) system & packages=$$!; \
+	$(MAKE) check; status=$$?; \
+	wait $$packages || status=1; wait $$web || test "$(CI)" != true || status=1; exit $$status
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
 # are quick from a process that holds no torch.
