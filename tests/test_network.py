@@ -196,6 +196,7 @@ def test_films_in_results_out(verbs, rg1, model_file):
             [1, 3],
         ),
         ("detect set/images/1.png", [0, 3]),
+        (f"batch set -o archive --format jsonl,png --screen effusion --workers 1 --model {model_file}", [1]),
         (f"demo -o demo --model {model_file}", [0]),
         (f"deidentify {dicom} nobody --key key", [0]),
     )
