@@ -3,8 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+<<<<<<< HEAD
 .PHONY: demo test checked counted others check web coverage docs drill viewers fuzz trees weights study bench sbom clean system
 .NOTPARALLEL:
+=======
+.PHONY: demo test check web site coverage docs drill viewers fuzz trees weights study bench sbom clean system
+>>>>>>> d8face6 (Give the page without a server at /local/, and the docs as a site)
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
@@ -41,6 +45,18 @@ check: .venv/dev
 web: .venv/dev
 	$(BIN)/python tools/vendor_web.py
 
+# All of docs/ as a site in build/site, searchable, with no script or font from elsewhere; a link that leads nowhere is an error.
+site: build/site-env
+	build/site-env/bin/sphinx-build -q -W --keep-going -c tools/site docs build/site
+	cp build/site/README.html build/site/index.html
+	@echo "The site: build/site/index.html"
+
+build/site-env: pyproject.toml
+	$(PYTHON) -m venv build/site-env
+	build/site-env/bin/python -m pip install -q --upgrade pip
+	build/site-env/bin/python -m pip install -q --group docs
+	touch $@
+
 # Of every room, which takes half as long again; `make test` counts the two rooms that have a floor.
 coverage: .venv/dev system
 	$(PYTEST) --cov=lungspot --cov-report=term
@@ -49,7 +65,7 @@ fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats
 
 drill: .venv/dev
-	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 $(BIN)/python -m pytest -m drill tests/batch tests/queue tests/serve tests/node tests/test_pipeline.py
+	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 LUNGSPOT_PAGE_FILMS=200 $(BIN)/python -m pytest -m drill tests/batch tests/queue tests/serve tests/node tests/web tests/test_pipeline.py
 
 trees: .venv/dev
 	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py

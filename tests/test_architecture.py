@@ -57,7 +57,7 @@ LOOSE = {"Cell", "Integers", "Learner"}
 THEMES = {
     *("datasets/broken", "formats/fuzz", "formats/given_files", "formats/pipes"),
     *("images/bombs", "images/fuzz", "images/given_files"),
-    *("web/dicom", "web/parity"),
+    *("web/dicom", "web/page", "web/parity"),
 }
 
 

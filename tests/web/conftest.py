@@ -97,7 +97,17 @@ def browser(chromium):
 
 @pytest.fixture(scope="package")
 def local(browser, files):
-    """The page, open and ready to read."""
+    """The page, open and ready to read, for tests that ask its modules."""
+    yield from _opened(browser, files)
+
+
+@pytest.fixture(scope="module")
+def own_page(browser, files):
+    """The page, open and ready to read, for the tests of one module alone."""
+    yield from _opened(browser, files)
+
+
+def _opened(browser, files):
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.set_default_timeout(90000)

@@ -1,12 +1,15 @@
 """The page says of a film what Python says: the same input to the network, boxes, scores, verdicts and report."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lungspot.images import read
+
+COUNT = int(os.environ.get("LUNGSPOT_PAGE_FILMS", "2"))  # `make drill` takes 200
 
 
 def picture(pixels, kind="png", **how):
@@ -50,3 +53,18 @@ def test_the_page_says_what_python_says(local, said, distance, chest, kind):
     assert found["greys"] <= 1e-3
     assert found["pixels"] <= 1
     assert found["scores"] <= 1e-3
+
+
+@pytest.mark.drill
+def test_real_films(local, said, distance, real_cases):
+    """Evenly over all sets, and so over all ten labels."""
+    usable = [case for case in real_cases if case.image is not None and case.image.suffix in {".png", ".jpg"}]
+    step = max(len(usable) // COUNT, 1)
+    worst = {"greys": 0.0, "pixels": 0.0, "scores": 0.0}
+    for case in usable[::step][:COUNT]:
+        data = case.image.read_bytes()
+        found = distance(said(data), local.read(case.image.name, data))
+        worst = {key: max(value, found[key]) for key, value in worst.items()}
+    assert worst["greys"] <= 1e-3
+    assert worst["pixels"] <= 1
+    assert worst["scores"] <= 1e-3

@@ -20,6 +20,7 @@ from lungspot.report import require_screened
 from lungspot.serve import (
     about,
     lesson_routes,
+    local_page,
     page_files,
     report_routes,
     review_routes,
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.failure = None
     of_people = (review_routes, report_routes, lesson_routes, screening_routes)
-    for part in (routes, worklist_routes, *of_people, about, page_files):
+    for part in (routes, worklist_routes, *of_people, about, page_files, local_page):
         app.include_router(part.router)
     install(app)
     app.add_middleware(RequestGuard, settings=settings, metrics=metrics)

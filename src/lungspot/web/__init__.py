@@ -4,8 +4,8 @@
 :mod:`lungspot.detect` and :mod:`lungspot.report` do, driven by the card in the model file, and tests hold it to them.
 """
 
-from lungspot.web.build import page_files, write_page
+from lungspot.web.build import POLICY, build_page, write_page
 from lungspot.web.facts import model_facts
 from lungspot.web.runtime import PACKAGES, require_vendored, vendor
 
-__all__ = ["PACKAGES", "model_facts", "page_files", "require_vendored", "vendor", "write_page"]
+__all__ = ["PACKAGES", "POLICY", "build_page", "model_facts", "require_vendored", "vendor", "write_page"]

@@ -18,7 +18,7 @@ from lungspot.outputs import Outputs
 from lungspot.web.facts import page_facts
 from lungspot.web.runtime import require_vendored, vendor, vendored_files
 
-__all__ = ["POLICY", "page_files", "write_page"]
+__all__ = ["POLICY", "build_page", "write_page"]
 
 _HERE: Final = Path(__file__).parent
 _VIEWER: Final = _HERE.parent / "serve" / "viewer"  # files, no code: nothing of the room is imported
@@ -54,8 +54,21 @@ _CHANGES: Final = (
 )
 
 
-def page_files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """Return the page's files by path. ``model``: the bytes of the detector's file; ``vendored``: what npm brings."""
+def build_page(model: str | Path = "default", *, runtime: Path | None = None) -> dict[str, bytes]:
+    """Return the page's files by path; raises what loading the model raises, and SetupError ``WEB_RUNTIME``.
+
+    ``runtime``: a folder of packages as ``npm pack`` makes them; without it what this lungspot was built with.
+    """
+    vendored = list(require_vendored() if runtime is None else vendor(runtime))
+    detector = load_detector(model)
+    path = default_weights()[0] if model == "default" else Path(model)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != detector.sha256:
+        raise ModelError("MODEL_HASH", path, "it was replaced while it was read")
+    return _files(detector, data, vendored)
+
+
+def _files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     files = dict(vendored)
     files |= {f"viewer/{path.name}": path.read_bytes() for path in _VIEWER.iterdir() if path.suffix in {".js", ".css"}}
     for folder, place in (("engine", "engine"), ("page", "viewer")):
@@ -74,17 +87,8 @@ def page_files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, b
 
 
 def write_page(outputs: Outputs, out: Path, *, model: str | Path = "default", runtime: Path | None = None) -> int:
-    """Write the page into the folder ``out`` and return its bytes; raises what loading the model and writing raise.
-
-    ``runtime``: a folder of packages as ``npm pack`` makes them; without it what this lungspot was built with.
-    """
-    vendored = list(require_vendored() if runtime is None else vendor(runtime))
-    detector = load_detector(model)
-    path = default_weights()[0] if model == "default" else Path(model)
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != detector.sha256:
-        raise ModelError("MODEL_HASH", path, "it was replaced while it was read")
-    files = page_files(detector, data, vendored)
+    """Write the page of :func:`build_page` into the folder ``out`` and return its bytes; raises what both raise."""
+    files = build_page(model, runtime=runtime)
     with outputs.folder(out) as folder:
         for name, content in files.items():
             target = folder / name

@@ -85,8 +85,10 @@ const interleaved = (flat, count) => flat.constructor.from({ length: count * 3 }
 const swapped = (value, size) => Uint8Array.from({ length: size }, (_, at) => value[at ^ 1] ?? value[at]);
 
 function words(value, size, little) {
-  const view = new DataView(value.buffer, value.byteOffset, size);
-  return Uint16Array.from({ length: size / 2 }, (_, at) => view.getUint16(2 * at, little));
+  const found = new Uint16Array(size / 2);
+  const [low, high] = little ? [0, 1] : [1, 0];
+  for (let at = 0; at < found.length; at += 1) found[at] = value[2 * at + low] | (value[2 * at + high] << 8);
+  return found;
 }
 
 // ----------------------------------------------------------------------------------------------------- compressed
@@ -114,7 +116,7 @@ async function byWasm(name, kind, stream) {
     decoder.getEncodedBuffer(stream.length).set(stream);
     decoder.decode();
     const { width, height, bitsPerSample: bits, componentCount: many, isSigned: signed = false } = decoder.getFrameInfo();
-    const plain = Uint8Array.from(decoder.getDecodedBuffer());
+    const plain = decoder.getDecodedBuffer().slice();
     const samples = bits <= 8 ? plain : signed ? new Int16Array(plain.buffer) : new Uint16Array(plain.buffer);
     const planes = name === "jpeg-ls" && many === 3 && decoder.getInterleaveMode?.() === 0;
     return { width, height, bits, many, signed, samples: planes ? interleaved(samples, width * height) : samples };
@@ -152,7 +154,7 @@ async function compressed(header, stream, say) {
   if (Boolean(signed) !== header.signed && /jpeg-2000|htj2k/.test(header.encoding))
     say("PIXEL_REPRESENTATION", "header and codestream differ; the header was followed");
   const mask = 2 ** bits - 1;
-  const samples = signed ? Int32Array.from(found.samples, (value) => value & mask) : found.samples;
+  const samples = signed ? new Int32Array(found.samples).map((value) => value & mask) : found.samples;
   return { samples, bits: Math.min(bits, header.stored), many };
 }
 
@@ -169,9 +171,12 @@ function unpackRle({ rows, columns, samples: many, allocated }, stream) {
   if (stream.length < 64 || view.getUint32(0, true) !== many * wide) throw new FilmError("NOT_DECODABLE", "its RLE data are damaged");
   const starts = Array.from({ length: many * wide }, (_, at) => view.getUint32(4 + 4 * at, true));
   const planes = starts.map((start, at) => segment(stream.subarray(start, starts[at + 1] ?? stream.length), count));
-  const make = wide === 1 ? Uint8Array : Uint16Array;
-  const value = (sample, at) => (wide === 1 ? planes[sample][at] : (planes[2 * sample][at] << 8) | planes[2 * sample + 1][at]);
-  return { samples: make.from({ length: count * many }, (_, at) => value(at % many, Math.floor(at / many))), many };
+  const samples = new (wide === 1 ? Uint8Array : Uint16Array)(count * many);
+  planes.forEach((plane, number) => {
+    const [sample, low] = [Math.floor(number / wide), number % wide === wide - 1];
+    for (let at = 0; at < count; at += 1) samples[at * many + sample] |= low ? plane[at] : plane[at] << 8;
+  });
+  return { samples, many };
 }
 
 function segment(bytes, count) {
@@ -201,9 +206,12 @@ function align(header, samples, bits, say) {
   const most = 2 ** bits - 1;
   if (header.signed) {
     const half = (most + 1) / 2;
-    return Int32Array.from(values, (value) => ((value + half) & most) - half);
+    const found = new Int32Array(values.length);
+    for (let at = 0; at < values.length; at += 1) found[at] = ((values[at] + half) & most) - half;
+    return found;
   }
-  const highest = values.reduce((high, value) => Math.max(high, value), 0);
+  let highest = 0;
+  for (let at = 0; at < values.length; at += 1) if (values[at] > highest) highest = values[at];
   if (highest <= most) return values;
   if (LOSSY.has(header.syntax)) return values.map((value) => Math.min(value, most)); // a lossy decoder may overshoot
   if (overlays(header.dataset, ({ bits: inside, data }) => inside && !data)) return values.map((value) => value & most);

@@ -7,13 +7,9 @@ import { halfEven } from "./heat.js";
  * [low, high] of stored values that are no picture; `inverted`: low values are white.
  */
 export function tabulate(stored, { shade = null, padding = null, inverted = false } = {}) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of stored) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
+  const [low, high] = ends(stored);
   const weights = new Float64Array(high - low + 1);
-  for (const value of stored) weights[value - low] += 1;
+  for (let at = 0; at < stored.length; at += 1) weights[stored[at] - low] += 1;
   const levels = Float64Array.from(weights, (_, at) => low + at);
   const padded = levels.map((level) => Number(padding !== null && level >= padding[0] && level <= padding[1]));
   const apart = weights.some((weight, at) => weight > 0 && !padded[at]); // else a film of padding alone: as it is
@@ -26,15 +22,21 @@ export function tabulate(stored, { shade = null, padding = null, inverted = fals
   return out;
 }
 
+function ends(values) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let at = 0; at < values.length; at += 1) {
+    if (values[at] < low) low = values[at];
+    if (values[at] > high) high = values[at];
+  }
+  return [low, high];
+}
+
 /** Real numbers as grey; a flat picture becomes 0. */
 export const stretch = (values, inverted = false) => between(values, values, inverted);
 
 function between(values, present, inverted) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of present) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
+  const [low, high] = ends(present);
   const out = new Float32Array(values.length);
   if (!(high > low)) return out;
   for (let at = 0; at < values.length; at += 1) {
@@ -53,7 +55,9 @@ export function luma(samples, step, top = 255) {
   const [r, g, b] = [0.299, 0.587, 0.114].map(fround);
   let most = 0;
   for (let at = 0, from = 0; at < grey.length; at += 1, from += step) {
-    const [red, green, blue] = [samples[from], samples[from + 1], samples[from + 2]];
+    const red = samples[from];
+    const green = samples[from + 1];
+    const blue = samples[from + 2];
     grey[at] = halfEven(fround(fround(fround(r * red) + fround(g * green)) + fround(b * blue)));
     most = Math.max(most, Math.max(red, green, blue) - Math.min(red, green, blue));
   }

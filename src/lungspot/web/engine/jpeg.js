@@ -31,7 +31,7 @@ export async function decodeJpeg(bytes) {
     decoder.getEncodedBuffer(bytes.length).set(bytes);
     decoder.decode();
     const { width, height, componentCount: components } = decoder.getFrameInfo();
-    return { width, height, components, samples: Uint8Array.from(decoder.getDecodedBuffer()) };
+    return { width, height, components, samples: decoder.getDecodedBuffer().slice() };
   } catch (error) {
     if (error instanceof FilmError) throw error;
     throw new FilmError("NOT_DECODABLE", "the JPEG cannot be decoded");

@@ -21,7 +21,7 @@ export async function openNetwork(ort, model, size) {
 
 function checked(name, { data, dims }) {
   const plain = name === "boxes" || name === "features";
-  const values = Float32Array.from(data);
+  const values = data.slice();
   for (let at = 0; at < values.length; at += 1) {
     const value = values[at];
     if (!Number.isFinite(value)) throw numeric(`output ${name} holds a value that is not a number`);

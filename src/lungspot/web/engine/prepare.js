@@ -19,7 +19,7 @@ export function normalise(pixels) {
 
 /** Percentiles of numbers, linear between neighbours, as numpy has them. */
 export function percentiles(values, wanted) {
-  const sorted = Float32Array.from(values).sort();
+  const sorted = new Float32Array(values).sort();
   return wanted.map((percent) => {
     const at = (percent / 100) * (sorted.length - 1);
     const low = Math.floor(at);

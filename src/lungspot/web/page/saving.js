@@ -5,11 +5,13 @@ import { document as resultOf } from "../engine/document.js";
 import { crc } from "../engine/png.js";
 import { reportText } from "../engine/report_text.js";
 import { statement, textOf } from "../engine/statement.js";
+import { letters } from "../engine/orientation.js";
+import { drawSides } from "./aids.js";
 import { film as withLevels, picture } from "./film.js";
 import { drawMarks } from "./marks.js";
 import { presets } from "./window.js";
 
-const LARGEST = 2000; // pixels of a saved picture's long side
+const LARGEST = 1400; // pixels of a saved picture's long side
 const LINE = 20; // pixels of a line below it
 
 export function save(blob, name) {
@@ -58,7 +60,9 @@ export async function overlayBlob(film, engine, how) {
   context.drawImage(grey, 0, 0, grey.width * shrink * wide, grey.height * shrink * high);
   const view = { scale: wide, tall: high / wide, turns: 0, flip: false, x: 0, y: 0 };
   const marks = said.said.filter(({ box }) => box).map((each) => mark(each, facts));
-  drawMarks(context, view, marks, { focus: null, size });
+  const edges = shown.leftSide === null ? {} : letters(shown.film.orientation);
+  const taken = drawSides(context, view, { width, height }, edges, size);
+  drawMarks(context, view, marks, { focus: null, size, taken });
   context.fillStyle = "#f2f5f8";
   context.font = "14px system-ui, sans-serif";
   lines.forEach((line, row) => context.fillText(line, 8, size.height + LINE * (row + 1), size.width - 16));

@@ -1,0 +1,135 @@
+"""The page as a person meets it: nothing leaves it, it opens without a network, it saves what lungspot writes."""
+
+import json
+import os
+
+import jsonschema
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+
+from lungspot.images import read
+from lungspot.outputs import is_drawn
+from lungspot.report import review_from_json, schema
+
+
+@pytest.fixture(scope="module")
+def film(rg1):
+    return rg1["J2KR"]
+
+
+@pytest.fixture(scope="module")
+def opened(own_page, film, tmp_path_factory):
+    """The page with a chest film whose result is shown; and what was asked of anybody since it was given."""
+    picture = tmp_path_factory.mktemp("film") / "a name of a person.png"
+    pixels = Image.fromarray((read(film).pixels * 255).astype("uint8")).resize((978, 921))
+    pixels.save(picture)
+    own_page.requests.clear()
+    own_page.page.set_input_files("#picker", picture)
+    own_page.page.locator("#report", has_text="IMPRESSION").wait_for()
+    return own_page
+
+
+@pytest.fixture(autouse=True)
+def fresh(opened):
+    opened.page.set_viewport_size({"width": 1366, "height": 768})
+
+
+def test_a_film_is_read_and_nobody_is_asked_for_anything(opened, files):
+    before = len(files.asked)
+    opened.page.get_by_role("slider", name="Sensitivity").press("ArrowRight")
+    expect(opened.page.locator("#point-word")).to_have_text("sensitive")
+    expect(opened.page.locator("#found li").first).to_be_visible()
+    opened.page.locator("#heat").click()
+    opened.page.locator("canvas#film[data-heat]:not([data-heat=''])").wait_for()
+    opened.page.locator("#heat").click()
+    assert opened.requests == []
+    assert len(files.asked) == before
+
+
+TRIES = """async () => {
+  const told = (name, act) => act().then(() => `${name} sent`, () => `${name} refused`);
+  const opened = (make, event) => new Promise((done, fail) => Object.assign(make(), { [event]: done, onerror: fail }));
+  const image = () => opened(() => Object.assign(new Image(), { src: "/leak?1" }), "onload");
+  const socket = async () => opened(() => new WebSocket(`ws://${location.host}/leak`), "onopen");
+  navigator.sendBeacon("/leak?2", "film");
+  return Promise.all([told("fetch", () => fetch("/leak?3")), told("image", image), told("socket", socket)]);
+}"""
+
+
+def test_the_page_may_connect_to_nothing_not_even_where_it_came_from(opened, files):
+    assert opened.page.evaluate(TRIES) == ["fetch refused", "image refused", "socket refused"]
+    assert not [path for path in files.asked if "leak" in path]
+    assert "person" not in opened.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
+
+
+def test_what_is_saved_is_as_lungspot_writes_it(opened, tmp_path):
+    opened.page.get_by_text("About this film").click()
+
+    def saved(words):
+        with opened.page.expect_download() as download:
+            opened.page.get_by_role("button", name=words, exact=True).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    document = json.loads(saved("Save JSON").read_text())
+    jsonschema.validate(document, schema())
+    assert document["image"]["path"] == "a name of a person.png"
+    assert document["not_for_clinical_use"] is True
+    assert saved("Save report").read_text() == opened.page.locator("#report").text_content()
+    picture = saved("Save picture")
+    assert is_drawn(picture)
+    with Image.open(picture) as drawn:
+        assert drawn.size[1] > 921
+
+
+def test_a_review_changes_the_report_and_can_be_exported(opened, tmp_path):
+    page = opened.page
+    page.locator("#reader").fill("Dr Test")
+    page.locator("#normal").click()
+    expect(page.locator("#report")).to_contain_text("reviewed by Dr Test")
+    page.locator("#save-here").click()
+    expect(page.locator("#saved")).to_contain_text("saved")
+    page.get_by_text("Export reviews").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    download.value.save_as(tmp_path / "reviews.json")
+    value = json.loads((tmp_path / "reviews.json").read_text())
+    assert value["schema"] == "lungspot-reviews/1"
+    assert review_from_json(value["reviews"][0]).reader == "Dr Test"
+
+
+def test_what_is_no_film_says_why(opened, tmp_path):
+    (tmp_path / "letter.txt").write_text("hello")
+    opened.page.set_input_files("#picker", tmp_path / "letter.txt")
+    row = opened.page.locator(".row", has_text="letter.txt")
+    expect(row).to_contain_text("Not assessed")
+    row.click()
+    expect(opened.page.locator("#refusal")).to_contain_text("NOT_AN_IMAGE")
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+def test_axe_finds_nothing(opened, width):
+    opened.page.set_viewport_size({"width": width, "height": 768})
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.drill
+def test_it_opens_and_reads_without_a_network_and_on_several_threads(opened, tmp_path):
+    if "LUNGSPOT_PAGE_FILMS" not in os.environ:
+        pytest.skip("a drill (make drill)")
+    page = opened.page
+    page.context.set_offline(True)
+    try:
+        page.goto(opened.address)
+        page.locator("html[data-threads]").wait_for(state="attached")
+        assert page.evaluate("crossOriginIsolated")
+        Image.effect_noise((256, 256), 60).save(tmp_path / "noise.png")
+        page.set_input_files("#picker", tmp_path / "noise.png")
+        expect(page.locator("#headline")).to_contain_text("Not assessed")
+    finally:
+        page.context.set_offline(False)
