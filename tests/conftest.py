@@ -67,7 +67,7 @@ def _fork_server():
 
 @pytest.fixture(autouse=True)
 def _forks_are_small(request):
-    """Have films read by children of the fork server, but in the tests of images, which come first and try both ways.
+    """Have films read by children of the fork server, but in the tests of images, which try both ways.
 
     A fork of a process that holds torch and every test takes 40 ms of a processor, and these tests read thousands.
     """

@@ -30,6 +30,15 @@ from pydicom.uid import (
 
 from lungspot.images import sandbox
 
+
+@pytest.fixture(scope="module", autouse=True)
+def _forks_of_this_process():
+    """Fork as a program does unless a test says otherwise, whatever tests of other rooms have set up before."""
+    before = sandbox.set_fork_backend(None)
+    yield
+    sandbox.set_fork_backend(before)
+
+
 CHILDREN = {"counted": False, "programs": None}
 _PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage counts the programs that tests start
 
