@@ -3,12 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-<<<<<<< HEAD
-.PHONY: demo test checked counted others check web coverage docs drill viewers fuzz trees weights study bench sbom clean system
+.PHONY: demo test checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom clean system
 .NOTPARALLEL:
-=======
-.PHONY: demo test check web site coverage docs drill viewers fuzz trees weights study bench sbom clean system
->>>>>>> d8face6 (Give the page without a server at /local/, and the docs as a site)
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
