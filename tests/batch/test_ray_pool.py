@@ -38,11 +38,14 @@ def test_a_cluster_of_this_machine(small_archive, batch_command, each_once, tmp_
     (films / "text.txt").write_text("no film")
     out = tmp_path / "out"
     command = batch_command(films, "-o", out, "--on", "ray", "--workers", "2", "--shard-films", "4")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=600)
+    (tmp_path / "home").mkdir()
+    alone = {name: value for name, value in ENVIRONMENT.items() if name not in TOKEN} | {"HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone, timeout=600)
     assert done.returncode == Exit.SOME_REFUSED, done.stderr
     status = json.loads(done.stdout.splitlines()[-1])["status"]
     assert status == {"assessed": 12, "duplicate": 1, "not_assessed": 1}
     each_once(out, 14)
+    assert not list((tmp_path / "home").iterdir())
 
 
 @pytest.fixture

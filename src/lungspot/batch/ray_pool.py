@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,9 @@ class RayPool:
     ) -> None:
         for name, value in _QUIET.items():  # before it is imported: it would report how it is used
             os.environ.setdefault(name, value)
+        if address is None and "RAY_ADDRESS" not in os.environ:  # a token of this run, not one in the user's home
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         with extra("ray", "a cluster"):
             import ray  # noqa: PLC0415 - an optional package
             from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
