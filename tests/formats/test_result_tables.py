@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lungspot import BANNER
+from lungspot.adapt.watch.facts import film_facts
 from lungspot.errors import DatasetError
 from lungspot.formats import (
     film_columns,
@@ -134,6 +135,12 @@ def test_what_is_written_is_read_back(folder):
     assert dict(case.readings[0].states) == {"effusion": "boxed", "edema": "absent"}
     assert [finding.box.x0 for finding in case.readings[0].findings] == [10.0]
     assert [each.film for each in read_predictions(folder)[0]] == ["a/\\udcff.dcm", "b.txt"]
+
+
+def test_without_places_stands_what_a_watch_looks_at(folder):
+    whole, brief = ([document for document, _ in result_documents(folder, places=places)] for places in (True, False))
+    assert [film_facts(document) for document in whole] == [film_facts(document) for document in brief]
+    assert [set(found) for found in brief[0]["findings"]] == [{"label", "positive"}]
 
 
 def test_the_tables_say_what_they_are(folder):

@@ -81,6 +81,7 @@ _FINDINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("energy_in_box", "peak_in_box", "iou", "area"), "float64"),
 }
 _SAME: Final = ("label", "threshold", "positive", "standing")
+_BRIEF: Final = ("sha256", "label", "positive")
 _CORNERS: Final = ("x0", "y0", "x1", "y1")
 _AGREEMENT: Final = ("energy_in_box", "peak_in_box", "iou", "area")
 _STATISTICS: Final = tuple(name.removeprefix("image_") for name in _FILMS if name.startswith("image_"))
@@ -176,14 +177,15 @@ def finding_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]
     return _columns(file.parent.parent / "findings" / file.name, columns, FINDINGS_SCHEMA)
 
 
-def result_documents(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def result_documents(folder: Path, *, places: bool = True) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what a folder of results says of each film that was judged or refused, as documents, and where it stands.
 
-    They hold what is said of a film and its findings, not the words of its statement and report. Films that were
-    duplicates, and lungspot's own files, are none. Raises :class:`DatasetError`.
+    They hold what is said of a film and its findings, not the words of its statement and report. Without ``places`` a
+    finding is its label and whether it is positive, and a film's score those and its probability: a third of the time.
+    Films that were duplicates, and lungspot's own files, are none. Raises :class:`DatasetError`.
     """
     for file in shard_files(folder):
-        boxes, scores = _said_in(folder / "findings" / file.name)
+        boxes, scores = _said_in(folder / "findings" / file.name, places)
         columns = _columns(file, _FILMS, FILMS_SCHEMA)
         for number, row in enumerate(_rows(columns), 1):
             if row["status"] in _JUDGED:
@@ -191,18 +193,21 @@ def result_documents(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
                 yield _document(row, boxes.get(mine, []), scores.get(mine, [])), f"{file}:{number}"
 
 
-def _said_in(file: Path) -> tuple[_ByFilm, _ByFilm]:
+def _said_in(file: Path, places: bool) -> tuple[_ByFilm, _ByFilm]:  # noqa: FBT001 - as its caller's
     """Return the boxes, and the scores of whole films, of a table of findings, as documents have them, by SHA-256."""
-    table = _table(file, _FINDINGS, FINDINGS_SCHEMA)
+    table = _table(file, _FINDINGS if places else ("level", "score", *_BRIEF), FINDINGS_SCHEMA)
     whole = [level == "film" for level in table["level"].to_pylist()]
     boxes, scores = _ByFilm(), _ByFilm()
-    for row in _rows(table.filter([not each for each in whole]).drop_columns(["film", "level"]).to_pydict()):
-        row["box"] = [row.pop(name) for name in _CORNERS]
-        agreement = {name: row.pop(name) for name in _AGREEMENT}
-        if agreement["iou"] is not None:
-            row["agreement"] = agreement
+    boxed = table.filter([not each for each in whole])
+    for row in _rows((boxed.drop_columns(["film", "level"]) if places else boxed.select(_BRIEF)).to_pydict()):
+        if places:
+            row["box"] = [row.pop(name) for name in _CORNERS]
+            agreement = {name: row.pop(name) for name in _AGREEMENT}
+            if agreement["iou"] is not None:
+                row["agreement"] = agreement
         boxes.setdefault(row.pop("sha256"), []).append(row)
-    for row in _rows(table.filter(whole).select(["sha256", "score", *_SAME]).to_pydict()):
+    said = ("threshold", "standing") if places else ()
+    for row in _rows(table.filter(whole).select(["score", *_BRIEF, *said]).to_pydict()):
         row["probability"] = row.pop("score")
         scores.setdefault(row.pop("sha256"), []).append(row)
     return boxes, scores

@@ -205,7 +205,7 @@ def _values(path: Path) -> Iterator[tuple[object, str]]:
     Of a folder of ``lungspot batch``, what its tables say of each film.
     """
     if path.is_dir():
-        yield from result_documents(path)
+        yield from result_documents(path, places=False)
         return
     try:
         with regular(path).open(encoding="utf-8-sig", errors="replace") as file:
