@@ -305,7 +305,10 @@ def picture_lines(film: Film) -> tuple[Any, ...]:
 
 
 def sr_lines(film: Film) -> list[Line]:
-    """Return what the structured report says, read back from the bytes of its file."""
+    """Return what the structured report says, read back from the bytes of its file.
+
+    What is drawn and what is said of the whole film stand in containers of their own, each in its order.
+    """
     (made,) = dicom_results(film.header, film.result, experimental=film.experimental)
     reading = read_sr(dicom_bytes(made)).reading
     assert reading is not None  # noqa: S101 - the film was assessed
@@ -387,7 +390,7 @@ FORMS: dict[str, tuple[Callable[[Film], Any], Callable[[Film], Any]]] = {
     "json": (json_lines, reported),
     "page": (page_lines, words_of),
     "picture": (picture_lines, picture_of),
-    "sr": (sr_lines, codes_of),
+    "sr": (sr_lines, lambda film: sorted(codes_of(film), key=lambda line: not line.boxed)),
     "gsps": (gsps_lines, gsps_of),
     "fhir": (fhir_lines, concluded),
     "urgency": (

@@ -60,6 +60,7 @@ export async function model() {
 }
 
 export const PER_PAGE = 100;
+export const RELOADS = true; // the films are there again after a reload, so their names are kept, too
 const FILTERS = { open: { reviewed: false }, reviewed: { reviewed: true }, refused: { status: "not_assessed" }, all: {} };
 const MOST_NAMES = 900000; // characters that a body may hold of names
 

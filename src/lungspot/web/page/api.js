@@ -17,6 +17,7 @@ export class Refused extends Error {
 }
 
 export const PER_PAGE = 100;
+export const RELOADS = false; // nothing is kept, films and names least of all
 const LARGEST = 512 * 1024 * 1024; // bytes of one film
 const films = []; // of this tab, in the order in which they came
 const engine = start((words) => {
