@@ -154,7 +154,10 @@ def fourier_features(films: Array, baseline: NDArray[np.bool_]) -> Array:
     width = float(np.median(gaps)) if len(gaps) else 1.0
     waves = np.random.default_rng(1).normal(size=(films.shape[1], _WAVES)) / max(width, 1e-9)
     phases = scaled @ waves
-    found: Array = np.concatenate((np.cos(phases), np.sin(phases)), 1) / math.sqrt(_WAVES)
+    found: Array = np.empty((len(phases), 2 * phases.shape[1]))
+    np.cos(phases, out=found[:, : phases.shape[1]])
+    np.sin(phases, out=found[:, phases.shape[1] :])
+    found /= math.sqrt(_WAVES)
     return found
 
 
