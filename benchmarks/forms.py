@@ -305,10 +305,7 @@ def picture_lines(film: Film) -> tuple[Any, ...]:
 
 
 def sr_lines(film: Film) -> list[Line]:
-    """Return what the structured report says, read back from the bytes of its file.
-
-    What is drawn and what is said of the whole film stand in containers of their own, each in its order.
-    """
+    """Return what the structured report says, read back from the bytes of its file: drawings, then whole films."""
     (made,) = dicom_results(film.header, film.result, experimental=film.experimental)
     reading = read_sr(dicom_bytes(made)).reading
     assert reading is not None  # noqa: S101 - the film was assessed
