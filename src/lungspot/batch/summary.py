@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot import BANNER, __version__
-from lungspot.extras import extra
 from lungspot.findings import taxonomy
 from lungspot.formats import GIVEN, film_columns, finding_columns, shard_files
+from lungspot.pages import fill_page
 
 __all__ = ["BatchSummary", "batch_page", "batch_summary"]
 
@@ -131,14 +128,6 @@ def batch_page(value: Mapping[str, Any], *, title: str = "lungspot batch") -> st
 
     Raises ``MISSING_EXTRA`` without Jinja2 (the ``[batch]`` extra).
     """
-    with extra("batch", "a summary"):
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an optional package
-
-    style = _part("page.css")
-    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        _part("page.html")
-    )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     tables = [
         ("Status", "status", value["status"]),
         ("Errors and reasons, by code", "code", value["errors"]),
@@ -146,20 +135,18 @@ def batch_page(value: Mapping[str, Any], *, title: str = "lungspot batch") -> st
         ("Read by", "model", value["models"]),
         *((f"By {name}", name, words) for name, words in value["given"].items()),
     ]
-    return template.render(
+    return fill_page(
+        "lungspot.batch",
+        "batch",
+        "a summary",
+        charts=True,
         title=title,
         banner=BANNER,
-        style=style,
-        style_hash=f"sha256-{digest}",
         value=value,
         lines=_lines(value),
         tables=[(name, head, rows) for name, head, rows in tables if rows],
         labels=[_label(label, of) for label, of in value["labels"].items()],
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("lungspot.batch").joinpath(name).read_text(encoding="utf-8")
 
 
 def _lines(value: Mapping[str, Any]) -> list[str]:

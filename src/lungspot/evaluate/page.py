@@ -6,11 +6,9 @@ What is shown is gathered here as values; ``page.html``, a Jinja2 template that 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import numpy as np
@@ -22,9 +20,9 @@ from lungspot.evaluate.matched import Pair
 from lungspot.evaluate.mistakes import KINDS, Shown, gallery
 from lungspot.evaluate.plots import draw_curves
 from lungspot.evaluate.summary import Summary, notes
-from lungspot.extras import extra
 from lungspot.findings import Box, Frame, taxonomy
 from lungspot.images import draw_sides, normalise, read
+from lungspot.pages import fill_page
 
 __all__ = ["page"]
 
@@ -73,22 +71,16 @@ def page(summary: Summary, *, title: str = "lungspot evaluation", films: int = 6
 
     Raises ``MISSING_EXTRA`` without matplotlib or Jinja2 (the ``[eval]`` extra).
     """
-    with extra("eval", "a report"):
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an optional package
-
     document = summary.document
-    style = _part("page.css")
-    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        _part("page.html")
-    )
     several = len(document["sources"]) > 1
     told = ["Sources draw boxes in different ways: read the totals beside the table by source."] if several else []
     sections = (_further(document), _in_parts(document), _compared(document))
-    return template.render(
+    return fill_page(
+        "lungspot.evaluate",
+        "eval",
+        "a report",
         title=title,
         banner=BANNER,
-        style=style,
-        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         lines=[*about, *_heading(document)],
         notes=[*told, *notes(document)],
         numbers=[_how_good(document), *(section for section in sections if section is not None)],
@@ -102,10 +94,6 @@ def page(summary: Summary, *, title: str = "lungspot evaluation", films: int = 6
         most_problems=_MOST_PROBLEMS,
         films=_films(summary, films),
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("lungspot.evaluate").joinpath(name).read_text(encoding="utf-8")
 
 
 def _name(label: str) -> str:

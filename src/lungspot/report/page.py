@@ -7,12 +7,10 @@ that comes from a film's file enters as JSON with ``<`` escaped and is put on th
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any, Final
 
 from PIL import Image
@@ -20,6 +18,7 @@ from PIL import Image
 from lungspot import BANNER, __version__
 from lungspot.detect import Standing
 from lungspot.images import SIDE_UNKNOWN, WARNINGS
+from lungspot.pages import csp_hash, page_part
 from lungspot.report.analysis import Analysis
 from lungspot.report.changes import Before
 from lungspot.report.document import document
@@ -52,7 +51,7 @@ def page(
     ``experimental``: say experimental labels too, marked as such. ``review``: a reader's, which is shown and counts in
     the report to copy; ``language``: of that report; ``before``: the patient's film that it compares with.
     """
-    style, script = _part("page.css"), _part("page.js")
+    style, script, template = (page_part("lungspot.report", name) for name in ("page.css", "page.js", "page.html"))
     value = _data(result, experimental=experimental)
     words = report_text(result, language=language, experimental=experimental, review=review, before=before)
     value["report"] = words.text
@@ -62,12 +61,12 @@ def page(
     parts = {
         "banner": BANNER,
         "style": style,
-        "style_hash": _csp_hash(style),
+        "style_hash": csp_hash(style),
         "script": script,
-        "script_hash": _csp_hash(script),
+        "script_hash": csp_hash(script),
         "data": text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
 
 
 def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
@@ -252,11 +251,3 @@ def _embedded(picture: Image.Image, kind: str, **options: int) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _csp_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _part(name: str) -> str:
-    return resources.files("lungspot.report").joinpath(name).read_text(encoding="utf-8")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 from lungspot.adapt.tb.plots import draw_screening
 from lungspot.adapt.tb.remarks import percent, screening_short
 from lungspot.adapt.tb.table import COST_MEASURES, COUNTS, MEASURES
-from lungspot.extras import extra
+from lungspot.pages import fill_page
 
 __all__ = ["screening_page"]
 
@@ -55,13 +53,6 @@ def screening_page(document: Mapping[str, Any], *, title: str, about: Sequence[s
 
     Raises ``MISSING_EXTRA`` without matplotlib or Jinja2 (the ``[eval]`` extra).
     """
-    with extra("eval", "a report"):
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an optional package
-
-    style = _part("page.css")
-    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        _part("page.html")
-    )
     plots = {name: _address(svg) for name, svg in draw_screening(document).items()}
     main = [(name, plots[name]) for name in plots if not name.startswith(("By ", "Share read"))]
     sections = (
@@ -73,20 +64,17 @@ def screening_page(document: Mapping[str, Any], *, title: str, about: Sequence[s
         _after_go_live(document, plots),
         _words(document),
     )
-    return template.render(
+    return fill_page(
+        "lungspot.adapt.tb",
+        "eval",
+        "a report",
         title=title,
         banner=document["banner"],
-        style=style,
-        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         about=[*about, _heading(document)],
         short=screening_short(document),
         remarks=document["remarks"],
         sections=[section for section in sections if section is not None],
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("lungspot.adapt.tb").joinpath(name).read_text(encoding="utf-8")
 
 
 def _heading(document: Mapping[str, Any]) -> str:

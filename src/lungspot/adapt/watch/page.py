@@ -5,11 +5,8 @@ What is shown is gathered here as values; ``page.html``, a Jinja2 template that 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +17,7 @@ from lungspot.adapt.watch.charts import Alarm, Chart, Watch
 from lungspot.adapt.watch.films import FAMILIES, is_share, title_of
 from lungspot.adapt.watch.report import EARLY_WARNING, alarm_text, verdict
 from lungspot.adapt.watch.streams import Calendar
-from lungspot.extras import extra
+from lungspot.pages import fill_page
 
 __all__ = ["watch_page"]
 
@@ -56,19 +53,14 @@ class _Scale:
 
 def watch_page(watch: Watch, *, title: str = "lungspot watch") -> str:
     """Return the HTML text; raises ``MISSING_EXTRA`` without Jinja2 (the ``[eval]`` extra)."""
-    with extra("eval", "a report"):
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an optional package
-
-    style = _part("page.css")
-    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        _part("page.html")
-    )
     alarms = watch.alarms[: max(_SHOWN_ALARMS, len(watch.on))]
-    return template.render(
+    return fill_page(
+        "lungspot.adapt.watch",
+        "eval",
+        "a report",
+        charts=True,
         title=title,
         banner=BANNER,
-        style=style,
-        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         verdict=verdict(watch),
         alarm=bool(watch.on),
         early_warning=EARLY_WARNING,
@@ -79,10 +71,6 @@ def watch_page(watch: Watch, *, title: str = "lungspot watch") -> str:
         streams=_streams(watch),
         parts=_parts(watch),
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("lungspot.adapt.watch").joinpath(name).read_text(encoding="utf-8")
 
 
 def _lines(watch: Watch) -> list[str]:
