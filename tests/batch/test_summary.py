@@ -58,7 +58,9 @@ def test_the_page_escapes_what_films_say_and_marks_what_is_experimental(folder, 
     assert "<X>" not in page
     assert page.count("<small>experimental</small>") == 1
     assert "with 1 worker (local)" in page
+    assert "2 films, 1 box<" in page
     assert "workers died" not in page
     assert "2 workers died" in batch_page(batch_summary(folder).to_json(RUN | QUIET | {"worker_deaths": 2}))
+    assert "1 worker died" in batch_page(batch_summary(folder).to_json(RUN | QUIET | {"worker_deaths": 1}))
     (tmp_path / "summary.html").write_text(page)
     assert is_ours(tmp_path / "summary.html")

@@ -151,15 +151,15 @@ def batch_page(value: Mapping[str, Any], *, title: str = "lungspot batch") -> st
 
 def _lines(value: Mapping[str, Any]) -> list[str]:
     run = value["run"]
-    speed = f"{run['films']} films in {run['seconds']:.0f} s, {run['films_per_second']:.1f} a second"
+    speed = f"{_count(run['films'], 'film')} in {run['seconds']:.0f} s, {run['films_per_second']:.1f} a second"
     lines = [
-        f"{value['films']} rows in {value['shards']} shards.",
-        f"The last run read {speed}, with {run['workers']} worker{'' if run['workers'] == 1 else 's'} ({run['on']}).",
+        f"{_count(value['films'], 'row')} in {_count(value['shards'], 'shard')}.",
+        f"The last run read {speed}, with {_count(run['workers'], 'worker')} ({run['on']}).",
     ]
     if run["timed_out"]:
-        lines.append(f"{run['timed_out']} films were stopped after {run['timeout']:g} s.")
+        lines.append(f"Stopped after {run['timeout']:g} s: {_count(run['timed_out'], 'film')}.")
     if run["worker_deaths"]:
-        lines.append(f"{run['worker_deaths']} workers died; what they held was done again.")
+        lines.append(f"{_count(run['worker_deaths'], 'worker')} died; what they held was done again.")
     return lines
 
 
@@ -170,9 +170,14 @@ def _label(label: str, of: Mapping[str, Any]) -> dict[str, Any]:
         {
             "x": 4 + 22 * at,
             "height": round(60 * (count / most) ** 0.5, 1),
-            "says": f"{at / _BINS:.2f} to {(at + 1) / _BINS:.2f}: {count} films",
+            "says": f"{at / _BINS:.2f} to {(at + 1) / _BINS:.2f}: {_count(count, 'film')}",
         }
         for at, count in enumerate(of["histogram"])
     ]
     name = taxonomy()[label].name if label in taxonomy() else label
-    return {"name": name, "standing": of["standing"], "films": of["films"], "boxes": of["boxes"], "bars": bars}
+    found = f"{_count(of['films'], 'film')}, {_count(of['boxes'], 'box', 'boxes')}"
+    return {"name": name, "standing": of["standing"], "found": found, "bars": bars}
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
