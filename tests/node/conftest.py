@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -289,6 +290,14 @@ def compressed():
     data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
     data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     return data
+
+
+@pytest.fixture
+def damaged(compressed):
+    """The same, with bytes that no JPEG decoder can read."""
+    made = deepcopy(compressed)
+    made.PixelData = encapsulate([b"\xff\xd8no JPEG"])
+    return made
 
 
 @pytest.fixture

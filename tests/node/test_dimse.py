@@ -1,5 +1,6 @@
 """Archives that refuse, are full, are down or know nobody; and DCMTK's, which takes what it is given."""
 
+import re
 import subprocess
 
 import pytest
@@ -40,6 +41,10 @@ def strict_archive():
 def send(node, program, *films):
     command = [program("dcmsend", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", str(node.port), *films]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def raise_(error):
+    raise error
 
 
 def target(port):
@@ -151,6 +156,29 @@ def test_what_is_compressed_goes_as_it_is_where_the_archive_takes_that(strict_ar
     assert [each[0] for each in got] == [syntax]
     assert got[0][1] == (len(compressed.PixelData) if takes else 40 * 60 * 3)
     assert compressed.file_meta.TransferSyntaxUID == JPEGBaseline8Bit
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+def test_what_cannot_be_decompressed_is_that_results_fault_alone(
+    strict_archive, compressed, damaged, make_film, monkeypatch, error
+):
+    """Not the archive's: it stays reachable, and takes the other results by the same association."""
+    takes = (SecondaryCaptureImageStorage, ComprehensiveSRStorage)
+    deliver = store_to(target(strict_archive(0x0000, classes=takes, syntaxes=[ExplicitVRLittleEndian])), "LUNGSPOT")
+    report = make_film(1, SOPClassUID=ComprehensiveSRStorage)
+    batch = [("damaged", [damaged, report]), ("whole", [compressed, report])]
+    (_, refused), (_, taken) = deliver(batch)
+    assert re.fullmatch(r"Secondary Capture Image Storage cannot be decompressed \(\w+\)", refused)
+    assert taken is None
+    monkeypatch.setattr("lungspot.node.dimse.plain", lambda _: raise_(error))  # what pynetdicom raises, too
+    ((_, refused),) = deliver(batch[:1])
+    assert refused == f"Secondary Capture Image Storage cannot be decompressed ({error.__name__})"
+
+
+def test_a_class_that_is_not_accepted_is_not_decompressed(strict_archive, damaged, make_film):
+    report = make_film(1, SOPClassUID=ComprehensiveSRStorage)
+    ((_, refused),) = store_to(target(strict_archive(0x0000)), "LUNGSPOT")([("the film", [damaged, report])])
+    assert refused == "Secondary Capture Image Storage is not accepted"
 
 
 def test_what_is_not_stored_is_not_sent(start_node, strict_archive, program, write_film, wait_until):

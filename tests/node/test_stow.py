@@ -381,3 +381,10 @@ def test_an_archive_that_takes_nothing_compressed_is_offered_the_same_uncompress
     assert refused is None
     assert len(http_server.asked) == 2
     assert results[1] is compressed
+
+
+def test_results_that_cannot_be_decompressed_are_one_films_fault(http_server, results, damaged):
+    http_server.answer = (202, JSON, as_json(listed(failed=[("1", 0xC122), ("2", 0xC122)])))
+    ((_, refused),) = stow_to(open_client(http_server.url, "--stow"))([(JOB, [results[0], damaged])])
+    assert refused.startswith("results that cannot be decompressed (")
+    assert len(http_server.asked) == 1

@@ -63,14 +63,14 @@ def _contexts(batch: Batch) -> list[PresentationContext]:
 
 
 def _as_accepted(association: Association, each: FileDataset) -> FileDataset:
-    """Return an object in a transfer syntax that the archive accepts for its class, as it is if it can."""
+    """Return an object in a transfer syntax that the archive accepts for its class, as it is if it can, or must."""
     syntaxes = {
         syntax
         for context in association.accepted_contexts
         if context.abstract_syntax == each.SOPClassUID
         for syntax in context.transfer_syntax
     }
-    return each if each.file_meta.TransferSyntaxUID in syntaxes else plain(each)
+    return each if not syntaxes or each.file_meta.TransferSyntaxUID in syntaxes else plain(each)
 
 
 def _store(association: Association, objects: Sequence[FileDataset]) -> str | None:
@@ -78,7 +78,12 @@ def _store(association: Association, objects: Sequence[FileDataset]) -> str | No
     refused = None
     for each in objects:
         try:
-            status = association.send_c_store(_as_accepted(association, each))
+            offered = _as_accepted(association, each)
+        except Exception as error:  # noqa: BLE001 - a decoder that meets damage raises anything
+            refused = refused or f"{each.SOPClassUID.name} cannot be decompressed ({type(error).__name__})"
+            continue
+        try:
+            status = association.send_c_store(offered)
         except ValueError:  # no accepted presentation context
             refused = refused or f"{each.SOPClassUID.name} is not accepted"
             continue

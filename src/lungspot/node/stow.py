@@ -58,10 +58,18 @@ def stow_to(archive: DicomWebArchive) -> Deliver:
         for job, objects in batch:
             refused = _store(archive, objects)
             if refused is not None and not all(map(is_plain, objects)):  # perhaps it takes nothing compressed
-                refused = _store(archive, list(map(plain, objects)))
+                refused = _store_plain(archive, objects)
             yield job, refused
 
     return deliver
+
+
+def _store_plain(archive: DicomWebArchive, objects: Sequence[FileDataset]) -> str | None:
+    try:
+        made = list(map(plain, objects))
+    except Exception as error:  # noqa: BLE001 - a decoder that meets damage raises anything
+        return f"results that cannot be decompressed ({type(error).__name__})"
+    return _store(archive, made)
 
 
 def _store(archive: DicomWebArchive, objects: Sequence[FileDataset]) -> str | None:
