@@ -63,7 +63,6 @@ _OURS: Final = re.compile(
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
     |\APK.{0,60}lungspot_films                                # films packed for a gate
-    |lungspot\.card                                          # a model file
     """,
     re.DOTALL | re.VERBOSE,
 )
@@ -214,9 +213,10 @@ def is_ours(path: Path) -> bool:
     """Say whether lungspot wrote a file, by its content alone."""
     head, tail = _ends(path)
     return (
-        bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.search(head))
+        bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.match(head))
         or (
-            b"lungspot.card" in tail
+            b"lungspot.card" in head  # a model file
+            or b"lungspot.card" in tail
             or (head[:4] == b"PAR1" and b"lungspot.schema" in head + tail)  # a table of films or findings
             or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
         )
