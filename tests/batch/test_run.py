@@ -7,11 +7,12 @@ import os
 import signal
 import time
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from lungspot.batch import Ledger, entries_in, shards_of
+from lungspot.batch import Ledger, ShardResult, entries_in, shards_of
 from lungspot.batch.run import RunEvent, _Held, _Run
 from lungspot.cli.console import Exit
 from lungspot.outputs import is_ours
@@ -186,6 +187,10 @@ class _Silent:
 
     def __init__(self):
         self.given = []
+        self.killed = []
+
+    def kill(self, worker):
+        self.killed.append(worker)
 
     def give(self, worker, shard):
         self.given.append((worker, shard))
@@ -204,3 +209,60 @@ def test_a_film_at_which_workers_die_is_given_up(small_archive, tmp_path):
     (again,) = run.again
     assert (again.key, again.struck[1].code, again.struck[1].sha256) == (shard.key, "CRASHED", "ab" * 32)
     assert [event["event"] for event in told if event["event"] != "film"] == ["worker_died"] * 3
+
+
+@pytest.fixture
+def timed(small_archive, tmp_path):
+    """A run of one worker that holds three films; its pool says nothing, and what the driver tells is kept."""
+    ledger, told = Ledger(), []
+    (shard,) = shards_of(entries_in([str(small_archive(tmp_path, 3))]), 10, ledger.take)
+    run = _Run(_Silent(), None, ledger, iter(()), 0.2, told.append)
+    run.held[0] = _Held(shard, shard.key)
+    return run, shard, told
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+def test_what_the_driver_takes_to_draw_is_not_the_workers_time(timed, seconds):
+    run, shard, _ = timed
+
+    def slow():
+        time.sleep(seconds)
+        yield shard
+
+    run.shards = slow()
+    assert run._next() is shard
+    run._end_the_late()
+    assert run.pool.killed == []
+    run.held[0].since -= 0.3
+    run._end_the_late()
+    assert run.pool.killed == [0]
+
+
+def test_what_the_driver_takes_to_give_names_is_not_the_workers_time(timed):
+    run, shard, _ = timed
+    run.held[1] = _Held(shard, shard.key)
+
+    class _Slow:
+        def commit(self, _):
+            time.sleep(0.4)
+
+    run.folder = _Slow()
+    run._done(1, ShardResult(shard.key, 3, (), Counter(), Counter()))
+    run._end_the_late()
+    assert run.pool.killed == []
+
+
+@pytest.mark.parametrize(("came", "struck"), [((), {0: "TIMED_OUT"}), ((0,), {}), ((0, 1), {})])
+def test_a_film_whose_row_comes_as_its_worker_is_ended_is_not_the_next_one_s_fault(timed, came, struck):
+    run, shard, told = timed
+    run.held[0].since -= 1
+    run._end_the_late()
+    assert run.pool.killed == [0]
+    for at in came:
+        run._take(RunEvent("film", 0, (shard.key, at)))
+    run._take(RunEvent("died", 0))
+    (again,) = run.again
+    assert {at: each.code for at, each in again.struck.items()} == struck
+    assert not run.deaths
+    event = {"event": "timed_out" if struck else "worker_died", "film": shard.entries[0].name, "back": len(came)}
+    assert told[-1] == event

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final, Literal, Protocol
@@ -59,13 +60,16 @@ class WorkerPool(Protocol):
 
 @dataclass(slots=True)
 class _Held:
-    """The shard that a worker holds, how many of its films have their row, and since when."""
+    """The shard that a worker holds, how many of its films have their row, and since when.
+
+    ``late``: the place of the film that took too long, for which the worker was ended.
+    """
 
     shard: Shard
     key: str
     films: int = 0
     since: float = field(default_factory=time.monotonic)
-    late: bool = False
+    late: int | None = None
 
 
 @dataclass(slots=True)
@@ -98,9 +102,18 @@ class _Run:
     def _next(self) -> Shard | None:
         if self.again:
             return self.again.popleft()
-        shard = None if self.over else next(self.shards, None)
+        with self._at_work():
+            shard = None if self.over else next(self.shards, None)
         self.over = shard is None
         return shard
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Do what takes the driver a while: workers may wait for its answer, and it is not their time."""
+        began = time.monotonic()
+        yield
+        for held in self.held.values():
+            held.since += time.monotonic() - began
 
     def _take(self, event: RunEvent) -> None:
         held = self.held.get(event.worker)
@@ -120,7 +133,8 @@ class _Run:
             self._dead(event.worker, held)
 
     def _done(self, worker: int, result: ShardResult) -> None:
-        self.folder.commit(result)
+        with self._at_work():
+            self.folder.commit(result)
         del self.held[worker]
         self.ready.add(worker)
         told = {"shard": result.key, "films": result.films, "statuses": dict(result.statuses)}
@@ -135,23 +149,24 @@ class _Run:
             return
         del self.held[worker]
         shard, at = held.shard, held.films
-        film = shard.entries[at].name if at < len(shard.entries) else None
+        blamed = at if held.late is None else held.late
+        film = shard.entries[blamed].name if blamed < len(shard.entries) else None
         struck = None
-        if held.late:
+        if held.late == at:
             struck = Struck("TIMED_OUT", f"not read within {self.timeout:g} s", self.ledger.sha256_of(held.key, at))
-        elif film is not None:
+        elif held.late is None and film is not None:  # else its row came when its worker was being ended
             self.deaths[held.key, at] += 1
             if self.deaths[held.key, at] >= _DEATHS:
                 words = f"{_DEATHS} workers died while it was read"
                 struck = Struck("CRASHED", words, self.ledger.sha256_of(held.key, at))
-        self.tell({"event": "timed_out" if held.late else "worker_died", "film": film, "back": at})
+        self.tell({"event": "timed_out" if held.late == at else "worker_died", "film": film, "back": at})
         self.again.append(shard if struck is None else replace(shard, struck={**shard.struck, at: struck}))
 
     def _end_the_late(self) -> None:
         now = time.monotonic()
         for worker, held in self.held.items():
-            if not held.late and held.films < len(held.shard.entries) and now - held.since > self.timeout:
-                held.late = True
+            if held.late is None and held.films < len(held.shard.entries) and now - held.since > self.timeout:
+                held.late = held.films
                 self.pool.kill(worker)
 
 
