@@ -7,13 +7,24 @@ import tempfile
 from pathlib import Path
 
 from lungspot.errors import SetupError
-from lungspot.web import PACKAGES, require_vendored, vendor
+from lungspot.web import PACKAGES, STAMP, require_vendored, vendor, vendored_stamp
 
 FOLDER = Path(__file__).resolve().parents[1] / "src" / "lungspot" / "web" / "vendor"
 
 
+def lay(packed: Path, folder: Path) -> None:
+    """Write the files into a folder; its stamp goes first and comes last, so that a write cut short is none."""
+    (folder / STAMP).unlink(missing_ok=True)
+    for name, data in vendor(packed):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        print(f"{name}: {len(data) / 1e6:.2f} MB")
+    (folder / STAMP).write_bytes(vendored_stamp())
+
+
 def main() -> None:
-    """Pack, check, and write what is not there yet."""
+    """Pack, check and write the files, unless they are there as the pins want them."""
     try:
         list(require_vendored())
     except SetupError:
@@ -31,11 +42,7 @@ def main() -> None:
             )
         except (OSError, subprocess.CalledProcessError) as error:
             sys.exit(f"the page's runtime cannot be packed ({error}): install npm, or give `lungspot web` --runtime")
-        for name, data in vendor(Path(packed)):
-            target = FOLDER / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            print(f"{name}: {len(data) / 1e6:.2f} MB")
+        lay(Path(packed), FOLDER)
 
 
 if __name__ == "__main__":

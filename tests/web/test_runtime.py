@@ -1,13 +1,18 @@
 """What npm brings is taken by its hash alone, and a page is written whole or not at all."""
 
 import io
+import runpy
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from lungspot.errors import OutputError, SetupError
 from lungspot.outputs import Outputs
-from lungspot.web import PACKAGES, vendor, write_page
+from lungspot.web import PACKAGES, STAMP, require_vendored, vendor, vendored_stamp, write_page
+from lungspot.web.runtime import vendored_files
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_pins_name_kept_licences():
@@ -31,6 +36,38 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path):
     with pytest.raises(SetupError, match=r"ort\.wasm\.min\.mjs is not the file") as caught:
         list(vendor(tmp_path))
     assert caught.value.code == "WEB_RUNTIME"
+
+
+@pytest.fixture
+def laid(tmp_path):
+    """A folder as `make web` leaves it, its files short ones."""
+    folder = tmp_path / "vendor"
+    for each in vendored_files():
+        (folder / each.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / each.path).write_bytes(b"code")
+    (folder / STAMP).write_bytes(vendored_stamp())
+    return folder
+
+
+def test_what_was_laid_into_the_package_is_taken(laid):
+    assert dict(require_vendored(laid)) == {each.path: b"code" for each in vendored_files()}
+
+
+@pytest.mark.parametrize("before", [b"", vendored_stamp().replace(b"1.30.0", b"1.29.0"), vendored_stamp()[:-1]])
+def test_files_made_from_other_pins_are_not_taken(laid, before):
+    assert before != vendored_stamp()
+    (laid / STAMP).write_bytes(before)
+    with pytest.raises(SetupError, match="with another runtime") as caught:
+        list(require_vendored(laid))
+    assert caught.value.code == "WEB_RUNTIME"
+
+
+def test_a_write_that_was_cut_short_is_none(laid, tmp_path):
+    lay = runpy.run_path(str(ROOT / "tools" / "vendor_web.py"))["lay"]
+    with pytest.raises(SetupError, match="is not there as npm packs it"):
+        lay(tmp_path, laid)
+    with pytest.raises(SetupError, match="without the page's runtime"):
+        list(require_vendored(laid))
 
 
 def test_a_page_is_not_written_over_another_folder(built, tmp_path):

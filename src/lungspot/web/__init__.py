@@ -6,6 +6,16 @@
 
 from lungspot.web.build import POLICY, build_page, write_page
 from lungspot.web.facts import model_facts
-from lungspot.web.runtime import PACKAGES, require_vendored, vendor
+from lungspot.web.runtime import PACKAGES, STAMP, require_vendored, vendor, vendored_stamp
 
-__all__ = ["PACKAGES", "POLICY", "build_page", "model_facts", "require_vendored", "vendor", "write_page"]
+__all__ = [
+    "PACKAGES",
+    "POLICY",
+    "STAMP",
+    "build_page",
+    "model_facts",
+    "require_vendored",
+    "vendor",
+    "vendored_stamp",
+    "write_page",
+]

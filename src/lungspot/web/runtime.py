@@ -19,7 +19,9 @@ from typing import Any, Final
 
 from lungspot.errors import SetupError
 
-__all__ = ["PACKAGES", "Vendored", "require_vendored", "vendor", "vendored_files"]
+__all__ = ["PACKAGES", "STAMP", "Vendored", "require_vendored", "vendor", "vendored_files", "vendored_stamp"]
+
+STAMP: Final = "made-of.txt"  # in the folder: what its files were made of, written after the last of them
 
 _HERE: Final = Path(__file__).parent
 _VENDOR: Final = _HERE / "vendor"
@@ -89,20 +91,29 @@ def vendor(packed: Path) -> Iterator[tuple[str, bytes]]:
             raise SetupError("WEB_RUNTIME", archive, reason, advice=f"in {packed}: npm pack {package}") from error
 
 
-def require_vendored() -> Iterator[tuple[str, bytes]]:
+def vendored_stamp() -> bytes:
+    """Return all that the files for the page follow from: the pins, and what is put around a script."""
+    return b"\0".join(((_HERE / "runtime.json").read_bytes(), _BEFORE, _AFTER, _WITH_WASM.encode()))
+
+
+def require_vendored(folder: Path = _VENDOR) -> Iterator[tuple[str, bytes]]:
     """Yield path and bytes of each file for the page, as ``make web`` laid them into the package.
 
-    Raises SetupError ``WEB_RUNTIME`` where they are not there.
+    Raises SetupError ``WEB_RUNTIME`` where they are not there, not all of them, or made from other pins.
     """
-    for each in vendored_files():
-        try:
-            yield each.path, (_VENDOR / each.path).read_bytes()
-        except OSError as error:
-            packages = " ".join(PACKAGES)
-            advice = f"in an empty folder: npm pack {packages}; then give that folder with --runtime"
-            raise SetupError(
-                "WEB_RUNTIME", None, "this lungspot was built without the page's runtime", advice=advice
-            ) from error
+    try:
+        if (folder / STAMP).read_bytes() != vendored_stamp():
+            raise _unbuilt("with another runtime of the page")
+        for each in vendored_files():
+            yield each.path, (folder / each.path).read_bytes()
+    except OSError as error:
+        raise _unbuilt("without the page's runtime") from error
+
+
+def _unbuilt(how: str) -> SetupError:
+    packages = " ".join(PACKAGES)
+    advice = f"in an empty folder: npm pack {packages}; then give that folder with --runtime"
+    return SetupError("WEB_RUNTIME", None, f"this lungspot was built {how}", advice=advice)
 
 
 def _made(file: Vendored, tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], archive: Path) -> bytes:
