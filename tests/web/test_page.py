@@ -110,6 +110,47 @@ def test_what_is_no_film_says_why(opened, tmp_path):
     expect(opened.page.locator("#refusal")).to_contain_text("NOT_AN_IMAGE")
 
 
+UNREAD = """async () => {
+  const api = await import(new URL("viewer/api.js", document.baseURI));
+  const [file] = document.getElementById("gone").files;
+  const { readings: [{ id }] } = await api.upload(file, () => {});
+  const { result, headline } = await api.reading(id);
+  await api.remove(id);
+  return { reasons: result.reasons, headline };
+}"""
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_says_so(opened, tmp_path):
+    page = opened.page
+    (tmp_path / "gone.png").write_bytes(b"film")
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'gone' }))")
+    page.set_input_files("#gone", tmp_path / "gone.png")
+    (tmp_path / "gone.png").unlink()
+    said = page.evaluate(UNREAD)
+    page.evaluate("document.getElementById('gone').remove()")
+    assert said["reasons"] == ["NOT_READABLE"]
+    assert said["headline"].startswith("Not assessed: the browser cannot read it")
+
+
+UNTAKEN = """async () => {
+  const api = await import(new URL("viewer/api.js", document.baseURI));
+  const { arrayBuffer } = Blob.prototype;
+  Blob.prototype.arrayBuffer = async () => { throw new Error("the page took the bytes itself"); };
+  try {
+    const { readings: [{ id }] } = await api.upload(new File(["x"], "x.png"), () => {});
+    const { result } = await api.reading(id);
+    await api.remove(id);
+    return result.reasons;
+  } finally {
+    Blob.prototype.arrayBuffer = arrayBuffer;
+  }
+}"""
+
+
+def test_the_bytes_of_a_film_are_taken_by_the_thread_alone(opened):
+    assert opened.page.evaluate(UNTAKEN) == ["NOT_AN_IMAGE"]
+
+
 @pytest.mark.parametrize("width", [1366, 390])
 def test_axe_finds_nothing(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 768})

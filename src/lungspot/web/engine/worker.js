@@ -1,5 +1,5 @@
-// The page's other thread: opens the network once, then reads one film after another. Bytes come from the page, and go
-// back to it; nothing here asks for anything but the decoders beside it.
+// The page's other thread: opens the network once, then reads one film after another. Files come from the page, what is
+// read goes back to it; nothing here asks for anything but the decoders beside it.
 
 import { analyse } from "./analyse.js";
 import { cardOf } from "./card.js";
@@ -29,9 +29,9 @@ const acts = {
     return { card, threads: many, runtime: ort.env.versions.web };
   },
 
-  async read({ bytes }) {
+  async read({ file }) {
     const start = performance.now();
-    const film = await read(bytes);
+    const film = await read(await bytesOf(file));
     const seen = performance.now();
     const { card: _, film: __, ...analysis } = await analyse(film, opened.card, opened.taxonomy, opened.network.run);
     const { pixels, ...facts } = film;
@@ -42,12 +42,21 @@ const acts = {
   },
 };
 
+async function bytesOf(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch (error) {
+    throw new FilmError("NOT_READABLE", `the browser cannot read it (${error.name})`);
+  }
+}
+
 self.addEventListener("message", async ({ data: { id, act, ...given } }) => {
   try {
-    postMessage({ id, answer: await acts[act](given) });
+    const answer = await acts[act](given);
+    postMessage({ id, answer }, answer.pixels ? [answer.pixels.buffer] : []);
   } catch (error) {
-    const { code = "CRASHED", message, advice = "" } = error;
-    if (!error.code) console.error(error);
-    postMessage({ id, refused: { code, reason: message, advice } });
+    const known = typeof error.code === "string"; // a DOMException's code is a number
+    if (!known) console.error(error);
+    postMessage({ id, refused: { code: known ? error.code : "CRASHED", reason: error.message, advice: error.advice ?? "" } });
   }
 });

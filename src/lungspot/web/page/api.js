@@ -81,24 +81,23 @@ export async function heat(id, label) {
   return createImageBitmap(new ImageData(data, width, height));
 }
 
-/** Take one file. It is read here; what other films say does not matter to it. */
+/** Take one file. It is read here, its bytes only when it is its turn; what other films say does not matter to it. */
 export async function upload(file, progress) {
   const opened = await engine;
-  const bytes = new Uint8Array(await file.arrayBuffer());
   progress(1);
   const film = waiting((films.at(-1)?.number ?? 0) + 1, crypto.getRandomValues(new Uint32Array(4)).join("-"), file.name);
   films.push(film);
-  film.done = readInTurn(film, bytes, opened);
+  film.done = readInTurn(film, file, opened);
   return { readings: [{ id: film.id, name: film.name, state: film.state, duplicate: false }], refused: [] };
 }
 
 let turn = Promise.resolve(); // one film at a time: the network uses all threads that there are
 
-function readInTurn(film, bytes, opened) {
+function readInTurn(film, file, opened) {
   turn = turn.then(async () => {
     film.state = "reading";
     try {
-      finished(film, await opened.ask("read", { bytes }), opened);
+      finished(film, await opened.ask("read", { file }), opened);
     } catch (problem) {
       refused(film, problem, opened);
     }

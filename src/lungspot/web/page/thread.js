@@ -73,6 +73,7 @@ function thread() {
   };
   worker.addEventListener("error", (event) => fail(event.message || "the reading thread did not start"));
   worker.addEventListener("message", ({ data: { id, answer, refused } }) => {
+    if (!waiting.has(id)) return; // it was refused when the thread failed
     const { done, refuse } = waiting.get(id);
     waiting.delete(id);
     if (refused) refuse(refused);
