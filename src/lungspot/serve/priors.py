@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 from lungspot.errors import RequestError
 from lungspot.report import Analysis, Before, Refusal, observations, statement
@@ -14,6 +14,11 @@ from lungspot.serve.store import Store
 
 __all__ = ["before_of", "priors_of"]
 
+_OTHERS: Final = (
+    "SELECT id, number, name, created, day, status, headline FROM readings"
+    " WHERE patient = ? AND id <> ? AND state = 'done' ORDER BY number DESC LIMIT 100"
+)
+
 
 def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     app: AppState,
@@ -23,13 +28,15 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     *,
     experimental: bool = False,
     prior: str | None = None,
+    priors: list[dict[str, Any]] | None = None,
 ) -> Before | None:
     """Return the patient's film that a report compares with: ``prior`` by its id, else the nearest earlier one.
 
     Of earlier ones, one that was assessed counts first; None where there is none. The last saved review of that film
-    counts in its lines. Raises ``NO_READING`` where ``prior`` is no other film of the patient.
+    counts in its lines. ``priors``: what :func:`priors_of` said, where it was asked before. Raises ``NO_READING`` where
+    ``prior`` is no other film of the patient.
     """
-    found = priors_of(app.store, row)
+    found = priors_of(app.store, row) if priors is None else priors
     if prior is not None:
         mine = [each for each in found if each["id"] == prior]
         if not mine:
@@ -58,9 +65,8 @@ def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
     """
     if row["patient"] is None:
         return []
-    query = "SELECT * FROM readings WHERE patient = ? AND id <> ? AND state = 'done' ORDER BY number DESC LIMIT 100"
     found = []
-    for other in store.all(query, (row["patient"], row["id"])):
+    for other in store.all(_OTHERS, (row["patient"], row["id"])):
         days = None if row["day"] is None or other["day"] is None else row["day"] - other["day"]
         found.append(
             {

@@ -106,7 +106,7 @@ async def reading(
 def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> dict[str, Any]:
     row = row_of(app.store, identifier)
     value = row_to_json(row) | {"result": None, "candidates": [], "statements": {}, "edges": {}, "heatmaps": []}
-    card = app.detector.card
+    card, priors = app.detector.card, priors_of(app.store, row)
     if row["state"] == "done":
         result = app.result(row, pictures=False)
         if not isinstance(result, Refusal):
@@ -118,7 +118,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
             value["correction"] = {"quarter_turns": result.quarter_turns, "invert": swapped}
             value["heatmaps"] = list(card.labels) if result.assessed else []
             result = at_point(result, point)
-        value["result"] = document(result, before=before_of(app, row, result, point))
+        value["result"] = document(result, before=before_of(app, row, result, point, priors=priors))
     value["floor"] = round(floor_of(card), 4)
     value["image_thresholds"] = {
         label: {point: round(card.threshold(label, point).image, 4) for point in OPERATING_POINTS}
@@ -126,7 +126,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
     }
     value["why_repeat"] = "" if row["status"] != "not_assessed" else why_repeat(value["result"]["reasons"])
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
-    value["priors"] = priors_of(app.store, row)
+    value["priors"] = priors
     value["reviews"] = reviews_of(app.store, row)
     value["truth"] = truth_of(app.store, row, learner)
     value["not_for_clinical_use"] = True
