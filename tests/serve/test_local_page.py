@@ -23,8 +23,17 @@ def test_the_page_comes_with_what_its_threads_need(local):
     assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "'wasm-unsafe-eval'" in answer.headers["Content-Security-Policy"]
-    again = local.get("/local/", **{"If-None-Match": answer.headers["ETag"]})
-    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize("asked", ["{}", "W/{}", '"other", {}', 'W/"other", W/{}', "*"])
+def test_who_has_a_file_already_hears_so(local, asked):
+    etag = local.get("/local/").headers["ETag"]
+    again = local.get("/local/", **{"If-None-Match": asked.format(etag)})
+    assert (again.status, again.body, again.headers["ETag"]) == (304, b"", etag)
+
+
+def test_who_has_another_version_gets_the_file(local):
+    assert local.get("/local/", **{"If-None-Match": 'W/"other"'}).status == 200
 
 
 def test_its_model_is_the_servers(local):

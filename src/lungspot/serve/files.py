@@ -15,9 +15,26 @@ from starlette.types import Message, Receive, Scope, Send
 from lungspot.errors import RequestError
 from lungspot.serve.problems import answer
 
-__all__ = ["FILE_ANSWERS", "StoredFile"]
+__all__ = ["FILE_ANSWERS", "TYPES", "StoredFile", "has_it"]
 
 _LOG = logging.getLogger("lungspot.serve")
+
+#: The media type of a page's file by what its name ends with; no other ending is served.
+TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "gz": "application/gzip",
+    "html": "text/html; charset=utf-8",
+    "ico": "image/x-icon",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "mjs": "text/javascript; charset=utf-8",
+    "onnx": "application/octet-stream",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+    "webmanifest": "application/manifest+json",
+    "woff2": "font/woff2",
+}
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 #: What a route of files may answer besides 200, for the OpenAPI description; 416 stands among the errors.
@@ -45,7 +62,7 @@ class StoredFile(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, the parts asked for, or 304; refusals take the one shape of errors."""
-        if _has_it(Headers(scope=scope).get("if-none-match"), self.headers["etag"]):
+        if has_it(Headers(scope=scope).get("if-none-match"), self.headers["etag"]):
             kept = {name: self.headers[name] for name in ("etag", "last-modified")}
             await Response(status_code=304, headers=kept)(scope, receive, send)
             return
@@ -67,7 +84,7 @@ class StoredFile(FileResponse):
             _LOG.info("a film was deleted while it was sent")
 
 
-def _has_it(asked: str | None, etag: str) -> bool:
-    """Say whether ``If-None-Match`` names this version of the file."""
+def has_it(asked: str | None, etag: str) -> bool:
+    """Say whether ``If-None-Match``, None where it was not sent, names this version of a file, weakly or not."""
     tags = [] if asked is None else [tag.strip().removeprefix("W/") for tag in asked.split(",")]
     return etag in tags or tags == ["*"]

@@ -12,23 +12,13 @@ from fastapi.responses import RedirectResponse
 
 from lungspot.errors import RequestError, SetupError
 from lungspot.serve.app_state import StateDep
+from lungspot.serve.files import TYPES, has_it
 from lungspot.web import POLICY, build_page
 
 __all__ = ["router"]
 
 router = APIRouter()
 
-_TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "gz": "application/gzip",
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "json": "application/json",
-    "mjs": "text/javascript; charset=utf-8",
-    "onnx": "application/octet-stream",
-    "txt": "text/plain; charset=utf-8",
-    "webmanifest": "application/manifest+json",
-}
 _HEADERS: Final = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "Cross-Origin-Embedder-Policy": "require-corp",  # with it the network may use several threads
@@ -51,9 +41,9 @@ def local(app: StateDep, request: Request, name: str) -> Response:
     except KeyError:
         raise RequestError("NO_ROUTE", name[:100], "the page has no such file") from None
     headers = _HEADERS | {"ETag": etag}
-    if request.headers.get("if-none-match") == etag:
+    if has_it(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    kind = _TYPES[(name or "index.html").rpartition(".")[2]]
+    kind = TYPES[(name or "index.html").rpartition(".")[2]]
     return Response(content, media_type=kind, headers=headers)
 
 

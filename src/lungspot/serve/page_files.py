@@ -10,24 +10,13 @@ from typing import Final
 from fastapi import APIRouter
 
 from lungspot.errors import RequestError
-from lungspot.serve.files import StoredFile
+from lungspot.serve.files import TYPES, StoredFile
 
 __all__ = ["router"]
 
 router = APIRouter()
 
 _FOLDER: Final = Path(__file__).parent / "viewer"
-_TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "ico": "image/x-icon",
-    "js": "text/javascript; charset=utf-8",
-    "json": "application/json",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "webmanifest": "application/manifest+json",
-    "woff2": "font/woff2",
-}
 _NAME: Final = re.compile(r"(?:[a-z0-9][a-z0-9_-]*/)?[a-z0-9][a-z0-9_.-]*\.([a-z0-9]+)")
 
 
@@ -45,10 +34,10 @@ def viewer(name: str) -> StoredFile:
 
 def _file(name: str) -> StoredFile:
     found = _NAME.fullmatch(name)
-    if found is None or found[1] not in _TYPES:
+    if found is None or found[1] not in TYPES:
         raise RequestError("NO_ROUTE", name[:100], "the viewer has no such file")
     path = _FOLDER.joinpath(*name.split("/"))
     if not path.is_file():
         raise RequestError("NO_ROUTE", name[:100], "the viewer has no such file")
     # Of the content: an installed package may give every file of every version the same time.
-    return StoredFile(path, _TYPES[found[1]], etag=sha256(path.read_bytes()).hexdigest()[:32])
+    return StoredFile(path, TYPES[found[1]], etag=sha256(path.read_bytes()).hexdigest()[:32])
