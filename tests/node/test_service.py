@@ -1,11 +1,14 @@
 """Start, stop and start again; what ends a node at once, and what a thread's end means."""
 
 import subprocess
+import threading
+from functools import partial
 
 import pytest
 
 from lungspot.errors import InputError, SetupError
-from lungspot.node import QidoQuery, parse_peer, service
+from lungspot.node import QidoQuery, Spool, parse_peer, service
+from lungspot.node.context import NodeContext
 
 
 @pytest.fixture
@@ -73,3 +76,25 @@ def test_a_node_whose_worker_ended_does_not_go_on_taking_films(start_node, monke
     assert isinstance(end, RuntimeError)
     assert "worker" in str(end)
     assert node.audit()[-1]["outcome"] == 8
+
+
+def test_the_end_of_what_ends_by_itself_is_no_fault_and_neither_is_a_start(tmp_path):
+    """What /healthz answers: before the threads start, as they run, and as one has ended."""
+    spool = Spool(tmp_path / "spool")
+    try:
+        context, go_on = NodeContext(spool, None, threading.Event()), threading.Event()
+        threads = {"worker": threading.Thread(target=go_on.wait), "puller": threading.Thread(target=int)}
+        wrong = partial(service._what_is_wrong, context, threads)
+        assert [wrong(once=once) for once in (True, False)] == ["", ""]
+        threads["worker"].start()
+        threads["puller"].start()
+        threads["puller"].join()
+        assert [wrong(once=once) for once in (True, False)] == ["", "the puller ended"]
+        go_on.set()
+        threads["worker"].join()
+        assert wrong(once=True) == "the worker ended"
+        assert service._watch(context, threads, once=True) == "worker"
+        context.stopping.set()
+        assert wrong(once=True) == "stopping"
+    finally:
+        spool.close()

@@ -103,7 +103,7 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
             name: threading.Thread(target=part, name=f"lungspot-{name}", daemon=True) for name, part in parts.items()
         }
         if settings.metrics is not None:
-            well = partial(_what_is_wrong, context, threads)
+            well = partial(_what_is_wrong, context, threads, once=settings.once)
             watched = MetricsServer(settings.metrics, context.tally, spool, well)
             stack.callback(watched.close)
             _LOG.info("numbers for Prometheus at http://%s:%d/metrics", *watched.address)
@@ -123,13 +123,21 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
     return counts
 
 
-def _what_is_wrong(context: NodeContext, threads: dict[str, threading.Thread]) -> str:
+def _what_is_wrong(context: NodeContext, threads: dict[str, threading.Thread], *, once: bool) -> str:
     """Return why a load balancer or a supervisor should not count on this node; empty where it may."""
     if context.stopping.is_set():
         return "stopping"
-    if dead := [name for name, thread in threads.items() if not thread.is_alive()]:
-        return f"the {dead[0]} ended"
+    if ended := _ended(threads, once=once):
+        return f"the {ended} ended"
     return "the disk is full" if context.spool.free() <= 0 else ""
+
+
+def _ended(threads: dict[str, threading.Thread], *, once: bool) -> str:
+    """Return the name of a thread that ended and should not have; empty where none did."""
+    for name, thread in threads.items():
+        if thread.ident is not None and not thread.is_alive() and not (once and name == "puller"):
+            return name
+    return ""
 
 
 def _memory(settings: NodeSettings) -> float:
@@ -141,9 +149,8 @@ def _memory(settings: NodeSettings) -> float:
 def _watch(context: NodeContext, threads: dict[str, threading.Thread], *, once: bool) -> str:
     """Wait for the end; return the name of a thread that ended and should not have."""
     while not context.stopping.wait(_TICK_SECONDS):
-        for name, thread in threads.items():
-            if not thread.is_alive() and not (once and name == "puller"):
-                return name
+        if ended := _ended(threads, once=once):
+            return ended
         if once and not threads["puller"].is_alive():
             counts = context.spool.counts()
             if not counts["received"] and not counts["analysed"]:
