@@ -1,5 +1,7 @@
 """What the sender does with an archive that a test plays; the real ones are in other files."""
 
+import resource
+import signal
 import threading
 
 import pytest
@@ -84,7 +86,7 @@ def test_results_at_which_the_archive_goes_away_do_not_hold_up_the_others(run):
     assert offered[:3] == ["1.0", "1.2", "1.0"]
 
 
-def test_a_bug_in_a_library_does_not_end_the_sender(lines, run):
+def test_a_bug_in_a_library_does_not_end_the_sender(context, lines, run):
     def deliver(batch):
         yield batch[0][0], None
         raise ZeroDivisionError
@@ -92,6 +94,26 @@ def test_a_bug_in_a_library_does_not_end_the_sender(lines, run):
     said = []
     run(deliver, lambda: said or said.extend(line for line in lines if "ZeroDivisionError" in line), sent=1, analysed=2)
     assert said  # and two are to be offered again
+    assert (context.tally.all()["sent"], context.tally.all()["send_failed"]) == (1, 2)  # one that cannot be read
+
+
+def test_results_count_as_sent_when_the_journal_says_so(context, lines, run):
+    """No file of this process may grow as the archive says for the first time that it holds them."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before, calls = resource.getrlimit(resource.RLIMIT_FSIZE), []
+
+    def deliver(batch):
+        resource.setrlimit(resource.RLIMIT_FSIZE, before if calls else (100, before[1]))
+        calls.append(len(batch))
+        yield from ((job, None) for job, _ in batch)
+
+    try:
+        run(deliver, analysed=1, sent=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert calls == [2, 2]
+    assert [line for line in lines if "cannot be read or written" in line]
+    assert context.tally.all()["sent"] == 2
 
 
 def test_the_audit_log_says_what_was_sent_and_what_was_refused(run, tmp_path):

@@ -258,6 +258,25 @@ def test_a_full_disk_does_not_count_against_the_film(
     assert len(context.spool.results(context.spool.ready(5)[0])) == 1
 
 
+def test_a_film_counts_when_what_it_gave_is_on_the_disk(context, lines, work, write_film, monkeypatch):
+    """For a while there is a file where results are kept: the film is read again and again, and is one film."""
+    admit(context, write_film(1, PixelData=b"\0" * 16))
+    monkeypatch.setattr(room, "_NO_ROOM_SECONDS", 0.05)
+    folder = context.spool.folder / "results"
+    folder.rmdir()
+    folder.touch()
+
+    def put_right():
+        if folder.is_file() and len([line for line in lines if "cannot be written" in line]) >= 2:
+            assert not any(context.tally.all().values())
+            folder.unlink()
+            folder.mkdir()
+        return count(context, analysed=1)()
+
+    work(put_right)
+    assert {name: times for name, times in context.tally.all().items() if times} == {"read": 1, "not_assessed": 1}
+
+
 def test_films_are_read_by_the_next_process_where_this_one_is_killed(tmp_path, write_film, model_file):
     """`kill -9` of a node in the midst of a film; the next start reads it, and knows that it was tried."""
     spool = tmp_path / "spool"

@@ -42,11 +42,6 @@ class FilmFilter:
         """Return the filter of ``body=CHEST,THORAX``, ``station=PORT*``, …; InputError BAD_VALUE where it is none."""
         return cls(_rules(only, "--only"), _rules(skip, "--skip"), chest_only)
 
-    @property
-    def asks(self) -> bool:
-        """Whether there is a rule at all."""
-        return bool(self.only or self.skip)
-
     def passes_over(self, header: Dataset) -> str:
         """Return why a film is not read: ``body ANKLE``; empty where it is."""
         for name, patterns in self.skip:

@@ -30,7 +30,7 @@ COUNTED = {
     "read": "Films read.",
     "not_assessed": "Films read that the model cannot judge.",
     "sent": "Films whose results the archive holds.",
-    "send_failed": "Times that the archive refused a film's results.",
+    "send_failed": "Times that a film's results were refused, or could not be offered.",
     "archive_down": "Times that the archive was not to be reached.",
 }
 _STATES = {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}

@@ -50,7 +50,6 @@ def send(context: NodeContext, deliver: Deliver, target: str) -> None:
             open_jobs = {job.sha256: job for job, _ in batch}
             for job, refused in deliver(batch):
                 down = 0
-                context.tally.add("sent" if refused is None else "send_failed")
                 _settle(context, job, refused, target)
                 del open_jobs[job.sha256]
                 if context.closed.is_set():
@@ -79,6 +78,7 @@ def _read(context: NodeContext, jobs: Sequence[Job]) -> list[tuple[Job, list[Fil
             found.append((job, [dcmread(path) for path in context.spool.results(job)]))
         except Exception as error:  # noqa: BLE001 - a damaged disk gives anything
             again = context.spool.postpone(job, type(error).__name__)
+            context.tally.add("send_failed")
             after = "trying again" if again else "set aside, it stays in the spool"
             _LOG.error("%s: its results cannot be read (%s); %s", job.name, type(error).__name__, after)
     return found
@@ -90,10 +90,12 @@ def _settle(context: NodeContext, job: Job, refused: str | None, target: str) ->
     what = {"sop_instance": job.instance, "study": job.study, "results_of": job.sha256}
     if refused is None:
         context.spool.sent(job)
+        context.tally.add("sent")
         context.note(AuditEvent.SENT, Outcome.SUCCESS, who, what)
         _LOG.info("%s: results sent", job.name)
         return
     again = context.spool.postpone(job, refused)
+    context.tally.add("send_failed")
     context.note(AuditEvent.SENT, Outcome.SERIOUS_FAILURE, who, {**what, "reason": refused})
     after = "it is offered again" if again else "set aside, it stays in the spool"
     _LOG.warning("%s: %s refused its results: %s; %s", job.name, target, refused, after)

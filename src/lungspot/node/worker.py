@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from pydicom.dataset import Dataset
+
 from lungspot.adapt import film_facts
 from lungspot.detect import Detector
 from lungspot.errors import FilmError, ModelError
@@ -73,40 +75,50 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
     """Read one film; what it gives, or why it gave nothing, is in the spool afterwards."""
     spool = context.spool
     try:
-        over = options.films.passes_over(read_header(spool.film(job.sha256))) if options.films.asks else ""
-        files = [] if over else _results(context, job, options)
+        header = read_header(spool.film(job.sha256))
+        over = options.films.passes_over(header)
+        result = None if over else _result(context, job, options)
+        files = [] if result is None else _files(context, job, header, result, options)
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
         again = spool.postpone(job, code)
         after = "it will be tried again" if again else "set aside, it stays in the spool"
         _LOG.warning("%s: %s; %s", job.name, code, after)
         return
-    context.tally.add("passed_over" if over else "read")
+    if files:
+        spool.keep_results(job, files)
+    else:
+        spool.sent(job)
+    context.tally.add("read" if result is not None else "passed_over")
+    if result is not None and not _assessed(result):
+        context.tally.add("not_assessed")
     if over:
-        spool.sent(job)
         _LOG.info("%s: passed over (%s)", job.name, over)
-        return
-    if not files:
-        spool.sent(job)
+    elif not files:
         _LOG.info("%s: read, no result of the kinds that were asked for", job.name)
-        return
-    spool.keep_results(job, files)
-    _LOG.info("%s: read, %d result%s", job.name, len(files), "s" * (len(files) != 1))
+    else:
+        _LOG.info("%s: read, %d result%s", job.name, len(files), "s" * (len(files) != 1))
 
 
-def _results(context: NodeContext, job: Job, options: ResultOptions) -> list[bytes]:
+def _assessed(result: Analysis | Refusal) -> bool:
+    return isinstance(result, Analysis) and result.assessed
+
+
+def _result(context: NodeContext, job: Job, options: ResultOptions) -> Analysis | Refusal:
     path = context.spool.film(job.sha256)
-    result: Analysis | Refusal
     try:
-        result = analyze(path, options.detector, point=options.point, min_score=options.min_score)
+        return analyze(path, options.detector, point=options.point, min_score=options.min_score)
     except (FilmError, ModelError) as error:
         if error.code in _PASSING and job.attempts < _DOUBTS:
             raise
-        result = Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    if not (isinstance(result, Analysis) and result.assessed):
-        context.tally.add("not_assessed")
+        return Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _files(
+    context: NodeContext, job: Job, header: Dataset, result: Analysis | Refusal, options: ResultOptions
+) -> list[bytes]:
     silent = options.films.chest_only and isinstance(result, Analysis) and not result.assessed
-    header, kinds, experimental = read_header(path), () if silent else options.kinds, options.experimental
+    kinds, experimental = () if silent else options.kinds, options.experimental
     objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
     context.spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return [dicom_bytes(each) for each in objects]
