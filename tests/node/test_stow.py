@@ -377,10 +377,13 @@ def test_an_archive_that_takes_nothing_compressed_is_offered_the_same_uncompress
         return 200, JSON, as_json(listed(stored=[("1", None), ("2", None)]))
 
     http_server.answer = answer
-    ((_, refused),) = stow_to(open_client(http_server.url, "--stow"))([(JOB, results)])
+    deliver = stow_to(open_client(http_server.url, "--stow"))
+    ((_, refused),) = deliver([(JOB, results)])
     assert refused is None
     assert len(http_server.asked) == 2
     assert results[1] is compressed
+    assert [refused for _, refused in [*deliver([(JOB, results)] * 2), *deliver([(JOB, results)])]] == [None] * 3
+    assert len(http_server.asked) == 5  # from then on each film goes once
 
 
 def test_results_that_cannot_be_decompressed_are_one_films_fault(http_server, results, damaged):

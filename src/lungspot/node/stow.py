@@ -52,13 +52,19 @@ class StoreAnswer:
 
 
 def stow_to(archive: DicomWebArchive) -> Deliver:
-    """Return what sends a batch by STOW-RS, one request for each film's results."""
+    """Return what sends a batch by STOW-RS, one request for each film's results.
+
+    Once the archive took uncompressed what it had refused as it was, it is offered nothing else any more.
+    """
+    only_plain = False
 
     def deliver(batch: Batch) -> Iterator[tuple[Job, str | None]]:
+        nonlocal only_plain
         for job, objects in batch:
-            refused = _store(archive, objects)
-            if refused is not None and not all(map(is_plain, objects)):  # perhaps it takes nothing compressed
-                refused = _store_plain(archive, objects)
+            refused = (_store_plain if only_plain else _store)(archive, objects)
+            if refused is not None and not only_plain and not all(map(is_plain, objects)):
+                refused = _store_plain(archive, objects)  # perhaps it takes nothing compressed
+                only_plain = refused is None
             yield job, refused
 
     return deliver
