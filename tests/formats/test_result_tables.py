@@ -184,3 +184,21 @@ def test_another_file_is_refused(folder, damage, code):
     with pytest.raises(DatasetError) as found:
         list(result_documents(folder))
     assert found.value.code == code
+    with pytest.raises(DatasetError) as found:
+        read_predictions(folder)
+    assert found.value.code == code
+
+
+def test_a_row_that_is_no_prediction_is_refused_and_the_others_are_read(folder):
+    rows = [film_row(DOCUMENT), film_row(REFUSED | {"image": REFUSED["image"] | {"path": "\0"}}), film_row(REFUSED)]
+    table = folder / "films" / "k.parquet"
+    table.write_bytes(films_parquet(rows, []))
+    found, refused = read_predictions(folder)
+    assert [each.film for each in found] == ["a/\\udcff.dcm", "b.txt"]
+    assert [(error.code, error.where) for error in refused] == [("DATASET_ROW", f"{table}:2")]
+
+
+def test_a_hidden_table_makes_no_folder_of_results(folder):
+    table = folder / "films" / "k.parquet"
+    table.rename(table.with_name(".k.parquet"))
+    assert not is_result_folder(folder)

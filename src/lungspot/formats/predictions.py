@@ -174,9 +174,8 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     lungspot writes beside its documents (FHIR bundles, COCO), or its tables, where ``lungspot batch`` wrote it. Raises
     :class:`DatasetError` where ``path`` is not there or holds none.
     """
-    if is_result_folder(path):
-        return [prediction_of(value, where) for value, where in result_documents(path)], []
-    files = list(walk(path, (".json", ".jsonl"))) if path.is_dir() else [path]
+    several = path.is_dir() and not is_result_folder(path)
+    files = list(walk(path, (".json", ".jsonl"))) if several else [path]
     if not files:
         raise DatasetError("DATASET_NOT_FOUND", path, "no *.json and no *.jsonl in this folder")
     found: list[Prediction] = []
@@ -184,14 +183,14 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     for file in files:
         try:
             for value, where in _documents(file):
-                if path.is_dir() and _beside(value):
+                if several and _beside(value):
                     continue
                 try:
                     found.append(prediction_of(value, where))
                 except LungspotError as error:
                     refused.append(error)
         except LungspotError as error:
-            if not path.is_dir():
+            if not several:
                 raise
             refused.append(error)
     if not found and not refused:
@@ -202,8 +201,11 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
 def _documents(path: Path) -> Iterator[tuple[object, str]]:
     """Yield each document of a file with its place; a line that is no JSON is yielded as None, and so refused.
 
-    An empty file holds none.
+    An empty file holds none. Of a folder of ``lungspot batch``, what its tables say of each film.
     """
+    if path.is_dir():
+        yield from result_documents(path)
+        return
     try:
         text = regular(path).read_bytes().decode("utf-8-sig")
     except OSError as error:

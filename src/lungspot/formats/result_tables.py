@@ -40,6 +40,7 @@ FILMS_SCHEMA: Final = "lungspot-films/1"
 FINDINGS_SCHEMA: Final = "lungspot-findings/1"
 GIVEN: Final = "given_"  # before the name of a column that a table of films brought along
 
+_SHARDS: Final = "[!.]*.parquet"  # tables of films; a hidden one is none
 _DOCUMENT: Final = "lungspot/1"
 _JUDGED: Final = ("assessed", "not_assessed")
 # column → its type, as pyarrow's functions are called; a list's stands after "list:"
@@ -156,12 +157,12 @@ def findings_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def is_result_folder(path: Path) -> bool:
     """Say whether a folder holds results as ``lungspot batch`` writes them."""
-    return any((path / "films").glob("*.parquet")) and (path / "findings").is_dir()
+    return any((path / "films").glob(_SHARDS)) and (path / "findings").is_dir()
 
 
 def shard_files(folder: Path) -> list[Path]:
     """Return the tables of films in a folder of results, sorted: one a shard that is done."""
-    return sorted((folder / "films").glob("[!.]*.parquet"))
+    return sorted((folder / "films").glob(_SHARDS))
 
 
 def film_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]]:

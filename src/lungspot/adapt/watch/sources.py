@@ -155,7 +155,7 @@ def _documents(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[F
     seen: set[tuple[object, object]] = set()
     counts = Counter[str]()
     alone, name = not path.is_dir() or is_result_folder(path), site or path.stem
-    for file in [path] if is_result_folder(path) else result_files(path):
+    for file in [path] if alone else result_files(path):
         try:
             for value, where in _values(file):
                 kept = _facts(value, where, doubts, alone=alone)
