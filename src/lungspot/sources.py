@@ -16,7 +16,7 @@ from lungspot.images import has_suffix, is_archive, members, walk
 from lungspot.outputs import is_drawn
 from lungspot.pipeline import Film
 
-__all__ = ["STREAM", "FilmSource", "films_in", "place_of"]
+__all__ = ["STREAM", "FilmSource", "films_in", "is_archive_file", "is_folder", "place_of"]
 
 # What stands for a stream of one film among the names of files.
 STREAM: Final = "-"
@@ -54,9 +54,9 @@ def films_in(
         path = Path(name)
         if name == STREAM and stream is not None:
             yield FilmSource(Film(STREAM, stream), "stdin", None)
-        elif _is_folder(path):
+        elif is_folder(path):
             yield from _in_folder(path, left_out)
-        elif _is_archive(path):
+        elif is_archive_file(path):
             yield from _in_archive(path)
         else:
             yield _of_file(path, PurePath(path.name))
@@ -111,14 +111,16 @@ def _raise(error: FilmError) -> bytes:
     raise error
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Say whether a path is a folder's; one that is no path, being too long or with a null, is not."""
     try:
         return path.is_dir()
-    except (OSError, ValueError):  # a name too long, or with a null
+    except (OSError, ValueError):
         return False
 
 
-def _is_archive(path: Path) -> bool:
+def is_archive_file(path: Path) -> bool:
+    """Say whether a path is a zip archive's; one that is no path, being too long or with a null, is not."""
     try:
         return is_archive(path)
     except (OSError, ValueError):

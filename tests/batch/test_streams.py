@@ -128,6 +128,25 @@ def test_a_table_brings_its_columns_along(films, ending):
     assert given_columns([str(path), str(films)]) == ("n", "site")
 
 
+LONG, NULL = "n" * 300 + ".png", "a\0.png"
+
+
+@pytest.mark.parametrize("name", [LONG, NULL, f"sub/{LONG}", "file://[", "nosuch://store/a.png"])
+def test_a_row_that_names_no_path_is_one_refused_film(films, name):
+    pq.write_table(pa.table({"path": ["a.png", name, "sub/b.dcm"]}), films / "list.parquet")
+    before, none, after = all_of(films / "list.parquet")
+    assert [read(before), read(after)] == [b"a.png", b"sub/b.dcm"]
+    with pytest.raises(FilmError, match=r"NOT_FOUND|NOT_READABLE"):
+        read(none)
+
+
+@pytest.mark.parametrize("name", ["nosuch://store", LONG, NULL, f"{NULL}.tar", f"{NULL}/DICOMDIR", f"{LONG}/DICOMDIR"])
+def test_a_source_that_is_no_path_is_one_refused_film(tmp_path, name):
+    (entry,) = all_of(name if "://" in name else tmp_path / name)
+    with pytest.raises(FilmError):
+        read(entry)
+
+
 def test_a_table_without_paths(tmp_path):
     (tmp_path / "list.csv").write_text("name,site\na,b\n")
     with pytest.raises(DatasetError, match="DATASET_COLUMNS"):

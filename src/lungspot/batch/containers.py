@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import FilmError
@@ -19,6 +19,7 @@ from lungspot.sources import FilmSource, place_of
 __all__ = ["in_dicomdir", "in_store", "in_tar", "in_zip", "is_store", "url_entry"]
 
 _PLAIN: Final = "give a plain tar, not a packed one"
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def in_zip(path: Path) -> Iterator[Entry]:
@@ -50,7 +51,7 @@ def in_tar(path: Path) -> Iterator[Entry]:
                 opened = partial(_part, path, called, member.offset_data, member.size)
                 identity = identity_of(called, member.offset_data, member.size, member.mtime, path.stat().st_mtime_ns)
                 yield Entry(FilmSource(Film(called, opened), f"{place}-{number:05d}", path), identity)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         reason = f"cannot be read ({type(error).__name__})"
         yield refused_entry(str(path), FilmError("ARCHIVE", path, reason, advice=_PLAIN))
 
@@ -68,7 +69,7 @@ def in_dicomdir(path: Path) -> Iterator[Entry]:
 
 def is_store(source: str) -> bool:
     """Say whether a source is a URL, as of S3, and no path."""
-    return bool(urlsplit(source).scheme) and "://" in source
+    return _URL.match(source) is not None
 
 
 def in_store(url: str) -> Iterator[Entry]:
@@ -76,7 +77,11 @@ def in_store(url: str) -> Iterator[Entry]:
 
     Raises ``MISSING_EXTRA`` without fsspec or the package for that kind of store.
     """
-    system, root = _system_of(url)
+    try:
+        system, root = _system_of(url)
+    except FilmError as error:
+        yield refused_entry(url, error)
+        return
     scheme = url.partition("://")[0]
     try:
         for _, _, files in system.walk(root, detail=True):
@@ -132,4 +137,6 @@ def _system_of(url: str) -> tuple[Any, str]:
         system, path = url_to_fs(url)
     except ImportError as error:  # of the package for that kind
         raise ModuleNotFoundError(str(error), name=url.partition("://")[0] + "fs") from error
+    except ValueError as error:
+        raise FilmError("NOT_READABLE", url, f"no store that is known ({error})") from error
     return system, str(path)

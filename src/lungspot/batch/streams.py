@@ -5,6 +5,7 @@ One function a kind of source; :func:`entries_in` chooses.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -14,7 +15,8 @@ from lungspot.batch.containers import in_dicomdir, in_store, in_tar, in_zip, is_
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import DatasetError, FilmError
 from lungspot.formats import header_of, read_rows
-from lungspot.images import is_archive, walk
+from lungspot.images import walk
+from lungspot.sources import is_archive_file, is_folder
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -67,11 +69,7 @@ def _of(source: str) -> Iterator[Entry]:
         yield from in_store(source)
         return
     path = Path(source)
-    try:
-        folder = path.is_dir()
-    except (OSError, ValueError):  # a name too long, or with a null
-        folder = False
-    if folder:
+    if is_folder(path):
         for file in walk(path, ordered=False):
             yield file_entry(file, file.relative_to(path))
     elif is_table(path):
@@ -80,7 +78,7 @@ def _of(source: str) -> Iterator[Entry]:
         yield from in_dicomdir(path)
     elif path.suffix.lower() == ".tar":
         yield from in_tar(path)
-    elif is_archive(path):
+    elif is_archive_file(path):
         yield from in_zip(path)
     else:
         yield file_entry(path, PurePath(path.name))
@@ -98,7 +96,7 @@ def _in_table(path: Path) -> Iterator[Entry]:
             entry = url_entry(name)
         else:  # beside the table, else where the caller is
             beside = path.parent / name
-            entry = file_entry(beside if beside.exists() else Path(name), PurePath(name))
+            entry = file_entry(beside if os.path.exists(beside) else Path(name), PurePath(name))  # noqa: PTH110 - or no path
         yield replace(entry, given=given)
 
 
