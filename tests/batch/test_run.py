@@ -116,6 +116,12 @@ def test_a_run_that_goes_on_reads_what_is_missing(read, batch_of, rows_in, poiso
     assert (out / "register-2.csv").is_file()
 
 
+def test_a_run_reads_no_results_of_its_own(small_archive, batch_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(small_archive(tmp_path / "films", 1))
+    assert batch_of(tmp_path / "films" / "out", ".", "--workers", 1)[1]["films"] == 1
+    assert batch_of(tmp_path / "films" / "out", ".", "--workers", 1, "--resume")[1]["films"] == 0
+
+
 def test_a_worker_that_stands_still_is_ended(small_archive, batch_command, start, children_of, rows_in, tmp_path):
     """A stopped process is a film that hangs: it is given up after the time allowed, and the others are read."""
     out = tmp_path / "out"

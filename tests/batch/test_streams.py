@@ -208,6 +208,21 @@ def test_a_sample_is_the_same_each_time(tmp_path):
     assert count_films([str(tmp_path)], lambda: False, share=0.5) == len(names[2])
 
 
+def test_a_folder_below_a_source_is_passed_over_by_whatever_name(films, monkeypatch):
+    monkeypatch.chdir(films)
+    (films.parent / "link").symlink_to(films)
+    sub = Path("sub")
+    for without in (sub, films / "sub", films / "sub" / "..", films.parent / "link" / "sub"):
+        left = {"a.png", "sub/b.dcm"} if without.name == ".." else {"a.png"}
+        for source in (".", films, films.parent / "link"):
+            names = {
+                Path(entry.name).resolve().relative_to(films).as_posix() for entry in all_of(source, without=without)
+            }
+            assert names == left
+            assert count_films([str(source)], lambda: False, without=without) == len(left)
+    assert len(all_of("sub", without=sub)) == 1  # as it was given
+
+
 def test_shards_hold_each_entry_once(films):
     (first,) = shards_of(entries_in([str(films), str(films)]), 5, Ledger().take)
     assert len(first.entries) == 2

@@ -28,14 +28,15 @@ _PATHS: Final = ("path", "film", "file", "filename", "filepath", "image")  # the
 _ROWS: Final = 10_000  # of a Parquet file that are held at a time
 
 
-def entries_in(sources: Sequence[str], *, share: float = 1.0) -> Iterator[Entry]:
+def entries_in(sources: Sequence[str], *, share: float = 1.0, without: Path | None = None) -> Iterator[Entry]:
     """Yield the films of folders, zip and tar archives, DICOMDIRs, URLs, tables of paths and files, as they come.
 
     ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
-    film that is refused when its turn comes. Raises :class:`DatasetError` at a table without a column of paths.
+    film that is refused when its turn comes. ``without``: a folder below another that is passed over, as that of the
+    results. Raises :class:`DatasetError` at a table without a column of paths.
     """
     for source in sources:
-        for entry in _of(source):
+        for entry in _of(source, without):
             if share >= 1 or _fraction(entry.name) < share:
                 yield entry
 
@@ -50,10 +51,12 @@ def given_columns(sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def count_films(sources: Sequence[str], stopped: Callable[[], bool], *, share: float = 1.0) -> int | None:
+def count_films(
+    sources: Sequence[str], stopped: Callable[[], bool], *, share: float = 1.0, without: Path | None = None
+) -> int | None:
     """Return how many films there are, without opening any; None where ``stopped`` says so meanwhile."""
     number = 0
-    for number, _ in enumerate(entries_in(sources, share=share), 1):
+    for number, _ in enumerate(entries_in(sources, share=share, without=without), 1):
         if number % 1000 == 0 and stopped():
             return None
     return number
@@ -64,13 +67,13 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(_TABLES)
 
 
-def _of(source: str) -> Iterator[Entry]:
+def _of(source: str, without: Path | None) -> Iterator[Entry]:
     if is_store(source):
         yield from in_store(source)
         return
     path = Path(source)
     if is_folder(path):
-        for file in walk(path, ordered=False):
+        for file in walk(path, ordered=False, without=without):
             yield file_entry(file, file.relative_to(path))
     elif is_table(path):
         yield from _in_table(path)

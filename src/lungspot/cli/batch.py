@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
@@ -84,6 +85,7 @@ def batch(
         BatchSettings,
         Ledger,
         asked_for,
+        count_films,
         entries_in,
         given_columns,
         run_batch,
@@ -113,8 +115,9 @@ def batch(
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
         number = workers or (_processors() if engine == "local" else 0)
-        shards = shards_of(entries_in(sources, share=sample), shard_films, ledger.take)
-        with _Progress(sources, sample, ledger.rows, as_json=as_json, quiet=quiet) as progress:
+        shards = shards_of(entries_in(sources, share=sample, without=out), shard_films, ledger.take)
+        count = partial(count_films, sources, share=sample, without=out)
+        with _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
             pool = _pool_of(engine, address or None, number, settings, out, ledger)
             run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell)
         _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
@@ -170,9 +173,11 @@ class _Progress:
     A thread of its own counts the films meanwhile; until it has, nobody knows when the end will be.
     """
 
-    def __init__(self, sources: Sequence[str], share: float, before: int, *, as_json: bool, quiet: bool) -> None:
+    def __init__(
+        self, count: Callable[[Callable[[], bool]], int | None], before: int, *, as_json: bool, quiet: bool
+    ) -> None:
         self._json, self._shown = as_json, not quiet and not as_json and sys.stderr.isatty()
-        self._sources, self._share, self._before = sources, share, before
+        self._count_films, self._before = count, before
         self._began = self._said = time.monotonic()
         self._films, self._back = 0, 0
         self._codes, self._counts = Counter[str](), Counter[str]()
@@ -191,9 +196,7 @@ class _Progress:
             sys.stderr.write("\r\x1b[K")
 
     def _count(self) -> None:
-        from lungspot.batch import count_films
-
-        self._total = count_films(self._sources, self._stop.is_set, share=self._share)
+        self._total = self._count_films(self._stop.is_set)
 
     def tell(self, event: dict[str, Any]) -> None:
         """Take what the driver says."""

@@ -20,18 +20,21 @@ def has_suffix(path: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
     return path.suffix.lower() in suffixes
 
 
-def walk(folder: Path, suffixes: Collection[str] | None = None, *, ordered: bool = True) -> Iterator[Path]:
+def walk(
+    folder: Path, suffixes: Collection[str] | None = None, *, ordered: bool = True, without: Path | None = None
+) -> Iterator[Path]:
     """Yield every file below ``folder``, sorted by the names along its path; only those with ``suffixes``, if given.
 
     Not ``ordered``, they come as the system gives them, and no list is made of a folder that holds millions.
     Hidden files and what is in hidden folders (a name that begins with a dot) are left out, unless ``folder`` itself is
-    hidden. Links to files count as files, links to folders are not followed. A folder that is not there or may not be
-    read holds nothing.
+    hidden. So is the folder ``without``, by whatever name it is met, but ``folder`` itself never. Links to files count
+    as files, links to folders are not followed. A folder that is not there or may not be read holds nothing.
     """
     entries = _entries(folder)
     for entry in sorted(entries, key=lambda entry: entry.name) if ordered else entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from walk(Path(entry.path), suffixes, ordered=ordered)
+            if without is None or os.path.realpath(entry.path) != os.path.realpath(without):
+                yield from walk(Path(entry.path), suffixes, ordered=ordered, without=without)
         elif entry.is_file() and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
             yield Path(entry.path)
 
