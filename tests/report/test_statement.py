@@ -166,4 +166,6 @@ def test_places_below_their_thresholds_are_kept_apart(make):
     assert [said.label for said in told.said] == ["effusion"]
     assert [said.label for said in told.below] == ["cardiomegaly"]
     assert told.labels == ("effusion",)
+    words = {label: told.word_of(label) for label in ("effusion", "cardiomegaly", "nodule")}
+    assert words == {"effusion": "present", "cardiomegaly": "undetermined", "nodule": "absent"}
     assert Frame(200, 300) == make().radiograph.frame

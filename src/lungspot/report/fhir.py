@@ -172,9 +172,7 @@ def _place(said: Said) -> JsonObject:
 
 def _label(result: Analysis, told: Statement, label: str, said: Said | None = None) -> JsonObject:
     """Return what is known of a label on the film as a whole; ``said`` where nothing else speaks of it."""
-    below = {name.label for each in told.places for name in each.names}
-    word = "present" if label in told.labels else "undetermined" if label in below else "absent"
-    observation = _observation(label, word, *([] if said is None else [said.text]))
+    observation = _observation(label, told.word_of(label), *([] if said is None else [said.text]))
     if (probability := result.probabilities.get(label)) is not None:
         code = _concept(TERMS["probability"]) | {"text": "probability, of the whole film"}
         observation["component"] = [{"code": code, "valueQuantity": _quantity(probability)}]

@@ -96,11 +96,8 @@ def _labels(context: ReportContext) -> Iterator[sr.ContentItem]:
 
 def _label(context: ReportContext, result: Analysis, label: str, said: Said | None) -> sr.ContentItem:
     """Return what is known of a label on the film; ``said`` where nothing else speaks of it."""
-    told = context.told
-    below = {name.label for each in told.places for name in each.names}
-    word = "present" if label in told.labels else "undetermined" if label in below else "absent"
     limit = result.model.card.threshold(label, result.point).image
-    item = sr.CodeContentItem(Code(*term_of(label)), _CODES[word], _CONTAINS)
+    item = sr.CodeContentItem(Code(*term_of(label)), _CODES[context.told.word_of(label)], _CONTAINS)
     about: list[sr.ContentItem] = [
         sr.TextContentItem(_CODES["tracking"], f"lungspot: {name_of(label)} (whole film)", _CONTEXT),
         sr.UIDRefContentItem(_CODES["tracking_uid"], context.uid("tracking", "label", label), _CONTEXT),

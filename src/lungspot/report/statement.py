@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from lungspot.findings import DISEASES, Box, Side, Zone, taxonomy
 from lungspot.report.analysis import Analysis, Refusal
@@ -190,6 +190,16 @@ class Statement:
     def labels(self) -> tuple[str, ...]:
         """The labels that are said, in order, each once; for codes."""
         return tuple(dict.fromkeys(name.label for each in self.said for name in each.told))
+
+    def word_of(self, label: str) -> Literal["present", "undetermined", "absent"]:
+        """Return what is known of a label that was looked for.
+
+        ``present`` where it is said, ``undetermined`` where only a place below its threshold bears it, else ``absent``.
+        """
+        if label in self.labels:
+            return "present"
+        borne = any(name.label == label for each in self.places for name in each.names)
+        return "undetermined" if borne else "absent"
 
     @property
     def headline(self) -> str:
