@@ -122,17 +122,18 @@ def report_text(
     if not result.assessed and not (review and review.verdicts):
         return words.refused(model, result.reasons, review, before)
     lines = observations(result, told, review)
+    compared = words.compared(before, lines)
     return ReportText(
         language,
         words.head(model, review),
         words.technique(result, model),
-        words.comparison(before, lines),
+        words.comparison(compared),
         tuple(words.regions(result, told, lines, review)),
         tuple(words.impression(told, lines, review)),
         words.note(lines, review, result.model.card.site),
         words.own["headings"],
         words.measurements(review),
-        words.compared(before, lines),
+        compared,
     )
 
 
@@ -168,24 +169,23 @@ class _Words:
             words.append(self.own["sides_unknown"])
         return " ".join(words)
 
-    def comparison(self, before: Before | None, lines: Sequence[Observation] | None = None) -> str:
-        """Return which film was compared with, and what changed; ``lines``: of this film, None where it has none."""
+    def comparison(self, compared: Compared | None) -> str:
+        """Return which film was compared with, and what changed."""
         own = self.own["comparison"]
-        if before is None:
+        if compared is None:
             return str(own["none"])
-        days = before.days
+        days, found = compared.days, compared.lines
         key = "undated" if days is None else "later" if days < 0 else {0: "same_day", 1: "one_day"}.get(days, "days")
         words = [own[key].format(days=days)]
-        if lines is None or before.lines is None:
+        if found is None:
             return " ".join((*words, own["uncompared"]))
-        found = changes(lines, before.lines)
         for part, some in (("new", found.new), ("gone", found.gone), ("both", found.both)):
             if some:
-                words.append(own[part].format(names="; ".join(dict.fromkeys(map(self._named, some)))))
+                words.append(own[part].format(names="; ".join(dict.fromkeys(compared.words[line] for line in some))))
         return " ".join((*words, own["caution"] if found.new or found.gone or found.both else own["neither"]))
 
     def compared(self, before: Before | None, lines: Sequence[Observation] | None = None) -> Compared | None:
-        """Return the same as values."""
+        """Return what changed; ``lines``: of this film, None where it has none."""
         if before is None:
             return None
         found = None if lines is None or before.lines is None else changes(lines, before.lines)
@@ -225,18 +225,18 @@ class _Words:
 
     def refused(self, model: str, reasons: Sequence[str], review: Review | None, before: Before | None) -> ReportText:
         """Return the report of a film that was not assessed, and on which nobody marked anything."""
-        words = self._not_assessed(reasons)
+        words, compared = self._not_assessed(reasons), self.compared(before)
         return ReportText(
             self._language,
             self.head(model, review),
             self.own["view"]["refused"],
-            self.comparison(before),
+            self.comparison(compared),
             (),
             (words,),
             self.note((), review, None),
             self.own["headings"],
             self.measurements(review),
-            self.compared(before),
+            compared,
         )
 
     def _not_assessed(self, reasons: Sequence[str]) -> str:
