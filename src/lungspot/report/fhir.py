@@ -25,10 +25,12 @@ from lungspot.report.words import name_of, why
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["fhir_bundle"]
+__all__ = ["REGION", "fhir_bundle"]
 
 JsonObject = dict[str, Any]
 
+# The code of the component that holds a box: its corners x0, y0, x1, y1 as text, joined by commas.
+REGION: Final = Term("111030", "DCM", "Image Region")
 _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
@@ -36,7 +38,6 @@ _SYSTEMS: Final = {
     OWN: "urn:oid:2.25.167264579340824028094579654174061193254",
 }
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
-_REGION: Final = Term("111030", "DCM", "Image Region")
 _UNKNOWN: Final = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "not-performed"}]}
 _GENDERS: Final = {"F": "female", "M": "male", "O": "other"}
 
@@ -166,7 +167,7 @@ def _place(said: Said) -> JsonObject:
             parts.append({"code": one | {"text": f"{of}: not judged by itself"}, "dataAbsentReason": _UNKNOWN})
     if said.box is not None:
         corners = ", ".join(f"{corner:.2f}" for corner in said.box.corners)
-        parts.append({"code": _concept(_REGION) | {"text": "x0, y0, x1, y1 in pixels"}, "valueString": corners})
+        parts.append({"code": _concept(REGION) | {"text": "x0, y0, x1, y1 in pixels"}, "valueString": corners})
     return observation | {"component": parts}
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from lungspot.report.fhir import REGION
+
 __all__ = ["as_r5"]
 
 JsonObject = dict[str, Any]
@@ -44,7 +46,7 @@ def _resource(resource: JsonObject) -> JsonObject:
 def _corners(resource: JsonObject) -> list[float]:
     """Return x0, y0, x1, y1 of an observation that is a place; else nothing."""
     for part in resource.get("component", ()) if resource["resourceType"] == "Observation" else ():
-        if part["code"].get("text") == "x0, y0, x1, y1 in pixels":
+        if any(coding["code"] == REGION.value for coding in part["code"]["coding"]):
             return [float(number) for number in part["valueString"].split(",")]
     return []
 
