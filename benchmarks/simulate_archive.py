@@ -72,7 +72,7 @@ def simulate(films: int, workers: int, cluster: Cluster, seed: int = 0) -> tuple
     return end, {name: time / end / (workers if name == "workers" else 1) for name, time in busy.items()}
 
 
-def efficiency(workers: int, cluster: Cluster, shards: int = 20) -> tuple[float, dict[str, float]]:
+def efficiency(workers: int, cluster: Cluster, shards: int) -> tuple[float, dict[str, float]]:
     """Return films a second a worker over those of one worker alone, where each has so many shards to read."""
     films = cluster.shard_films * shards
     alone, _ = simulate(films, 1, cluster)
@@ -100,7 +100,7 @@ def main() -> None:
     cluster = Cluster(compute=asked.compute)
     print("| films | 1 worker | 10 workers | 100 workers |\n|---|---|---|---|")
     for films in (100_000, 1_000_000, 10_000_000):
-        # From a million films on, a tenth is simulated: the rate no longer depends on how many there are.
+        # Of more films than these so many are simulated: the rate no longer depends on how many there are.
         part = min(films, 200_000)
         hours = [simulate(part, workers, cluster)[0] * films / part / 3600 for workers in (1, 10, 100)]
         print(f"| {films:,} | " + " | ".join(f"{each:.2f} h" for each in hours) + " |")

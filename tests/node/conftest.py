@@ -364,6 +364,23 @@ def orthanc(program, tmp_path_factory):
 
 
 @pytest.fixture
+def orthanc_of(program, tmp_path):
+    """A function that starts an Orthanc with settings of its own; all end with the test."""
+    running = []
+
+    def start(settings):
+        folder = tmp_path / f"orthanc-{len(running)}"
+        folder.mkdir()
+        running.append(Orthanc(program("Orthanc", "orthanc"), folder, settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.process.terminate()
+        server.process.wait(PATIENCE)
+
+
+@pytest.fixture
 def free():
     """A port that nobody listens at."""
     return free_port()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,40 +11,17 @@ import pytest
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "orthanc.md").read_text()
 
 
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def block(language, holding):
     """The one block of the page in a language that holds some words."""
     (found,) = [body for body in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if holding in body]
     return found
 
 
-@pytest.fixture
-def orthanc_of(orthanc, program, tmp_path):
-    """A function that starts an Orthanc with settings of its own; all end with the test."""
-    running = []
-
-    def start(settings):
-        folder = tmp_path / f"orthanc-{len(running)}"
-        folder.mkdir()
-        running.append(type(orthanc)(program("Orthanc", "orthanc"), folder, settings))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.process.terminate()
-        server.process.wait(60)
-
-
 @pytest.mark.drill
 def test_from_its_first_line_to_a_result_in_the_archive_over_tls(
-    launch, program, orthanc_of, write_film, model_file, wait_until, tmp_path
+    launch, program, orthanc_of, write_film, model_file, wait_until, free, tmp_path
 ):
-    folder, port = tmp_path / "etc", unused_port()
+    folder, port = tmp_path / "etc", str(free)
     folder.mkdir()
 
     def here(text):

@@ -136,7 +136,7 @@ def _with_words(group: Group, said: Said) -> Group:
     short = sr.TextContentItem(_CODES["short_label"], said.title, sr.RelationshipTypeValues.HAS_CONCEPT_MOD)
     comment = sr.TextContentItem(_CODES["comment"], said.text, sr.RelationshipTypeValues.CONTAINS)
     items = group[0].ContentSequence
-    items.insert(next((i for i, item in enumerate(items) if item.ValueType == "SCOORD"), len(items)), comment)
+    items.insert(next(i for i, item in enumerate(items) if item.ValueType == "SCOORD"), comment)
     items.insert(next(i for i, item in enumerate(items) if item.ValueType == "UIDREF") + 1, short)
     return group
 
