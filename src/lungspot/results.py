@@ -157,8 +157,7 @@ class RunFiles:
         """Keep a film's findings for the end; return their rows of CSV, below the header where they are the first."""
         if self.screen is not None:
             whose = _identity_of(film)
-            person = whose.patient_id or PurePath(film.name).stem
-            self._people.append(register_row(result, self.screen, person, whose.study_date))
+            self._people.append(register_row(result, self.screen, whose.patient_id, whose.study_date, film=film.name))
         self._found.append(prediction_of(document(result), "the result"))
         return csv_text(self._found[-1:], header=len(self._found) == 1)
 

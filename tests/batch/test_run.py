@@ -116,10 +116,19 @@ def test_a_run_that_goes_on_reads_what_is_missing(read, batch_of, rows_in, poiso
     assert (out / "register-2.csv").is_file()
 
 
-def test_a_run_reads_no_results_of_its_own(small_archive, batch_of, tmp_path, monkeypatch):
+def test_a_run_reads_no_results_of_its_own_and_its_register_has_each_film(
+    small_archive, batch_of, tmp_path, monkeypatch
+):
     monkeypatch.chdir(small_archive(tmp_path / "films", 1))
-    assert batch_of(tmp_path / "films" / "out", ".", "--workers", 1)[1]["films"] == 1
-    assert batch_of(tmp_path / "films" / "out", ".", "--workers", 1, "--resume")[1]["films"] == 0
+    words = (tmp_path / "films" / "out", ".", "--workers", 1, "--screen", "effusion")
+    assert batch_of(*words)[1]["films"] == 1
+    assert batch_of(*words, "--resume")[1]["films"] == 0
+    for person in ("p1", "p2"):
+        (tmp_path / "films" / person).mkdir()
+        (tmp_path / "films" / person / "view1.png").write_bytes(person.encode())
+    assert batch_of(*words, "--resume")[1]["films"] == 2
+    register = csv.DictReader((tmp_path / "films" / "out" / "register-2.csv").read_text().splitlines())
+    assert {row["id"] for row in register} == {"p1/view1", "p2/view1", "0000"}
 
 
 def test_a_worker_that_stands_still_is_ended(small_archive, batch_command, start, children_of, rows_in, tmp_path):

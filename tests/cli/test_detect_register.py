@@ -60,6 +60,15 @@ def test_a_folder_is_one_row_a_person_with_a_score_and_what_it_advises(detect, d
     assert rows(said) == found
 
 
+def test_films_of_one_name_in_two_folders_are_two_people(detect, tmp_path):
+    for person in ("p1", "p2"):
+        (tmp_path / person).mkdir()
+        (tmp_path / person / "view1.png").write_bytes(person.encode())
+    for given in ([tmp_path], [tmp_path / "p1", tmp_path / "p2"], sorted(tmp_path.glob("*/view1.png"))):
+        _, said, _ = detect(*given, "--screen", "effusion")
+        assert set(rows(said)) == {"p1/view1", "p2/view1"}
+
+
 def test_a_label_that_the_model_does_not_know_is_refused_before_films_are_read(detect, day, tmp_path):
     code, _, err = detect(day, "--screen", "fracture", "-o", tmp_path / "register.csv")
     assert code == 3

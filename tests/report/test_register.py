@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,27 @@ def test_of_a_person_s_films_the_last_that_was_assessed_counts(scores, kept):
 
 def test_films_without_an_id_are_people_of_their_own():
     assert len(one_row_a_person([row("", 0.1), row("", 0.2)])) == 2
+
+
+@pytest.mark.parametrize(
+    ("films", "people"),
+    [
+        (["/day/P1.png", "/day/P2.dcm"], ["P1", "P2"]),
+        (["/day/p1/view1.png", "/day/p2/view1.png", "/day/P3.png"], ["p1/view1", "p2/view1", "P3"]),
+        (["/x/day/P1.png", "/y/day/P1.png", "day/P1.png", "P1.png"], ["x/day/P1", "y/day/P1", "day/P1", "P1"]),
+        (["in.zip/a/1.png", "s3://b/a/2.png", "s3://c/a/2.png"], ["1", "b/a/2", "c/a/2"]),
+        (["1.2.840.1", "1.2.840.2", "P.txt", "a.b/c"], ["1.2.840.1", "1.2.840.2", "P", "c"]),
+        (["P1.png", "P1.dcm", "P1.png"], ["P1"]),
+    ],
+)
+def test_without_an_id_a_person_is_called_after_the_film_and_no_two_alike(films, people):
+    rows = one_row_a_person(replace(row("", 0.1), film=film) for film in films)
+    assert sorted(each.person for each in rows) == sorted(people)
+
+
+def test_a_film_s_name_says_nothing_where_there_is_an_id():
+    rows = [replace(row("A", 0.1), film="x/a.png"), replace(row("A", 0.2), film="y/a.png")]
+    assert [(each.person, each.score) for each in one_row_a_person(rows)] == [("A", 0.2)]
 
 
 def test_a_model_that_does_not_look_for_a_label_screens_nobody_for_it(make):

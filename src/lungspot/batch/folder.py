@@ -39,7 +39,7 @@ __all__ = ["BATCH_FORMATS", "BatchFolder", "asked_for", "screened_people"]
 BATCH_FORMATS: Final = (*TABLE_FORMS, *FORMATS)
 _SCHEMA: Final = "lungspot-batch/1"
 _ASKED: Final = "batch.json"
-_REGISTER: Final = tuple(each.name for each in fields(RegisterRow) if not each.name.startswith("deci"))
+_REGISTER: Final = tuple(each.name for each in fields(RegisterRow) if not each.name.startswith(("deci", "film")))
 
 
 class BatchFolder:
@@ -139,10 +139,10 @@ def screened_people(folder: Path) -> list[RegisterRow]:
     """
     rows: list[tuple[str, str, RegisterRow]] = []
     for file in shard_files(folder):
-        columns = film_columns(file, ["made", *(f"register_{name}" for name in _REGISTER)])
-        for made, *values in zip(*columns.values(), strict=True):
+        columns = film_columns(file, ["film", "made", *(f"register_{name}" for name in _REGISTER)])
+        for film, made, *values in zip(*columns.values(), strict=True):
             found = dict(zip(_REGISTER, values, strict=True))
             if found["label"] is not None:
-                rows.append((found["date"], str(made), RegisterRow(**found)))
+                rows.append((found["date"], str(made), RegisterRow(**found, film=film)))
     rows.sort(key=lambda each: each[:2])
     return screening_order(one_row_a_person(row for _, _, row in rows))

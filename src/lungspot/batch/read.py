@@ -108,7 +108,7 @@ def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
             found += finding_rows(told)
             lines.append(json.dumps(told, allow_nan=False))
             if settings.screen is not None:
-                row |= _register(result, settings.screen, reader.whose.get(number, Identity()), entry.name)
+                row |= _register(result, settings.screen, reader.whose.get(number, Identity()))
             if files is not None:
                 notes += map(str, files.write(number, result, entry.source.film))
         rows.append(row)
@@ -144,8 +144,8 @@ def _put(out: Path, made: dict[str, bytes]) -> Iterator[tuple[str, str]]:
         yield partial_name, name
 
 
-def _register(result: Analysis | Refusal, label: str, whose: Identity, name: str) -> dict[str, Any]:
-    row = register_row(result, label, whose.patient_id or PurePath(name).stem, whose.study_date)
+def _register(result: Analysis | Refusal, label: str, whose: Identity) -> dict[str, Any]:
+    row = register_row(result, label, whose.patient_id, whose.study_date)
     told = ("person", "date", "thresholds_of", "advice", "why", "label", "model", "score", "threshold")
     values = asdict(row)
     return {f"register_{name}": values[name] for name in told}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 from lungspot.detect import REASONS, ModelCard
@@ -58,10 +60,11 @@ _NEXT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RegisterRow:
-    """One person. ``person``: an id; ``date``: of the film, YYYY-MM-DD, empty where not known.
+    """One person. ``person``: an id, empty where not known; ``date``: of the film, YYYY-MM-DD, empty where not known.
 
     ``score`` is None where the film was not assessed; ``advice`` is one of :data:`DECISIONS`, ``decision`` too, or
-    empty where nobody has decided. ``thresholds_of``: the site's name, or ``model``.
+    empty where nobody has decided. ``thresholds_of``: the site's name, or ``model``. ``film``: its name, by which a
+    person without an id is called (:func:`one_row_a_person`); no column of the register.
     """
 
     person: str
@@ -76,6 +79,7 @@ class RegisterRow:
     decision: str = ""
     decided_by: str = ""
     decided_at: str = ""
+    film: str = ""
 
 
 def require_screened(card: ModelCard, label: str) -> str:
@@ -103,10 +107,10 @@ def why_repeat(reasons: Iterable[str]) -> str:
     return "; ".join(said)
 
 
-def register_row(result: Analysis | Refusal, label: str, person: str, date: str = "") -> RegisterRow:
+def register_row(result: Analysis | Refusal, label: str, person: str, date: str = "", *, film: str = "") -> RegisterRow:
     """Return the row of one film's result; nobody has decided yet."""
     if isinstance(result, Refusal):
-        return RegisterRow(person, date, None, None, "", DECISIONS[2], why_repeat(result.reasons), label)
+        return RegisterRow(person, date, None, None, "", DECISIONS[2], why_repeat(result.reasons), label, film=film)
     card = result.model.card
     score = result.probabilities.get(label)
     limit = card.threshold(label, result.point).image
@@ -120,6 +124,7 @@ def register_row(result: Analysis | Refusal, label: str, person: str, date: str 
         why_repeat(result.reasons),
         label,
         f"{card.name} {card.version}",
+        film=film,
     )
 
 
@@ -132,15 +137,38 @@ def thresholds_name(card: ModelCard, label: str) -> str:
 def one_row_a_person(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
     """Return one row a person, of the last film that was assessed, else of the last; in the order in which people came.
 
-    ``rows`` are films in the order in which they came; rows without an id are people of their own.
+    ``rows`` are films in the order in which they came. A person without an id is called after the film, without its
+    ending, and with as many of its folders as tell it from the others; rows without either are people of their own.
     """
+    films = list(rows)
+    called = _called({row.film for row in films if not row.person and row.film})
     kept: dict[object, RegisterRow] = {}
-    for number, row in enumerate(rows):
+    for number, film in enumerate(films):
+        row = film if film.person or not film.film else replace(film, person=called[film.film])
         key = row.person or number
         before = kept.get(key)
         if before is None or row.score is not None or before.score is None:
             kept[key] = row
     return list(kept.values())
+
+
+def _called(films: Collection[str]) -> dict[str, str]:
+    """Return the end of each film's path, without its ending, no longer than tells it from the ends of the others."""
+    whole = {film: _without_ending(film) for film in films}
+    short: dict[str, str] = {}
+    left, depth = set(whole.values()), 0
+    while left:
+        depth += 1
+        ends = {path: "/".join(path.rsplit("/", depth)[-depth:]) for path in left}
+        often = Counter(ends.values())
+        short |= {path: end for path, end in ends.items() if often[end] == 1}
+        left -= short.keys()
+    return {film: short[path] for film, path in whole.items()}
+
+
+def _without_ending(film: str) -> str:
+    ending = PurePosixPath(film).suffix
+    return film if ending[1:].isdigit() else film.removesuffix(ending)  # a UID's last number is none
 
 
 def screening_order(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
