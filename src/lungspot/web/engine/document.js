@@ -17,7 +17,7 @@ export function document(analysis, facts) {
     status: findings ? "assessed" : "not_assessed",
     reasons: analysis.reasons,
     image: imageOf(analysis),
-    findings: (findings ?? []).filter(({ box }) => box).map((each, at) => findingOf(each, at, analysis, facts)),
+    findings: findingsJson(analysis, facts),
     image_scores: (findings ?? []).filter(({ box }) => !box).map((each) => scoreOf(each, analysis)),
     statement: statementJson(statement(analysis, facts), analysis, facts),
     report: { ...report, findings: report.findings.map(([region, said]) => ({ region, text: said })) },
@@ -33,6 +33,10 @@ export function document(analysis, facts) {
     ...(analysis.anatomy && { anatomy: anatomyJson(analysis.anatomy) }),
   };
 }
+
+/** An analysis's boxes, best first, as the document's key `findings` has them. */
+export const findingsJson = (analysis, facts) =>
+  (analysis.findings ?? []).filter(({ box }) => box).map((each, at) => findingOf(each, at, analysis, facts));
 
 function imageOf({ film, name, statistics = null }) {
   const none = ["sha256", "width", "height", "kind", "format", "view", "pixel_spacing_mm", "pixel_aspect", "sop_instance_uid", "bits", "device", "statistics"];

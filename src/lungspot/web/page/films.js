@@ -2,7 +2,7 @@
 
 import { atPoint, floorOf } from "../engine/analyse.js";
 import { POINTS, isReported, reaches, thresholds } from "../engine/card.js";
-import { document, statementJson } from "../engine/document.js";
+import { document, findingsJson, statementJson } from "../engine/document.js";
 import { letters } from "../engine/orientation.js";
 import { probabilities, statement, told } from "../engine/statement.js";
 
@@ -147,7 +147,7 @@ const byPoint = (of) => Object.fromEntries(POINTS.map((point) => [point, of(poin
 
 /** Every box that was kept, best first, with the thresholds of all points. */
 export function candidates(analysis, page) {
-  return document(analysis, page).findings.map(({ threshold: _, positive: __, ...each }) => ({
+  return findingsJson(analysis, page).map(({ threshold: _, positive: __, ...each }) => ({
     ...each,
     thresholds: byPoint((point) => rounded(thresholds(analysis.card, each.label, point).box)),
   }));
