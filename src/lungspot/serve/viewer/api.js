@@ -1,12 +1,6 @@
 // The server's answers as the page uses them (docs/reference/http.md). The only file that knows addresses.
 
-/** What went wrong, as the server says it: `code`, `reason`, `advice`. */
-export class Refused extends Error {
-  constructor(status, error) {
-    super(error.advice ? `${error.reason}; ${error.advice}` : error.reason);
-    Object.assign(this, { status, code: error.code, reason: error.reason, advice: error.advice });
-  }
-}
+import { Refused, inShape } from "./model.js";
 
 async function ask(path, options = {}) {
   let answer;
@@ -47,17 +41,7 @@ export const remove = (id) => ask(of(id), { method: "DELETE" });
 
 export const signIn = (token) => post("v1/session", { token });
 
-/** The model: labels by id, thresholds by point and label, and `why(code)` in words. */
-export async function model() {
-  const value = await json("v1/model");
-  const thresholds = {};
-  for (const label of value.labels)
-    for (const [point, both] of Object.entries(label.thresholds)) (thresholds[point] ??= {})[label.id] = both;
-  const labels = new Map(value.taxonomy.map((each) => [each.id, { ...each, color: "#d5dbe3" }]));
-  for (const label of value.labels) labels.set(label.id, { ...labels.get(label.id), ...label });
-  const why = (code) => value.reasons[code] ?? value.warnings[code] ?? code;
-  return { ...value, known: value.labels.map((each) => each.id), labels, thresholds, why };
-}
+export const model = async () => inShape(await json("v1/model"));
 
 export const PER_PAGE = 100;
 export const RELOADS = true; // the films are there again after a reload, so their names are kept, too

@@ -5,16 +5,9 @@ import { glow } from "../engine/heat.js";
 import { reportText } from "../engine/report_text.js";
 import { candidates, finished, listed, refused, rowOf, waiting, whole } from "./films.js";
 import { valueOf } from "./measures.js";
+import { Refused, inShape } from "./model.js";
 import { jsonBlob, overlayBlob, reviewsBlob, save, textBlob } from "./saving.js";
 import { start } from "./thread.js";
-
-/** What went wrong: `code`, `reason`, `advice`. */
-export class Refused extends Error {
-  constructor(status, error) {
-    super(error.advice ? `${error.reason}; ${error.advice}` : error.reason);
-    Object.assign(this, { status, code: error.code, reason: error.reason, advice: error.advice });
-  }
-}
 
 export const PER_PAGE = 100;
 export const RELOADS = false; // nothing is kept, films and names least of all
@@ -34,7 +27,6 @@ function filmOf(id) {
   return film;
 }
 
-/** The model: labels by id, thresholds by point and label, and `why(code)` in words. */
 export async function model() {
   let opened;
   try {
@@ -43,20 +35,12 @@ export async function model() {
     throw new Refused(0, { code: error.code ?? "NO_SERVER", reason: error.reason ?? error.message, advice: error.advice ?? "" });
   }
   const { facts, threads, runtime } = opened;
-  const value = facts.model;
-  const limits = {};
-  for (const label of value.labels)
-    for (const [point, both] of Object.entries(label.thresholds)) (limits[point] ??= {})[label.id] = both;
-  const labels = new Map(value.taxonomy.map((each) => [each.id, { ...each, color: "#d5dbe3" }]));
-  for (const label of value.labels) labels.set(label.id, { ...labels.get(label.id), ...label });
-  const why = (code) => value.reasons[code] ?? value.warnings[code] ?? code;
+  const { software } = facts.model;
   document.documentElement.dataset.threads = threads;
   return {
-    ...value,
-    software: { ...value.software, onnxruntime: `${runtime} (in this page)` },
+    ...inShape(facts.model),
+    software: { ...software, onnxruntime: `${runtime} (in this page)` },
     limits: { upload_bytes: LARGEST },
-    known: value.labels.map((each) => each.id),
-    ...{ labels, thresholds: limits, why },
   };
 }
 
