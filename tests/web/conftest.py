@@ -157,6 +157,8 @@ def _distance(python, page):
     assert [each["code"] for each in ours["warnings"]] == [each["code"] for each in theirs["warnings"]]
     assert ours["statement"]["headline"] == theirs["statement"]["headline"]
     assert python["report"] == page["report"]["text"]
+    assert ours.keys() == theirs.keys()
+    assert ours["report"].keys() == theirs["report"].keys()
     for key in ("width", "height", "kind", "format", "view", "sha256", "bits", "pixel_aspect"):
         assert ours["image"][key] == theirs["image"][key], key
     assert ours["image"]["pixel_spacing_mm"] == theirs["image"]["pixel_spacing_mm"]

@@ -36,6 +36,19 @@ def fresh(opened):
     opened.page.set_viewport_size({"width": 1366, "height": 768})
 
 
+def test_reviews_of_no_film_are_exported_as_none(browser, files, tmp_path):
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{files.server_port}/")
+    page.locator("html[data-threads]").wait_for(state="attached")
+    page.get_by_text("Export reviews").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    download.value.save_as(tmp_path / "reviews.json")
+    page.close()
+    assert json.loads((tmp_path / "reviews.json").read_text())["reviews"] == []
+    assert not [path for path in files.asked if "v1/" in path]
+
+
 def test_a_film_is_read_and_nobody_is_asked_for_anything(opened, files):
     before = len(files.asked)
     opened.page.get_by_role("slider", name="Sensitivity").press("ArrowRight")

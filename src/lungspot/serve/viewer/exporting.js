@@ -7,7 +7,7 @@ import { make, one, say } from "./dom.js";
 export function exportLinks({ state }) {
   for (const link of one("exports").querySelectorAll("a"))
     link.addEventListener("click", async (event) => {
-      if (!state.names.size) return;
+      if (api.RELOADS && !state.names.size) return; // where there is no server, the link leads nowhere
       event.preventDefault();
       say("The export is being packed");
       try {

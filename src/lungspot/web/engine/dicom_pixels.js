@@ -225,8 +225,7 @@ function greyOf(header, samples, say) {
     say("COLOR_CONVERTED", "the brightness of the colours was taken");
     return plain;
   }
-  const { grey } = luma(samples, 3);
   if (samples.every((value, at) => value === samples[at - (at % 3)])) return plain;
   say("COLOR_CONVERTED", "colour turned into grey");
-  return grey;
+  return luma(samples, 3).grey;
 }

@@ -22,7 +22,7 @@ export function document(analysis, facts) {
     statement: statementJson(statement(analysis, facts), analysis, facts),
     report: { ...report, findings: report.findings.map(([region, said]) => ({ region, text: said })) },
     operating_point: film ? point : null,
-    features: analysis.features?.length ? analysis.features : null,
+    features: null, // only `lungspot watch` reads them, and it reads no page
     made: analysis.made,
     model: film ? { name: card.name, version: card.version, sha256: facts.model.sha256, card_sha256: facts.model.card_sha256 } : null,
     site: null,

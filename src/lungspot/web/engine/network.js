@@ -2,7 +2,7 @@
 
 const SLACK = 1e-3; // rounding past 0 or 1 that a probability may show
 
-/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, features, organs, mirrored, gate}. */
+/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, organs, mirrored, gate}. */
 export async function openNetwork(ort, model, size) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
@@ -45,7 +45,6 @@ const raw = (made) => ({
   scores: rows(made.scores),
   image_scores: made.image_scores.values,
   maps: planes(made.maps),
-  features: made.features.values,
   organs: made.organs ? planes(made.organs) : null,
   mirrored: made.mirrored?.values ?? null,
   gate: made.gate?.values ?? null,

@@ -16,7 +16,8 @@ const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 const clean = (text) => text.replace(/[^\P{C}\n]/gu, " ").trim();
 
 /**
- * {language, head, technique, comparison, findings: [[region, sentences]], measurements, impression, note, headings, text}.
+ * {language, head, technique, comparison, findings: [[region, sentences]], measurements, impression, note, changes, headings,
+ * text}.
  * `review`: null, or {reader, note, complete, absent, verdicts, measurements: [{kind, value, unit, by, greys}]}.
  */
 export function reportText(analysis, facts, { language = "en", experimental = false, review = null } = {}) {
@@ -29,7 +30,7 @@ export function reportText(analysis, facts, { language = "en", experimental = fa
     !film || (!analysis.findings && !reviewed?.verdicts.length)
       ? words.refused(model, analysis.reasons, reviewed)
       : words.whole(model, analysis, said, reviewed);
-  return { ...report, text: wholeText(report) };
+  return { ...report, changes: null, text: wholeText(report) }; // the page knows no earlier film
 }
 
 function wholeText({ head, headings, technique, comparison, findings, measurements, impression, note }) {

@@ -15,7 +15,7 @@ export const probabilities = ({ findings }) =>
 /** What is said; `experimental`: of labels of that standing too. */
 export function statement(analysis, facts, experimental = false) {
   const { card, findings, reasons, point } = analysis;
-  if (!findings) return refused(analysis, facts, experimental);
+  if (!findings) return refused(analysis, facts);
   const tried = new Set(card.labels.filter((label) => !isReported(card, label)));
   const hidden = experimental ? new Set() : tried;
   const film = probabilities(analysis);
@@ -38,9 +38,9 @@ export function statement(analysis, facts, experimental = false) {
   };
 }
 
-function refused({ reasons }, facts, experimental) {
+function refused({ reasons }, facts) {
   const words = reasons.map((code) => facts.model.reasons[code] ?? code).join("; ");
-  return { said: [], below: [], reasons, unsaid: [], notLookedFor: [], urgency: REFUSED, headline: `Not assessed: ${words}`, percentages: null, experimental };
+  return { said: [], below: [], reasons, unsaid: [], notLookedFor: [], urgency: REFUSED, headline: `Not assessed: ${words}`, percentages: null };
 }
 
 const positive = ({ names }) => names.some((name) => name.positive);
