@@ -112,9 +112,8 @@ async function plain(bytes) {
   if (mark(0) === "DICM") return plain(joined(new Uint8Array(128), bytes));
   if (mark(128) !== "DICM") {
     if (bytes[0] === 2 && bytes[1] === 0) return plain(joined(HEAD, bytes));
-    const explicit = /^[A-Z]{2}$/.test(String.fromCharCode(bytes[4], bytes[5]));
     const big = bytes[0] === 0 && bytes[1] !== 0;
-    return joined([...HEAD, ...META(`${PREFIX}${big ? ".2" : explicit ? ".1" : ""}`)], bytes);
+    return joined([...HEAD, ...META(big ? `${PREFIX}.2` : guessed(bytes, 0))], bytes);
   }
   const { syntax, end } = meta(bytes);
   if (syntax === "" && end > 132) return joined([...bytes.subarray(0, end), ...META(guessed(bytes, end))], bytes.subarray(end));
@@ -147,6 +146,7 @@ async function unpacked(bytes) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** The transfer syntax that a little-endian data set looks like, which begins at `at`. */
 const guessed = (bytes, at) => (/^[A-Z]{2}$/.test(String.fromCharCode(bytes[at + 4], bytes[at + 5])) ? `${PREFIX}.1` : PREFIX);
 
 /** The transfer syntax that the file meta group names, and where the group ends. */

@@ -5,7 +5,7 @@ import { codec } from "./codecs.js";
 import { bytesOf, textOf } from "./dicom_values.js";
 import { overlays } from "./dicom_facts.js";
 import { luma } from "./grey.js";
-import { decodeJpeg } from "./jpeg.js";
+import { beginsFrame, decodeJpeg } from "./jpeg.js";
 import { FilmError } from "./refusal.js";
 
 const UNDEFINED = 0xffffffff;
@@ -130,7 +130,7 @@ function frameOf(stream) {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   for (let at = 2; at + 10 < stream.length && stream[at] === 0xff; at += 2 + view.getUint16(at + 2)) {
     const marker = stream[at + 1];
-    if ((marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) || marker === 0xf7)
+    if (beginsFrame(marker) || marker === 0xf7)
       return { bits: stream[at + 4], height: view.getUint16(at + 5), width: view.getUint16(at + 7), many: stream[at + 9] };
   }
   throw new FilmError("NOT_DECODABLE", "its pixel data are not what its transfer syntax says");

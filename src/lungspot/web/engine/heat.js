@@ -2,6 +2,7 @@
 
 import { move } from "./boxes.js";
 import { turn } from "./correction.js";
+import { cover } from "./positions.js";
 import { median } from "./prepare.js";
 import { resize } from "./resize.js";
 
@@ -34,7 +35,7 @@ export function agreeAll(map, boxes, frame) {
   const total = fine.reduce((sum, each) => sum + each, 0);
   return boxes.map((box) => {
     const [x0, y0, x1, y1] = move(box, frame, { width: GRID, height: GRID });
-    const [down, across] = [cover(y0, y1), cover(x0, x1)];
+    const [down, across] = [cover(y0, y1, 1, GRID), cover(x0, x1, 1, GRID)];
     const share = (cell) => down[Math.floor(cell / GRID)] * across[cell % GRID];
     const size = sum(down) * sum(across);
     const count = Math.max(halfEven(size), 1);
@@ -50,8 +51,6 @@ export function agreeAll(map, boxes, frame) {
 }
 
 const sum = (values) => values.reduce((all, each) => all + each, 0);
-const cover = (low, high) =>
-  Array.from({ length: GRID }, (_, at) => Math.min(Math.max(Math.min(at + 1, high) - Math.max(at, low), 0), 1));
 
 /** The nearest whole number; of two as near, the even one. */
 export function halfEven(value) {

@@ -40,6 +40,9 @@ export async function decodeJpeg(bytes) {
   }
 }
 
+/** Whether a marker is one of SOF0 to SOF15, after which sizes and depth stand. */
+export const beginsFrame = (marker) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+
 const NO_LENGTH = (marker) => marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 
 /** What the markers say: size, depth, colours, whether lossless, orientation, shape of a pixel, whether it has an end. */
@@ -56,7 +59,7 @@ function factsOf(bytes) {
     }
     const length = view.getUint16(at + 2);
     const body = bytes.subarray(at + 4, at + 2 + length);
-    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
+    if (beginsFrame(marker)) {
       if (body.length < 6) break;
       Object.assign(found, { bits: body[0], height: view.getUint16(at + 5), width: view.getUint16(at + 7), components: body[5] });
       found.lossless = [0xc3, 0xc7, 0xcb, 0xcf].includes(marker);

@@ -3,7 +3,7 @@
 import { lungsOf } from "./anatomy.js";
 import { sideAndZone, sided } from "./decode.js";
 import { frameOf, inFile } from "./correction.js";
-import { groupsOf } from "./statement.js";
+import { groupsOf, told } from "./statement.js";
 import { pictureSideOf } from "./words.js";
 
 const NEAR = 0.02; // pixels between a box and the same box in JSON, which has two digits
@@ -41,8 +41,7 @@ function ofPlace(analysis, said, facts, verdicts, open) {
   const { members } = analysis.places.find(({ number }) => number === said.place);
   const { side, zone, pictureSide } = said;
   const at = { boxed: true, side, zone, pictureSide };
-  const told = said.names.some((name) => name.positive) ? said.names.filter((name) => name.positive) : said.names;
-  return groupsOf(told, facts).flatMap((group) => {
+  return groupsOf(told(said), facts).flatMap((group) => {
     const [left, accepted] = [[], []];
     for (const name of group) {
       const boxes = members.map((index) => analysis.findings[index]).filter(({ label }) => label === name.label);

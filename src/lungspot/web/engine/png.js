@@ -9,7 +9,10 @@ import { FilmError, checkSize } from "./refusal.js";
 const SAMPLES = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // colour type → samples a pixel
 const DEPTHS = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] };
 const PASSES = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]]; // Adam7
-const DRAWN = "lungspot: a drawing over a film";
+
+/** What a PNG's key Software says of a picture that lungspot drew. */
+export const DRAWN = "lungspot: a drawing over a film";
+
 const damaged = (why) => new FilmError("NOT_DECODABLE", `the PNG cannot be decoded (${why})`);
 
 /** The film in a PNG's bytes, as reading has it: {width, height, pixels, bits, pixel_aspect, notices}. */

@@ -41,5 +41,5 @@ function onNet(box, frame, { grid, cells }, least) {
 const bit = (digits, at) => (parseInt(digits[at >> 2], 16) >> (3 - (at & 3))) & 1;
 
 /** How much of each cell of a net lies between two edges, 0 to 1. */
-const cover = (low, high, step, grid) =>
+export const cover = (low, high, step, grid) =>
   Array.from({ length: grid }, (_, at) => Math.max(Math.min((at + 1) * step, high) - Math.max(at * step, low), 0) / step);

@@ -131,8 +131,8 @@ export function whole(film, { facts: page, card }) {
     floor: rounded(floorOf(card)),
     candidates: read ? candidates(analysis, page) : [],
     statements: read ? statements(analysis, page) : {},
-    edges: read && analysis.leftSide !== null ? letters(analysis.film.orientation) : {},
-    correction: { quarter_turns: analysis.turns ?? 0, invert: analysis.notices.some(({ code }) => code === "GREYS_SWAPPED") },
+    edges: edgesOf(analysis),
+    correction: correctionOf(analysis),
     heatmaps: analysis.findings ? card.labels : [],
     image_thresholds: Object.fromEntries(card.labels.map((label) => [label, byPoint((point) => rounded(thresholds(card, label, point).image))])),
     why_repeat: "",
@@ -142,6 +142,15 @@ export function whole(film, { facts: page, card }) {
     truth: null,
   };
 }
+
+/** The letters at a film's edges, none where its sides are not known or nothing is. */
+export const edgesOf = ({ film, leftSide }) => (film && leftSide !== null ? letters(film.orientation) : {});
+
+/** What makes the film as it is stored upright, and white what is bone. */
+export const correctionOf = ({ turns, notices }) => ({
+  quarter_turns: turns ?? 0,
+  invert: notices.some(({ code }) => code === "GREYS_SWAPPED"),
+});
 
 const byPoint = (of) => Object.fromEntries(POINTS.map((point) => [point, of(point)]));
 

@@ -2,11 +2,11 @@
 
 import { atPoint } from "../engine/analyse.js";
 import { document as resultOf } from "../engine/document.js";
-import { crc } from "../engine/png.js";
+import { DRAWN, crc } from "../engine/png.js";
 import { reportText } from "../engine/report_text.js";
 import { statement, textOf } from "../engine/statement.js";
-import { letters } from "../engine/orientation.js";
 import { drawSides } from "./aids.js";
+import { correctionOf, edgesOf } from "./films.js";
 import { film as withLevels, picture } from "./film.js";
 import { drawMarks } from "./marks.js";
 import { presets } from "./window.js";
@@ -52,16 +52,14 @@ export async function overlayBlob(film, engine, how) {
   const canvas = new OffscreenCanvas(size.width, size.height + LINE * (lines.length + 1));
   const context = canvas.getContext("2d", { alpha: false });
   const levels = withLevels(film.pixels);
-  const correction = { quarter_turns: shown.turns ?? 0, invert: shown.notices.some(({ code }) => code === "GREYS_SWAPPED") };
-  const auto = presets(levels, correction)[1].window;
+  const auto = presets(levels, correctionOf(shown))[1].window;
   const { canvas: grey, shrink } = picture(levels, auto, scale);
   const [wide, high] = [size.width / width, size.height / height];
   context.imageSmoothingQuality = "high";
   context.drawImage(grey, 0, 0, grey.width * shrink * wide, grey.height * shrink * high);
   const view = { scale: wide, tall: high / wide, turns: 0, flip: false, x: 0, y: 0 };
   const marks = said.said.filter(({ box }) => box).map((each) => mark(each, facts));
-  const edges = shown.leftSide === null ? {} : letters(shown.film.orientation);
-  const taken = drawSides(context, view, { width, height }, edges, size);
+  const taken = drawSides(context, view, { width, height }, edgesOf(shown), size);
   drawMarks(context, view, marks, { focus: null, size, taken });
   context.fillStyle = "#f2f5f8";
   context.font = "14px system-ui, sans-serif";
@@ -79,7 +77,7 @@ const mark = (said, facts) => ({
 /** A PNG that says that it is a drawing of lungspot's, so that none takes it for a film. */
 async function withSoftware(blob) {
   const bytes = new Uint8Array(await blob.arrayBuffer());
-  const body = new TextEncoder().encode("tEXtSoftware\0lungspot: a drawing over a film");
+  const body = new TextEncoder().encode(`tEXtSoftware\0${DRAWN}`);
   const chunk = new Uint8Array(body.length + 8);
   const view = new DataView(chunk.buffer);
   view.setUint32(0, body.length - 4);
