@@ -47,7 +47,8 @@ def given_columns(sources: Sequence[str]) -> tuple[str, ...]:
     for source in sources:
         path = Path(source)
         if not is_store(source) and is_table(path):
-            found |= set(_header(path)) - {_column(path)}
+            header = _header(path)
+            found |= set(header) - {_column(path, header)}
     return tuple(sorted(found))
 
 
@@ -88,8 +89,8 @@ def _of(source: str, without: Path | None) -> Iterator[Entry]:
 
 
 def _in_table(path: Path) -> Iterator[Entry]:
-    column = _column(path)
-    for row in _rows(path):
+    column = _column(path, _header(path))
+    for row in _rows(path, column):
         name = row.get(column, "")
         given = {key: value for key, value in row.items() if key != column}
         if not name:
@@ -103,9 +104,9 @@ def _in_table(path: Path) -> Iterator[Entry]:
         yield replace(entry, given=given)
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+def _rows(path: Path, column: str) -> Iterator[Mapping[str, str]]:
     if path.suffix.lower() != ".parquet":
-        yield from (row for _, row in read_rows(path, (_column(path),), own=True))
+        yield from (row for _, row in read_rows(path, (column,), own=True))
         return
     for batch in _parquet(path).iter_batches(_ROWS):
         for row in batch.to_pylist():
@@ -128,8 +129,7 @@ def _parquet(path: Path) -> pq.ParquetFile:
         raise DatasetError("DATASET_INCOMPLETE", path, f"not a whole Parquet file ({type(error).__name__})") from error
 
 
-def _column(path: Path) -> str:
-    header = _header(path)
+def _column(path: Path, header: tuple[str, ...]) -> str:
     by_name = {name.lower(): name for name in reversed(header)}
     found = next((by_name[name] for name in _PATHS if name in by_name), None)
     if found is None:
