@@ -16,7 +16,16 @@ from lungspot.images import has_suffix, is_archive, members, walk
 from lungspot.outputs import is_drawn
 from lungspot.pipeline import Film
 
-__all__ = ["STREAM", "FilmSource", "films_in", "is_archive_file", "is_folder", "place_of"]
+__all__ = [
+    "STREAM",
+    "FilmSource",
+    "file_source",
+    "films_in",
+    "is_archive_file",
+    "is_folder",
+    "place_of",
+    "refused_source",
+]
 
 # What stands for a stream of one film among the names of files.
 STREAM: Final = "-"
@@ -59,7 +68,7 @@ def films_in(
         elif is_archive_file(path):
             yield from _in_archive(path)
         else:
-            yield _of_file(path, PurePath(path.name))
+            yield file_source(path, PurePath(path.name))
 
 
 def place_of(path: PurePath) -> str:
@@ -83,10 +92,10 @@ def _in_folder(folder: Path, left_out: Callable[[Path], None]) -> Iterator[FilmS
             left_out(file)
         else:
             films += 1
-            yield _of_file(file, file.relative_to(folder))
+            yield file_source(file, file.relative_to(folder))
     if not films:
         what = "a folder of lungspot's results, without films" if results else "a folder without files"
-        yield _refused(folder, FilmError("NOT_FOUND", folder, what))
+        yield refused_source(str(folder), FilmError("NOT_FOUND", folder, what), PurePath(folder.name), folder)
 
 
 def _in_archive(path: Path) -> Iterator[FilmSource]:
@@ -96,15 +105,17 @@ def _in_archive(path: Path) -> Iterator[FilmSource]:
         for number, member in enumerate(members(path), 1):
             yield FilmSource(Film(member.name, member.read), f"{stem}-{number:05d}", path)
     except FilmError as error:
-        yield _refused(path, error)
+        yield refused_source(str(path), error, PurePath(path.name), path)
 
 
-def _of_file(file: Path, below: PurePath) -> FilmSource:
+def file_source(file: Path, below: PurePath) -> FilmSource:
+    """Return a file as a film; ``below``: its path below what was given, for its results."""
     return FilmSource(Film(str(file), partial(Path, file)), place_of(below), file)
 
 
-def _refused(path: Path, error: FilmError) -> FilmSource:
-    return FilmSource(Film(str(path), partial(_raise, error)), place_of(PurePath(path.name)), path)
+def refused_source(name: str, error: FilmError, below: PurePath, file: Path | None) -> FilmSource:
+    """Return what is no film, as one that says so when its turn comes."""
+    return FilmSource(Film(name, partial(_raise, error)), place_of(below), file)
 
 
 def _raise(error: FilmError) -> bytes:

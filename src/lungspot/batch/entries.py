@@ -9,14 +9,12 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
 
 from lungspot.errors import FilmError
-from lungspot.pipeline import Film
-from lungspot.sources import FilmSource, place_of
+from lungspot.sources import FilmSource, file_source, refused_source
 
 __all__ = ["Entry", "file_entry", "identity_of", "refused_entry"]
 
@@ -50,19 +48,13 @@ class Entry:
 
 def file_entry(file: Path, below: PurePath) -> Entry:
     """Return the entry of a file; ``below``: its path below the source, for its results."""
-    return Entry(FilmSource(Film(str(file), partial(Path, file)), place_of(below), file), _identity_of(file))
+    return Entry(file_source(file, below), _identity_of(file))
 
 
 def refused_entry(name: str, error: FilmError, given: Mapping[str, str] | None = None) -> Entry:
     """Return the entry of what is no film, and says so when its turn comes."""
-    source = FilmSource(
-        Film(name, partial(_raise, error)), place_of(PurePath(name).relative_to(PurePath(name).anchor)), None
-    )
+    source = refused_source(name, error, PurePath(name), None)
     return Entry(source, identity_of(name, error.reason, *sorted((given or {}).items())), given or {})
-
-
-def _raise(error: FilmError) -> bytes:
-    raise error
 
 
 def identity_of(*facts: object) -> str:

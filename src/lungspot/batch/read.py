@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from lungspot.adapt import read_site, with_site
 from lungspot.batch.settings import BatchSettings
 from lungspot.batch.shards import Shard, ShardResult
 from lungspot.detect import Detector, load_detector
+from lungspot.durable import write_atomic
 from lungspot.errors import FilmError, LungspotError
 from lungspot.formats import GIVEN, film_row, films_parquet, finding_rows, findings_parquet
 from lungspot.images import Identity, film_bytes, read_identity
@@ -137,10 +137,8 @@ def _put(out: Path, made: dict[str, bytes]) -> Iterator[tuple[str, str]]:
     for name, data in made.items():
         partial_name = f"{uuid.uuid4().hex}{PurePath(name).suffix}"
         target = out / PARTIAL / partial_name
-        with writing(target), target.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(target):
+            write_atomic(target, data)
         yield partial_name, name
 
 
