@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -42,10 +43,31 @@ def test_a_cluster_of_this_machine(small_archive, batch_command, each_once, tmp_
     alone = {name: value for name, value in ENVIRONMENT.items() if name not in TOKEN} | {"HOME": str(tmp_path / "home")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone, timeout=600)
     assert done.returncode == Exit.SOME_REFUSED, done.stderr
-    status = json.loads(done.stdout.splitlines()[-1])["status"]
-    assert status == {"assessed": 12, "duplicate": 1, "not_assessed": 1}
+    finished = json.loads(done.stdout.splitlines()[-1])
+    assert finished["run"]["workers"] == 2
+    assert finished["status"] == {"assessed": 12, "duplicate": 1, "not_assessed": 1}
     each_once(out, 14)
     assert not list((tmp_path / "home").iterdir())
+
+
+WITHOUT_A_MODEL = """
+import sys, time
+from pathlib import Path
+from lungspot.batch import BatchSettings, RayPool
+
+pool = RayPool(1, BatchSettings(sys.argv[1]), Path(sys.argv[2]), lambda *_: None)
+until = time.monotonic() + 300
+while not (events := pool.wait(1)) and time.monotonic() < until:
+    pass
+pool.close()
+print([(event.kind, type(event.value).__name__) for event in events])
+"""
+
+
+def test_what_no_worker_can_load_is_said(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_A_MODEL, tmp_path / "gone.onnx", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=600)
+    assert done.stdout.strip() == str([("failed", "ModelError")]), done.stderr
 
 
 @pytest.fixture
@@ -54,7 +76,7 @@ def cluster():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ray = Path(sys.executable).with_name("ray")
-    session = f"/tmp/lungspot-ray-{os.getpid()}"  # noqa: S108 - Ray's sockets need a short path
+    session = tempfile.mkdtemp(prefix="ls-")  # Ray's sockets need a short path
 
     def node(*words):
         """Start a node, and return its raylet."""
@@ -102,10 +124,11 @@ def test_a_node_dies_and_its_films_are_read_by_another(
     address, second = cluster
     out = tmp_path / "out"
     command = batch_command(small_archive(tmp_path / "films", 60), "-o", out, "--on", f"ray://{address}")
-    driver = start([*command, "--workers", "2", "--shard-films", "5"], TOKEN)
+    driver = start([*command, "--shard-films", "5"], TOKEN)
     until = time.monotonic() + 300
     while len(list((out / "films").glob("*.parquet"))) < 3 and driver.poll() is None and time.monotonic() < until:
         time.sleep(0.1)
     os.kill(second, signal.SIGKILL)
     assert driver.wait(600) == Exit.DONE
     each_once(out, 60)
+    assert json.loads((out / "summary.json").read_text())["run"]["workers"] == 2  # one a processor, as none was said

@@ -27,7 +27,7 @@ class LocalPool:
     """So many processes; ``claim`` is asked, here, whether a film is a worker's to read."""
 
     def __init__(self, number: int, settings: BatchSettings, out: Path, claim: ClaimFilm) -> None:
-        self._settings, self._out, self._claim = settings, out, claim
+        self.number, self._settings, self._out, self._claim = number, settings, out, claim
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, tuple[multiprocessing.process.BaseProcess, Connection]] = {}
         self._next = 0

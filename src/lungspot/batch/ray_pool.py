@@ -151,12 +151,12 @@ class _Worker:
     def __init__(self, settings: BatchSettings, out: Path, desk: Any, number: int, where: str) -> None:  # noqa: ANN401 - an actor
         os.chdir(where)  # names of films and models may be relative
         self._settings, self._out, self._desk, self._number = settings, out, desk, number
-        self._detector = detector_for(settings)
         self._small = contextlib.ExitStack()
-        self._small.enter_context(use_fork_server())
 
     def ready(self) -> None:
-        """Answer when the network is loaded."""
+        """Answer when the network is loaded. What forbids it, raised by ``__init__``, would be no more than a death."""
+        self._detector = detector_for(self._settings)
+        self._small.enter_context(use_fork_server())
 
     def read(self, shard: Shard) -> ShardResult:
         import ray  # noqa: PLC0415 - an optional package

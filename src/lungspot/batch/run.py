@@ -43,7 +43,12 @@ class RunEvent:
 
 
 class WorkerPool(Protocol):
-    """Workers by number. ``wait`` gives what they said, after so many seconds at most; the dead are started anew."""
+    """Workers, so many at a time, each by its own number.
+
+    ``wait`` gives what they said, after so many seconds at most; the dead are started anew.
+    """
+
+    number: int
 
     def give(self, worker: int, shard: Shard) -> None:
         """Have a worker that is ready read a shard."""
@@ -178,17 +183,18 @@ def run_batch(  # noqa: PLR0913 - what is read, by whom, where to
     ledger: Ledger,
     settings: BatchSettings,
     tell: Callable[[dict[str, Any]], None],
-) -> None:
+) -> int:
     """Have every shard read and written; ``tell`` hears of each film, shard, death and film that was given up.
 
-    ``pool_of`` makes the workers, where there is anything to do. Raises what one says of this machine or the model, and
-    ``WORKERS`` where none comes to life.
+    ``pool_of`` makes the workers, where there is anything to do; returns how many there were. Raises what one says of
+    this machine or the model, and ``WORKERS`` where none comes to life.
     """
     first = next(shards, None)
     if first is None:
-        return
+        return 0
     pool = pool_of()
     try:
         _Run(pool, folder, ledger, chain([first], shards), settings.timeout, tell).to_the_end()
     finally:
         pool.close()
+    return pool.number

@@ -119,7 +119,9 @@ def batch(
         count = partial(count_films, sources, share=sample, without=out)
         with _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
             pool = _pool_of(engine, address or None, number, settings, out, ledger)
-            run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell)
+            number = (
+                run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell) or number
+            )
         _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
     finally:
         folder.close()
