@@ -11,17 +11,19 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import HealthCheck, settings
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
+from lungspot.errors import SetupError
 from lungspot.images import sandbox, use_fork_server
+from lungspot.web import require_vendored
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -222,6 +224,31 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
+def browsing(chromium):
+    """A function that runs the browser while it is in use: while Playwright runs, no other test may have a loop."""
+
+    @contextmanager
+    def run():
+        expect.set_options(timeout=60000)
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        with sync_playwright() as playwright:
+            running = playwright.chromium.launch(executable_path=chromium, args=flags)
+            yield running
+            running.close()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def web_runtime():
+    """The runtime of the page without a server, as `make web` lays it into the package."""
+    try:
+        return dict(require_vendored())
+    except SetupError:
+        skip_or_fail("the page's runtime is not here (make web)")
+
+
+@pytest.fixture(scope="session")
 def pydicom_data():
     """The folder of DICOM files in the package pydicom-data (MIT)."""
     spec = importlib.util.find_spec("data_store")
@@ -234,80 +261,6 @@ def pydicom_data():
 def rg1(pydicom_data):
     """One real chest film (CR, PA, MONOCHROME1, 15 bit, 1955 x 1841) in four encodings, by the end of its name."""
     return {name: pydicom_data / f"RG1_{name}.dcm" for name in ("UNCR", "UNCI", "J2KR", "J2KI")}
-
-
-CARD_LABELS = ("effusion", "edema", "nodule_mass")
-GATE_CLASSES = (
-    *("what:frontal", "what:lateral", "what:partial", "what:other_xray", "what:not_xray"),
-    *("turn:0", "turn:90", "turn:180", "turn:270"),
-    *("polarity:normal", "polarity:inverted"),
-)
-
-
-def generated_network(size=64):
-    """A network without training, of standard operators, whose answers follow from the picture.
-
-    Each of 8 x 8 cells offers a box of 24 pixels around it; a cell's score rises with its mean grey, differently for
-    each label. The gate takes the corner with the least light for the top left: films in these tests are bright with
-    one dark corner; a film that is dark over all is inverted.
-    """
-    cell = size // 8
-    labels, classes = len(CARD_LABELS), len(GATE_CLASSES)
-    centres = np.stack(np.meshgrid(np.arange(8) * cell + cell / 2, np.arange(8) * cell + cell / 2), -1).reshape(64, 2)
-    gate = np.zeros((classes, 5), np.float32)  # columns: mean of four corners, clockwise from top left, and a one
-    gate[0] = (0, 0, 0, 0, 4)
-    gate[5:9, :4] = -20 * np.eye(4)
-    gate[9] = (0, 0, 0, 0, 5)
-    gate[10] = (-20, -20, -20, -20, 45)
-    values = {
-        "weight": np.array([8, 6, 10], np.float32).reshape(labels, 1, 1, 1),
-        "bias": np.array([-6, -4, -9], np.float32),
-        "grid": np.concatenate([centres - 12, centres + 12], 1).astype(np.float32)[None],
-        "rows": np.array([1, labels, 64], np.int64),
-        "flat": np.array([1, -1], np.int64),
-        "order": np.array([0, 1, 3, 2], np.int64),  # corners row by row, made clockwise
-        "one": np.ones((1, 1), np.float32),
-        "gate_weight": gate.T.copy(),
-        "parts": np.array([5, 4, 2], np.int64),
-        "zero": np.zeros(1, np.float32),
-    }
-    node = helper.make_node
-    nodes = [
-        node("AveragePool", ["image"], ["grey"], kernel_shape=[cell, cell], strides=[cell, cell]),
-        node("Conv", ["grey", "weight", "bias"], ["logits"]),
-        node("Sigmoid", ["logits"], ["maps"]),
-        node("Reshape", ["maps", "rows"], ["by_label"]),
-        node("Transpose", ["by_label"], ["scores"], perm=[0, 2, 1]),
-        node("ReduceMax", ["by_label"], ["image_scores"], axes=[2], keepdims=0),
-        node("AveragePool", ["image"], ["quarter"], kernel_shape=[size // 2] * 2, strides=[size // 2] * 2),
-        node("Reshape", ["quarter", "flat"], ["corners"]),
-        node("Gather", ["corners", "order"], ["features"], axis=1),
-        node("Concat", ["features", "one"], ["with_one"], axis=1),
-        node("MatMul", ["with_one", "gate_weight"], ["gate_logits"]),
-        node("Split", ["gate_logits", "parts"], ["what", "turn", "polarity"], axis=1),
-        *(node("Softmax", [name], [f"p_{name}"], axis=1) for name in ("what", "turn", "polarity")),
-        node("Concat", ["p_what", "p_turn", "p_polarity"], ["gate"], axis=1),
-        node("Add", ["grid", "zero"], ["boxes"]),
-    ]
-    info = helper.make_tensor_value_info
-    shapes = {
-        "boxes": (1, 64, 4),
-        "scores": (1, 64, labels),
-        "image_scores": (1, labels),
-        "maps": (1, labels, 8, 8),
-        "features": (1, 4),
-        "gate": (1, classes),
-    }
-    graph = helper.make_graph(
-        nodes,
-        "generated",
-        [info("image", TensorProto.FLOAT, [1, 1, size, size])],
-        [info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
-        [numpy_helper.from_array(value, name) for name, value in values.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return model
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 from tests.cli.test_tb import EXAMPLE
 from tests.cli.test_watch import UNTIL
 
@@ -29,11 +28,9 @@ def reports(tmp_path_factory, watched_film):
 
 
 @pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+def browser(browsing):
+    with browsing() as running:
         yield running
-        running.close()
 
 
 @pytest.mark.parametrize("verb", ["tb", "watch"])

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from lungspot.findings import Box
 from lungspot.report import Review, Verdict, page, report_text
@@ -96,10 +95,9 @@ def test_the_page_of_a_film_that_is_not_assessed_has_no_score(make):
 
 
 @pytest.fixture(scope="module")
-def show(chromium, tmp_path_factory):
+def show(browsing, tmp_path_factory):
     """A function that opens a page's text in a browser; an error of its script fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with browsing() as browser:
         faults = []
 
         def open_page(text):
@@ -111,8 +109,7 @@ def show(chromium, tmp_path_factory):
             return opened
 
         yield open_page
-        browser.close()
-        assert not faults
+    assert not faults
 
 
 def test_no_box_is_drawn_over_a_word(make, show):

@@ -4,16 +4,10 @@ import json
 
 import pytest
 
-from lungspot.errors import SetupError
-from lungspot.web import require_vendored
-
 
 @pytest.fixture(scope="module")
-def local(server):
-    try:
-        list(require_vendored())
-    except SetupError:
-        pytest.skip("the page's runtime is not here (make web)")
+def local(server, web_runtime):
+    assert web_runtime
     return server
 
 

@@ -3,21 +3,18 @@
 import base64
 import functools
 import http.server
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
 
 from lungspot.detect import floor_of, load_detector
-from lungspot.errors import SetupError
 from lungspot.images import prepare, read
 from lungspot.outputs import Outputs
 from lungspot.pipeline import analyze
 from lungspot.report import document, report_text
 from lungspot.serve.record import at_point, candidates
-from lungspot.web import require_vendored, write_page
+from lungspot.web import write_page
 
 READ = """async ([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -65,14 +62,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def built(web_runtime, tmp_path_factory):
     """The page, written by lungspot as it is installed here."""
-    try:
-        list(require_vendored())
-    except SetupError:
-        if os.environ.get("CI") == "true":
-            pytest.fail("the page's runtime is not here: make web")
-        pytest.skip("the page's runtime is not here (make web)")
+    assert web_runtime
     folder = tmp_path_factory.mktemp("web") / "page"
     write_page(Outputs(), folder)
     return folder
@@ -86,13 +78,9 @@ def files(serving, built):
 
 
 @pytest.fixture(scope="package")
-def browser(chromium):
-    expect.set_options(timeout=60000)
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+def browser(browsing):
+    with browsing() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import pydicom
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWER = ROOT / "src" / "lungspot" / "serve" / "viewer"
@@ -86,14 +86,10 @@ def server(serve):
 
 
 @pytest.fixture(scope="package")
-def browser(chromium):
+def browser(browsing):
     """Debian's chromium, one for all tests of the viewer."""
-    expect.set_options(timeout=60000)
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+    with browsing() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
