@@ -3,10 +3,13 @@ from datetime import UTC, datetime
 
 import pytest
 from defusedxml import ElementTree
-from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.bundle import Bundle as R5Bundle
+from fhir.resources.R4B.bundle import Bundle as R4BBundle
+from fhirclient.models.bundle import Bundle as R4Bundle  # HL7's 4.0.1; fhir.resources says the same in the drill
 
 from lungspot.errors import FilmError
 from lungspot.report import Refusal, Review, Verdict, fhir_bundle
+from lungspot.report.fhir_r5 import as_r5
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -17,7 +20,9 @@ def resources(bundle, kind=None):
 
 
 def check(bundle):
-    Bundle.model_validate(bundle)
+    R4Bundle(json.loads(json.dumps(bundle)))
+    R4BBundle.model_validate(bundle)
+    R5Bundle.model_validate(as_r5(bundle))
     assert json.loads(json.dumps(bundle, allow_nan=False)) == bundle
     names = {entry["fullUrl"] for entry in bundle["entry"]}
     assert len(names) == len(bundle["entry"])
