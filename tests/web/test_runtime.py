@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lungspot.web
 from lungspot.errors import OutputError, SetupError
 from lungspot.outputs import Outputs
 from lungspot.web import PACKAGES, STAMP, require_vendored, vendor, vendored_stamp, write_page
@@ -78,9 +79,34 @@ def test_a_page_is_not_written_over_another_folder(built, tmp_path):
     assert (built / "index.html").is_file()
 
 
-def test_the_page_is_small(built):
-    """Without model, runtime and decoders, which are named with their sizes in docs/benchmarks.md."""
+def own_files(page):
+    """The page without model, runtime and decoders, which are named with their sizes in docs/benchmarks.md."""
     big = {"codecs", "model", "runtime"}
-    own = [path for path in built.rglob("[!.]*") if path.is_file() and path.parent.name not in big]
-    assert sum(path.stat().st_size for path in own) < 480_000
+    return [path for path in page.rglob("[!.]*") if path.is_file() and path.parent.name not in big]
+
+
+def test_the_page_is_small(built):
+    assert sum(path.stat().st_size for path in own_files(built)) < 400_000
     assert (built / "LICENCES.txt").read_text().count("onnxruntime-web@") == 3
+
+
+def sources(page):
+    """Each script and style sheet of the page, with what it was made from."""
+    package = Path(lungspot.web.__file__).parents[1]
+    for path in own_files(page):
+        if path.suffix in {".js", ".css"} and path.name != "sw.js":
+            places = (package / "web" / path.parent.name, package / "web" / "page", package / "serve" / "viewer")
+            source = next(place / path.name for place in places if (place / path.name).is_file())
+            yield path.read_text().splitlines(), source.read_text().splitlines()
+
+
+def test_a_line_of_the_page_is_that_line_of_its_source(built):
+    """So what a browser says of a fault leads to the source. No string goes over several lines: it would be changed."""
+    found = list(sources(built))
+    assert len(found) > 90
+    for sent, written in found:
+        assert len(sent) == len(written)
+        for one, other in zip(sent, written, strict=True):
+            assert one == other.lstrip() or (one == "" and other.lstrip().startswith(("//", "/*", "*/", "*")))
+            assert other.count("`") % 2 == 0, other
+            assert not other.endswith("\\"), other

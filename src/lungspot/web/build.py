@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,10 @@ _HERE: Final = Path(__file__).parent
 _VIEWER: Final = _HERE.parent / "serve" / "viewer"  # files, no code: nothing of the room is imported
 _MODEL: Final = "model/lungspot.onnx"
 _RUNTIME: Final = "runtime/ort-wasm-simd-threaded.wasm.gz"
+_COMMENT: Final = re.compile(
+    r"^[ \t]*(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$", re.MULTILINE
+)  # with its lines to itself
+_INDENT: Final = re.compile(r"^[ \t]+", re.MULTILINE)
 
 # What the page may do. Once model and runtime are there, it takes `connect-src` away too (page/thread.js).
 POLICY: Final = (
@@ -70,9 +75,9 @@ def build_page(model: str | Path = "default", *, runtime: Path | None = None) ->
 
 def _files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     files = dict(vendored)
-    files |= {f"viewer/{path.name}": path.read_bytes() for path in _VIEWER.iterdir() if path.suffix in {".js", ".css"}}
+    files |= {f"viewer/{path.name}": _short(path) for path in _VIEWER.iterdir() if path.suffix in {".js", ".css"}}
     for folder, place in (("engine", "engine"), ("page", "viewer")):
-        files |= {f"{place}/{path.name}": path.read_bytes() for path in (_HERE / folder).iterdir() if path.is_file()}
+        files |= {f"{place}/{path.name}": _short(path) for path in (_HERE / folder).iterdir() if path.is_file()}
     for name in ("how.html", "lungspot.webmanifest", "sw.js"):
         files[name] = files.pop(f"viewer/{name}")
     files["index.html"] = _index().encode()
@@ -95,6 +100,17 @@ def write_page(outputs: Outputs, out: Path, *, model: str | Path = "default", ru
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     return sum(map(len, files.values()))
+
+
+def _short(path: Path) -> bytes:
+    """Return a file of ours without comments and indentation, its code on the lines where the source has it.
+
+    Exact, for no string of ours goes over several lines (a test looks).
+    """
+    if path.suffix not in {".js", ".css"}:
+        return path.read_bytes()
+    bare = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), path.read_text("utf-8"))
+    return _INDENT.sub("", bare).encode()
 
 
 def _index() -> str:
