@@ -97,23 +97,44 @@ def test_a_bug_in_a_library_does_not_end_the_sender(context, lines, run):
     assert (context.tally.all()["sent"], context.tally.all()["send_failed"]) == (1, 2)  # one that cannot be read
 
 
-def test_results_count_as_sent_when_the_journal_says_so(context, lines, run):
-    """No file of this process may grow as the archive says for the first time that it holds them."""
+@pytest.fixture
+def file_sizes():
+    """A function that lets no file of this process grow beyond so many bytes, or, given None, as far as before."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    before, calls = resource.getrlimit(resource.RLIMIT_FSIZE), []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, before if most is None else (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_results_count_as_sent_when_the_journal_says_so(context, lines, run, file_sizes):
+    """No file of this process may grow as the archive says for the first time that it holds them."""
+    calls = []
 
     def deliver(batch):
-        resource.setrlimit(resource.RLIMIT_FSIZE, before if calls else (100, before[1]))
+        file_sizes(None if calls else 100)
         calls.append(len(batch))
         yield from ((job, None) for job, _ in batch)
 
-    try:
-        run(deliver, analysed=1, sent=2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    run(deliver, analysed=1, sent=2)
     assert calls == [2, 2]
     assert [line for line in lines if "cannot be read or written" in line]
     assert context.tally.all()["sent"] == 2
+
+
+def test_a_bug_while_the_spool_cannot_be_written_does_not_end_the_sender(lines, run, file_sizes):
+    calls = []
+
+    def deliver(batch):
+        calls.append(len(batch))
+        if len(calls) == 1:
+            file_sizes(100)
+            raise ZeroDivisionError
+        file_sizes(None)
+        yield from ((job, None) for job, _ in batch)
+
+    run(deliver, analysed=1, sent=2)
+    assert calls == [2, 2]
+    assert [line for line in lines if "cannot be read or written" in line]
 
 
 def test_the_audit_log_says_what_was_sent_and_what_was_refused(run, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -63,11 +63,23 @@ def send(context: NodeContext, deliver: Deliver, target: str) -> None:
             _LOG.warning("%s cannot be reached (%s); next attempt in %.0f s", target, str(error), back_off(down))
             context.closed.wait(back_off(down))
         except (OSError, sqlite3.Error) as error:
-            _LOG.error("the spool cannot be read or written (%s); trying again", type(error).__name__)
-            context.closed.wait(_PAUSE_SECONDS)
+            _spool_failed(context, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours, or of a library, met some results; the rest must go
-            for job in open_jobs.values():
-                _settle(context, job, type(error).__name__, target)
+            _refuse(context, open_jobs.values(), type(error).__name__, target)
+
+
+def _spool_failed(context: NodeContext, error: Exception) -> None:
+    _LOG.error("the spool cannot be read or written (%s); trying again", type(error).__name__)
+    context.closed.wait(_PAUSE_SECONDS)
+
+
+def _refuse(context: NodeContext, jobs: Iterable[Job], reason: str, target: str) -> None:
+    """Write down that none of these films' results went; where that fails, they are offered again as they were."""
+    try:
+        for job in jobs:
+            _settle(context, job, reason, target)
+    except (OSError, sqlite3.Error) as error:
+        _spool_failed(context, error)
 
 
 def _read(context: NodeContext, jobs: Sequence[Job]) -> list[tuple[Job, list[FileDataset]]]:
