@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
 from lungspot.formats import COCO_FILE, CSV_FILE, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
-from lungspot.images import Identity, read_header, read_identity
-from lungspot.inputs import regular
+from lungspot.images import Identity, film_bytes, read_header, read_identity
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
 from lungspot.report import (
@@ -34,7 +33,7 @@ from lungspot.sources import FilmSource
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["RUN_FILES", "Results", "RunFiles"]
+__all__ = ["RUN_FILES", "Results", "RunFiles", "identity_of"]
 
 # What one file holds for a whole run, and how it is called in the folder of results.
 RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE, "register": "register.csv"}
@@ -156,7 +155,7 @@ class RunFiles:
     def add(self, result: Analysis | Refusal, film: Film) -> str:
         """Keep a film's findings for the end; return their rows of CSV, below the header where they are the first."""
         if self.screen is not None:
-            whose = _identity_of(film)
+            whose = identity_of(film)
             self._people.append(register_row(result, self.screen, whose.patient_id, whose.study_date, film=film.name))
         self._found.append(prediction_of(document(result), "the result"))
         return csv_text(self._found[-1:], header=len(self._found) == 1)
@@ -184,14 +183,11 @@ class RunFiles:
         return len(self._targets)
 
 
-def _identity_of(film: Film) -> Identity:
+def identity_of(film: Film) -> Identity:
     """Return whose film it is; all empty where it cannot be read, which its row says."""
     try:
-        source = film.open()
-        if not isinstance(source, bytes):
-            source = regular(Path(source)).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
-        return read_identity(source, film.name)
-    except (FilmError, OSError):
+        return read_identity(film_bytes(film.open()), film.name)
+    except FilmError:
         return Identity()
 
 

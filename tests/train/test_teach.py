@@ -186,3 +186,10 @@ def test_without_locked_films_nothing_is_judged(taught, model, site):
     films, _ = gather(checkpoint.config, site, taught / "cache")
     with pytest.raises(DatasetError, match="locked away"):
         teach_model(checkpoint, type(films)(films.films[:1], films.pixels[:1]), model)
+
+
+def test_a_model_that_is_gone_is_named(taught, site, tmp_path):
+    checkpoint = open_checkpoint(taught)
+    films, _ = gather(checkpoint.config, site, taught / "cache")
+    with pytest.raises(ModelError, match="MODEL_MISSING"):
+        teach_model(checkpoint, films, tmp_path / "gone.onnx")

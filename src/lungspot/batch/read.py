@@ -12,18 +12,18 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from lungspot.adapt import read_site, with_site
+from lungspot.adapt import load_for_site
 from lungspot.batch.settings import BatchSettings
 from lungspot.batch.shards import Shard, ShardResult
-from lungspot.detect import Detector, load_detector
+from lungspot.detect import Detector
 from lungspot.durable import write_atomic
-from lungspot.errors import FilmError, LungspotError
+from lungspot.errors import FilmError
 from lungspot.formats import GIVEN, film_row, films_parquet, finding_rows, findings_parquet
-from lungspot.images import Identity, film_bytes, read_identity
+from lungspot.images import Identity, film_bytes
 from lungspot.outputs import is_drawn, writing
 from lungspot.pipeline import Film, analyze_all
 from lungspot.report import Analysis, Refusal, document, register_row
-from lungspot.results import Results
+from lungspot.results import Results, identity_of
 
 __all__ = ["PARTIAL", "TABLE_FORMS", "ClaimFilm", "detector_for", "read_shard"]
 
@@ -65,14 +65,13 @@ class _Reader:
             self.status[number] = "duplicate"
             raise FilmError("DUPLICATE", entry.name, f"the same film as {other}")
         if self._screened:
-            self.whose[number] = _identity(data, entry.name)
+            self.whose[number] = identity_of(Film(entry.name, lambda: data))
         return data
 
 
 def detector_for(settings: BatchSettings) -> Detector:
     """Return the detector that a worker reads with: one thread, for there are other workers."""
-    detector = load_detector(settings.model, threads=1)
-    return detector if settings.site is None else with_site(detector, read_site(settings.site))
+    return load_for_site(settings.model, settings.site, threads=1)
 
 
 def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
@@ -147,13 +146,6 @@ def _register(result: Analysis | Refusal, label: str, whose: Identity) -> dict[s
     told = ("person", "date", "thresholds_of", "advice", "why", "label", "model", "score", "threshold")
     values = asdict(row)
     return {f"register_{name}": values[name] for name in told}
-
-
-def _identity(data: bytes, name: str) -> Identity:
-    try:
-        return read_identity(data, name)
-    except LungspotError:  # its row says so
-        return Identity()
 
 
 def _text(lines: list[str]) -> bytes:

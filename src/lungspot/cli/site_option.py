@@ -25,11 +25,10 @@ SiteFile = Annotated[
 
 def detector_of(model: str, site: Path | None, *, threads: int = 2) -> Detector:
     """Return the detector of a model file, with a site's thresholds; raises ``SITE_FORMAT`` and ``SITE_MODEL``."""
-    from lungspot.detect import load_detector
-
-    detector = load_detector(model, threads=threads)
     if site is None:
-        return detector
-    from lungspot.adapt import read_site, with_site
+        from lungspot.detect import load_detector
 
-    return with_site(detector, read_site(site))
+        return load_detector(model, threads=threads)
+    from lungspot.adapt import load_for_site  # the whole room: 0.2 s
+
+    return load_for_site(model, site, threads=threads)

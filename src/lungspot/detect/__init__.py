@@ -16,7 +16,7 @@ from lungspot.detect.card import (
 from lungspot.detect.compact import compact_features
 from lungspot.detect.correction import Correction
 from lungspot.detect.decode import decode, side_and_zone, sided
-from lungspot.detect.detector import Detector, Raw, load_detector
+from lungspot.detect.detector import Detector, Raw, detector_from, load_detector, read_model
 from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.nms import nms_with_voting
@@ -63,6 +63,7 @@ __all__ = [
     "confine",
     "decode",
     "default_weights",
+    "detector_from",
     "examine",
     "find_places",
     "floor_of",
@@ -76,6 +77,7 @@ __all__ = [
     "parts",
     "placed",
     "reaches",
+    "read_model",
     "run_gated",
     "seal_model",
     "side_and_zone",

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect.card import ModelCard
-from lungspot.detect.modelfile import examine
+from lungspot.detect.modelfile import ModelFile, examine
 from lungspot.detect.session import NetworkSession
 from lungspot.detect.weights import default_weights
 from lungspot.errors import ModelError
 from lungspot.inputs import regular
 
-__all__ = ["Detector", "Raw", "load_detector"]
+__all__ = ["Detector", "Raw", "detector_from", "load_detector", "read_model"]
 
 Float32Array = NDArray[np.float32]
 
@@ -98,12 +98,11 @@ class Detector:
         return first
 
 
-def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: str | None = None) -> Detector:
-    """Return the detector of a model file, or the one that ships with lungspot (``"default"``).
+def read_model(model: str | Path = "default", *, sha256: str | None = None) -> ModelFile:
+    """Return a model file, or the one that ships with lungspot (``"default"``), read once and judged.
 
-    ``threads``: how many threads one film may use; the result does not depend on it. ``sha256``: refuse any other file.
-    Raises :class:`~lungspot.errors.ModelError` (``MODEL_MISSING``, ``MODEL_HASH``, ``MODEL_FORMAT``) before anything in
-    the file is run.
+    ``sha256``: refuse any other file. Raises :class:`~lungspot.errors.ModelError` (``MODEL_MISSING``, ``MODEL_HASH``,
+    ``MODEL_FORMAT``).
     """
     path = Path(model)
     if model == "default":
@@ -114,5 +113,19 @@ def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: st
         data = path.read_bytes()
     except OSError as error:
         raise ModelError("MODEL_MISSING", path, error.strerror or "cannot be read") from error
-    file = examine(data, str(path), sha256=sha256)
-    return Detector(NetworkSession(file, str(path), threads), file.card, file.sha256, str(path))
+    return examine(data, str(path), sha256=sha256)
+
+
+def detector_from(file: ModelFile, *, threads: int = 2) -> Detector:
+    """Return the detector of a file that :func:`read_model` returned; ``threads`` as in :func:`load_detector`."""
+    return Detector(NetworkSession(file, threads), file.card, file.sha256, file.where)
+
+
+def load_detector(model: str | Path = "default", *, threads: int = 2, sha256: str | None = None) -> Detector:
+    """Return the detector of a model file, or the one that ships with lungspot (``"default"``).
+
+    ``threads``: how many threads one film may use; the result does not depend on it. ``sha256``: refuse any other file.
+    Raises :class:`~lungspot.errors.ModelError` (``MODEL_MISSING``, ``MODEL_HASH``, ``MODEL_FORMAT``) before anything in
+    the file is run.
+    """
+    return detector_from(read_model(model, sha256=sha256), threads=threads)

@@ -41,8 +41,12 @@ _TENSOR = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16})  # 13 is ex
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file that passed: its bytes, the SHA-256 of all of them, its card, and the names of its outputs."""
+    """A model file that passed: its bytes, the SHA-256 of all of them, its card, and the names of its outputs.
 
+    ``where``: the path that errors name.
+    """
+
+    where: str
     data: bytes
     sha256: str
     card: ModelCard
@@ -103,7 +107,7 @@ def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
         raise ModelError(error.code, where, error.reason) from error
     if card.site is not None:
         raise ModelError("MODEL_FORMAT", where, "its card holds the thresholds of a site, which belong in a site file")
-    return ModelFile(data, found, card, outputs)
+    return ModelFile(where, data, found, card, outputs)
 
 
 def _seal(body: bytes) -> bytes:

@@ -25,7 +25,7 @@ __all__ = ["NetworkSession"]
 class NetworkSession:
     """One network, ready to run; safe to call from several Python threads."""
 
-    def __init__(self, file: ModelFile, where: str, threads: int) -> None:
+    def __init__(self, file: ModelFile, threads: int) -> None:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import: `disable_telemetry_events()` comes too late
         import onnxruntime  # noqa: PLC0415 - 0.1 s and 30 MB that reading a film alone does not need
 
@@ -38,7 +38,7 @@ class NetworkSession:
         options.log_severity_level = 4
         # A waiting thread that spins takes the core on which the next film is being decoded.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._where = where
+        self._where = file.where
         self._names = sorted(file.outputs)
         self.runtime: str = onnxruntime.__version__
         try:
@@ -46,7 +46,7 @@ class NetworkSession:
                 file.data, sess_options=options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises a family without a common base
-            raise ModelError("MODEL_FORMAT", where, f"onnxruntime refuses it ({_first_line(error)})") from error
+            raise ModelError("MODEL_FORMAT", file.where, f"onnxruntime refuses it ({_first_line(error)})") from error
 
     def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1."""

@@ -12,8 +12,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from lungspot import BANNER, __version__
-from lungspot.adapt import read_site, with_site
-from lungspot.detect import load_detector
+from lungspot.adapt import load_for_site
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
 from lungspot.report import require_screened
@@ -55,9 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            detector = load_detector(settings.model, threads=2 if settings.workers == 1 else 1)
-            if settings.site is not None:
-                detector = with_site(detector, read_site(settings.site))
+            detector = load_for_site(settings.model, settings.site, threads=2 if settings.workers == 1 else 1)
             screen = None if settings.screen is None else require_screened(detector.card, settings.screen)
             store = Store(settings.data, queue=settings.queue, keep_identifiers=settings.keep_identifiers)
         except (LungspotError, OSError) as error:

@@ -184,7 +184,7 @@ def _of(seen: Predictions, chosen: Sequence[bool]) -> Predictions:
 
 def _session(data: bytes) -> NetworkSession:
     """Return the model file made ready: the numbers in a card are those of the file that holds it."""
-    return NetworkSession(examine(data, "export"), "export", torch.get_num_threads())
+    return NetworkSession(examine(data, "export"), torch.get_num_threads())
 
 
 def _anatomy(session: NetworkSession, films: Films, labels: Sequence[str], size: int) -> AnatomyCard:

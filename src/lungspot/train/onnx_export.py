@@ -125,7 +125,7 @@ def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> 
 
     Raises ``MODEL_NUMERIC`` where they differ by more than 1e-4, outlines by more than 5e-4.
     """
-    session = NetworkSession(examine(data, "export"), "export", 1)
+    session = NetworkSession(examine(data, "export"), 1)
     largest: dict[str, float] = {}
     for film in films:
         image = np.ascontiguousarray(film[None])

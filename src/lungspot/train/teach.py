@@ -18,11 +18,10 @@ import torch
 from torch import nn
 
 from lungspot import __version__
-from lungspot.detect import ModelCard, NetworkSession, examine
+from lungspot.detect import ModelCard, NetworkSession, examine, read_model
 from lungspot.errors import DatasetError, InputError
 from lungspot.evaluate import by_patient, compare, permutation_weights
 from lungspot.formats import Split
-from lungspot.inputs import regular
 from lungspot.train.accuracy import match_label
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
@@ -76,9 +75,9 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
 
     Judged on the test split of ``films``, and of ``old`` where given. ``worse``: by how much the mean AP or the mean
     AUROC may fall on either. Raises ``BAD_VALUE`` where the two have other labels, ``DATASET_INCOMPLETE`` without a
-    film that is locked away.
+    film that is locked away, and what :func:`lungspot.detect.read_model` raises.
     """
-    own = examine(regular(model).read_bytes(), str(model))
+    own = read_model(model)
     card, size = own.card, own.card.input_size
     if checkpoint.config.labels != card.labels:
         raise InputError("BAD_VALUE", model, f"the model file has the labels {card.labels}")
@@ -125,7 +124,7 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
 
 def _session(data: bytes) -> NetworkSession:
     """Return a model file's bytes made ready."""
-    return NetworkSession(examine(data, "taught"), "taught", torch.get_num_threads())
+    return NetworkSession(examine(data, "taught"), torch.get_num_threads())
 
 
 def _said(session: NetworkSession, films: Films, card: ModelCard) -> Predictions:

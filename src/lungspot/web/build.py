@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from lungspot.detect import Detector, default_weights, load_detector
-from lungspot.errors import ModelError
+from lungspot.detect import Detector, detector_from, read_model
 from lungspot.outputs import Outputs
 from lungspot.web.facts import page_facts
 from lungspot.web.runtime import require_vendored, vendor, vendored_files
@@ -65,12 +64,8 @@ def build_page(model: str | Path = "default", *, runtime: Path | None = None) ->
     ``runtime``: a folder of packages as ``npm pack`` makes them; without it what this lungspot was built with.
     """
     vendored = list(require_vendored() if runtime is None else vendor(runtime))
-    detector = load_detector(model)
-    path = default_weights()[0] if model == "default" else Path(model)
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != detector.sha256:
-        raise ModelError("MODEL_HASH", path, "it was replaced while it was read")
-    return _files(detector, data, vendored)
+    file = read_model(model)
+    return _files(detector_from(file), file.data, vendored)
 
 
 def _files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

@@ -14,7 +14,15 @@ from lungspot.adapt.site.local import (
 from lungspot.adapt.site.performance import Performance, performance_at, performance_of_choice
 from lungspot.adapt.site.sample import Level, Sample, of_boxes, of_films
 from lungspot.adapt.site.score_table import FilmTable, is_table, read_scores, read_truth
-from lungspot.adapt.site.site_file import SITE_SCHEMA, LevelSettings, Site, read_site, schema_of_site, with_site
+from lungspot.adapt.site.site_file import (
+    SITE_SCHEMA,
+    LevelSettings,
+    Site,
+    load_for_site,
+    read_site,
+    schema_of_site,
+    with_site,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -34,6 +42,7 @@ __all__ = [
     "calibrate_site",
     "cases_of_table",
     "is_table",
+    "load_for_site",
     "model_of",
     "of_boxes",
     "of_films",

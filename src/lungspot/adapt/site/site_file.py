@@ -1,8 +1,7 @@
 """The site file: a hospital's own thresholds and probabilities for one model, as ``lungspot calibrate`` writes them.
 
 Schema ``lungspot-site/1`` (docs/reference/site-file.md). Reading it needs nothing beyond the base install. A site file
-is
-for the model that it was made with, and no other: a threshold means nothing on another's scores.
+is for the model that it was made with, and no other: a threshold means nothing on another's scores.
 """
 
 from __future__ import annotations
@@ -30,12 +29,13 @@ from lungspot.detect import (
     Thresholds,
     calibrate,
     compose,
+    load_detector,
 )
 from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id, taxonomy
 from lungspot.inputs import regular
 
-__all__ = ["SITE_SCHEMA", "LevelSettings", "Site", "read_site", "schema_of_site", "with_site"]
+__all__ = ["SITE_SCHEMA", "LevelSettings", "Site", "load_for_site", "read_site", "schema_of_site", "with_site"]
 
 SITE_SCHEMA: Final = "lungspot-site/1"
 _MOST: Final = 16 << 20
@@ -180,6 +180,15 @@ def read_site(path: Path) -> Site:
 def with_site(detector: Detector, site: Site) -> Detector:
     """Return the same network, read with a site's thresholds and probabilities; raises ``SITE_MODEL``."""
     return detector.with_card(site.applied(detector.card, detector.sha256))
+
+
+def load_for_site(model: str | Path, site: Path | None, *, threads: int = 2) -> Detector:
+    """Return the detector of a model file, read with a site's file where there is one.
+
+    Raises what :func:`lungspot.detect.load_detector`, :func:`read_site` and :func:`with_site` raise.
+    """
+    detector = load_detector(model, threads=threads)
+    return detector if site is None else with_site(detector, read_site(site))
 
 
 @lru_cache(maxsize=1)

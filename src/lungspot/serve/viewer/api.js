@@ -44,7 +44,7 @@ export const signIn = (token) => post("v1/session", { token });
 export const model = async () => inShape(await json("v1/model"));
 
 export const PER_PAGE = 100;
-export const RELOADS = true; // the films are there again after a reload, so their names are kept, too
+export const SERVED = true; // a server keeps the films: names outlive a reload, and links lead to it
 const FILTERS = { open: { reviewed: false }, reviewed: { reviewed: true }, refused: { status: "not_assessed" }, all: {} };
 const MOST_NAMES = 900000; // characters that a body may hold of names
 

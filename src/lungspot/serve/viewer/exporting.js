@@ -7,7 +7,7 @@ import { make, one, say } from "./dom.js";
 export function exportLinks({ state }) {
   for (const link of one("exports").querySelectorAll("a"))
     link.addEventListener("click", async (event) => {
-      if (api.RELOADS && !state.names.size) return; // where there is no server, the link leads nowhere
+      if (api.SERVED && !state.names.size) return; // the link itself asks the server
       event.preventDefault();
       say("The export is being packed");
       try {

@@ -211,7 +211,7 @@ one("open").addEventListener("click", acts.open);
 one("theme").addEventListener("click", acts.theme);
 one("help-button").addEventListener("click", acts.help);
 one("reader").value = settings.reader;
-store.listen(["names"], ({ names }) => api.RELOADS && keepNames(names));
+store.listen(["names"], ({ names }) => api.SERVED && keepNames(names));
 store.listen(["recent"], ({ recent }) => change({ recent }));
 store.listen(["id"], ({ id }) => {
   history.replaceState(null, "", id ? `?id=${encodeURIComponent(id)}` : location.pathname); // a reload opens it again

@@ -10,7 +10,7 @@ import { jsonBlob, overlayBlob, reviewsBlob, save, textBlob } from "./saving.js"
 import { start } from "./thread.js";
 
 export const PER_PAGE = 100;
-export const RELOADS = false; // nothing is kept, films and names least of all
+export const SERVED = false; // nothing is kept, films and names least of all, and no link leads anywhere
 const LARGEST = 512 * 1024 * 1024; // bytes of one film
 const films = []; // of this tab, in the order in which they came
 const engine = start((words) => {
