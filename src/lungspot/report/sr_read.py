@@ -82,7 +82,7 @@ def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | 
         with config.disable_value_validation():
             return _read(dcmread(BytesIO(data)) if isinstance(data, bytes) else cast("Dataset", data), frame)
     except InputError as error:
-        raise InputError(error.code, where, error.reason) from error
+        raise error.at(where) from error
     except Exception as error:  # pydicom meets damage with many kinds, OSError among them
         raise InputError("BAD_VALUE", where, f"not a measurement report ({type(error).__name__}: {error})") from error
 

@@ -316,7 +316,7 @@ def _box(corners: Sequence[float], frame: Frame | None) -> Box:
     try:
         inside = None if frame is None else Box(*corners).clip(frame)
     except InputError as error:
-        raise InputError(error.code, "marks", error.reason) from error
+        raise error.at("marks") from error
     if inside is None:
         raise InputError("BAD_BOX", "marks", "a mark that does not lie on the film")
     return inside

@@ -308,7 +308,7 @@ def _box(corners: Sequence[float], frame: Frame | None, where: str) -> Box:
     try:
         inside = Box(*corners).clip(frame)
     except InputError as error:
-        raise InputError(error.code, where, error.reason) from error
+        raise error.at(where) from error
     if inside is None or min(inside.width, inside.height) < 1:
         raise InputError(
             "BAD_BOX", where, f"less than a pixel of it lies on the film of {frame.width} x {frame.height}"

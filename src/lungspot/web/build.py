@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from lungspot import BANNER
 from lungspot.detect import Detector, detector_from, read_model
 from lungspot.outputs import Outputs
 from lungspot.web.facts import page_facts
@@ -129,6 +130,6 @@ def _with_list(worker: bytes, files: Mapping[str, bytes]) -> bytes:
 
 def _licences() -> str:
     """Return which package each file comes from, and under which licence."""
-    lines = ["lungspot: research use only, not for clinical use. Its code: Apache-2.0; its model: see the page.", ""]
+    lines = [f"lungspot. {BANNER} Its code: Apache-2.0; its model: see the page.", ""]
     lines += [f"{each.path}: {each.package}" for each in vendored_files()]
     return "\n".join(lines) + "\n"
