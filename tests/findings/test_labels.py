@@ -7,7 +7,7 @@ import pytest
 from pydicom.sr.codedict import codes as dicom
 
 from lungspot.errors import InputError
-from lungspot.findings import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, taxonomy
+from lungspot.findings import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
 
 # label, scheme, value: pinned, for a code that drifts means another disease to every program that reads it.
 CODES = [
@@ -293,3 +293,8 @@ def test_a_set_of_labels():
 def test_a_set_refuses_what_is_ambiguous(make, reason):
     with pytest.raises(InputError, match=reason):
         make()
+
+
+@pytest.mark.parametrize(("label", "name"), [("covid19", "COVID-19"), ("a_stranger", "a_stranger")])
+def test_a_label_that_nobody_knows_goes_by_its_id(label, name):
+    assert name_of(label) == name

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot import BANNER, __version__
-from lungspot.findings import taxonomy
+from lungspot.findings import name_of
 from lungspot.formats import GIVEN, film_columns, finding_columns, shard_files
 from lungspot.pages import fill_page
 
@@ -174,7 +174,7 @@ def _label(label: str, of: Mapping[str, Any]) -> dict[str, Any]:
         }
         for at, count in enumerate(of["histogram"])
     ]
-    name = taxonomy()[label].name if label in taxonomy() else label
+    name = name_of(label)
     found = f"{_count(of['films'], 'film')}, {_count(of['boxes'], 'box', 'boxes')}"
     return {"name": name, "standing": of["standing"], "found": found, "bars": bars}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lungspot.errors import InputError, LungspotError
-from lungspot.findings import Frame, State, taxonomy
+from lungspot.findings import Frame, State, name_of
 from lungspot.formats import Case
 from lungspot.images import draw_sides, read
 
@@ -128,7 +128,7 @@ def _marks(case: Case, size: tuple[int, int], place: tuple[int, int], labels: se
         for finding in reading.findings:
             if finding.box is not None and (not labels or finding.label in labels):
                 x0, y0, x1, y1 = finding.box.scale(across, down).corners
-                name = _name(finding.label) + ("" if finding.score is None else f" {finding.score:.2f}")
+                name = name_of(finding.label) + ("" if finding.score is None else f" {finding.score:.2f}")
                 found.append((reading.reader, name, (x0 + left, y0 + top, x1 + left, y1 + top)))
     return found
 
@@ -180,7 +180,7 @@ def _caption(case: Case, labels: set[str], font: FreeTypeFont, width: int) -> li
     for reading in case.readings:
         boxed = {finding.label for finding in reading.findings if finding.box is not None}
         names = [
-            _name(label)
+            name_of(label)
             for label, state in reading.states.items()
             if state is State.PRESENT and label not in boxed and (not labels or label in labels)
         ]
@@ -211,7 +211,3 @@ def _font(size: int) -> FreeTypeFont:
     font = ImageFont.load_default(size)
     assert not isinstance(font, ImageFont.ImageFont)  # noqa: S101 - Pillow's wheels bring FreeType
     return font
-
-
-def _name(label: str) -> str:
-    return taxonomy()[label].name if label in taxonomy() else label

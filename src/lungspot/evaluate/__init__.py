@@ -15,6 +15,7 @@ from lungspot.evaluate.metrics import (
     counts,
     macro,
     metrics_of,
+    rounded,
     select_films,
     values,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "permutation_weights",
     "read_predicted",
     "reliability",
+    "rounded",
     "select_films",
     "shortcuts",
     "summarise",

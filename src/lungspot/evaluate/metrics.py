@@ -17,7 +17,18 @@ from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities,
 from lungspot.evaluate.matched import ABSENT, PRESENT, UNKNOWN, Matched, level
 from lungspot.evaluate.resample import interval, p_value, unit_weights
 
-__all__ = ["METRICS", "Value", "chosen_metrics", "compare", "counts", "macro", "metrics_of", "select_films", "values"]
+__all__ = [
+    "METRICS",
+    "Value",
+    "chosen_metrics",
+    "compare",
+    "counts",
+    "macro",
+    "metrics_of",
+    "rounded",
+    "select_films",
+    "values",
+]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -68,6 +79,11 @@ class Value:
         """Return rounded JSON values, None for what does not exist."""
         low_high = None if self.interval is None else [round(side, 6) for side in self.interval]
         return {"value": round(self.value, 6) if np.isfinite(self.value) else None, "interval": low_high}
+
+
+def rounded(value: float) -> float | None:
+    """Return ``value`` to four decimals for a report; None where it does not exist."""
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def metrics_of(matched: Matched, weights: Integers) -> dict[str, Array]:

@@ -20,7 +20,7 @@ from lungspot.evaluate.matched import Pair
 from lungspot.evaluate.mistakes import KINDS, Shown, gallery
 from lungspot.evaluate.plots import draw_curves
 from lungspot.evaluate.summary import Summary, notes
-from lungspot.findings import Box, Frame, taxonomy
+from lungspot.findings import Box, Frame, name_of
 from lungspot.images import draw_sides, normalise, read
 from lungspot.pages import fill_page
 
@@ -96,10 +96,6 @@ def page(summary: Summary, *, title: str = "lungspot evaluation", films: int = 6
     )
 
 
-def _name(label: str) -> str:
-    return taxonomy()[label].name if label in taxonomy() else label
-
-
 def _heading(document: Mapping[str, Any]) -> list[str]:
     settings = document["settings"]
     sources = ", ".join(f"{name}: {number}" for name, number in document["sources"].items())
@@ -114,7 +110,7 @@ def _rows(document: Mapping[str, Any], metrics: Sequence[str], counted: Sequence
     rows: list[list[Cell]] = []
     for label, row in document["labels"].items():
         numbers = [row["counts"][name] for name in counted]
-        rows.append([_name(label), *numbers, *(row["metrics"][name] for name in metrics)])
+        rows.append([name_of(label), *numbers, *(row["metrics"][name] for name in metrics)])
     if document["mean"]:
         rows.append(["mean", *[""] * len(counted), *(document["mean"][name] for name in metrics)])
     return rows
@@ -146,7 +142,7 @@ def _in_parts(document: Mapping[str, Any]) -> _Section:
             for label, row in of["labels"].items():
                 cells = [row.get(metric) for metric in ("ap0.4", "wafroc", "cpm", "auroc")]
                 if any(cell is not None and cell["value"] is not None for cell in cells):
-                    rows.append([name, _name(label), *(row["counts"][key] for key in _COUNTED), *cells])
+                    rows.append([name, name_of(label), *(row["counts"][key] for key in _COUNTED), *cells])
         head = (division, "label", *_COUNTED.values(), "AP at IoU 0.4", "wAFROC", "CPM", "AUROC")
         tables.append(_Table(head, rows, f"By {division}"))
     return _Section("In parts", tables, notes=["Labels without any number in a part are left out here."])
@@ -157,7 +153,7 @@ def _compared(document: Mapping[str, Any]) -> _Section | None:
         return None
     rows = [
         [
-            _name(label),
+            name_of(label),
             document["metrics"][metric],
             cell["one"],
             cell["other"],
@@ -174,15 +170,15 @@ def _compared(document: Mapping[str, Any]) -> _Section | None:
 
 def _mistakes(document: Mapping[str, Any]) -> _Section:
     kinds = (*KINDS, "missed")
-    sorts = [[_name(label), *(row[kind] for kind in kinds)] for label, row in document["mistakes"].items()]
+    sorts = [[name_of(label), *(row[kind] for kind in kinds)] for label, row in document["mistakes"].items()]
     names = list(document["mistakes"])
     confused = [
-        [_name(true), *(row[name] for name in names), "" if true == "background" else row["missed"]]
+        [name_of(true), *(row[name] for name in names), "" if true == "background" else row["missed"]]
         for true, row in document["confusion"].items()
     ]
     tables = [
         _Table(("label", *kinds), sorts),
-        _Table(("true", *map(_name, names), "missed"), confused, "Confusion: true (down), found (across)"),
+        _Table(("true", *map(name_of, names), "missed"), confused, "Confusion: true (down), found (across)"),
     ]
     return _Section("Mistakes", tables, notes=["Shown boxes by what they are, IoU 0.4; missed: true boxes."])
 
@@ -211,12 +207,12 @@ def _shortcuts(document: Mapping[str, Any]) -> _Section | None:
     ]
     keys = ("auroc", "auroc_changed", "mean_change", "mean_absolute_change")
     changed = [
-        [change, _name(label), *(row[key] for key in keys)]
+        [change, name_of(label), *(row[key] for key in keys)]
         for change, labels in of["changes"].items()
         for label, row in labels.items()
     ]
     normals = [
-        [_name(label), source, row["films"], row["positive"], row["boxes"]]
+        [name_of(label), source, row["films"], row["positive"], row["boxes"]]
         for label, sources in of["other_normals"].items()
         for source, row in sources.items()
     ]
@@ -265,16 +261,16 @@ def _film(summary: Summary, number: int, shown: Sequence[Shown]) -> dict[str, An
         "name": pair.film,
         "refused": "",
         "picture": _address(picture, "jpeg"),
-        "true": ", ".join(sorted({_name(finding.label) for finding in true})) or "nothing",
-        "found": "; ".join(f"{_name(one.label)} {one.score:.2f} {one.kind}" for one in shown) or "nothing shown",
+        "true": ", ".join(sorted({name_of(finding.label) for finding in true})) or "nothing",
+        "found": "; ".join(f"{name_of(one.label)} {one.score:.2f} {one.kind}" for one in shown) or "nothing shown",
         "boxes": [
-            *(_rectangle(f.box, frame, "true", _name(f.label)) for f in true if f.box is not None),
+            *(_rectangle(f.box, frame, "true", name_of(f.label)) for f in true if f.box is not None),
             *(
                 _rectangle(
                     boxed[one.order],
                     frame,
                     "right" if one.kind == "right" else "wrong",
-                    f"{_name(one.label)} {one.score:.2f}: {one.kind}",
+                    f"{name_of(one.label)} {one.score:.2f}: {one.kind}",
                 )
                 for one in sorted(shown, key=lambda one: one.score)
             ),

@@ -16,6 +16,7 @@ from lungspot.detect import Detector, Raw, calibrate, decode
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.evaluate.classify import auroc
 from lungspot.evaluate.matched import Pair
+from lungspot.evaluate.metrics import rounded
 from lungspot.findings import Reading, State, taxonomy
 from lungspot.images import Pixels, normalise, prepare, read, squash
 
@@ -177,10 +178,10 @@ def _moved(
         areas = [auroc(values[known, column], positive) for values in (before, after)]
         gap = after[:, column] - before[:, column]
         found[label] = {
-            "auroc": _rounded(areas[0]),
-            "auroc_changed": _rounded(areas[1]),
-            "mean_change": _rounded(float(gap.mean())),
-            "mean_absolute_change": _rounded(float(np.abs(gap).mean())),
+            "auroc": rounded(areas[0]),
+            "auroc_changed": rounded(areas[1]),
+            "mean_change": rounded(float(gap.mean())),
+            "mean_absolute_change": rounded(float(np.abs(gap).mean())),
         }
     return found
 
@@ -204,7 +205,3 @@ def _on_normals(
                 "boxes": round(float(np.mean([len(reading.boxes(label)) for reading in mine])), 3),
             }
     return found
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 4) if np.isfinite(value) else None

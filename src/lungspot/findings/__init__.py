@@ -3,7 +3,7 @@
 from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersection_matrix, iou_matrix
 from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
 from lungspot.findings.fuse import majority, one_reader, union, weighted
-from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, taxonomy
+from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
 from lungspot.findings.reading import Finding, Reading, Side, State, Zone
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "is_label_id",
     "label_id",
     "majority",
+    "name_of",
     "one_reader",
     "reading_from_json",
     "reading_to_json",

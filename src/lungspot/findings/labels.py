@@ -17,7 +17,7 @@ from typing import Final
 
 from lungspot.errors import InputError
 
-__all__ = ["DISEASES", "Code", "Label", "LabelSet", "Organ", "is_label_id", "label_id", "taxonomy"]
+__all__ = ["DISEASES", "Code", "Label", "LabelSet", "Organ", "is_label_id", "label_id", "name_of", "taxonomy"]
 
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
 _PLAIN: Final = "#d5dbe3"  # the colour of a label that has none of its own
@@ -191,3 +191,8 @@ def _key(name: str) -> str:
 
 # The ten that lungspot exists for, in the order in which tables show them.
 DISEASES: Final[tuple[str, ...]] = tuple(label.id for label in taxonomy() if label.disease)
+
+
+def name_of(label: str) -> str:
+    """Return a label's name for people: the taxonomy's, else the id itself."""
+    return taxonomy()[label].name if label in taxonomy() else label

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import DatasetError, InputError, LungspotError
-from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, taxonomy
+from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, name_of
 from lungspot.formats.annotated_image import stated_box, stated_size
 from lungspot.formats.case import Case
 from lungspot.formats.result_tables import is_result_folder, result_documents
@@ -64,7 +64,7 @@ class PredictedFinding:
     @property
     def name(self) -> str:
         """The label's name in the taxonomy, else its id."""
-        return taxonomy()[self.label].name if self.label in taxonomy() else self.label
+        return name_of(self.label)
 
     @property
     def facts(self) -> dict[str, str | float | bool]:

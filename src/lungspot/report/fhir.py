@@ -14,13 +14,14 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot import BANNER, __version__
+from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Before
 from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
 from lungspot.report.observations import Review, observations
 from lungspot.report.statement import Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
-from lungspot.report.words import name_of, why
+from lungspot.report.words import why
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

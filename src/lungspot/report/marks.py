@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from lungspot.findings import Box
+from lungspot.findings import Box, name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.statement import Name, Said, Statement, label_of
 from lungspot.report.style import color_of
-from lungspot.report.words import NOT_TOLD_APART, name_of
+from lungspot.report.words import NOT_TOLD_APART
 
 __all__ = ["MOST_BELOW", "PlaceMark", "edge_letters", "marks_of"]
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from lungspot import BANNER, __version__
-from lungspot.findings import Box, Frame
+from lungspot.findings import Box, Frame, name_of
 from lungspot.images import WARNINGS, draw_sides
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import PlaceMark, edge_letters, marks_of
 from lungspot.report.statement import Statement, statement
 from lungspot.report.style import film_picture, glow
-from lungspot.report.words import name_of
 
 __all__ = ["overlay"]
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from lungspot import BANNER, __version__
 from lungspot.detect import Standing
+from lungspot.findings import name_of
 from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.pages import csp_hash, page_part
 from lungspot.report.analysis import Analysis
@@ -29,7 +30,7 @@ from lungspot.report.site_words import thresholds_of
 from lungspot.report.statement import EXPERIMENTAL, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
 from lungspot.report.text import report_text
-from lungspot.report.words import NOT_TOLD_APART, name_of, percent, place_of
+from lungspot.report.words import NOT_TOLD_APART, percent, place_of
 
 __all__ = ["page"]
 

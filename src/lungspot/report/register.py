@@ -17,10 +17,9 @@ from typing import Final
 
 from lungspot.detect import REASONS, ModelCard
 from lungspot.errors import CODES, InputError
-from lungspot.findings import taxonomy
+from lungspot.findings import name_of, taxonomy
 from lungspot.outputs import escape_formula
 from lungspot.report.analysis import Analysis, Refusal
-from lungspot.report.words import name_of
 
 __all__ = [
     "DECISIONS",

@@ -18,10 +18,10 @@ from pydicom.sr.coding import Code
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lungspot import BANNER
+from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.coded import TERMS, site_term, term_of
 from lungspot.report.source import ReportContext, finish
-from lungspot.report.words import name_of
 
 __all__ = ["make_seg"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lungspot.detect import ModelCard
-from lungspot.findings import taxonomy
+from lungspot.findings import name_of, taxonomy
 from lungspot.report.analysis import Analysis
-from lungspot.report.words import NOT_TOLD_APART, joined, name_of
+from lungspot.report.words import NOT_TOLD_APART, joined
 
 __all__ = ["kept_names", "percentages_of", "sets_of", "thresholds_of"]
 

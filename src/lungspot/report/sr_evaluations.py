@@ -13,11 +13,12 @@ from typing import Final, cast
 from highdicom import sr
 from pydicom.sr.coding import Code
 
+from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, term_of
 from lungspot.report.source import ReportContext
 from lungspot.report.statement import Said
-from lungspot.report.words import NOT_ASSESSED, name_of
+from lungspot.report.words import NOT_ASSESSED
 
 __all__ = ["algorithm_of", "evaluations", "probability_of"]
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lungspot.findings import DISEASES, Box, Side, Zone, taxonomy
+from lungspot.findings import DISEASES, Box, Side, Zone, name_of, taxonomy
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.site_words import percentages_of, sets_of, thresholds_of
 from lungspot.report.words import (
     NOT_TOLD_APART,
     joined,
-    name_of,
     percent,
     picture_side_of,
     place_of,

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lungspot.errors import printable
+from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.statement import Said, label_of, statement
 from lungspot.report.style import color_of
-from lungspot.report.words import NOT_TOLD_APART, name_of
+from lungspot.report.words import NOT_TOLD_APART
 
 if TYPE_CHECKING:
     from rich.table import Table

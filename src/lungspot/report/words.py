@@ -13,7 +13,6 @@ __all__ = [
     "NOT_ASSESSED",
     "NOT_TOLD_APART",
     "joined",
-    "name_of",
     "percent",
     "picture_side_of",
     "place_of",
@@ -25,11 +24,6 @@ __all__ = [
 NOT_ASSESSED: Final = "Not assessed"
 # What is said of labels that look alike (a ``group`` of the taxonomy) at one place.
 NOT_TOLD_APART: Final = "cannot be told apart on a film"
-
-
-def name_of(label: str) -> str:
-    """Return a label's name for people."""
-    return taxonomy()[label].name
 
 
 def percent(probability: float) -> str:

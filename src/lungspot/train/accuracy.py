@@ -18,6 +18,7 @@ from lungspot.evaluate import (
     counts,
     interval,
     linear_probe,
+    rounded,
     select_films,
     tabulate_arrays,
     unit_weights,
@@ -130,7 +131,7 @@ def match_label(found: Predictions, column: int, label: str, exponent: float) ->
 
 def _numbers(matched: Matched, names: Sequence[str] = ("ap0.4", "auroc")) -> dict[str, float | None]:
     return {
-        name: _round(float(value[0]))
+        name: rounded(float(value[0]))
         for name, value in chosen_metrics(matched, unit_weights(len(matched.state)), names).items()
     }
 
@@ -159,7 +160,3 @@ def _only(found: Predictions, keep: Callable[[int], bool]) -> Predictions:
 def _mean(table: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
     values = [row[name] for row in table.values() if row[name] is not None]
     return round(float(np.mean(values)), 4) if values else None
-
-
-def _round(value: float) -> float | None:
-    return round(value, 4) if np.isfinite(value) else None

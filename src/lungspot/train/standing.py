@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import ModelCard, Standing, calibrate
-from lungspot.evaluate import match
+from lungspot.evaluate import match, rounded
 from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, film_auroc
 
@@ -62,9 +62,9 @@ def _judge(val: Predictions, column: int, card: ModelCard) -> dict[str, Any]:
     numbers |= {
         "source": source,
         "positive": int(positive.sum()),
-        "auroc": _round(film_auroc(val, column, sources=(source,), certain=True)),
+        "auroc": rounded(film_auroc(val, column, sources=(source,), certain=True)),
         "called": int(called.sum()),
-        "calls_right": _round(float(positive[called].mean())) if called.any() else None,
+        "calls_right": rounded(float(positive[called].mean())) if called.any() else None,
     }
     true = [val.films[i].boxes[val.films[i].labels == column].astype(np.float64) for i in here]
     if not from_map and sum(map(len, true)) >= BOXES:
@@ -73,7 +73,7 @@ def _judge(val: Predictions, column: int, card: ModelCard) -> dict[str, Any]:
             if val.films[i].states[column] in {ABSENT, BOXED}:
                 found, scores = shown(val, i, column, card)
                 right += (match(found, scores, boxes, IOU) >= 0).tolist()
-        numbers |= {"shown": len(right), "boxes_right": _round(float(np.mean(right))) if right else 0.0}
+        numbers |= {"shown": len(right), "boxes_right": rounded(float(np.mean(right))) if right else 0.0}
     return numbers
 
 
@@ -95,7 +95,3 @@ def _decide(numbers: Mapping[str, Any]) -> Standing:
         and (numbers["boxes_right"] is None or numbers["boxes_right"] >= RIGHT)
     )
     return Standing.REPORTED if good else Standing.EXPERIMENTAL
-
-
-def _round(value: float) -> float | None:
-    return round(value, 4) if np.isfinite(value) else None

@@ -21,7 +21,7 @@ from lungspot.adapt.site.sample import Level, Sample
 from lungspot.adapt.site.site_file import SITE_SCHEMA
 from lungspot.detect import OPERATING_POINTS, Curve, calibrate
 from lungspot.errors import LungspotError
-from lungspot.evaluate import Value, auroc
+from lungspot.evaluate import Value, auroc, rounded
 from lungspot.extras import extra
 
 __all__ = ["Calibrated", "CalibrationSettings", "calibrate_site"]
@@ -124,7 +124,7 @@ def _film_level(  # noqa: PLR0913, PLR0917 - one label, its films, and what is a
         "counts": _counts(sample),
         "share": share.to_json(),
         "prevalence": share.to_json()["value"] if prevalence is None else prevalence,
-        "auroc": round(area, 4) if math.isfinite(area) else None,
+        "auroc": rounded(area),
         "probability": _refit_to_json(fitted),
         **_points(label, Level.FILM, sample, fitted.curve, local, settings, refused),
     }

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import REASONS
-from lungspot.findings import taxonomy
+from lungspot.findings import name_of
 
 __all__ = [
     "FAMILIES",
@@ -176,7 +176,7 @@ def title_of(name: str) -> str:
     head, _, tail = name.partition(":")
     if head == "image":
         return _IMAGE.get(tail, tail)
-    label = taxonomy()[tail].name if tail in taxonomy() else tail
+    label = name_of(tail)
     return {
         "films": "Films a week",
         "features": "What the network sees (features)",
