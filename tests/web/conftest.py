@@ -51,14 +51,17 @@ class Page:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A plain file server, as `python -m http.server` is, that says nothing but keeps what was asked."""
+    """A plain file server, as `python -m http.server` is, that keeps what was asked, and may lose a file."""
 
     def log_message(self, *_):
         pass
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        super().do_GET()
+        if self.path in self.server.lost:
+            self.send_error(404)
+        else:
+            super().do_GET()
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +76,7 @@ def built(web_runtime, tmp_path_factory):
 @pytest.fixture(scope="session")
 def files(serving, built):
     """A plain file server of the page."""
-    with serving(functools.partial(Quiet, directory=str(built)), asked=[]) as server:
+    with serving(functools.partial(Quiet, directory=str(built)), asked=[], lost=set()) as server:
         yield server
 
 

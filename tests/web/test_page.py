@@ -1,7 +1,7 @@
 """The page as a person meets it: nothing leaves it, it opens without a network, it saves what lungspot writes."""
 
 import json
-import os
+import re
 
 import jsonschema
 import pytest
@@ -26,9 +26,30 @@ def opened(own_page, film, tmp_path_factory):
     pixels = Image.fromarray((read(film).pixels * 255).astype("uint8")).resize((978, 921))
     pixels.save(picture)
     own_page.requests.clear()
-    own_page.page.set_input_files("#picker", picture)
+    with own_page.page.expect_file_chooser() as chooser:
+        by_tab(own_page.page, "#open")
+    chooser.value.set_files(picture)
     own_page.page.locator("#report", has_text="IMPRESSION").wait_for()
     return own_page
+
+
+WHERE = """(wanted) => {
+  const { activeElement: here } = document;
+  const { outlineStyle, outlineWidth } = getComputedStyle(here);
+  const seen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+  return { there: [`#${here.id}`, here.textContent.trim()].includes(wanted), seen, html: here.outerHTML.slice(0, 100) };
+}"""
+
+
+def by_tab(page, wanted):
+    """Go with Tab alone to what has this id or text, and press Enter; each stop on the way is seen."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(WHERE, wanted)
+        assert stop["seen"] or "<body" in stop["html"] or "<html" in stop["html"], stop
+        if stop["there"]:
+            return page.keyboard.press("Enter")
+    pytest.fail(f"Tab never comes to {wanted}")
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +57,18 @@ def fresh(opened):
     opened.page.set_viewport_size({"width": 1366, "height": 768})
 
 
-def test_reviews_of_no_film_are_exported_as_none(browser, files, tmp_path):
+def test_reviews_of_no_film_are_exported_as_none_and_a_store_without_all_files_is_given_up(browser, files, tmp_path):
     page = browser.new_page()
+    files.lost.add("/LICENCES.txt")  # only the store asks for it
     page.goto(f"http://127.0.0.1:{files.server_port}/")
     page.locator("html[data-threads]").wait_for(state="attached")
     page.get_by_text("Export reviews").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="JSON").click()
     download.value.save_as(tmp_path / "reviews.json")
+    expect(page.locator("html")).to_have_attribute("data-offline", "none")
     page.close()
+    files.lost.clear()
     assert json.loads((tmp_path / "reviews.json").read_text())["reviews"] == []
     assert not [path for path in files.asked if "v1/" in path]
 
@@ -77,12 +101,36 @@ def test_the_page_may_connect_to_nothing_not_even_where_it_came_from(opened, fil
     assert "person" not in opened.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
 
 
-def test_what_is_saved_is_as_lungspot_writes_it(opened, tmp_path):
-    opened.page.get_by_text("About this film").click()
+def test_all_that_a_film_is_looked_at_with_works_by_keys_alone(opened):
+    page = opened.page
+    page.keyboard.press(".")
+    expect(page.locator("#point-word")).to_have_text("sensitive")
+    page.keyboard.press("j")
+    expect(page.locator("#found li.on .pick")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("a")
+    expect(page.locator("#found li.on")).to_contain_text("accepted")
+    page.keyboard.press("u")
+    expect(page.locator("#found li.on")).not_to_contain_text("accepted")
+    by_tab(page, "#boxes")
+    expect(page.locator("#boxes")).to_have_attribute("aria-pressed", "false")
+    by_tab(page, "#heat")
+    expect(page.locator("canvas#film")).to_have_attribute("data-heat", re.compile("."))
+    by_tab(page, "#preset-3")
+    expect(page.locator("#preset-3")).to_have_attribute("aria-pressed", "true")
+    window = page.locator("#window-note").text_content()
+    page.keyboard.press("Shift+ArrowUp")
+    expect(page.locator("#window-note")).not_to_have_text(window)
+    for key in ("1", "b", "h", ",", "Escape"):
+        page.keyboard.press(key)
+    expect(page.locator("#point-word")).to_have_text("balanced")
+
+
+def test_what_is_saved_by_keys_alone_is_as_lungspot_writes_it(opened, tmp_path):
+    by_tab(opened.page, "About this film")
 
     def saved(words):
         with opened.page.expect_download() as download:
-            opened.page.get_by_role("button", name=words, exact=True).click()
+            by_tab(opened.page, words)
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         return path
@@ -172,10 +220,7 @@ def test_axe_finds_nothing(opened, width):
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.drill
 def test_it_opens_and_reads_without_a_network_and_on_several_threads(opened, tmp_path):
-    if "LUNGSPOT_PAGE_FILMS" not in os.environ:
-        pytest.skip("a drill (make drill)")
     page = opened.page
     page.context.set_offline(True)
     try:

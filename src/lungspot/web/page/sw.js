@@ -1,5 +1,6 @@
 // The page without a network, from its second visit on: every file comes from this browser's own store, with the headers
 // that let the network use several threads (COOP, COEP) where the host sends none. lungspot writes VERSION, POLICY and FILES.
+// A newer version waits until no tab has the older one open: files of two versions never meet in one page.
 
 const HEADERS = {
   "Content-Security-Policy": POLICY,
@@ -9,7 +10,7 @@ const HEADERS = {
 };
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(["./", ...FILES])).then(() => self.skipWaiting()));
+  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(["./", ...FILES])));
 });
 
 self.addEventListener("activate", (event) => {
