@@ -14,8 +14,10 @@ export const SERVED = false; // nothing is kept, films and names least of all, a
 const LARGEST = 512 * 1024 * 1024; // bytes of one film
 const films = []; // of this tab, in the order in which they came
 const engine = start((words) => {
-  const place = document.getElementById("empty");
-  if (place) place.textContent = words;
+  for (const id of ["empty", "headline"]) { // the worklist is folded away on a small screen
+    const place = document.getElementById(id);
+    if (place) place.textContent = words;
+  }
 });
 engine.catch(() => {}); // whoever asks for it hears of it
 
