@@ -21,7 +21,9 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 import lungspot
+from lungspot import labelling
 from lungspot.cli.app import app
+from lungspot.formats import ANNOTATION_FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "lungspot"
@@ -228,6 +230,8 @@ IN_THE_BASE_INSTALL = [
     ("data draw coco SET -o sheet.png", 0, "1 films"),
     ("data pool coco SET -o out --label edema", 0, "1 edema"),
     ("data collect out -o back", 3, "out"),
+    ("labelling next POOL --model MODEL", 0, "1 of 1 films that wait"),
+    ("labelling round POOL -o rounds", 4, "lungspot[train]"),
     ("eval SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
     ("batch FILM -o out --model MODEL", 4, "lungspot[batch]"),
     ("calibrate SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),
@@ -244,7 +248,7 @@ IN_THE_BASE_INSTALL = [
 
 
 def small_set(folder):
-    """A folder of COCO with one film: an effusion in a box, an edema that nobody boxed; and two people's scores."""
+    """One film in COCO: an effusion in a box, an edema that nobody boxed, and its pool; and two people's scores."""
     (folder / "images").mkdir(parents=True)
     Image.effect_noise((90, 80), 64).save(folder / "images" / "a.png")
     value = {
@@ -256,6 +260,7 @@ def small_set(folder):
     }
     (folder / "annotations.json").write_text(json.dumps(value))
     (folder / "people.csv").write_text("score,reference\n0.9,1\n0.1,0\n")
+    labelling.make(labelling.select_tasks(ANNOTATION_FORMATS["coco"].read(folder), ["edema"]), folder.parent / "POOL")
 
 
 @pytest.mark.parametrize(("command", "exit_code", "says"), IN_THE_BASE_INSTALL)

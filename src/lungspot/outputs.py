@@ -49,7 +49,7 @@ _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _OURS: Final = re.compile(
-    rb"""\A\s*\{\s*"schema":\s*"lungspot(-batch|-eval|-site|-taught|-tb|-watch)?/  # a result, a report, a site file
+    rb"""\A\s*\{\s*"schema":\s*"lungspot(-batch|-eval|-round|-site|-taught|-tb|-watch)?/  # a result, a report
     |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
     |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
@@ -57,6 +57,8 @@ _OURS: Final = re.compile(
     |\Aimage,patient,split\r?\n
     |\Athreshold,share_tested,tested,                        # thresholds of a programme
     |\Afilm,status,reasons,width,height,label,                # predictions of a run
+    |\Aplace,film,why,score,                                 # what to label next
+    |\A\[\s*\{\s*"meta":\s*\{\s*"lungspot":\s*"next         # and the same as tasks
     |\A\#\ lungspot\b[^\n]*Research\ use\ only                # numbers for Prometheus
     |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
     |\Alungspot\b[^\n]*(Research\ use\ only|Nur\ f\xc3\xbcr\ Forschungszwecke)  # a text

@@ -24,6 +24,7 @@ from lungspot.cli import (
     evaluate,
     export,
     info,
+    labelling,
     node,
     serve,
     tb,
@@ -48,6 +49,7 @@ app.command("detect")(detect.detect)
 app.command("batch")(batch.batch)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
+app.add_typer(labelling.app, name="labelling")
 app.command("eval")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("info")(info.info)

@@ -89,7 +89,8 @@ class Prediction:
     ``film``: its path as it was named. ``size``: of the film as shown; None where it could not be read. ``reasons``:
     why it was not assessed; it has no findings then, which does not mean that there are none. ``model``: name and
     version. ``where``: file and row, for errors. ``film_scores``: how probable each label is on the whole film.
-    ``by``: the document's words about the model, and the site whose thresholds it used.
+    ``by``: the document's words about the model, and the site whose thresholds it used. ``features``: the network's,
+    shape (D,), to compare films of one model with; empty where the document has none.
     """
 
     film: str
@@ -102,6 +103,7 @@ class Prediction:
     where: str = ""
     film_scores: tuple[PredictedFinding, ...] = ()
     by: Mapping[str, Any] | None = field(default=None, hash=False)
+    features: tuple[float, ...] = ()
 
     @property
     def boxes(self) -> tuple[PredictedFinding, ...]:
@@ -144,6 +146,7 @@ def prediction_of(document: object, where: str) -> Prediction:
             where,
             scores,
             _by(document),
+            tuple(_number(value, "features") for value in document.get("features") or ()),
         )
     except InputError as error:
         raise DatasetError(error.code, where, error.reason, advice=error.advice) from error

@@ -1,6 +1,53 @@
-"""Labelling: films chosen for people to box, tasks for their tools with guidelines, and their answers read back."""
+"""Labelling: films chosen for people to box, tasks for their tools with guidelines, and their answers read back.
+
+:mod:`lungspot.labelling.choosing` says which to answer next, :mod:`lungspot.labelling.rounds` learns from the answers.
+"""
 
 from lungspot.labelling.answers import EDITED, HUMAN, MODEL, Answers, collect
+from lungspot.labelling.choosing import RANDOM_SHARE, STRATEGIES, Choice, PoolFilm, choose
+from lungspot.labelling.next_films import (
+    NEXT_CSV,
+    NEXT_TASKS,
+    Pool,
+    ask,
+    matched,
+    next_csv,
+    next_tasks,
+    open_pool,
+    pool_films,
+)
+from lungspot.labelling.rounds import Round, play_round, rounds_of
 from lungspot.labelling.tasks import TOOLS, LabellingTask, make, select_tasks
+from lungspot.labelling.uncertainty import Uncertainty, uncertainty_of, unsure_scores
 
-__all__ = ["EDITED", "HUMAN", "MODEL", "TOOLS", "Answers", "LabellingTask", "collect", "make", "select_tasks"]
+__all__ = [
+    "EDITED",
+    "HUMAN",
+    "MODEL",
+    "NEXT_CSV",
+    "NEXT_TASKS",
+    "RANDOM_SHARE",
+    "STRATEGIES",
+    "TOOLS",
+    "Answers",
+    "Choice",
+    "LabellingTask",
+    "Pool",
+    "PoolFilm",
+    "Round",
+    "Uncertainty",
+    "ask",
+    "choose",
+    "collect",
+    "make",
+    "matched",
+    "next_csv",
+    "next_tasks",
+    "open_pool",
+    "play_round",
+    "pool_films",
+    "rounds_of",
+    "select_tasks",
+    "uncertainty_of",
+    "unsure_scores",
+]
