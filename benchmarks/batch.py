@@ -1,33 +1,46 @@
 """An archive read by one and by two workers: films a second, memory as it goes on, poison, and a loop over `detect`.
 
-Films are made from one that is given (or the real chest film of pydicom-data), 320 pixels high: the same pixels, each
-with a text of its own in the file, so that no two have one SHA-256. Poison, one film in twenty: cut short, no film, a
-header that promises a picture of 60,000 x 60,000, an empty file.
+Films are made from one that is given (or the real chest film of pydicom-data), 320 pixels high: moved, and lighter or
+darker, in forty ways, each file with a text of its own, so that no two have one SHA-256. Poison, one film in twenty:
+cut short, no film, a header that promises a picture of 60,000 x 60,000, an empty file.
+
+A run of 100,000 films takes hours: with --minutes it is ended in time, and says how far it came; with --folder the
+films stay where they are, and FOLDER/memory-N.csv has the memory second by second.
 
 Usage: python benchmarks/batch.py [--films N] [--workers 1,2] [--folder FOLDER] [--film FILE] [--poison] [--on ENGINE]
+    [--minutes M] [--no-loop]
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import os
 import resource
 import shutil
+import signal
+import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
 from lungspot.images import read
 
 HEIGHT = 320
+_MARKS = (1_000, 10_000, 50_000)  # films at which memory is told
+_NEAR = 20
+_WAYS = 40  # in which a film is changed a little
 _LOOP = 10  # films of the loop over `lungspot detect`, a process each
 
 
@@ -36,12 +49,18 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def made(film: Path, folder: Path) -> bytes:
-    """Return a film as a small PNG."""
-    pixels = Image.fromarray((read(film).pixels * 255).astype("uint8"))
-    small = pixels.resize((round(HEIGHT * pixels.width / pixels.height), HEIGHT), Image.Resampling.LANCZOS)
-    small.save(folder / "one.png")
-    return (folder / "one.png").read_bytes()
+def made(film: Path) -> list[bytes]:
+    """Return a film as small PNGs: as it is, then with up to seven pixels off a side, lighter and darker."""
+    whole = read(film).pixels
+    made = []
+    for way in range(_WAYS):
+        side, power = way % 8, (1.0, 0.9, 1.1, 0.95, 1.05)[way // 8]
+        pixels = Image.fromarray((whole[:, side * 8 :] ** power * 255).astype("uint8"))
+        small = pixels.resize((round(HEIGHT * pixels.width / pixels.height), HEIGHT), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG")
+        made.append(buffer.getvalue())
+    return made
 
 
 def poison(number: int, png: bytes) -> bytes:
@@ -53,9 +72,10 @@ def poison(number: int, png: bytes) -> bytes:
     )
 
 
-def fill(folder: Path, films: int, png: bytes, *, poisoned: bool) -> None:
+def fill(folder: Path, films: int, pngs: list[bytes], *, poisoned: bool) -> None:
     """Write so many different files, a thousand a folder."""
     for number in range(films):
+        png = pngs[number % len(pngs)]
         below = folder / f"{number // 1000:04d}"
         below.mkdir(parents=True, exist_ok=True)
         bad = poisoned and number % 20 == 19
@@ -81,43 +101,53 @@ def below(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in below(int(child)))]
 
 
+class Sample(NamedTuple):
+    """Memory in MiB, of a run and of its driver, when so many films were read."""
+
+    at: float
+    films: int
+    whole: float
+    driver: float
+
+
 def events(driver: subprocess.Popen[str]) -> Iterator[dict[str, object]]:
     """Yield what a run says."""
     for line in driver.stdout or ():
         yield json.loads(line)
 
 
-def run(films: Path, out: Path, workers: int, on: str) -> dict[str, float]:
-    """Read an archive; return films a second and memory, at its first tenth and at its end."""
+def run(films: Path, out: Path, workers: int, on: str, minutes: float) -> tuple[dict[str, float], list[Sample]]:
+    """Read an archive, for so long at most; return what was done, and the memory second by second."""
     command = [sys.executable, "-m", "lungspot", "batch", films, "-o", out, "--workers", str(workers), "--on", on]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     driver = subprocess.Popen([*map(str, command), "--json", "-q"], stdout=subprocess.PIPE, text=True)
-    early = late = driver_late = 0.0
-    first, last = None, {}
+    end = time.monotonic() + 60 * minutes
+    samples, status, told = list[Sample](), Counter[str](), None
     for event in events(driver):
         if event["event"] == "progress":
-            first = first or (time.monotonic(), event["films"])
             memory = sum(map(resident, below(driver.pid)))
-            done, total = event["films"], event["total"]
-            if total and not early and done >= total / 10:
-                early = memory
-            late, driver_late = memory, resident(driver.pid)
-        last = event
+            samples.append(Sample(time.monotonic(), event["films"], memory, resident(driver.pid)))
+        elif event["event"] == "shard":
+            status.update(event["statuses"])
+        elif event["event"] == "finished":
+            told = event["run"]
+        if told is None and time.monotonic() > end:
+            driver.send_signal(signal.SIGINT)
+            end = float("inf")
     driver.wait()
-    end = time.monotonic()
-    told = last["run"]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     computing = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    steady = (told["films"] - first[1]) / (end - first[0]) if first else told["films_per_second"]
-    return {
-        "films": told["films"],
-        "rate": steady,
-        "computing": computing / told["films"],
-        "early": early,
-        "late": late,
-        "driver": driver_late,
-        **last["status"],
-    }
+    first, last = samples[0], samples[-1]
+    done = last.films if told is None else told["films"]
+    rate = (last.films - first.films) / max(last.at - first.at, 1e-9)  # without the start
+    return {"films": done, "rate": rate, "computing": computing / done, **status}, samples
+
+
+def memory_at(samples: list[Sample], films: float) -> Sample:
+    """Return the medians of what was held around a number of films: a film's own small process comes and goes."""
+    near = [each for each in samples if abs(each.films - films) <= max(_NEAR, films / 50)] or samples[-1:]
+    whole, driver = (statistics.median(values) for values in zip(*(each[2:] for each in near), strict=True))
+    return Sample(0.0, round(films), whole, driver)
 
 
 def loop(films: Path, out: Path) -> tuple[float, float]:
@@ -141,6 +171,8 @@ def main() -> None:
     parser.add_argument("--film", type=Path, help="a film to make the others from")
     parser.add_argument("--poison", action="store_true", help="one file in twenty is no film")
     parser.add_argument("--on", default="local")
+    parser.add_argument("--minutes", type=float, default=600.0, help="after which a run is ended")
+    parser.add_argument("--no-loop", action="store_true", help="without a loop over `lungspot detect`")
     asked = parser.parse_args()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="lungspot-archive-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,20 +183,26 @@ def main() -> None:
         film = Path(data_store.__path__[0]) / "data" / "RG1_J2KR.dcm"
     films = folder / ("poisoned" if asked.poison else "films")
     if not films.exists():
-        fill(films, asked.films, made(film, folder), poisoned=asked.poison)
+        fill(films, asked.films, made(film), poisoned=asked.poison)
     print(f"{asked.films} films, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    memory = "MiB at a tenth | MiB at the end | of it the driver"
-    print(f"| workers | films/s | processor ms a film | {memory} | assessed | not assessed |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| workers | films | films/s | processor ms a film | MiB (of it the driver) at film | assessed | not assessed |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for workers in map(int, asked.workers.split(",")):
         shutil.rmtree(folder / f"out-{workers}", ignore_errors=True)
-        said = run(films, folder / f"out-{workers}", workers, asked.on)
-        numbers = f"{said['early']:.0f} | {said['late']:.0f} | {said['driver']:.0f}"
+        said, samples = run(films, folder / f"out-{workers}", workers, asked.on, asked.minutes)
+        with (folder / f"memory-{workers}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([Sample._fields, *samples])
+        at = sorted({*(mark for mark in _MARKS if mark < said["films"]), said["films"] // 10, said["films"]})
+        held = [memory_at(samples, number) for number in at]
+        memory = ", ".join(f"{each.films}: {each.whole:.0f} ({each.driver:.0f})" for each in held)
         counts = f"{said.get('assessed', 0)} | {said.get('not_assessed', 0)}"
-        print(f"| {workers} | {said['rate']:.2f} | {1000 * said['computing']:.0f} | {numbers} | {counts} |", flush=True)
-    if not asked.poison:
+        numbers = f"{said['films']} | {said['rate']:.2f} | {1000 * said['computing']:.0f} | {memory} | {counts}"
+        print(f"| {workers} | {numbers} |", flush=True)
+    if not asked.no_loop:
         rate, computing = loop(films, folder / "loop")
-        print(f"| a loop over `lungspot detect` | {rate:.2f} | {1000 * computing:.0f} | | | | | |")
+        print(f"| a loop over `lungspot detect` | {_LOOP} | {rate:.2f} | {1000 * computing:.0f} | | | |")
     if asked.folder is None:
         shutil.rmtree(folder)
 
