@@ -1,6 +1,6 @@
 """An archive read by one and by two workers: films a second, memory as it goes on, poison, and a loop over `detect`.
 
-Films are made from one that is given (or the real chest film of pydicom-data), 320 pixels high: moved, and lighter or
+Films are made from one that is given (or the real chest film of pydicom-data), --height pixels high: moved, lighter or
 darker, in forty ways, each file with a text of its own, so that no two have one SHA-256. Poison, one film in twenty:
 cut short, no film, a header that promises a picture of 60,000 x 60,000, an empty file.
 
@@ -8,7 +8,7 @@ A run of 100,000 films takes hours: with --minutes it is ended in time, and says
 films stay where they are, and FOLDER/memory-N.csv has the memory second by second.
 
 Usage: python benchmarks/batch.py [--films N] [--workers 1,2] [--folder FOLDER] [--film FILE] [--poison] [--on ENGINE]
-    [--minutes M] [--no-loop]
+    [--height H] [--model FILE] [--minutes M] [--no-loop]
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from PIL import Image
 
 from lungspot.images import read
 
-HEIGHT = 320
 _MARKS = (1_000, 10_000, 50_000)  # films at which memory is told
 _NEAR = 20
 _WAYS = 40  # in which a film is changed a little
@@ -49,14 +48,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def made(film: Path) -> list[bytes]:
+def made(film: Path, height: int) -> list[bytes]:
     """Return a film as small PNGs: as it is, then with up to seven pixels off a side, lighter and darker."""
     whole = read(film).pixels
     made = []
     for way in range(_WAYS):
         side, power = way % 8, (1.0, 0.9, 1.1, 0.95, 1.05)[way // 8]
         pixels = Image.fromarray((whole[:, side * 8 :] ** power * 255).astype("uint8"))
-        small = pixels.resize((round(HEIGHT * pixels.width / pixels.height), HEIGHT), Image.Resampling.LANCZOS)
+        small = pixels.resize((round(height * pixels.width / pixels.height), height), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         small.save(buffer, "PNG")
         made.append(buffer.getvalue())
@@ -116,12 +115,13 @@ def events(driver: subprocess.Popen[str]) -> Iterator[dict[str, object]]:
         yield json.loads(line)
 
 
-def run(films: Path, out: Path, workers: int, on: str, minutes: float) -> tuple[dict[str, float], list[Sample]]:
+def run(films: Path, out: Path, workers: int, asked: argparse.Namespace) -> tuple[dict[str, float], list[Sample]]:
     """Read an archive, for so long at most; return what was done, and the memory second by second."""
-    command = [sys.executable, "-m", "lungspot", "batch", films, "-o", out, "--workers", str(workers), "--on", on]
+    command = [sys.executable, "-m", "lungspot", "batch", films, "-o", out, "--workers", str(workers), "--on", asked.on]
+    command += ["--model", asked.model]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     driver = subprocess.Popen([*map(str, command), "--json", "-q"], stdout=subprocess.PIPE, text=True)
-    end = time.monotonic() + 60 * minutes
+    end = time.monotonic() + 60 * asked.minutes
     samples, status, told = list[Sample](), Counter[str](), None
     for event in events(driver):
         if event["event"] == "progress":
@@ -171,6 +171,8 @@ def main() -> None:
     parser.add_argument("--film", type=Path, help="a film to make the others from")
     parser.add_argument("--poison", action="store_true", help="one file in twenty is no film")
     parser.add_argument("--on", default="local")
+    parser.add_argument("--height", type=int, default=320, help="of the films, in pixels")
+    parser.add_argument("--model", default="default", help="a model file, in place of the one that ships")
     parser.add_argument("--minutes", type=float, default=600.0, help="after which a run is ended")
     parser.add_argument("--no-loop", action="store_true", help="without a loop over `lungspot detect`")
     asked = parser.parse_args()
@@ -183,7 +185,7 @@ def main() -> None:
         film = Path(data_store.__path__[0]) / "data" / "RG1_J2KR.dcm"
     films = folder / ("poisoned" if asked.poison else "films")
     if not films.exists():
-        fill(films, asked.films, made(film), poisoned=asked.poison)
+        fill(films, asked.films, made(film, asked.height), poisoned=asked.poison)
     print(f"{asked.films} films, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     print(
         "| workers | films | films/s | processor ms a film | MiB (of it the driver) at film | assessed | not assessed |"
@@ -191,7 +193,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for workers in map(int, asked.workers.split(",")):
         shutil.rmtree(folder / f"out-{workers}", ignore_errors=True)
-        said, samples = run(films, folder / f"out-{workers}", workers, asked.on, asked.minutes)
+        said, samples = run(films, folder / f"out-{workers}", workers, asked)
         with (folder / f"memory-{workers}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([Sample._fields, *samples])
         at = sorted({*(mark for mark in _MARKS if mark < said["films"]), said["films"] // 10, said["films"]})

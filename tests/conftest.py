@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network
+from tests.orthanc import PATIENCE, Orthanc
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
@@ -114,6 +115,43 @@ def serving():
             thread.join()
 
     return run
+
+
+@pytest.fixture
+def http_server(serving):
+    """A real HTTP server; a test says the status, headers and body of every answer; `asked` are the requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.server.asked.append((self.path, dict(self.headers), body))
+            answer = self.server.answer
+            status, headers, body = answer(self.path, body) if callable(answer) else answer
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body)), "Connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - likewise
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler, asked=[]) as running:
+        running.url = f"http://127.0.0.1:{running.server_port}/dicom-web"
+        yield running
+
+
+@pytest.fixture(scope="session")
+def orthanc(program, tmp_path_factory):
+    """Orthanc, started once for all tests; each uses studies of its own."""
+    server = Orthanc(program("Orthanc", "orthanc"), tmp_path_factory.mktemp("orthanc"))
+    yield server
+    server.process.terminate()
+    server.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")

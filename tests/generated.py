@@ -3,6 +3,8 @@
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 CARD_LABELS = ("effusion", "edema", "nodule_mass")
 GATE_CLASSES = (
@@ -76,3 +78,30 @@ def generated_network(size=64):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model
+
+
+def generated_film(number=0, **tags):
+    """A generated CR film that the generated gate takes for an upright chest film; films differ by their number."""
+    pixels = np.random.default_rng(number).integers(2600, 3900, (96, 80), dtype=np.uint16)
+    pixels[:48, :40] -= 1800
+    data = Dataset()
+    data.SOPClassUID = ComputedRadiographyImageStorage
+    data.SOPInstanceUID = generate_uid(entropy_srcs=["film", str(number)])
+    data.StudyInstanceUID = generate_uid(entropy_srcs=["study", str(number)])
+    data.SeriesInstanceUID = generate_uid(entropy_srcs=["series", str(number)])
+    data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", f"P{number}", "19600101", "F"
+    data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260110", "120000", "1", ""
+    data.ReferringPhysicianName, data.Modality, data.Manufacturer = "", "CR", "none"
+    data.BodyPartExamined, data.ViewPosition, data.SeriesNumber, data.InstanceNumber = "CHEST", "PA", "1", "1"
+    data.PatientOrientation = ["L", "F"]
+    data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+    data.PixelData = pixels.tobytes()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    return data

@@ -3,36 +3,27 @@
 import io
 import json
 import logging
-import socket
 import subprocess
 import threading
-import time
-import urllib.request
 from copy import deepcopy
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
     SecondaryCaptureImageStorage,
-    generate_uid,
 )
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
+from tests.generated import generated_film as film
+from tests.orthanc import PATIENCE, Orthanc, answers, free_port, until
 
 from lungspot.detect import load_detector
 from lungspot.node import NetworkLimits, NodeSettings, ResultOptions, parse_peer, parse_rule, run_node
 
 LOG = logging.getLogger("lungspot.node")
-PATIENCE = 60  # seconds; a bound for a test that has gone wrong, not a measure
 
 
 def pytest_collection_modifyitems(items):
@@ -41,53 +32,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
-
-
-def until(true, what="what should happen"):
-    """Wait until a function returns something true, and return it."""
-    end = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.02)
-    return found
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def film(number=0, **tags):
-    """A generated CR film that the generated gate takes for an upright chest film; films differ by their number."""
-    pixels = np.random.default_rng(number).integers(2600, 3900, (96, 80), dtype=np.uint16)
-    pixels[:48, :40] -= 1800
-    data = Dataset()
-    data.SOPClassUID = ComputedRadiographyImageStorage
-    data.SOPInstanceUID = generate_uid(entropy_srcs=["film", str(number)])
-    data.StudyInstanceUID = generate_uid(entropy_srcs=["study", str(number)])
-    data.SeriesInstanceUID = generate_uid(entropy_srcs=["series", str(number)])
-    data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", f"P{number}", "19600101", "F"
-    data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260110", "120000", "1", ""
-    data.ReferringPhysicianName, data.Modality, data.Manufacturer = "", "CR", "none"
-    data.BodyPartExamined, data.ViewPosition, data.SeriesNumber, data.InstanceNumber = "CHEST", "PA", "1", "1"
-    data.PatientOrientation = ["L", "F"]
-    data.Rows, data.Columns = pixels.shape
-    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
-    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PixelData = pixels.tobytes()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for name, value in tags.items():
-        setattr(data, name, value)
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    return data
 
 
 @pytest.fixture(autouse=True)
@@ -171,34 +115,6 @@ class Node:
     def audit(self):
         lines = (self.spool / "audit.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
-
-
-@pytest.fixture
-def http_server(serving):
-    """A real HTTP server; a test says the status, headers and body of every answer; `asked` are the requests."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.server.asked.append((self.path, dict(self.headers), body))
-            answer = self.server.answer
-            status, headers, body = answer(self.path, body) if callable(answer) else answer
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body)), "Connection": "close"}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST  # noqa: N815 - likewise
-
-        def log_message(self, *_):
-            pass
-
-    with serving(Handler, asked=[]) as running:
-        running.url = f"http://127.0.0.1:{running.server_port}/dicom-web"
-        yield running
 
 
 @pytest.fixture
@@ -307,60 +223,6 @@ def archive(launch, program, tmp_path):
     folder.mkdir()
     launch([program("storescp", "dcmtk"), "-od", folder, "-aet", "ARCHIVE", str(port)], port)
     return port, folder
-
-
-class Orthanc:
-    """A real Orthanc with its DICOMweb plugin."""
-
-    def __init__(self, program, folder, more=None):
-        self.dicom, self.http = free_port(), free_port()
-        self.dicomweb = f"http://127.0.0.1:{self.http}/dicom-web"
-        settings = {
-            "StorageDirectory": str(folder / "db"),
-            "IndexDirectory": str(folder / "db"),
-            "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
-            "HttpPort": self.http,
-            "RemoteAccessAllowed": False,
-            "DicomPort": self.dicom,
-            "DicomAet": "ORTHANC",
-            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-        }
-        (folder / "orthanc.json").write_text(json.dumps(settings | (more or {})))
-        command = [program, str(folder / "orthanc.json")]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: answers(self.http) and answers(self.dicom), "Orthanc answering")
-
-    def call(self, path, body=None, method=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http}/{path}", data, method=method)
-        request.add_header("Accept", "application/dicom+json, application/json")
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - loopback
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def identify(self, instance):
-        """Orthanc's own name of an instance."""
-        (found,) = self.call("tools/find", {"Level": "Instance", "Query": {"SOPInstanceUID": instance}})
-        return found
-
-    def fetch(self, instance):
-        """An instance as the data set that Orthanc keeps."""
-        address = f"http://127.0.0.1:{self.http}/instances/{self.identify(instance)}/file"
-        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
-            return dcmread(io.BytesIO(answer.read()))
-
-    def reports(self, study):
-        """The SRs of a study, as QIDO-RS finds them."""
-        return self.call(f"dicom-web/studies/{study}/instances?Modality=SR") or []
-
-
-@pytest.fixture(scope="session")
-def orthanc(program, tmp_path_factory):
-    """Orthanc, started once for all tests; each uses studies of its own."""
-    server = Orthanc(program("Orthanc", "orthanc"), tmp_path_factory.mktemp("orthanc"))
-    yield server
-    server.process.terminate()
-    server.process.wait(PATIENCE)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from lungspot.dicomweb import open_client
 from lungspot.errors import InputError
 from lungspot.node import AuditLog, Spool
 from lungspot.node.context import NodeContext
-from lungspot.node.dicomweb import open_client
 from lungspot.node.pull import QidoQuery, pull
 
 

@@ -11,10 +11,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEGBaseline8Bit
 
+from lungspot.dicomweb import open_client
 from lungspot.errors import InputError
-from lungspot.node import AuditLog, Certificates, Spool
+from lungspot.node import AuditLog, Spool
 from lungspot.node.context import NodeContext
-from lungspot.node.dicomweb import open_client
 from lungspot.node.sender import Unreachable, send
 from lungspot.node.spool import Job
 from lungspot.node.stow import stow_to
@@ -353,13 +353,14 @@ def test_https_with_an_authority_of_the_hospital_s_own(http_server, results, cer
     http_server.socket = context.wrap_socket(http_server.socket, server_side=True)
     http_server.answer = (200, JSON, as_json(listed(stored=[("1", None), ("2", None)])))
     url, batch = http_server.url.replace("http:", "https:"), [(JOB, results)]
-    ours = Certificates(at("sender.pem"), at("sender.key"), at("ca.pem"))
-    assert list(stow_to(open_client(url, "--stow", ours))(batch)) == [(JOB, None)]
-    for others in (None, Certificates(at("sender.pem"), at("sender.key"), at("stranger.pem"))):
+    shown = at("sender.pem"), at("sender.key")
+    ours = open_client(url, "--stow", shown=shown, authority=at("ca.pem"))
+    assert list(stow_to(ours)(batch)) == [(JOB, None)]
+    for others in ({}, {"shown": shown, "authority": at("stranger.pem")}):
         with pytest.raises(Unreachable, match="SSLError"):
-            list(stow_to(open_client(url, "--stow", others))(batch))
+            list(stow_to(open_client(url, "--stow", **others))(batch))
     with pytest.raises(InputError, match="cannot be used"):
-        open_client(url, "--stow", Certificates(at("sender.pem"), at("node.key")))
+        open_client(url, "--stow", shown=(at("sender.pem"), at("node.key")))
 
 
 def test_nobody_there(results):

@@ -1,5 +1,6 @@
 """Archives: films by the hundred thousand, read by many workers, each once, none lost; results as Parquet."""
 
+from lungspot.batch.dicomweb import TlsFiles
 from lungspot.batch.entries import Entry
 from lungspot.batch.folder import BATCH_FORMATS, BatchFolder, asked_for, screened_people
 from lungspot.batch.ledger import Ledger
@@ -24,6 +25,7 @@ __all__ = [
     "Shard",
     "ShardResult",
     "Struck",
+    "TlsFiles",
     "WorkerPool",
     "asked_for",
     "batch_page",

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from lungspot.batch.containers import in_dicomdir, in_store, in_tar, in_zip, is_store, url_entry
+from lungspot.batch.dicomweb import TlsFiles, in_dicomweb, instance_entry, is_dicomweb
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import DatasetError, FilmError
 from lungspot.formats import header_of, read_rows
@@ -28,15 +29,18 @@ _PATHS: Final = ("path", "film", "file", "filename", "filepath", "image")  # the
 _ROWS: Final = 10_000  # of a Parquet file that are held at a time
 
 
-def entries_in(sources: Sequence[str], *, share: float = 1.0, without: Path | None = None) -> Iterator[Entry]:
+def entries_in(
+    sources: Sequence[str], *, share: float = 1.0, without: Path | None = None, tls: TlsFiles | None = None
+) -> Iterator[Entry]:
     """Yield the films of folders, zip and tar archives, DICOMDIRs, URLs, tables of paths and files, as they come.
 
     ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
     film that is refused when its turn comes. ``without``: a folder below another that is passed over, as that of the
-    results. Raises :class:`DatasetError` at a table without a column of paths.
+    results. ``tls``: of DICOMweb archives. Raises :class:`DatasetError` at a table without a column of paths, and as
+    :func:`in_dicomweb` does.
     """
     for source in sources:
-        for entry in _of(source, without):
+        for entry in _of(source, without, tls or TlsFiles()):
             if share >= 1 or _fraction(entry.name) < share:
                 yield entry
 
@@ -55,7 +59,12 @@ def given_columns(sources: Sequence[str]) -> tuple[str, ...]:
 def count_films(
     sources: Sequence[str], stopped: Callable[[], bool], *, share: float = 1.0, without: Path | None = None
 ) -> int | None:
-    """Return how many films there are, without opening any; None where ``stopped`` says so meanwhile."""
+    """Return how many films there are, without opening any; None where ``stopped`` says so meanwhile.
+
+    An archive is not asked twice for all that it has: where one is among the sources, nobody knows.
+    """
+    if any(map(is_dicomweb, sources)):
+        return None
     number = 0
     for number, _ in enumerate(entries_in(sources, share=share, without=without), 1):
         if number % 1000 == 0 and stopped():
@@ -68,7 +77,10 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(_TABLES)
 
 
-def _of(source: str, without: Path | None) -> Iterator[Entry]:
+def _of(source: str, without: Path | None, tls: TlsFiles) -> Iterator[Entry]:
+    if is_dicomweb(source):
+        yield from in_dicomweb(source, tls)
+        return
     if is_store(source):
         yield from in_store(source)
         return
@@ -77,7 +89,7 @@ def _of(source: str, without: Path | None) -> Iterator[Entry]:
         for file in walk(path, ordered=False, without=without):
             yield file_entry(file, file.relative_to(path))
     elif is_table(path):
-        yield from _in_table(path)
+        yield from _in_table(path, tls)
     elif path.name.upper() == "DICOMDIR":
         yield from in_dicomdir(path)
     elif path.suffix.lower() == ".tar":
@@ -88,7 +100,7 @@ def _of(source: str, without: Path | None) -> Iterator[Entry]:
         yield file_entry(path, PurePath(path.name))
 
 
-def _in_table(path: Path) -> Iterator[Entry]:
+def _in_table(path: Path, tls: TlsFiles) -> Iterator[Entry]:
     column = _column(path, _header(path))
     for row in _rows(path, column):
         name = row.get(column, "")
@@ -96,7 +108,9 @@ def _in_table(path: Path) -> Iterator[Entry]:
         if not name:
             yield refused_entry(str(path), FilmError("NOT_FOUND", path, f"a row without {column}"), given)
             continue
-        if is_store(name):
+        if is_dicomweb(name):
+            entry = instance_entry(name, tls)
+        elif is_store(name):
             entry = url_entry(name)
         else:  # beside the table, else where the caller is
             beside = path.parent / name

@@ -70,6 +70,11 @@ def batch(
     experimental: Annotated[
         bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
     ] = False,
+    tls_cert: Annotated[Path | None, typer.Option(help="DICOMweb: the certificate that it is shown (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="DICOMweb: its private key (PEM).")] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="DICOMweb: the authority that must have certified it (PEM).")
+    ] = None,
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     site: SiteFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON Lines, for programs.")] = False,
@@ -84,6 +89,7 @@ def batch(
         BatchFolder,
         BatchSettings,
         Ledger,
+        TlsFiles,
         asked_for,
         count_films,
         entries_in,
@@ -115,7 +121,8 @@ def batch(
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
         number = workers or (_processors() if engine == "local" else 0)
-        shards = shards_of(entries_in(sources, share=sample, without=out), shard_films, ledger.take)
+        entries = entries_in(sources, share=sample, without=out, tls=TlsFiles(tls_cert, tls_key, tls_ca))
+        shards = shards_of(entries, shard_films, ledger.take)
         count = partial(count_films, sources, share=sample, without=out)
         with _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
             pool = _pool_of(engine, address or None, number, settings, out, ledger)

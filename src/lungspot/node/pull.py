@@ -13,11 +13,11 @@ from typing import Final
 import requests
 from pydicom import dcmwrite
 
+from lungspot.dicomweb import DicomWebArchive, value_of
 from lungspot.errors import FilmError, InputError
 from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
-from lungspot.node.dicomweb import DicomWebArchive, value_of
 from lungspot.node.listener import FILM_CLASSES, film_header
 from lungspot.queue import back_off
 

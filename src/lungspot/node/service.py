@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from lungspot.dicomweb import DicomWebArchive, open_client
 from lungspot.errors import InputError, SetupError
 from lungspot.node.admission import AdmissionServer
 from lungspot.node.audit import AuditEvent, AuditLog, Outcome
 from lungspot.node.certificates import Certificates
 from lungspot.node.context import NodeContext
-from lungspot.node.dicomweb import open_client
 from lungspot.node.dimse import store_to
 from lungspot.node.guard import NetworkLimits
 from lungspot.node.listener import Listener, application_entity
@@ -96,7 +96,7 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
         if admission is not None:
             parts["admission"] = admission.run
         if settings.source is not None:
-            client = open_client(settings.source, "--from-dicomweb", settings.shown)
+            client = _client(settings, settings.source, "--from-dicomweb")
             query = settings.query or QidoQuery.parse((), "1d")
             parts["puller"] = partial(pull, context, client, query, every=settings.every, once=settings.once)
         threads = {
@@ -181,8 +181,15 @@ def _delivery(settings: NodeSettings) -> tuple[Deliver, str]:
     url = settings.stow or settings.source
     if url is None:
         raise InputError("BAD_VALUE", None, "results have no place to go", advice="give --send-to or --stow")
-    client = open_client(url, "--stow" if settings.stow else "--from-dicomweb", settings.shown)
+    client = _client(settings, url, "--stow" if settings.stow else "--from-dicomweb")
     return stow_to(client), f"{client.protocol}://{client.host}:{client.port}{client.url_prefix}"
+
+
+def _client(settings: NodeSettings, url: str, where: str) -> DicomWebArchive:
+    if settings.shown is None:
+        return open_client(url, where)
+    files = settings.shown
+    return open_client(url, where, shown=(files.certificate, files.key), authority=files.authority)
 
 
 def _admission(settings: NodeSettings, context: NodeContext) -> AdmissionServer:

@@ -19,7 +19,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from pydicom.dataset import FileDataset
 
-from lungspot.node.dicomweb import DicomWebArchive
+from lungspot.dicomweb import DicomWebArchive
 from lungspot.node.plain import is_plain, plain
 from lungspot.node.sender import Batch, Deliver, Unreachable
 from lungspot.node.spool import Job

@@ -1,12 +1,17 @@
-"""The DICOMweb client: it follows no redirect, reads no endless answer, and searches page by page to an end."""
+"""The DICOMweb client: it follows no redirect, reads no endless answer, and searches page by page to an end.
+
+Needs the ``[pacs]`` extra: who may lack it imports this within ``extra``.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,19 +19,26 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmwrite
 from pydicom.dataset import FileDataset
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
 
 from lungspot.errors import InputError
-from lungspot.node.certificates import Certificates
+from lungspot.inputs import regular
 
-__all__ = ["AUTHORIZATION", "DicomWebArchive", "open_client", "value_of"]
+__all__ = ["AUTHORIZATION", "MOST_FOUND", "DicomWebArchive", "open_client", "value_of"]
 
 AUTHORIZATION: Final = "LUNGSPOT_DICOMWEB_AUTHORIZATION"  # environment variable: the whole header, "Bearer …"
 _MOST: Final = 256 * 1024 * 1024  # bytes of one answer
 _SECONDS: Final = (10, 60)  # to connect, to answer
-_MOST_FOUND: Final = 100_000  # series of one query, or instances of one series
+MOST_FOUND: Final = 100_000  # series of one query, or instances of one series, after which it is not followed further
+_BUSY: Final = (429, 502, 503, 504)
+_LONGEST_WAIT: Final = 16.0  # seconds
+_NOT_SO: Final = frozenset({400, 406})
 _PAST_THE_END: Final = frozenset({400, 404, 416, 501})  # what servers say to an offset that they have nothing at
 
-_LOG = logging.getLogger("lungspot.node")
+_LOG = logging.getLogger("lungspot.dicomweb")
 
 
 class DicomWebArchive(DICOMwebClient):
@@ -48,6 +60,25 @@ class DicomWebArchive(DICOMwebClient):
         body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
         return self._session.post(f"{self.base_url}/studies", data=body, headers=headers, timeout=self._timeout)
 
+    def fetch(self, study: str, series: str, instance: str) -> bytes:
+        """Return one instance as a file, with the pixels as the archive keeps them (WADO-RS).
+
+        Raises RequestException where it is not given, ValueError where what is given is none.
+        """
+        url = f"{self.base_url}/studies/{study}/series/{series}/instances/{instance}"
+        for syntax in ("; transfer-syntax=*", ""):  # some do not know that any will do
+            accept = f'multipart/related; type="application/dicom"{syntax}'
+            response = self._session.get(url, headers={"Accept": accept}, timeout=self._timeout)
+            if response.status_code not in _NOT_SO:
+                break
+        response.raise_for_status()
+        if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/dicom":
+            return response.content
+        parts = list(self._decode_multipart_message(response, stream=False))
+        if len(parts) != 1:
+            raise ValueError(f"{len(parts)} instances instead of one")
+        return bytes(parts[0])
+
     def find_series(self, filters: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         """Yield the series that a QIDO-RS query finds, as DICOM JSON, each once. Raises RequestException."""
 
@@ -65,6 +96,19 @@ class DicomWebArchive(DICOMwebClient):
         return _pages(search, ("00080018",))
 
 
+def _require_usable(shown: tuple[Path, Path] | None, authority: Path | None) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        for path in filter(None, (*(shown or ()), authority)):
+            regular(path)
+        if shown is not None:
+            context.load_cert_chain(*shown)
+        if authority is not None:
+            context.load_verify_locations(authority)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError("BAD_VALUE", "--tls-cert", "the certificates cannot be used") from error
+
+
 def _require_host(url: str) -> None:
     """Refuse (ValueError) what the client would take, and no request could be sent to."""
     parts = urlsplit(url)
@@ -80,10 +124,33 @@ def value_of(item: Mapping[str, Any], tag: str) -> str:
     return str(values[0]) if isinstance(values, list) and values else ""
 
 
-def open_client(url: str, where: str, certificates: Certificates | None = None) -> DicomWebArchive:
+class _Patience(Retry):
+    """Ask again for half a minute, not for as long as a server would have it."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds that a busy server asks for, within bounds."""
+        try:
+            found = super().get_retry_after(response)
+        except InvalidHeader:
+            found = None
+        return None if found is None else min(found, _LONGEST_WAIT)
+
+
+def open_client(
+    url: str,
+    where: str,
+    *,
+    shown: tuple[Path, Path] | None = None,
+    authority: Path | None = None,
+    again: bool = False,
+) -> DicomWebArchive:
     """Return a client for a DICOMweb root that follows no redirect, reads no endless answer and tries nothing twice.
 
-    ``certificates``: what is shown to an https server, and the authority that must have certified it.
+    ``again``: what is only asked for is asked for again where the archive is busy (429, 502, 503, 504) or away, after
+    0, 2, 4, 8 and 16 seconds, or those that it names (16 at most).
+
+    ``shown``: PEM files of the certificate and key that are shown to an https server; ``authority``: of the one that
+    must have certified it, where it is not one that the system knows.
 
     The environment variable LUNGSPOT_DICOMWEB_AUTHORIZATION holds the header that says who asks, where one is needed.
     Raises InputError BAD_VALUE where it is no address, or one with a password in it.
@@ -94,10 +161,16 @@ def open_client(url: str, where: str, certificates: Certificates | None = None) 
     session = requests.Session()
     session.trust_env = False  # no proxy and no password file that the user did not name here
     session.max_redirects = 0
-    if certificates is not None:
-        certificates.context(server=False)  # refuses what cannot be used now, not at the first request
-        session.cert = (str(certificates.certificate), str(certificates.key))
-        session.verify = True if certificates.authority is None else str(certificates.authority)
+    if shown is not None or authority is not None:
+        _require_usable(shown, authority)  # now, not at the first request
+    if shown is not None:
+        session.cert = (str(shown[0]), str(shown[1]))
+    if authority is not None:
+        session.verify = str(authority)
+    if again:
+        waits = _Patience(5, read=1, backoff_factor=1, status_forcelist=_BUSY, raise_on_status=False)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=waits))
     if header := os.environ.get(AUTHORIZATION):
         session.headers["Authorization"] = header
     try:
@@ -133,7 +206,7 @@ def _pages(search: Callable[[int | None], Sequence[Any]], keys: Sequence[str]) -
                 yield item
         if len(seen) == before:
             return
-        if len(seen) >= _MOST_FOUND:
+        if len(seen) >= MOST_FOUND:
             _LOG.warning("a search found %d entries and was not followed further", len(seen))
             return
         offset += len(page)

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from lungspot.dicomweb import AUTHORIZATION, DicomWebArchive, open_client, value_of
 from lungspot.errors import InputError
-from lungspot.node.dicomweb import AUTHORIZATION, DicomWebArchive, open_client, value_of
 
 JSON = {"Content-Type": "application/dicom+json"}
 
@@ -83,12 +83,12 @@ def test_a_search_of_instances_ends_likewise(http_server):
     assert len(http_server.asked) == 2
 
 
-def test_a_server_that_never_comes_to_an_end_is_left(http_server, monkeypatch, lines):
-    monkeypatch.setattr("lungspot.node.dicomweb._MOST_FOUND", 50)
+def test_a_server_that_never_comes_to_an_end_is_left(http_server, monkeypatch, caplog):
+    monkeypatch.setattr("lungspot.dicomweb.MOST_FOUND", 50)
     http_server.answer = lambda path, _: listing(*range(offset_of(path), offset_of(path) + 10))
     assert len(list(open_client(http_server.url, "x").find_series({}))) == 50
     assert len(http_server.asked) == 5
-    assert "50 entries" in lines[-1]
+    assert "50 entries" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,64 @@ def test_no_proxy_of_the_environment_is_asked(http_server, monkeypatch):
     assert len(list(open_client(http_server.url, "x").find_series({}))) == 1
 
 
+MULTIPART = {"Content-Type": "multipart/related; type=application/dicom; boundary=b"}
+
+
+def multipart(*parts):
+    return b"".join(b"--b\r\nContent-Type: application/dicom\r\n\r\n%s\r\n" % part for part in parts) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "given"),
+    [
+        ([(200, MULTIPART, multipart(b"film"))], b"film"),
+        ([(406, {}, b""), (200, MULTIPART, multipart(b"film"))], b"film"),
+        ([(400, {}, b""), (200, {"Content-Type": "application/dicom"}, b"film")], b"film"),
+        ([(404, {}, b"")], requests.HTTPError),
+        ([(406, {}, b""), (406, {}, b"")], requests.HTTPError),
+        ([(302, {"Location": "http://192.0.2.1/"}, b"")], requests.TooManyRedirects),
+        ([(200, {"Content-Type": "text/html"}, b"log in")], ValueError),
+        ([(200, MULTIPART, multipart(b"film", b"other"))], ValueError),
+        ([(200, MULTIPART, b"")], ValueError),
+        ([(204, {}, b"")], Exception),
+    ],
+)
+def test_a_film_is_fetched_as_it_is_kept(http_server, answers, given):
+    left = list(answers)
+    http_server.answer = lambda *_: left.pop(0)
+    client = open_client(http_server.url, "x")
+    if isinstance(given, bytes):
+        assert client.fetch("1.2", "1.3", "1.4") == given
+    else:
+        with pytest.raises(given):
+            client.fetch("1.2", "1.3", "1.4")
+    assert http_server.asked[0][0].endswith("/studies/1.2/series/1.3/instances/1.4")
+    assert "transfer-syntax=*" in http_server.asked[0][1]["Accept"]
+    assert left == []
+
+
+@pytest.mark.parametrize(("after", "status"), [("0", 503), ("0", 429), ("nonsense", 502)])
+def test_a_busy_archive_is_asked_again_where_that_is_wanted(http_server, monkeypatch, after, status):
+    waits = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    busy = (status, {"Retry-After": after}, b"")
+    answers = [busy, busy, listing(0)]
+    http_server.answer = lambda *_: answers.pop(0) if answers else listing(0)
+    assert len(list(open_client(http_server.url, "x", again=True).find_series({}))) == 1
+    http_server.answer, http_server.asked[:] = busy, []
+    with pytest.raises(requests.RequestException):
+        list(open_client(http_server.url, "x", again=True).find_series({}))
+    assert len(http_server.asked) == 6
+    assert max(waits, default=0) <= 16
+    http_server.answer = (503, {"Retry-After": "86400"}, b"")
+    with pytest.raises(requests.HTTPError):
+        list(open_client(http_server.url, "x", again=True).find_series({}))
+    assert 16 in waits
+    assert max(waits) == 16
+
+
 def test_an_endless_answer_is_not_read(http_server, monkeypatch):
-    monkeypatch.setattr("lungspot.node.dicomweb._MOST", 1 << 20)
+    monkeypatch.setattr("lungspot.dicomweb._MOST", 1 << 20)
     http_server.answer = (200, JSON, b" " * (3 << 20))
     with pytest.raises(OSError, match="larger than any film"):
         list(open_client(http_server.url, "x").find_series({}))
