@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom clean system
+.PHONY: demo test checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom release clean system
 .NOTPARALLEL:
 
 demo: .venv/base
@@ -36,6 +36,8 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licences.py
+	$(BIN)/python tools/links.py
+	$(BIN)/typos
 
 # The browser page's runtime, into the package: what npm packs (39 MB), each file held to its hash (docs/adr/0027).
 web: .venv/dev
@@ -93,8 +95,12 @@ sbom: .venv/dev
 	rm -rf build/sbom
 	$(PYTHON) -m venv --without-pip build/sbom
 	$(BIN)/python -m pip --python build/sbom/bin/python install -q .
-	$(BIN)/cyclonedx-py environment build/sbom/bin/python --pyproject pyproject.toml --output-reproducible --output-format JSON -o sbom.json
+	$(BIN)/python tools/bill.py build/sbom/bin/python sbom.json
 	@echo "Bill of materials: sbom.json"
+
+# Wheel and sdist into dist/, the same bytes when built again, tried alone and with each extra on each Python that is here.
+release: .venv/dev
+	$(BIN)/python tools/release.py
 
 # Debian packages that tests compare with; elsewhere those tests skip and name the package.
 system:

@@ -127,3 +127,34 @@ def test_a_room_below_its_floor_is_named(covered_rooms):
 def test_rooms_at_their_floors_pass(covered_rooms):
     done = covered_rooms(findings=["f(1)\n", "f(0)\n"], images=["f(1)\n", "f(0)\n"])
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[a](b.md#two-words-1), `[x](y)`", None),
+        ("```\n[a](none.md)\n```", None),
+        ("[a](https://example.org/x.md) [b](#own)\n# Own", None),
+        ("[a](none.md)", "none.md is not there"),
+        ("[a](b.md#three)", "b.md has no heading #three"),
+        ("[a](#nowhere)", "README.md has no heading #nowhere"),
+        ("[a](../elsewhere.md)", "../elsewhere.md is not there"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_named(text, fault, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "elsewhere.md").touch()
+    (root / "b.md").write_text("# Two `words`\n\n## Two words\n")
+    (root / "README.md").write_text(text)
+    found = runpy.run_path(str(TOOLS / "links.py"))["faults"](root)
+    assert found == ([] if fault is None else [f"README.md: {fault}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("a miliary pattern, by the writeable NDArray", 0), ("the lungs".replace("he", "eh"), 2)]
+)
+def test_a_misspelt_word_is_named(text, code):
+    command = [Path(sys.executable).with_name("typos"), "-"]
+    done = subprocess.run(command, input=text.encode(), cwd=TOOLS.parent, check=False, capture_output=True)
+    assert done.returncode == code

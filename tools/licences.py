@@ -23,6 +23,7 @@ NAMED: dict[str, tuple[str, str]] = {
         for number in (0, 1, 2)
     },
     "axe-playwright-python": ("MIT", "its LICENSE file; axe-core, which it carries for tests alone, is under MPL-2.0"),
+    "mlcroissant": ("Apache-2.0", "the LICENSE of its repository, mlcommons/croissant; its wheel has none"),
     "faster-coco-eval": ("Apache-2.0", "its wheel holds the Apache licence as licenses/LICENSE and no metadata field"),
 }
 

@@ -1,15 +1,18 @@
-"""Write docs/model-card.md and docs/images/calibration.png from the card inside the detector that ships.
+"""Write docs/model-card.md, docs/images/calibration.png and the README.md of the weights from the shipped card.
 
+The README.md has the head that Hugging Face reads (licence, task, numbers with intervals) and lies beside the weights.
 With --check, say whether the page is out of date (exit 1). The numbers were put into the card by `lungspot export`.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import EvalResult, ModelCardData
 from matplotlib.figure import Figure
 
 from lungspot.detect import AnatomyCard, ModelCard, load_detector
@@ -21,19 +24,72 @@ _STANDING = (
 )
 PAGE = ROOT / "docs" / "model-card.md"
 PICTURE = ROOT / "docs" / "images" / "calibration.png"
+README = ROOT / "src" / "lungspot" / "weights" / "README.md"
+_USE = """```python
+import lungspot
+
+result = lungspot.analyze("film.dcm")
+```
+"""
 
 
 def main() -> None:
     """Write or check the page."""
     detector = load_detector()
-    text = page(detector.card, detector.sha256)
+    pages = {PAGE: page(detector.card, detector.sha256), README: readme(detector.card, detector.sha256)}
     if "--check" in sys.argv:
-        current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        if current != text:
-            sys.exit("docs/model-card.md is out of date: run `make docs`")
+        old = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+        if old:
+            sys.exit(f"out of date: {', '.join(str(path.relative_to(ROOT)) for path in old)}; run `make docs`")
         return
-    PAGE.write_text(text, encoding="utf-8")
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
     draw(detector.card)
+
+
+def readme(card: ModelCard, sha256: str) -> str:
+    """Return the page, without links, as a README.md for a hub of models: before it a head that programs read."""
+    body = re.sub(r"!\[[^]]*\]\([^)]*\)\n", "", page(card, sha256))
+    body = re.sub(r"\[([^]]+)\]\((?!https?:)[^)]*\)", r"\1", body)
+    head = ModelCardData(
+        model_name=f"{card.name} {card.version}",
+        license="other",
+        license_name="research-non-commercial",
+        pipeline_tag="object-detection",
+        library_name="onnx",
+        language="en",
+        tags=["chest-x-ray", "radiology", "dicom", "onnx", "research-only", "not-for-clinical-use"],
+        eval_results=list(results(card)),
+    )
+    return f"---\n{head.to_yaml()}\n---\n{body}\n## How to use it\n\n{_USE}"
+
+
+def results(card: ModelCard) -> Iterator[EvalResult]:
+    """Yield the numbers of test as a hub's model index has them, each with its 95 % interval if it has one."""
+    test = card.metrics["test"]
+
+    def result(kind: str, name: str, value: float, ends: list[float] | None = None, **how: Any) -> EvalResult:  # noqa: ANN401
+        return EvalResult(
+            task_type="object-detection",
+            dataset_type="lungspot-test",
+            dataset_name=f"lungspot, test split of public sets ({test['films']} films)",
+            dataset_split="test",
+            metric_type=kind,
+            metric_name=name,
+            metric_value=value,
+            metric_args=how | ({} if ends is None else {"ci95": list(ends)}),
+        )
+
+    for iou in ("0.3", "0.4", "0.5"):
+        yield result("mean_average_precision", f"mAP@{iou}", test[f"map{iou}"], iou=float(iou))
+    yield result("roc_auc", "mean AUROC, by film", test["auroc"])
+    for label, of in test["labels"].items():
+        count = {"label": label, "films_with": of["positive"], "films_without": of["negative"]}
+        if of["ap0.4"] is not None:
+            boxes = count | {"iou": 0.4, "boxes": of["boxes"]}
+            yield result("average_precision", f"AP@0.4, {label}", of["ap0.4"], of["ci95"]["ap0.4"], **boxes)
+        if of["auroc"] is not None:
+            yield result("roc_auc", f"AUROC, {label}", of["auroc"], of["ci95"]["auroc"], **count)
 
 
 def page(card: ModelCard, sha256: str) -> str:
