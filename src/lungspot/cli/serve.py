@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+_STUDIO_KEY = "LABEL_STUDIO_API_KEY"  # as Label Studio's own programs call it
 _TOKEN = "LUNGSPOT_TOKEN"  # noqa: S105 - the variable's name
 
 
@@ -57,6 +58,16 @@ def serve(
         str | None,
         typer.Option(metavar="LABEL", help="Screen people for this label: a queue by score, and a register."),
     ] = None,
+    label_studio: Annotated[
+        str | None, typer.Option(metavar="URL", help="Suggest boxes to the Label Studio at this address.")
+    ] = None,
+    label_studio_host: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A further host that its films may be fetched from.")
+    ] = None,
+    label_studio_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with its access token (or $LABEL_STUDIO_API_KEY)."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Films read at once.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Films that may wait.", min=1)] = 256,
     max_upload: Annotated[int, typer.Option(help="MiB that one upload may have.", min=1)] = 512,
@@ -68,7 +79,7 @@ def serve(
     Films are kept without anything about the patient. Stop it with Ctrl-C: films that wait are read at the next start.
     """
     with extra("serve", "serving"):
-        from lungspot.serve import Settings
+        from lungspot.serve import Settings, film_host
         from lungspot.serve import serve as run
     with writing(), service_log(log_level, json_lines=log_json):
         token = os.environ.get(_TOKEN) if token_file is None else _token_of(token_file)
@@ -86,6 +97,9 @@ def serve(
             upload_bytes=max_upload << 20,
             teach=() if teach is None else _lessons(teach, teach_films, class_map, quiet=log_json),
             screen=screen,
+            label_studio=None if label_studio is None else film_host(label_studio, "--label-studio"),
+            label_studio_hosts=tuple(film_host(each, "--label-studio-host") for each in label_studio_host or ()),
+            label_studio_key=os.environ.get(_STUDIO_KEY) if label_studio_key is None else _token_of(label_studio_key),
         )
         tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
         tell(BANNER)

@@ -10,6 +10,8 @@ from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
+from lungspot.formats.labelstudio import config as labelstudio_config
+from lungspot.formats.labelstudio import region as labelstudio_region
 from lungspot.formats.predictions import PredictedFinding, Prediction, predicted_case, prediction_of, read_predictions
 from lungspot.formats.predictions_files import (
     COCO_FILE,
@@ -98,6 +100,8 @@ __all__ = [
     "image_labels",
     "in_the_file",
     "is_result_folder",
+    "labelstudio_config",
+    "labelstudio_region",
     "list_films",
     "load_json",
     "marks_of",

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.errors import DatasetError
-from lungspot.findings import State
+from lungspot.findings import Box, Frame, State, taxonomy
 from lungspot.formats.annotated_image import (
     DONE,
     READER,
@@ -51,7 +51,7 @@ from lungspot.formats.xml_tree import write_xml
 from lungspot.images import IMAGE_SUFFIXES
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "draft", "read", "write"]
+__all__ = ["annotated_images", "config", "draft", "read", "region", "write"]
 
 _FILE: Final = "tasks.json"
 _FILMS: Final = "images"
@@ -92,16 +92,24 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     ordered = labels_in(drawn, labels)
     flags = list(dict.fromkeys(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE))
     write_json(folder / _FILE, [_task(number, annotated) for number, annotated in enumerate(drawn, 1)], 1)
+    write_xml(folder / "config.xml", config(ordered, flags))
+
+
+def config(labels: Iterable[str], flags: Iterable[str] = ()) -> Element:
+    """Return a labelling interface: rectangles of ``labels``, each in its colour, and ``flags`` to choose of a film."""
     view = Element("View")
     SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true", "brightnessControl": "true"})
-    controls = (("RectangleLabels", "label", "Label", ordered), ("Choices", "says", "Choice", flags))
+    controls = (("RectangleLabels", "label", "Label", labels), ("Choices", "says", "Choice", flags))
+    known = taxonomy()
     for tag, name, child, values in controls:
-        if values:
+        offered = list(values)
+        if offered:
             several = {"choice": "multiple"} if tag == "Choices" else {}
             parent = SubElement(view, tag, {"name": name, "toName": "image", **several})
-            for value in values:
-                SubElement(parent, child, {"value": value})
-    write_xml(folder / "config.xml", view)
+            for value in offered:
+                colour = {"background": known[value].color} if tag != "Choices" and value in known else {}
+                SubElement(parent, child, {"value": value, **colour})
+    return view
 
 
 def annotated_images(root: Path, names: ClassNames = None, films: Path | None = None) -> list[AnnotatedImage]:
@@ -161,22 +169,27 @@ def _results(annotated: AnnotatedImage, reader: str | None, order: int) -> list[
     for number, mark in enumerate(annotated.marks):
         if mark.reader != reader or annotated.size is None:
             continue
-        x, y, width, height = mark.box.scale(100 / annotated.size.width, 100 / annotated.size.height).xywh
-        value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": [mark.label]}
-        region: dict[str, Any] = {
-            "id": f"r{order}f{number}",
-            "type": "rectanglelabels",
-            "from_name": "label",
-            "to_name": "image",
-            "original_width": annotated.size.width,
-            "original_height": annotated.size.height,
-            "image_rotation": 0,
-            "value": value,
-        }
         said = [f"{key}: {value}" for key, value in mark.facts.items()]
-        region |= {"meta": {"text": said}} if said else {}
-        results.append(region | ({} if mark.score is None else {"score": mark.score}))
+        drawn = region(mark.box, annotated.size, mark.label, f"r{order}f{number}") | (
+            {"meta": {"text": said}} if said else {}
+        )
+        results.append(drawn | ({} if mark.score is None else {"score": mark.score}))
     return results
+
+
+def region(box: Box, size: Frame, label: str, identifier: str) -> dict[str, Any]:
+    """Return a box, in pixels of a film of ``size``, as a result of the control ``label`` over the image ``image``."""
+    x, y, width, height = box.scale(100 / size.width, 100 / size.height).xywh
+    return {
+        "id": identifier,
+        "type": "rectanglelabels",
+        "from_name": "label",
+        "to_name": "image",
+        "original_width": size.width,
+        "original_height": size.height,
+        "image_rotation": 0,
+        "value": {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": [label]},
+    }
 
 
 def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Path]) -> AnnotatedImage:

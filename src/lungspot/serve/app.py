@@ -18,6 +18,7 @@ from lungspot.images import use_fork_server
 from lungspot.report import require_screened
 from lungspot.serve import (
     about,
+    label_studio_routes,
     lesson_routes,
     local_page,
     page_files,
@@ -25,6 +26,7 @@ from lungspot.serve import (
     review_routes,
     routes,
     screening_routes,
+    suggestion_routes,
     worklist_routes,
 )
 from lungspot.serve.app_state import AppState, model_of
@@ -100,7 +102,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.failure = None
     of_people = (review_routes, report_routes, lesson_routes, screening_routes)
-    for part in (routes, worklist_routes, *of_people, about, page_files, local_page):
+    for_tools = (suggestion_routes, *(() if settings.label_studio is None else (label_studio_routes,)))
+    for part in (routes, worklist_routes, *of_people, *for_tools, about, page_files, local_page):
         app.include_router(part.router)
     install(app)
     app.add_middleware(RequestGuard, settings=settings, metrics=metrics)

@@ -17,8 +17,10 @@ from lungspot.errors import RequestError
 from lungspot.report import Analysis, Model, Refusal
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.record import from_record, past_model
+from lungspot.serve.remote_films import RemoteFilms
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store
+from lungspot.serve.suggester import Suggester
 from lungspot.serve.worklist import Worklist, row_of
 
 __all__ = ["AppState", "StateDep", "model_of", "state_of", "unless_deleted"]
@@ -29,7 +31,7 @@ _DRAWING_THREADS: Final = 2
 
 
 class AppState:
-    """Store, detector, settings and metrics of one server, its drawing threads, and events that tell of finished films.
+    """Store, detector, settings, metrics and threads of one server, and events that tell of finished films.
 
     Made on the event loop's thread, when the application starts; ``film_done`` may be called from any thread.
     """
@@ -40,6 +42,8 @@ class AppState:
         self.worklist = Worklist(store)
         self.detector = detector
         self.metrics = metrics
+        self.suggester = Suggester(detector, model_of(detector), settings.workers, settings.queue)
+        self.remote_films = _remote_films(settings)
         self.stopping = False
         self._past: dict[str, Model] = {}
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
@@ -47,8 +51,9 @@ class AppState:
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """Stop the drawing threads; pictures that wait are cancelled."""
+        """Stop the threads that draw and that read for others; what waits is cancelled."""
         self._drawing.shutdown(cancel_futures=True)
+        self.suggester.close()
 
     async def drawn(self, picture: Callable[[], T]) -> T:
         """Run ``picture`` in one of two drawing threads and return its value; two, because a film takes much memory."""
@@ -124,6 +129,13 @@ class AppState:
 def model_of(detector: Detector) -> Model:
     """Return who reads films on this server: the network, and whose thresholds."""
     return Model(detector.card, detector.sha256, detector.runtime)
+
+
+def _remote_films(settings: Settings) -> RemoteFilms | None:
+    if settings.label_studio is None:
+        return None
+    others, key = settings.label_studio_hosts, settings.label_studio_key
+    return RemoteFilms(settings.label_studio, others, key, settings.upload_bytes)
 
 
 def state_of(request: Request) -> AppState:

@@ -25,6 +25,9 @@ class Metrics:
         self.refused = prometheus.Counter("lungspot_uploads_refused", "Uploads refused.", ["code"], registry=into)
         self.done = prometheus.Counter("lungspot_films_done", "Films done.", ["status"], registry=into)
         self.seconds = prometheus.Histogram("lungspot_film_seconds", "Seconds a film.", buckets=_BUCKETS, registry=into)
+        self.suggestions = prometheus.Counter(
+            "lungspot_suggestions", "Tasks of Label Studio answered.", ["outcome"], registry=into
+        )
         self.waiting = prometheus.Gauge("lungspot_films_waiting", "Films accepted and not yet done.", registry=into)
         by = ["method", "route", "status"]
         self._requests = prometheus.Counter("lungspot_requests", "Answers.", by, registry=into)

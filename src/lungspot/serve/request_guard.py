@@ -7,6 +7,7 @@ sites, the token against everyone else. A body is counted and timed as it arrive
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import ipaddress
 import logging
@@ -33,8 +34,11 @@ COOKIE: Final = "lungspot"
 # All that is answered without the token; every other path, known or not, wants it.
 _PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _PUBLIC_FOLDER: Final = "/viewer/"
-UPLOAD: Final = "/v1/readings"
+_SIGNED_FOLDER: Final = "/label-studio/"  # films whose address is signed, for the page of a Label Studio
+_STUDIO: Final = frozenset({"/health", "/setup", "/predict", "/webhook", "/versions"})  # it knows Basic, not Bearer
+_UPLOADS: Final = frozenset({"/v1/readings", "/v1/suggestions"})
 _MOST_JSON: Final = 1 << 20
+_MOST_TASKS: Final = 32 << 20
 _SILENCE: Final = 10.0  # seconds without a byte
 _GRACE, _SLOWEST = 10.0, 10_000  # seconds after which a body must have arrived at so many bytes a second
 
@@ -103,6 +107,9 @@ class RequestGuard:
         host = headers.get("host", "")
         if not self._is_ours(host):
             raise RequestError("WRONG_HOST", "Host", f"{host[:100]!r} is not a name of this server")
+        studio = self._settings.label_studio is not None
+        if studio and scope["path"].startswith(_SIGNED_FOLDER) and scope["method"] == "GET":
+            return  # the route looks at the signature
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "none")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
@@ -110,7 +117,8 @@ class RequestGuard:
         if foreign or (site not in {"same-origin", "none"} and not opening):
             raise RequestError("WRONG_ORIGIN", "Origin", "the request comes from a page of another site")
         token = self._settings.token
-        if token is not None and not _is_public(scope["path"]) and not _shows_token(headers, token):
+        basic = studio and scope["path"] in _STUDIO
+        if token is not None and not _is_public(scope["path"]) and not _shows_token(headers, token, basic=basic):
             raise RequestError("NO_TOKEN", "Authorization", "no token, or not the right one")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise RequestError("BAD_REQUEST", "Content-Encoding", "bodies are taken as they are, never unpacked")
@@ -131,8 +139,9 @@ class RequestGuard:
 
     def _guarded(self, scope: Scope, receive: Receive) -> Receive:
         """Return ``receive`` with the limits on size and time."""
-        upload = scope["path"] == UPLOAD and scope["method"] == "POST"
-        most = self._settings.upload_bytes if upload else _MOST_JSON
+        upload = scope["path"] in _UPLOADS and scope["method"] == "POST"
+        of_tasks = self._settings.label_studio is not None and scope["path"] in _STUDIO
+        most = self._settings.upload_bytes if upload else _MOST_TASKS if of_tasks else _MOST_JSON
         too_large = RequestError("TOO_LARGE", "body", f"more than {most} bytes", advice="send fewer films at a time")
         said = Headers(scope=scope).get("content-length", "0")
         if said.isdigit() and int(said) > most:
@@ -176,8 +185,15 @@ def _with_head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def _shows_token(headers: Headers, token: str) -> bool:
+def _shows_token(headers: Headers, token: str, *, basic: bool) -> bool:
+    """Say whether a request shows the token: as Bearer, as the session's cookie or, with ``basic``, as a password."""
     scheme, _, shown = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic" and basic:
+        try:
+            shown = base64.b64decode(shown, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return False
+        return hmac.compare_digest(shown.encode(), token.encode())
     if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
         return True
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lungspot.errors import InputError
 from lungspot.findings import Reading
+from lungspot.serve.remote_films import FilmHost
 
 __all__ = ["Lesson", "Settings", "is_loopback"]
 
@@ -30,7 +31,9 @@ class Settings:
     it, besides ``localhost`` and IP addresses. ``site``: a site file, whose thresholds films are judged by.
     ``workers``: films read at once. ``queue``: films that may wait. ``upload_bytes``: the most that one request may
     bring. ``least_free``: bytes of disk that are never filled.
-    ``teach``: cases that learners answer. ``screen``: the label that people are screened for.
+    ``teach``: cases that learners answer. ``screen``: the label that people are screened for. ``label_studio``: the
+    Label Studio that may ask for suggestions, ``label_studio_hosts``: further hosts of its films, ``label_studio_key``:
+    its access token.
     """
 
     data: Path
@@ -47,6 +50,9 @@ class Settings:
     least_free: int = 512 << 20
     teach: tuple[Lesson, ...] = ()
     screen: str | None = None
+    label_studio: FilmHost | None = None
+    label_studio_hosts: tuple[FilmHost, ...] = ()
+    label_studio_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse to listen beyond this machine without a token (``BAD_VALUE``), and numbers that make no server."""
@@ -57,6 +63,9 @@ class Settings:
             raise InputError("BAD_VALUE", "--host", f"{self.host} reaches beyond this machine", advice=advice)
         if not (0 <= self.port < 65536 and 1 <= self.workers <= 64 and self.queue >= 1 and self.upload_bytes >= 1):
             raise InputError("BAD_VALUE", None, f"port {self.port}, {self.workers} workers, a queue of {self.queue}")
+        if self.label_studio is None and self.label_studio_hosts:
+            advice = "name the Label Studio that asks, with --label-studio"
+            raise InputError("BAD_VALUE", "--label-studio-host", "nobody asks for its films", advice=advice)
         if len(self.teach) > self.queue:
             advice = "give fewer --teach-films, or a longer --queue"
             raise InputError(

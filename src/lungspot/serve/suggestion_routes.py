@@ -1,0 +1,130 @@
+"""``POST /v1/suggestions``: a film in, boxes out, nothing kept: for labelling tools of any kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+
+from lungspot.errors import LungspotError, RequestError
+from lungspot.findings import taxonomy
+from lungspot.report import Analysis
+from lungspot.serve.answers import OperatingPoint, Probability, Status
+from lungspot.serve.app_state import AppState, StateDep
+from lungspot.serve.intake import receive
+from lungspot.serve.problems import ERRORS
+from lungspot.serve.review_answers import Answer, Corners, Marked, ModelName
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", responses=ERRORS)
+
+_SECONDS: Final = 60.0  # for one film, with those that wait before it
+_FILM: Final = {"type": "string", "format": "binary"}
+
+
+class Suggestion(Answer):
+    """One box that a person may keep, move or delete; ``threshold``: what its score reached."""
+
+    label: str
+    name: str
+    color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+    score: Probability
+    threshold: Probability
+    box: Corners
+    side: str | None
+    zone: str | None
+
+
+class ImageSize(Answer):
+    """The film's size in pixels, as its file stores it: the frame of the boxes."""
+
+    width: int
+    height: int
+
+
+class SuggestionsAnswer(Marked):
+    """``POST /v1/suggestions``: best first; ``reasons``: why a film was not assessed, and so has no suggestions."""
+
+    status: Status
+    reasons: list[str]
+    image: ImageSize
+    point: OperatingPoint
+    suggestions: list[Suggestion]
+    model: ModelName
+    not_for_clinical_use: Literal[True]
+
+
+@router.post(
+    "/suggestions",
+    response_model=SuggestionsAnswer,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": {"type": "object", "properties": {"film": _FILM}}},
+                "application/dicom": {"schema": _FILM},
+                "application/octet-stream": {"schema": _FILM},
+                "image/png": {"schema": _FILM},
+            },
+        }
+    },
+)
+async def suggestions(
+    request: Request,
+    app: StateDep,
+    point: OperatingPoint = "balanced",
+    label: Annotated[list[str] | None, Query(max_length=64)] = None,
+) -> dict[str, Any]:
+    """Return boxes of one film, of these labels or of all, in pixels of the film; nothing of it is kept."""
+    size = request.headers.get("content-length", "0")
+    if app.stopping or app.disk_nearly_full(int(size) if size.isdigit() else 0):
+        raise RequestError("BUSY", None, "the server is stopping" if app.stopping else "the disk is nearly full")
+    data = await _film_of(request, app)
+    (said,) = await app.suggester.all([lambda: app.suggester.read(data, point)], _SECONDS)
+    if isinstance(said, LungspotError):
+        raise said
+    return _answer(said, None if label is None else frozenset(label))
+
+
+async def _film_of(request: Request, app: AppState) -> bytes:
+    """Return the one film of a request; on the disk only while it arrives."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for chunk in request.stream():
+            yield chunk
+
+    kind = request.headers.get("content-type", "")
+    arrived = await receive(chunks(), kind, "film", app.store.folder / "incoming", 1, lambda: None)
+    try:
+        if not arrived.films:
+            raise arrived.refused[0][1]
+        return await asyncio.to_thread(arrived.films[0].path.read_bytes)
+    finally:
+        arrived.discard()
+
+
+def _answer(result: Analysis, labels: frozenset[str] | None) -> dict[str, Any]:
+    card, known = result.model.card, taxonomy()
+    found = []
+    for finding in result.boxed:
+        if finding.box is None or not result.is_positive(finding) or (labels and finding.label not in labels):
+            continue
+        label = known[finding.label]
+        told = {"label": label.id, "name": label.name, "color": label.color, "score": round(finding.score or 0.0, 4)}
+        told["threshold"] = round(card.threshold(label.id, result.point).box, 4)
+        told["box"] = [round(corner, 2) for corner in finding.box.corners]
+        found.append(told | {"side": finding.side, "zone": finding.zone})
+    frame = result.radiograph.frame
+    return {
+        "status": result.status,
+        "reasons": list(result.reasons),
+        "image": {"width": frame.width, "height": frame.height},
+        "point": result.point,
+        "suggestions": found,
+        "model": {"name": card.name, "version": card.version, "sha256": result.model.sha256},
+        "not_for_clinical_use": True,
+    }
