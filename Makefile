@@ -20,7 +20,7 @@ checked: .venv/dev
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
 # are quick from a process that holds no torch.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 COUNTED := tests/findings tests/images
 
 counted: .venv/dev system

@@ -48,12 +48,20 @@ def beside(name):
     return folder
 
 
+# What takes long comes first, and small files last: workers that are given file by file then end together. The tests of
+# images come before all: they fork thousands of children, and a fork costs what its process has come to hold.
+LONG = (
+    *("tests/images/", "tests/serve/viewer/", "tests/serve/", "tests/web/", "tests/cli/", "tests/node/"),
+    *("tests/batch/", "tests/train/", "tests/study/", "tests/report/", "tests/test_"),
+)
+
+
 def pytest_collection_modifyitems(items):
     """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
 
-    The tests of images come first: they fork thousands of children, and a fork costs what its process has come to hold.
+    Tests are sorted by :data:`LONG`, and keep their order within a folder.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/images/"))
+    items.sort(key=lambda item: next((at for at, each in enumerate(LONG) if item.nodeid.startswith(each)), len(LONG)))
     for item in items:
         fuzzed = item.nodeid.startswith("tests/images/test_fuzz.py")  # thousands of children, of programs too
         if fuzzed or "shared_data" in item.fixturenames:
