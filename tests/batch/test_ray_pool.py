@@ -1,6 +1,7 @@
 """A real Ray cluster on this machine, of one node and of two, one of which dies."""
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -10,8 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lungspot.cli.console import Exit
@@ -19,7 +23,10 @@ from lungspot.cli.console import Exit
 pytestmark = pytest.mark.drill
 # A cluster of our own, which takes in whoever has its token.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-ENVIRONMENT = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | TOKEN
+KILLS = int(os.environ.get("LUNGSPOT_KILLS", "3"))
+ACTOR = "ray::_Worker"
+PATIENT = {"RAY_raylet_start_wait_time_s": "300"}  # seconds for a node to begin; a busy machine takes more than 30
+ENVIRONMENT = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | PATIENT | TOKEN
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +79,7 @@ def test_what_no_worker_can_load_is_said(tmp_path):
 
 @pytest.fixture
 def cluster():
-    """Two nodes of one processor each; gives the address, and the process id of the second's raylet."""
+    """Two nodes of one processor each; gives the address, the second's raylet, and a function that adds a node."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ray = Path(sys.executable).with_name("ray")
@@ -82,17 +89,24 @@ def cluster():
         """Start a node, and return its raylet."""
         before = raylets_of(session)
         command = [ray, "start", "--num-cpus=1", "--disable-usage-stats", *words]
-        subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=120)
+        subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=400)
         (raylet,) = raylets_of(session) - before
         return raylet
 
     try:
         node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}")
-        yield f"127.0.0.1:{port}", node(f"--address=127.0.0.1:{port}")
+        more = partial(node, f"--address=127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}", more(), more
     finally:
         for pid in _of(session):
             _end(pid)
         shutil.rmtree(session, ignore_errors=True)
+
+
+@pytest.fixture
+def actors_of(children_of):
+    """A function that returns our workers on the node of a raylet: those that have begun."""
+    return lambda raylet: [pid for pid in children_of(raylet) if _words(Path(f"/proc/{pid}"))[0].startswith(ACTOR)]
 
 
 def raylets_of(session):
@@ -121,7 +135,7 @@ def _end(pid):
 def test_a_node_dies_and_its_films_are_read_by_another(
     small_archive, batch_command, start, cluster, each_once, tmp_path
 ):
-    address, second = cluster
+    address, second, _ = cluster
     out = tmp_path / "out"
     command = batch_command(small_archive(tmp_path / "films", 60), "-o", out, "--on", f"ray://{address}")
     driver = start([*command, "--shard-films", "5"], TOKEN)
@@ -132,3 +146,42 @@ def test_a_node_dies_and_its_films_are_read_by_another(
     assert driver.wait(600) == Exit.DONE
     each_once(out, 60)
     assert json.loads((out / "summary.json").read_text())["run"]["workers"] == 2  # one a processor, as none was said
+
+
+def test_drivers_workers_and_nodes_killed_at_random_each_film_is_read_once(
+    small_archive, batch_command, start, cluster, actors_of, each_once, tmp_path
+):
+    """A driver that is killed is begun anew (`--resume`), and a node is replaced by another; the head stays."""
+    address, node, another = cluster
+    dice, killed, films, out = np.random.default_rng(1), Counter(), 0, tmp_path / "out"
+    command = batch_command(tmp_path / "films", "-o", out, "--on", f"ray://{address}", "--resume")
+    command += ["--workers", "2", "--shard-films", "5"]
+    driver = None
+    while killed.total() < KILLS:
+        if driver is None or driver.poll() == Exit.DONE:  # all that there was is read: more comes in
+            small_archive(tmp_path / "films", 40, films)
+            films, driver = films + 40, start(command, TOKEN)
+        done, until = shards_in(out), time.monotonic() + 600
+        while driver.poll() is None and (shards_in(out) <= done or not actors_of(node)):
+            assert time.monotonic() < until, killed
+            time.sleep(0.05)
+        time.sleep(dice.random() / 2)
+        if driver.poll() is not None:
+            assert driver.poll() == Exit.DONE, killed
+            continue
+        whom = str(dice.choice(["driver", "worker", "node"]))
+        killed[whom] += 1
+        _end({"driver": driver.pid, "worker": next(iter(actors_of(node)), node), "node": node}[whom])
+        if whom == "driver":
+            driver.wait()
+            driver = start(command, TOKEN)
+        elif whom == "node":
+            node = another()
+    assert driver.wait(600) == Exit.DONE
+    each_once(out, films)
+    assert start(command, TOKEN).wait(300) == Exit.DONE  # there is nothing left to do
+    logging.getLogger(__name__).info("killed: %s; films: %d", dict(killed), films)  # for who runs the drill
+
+
+def shards_in(out):
+    return len(list((out / "films").glob("*.parquet")))

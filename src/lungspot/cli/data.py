@@ -47,6 +47,7 @@ from lungspot.errors import DatasetError, InputError, printable
 from lungspot.outputs import DRAWN, Outputs, png_info
 
 if TYPE_CHECKING:
+    from lungspot.datasets import Conflict, Count, Sizes
     from lungspot.findings import Reading
 
 __all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "split", "stats"]
@@ -100,11 +101,14 @@ def stats(
 
     Of predictions, what reaches its threshold is counted; ROOT is lungspot/1 JSON or a folder of `lungspot batch`.
     """
-    from lungspot.cli.data_text import agreement_lines, conflict_lines, count_lines, size_lines
+    from lungspot.cli.data_text import agreement_lines
     from lungspot.datasets import conflicts, count, reader_agreement, sizes
     from lungspot.datasets import diseases as as_diseases
 
     found = name == predicted.PREDICTIONS
+    if found and not agreement and (known := predicted.counted(root)) is not None:
+        _show_stats(name, known.films, known.counts, known.sizes, (), as_json=as_json)
+        return
     cases = (
         predicted.predicted_cases(root) if found else cases_of(name, root, splits, class_map=class_map, quiet=as_json)
     )
@@ -120,11 +124,26 @@ def stats(
     truths = cases if found else list(as_diseases(cases))
     counts, measured = count(truths if diseases else cases), sizes(cases, unsized=() if found else unsized(name, root))
     warnings = () if found else conflicts(measured, count(truths))
+    films = len({case.image or (case.dataset, case.id) for case in cases})
+    _show_stats(name, films, counts, measured, warnings, as_json=as_json)
+
+
+def _show_stats(
+    name: str,
+    films: int,
+    counts: Sequence[Count],
+    measured: Sequence[Sizes],
+    warnings: Sequence[Conflict],
+    *,
+    as_json: bool,
+) -> None:
+    from lungspot.cli.data_text import conflict_lines, count_lines, size_lines
+
     if as_json:
         emit(
             {
                 "dataset": name,
-                "films": len({case.image or (case.dataset, case.id) for case in cases}),
+                "films": films,
                 "counts": [asdict(row) for row in counts],
                 "sizes": [asdict(row) for row in measured],
                 "warnings": [asdict(row) for row in warnings],

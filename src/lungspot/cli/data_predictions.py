@@ -13,6 +13,7 @@ from lungspot.cli.console import Exit, emit, print_error, progress, require_one_
 from lungspot.errors import printable
 
 if TYPE_CHECKING:
+    from lungspot.datasets import ResultStats
     from lungspot.formats import Case, CocoIds, Prediction
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConvertTo",
     "Roots",
     "convert_predictions",
+    "counted",
     "one_root",
     "predicted_cases",
     "tell_left_out",
@@ -81,6 +83,14 @@ def tell_left_out(predictions: Sequence[Prediction], ids: CocoIds) -> None:
 
     for label, number in in_the_file(predictions, ids)[2].items():
         say(printable(f"lungspot: {number} boxes of {label} are left out: {ids.path} has no category for it"))
+
+
+def counted(path: Path) -> ResultStats | None:
+    """Return the counts of a folder of ``lungspot batch``; None where its documents have to be looked at one by one."""
+    from lungspot.datasets import result_stats
+    from lungspot.formats import is_result_folder
+
+    return result_stats(path) if is_result_folder(path) else None
 
 
 def predicted_cases(path: Path) -> list[Case]:

@@ -7,6 +7,7 @@ from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_o
 from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet
 from lungspot.datasets.merge import merge, repeated_boxes
+from lungspot.datasets.result_stats import ResultStats, result_stats
 from lungspot.datasets.sources import sources_of
 from lungspot.datasets.split import split, splits_csv, without_patient
 from lungspot.datasets.splits import apply_splits, read_splits
@@ -21,6 +22,7 @@ __all__ = [
     "Conflict",
     "Count",
     "ReaderAgreement",
+    "ResultStats",
     "Sizes",
     "Split",
     "anatomy_masks",
@@ -37,6 +39,7 @@ __all__ = [
     "read_splits",
     "reader_agreement",
     "repeated_boxes",
+    "result_stats",
     "sizes",
     "sources",
     "sources_of",

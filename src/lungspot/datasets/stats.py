@@ -20,7 +20,7 @@ from lungspot.datasets.truth import truth
 from lungspot.findings import State, union
 from lungspot.formats import Case
 
-__all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "sizes"]
+__all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "medians", "sizes"]
 
 # Two sources fit where boxes of their median sizes, laid over each other, reach the IoU that a match is counted from.
 FIT: Final = 0.4
@@ -139,7 +139,7 @@ def sizes(cases: Iterable[Case], *, unsized: Collection[str] = ()) -> tuple[Size
         films.update(seen)
     rows = []
     for key in sorted(corners):
-        row = _sizes(key, films[key], np.array(corners[key]))
+        row = medians(key, films[key], np.array(corners[key]))
         rows.append(_published(row) if row.source in unsized else row)
     return tuple(rows)
 
@@ -157,11 +157,12 @@ def conflicts(rows: Sequence[Sizes], counts: Sequence[Count] = ()) -> tuple[Conf
     return (*found, *_confounded(counts))
 
 
-def _sizes(key: tuple[str, str], films: int, corners: NDArray[np.float64]) -> Sizes:
+def medians(key: tuple[str, str], films: int, corners: NDArray[np.float64]) -> Sizes:
+    """Return the medians of boxes, as fractions of their films, shape (N, 4), of a label and a source."""
     x0, y0, x1, y1 = corners.T
     width, height = x1 - x0, y1 - y0
-    medians = np.median([width, height, width * height, width / height, (y0 + y1) / 2], axis=1).tolist()
-    return Sizes(*key, films, len(corners), *medians)
+    found = np.median([width, height, width * height, width / height, (y0 + y1) / 2], axis=1).tolist()
+    return Sizes(*key, films, len(corners), *found)
 
 
 def _published(row: Sizes) -> Sizes:

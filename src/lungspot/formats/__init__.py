@@ -24,6 +24,7 @@ from lungspot.formats.predictions_files import (
 )
 from lungspot.formats.problems import PROBLEMS, Problem
 from lungspot.formats.reconcile import nearest, patient_in
+from lungspot.formats.result_arrays import ShardArrays, shard_arrays
 from lungspot.formats.result_tables import (
     FILMS_SCHEMA,
     FINDINGS_SCHEMA,
@@ -78,6 +79,7 @@ __all__ = [
     "Progress",
     "PublishedTable",
     "Row",
+    "ShardArrays",
     "Split",
     "annotated_images_of",
     "case_from_json",
@@ -121,6 +123,7 @@ __all__ = [
     "require_file",
     "require_folder",
     "result_documents",
+    "shard_arrays",
     "shard_files",
     "stated_size",
     "suggestion",

@@ -27,9 +27,11 @@ __all__ = [
     "GIVEN",
     "film_columns",
     "film_row",
+    "film_table",
     "films_parquet",
     "finding_columns",
     "finding_rows",
+    "finding_table",
     "findings_parquet",
     "is_result_folder",
     "result_documents",
@@ -176,6 +178,16 @@ def film_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]]:
 def finding_columns(file: Path, columns: Collection[str]) -> dict[str, list[Any]]:
     """Return columns of the findings that belong to a table of films; raises as :func:`film_columns` does."""
     return _columns(file.parent.parent / "findings" / file.name, columns, FINDINGS_SCHEMA)
+
+
+def film_table(file: Path, columns: Collection[str]) -> pa.Table:
+    """Return columns of one table of films as Arrow has them; raises as :func:`film_columns` does."""
+    return _table(file, columns, FILMS_SCHEMA)
+
+
+def finding_table(file: Path, columns: Collection[str]) -> pa.Table:
+    """Return columns of the findings that belong to a table of films; raises as :func:`film_columns` does."""
+    return _table(file.parent.parent / "findings" / file.name, columns, FINDINGS_SCHEMA)
 
 
 def result_documents(folder: Path, *, places: bool = True) -> Iterator[tuple[dict[str, Any], str]]:
