@@ -90,3 +90,19 @@ def test_the_real_data_have_films_to_label_for_each_disease(real_cases):
     counts = {label: sum(label in pick.asked for pick in picks) for label in DISEASES}
     assert min(counts.values()) >= 20
     assert len({pick.case.dataset for pick in picks if "tuberculosis" in pick.asked}) == 3
+
+
+@pytest.mark.parametrize(
+    ("tool", "files"),
+    [
+        ("labelme", {"guide.html"}),
+        ("coco", {"guide.html"}),
+        ("cvat", {"guide.html", "guide.md"}),
+        ("labelstudio", {"guide.html", "instruction.html"}),
+    ],
+)
+def test_a_pool_brings_the_guides_of_what_is_asked_about(picks, tmp_path, tool, files):
+    labelling.make(picks, tmp_path / "pool", tool=tool)
+    names = {path.name for path in (tmp_path / "pool").iterdir()}
+    assert {name for name in names if name.startswith(("guide", "instruction"))} == files
+    assert (tmp_path / "pool" / "guide.html").read_text().count("<h2>") == 1  # edema; effusion has no drawing

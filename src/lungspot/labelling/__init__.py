@@ -5,6 +5,7 @@
 
 from lungspot.labelling.answers import EDITED, HUMAN, MODEL, Answers, collect
 from lungspot.labelling.choosing import RANDOM_SHARE, STRATEGIES, Choice, PoolFilm, choose
+from lungspot.labelling.guide import GUIDED, drawing, guide_markdown, guide_page, instruction
 from lungspot.labelling.next_films import (
     NEXT_CSV,
     NEXT_TASKS,
@@ -22,6 +23,7 @@ from lungspot.labelling.uncertainty import Uncertainty, uncertainty_of, unsure_s
 
 __all__ = [
     "EDITED",
+    "GUIDED",
     "HUMAN",
     "MODEL",
     "NEXT_CSV",
@@ -39,6 +41,10 @@ __all__ = [
     "ask",
     "choose",
     "collect",
+    "drawing",
+    "guide_markdown",
+    "guide_page",
+    "instruction",
     "make",
     "matched",
     "next_csv",

@@ -1,8 +1,8 @@
 """Labelling tasks: choose films that are positive and have no boxes, and hand them to a tool.
 
 :func:`select_tasks` picks films; :func:`make` writes a folder for LabelMe, CVAT, Label Studio or COCO tools with the
-films, a model's boxes as a start where there is a model, ``GUIDELINES.md`` (docs/how-to/label.md) and ``pool.json``,
-which keeps what the tool cannot. :mod:`lungspot.labelling.answers` reads it back.
+films, a model's boxes as a start where there is a model, ``GUIDELINES.md`` (docs/how-to/label.md), a guide with
+drawings, and ``pool.json``, which keeps what the tool cannot. :mod:`lungspot.labelling.answers` reads it back.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from lungspot.formats import (
     stated_size,
     write_json,
 )
+from lungspot.labelling.guide import GUIDED, guide_markdown, guide_page, instruction
 from lungspot.outputs import Outputs
 
 __all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "make", "proposed", "read_tasks", "select_tasks"]
@@ -130,6 +131,20 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
         write_json(folder / TASKS_FILE, {"schema": _SCHEMA, "tool": tool, "labels": labels, "films": entries}, 1)
         guidelines = resources.files("lungspot.labelling").joinpath("guidelines.md").read_text(encoding="utf-8")
         (folder / "GUIDELINES.md").write_text(guidelines, encoding="utf-8")
+        _write_guides(folder, tool, labels)
+
+
+def _write_guides(folder: Path, tool: str, labels: Sequence[str]) -> None:
+    """Write the guides with drawings of what is asked about: a page, and what goes into the tool's own field."""
+    if not set(labels) & set(GUIDED):
+        return
+    written = {"guide.html": guide_page(labels)}
+    if tool == "labelstudio":
+        written["instruction.html"] = instruction(labels)
+    if tool == "cvat":
+        written["guide.md"] = guide_markdown(labels)
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _unboxed(case: Case, labels: Sequence[str]) -> tuple[str, ...]:

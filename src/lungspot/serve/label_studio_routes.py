@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot.errors import LungspotError, RequestError
 from lungspot.formats import labelstudio_config
+from lungspot.labelling import instruction
 from lungspot.report import Analysis, Refusal
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, model_of
@@ -51,6 +52,10 @@ _PNG: Final[dict[int | str, dict[str, Any]]] = {
 }
 _XML: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "A labelling interface"}
+}
+
+_HTML: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "Guidelines as a piece of HTML"}
 }
 
 
@@ -165,6 +170,12 @@ async def config(app: StateDep) -> Response:
     view = labelstudio_config(app.detector.card.labels)
     indent(view)
     return Response(tostring(view, encoding="utf-8"), media_type="text/xml; charset=utf-8")
+
+
+@router.get("/v1/label-studio/instruction.html", response_class=Response, responses=_HTML)
+async def instructions(app: StateDep) -> Response:
+    """Return guidelines with drawings, for the instructions of a project (``expert_instruction``)."""
+    return Response(instruction(app.detector.card.labels), media_type="text/html; charset=utf-8")
 
 
 @router.get("/v1/label-studio/tasks.json", response_model=list[StudioTask])

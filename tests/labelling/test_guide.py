@@ -1,0 +1,80 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from defusedxml.ElementTree import fromstring
+
+from lungspot.findings import taxonomy
+from lungspot.labelling import GUIDED, drawing, guide_markdown, guide_page, instruction
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_the_labels_that_hardly_any_set_boxes_have_a_guide():
+    assert set(GUIDED) == {"edema", "emphysema", "tuberculosis", "covid19"}
+
+
+@pytest.mark.parametrize("label", GUIDED)
+def test_a_drawing_boxes_its_signs_in_the_colour_of_the_label(label):
+    tree = fromstring(drawing(label))
+    boxes = [each for each in tree.iter(f"{SVG}rect") if each.get("stroke")]
+    assert {each.get("stroke") for each in boxes} == {taxonomy()[label].color}
+    for each in boxes:
+        x, y, width, height = (int(each.get(name)) for name in ("x", "y", "width", "height"))
+        assert 0 <= x < x + width <= 400
+        assert 0 <= y < y + height <= 400
+    numbers = {each.text for each in tree.iter(f"{SVG}text")} - {"R"}
+    signs = len(re.findall("<li>", instruction([label])))
+    assert numbers <= {str(number) for number in range(1, signs + 1)}
+    assert "1" in numbers
+    assert "image" not in {each.tag.removeprefix(SVG) for each in tree.iter()}  # no film
+
+
+def test_no_box_lies_in_both_lungs():
+    for label in GUIDED:
+        for each in fromstring(drawing(label)).iter(f"{SVG}rect"):
+            if each.get("stroke"):
+                left, right = int(each.get("x")), int(each.get("x")) + int(each.get("width"))
+                assert right <= 200 or left >= 200
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_an_instruction_loads_nothing_and_names_every_asked_label_alone():
+    html = instruction(["tuberculosis", "edema", "effusion"])
+    tags = Tags()
+    tags.feed(html)
+    assert {tag for tag, _ in tags.seen} <= {"h2", "span", "code", "p", "img", "ol", "li", "b", "small"}
+    assert all(
+        attributes["src"].startswith("data:image/svg+xml;base64,") for tag, attributes in tags.seen if tag == "img"
+    )
+    assert re.findall(r"<code>(\w+)</code>", html) == ["edema", "tuberculosis"]
+    assert "not for clinical use" in html
+    assert html in guide_page(["edema", "tuberculosis"])
+
+
+def test_the_markdown_says_the_same():
+    text = guide_markdown(GUIDED, "images/")
+    for label in GUIDED:
+        assert f"](images/{label}.svg)" in text
+    assert "![" not in guide_markdown(GUIDED)
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        f"## {taxonomy()[label].name} (`{label}`, `{taxonomy()[label].color}`)" for label in GUIDED
+    ]
+
+
+def test_the_page_in_the_documents_is_that_of_the_pools():
+    """Made by hand with ``guide_markdown(GUIDED, "../images/label-")`` and ``drawing``."""
+    page = (DOCS / "how-to" / "label-examples.md").read_text(encoding="utf-8")
+    assert page == "# How four labels are boxed\n\n" + guide_markdown(GUIDED, "../images/label-")
+    for label in GUIDED:
+        assert (DOCS / "images" / f"label-{label}.svg").read_text(encoding="utf-8") == drawing(label)
