@@ -20,15 +20,18 @@ checked: .venv/dev
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
 # are quick from a process that holds no torch.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
 COUNTED := tests/findings tests/images
 
 counted: .venv/dev system
-	$(PYTEST) --cov --cov-report=term $(COUNTED)
+	$(PYTEST) 2 --cov --cov-report=term $(COUNTED)
 	$(BIN)/python tools/coverage_floor.py
 
+# Of the others many wait for a browser, a server or a disk: three at a time keep two processors busy.
+WORKERS ?= 3
+
 others: .venv/dev system
-	$(PYTEST) $(COUNTED:%=--ignore=%)
+	$(PYTEST) $(WORKERS) $(COUNTED:%=--ignore=%)
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -57,7 +60,7 @@ build/site-env: pyproject.toml
 
 # Of every room, which takes half as long again; `make test` counts the two rooms that have a floor.
 coverage: .venv/dev system
-	$(PYTEST) --cov=lungspot --cov-report=term
+	$(PYTEST) 2 --cov=lungspot --cov-report=term
 
 fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats
