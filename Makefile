@@ -46,10 +46,12 @@ check: .venv/dev
 web: .venv/dev
 	$(BIN)/python tools/vendor_web.py
 
-# All of docs/ as a site in build/site, searchable, with no script or font from elsewhere; a link that leads nowhere is an error.
+# All of docs/ as a site in build/site, a folder a version, searchable, with no script or font from elsewhere; a link that leads
+# nowhere is an error. After `make demo web` it has the browser page with the demonstration's film, too.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lungspot/__init__.py)
 site: build/site-env
-	build/site-env/bin/sphinx-build -q -W --keep-going -c tools/site docs build/site
-	cp build/site/README.html build/site/index.html
+	build/site-env/bin/sphinx-build -q -W --keep-going -c tools/site docs build/site/$(VERSION)
+	$(PYTHON) tools/site/finish.py build/site $(VERSION) $(BIN)
 	@echo "The site: build/site/index.html"
 
 build/site-env: pyproject.toml

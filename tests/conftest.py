@@ -118,9 +118,11 @@ def serving():
                 setattr(server, name, value)
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
-            yield server
-            server.shutdown()
-            thread.join()
+            try:
+                yield server
+            finally:  # else the thread would keep a test run that failed from ever ending
+                server.shutdown()
+                thread.join()
 
     return run
 

@@ -1,6 +1,8 @@
 """The page as a person meets it: nothing leaves it, it opens without a network, it saves what lungspot writes."""
 
+import functools
 import json
+import os
 import re
 
 import jsonschema
@@ -8,10 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
+from tests.web.conftest import Quiet
 
 from lungspot.images import read
-from lungspot.outputs import is_drawn
+from lungspot.outputs import Outputs, is_drawn
 from lungspot.report import review_from_json, schema
+from lungspot.web import write_page
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +214,23 @@ UNTAKEN = """async () => {
 
 def test_the_bytes_of_a_film_are_taken_by_the_thread_alone(opened):
     assert opened.page.evaluate(UNTAKEN) == ["NOT_AN_IMAGE"]
+
+
+@pytest.mark.drill
+def test_a_page_that_was_given_a_film_opens_it_by_itself_and_offline(browser, serving, rg1, tmp_path):
+    if "LUNGSPOT_PAGE_FILMS" not in os.environ:
+        pytest.skip("a drill (make drill)")
+    write_page(Outputs(), tmp_path / "page", film=rg1["J2KI"])
+    with serving(functools.partial(Quiet, directory=str(tmp_path / "page")), asked=[], lost=set()) as server:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        expect(page.locator("#report")).to_contain_text("IMPRESSION", timeout=180_000)
+        expect(page.locator(".row")).to_contain_text("RG1_J2KI.dcm")
+        expect(page.locator("html")).to_have_attribute("data-offline", "ready")
+        page.context.set_offline(True)
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        expect(page.locator("#report")).to_contain_text("IMPRESSION", timeout=180_000)
+        page.close()
 
 
 @pytest.mark.parametrize("width", [1366, 390])

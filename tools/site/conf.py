@@ -30,6 +30,9 @@ html_title = f"lungspot {version}"
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"top_of_page_buttons": []}
+templates_path = ["templates"]
+parts = ["brand", "search", "scroll-start", "navigation", "live", "scroll-end"]
+html_sidebars = {"**": [f"sidebar/{part}.html" for part in parts]}
 
 
 def as_on_the_site(_app: Sphinx, name: str, source: list[str]) -> None:

@@ -24,11 +24,18 @@ def web(
             help="A folder of packages that `npm pack` made, where this lungspot was built without the page's runtime.",
         ),
     ] = None,
+    film: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A film that the page opens by itself, to show what it does. It lies in the folder, for all to fetch.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a page that reads films in the browser: any file server serves it, and no byte of a film leaves it."""
     from lungspot.web import write_page
 
-    inputs = [] if model == "default" else [Path(model)]
-    size = write_page(Outputs(inputs, overwrite=overwrite), out, model=model, runtime=runtime)
+    inputs = [*([] if model == "default" else [Path(model)]), *([] if film is None else [film])]
+    size = write_page(Outputs(inputs, overwrite=overwrite), out, model=model, runtime=runtime, film=film)
     say(printable(f"{out}: {size / 1e6:.1f} MB; serve it, as with: python -m http.server -d {out} 8000"))

@@ -15,6 +15,7 @@ from typing import Final
 
 from lungspot import BANNER
 from lungspot.detect import Detector, detector_from, read_model
+from lungspot.images import read
 from lungspot.outputs import Outputs
 from lungspot.web.facts import page_facts
 from lungspot.web.runtime import require_vendored, vendor, vendored_files
@@ -24,6 +25,7 @@ __all__ = ["POLICY", "build_page", "write_page"]
 _HERE: Final = Path(__file__).parent
 _VIEWER: Final = _HERE.parent / "serve" / "viewer"  # files, no code: nothing of the room is imported
 _MODEL: Final = "model/lungspot.onnx"
+_FILM: Final = "film/film"
 _RUNTIME: Final = "runtime/ort-wasm-simd-threaded.wasm.gz"
 _COMMENT: Final = re.compile(
     r"^[ \t]*(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$", re.MULTILINE
@@ -59,17 +61,27 @@ _CHANGES: Final = (
 )
 
 
-def build_page(model: str | Path = "default", *, runtime: Path | None = None) -> dict[str, bytes]:
+def build_page(
+    model: str | Path = "default", *, runtime: Path | None = None, film: Path | None = None
+) -> dict[str, bytes]:
     """Return the page's files by path; raises what loading the model raises, and SetupError ``WEB_RUNTIME``.
 
     ``runtime``: a folder of packages as ``npm pack`` makes them; without it what this lungspot was built with.
+    ``film``: one that the page opens by itself, to show what it does; FilmError where there is none.
     """
     vendored = list(require_vendored() if runtime is None else vendor(runtime))
     file = read_model(model)
-    return _files(detector_from(file), file.data, vendored)
+    files = _files(detector_from(file), file.data, vendored, None if film is None else film.name)
+    if film is not None:
+        read(film)
+        files[_FILM] = film.read_bytes()
+    files["sw.js"] = _with_list(files["sw.js"], files)
+    return files
 
 
-def _files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+def _files(
+    detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes]], film: str | None
+) -> dict[str, bytes]:
     files = dict(vendored)
     files |= {f"viewer/{path.name}": _short(path) for path in _VIEWER.iterdir() if path.suffix in {".js", ".css"}}
     for folder, place in (("engine", "engine"), ("page", "viewer")):
@@ -79,17 +91,23 @@ def _files(detector: Detector, model: bytes, vendored: Iterable[tuple[str, bytes
     files["index.html"] = _index().encode()
     files[_MODEL] = model
     sizes = {"model": len(model), "runtime": len(files[_RUNTIME])}
-    files["facts.json"] = json.dumps(
-        page_facts(detector) | {"sizes": sizes}, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    shown = None if film is None else {"path": _FILM, "name": film}
+    facts = page_facts(detector) | {"sizes": sizes, "film": shown}
+    files["facts.json"] = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
     files["LICENCES.txt"] = _licences().encode()
-    files["sw.js"] = _with_list(files["sw.js"], files)
     return files
 
 
-def write_page(outputs: Outputs, out: Path, *, model: str | Path = "default", runtime: Path | None = None) -> int:
+def write_page(
+    outputs: Outputs,
+    out: Path,
+    *,
+    model: str | Path = "default",
+    runtime: Path | None = None,
+    film: Path | None = None,
+) -> int:
     """Write the page of :func:`build_page` into the folder ``out`` and return its bytes; raises what both raise."""
-    files = build_page(model, runtime=runtime)
+    files = build_page(model, runtime=runtime, film=film)
     with outputs.folder(out) as folder:
         for name, content in files.items():
             target = folder / name

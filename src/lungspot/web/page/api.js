@@ -13,12 +13,13 @@ export const PER_PAGE = 100;
 export const SERVED = false; // nothing is kept, films and names least of all, and no link leads anywhere
 const LARGEST = 512 * 1024 * 1024; // bytes of one film
 const films = []; // of this tab, in the order in which they came
-const engine = start((words) => {
+const tell = (words) => {
   for (const id of ["empty", "headline"]) { // the worklist is folded away on a small screen
     const place = document.getElementById(id);
     if (place) place.textContent = words;
   }
-});
+};
+const engine = start(tell);
 engine.catch(() => {}); // whoever asks for it hears of it
 
 const nobody = () => new Refused(404, { code: "NO_READING", reason: "this tab has no such film", advice: "open it again" });
@@ -36,14 +37,22 @@ export async function model() {
   } catch (error) {
     throw new Refused(0, { code: error.code ?? "NO_SERVER", reason: error.reason ?? error.message, advice: error.advice ?? "" });
   }
-  const { facts, threads, runtime } = opened;
+  const { facts, threads, runtime, film } = opened;
   const { software } = facts.model;
+  if (film && !films.length) await shownFirst(film);
   document.documentElement.dataset.threads = threads;
   return {
     ...inShape(facts.model),
     software: { ...software, onnxruntime: `${runtime} (in this page)` },
     limits: { upload_bytes: LARGEST },
   };
+}
+
+/** Read the film of a demonstration before the page asks what there is. */
+async function shownFirst(film) {
+  tell(`Reading ${film.name}…`);
+  await upload(film, () => {});
+  await films[0].done;
 }
 
 export const list = async (question, page, id) => listed(films, question, page, PER_PAGE, id);

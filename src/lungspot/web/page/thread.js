@@ -2,20 +2,22 @@
 
 const files = new URL("../", import.meta.url);
 
-/** Fetch what the page needs and start the thread: {facts, card, threads, runtime, ask}. `tell(words)` hears of progress. */
+/** Fetch what the page needs, and the film of a demonstration, and start the thread: {facts, card, threads, runtime, ask, film}.
+ * `tell(words)` hears of progress. */
 export async function start(tell) {
   const facts = await (await get("facts.json")).json();
   const [model, runtime] = await Promise.all([
     bytesOf("model/lungspot.onnx", facts.sizes.model, (words) => tell(`Loading the model: ${words}`)),
     bytesOf("runtime/ort-wasm-simd-threaded.wasm.gz", facts.sizes.runtime, () => {}),
   ]);
+  const film = facts.film && new File([await (await get(facts.film.path)).blob()], facts.film.name);
   tell("Starting the network…");
   const unpackedRuntime = await unpacked(runtime);
   forbidConnections(); // before the thread is started: it has the policy that the page has then
   const ask = thread();
   const threads = Number(new URLSearchParams(location.search).get("threads")) || undefined;
   const opened = await ask("open", { model, runtime: unpackedRuntime, pinned: facts.model.sha256, taxonomy: facts.taxonomy, threads });
-  return { facts, ask, ...opened };
+  return { facts, ask, film, ...opened };
 }
 
 /** Take from this page, for as long as it is open, the right to connect to anything. */
