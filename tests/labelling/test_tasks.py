@@ -4,6 +4,7 @@ import json
 
 import pytest
 from PIL import Image
+from tests.croissant import croissant_rows
 from tests.labelling.conftest import answer_labelme, case, drawn
 
 from lungspot import labelling
@@ -52,6 +53,17 @@ def test_a_dicom_film_becomes_a_png_that_every_tool_shows(rg1, tmp_path):
         low, high = image.getextrema()
     assert (low, high) == (0, 255)
     assert labelling.collect(tmp_path / "pool", complete=True).cases[0].image == rg1["UNCR"]
+
+
+def test_a_pool_says_in_croissant_what_it_holds_but_no_patient(picks, tmp_path):
+    labelling.make(picks, tmp_path / "pool")
+    path = tmp_path / "pool" / "croissant.jsonld"
+    rows = croissant_rows(path, "films")
+    value = json.loads((tmp_path / "pool" / "pool.json").read_text())
+    assert [row["film"] for row in rows] == [each["film"] for each in value["films"]]
+    assert [row["asked"] for row in rows] == [["edema"], ["edema"], ["edema"], ["effusion"]]
+    assert "pa/b" not in path.read_text()
+    assert "Research use only" in path.read_text()
 
 
 def test_what_cannot_be_a_pool_is_refused(picks, film, tmp_path):

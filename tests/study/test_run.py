@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from tests.croissant import croissant_rows
 
 from lungspot.detect import load_detector
 from lungspot.errors import InputError
@@ -36,6 +38,13 @@ def test_the_study_runs_from_films_to_a_page(classifier, model_file, shared_data
         f"On {results['films']} films of {results['patients']} patients" in (out / "boxes-vs-heatmaps.md").read_text()
     )
     assert (out / "boxes-vs-heatmaps.svg").read_bytes().startswith(b"<?xml")
+    rows = {
+        (row["way"], row["label"], row["metric"]): row for row in croissant_rows(out / "croissant.jsonld", "numbers")
+    }
+    for metric, number in results["ways"]["boxes"]["effusion"].items():
+        row = rows["boxes", "effusion", metric]
+        assert row["value"] == number["value"] or np.isnan(row["value"])
+        assert number["interval"] in ([row["low"], row["high"]], None)
     assert list((out / "gallery").glob("effusion-best-*.png"))
     assert any("chosen on val" in line for line in said)
 

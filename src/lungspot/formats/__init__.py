@@ -7,6 +7,7 @@ from lungspot.formats.case_json import case_from_json, case_to_json, load_json, 
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, ClassNames, read_class_map, suggestion
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
+from lungspot.formats.croissant import CROISSANT_FILE, Column, CroissantTable, write_croissant
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
@@ -56,6 +57,7 @@ from lungspot.formats.xml_tree import parse_xml
 __all__ = [
     "ANNOTATION_FORMATS",
     "COCO_FILE",
+    "CROISSANT_FILE",
     "CSV_FILE",
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
@@ -69,6 +71,8 @@ __all__ = [
     "ClassMap",
     "ClassNames",
     "CocoIds",
+    "Column",
+    "CroissantTable",
     "Faults",
     "FilmTransfer",
     "Format",
@@ -129,6 +133,7 @@ __all__ = [
     "suggestion",
     "to_coco",
     "without_crowds",
+    "write_croissant",
     "write_json",
     "write_predictions",
 ]

@@ -2,7 +2,8 @@
 
 :func:`select_tasks` picks films; :func:`make` writes a folder for LabelMe, CVAT, Label Studio or COCO tools with the
 films, a model's boxes as a start where there is a model, ``GUIDELINES.md`` (docs/how-to/label.md), a guide with
-drawings, and ``pool.json``, which keeps what the tool cannot. :mod:`lungspot.labelling.answers` reads it back.
+drawings, ``pool.json``, which keeps what the tool cannot, and ``croissant.jsonld``, which says what is in the folder.
+:mod:`lungspot.labelling.answers` reads it back.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from lungspot.formats import (
     ANNOTATION_FORMATS,
     AnnotatedImage,
     Case,
+    Column,
+    CroissantTable,
     FilmTransfer,
     Mark,
     Progress,
@@ -40,6 +43,7 @@ from lungspot.formats import (
     load_json,
     marks_of,
     stated_size,
+    write_croissant,
     write_json,
 )
 from lungspot.labelling.guide import GUIDED, guide_markdown, guide_page, instruction
@@ -52,6 +56,11 @@ TOOLS: Final[dict[str, str]] = {"coco": "images", "cvat": "images", "labelme": "
 TASKS_FILE: Final = "pool.json"
 
 _SCHEMA: Final = "lungspot-pool/1"
+_COLUMNS: Final = (  # of what is no patient's
+    Column("film", "the film's file in this folder, as the tool names it", at="$.films[*].film"),
+    Column("asked", "the labels that people are asked about", at="$.films[*].asked", repeated=True),
+    Column("dataset", "the set that the film is from", at="$.films[*].case.dataset"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,14 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
         write_json(folder / TASKS_FILE, {"schema": _SCHEMA, "tool": tool, "labels": labels, "films": entries}, 1)
         guidelines = resources.files("lungspot.labelling").joinpath("guidelines.md").read_text(encoding="utf-8")
         (folder / "GUIDELINES.md").write_text(guidelines, encoding="utf-8")
+        write_croissant(
+            folder,
+            "lungspot-labelling-pool",
+            f"{len(entries)} films for people to draw {', '.join(labels)} on, with {tool}.",
+            licence="that of the sets that the films are from",
+            files=(TASKS_FILE, "GUIDELINES.md"),
+            tables=(CroissantTable("films", TASKS_FILE, "One film a row.", _COLUMNS),),
+        )
         _write_guides(folder, tool, labels)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lungspot.datasets import apply_splits, load, load_all, read_splits
 from lungspot.detect import Detector
 from lungspot.errors import InputError
 from lungspot.evaluate import Value
-from lungspot.formats import Split
+from lungspot.formats import Column, CroissantTable, Split, write_croissant
 from lungspot.study.choose import choose_maps
 from lungspot.study.compare import ceiling, locate, measured, p_values
 from lungspot.study.films import StudyFilm, look
@@ -87,7 +88,9 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
 
 
 def write(results: Mapping[str, Any], out: Path) -> None:
-    """Write ``results.json``, the page and its picture into the folder ``out``; OSError where that is impossible.
+    """Write ``results.json``, its numbers as ``results.csv``, the page and its picture into the folder ``out``.
+
+    ``croissant.jsonld`` beside them says what they are. OSError where that is impossible.
 
     ``out``: a folder that :meth:`lungspot.outputs.Outputs.folder` gives, so that nothing there is replaced.
     """
@@ -95,6 +98,36 @@ def write(results: Mapping[str, Any], out: Path) -> None:
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     (out / "boxes-vs-heatmaps.md").write_text(page(results), "utf-8")
     (out / "boxes-vs-heatmaps.svg").write_bytes(bars(results))
+    with (out / "results.csv").open("w", encoding="utf-8", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow([column.name for column in _COLUMNS])
+        rows.writerows(_rows(results))
+    write_croissant(
+        out,
+        "lungspot-boxes-against-heat-maps",
+        f"Boxes against boxes cut from heat maps, on {results['films']} test films of public sets.",
+        licence="https://www.apache.org/licenses/LICENSE-2.0",  # numbers of ours; no film
+        files=("results.csv", "results.json", "boxes-vs-heatmaps.md", "boxes-vs-heatmaps.svg"),
+        tables=(CroissantTable("numbers", "results.csv", "One number with its interval a row.", _COLUMNS),),
+    )
+
+
+_COLUMNS: Final = (
+    Column("way", "boxes, heat (from heat maps), random (a control), difference (boxes less heat), people (readers)"),
+    Column("label", "the finding, or mean over all"),
+    Column("metric", "what was counted: docs/reference/metrics.md"),
+    Column("value", "the number; empty where it does not exist", "Float"),
+    Column("low", "where its 95 % interval begins; empty where it has none", "Float"),
+    Column("high", "where it ends", "Float"),
+)
+
+
+def _rows(results: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the numbers of the JSON document as rows of a table."""
+    for way, labels in (*results["ways"].items(), ("people", results["people"])):
+        for label, numbers in labels.items():
+            for metric, number in numbers.items():
+                yield way, label, metric, number["value"], *(number["interval"] or (None, None))
 
 
 def _json(row: Mapping[str, Value]) -> dict[str, Any]:
