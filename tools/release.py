@@ -47,7 +47,7 @@ TRIED = {
     ),
     "batch": (["bin/lungspot", "batch", "films", "-o", "results", "--workers", "1"],),
     "data": (["bin/python", "-c", "import imagehash, lungspot.datasets.check_films"],),
-    "eval": (["bin/lungspot", "tb", "people.csv", "-o", "results"],),
+    "eval": (["bin/lungspot", "tb", "people.csv", "--triage", "40", "-o", "results"],),
     "pacs": (["bin/lungspot", "detect", "films", "-o", "results", "--format", "json,sr,gsps,sc,seg"],),
     "ray": (["bin/lungspot", "batch", "films", "-o", "results", "--workers", "1", "--on", "ray"],),
     "serve": (["bin/python", "-c", SERVED],),
