@@ -1,9 +1,8 @@
 // The reader's aids on the film: letters of its sides, a scale bar, and a magnifying lens. Draw on a 2-D canvas.
 
 import { compassOnScreen, onScreen, scaleBar, toFilm, toScreen } from "./geometry.js";
+import { FAMILY, FONT } from "./labels.js";
 
-const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-const FONT = `12px ${FAMILY}`;
 const LENS = 110; // radius on the screen
 const POWER = 2.5;
 const EDGES = { left: "w", right: "e", top: "n", bottom: "s" };

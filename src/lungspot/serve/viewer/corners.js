@@ -1,12 +1,10 @@
 // What stands in the corners of a film: date, age, view, how it is turned, size of a pixel, window and zoom; each can be hidden.
 
 import { say } from "./dom.js";
-import { overlap } from "./labels.js";
+import { FONT, LINE, overlap } from "./labels.js";
 import { facingWords } from "./upright.js";
 import { inWords } from "./window.js";
 
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-const LINE = 16;
 const EDGE = 8;
 
 /** What can be hidden, one by one: [id, words, corner]; the letters L and R and the scale bar have no corner. */

@@ -58,6 +58,13 @@ export function shape(width, height, rows) {
   return svg;
 }
 
+/** A small square of a label's colour. */
+export function swatch(colour) {
+  const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
+  square.setAttribute("class", "dot");
+  return square;
+}
+
 /** A score as a bar, with a line where its threshold is; both from 0 to 1. */
 export function scoreBar(score, threshold, colour) {
   const at = 100 * threshold;

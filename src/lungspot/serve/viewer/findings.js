@@ -1,6 +1,6 @@
 // The list of findings beside the film: how sure, against which threshold, whether map and box agree, and the verdict.
 
-import { fill, make, one, scoreBar, shape } from "./dom.js";
+import { fill, make, one, scoreBar, swatch } from "./dom.js";
 import { groups } from "./places.js";
 import { NOT_TOLD_APART, agreement, certainty, chance, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
 
@@ -181,13 +181,6 @@ function choice(state, item, acts, { on, off }) {
     ),
   );
 }
-
-function swatch(colour) {
-  const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
-  square.setAttribute("class", "dot");
-  return square;
-}
-
 function bar(state, item) {
   const { color } = labelOf(state, item.label);
   return scoreBar(item.score, least(state, item), positive(state, item) ? color : "#737d8a");

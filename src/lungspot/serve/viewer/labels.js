@@ -1,7 +1,9 @@
 // Where the words of boxes stand: never over one another, never over the box that they name, beside the film where there is room.
 // Pure functions; a rectangle is {left, top, wide, high} in screen pixels.
 
-export const LINE = 16; // height of a line of words
+export const FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+export const FONT = `12px ${FAMILY}`; // of words on the film
+export const LINE = 16; // height of a line of them
 const PAD = 5;
 const WIDEST = 176; // of a label, where its words can be broken
 const NEAR = 10; // beyond this a thin line leads from the words to their box

@@ -1,9 +1,7 @@
 // Boxes on the film: outlines, their words, and the handles of the one that is edited. Draws on a 2-D canvas.
 
 import { onScreen } from "./geometry.js";
-import { LINE, placeOf, sizeOf, wrapped } from "./labels.js";
-
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+import { FONT, LINE, placeOf, sizeOf, wrapped } from "./labels.js";
 
 /**
  * Draw marks: {key, box, colour, text, short, dashed, faint, crossed}. `focus`: the key that stands out, or null; `edited`: the key of the one that

@@ -1,9 +1,8 @@
 // Measurements as they are drawn on the film: lines with their ends, and their values in words.
 
 import { toScreen } from "./geometry.js";
+import { FONT } from "./labels.js";
 import { inWords } from "./measures.js";
-
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
 const endsOf = ({ points }, view) => points.map(([x, y]) => toScreen(view, { x, y }));
 

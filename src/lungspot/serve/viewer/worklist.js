@@ -1,6 +1,6 @@
 // The worklist: as many rows as are in sight, of however many films; arrows walk through it, Enter opens.
 
-import { fill, make, one, refill, shape } from "./dom.js";
+import { fill, make, one, refill, swatch } from "./dom.js";
 import { shortName, wholeName } from "./names.js";
 import { labelOf, probability, secret } from "./scene.js";
 
@@ -237,7 +237,5 @@ const hides = (state, row) => state.teach && row.status === "assessed" && !(row.
 function dot(state, row, covered) {
   const label = covered || !row.labels?.length ? null : row.top?.label;
   const colour = row.status === "not_assessed" ? "#ffc061" : label ? labelOf(state, label).color : "#737d8a";
-  const square = shape(10, 10, [{ width: 10, height: 10, fill: colour }]);
-  square.setAttribute("class", "dot");
-  return square;
+  return swatch(colour);
 }
