@@ -95,6 +95,20 @@ class DicomWebArchive(DICOMwebClient):
 
         return _pages(search, ("00080018",))
 
+    def find_workitems(self, filters: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        """Yield the work items that a UPS-RS search finds, as DICOM JSON, each once. Raises RequestException."""
+
+        def search(offset: int | None) -> Sequence[Any]:
+            page = {} if offset is None else {"offset": offset}
+            return self._http_get_application_json(f"{self.base_url}/workitems", {**filters, **page})
+
+        return _pages(search, ("00080018",))
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> requests.Response:
+        """Send one request to a path below the root; return the answer, whatever its status. RequestException."""
+        url = f"{self.base_url}/{path}"
+        return self._session.request(method, url, data=body, headers=dict(headers), timeout=self._timeout)
+
 
 def _require_usable(shown: tuple[Path, Path] | None, authority: Path | None) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -32,6 +32,10 @@ from lungspot.node import AuditEvent, AuditLog
         ("--from-dicomweb http://h/x --since soon", "no date"),
         ("--allow *@127.0.0.1 --send-to A@h:104 --only CHEST", "body=VALUE"),
         ("--allow *@127.0.0.1 --send-to A@h:104 --metrics 9100", "HOST:PORT"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --ups-query WorklistLabel=CHEST", "give --ups"),
+        ("--allow *@127.0.0.1 --send-to A@h:104 --wado http://h/x", "give --ups"),
+        ("--ups http://h/x --ups-query CHEST", "KEY=VALUE"),
+        ("--ups http://me:secret@h/x", "a password"),
         ("--check-audit nothing.jsonl", "no such file"),
     ],
 )

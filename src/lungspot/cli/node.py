@@ -44,7 +44,19 @@ def node(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Which films to fetch; Modality=CR,DX if not given.")
     ] = None,
     since: Annotated[str, typer.Option(help="The first study date to fetch: 2026-01-31, or 7d.")] = "1d",
-    every: Annotated[float, typer.Option(help="Seconds between two questions to the archive.", min=1, max=86400)] = 60,
+    ups: Annotated[
+        str | None, typer.Option(metavar="URL", help="A work list (UPS-RS) whose items to perform; results go to it.")
+    ] = None,
+    ups_query: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Which items; those scheduled for the station --ae if not given."),
+    ] = None,
+    wado: Annotated[
+        str | None, typer.Option(metavar="URL", help="The DICOMweb archive of the items' films, if not at --ups.")
+    ] = None,
+    every: Annotated[
+        float, typer.Option(help="Seconds between two questions to archive or work list.", min=1, max=86400)
+    ] = 60,
     once: Annotated[bool, typer.Option("--once", help="Fetch, read and send once, then stop.")] = False,
     spool: Annotated[Path, typer.Option(help="The folder that holds films and results until they are sent.")] = Path(
         "lungspot-node"
@@ -106,14 +118,17 @@ def node(
             count, last = room.verify(check_audit)
         emit({"records": count, "last_hash": last})
         return
-    if not allow and from_dicomweb is None:
-        raise InputError("BAD_VALUE", None, "nobody may send films", advice="give --allow AET@HOST, or --from-dicomweb")
+    if not allow and from_dicomweb is None and ups is None:
+        advice = "give --allow AET@HOST, --from-dicomweb or --ups"
+        raise InputError("BAD_VALUE", None, "nobody may send films", advice=advice)
+    if ups is None and (ups_query or wado is not None):
+        raise InputError("BAD_VALUE", None, "there is no work list", advice="give --ups URL")
     if send_to is not None and stow is not None:
         raise InputError("BAD_VALUE", None, "two places for results", advice="give --send-to or --stow")
     if (tls_cert is None) != (tls_key is None) or ((tls_ca or tls_out) and tls_cert is None):
         raise InputError("BAD_VALUE", None, "half of TLS", advice="give --tls-cert and --tls-key")
-    if once and from_dicomweb is None:
-        raise InputError("BAD_VALUE", "--once", "there is nothing to fetch", advice="give --from-dicomweb")
+    if once and from_dicomweb is None and ups is None:
+        raise InputError("BAD_VALUE", "--once", "there is nothing to fetch", advice="give --from-dicomweb or --ups")
     from lungspot.detect import OPERATING_POINTS
     from lungspot.report import SR_CLASSES
 
@@ -128,6 +143,9 @@ def node(
         stow=stow,
         source=from_dicomweb,
         query=None if from_dicomweb is None else room.QidoQuery.parse(query or (), since),
+        ups=ups,
+        items=None if ups is None else room.ItemQuery.parse(ups_query or (), ae),
+        wado=wado,
         every=every,
         once=once,
         results=room.ResultOptions(

@@ -9,6 +9,7 @@ from lungspot.node.pull import QidoQuery
 from lungspot.node.service import NodeSettings, run_node
 from lungspot.node.spool import Job, Spool
 from lungspot.node.status import DimseStatus, Rejection
+from lungspot.node.ups import ItemQuery
 from lungspot.node.worker import ResultOptions
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Certificates",
     "DimseStatus",
     "FilmFilter",
+    "ItemQuery",
     "Job",
     "NetworkLimits",
     "NodeSettings",

@@ -34,6 +34,7 @@ class AuditEvent(Enum):
     RECEIVED = ("110104", "DICOM Instances Transferred", "", "", "C")
     SENT = ("110104", "DICOM Instances Transferred", "", "", "R")
     READ = ("110103", "DICOM Instances Accessed", "", "", "R")
+    PROCEDURE = ("110111", "Procedure Record", "", "", "U")
     QUERY = ("110112", "Query", "", "", "E")
     STRANGER = ("110113", "Security Alert", "110126", "Node Authentication", "E")
     ALERT = ("110113", "Security Alert", "", "", "E")

@@ -31,6 +31,10 @@ COUNTED = {
     "not_assessed": "Films read that the model cannot judge.",
     "sent": "Films whose results the archive holds.",
     "send_failed": "Times that a film's results were refused, or could not be offered.",
+    "items_claimed": "Work items claimed.",
+    "items_completed": "Work items completed.",
+    "items_canceled": "Work items canceled by this node.",
+    "items_lost": "Work items that the work list took away from this node.",
     "archive_down": "Times that the archive was not to be reached.",
 }
 _STATES = {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
@@ -68,6 +72,10 @@ class _Collector:
         for state in _STATES:
             films.add_metric([state], counts[state])
         yield films
+        items = GaugeMetricFamily("lungspot_node_items", "Claimed work items by state.", labels=["state"])
+        for state, count in self._spool.items.counts().items():
+            items.add_metric([state], count)
+        yield items
         yield GaugeMetricFamily("lungspot_node_free_bytes", "Bytes left for films.", value=self._spool.free())
         yield InfoMetricFamily("lungspot_node", "What runs here.", value={"version": __version__})
 

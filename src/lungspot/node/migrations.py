@@ -66,4 +66,34 @@ def _facts(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts)
+def _work_items(connection: sqlite3.Connection) -> None:
+    """Make room for claimed work items and their films, and for what was made of a film, by its UIDs."""
+    connection.execute("ALTER TABLE film ADD COLUMN outputs TEXT NOT NULL DEFAULT '[]'")
+    connection.execute(
+        """CREATE TABLE item (
+            number INTEGER PRIMARY KEY,
+            uid TEXT NOT NULL UNIQUE,
+            server TEXT NOT NULL,
+            txn TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('claiming', 'claimed', 'performing', 'completing', 'canceling',
+                'completed', 'canceled', 'lost', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due REAL NOT NULL DEFAULT 0,
+            began REAL NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',
+            code TEXT NOT NULL DEFAULT '',
+            scheduled TEXT NOT NULL DEFAULT '',
+            changed REAL NOT NULL
+        ) STRICT"""
+    )
+    connection.execute("CREATE INDEX item_by_state ON item (state, number)")
+    connection.execute(
+        """CREATE TABLE item_film (
+            item INTEGER NOT NULL REFERENCES item (number) ON DELETE CASCADE,
+            instance TEXT NOT NULL, sha256 TEXT NOT NULL, reason TEXT NOT NULL,
+            PRIMARY KEY (item, instance)
+        ) STRICT"""
+    )
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts, _work_items)

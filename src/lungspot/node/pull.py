@@ -21,7 +21,7 @@ from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES, film_header
 from lungspot.queue import back_off
 
-__all__ = ["QidoQuery", "parse_since", "pull"]
+__all__ = ["QidoQuery", "fetch_film", "in_words", "parse_since", "pull", "take_film"]
 
 _LOG = logging.getLogger("lungspot.node")
 _SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
@@ -88,7 +88,7 @@ def pull(context: NodeContext, client: DicomWebArchive, query: QidoQuery, *, eve
             missed = _round(context, client, query, refused)
         except Exception as error:  # noqa: BLE001 - archives answer with anything, and the next answer may be better
             failures += 1
-            _LOG.warning("%s: %s; next attempt in %.0f s", client.base_url, _words(error), back_off(failures))
+            _LOG.warning("%s: %s; next attempt in %.0f s", client.base_url, in_words(error), back_off(failures))
             context.stopping.wait(back_off(failures))
             continue
         failures = failures + 1 if missed else 0
@@ -101,10 +101,10 @@ def _round(context: NodeContext, client: DicomWebArchive, query: QidoQuery, refu
     """Fetch what is new once; return how many films the archive could not give."""
     missed = 0
     for study, series, instance in _new_films(context, client, query, refused):
-        data = _fetch(context, client, (study, series, instance))
-        if data is None:
+        data = fetch_film(context, client, (study, series, instance))
+        if isinstance(data, str):
             missed += 1
-        elif not _take(context, client, data, (study, instance)):
+        elif take_film(context, client, data, (study, instance)):
             refused.add(instance)
     return missed
 
@@ -132,8 +132,8 @@ def _new_films(
                     yield study, series, uid
 
 
-def _fetch(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, str]) -> bytes | None:
-    """Return one instance as a file, or None where the archive cannot give it; raises where nobody is there."""
+def fetch_film(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, str]) -> bytes | str:
+    """Return one instance as a file, or in words why the archive cannot give it; raises where nobody is there."""
     try:
         found = client.retrieve_instance(*uids)
         found.preamble = bytes(128)
@@ -142,15 +142,15 @@ def _fetch(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, 
     except (requests.ConnectionError, requests.Timeout):
         raise
     except Exception as error:  # noqa: BLE001 - HTTP errors, damaged answers, and what pydicom meets in damaged films
-        _LOG.warning("%s: a film cannot be fetched: %s", client.base_url, _words(error))
-        what = {"sop_instance": uids[2], "study": uids[0], "reason": _words(error)}
+        _LOG.warning("%s: a film cannot be fetched: %s", client.base_url, in_words(error))
+        what = {"sop_instance": uids[2], "study": uids[0], "reason": in_words(error)}
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, {"archive": client.base_url}, what)
-        return None
+        return in_words(error)
     return buffer.getvalue()
 
 
-def _take(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tuple[str, str]) -> bool:
-    """Take one instance into the spool; tell whether it was a film."""
+def take_film(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tuple[str, str]) -> str:
+    """Take one instance into the spool; return the code of why it is no film, empty where it is one."""
     study, instance = uids
     who, what = {"archive": client.base_url}, {"sop_instance": instance, "study": study}
     try:
@@ -159,14 +159,15 @@ def _take(context: NodeContext, client: DicomWebArchive, data: bytes, uids: tupl
         _LOG.warning("refused a film of %s: %s", client.base_url, error.code)
         context.tally.add("refused")
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, who, {**what, "reason": error.code})
-        return False
+        return error.code
     new = context.spool.accept([data], instance=instance, study=study, source=client.base_url)
     context.tally.add("received" if new else "duplicate")
     context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
-    return True
+    return ""
 
 
-def _words(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
+    """Return what logs say of an error: never its own words, which may quote what was asked for."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
     return type(error).__name__

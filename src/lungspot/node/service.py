@@ -24,10 +24,13 @@ from lungspot.node.guard import NetworkLimits
 from lungspot.node.listener import Listener, application_entity
 from lungspot.node.metrics import MetricsServer
 from lungspot.node.peers import Peer, Rule
+from lungspot.node.performed import by_dicom, by_wado
+from lungspot.node.performer import Performer, perform
 from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
 from lungspot.node.spool import KEEP_SECONDS, Spool
 from lungspot.node.stow import stow_to
+from lungspot.node.ups import ItemQuery, UnifiedWorklist
 from lungspot.node.worker import ResultOptions, work
 
 __all__ = ["NodeSettings", "run_node"]
@@ -36,15 +39,17 @@ _LOG = logging.getLogger("lungspot.node")
 _DRAIN_SECONDS: Final = 8.0  # for associations that stand when the node is stopped
 _ALERTS_A_MINUTE: Final = 60
 _TICK_SECONDS: Final = 0.2
+_ASKING: Final = frozenset({"puller", "performer"})  # parts that end by themselves where the node runs once
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """Everything that the node is told at its start.
 
-    It listens where there are ``rules``, and asks an archive where there is a ``source``. Results go to ``send_to`` by
-    C-STORE, else to ``stow`` by STOW-RS. ``reserve``: bytes that must stay free. ``every``: seconds between questions.
-    ``metrics``: where ``/metrics`` and ``/healthz`` are answered.
+    It listens where there are ``rules``, asks an archive where there is a ``source``, and performs the items of a work
+    list where there is one at ``ups``, with films fetched at ``wado`` (at ``ups`` if not given). Results go to
+    ``send_to`` by C-STORE, else to ``stow`` by STOW-RS. ``reserve``: bytes that must stay free. ``every``: seconds
+    between questions. ``metrics``: where ``/metrics`` and ``/healthz`` are answered.
     """
 
     spool: Path
@@ -55,6 +60,9 @@ class NodeSettings:
     stow: str | None = None
     source: str | None = None
     query: QidoQuery | None = None
+    ups: str | None = None
+    items: ItemQuery | None = None
+    wado: str | None = None
     every: float = 60.0
     once: bool = False
     results: ResultOptions = field(default_factory=ResultOptions)
@@ -99,6 +107,9 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
             client = _client(settings, settings.source, "--from-dicomweb")
             query = settings.query or QidoQuery.parse((), "1d")
             parts["puller"] = partial(pull, context, client, query, every=settings.every, once=settings.once)
+        if settings.ups is not None:
+            performer = _performer(settings, settings.ups, context, target)
+            parts["performer"] = partial(perform, performer, every=settings.every, once=settings.once)
         threads = {
             name: threading.Thread(target=part, name=f"lungspot-{name}", daemon=True) for name, part in parts.items()
         }
@@ -135,7 +146,7 @@ def _what_is_wrong(context: NodeContext, threads: dict[str, threading.Thread], *
 def _ended(threads: dict[str, threading.Thread], *, once: bool) -> str:
     """Return the name of a thread that ended and should not have; empty where none did."""
     for name, thread in threads.items():
-        if thread.ident is not None and not thread.is_alive() and not (once and name == "puller"):
+        if thread.ident is not None and not thread.is_alive() and not (once and name in _ASKING):
             return name
     return ""
 
@@ -151,7 +162,7 @@ def _watch(context: NodeContext, threads: dict[str, threading.Thread], *, once: 
     while not context.stopping.wait(_TICK_SECONDS):
         if ended := _ended(threads, once=once):
             return ended
-        if once and not threads["puller"].is_alive():
+        if once and not any(thread.is_alive() for name, thread in threads.items() if name in _ASKING):
             counts = context.spool.counts()
             if not counts["received"] and not counts["analysed"]:
                 break
@@ -178,10 +189,16 @@ def _delivery(settings: NodeSettings) -> tuple[Deliver, str]:
     if settings.send_to is not None:
         tls = None if settings.shown is None else settings.shown.context(server=False)
         return store_to(settings.send_to, settings.title, tls), str(settings.send_to)
-    url = settings.stow or settings.source
+    url = settings.stow or settings.source or settings.wado or settings.ups
     if url is None:
         raise InputError("BAD_VALUE", None, "results have no place to go", advice="give --send-to or --stow")
-    client = _client(settings, url, "--stow" if settings.stow else "--from-dicomweb")
+    options = {
+        settings.ups: "--ups",
+        settings.wado: "--wado",
+        settings.source: "--from-dicomweb",
+        settings.stow: "--stow",
+    }
+    client = _client(settings, url, options[url])
     return stow_to(client), f"{client.protocol}://{client.host}:{client.port}{client.url_prefix}"
 
 
@@ -190,6 +207,15 @@ def _client(settings: NodeSettings, url: str, where: str) -> DicomWebArchive:
         return open_client(url, where)
     files = settings.shown
     return open_client(url, where, shown=(files.certificate, files.key), authority=files.authority)
+
+
+def _performer(settings: NodeSettings, url: str, context: NodeContext, target: str) -> Performer:
+    """Return what performs a work list; ``target``: where results go."""
+    query = settings.items or ItemQuery.parse((), settings.title)
+    worklist = UnifiedWorklist(_client(settings, url, "--ups"), query)
+    archive = _client(settings, settings.wado or url, "--wado" if settings.wado else "--ups")
+    retrieval = by_wado(target) if settings.send_to is None else by_dicom(settings.send_to.ae)
+    return Performer(context, worklist, archive, settings.title, retrieval)
 
 
 def _admission(settings: NodeSettings, context: NodeContext) -> AdmissionServer:

@@ -3,7 +3,8 @@
     films/SHA256.dcm        a film, whole (lungspot.queue says how it comes and goes)
     results/SHA256/NN.dcm   its results
     journal.sqlite          one row a film: received → reading → analysed → sent, or failed; and, for three years,
-                            what `lungspot watch` looks at, which says nothing about the patient
+                            what `lungspot watch` looks at, which says nothing about the patient; and one row a claimed
+                            work item (lungspot.node.workitems)
 
 A film is its bytes: sent twice, it is one film. Its row is removed from the queue, files first forgotten, only after
 the archive has said that it holds the results.
@@ -25,6 +26,7 @@ from typing import Final
 
 from lungspot.durable import sync_path
 from lungspot.node.migrations import MIGRATIONS
+from lungspot.node.workitems import Reference, WorkItems, outputs_to_json
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
 
 __all__ = ["KEEP_SECONDS", "Job", "Spool"]
@@ -78,6 +80,7 @@ class Spool:
                     suffix=".dcm",
                 )
                 self._recover()
+                self.items = WorkItems(self._journal, keep_seconds=keep_seconds)
         except BaseException:
             self._journal.close()
             raise
@@ -167,8 +170,11 @@ class Spool:
             row = (job.sha256, time.time(), job.source, facts)
             db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", row)
 
-    def keep_results(self, job: Job, files: Sequence[bytes]) -> None:
-        """Keep the results of a film, ready to be sent; OSError where the disk is full, and then nothing is kept."""
+    def keep_results(self, job: Job, files: Sequence[bytes], outputs: Sequence[Reference] = ()) -> None:
+        """Keep the results of a film, ready to be sent; OSError where the disk is full, and then nothing is kept.
+
+        ``outputs``: the UIDs of each, which are remembered as long as the film is.
+        """
         folder = self._results / job.sha256
         aside = Path(tempfile.mkdtemp(dir=self._journal.incoming))
         try:
@@ -183,7 +189,7 @@ class Spool:
             sync_path(self._results)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        self._move(job.sha256, "analysed")
+        self._move(job.sha256, "analysed", outputs=outputs_to_json(outputs))
 
     # --- results go out ---------------------------------------------------------------------------------------------
 
@@ -232,6 +238,7 @@ class Spool:
             for row in rows:
                 has_results = (self._results / row["sha256"]).is_dir()
                 self._move(row["sha256"], "analysed" if has_results else "received")
+            self.items.retry_failed()
         return len(rows)
 
     def pause(self, seconds: float) -> None:
@@ -258,8 +265,9 @@ class Spool:
             if self._queue.release(job.sha256, attempts=attempts, seconds=seconds, values=values, states=states):
                 return
 
-    def _move(self, sha256: str, state: str, *, reason: str = "") -> None:
-        self._queue.move(sha256, state, {"attempts": 0, "due": 0.0, "reason": reason, "changed": time.time()})
+    def _move(self, sha256: str, state: str, *, reason: str = "", **values: str) -> None:
+        values_now = {"attempts": 0, "due": 0.0, "reason": reason, "changed": time.time(), **values}
+        self._queue.move(sha256, state, values_now)
 
     def _recover(self) -> None:
         """Remove what no row speaks of (never acknowledged, or sent already), and rows older than the memory."""

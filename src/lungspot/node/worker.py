@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ from lungspot.images import read_header
 from lungspot.node.context import NodeContext
 from lungspot.node.films import FilmFilter
 from lungspot.node.spool import Job
+from lungspot.node.workitems import Reference
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results, document
 
@@ -78,7 +80,8 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         header = read_header(spool.film(job.sha256))
         over = options.films.passes_over(header)
         result = None if over else _result(context, job, options)
-        files = [] if result is None else _files(context, job, header, result, options)
+        made = () if result is None else _made(context, job, header, result, options)
+        files, outputs = [dicom_bytes(each) for each in made], [_reference(each) for each in made]
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
         again = spool.postpone(job, code)
@@ -86,7 +89,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         _LOG.warning("%s: %s; %s", job.name, code, after)
         return
     if files:
-        spool.keep_results(job, files)
+        spool.keep_results(job, files, outputs)
     else:
         spool.sent(job)
     context.tally.add("read" if result is not None else "passed_over")
@@ -114,11 +117,16 @@ def _result(context: NodeContext, job: Job, options: ResultOptions) -> Analysis 
         return Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _files(
+def _made(
     context: NodeContext, job: Job, header: Dataset, result: Analysis | Refusal, options: ResultOptions
-) -> list[bytes]:
+) -> Sequence[Dataset]:
     silent = options.films.chest_only and isinstance(result, Analysis) and not result.assessed
     kinds, experimental = () if silent else options.kinds, options.experimental
     objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
     context.spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
-    return [dicom_bytes(each) for each in objects]
+    return objects
+
+
+def _reference(result: Dataset) -> Reference:
+    names = "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"
+    return Reference(*(str(result[name].value) for name in names))

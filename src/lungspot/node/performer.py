@@ -1,0 +1,282 @@
+"""Performs the items of a UPS-RS work list: claims them, fetches their films, and closes them when results are stored.
+
+What is to be sent is on the disk first: the lock of a claim, and how an item will be closed. Each request can be sent
+again, so that an item goes on after a crash where it was, and none is done twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from pydicom.uid import generate_uid
+
+from lungspot.dicomweb import DicomWebArchive, value_of
+from lungspot.images import is_uid
+from lungspot.node import performed
+from lungspot.node.audit import AuditEvent, Outcome
+from lungspot.node.context import NodeContext
+from lungspot.node.listener import FILM_CLASSES
+from lungspot.node.pull import fetch_film, in_words, take_film
+from lungspot.node.sender import Unreachable
+from lungspot.node.ups import (
+    CANCELED,
+    COMPLETED,
+    IN_PROGRESS,
+    SCHEDULED,
+    ItemContent,
+    UnifiedWorklist,
+    inputs_of,
+    state_of,
+)
+from lungspot.node.workitems import ItemFilm, Reference, WorkItem
+from lungspot.queue import back_off
+
+__all__ = ["Performer", "perform"]
+
+_LOG = logging.getLogger("lungspot.node")
+_AT_ONCE: Final = 8  # items that are claimed and not closed: others perform items, too
+_ASKED: Final = 10  # times that a film is asked for which the archive does not give, in eight minutes
+_ASKED_GONE: Final = 5  # likewise, where it says that it has none such, in half a minute
+_GONE: Final = frozenset({"HTTP 404", "HTTP 410"})
+_PAUSE_SECONDS: Final = 1.0
+_SCHEDULED_CODE: Final = "00404018"
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """One work list's performer: where its items are, where their films are, and how results are had afterwards."""
+
+    context: NodeContext
+    worklist: UnifiedWorklist
+    archive: DicomWebArchive
+    station: str
+    retrieval: performed.Retrieval
+    down: dict[str, int] = field(default_factory=dict)  # how often in a row an item's server was not to be reached
+    passed_by: set[str] = field(default_factory=set)  # scheduled items that are not for this node; said once in the log
+    told: dict[str, int] = field(default_factory=dict)  # the progress that the work list knows of, in per cent
+
+    def consider(self, uid: str) -> bool:
+        """Claim a scheduled item where it is for this node and its inputs are ready; tell whether it was claimed."""
+        items = self.context.spool.items
+        if uid in self.passed_by:
+            return False
+        if items.knows(uid):
+            self._pass_by(uid, "it was performed here before")
+            return False
+        item = self.worklist.retrieve(uid)
+        if item is None or state_of(item) != SCHEDULED or inputs_of(item) is None:
+            return False
+        if not self.worklist.query.holds(item):
+            self._pass_by(uid, "it is not what was asked for")
+            return False
+        items.begin(uid, self.worklist.name, generate_uid(prefix=None))
+        claimed = items.get(uid)
+        return claimed is not None and self.advance(claimed)
+
+    def advance(self, item: WorkItem) -> bool:
+        """Bring an item as far as it can be brought now; tell whether it is this node's.
+
+        Where a server cannot be reached, or the disk is full, only this item waits: it may be the cause.
+        """
+        found: WorkItem | None = item
+        steps = {
+            "claiming": self._claim,
+            "claimed": self._fetch,
+            "performing": self._look,
+            "completing": self._close,
+            "canceling": self._close,
+        }
+        items = self.context.spool.items
+        ours = True
+        while found is not None and not self.context.stopping.is_set():
+            try:
+                steps[found.state](found)
+            except (Unreachable, OSError) as error:
+                self._wait(found, error)
+                return True
+            except Exception as error:  # noqa: BLE001 - work lists answer with anything, and the other items must go on
+                self._postpone(found, type(error).__name__)
+                return True
+            self.down.pop(item.uid, None)
+            before, found = found, items.get(item.uid)
+            ours = found is not None or items.knows(item.uid)
+            if found is not None and found.state == before.state:
+                break
+        return ours
+
+    # --- the steps of an item -----------------------------------------------------------------------------------------
+
+    def _claim(self, item: WorkItem) -> None:
+        """Claim an item. One that is in progress already may be ours: only its owner may change it."""
+        ours = self.worklist.change_state(item.uid, IN_PROGRESS, item.transaction)
+        if not ours and self.worklist.state(item.uid) == IN_PROGRESS:
+            ours = self.worklist.update(item.uid, item.transaction, performed.progress(0, "claimed"))
+        if not ours:
+            self._pass_by(item.uid, "it could not be claimed")
+            self.context.spool.items.forget(item)
+            return
+        self.context.spool.items.move(item, "claimed")
+        self.context.tally.add("items_claimed")
+        self._note(item, IN_PROGRESS)
+        _LOG.info("claimed work item %s", item.uid)
+
+    def _fetch(self, item: WorkItem) -> None:
+        """Fetch an item's films into the spool."""
+        content = self.worklist.retrieve(item.uid)
+        if content is None:
+            return self._lose(item, "it is gone")
+        films: dict[str, tuple[str, str, str]] = {}
+        missing: list[str] = []
+        for each in self._radiographs(content):
+            data = fetch_film(self.context, self.archive, (each.study, each.series, each.instance))
+            if isinstance(data, str):
+                missing.append(data)
+                films[each.instance] = (each.instance, "", performed.NOT_GIVEN)
+                continue
+            why = take_film(self.context, self.archive, data, (each.study, each.instance))
+            films[each.instance] = (each.instance, "" if why else hashlib.sha256(data).hexdigest(), why)
+        if missing and item.attempts + 1 < (_ASKED_GONE if _GONE.issuperset(missing) else _ASKED):
+            return self._postpone(item, f"{len(missing)} of {len(films)} films cannot be fetched")
+        scheduled = content.get(_SCHEDULED_CODE)
+        has_code = isinstance(scheduled, dict) and bool(scheduled.get("Value"))
+        self.context.spool.items.fetched(item, films.values(), json.dumps(scheduled) if has_code else "")
+        return None
+
+    def _look(self, item: WorkItem) -> None:
+        """See whether all films of an item have come to their end: say how far it has come, or decide how it closes."""
+        items = self.context.spool.items
+        films = items.films(item)
+        if not all(film.settled for film in films):
+            return self._tell(item, films)
+        if any(film.outputs for film in films):
+            return items.move(item, "completing", reason=performed.why_partly(films))
+        words, code = performed.why_nothing(films)
+        return items.move(item, "canceling", reason=words, code=code)
+
+    def _close(self, item: WorkItem) -> None:
+        """Complete or cancel an item. The last request may have come through before a crash: its state says so then."""
+        ended = datetime.now().astimezone()
+        if item.state == "completing":
+            films = self.context.spool.items.films(item)
+            outputs = list(dict.fromkeys(each for film in films for each in film.outputs))
+            state, local = COMPLETED, "completed"
+            change = performed.completed(item, outputs, self.station, self.retrieval, ended)
+        else:
+            state, local = CANCELED, "canceled"
+            change = performed.canceled(item, self.station, self.retrieval, ended)
+        self.worklist.update(item.uid, item.transaction, change)
+        if not self.worklist.change_state(item.uid, state, item.transaction):
+            found = self.worklist.state(item.uid)
+            if found == IN_PROGRESS:
+                return self._postpone(item, f"the work list does not take it as {state}")
+            if found != state:
+                return self._lose(item, f"it is {found or 'gone'}")
+        self.context.spool.items.move(item, local, reason=item.reason, code=item.code)
+        self.context.tally.add(f"items_{local}")
+        self._note(item, state)
+        self.told.pop(item.uid, None)
+        _LOG.info("%s work item %s%s", local, item.uid, f": {item.reason}" if item.reason else "")
+        return None
+
+    # --- what the steps are made of -----------------------------------------------------------------------------------
+
+    def _radiographs(self, content: ItemContent) -> Iterator[Reference]:
+        """Yield the inputs of an item that may be films, each instance by its UIDs."""
+        for each in inputs_of(content) or ():
+            if each.instance and is_uid(each.instance) and is_uid(each.series):
+                found = [each]
+            elif not each.instance:
+                found = [
+                    Reference(
+                        each.study, value_of(one, "0020000E"), value_of(one, "00080016"), value_of(one, "00080018")
+                    )
+                    for one in self.archive.search_for_instances(each.study, each.series or None)
+                ]
+            else:
+                continue
+            yield from (one for one in found if one.sop_class in {*FILM_CLASSES, ""} and is_uid(one.instance))
+
+    def _tell(self, item: WorkItem, films: list[ItemFilm]) -> None:
+        """Say how far an item has come, where that is news; the work list may have taken it away meanwhile."""
+        done = sum({"received": 1, "reading": 1, "analysed": 2}.get(film.state, 3) for film in films)
+        percent = 100 * done // (3 * len(films) + 1)
+        if self.told.get(item.uid) == percent:
+            return
+        self.told[item.uid] = percent
+        read = sum(film.state not in {"received", "reading"} for film in films)
+        words = f"{read} of {len(films)} films read"
+        if self.worklist.update(item.uid, item.transaction, performed.progress(percent, words)):
+            return
+        state = self.worklist.state(item.uid)
+        if state != IN_PROGRESS:
+            self._lose(item, f"it is {state or 'gone'}")
+
+    def _lose(self, item: WorkItem, why: str) -> None:
+        self.context.spool.items.move(item, "lost", reason=why)
+        self.context.tally.add("items_lost")
+        self.told.pop(item.uid, None)
+        self._note(item, why, Outcome.MINOR_FAILURE)
+        _LOG.warning("work item %s is this node's no more: %s", item.uid, why)
+
+    def _wait(self, item: WorkItem, error: OSError | Unreachable) -> None:
+        self.down[item.uid] = times = self.down.get(item.uid, 0) + 1
+        self.context.spool.items.wait(item, back_off(times))
+        why = str(error) if isinstance(error, Unreachable) else in_words(error)
+        _LOG.warning("work item %s: %s; next attempt in %.0f s", item.uid, why, back_off(times))
+
+    def _postpone(self, item: WorkItem, why: str) -> None:
+        again = self.context.spool.items.postpone(item, why)
+        after = "trying again" if again else "set aside; --retry-failed takes it up again"
+        _LOG.warning("work item %s: %s; %s", item.uid, why, after)
+        if not again:
+            self._note(item, why, Outcome.SERIOUS_FAILURE)
+
+    def _pass_by(self, uid: str, why: str) -> None:
+        self.passed_by.add(uid)
+        _LOG.info("work item %s is passed by: %s", uid, why)
+
+    def _note(self, item: WorkItem, what: str, outcome: Outcome = Outcome.SUCCESS) -> None:
+        who = {"work_list": self.worklist.name}
+        self.context.note(AuditEvent.PROCEDURE, outcome, who, {"work_item": item.uid, "state": what})
+
+
+def perform(performer: Performer, *, every: float, once: bool = False) -> None:
+    """Perform what a work list holds, asking it every so many seconds until the node stops, or ``once``.
+
+    A work list or archive that cannot be reached, and a full disk, are met again after 1, 2, 4, … 300 seconds. What is
+    open when the node stops stays in progress, and is taken up at its next start.
+    """
+    context, worklist = performer.context, performer.worklist
+    items = context.spool.items
+    found: deque[str] = deque()
+    failures, next_search, news = 0, 0.0, False
+    while not context.stopping.is_set():
+        try:
+            for item in items.due(worklist.name):
+                performer.advance(item)
+            if not found and time.monotonic() >= next_search and len(items.open(worklist.name)) < _AT_ONCE:
+                found.extend(worklist.scheduled())
+                context.audit.record(AuditEvent.QUERY, who={"work_list": worklist.name}, what={"found": len(found)})
+                news, next_search = False, time.monotonic() + every
+            while found and len(items.open(worklist.name)) < _AT_ONCE and not context.stopping.is_set():
+                news |= performer.consider(found.popleft())
+            if not found and news:
+                next_search = 0.0  # there may be more behind what one search gives
+        except Exception as error:  # noqa: BLE001 - servers answer with anything, and the next answer may be better
+            failures += 1
+            why = str(error) if isinstance(error, Unreachable) else in_words(error)
+            _LOG.warning("%s: %s; next attempt in %.0f s", worklist.name, why, back_off(failures))
+            context.stopping.wait(back_off(failures))
+            continue
+        failures = 0
+        if once and not found and not news and not items.open(worklist.name):
+            return
+        context.spool.pause(_PAUSE_SECONDS)

@@ -1,0 +1,199 @@
+"""A client of UPS-RS work lists (PS3.18 section 11): search, retrieve, claim, update, complete, cancel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import requests
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+
+from lungspot.dicomweb import DicomWebArchive, value_of
+from lungspot.errors import InputError
+from lungspot.images import is_uid
+from lungspot.node.sender import Unreachable
+from lungspot.node.workitems import Reference
+
+__all__ = [
+    "CANCELED",
+    "COMPLETED",
+    "IN_PROGRESS",
+    "SCHEDULED",
+    "ItemContent",
+    "ItemQuery",
+    "UnifiedWorklist",
+    "inputs_of",
+    "state_of",
+]
+
+SCHEDULED, IN_PROGRESS, COMPLETED, CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
+_STATE, _UID, _PRIORITY, _START = "00741000", "00080018", "00741200", "00404005"
+_INPUTS, _READINESS = "00404021", "00404041"
+_STUDY, _SERIES, _SOPS, _CLASS, _INSTANCE = "0020000D", "0020000E", "00081199", "00081150", "00081155"
+_URGENT: Final = ("HIGH", "MEDIUM", "LOW")
+_MOST: Final = 200  # items of one search that are looked at
+_OF_THE_SERVER: Final = frozenset({401, 403, 407, 408, 425, 429})  # not the item's fault, like 3xx and 5xx
+_TYPE: Final = "application/dicom+json"
+_ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
+
+ItemContent = Mapping[str, Any]  # DICOM JSON: by tag, eight capital hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
+class ItemQuery:
+    """Which items of a work list are this node's: values by path of keywords, as in a search by UPS-RS."""
+
+    filters: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, texts: Sequence[str], title: str) -> ItemQuery:
+        """Return the query of ``KEY=VALUE`` texts; without any, what is scheduled for the station ``title``.
+
+        Raises InputError BAD_VALUE where a key is no path of keywords, or is the state, which the node asks for itself.
+        """
+        filters = []
+        for text in texts or (f"ScheduledStationNameCodeSequence.CodeValue={title}",):
+            key, equals, value = text.partition("=")
+            known = all(part and tag_for_keyword(part) is not None for part in key.split("."))
+            if not (equals and value and known) or key == "ProcedureStepState":
+                advice = "give KEY=VALUE with DICOM's keywords: WorklistLabel=CHEST"
+                raise InputError("BAD_VALUE", "--ups-query", f"{text!r} is no filter", advice=advice)
+            filters.append((key, value))
+        return cls(tuple(filters))
+
+    def holds(self, item: ItemContent) -> bool:
+        """Tell whether an item meets every filter, for a server may leave out those that it does not know.
+
+        ``*`` and ``?`` stand for anything. Dates and times may be ranges: of those the server's word is taken.
+        """
+        return all(
+            any(fnmatchcase(value, wanted) for value in _values(item, key.split("."))) or _is_time(key)
+            for key, wanted in self.filters
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnifiedWorklist:
+    """One work list server, and which of its items are asked for."""
+
+    client: DicomWebArchive
+    query: ItemQuery
+
+    @property
+    def name(self) -> str:
+        """What logs and the journal call it."""
+        return str(self.client.base_url)
+
+    def scheduled(self) -> list[str]:
+        """Return the UIDs of the scheduled items that are asked for, the urgent and the early first.
+
+        Raises :class:`Unreachable`.
+        """
+        found = []
+        try:
+            for item in self.client.find_workitems({**dict(self.query.filters), "ProcedureStepState": SCHEDULED}):
+                if is_uid(value_of(item, _UID)):
+                    found.append(item)
+                if len(found) == _MOST:
+                    break
+        except (requests.RequestException, ValueError) as error:
+            raise Unreachable(_words(error)) from error
+        return [value_of(item, _UID) for item in sorted(found, key=_order)]
+
+    def retrieve(self, uid: str) -> ItemContent | None:
+        """Return an item, None where the server does not give it; it need not give a closed one."""
+        response = self._ask("GET", f"workitems/{uid}", {"Accept": _ACCEPT})
+        if response.status_code != 200:
+            return None
+        try:
+            found = response.json()
+        except ValueError as error:
+            raise Unreachable("an answer that is no JSON") from error
+        item = found[0] if isinstance(found, list) and found else found
+        return item if isinstance(item, dict) else None
+
+    def state(self, uid: str) -> str:
+        """Return the state of an item; empty where the server does not say it."""
+        return state_of(self.retrieve(uid) or {})
+
+    def change_state(self, uid: str, state: str, transaction: str) -> bool:
+        """Claim, complete or cancel an item; tell whether it is in that state now."""
+        change = Dataset()
+        change.ProcedureStepState, change.TransactionUID = state, transaction
+        return self._send("PUT", f"workitems/{uid}/state", change)
+
+    def update(self, uid: str, transaction: str, change: ItemContent) -> bool:
+        """Change attributes of an item in progress; tell whether the server did so.
+
+        The standard puts the Transaction UID into the address; dcm4chee looks for it in the data set, as N-SET has it.
+        """
+        own = {**change, "00081195": {"vr": "UI", "Value": [transaction]}}
+        return self._send("POST", f"workitems/{uid}?{transaction}", own)
+
+    def _send(self, method: str, path: str, change: Dataset | ItemContent) -> bool:
+        content = change.to_json_dict() if isinstance(change, Dataset) else change
+        headers = {"Accept": _ACCEPT, "Content-Type": _TYPE}
+        return 200 <= self._ask(method, path, headers, json.dumps(content).encode()).status_code < 300
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> requests.Response:
+        try:
+            response = self.client.ask(method, path, headers, body)
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise Unreachable(_words(error)) from error
+        if response.status_code // 100 in {3, 5} or response.status_code in _OF_THE_SERVER:
+            raise Unreachable(f"HTTP {response.status_code}")
+        return response
+
+
+def inputs_of(item: ItemContent) -> Iterator[Reference] | None:
+    """Return the objects that an item is about; None where they are not ready."""
+    if value_of(item, _READINESS) not in {"READY", ""}:
+        return None
+    return (
+        Reference(study, value_of(entry, _SERIES), value_of(each, _CLASS), value_of(each, _INSTANCE))
+        for entry in _items_of(item, _INPUTS)
+        if is_uid(study := value_of(entry, _STUDY))
+        for each in _items_of(entry, _SOPS) or ({},)
+    )
+
+
+def state_of(item: ItemContent) -> str:
+    """Return the Procedure Step State of an item; empty where it has none."""
+    return value_of(item, _STATE)
+
+
+def _items_of(item: ItemContent, tag: str) -> list[ItemContent]:
+    """Return the items of a sequence in DICOM JSON."""
+    element = item.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
+def _values(item: ItemContent, path: Sequence[str]) -> Iterator[str]:
+    tag = f"{tag_for_keyword(path[0]):08X}"
+    if len(path) > 1:
+        for inner in _items_of(item, tag):
+            yield from _values(inner, path[1:])
+        return
+    element = item.get(tag)
+    for value in (element.get("Value") if isinstance(element, dict) else None) or ():
+        yield str(value.get("Alphabetic", "") if isinstance(value, dict) else value).strip()
+
+
+def _is_time(key: str) -> bool:
+    return dictionary_VR(key.rpartition(".")[2]) in {"DA", "DT", "TM"}
+
+
+def _order(item: ItemContent) -> tuple[int, str]:
+    priority = value_of(item, _PRIORITY)
+    return _URGENT.index(priority) if priority in _URGENT else 1, value_of(item, _START)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
