@@ -25,7 +25,7 @@ pytestmark = pytest.mark.drill
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 KILLS = int(os.environ.get("LUNGSPOT_KILLS", "3"))
 ACTOR = "ray::_Worker"
-PATIENT = {"RAY_raylet_start_wait_time_s": "300"}  # seconds for a node to begin; a busy machine takes more than 30
+PATIENT = {"RAY_raylet_start_wait_time_s": "90"}  # seconds for a node to begin; a busy machine takes more than 30
 ENVIRONMENT = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | PATIENT | TOKEN
 
 
@@ -86,12 +86,17 @@ def cluster():
     session = tempfile.mkdtemp(prefix="ls-")  # Ray's sockets need a short path
 
     def node(*words):
-        """Start a node, and return its raylet."""
-        before = raylets_of(session)
+        """Start a node, and return its raylet; a raylet now and then ends as it begins, on a machine that is busy."""
         command = [ray, "start", "--num-cpus=1", "--disable-usage-stats", *words]
-        subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=400)
-        (raylet,) = raylets_of(session) - before
-        return raylet
+        for _ in range(3):
+            before, others = raylets_of(session), _of(session)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=300)
+            if not done.returncode:
+                (raylet,) = raylets_of(session) - before
+                return raylet
+            for pid in {*_of(session)}.difference(others):
+                _end(pid)
+        return pytest.fail(done.stdout + done.stderr)
 
     try:
         node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}")
@@ -171,6 +176,7 @@ def test_drivers_workers_and_nodes_killed_at_random_each_film_is_read_once(
             continue
         whom = str(dice.choice(["driver", "worker", "node"]))
         killed[whom] += 1
+        logging.getLogger(__name__).info("%s after %d shards, of %d films", killed, shards_in(out), films)
         _end({"driver": driver.pid, "worker": next(iter(actors_of(node)), node), "node": node}[whom])
         if whom == "driver":
             driver.wait()
@@ -180,7 +186,6 @@ def test_drivers_workers_and_nodes_killed_at_random_each_film_is_read_once(
     assert driver.wait(600) == Exit.DONE
     each_once(out, films)
     assert start(command, TOKEN).wait(300) == Exit.DONE  # there is nothing left to do
-    logging.getLogger(__name__).info("killed: %s; films: %d", dict(killed), films)  # for who runs the drill
 
 
 def shards_in(out):
