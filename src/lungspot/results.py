@@ -17,6 +17,7 @@ from lungspot.pipeline import Film
 from lungspot.report import (
     DICOM_KINDS,
     Analysis,
+    Before,
     Refusal,
     RegisterRow,
     Review,
@@ -50,7 +51,8 @@ class Results:
     ``out``: the folder; with ``one``, for one film in one form, also the file. ``kinds``: forms of
     ``lungspot.report.FORMATS``. ``sources``: the films, all of them, in the order in which they will come.
     ``looks``: arguments of ``lungspot.report.data_of``, as ``heatmap`` and ``experimental``. ``reviews``: readers', by
-    the SHA-256 of a film's file, that go into its results. Before
+    the SHA-256 of a film's file, that go into its results. ``inputs``: what else is read, and not to be written over.
+    Before
     anything is read it is known whether every result may be written (:mod:`lungspot.outputs`): raises OutputError, and
     SetupError where the folder cannot be made.
     """
@@ -65,9 +67,12 @@ class Results:
         overwrite: bool = False,
         looks: Mapping[str, Any] | None = None,
         reviews: Mapping[str, Review] | None = None,
+        inputs: Iterable[FilmSource] = (),
     ) -> None:
         self._kinds, self._looks, self._reviews = tuple(kinds), dict(looks or {}), reviews or {}
-        self._outputs = Outputs((source.file for source in sources if source.file is not None), overwrite=overwrite)
+        self._outputs = Outputs(
+            (source.file for source in (*sources, *inputs) if source.file is not None), overwrite=overwrite
+        )
         self.written = 0
         if one and len(sources) == len(self._kinds) == 1 and _is_file_of(out, self._kinds[0]):
             self._targets = [{self._kinds[0]: out}]
@@ -81,17 +86,19 @@ class Results:
             folder.mkdir(parents=True, exist_ok=True)
         self._outputs.require_folder(folder)
 
-    def write(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
+    def write(
+        self, number: int, result: Analysis | Refusal, film: Film, before: Before | None = None
+    ) -> list[LungspotError]:
         """Write the files of the film with this number; return why any that was asked for could not be made.
 
-        Raises SetupError where no film's could.
+        ``before``: an earlier film to compare with. Raises SetupError where no film's could.
         """
         source, faults = self._header(result, film)
         review = None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
         for kind, target in self._targets[number].items():
             if (isinstance(result, Refusal) and kind in _PICTURES) or (kind in DICOM_KINDS and source is None):
                 continue
-            data = data_of(result, kind, source=source, review=review, **self._looks)
+            data = data_of(result, kind, source=source, review=review, before=before, **self._looks)
             if data is None:
                 continue
             try:

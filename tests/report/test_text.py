@@ -256,7 +256,8 @@ def test_what_changed_stands_in_the_json_as_values(of_lungs):
     assert [len(value["report"]["changes"][part]) for part in ("new", "gone", "both")] == [0, 2, 0]
     value = document(now, before=Before(None))
     jsonschema.Draft202012Validator(schema()).validate(value)
-    nothing = {"days_earlier": None, "compared": False, "new": [], "gone": [], "both": []}
+    nothing = {"days_earlier": None, "compared": False, "sentence": "", "film": None, "alignment": None, "every": []}
+    nothing |= {"new": [], "gone": [], "both": []}
     assert value["report"]["changes"] == nothing
 
 

@@ -15,6 +15,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
 from lungspot.cli.data_options import Classes
+from lungspot.cli.prior_option import EarlierFilms, PriorFilms
 from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.inputs import regular
@@ -23,7 +24,7 @@ from lungspot.outputs import writing
 if TYPE_CHECKING:
     from lungspot.formats import CocoIds
     from lungspot.pipeline import Film
-    from lungspot.report import Analysis, Refusal, Review
+    from lungspot.report import Analysis, Before, Refusal, Review
     from lungspot.sources import FilmSource
 
 __all__ = ["detect", "report_refusal"]
@@ -84,6 +85,7 @@ def detect(
     ] = "comprehensive",
     model: Annotated[str, typer.Option(help="A model file made by `lungspot export`.")] = "default",
     site: SiteFile = None,
+    prior: PriorFilms = None,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No banner, no progress.")] = False,
 ) -> None:
@@ -111,11 +113,13 @@ def detect(
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     known = {} if reviews is None else _reviews_in(reviews)
     ids = _ids_of(coco_ids, kinds, class_map)
-    forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite)
+    priors = list(films_in(prior or ()))
+    forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite, priors=priors)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if "register" in kinds:
         forms.screen_for(require_screened(detector.card, screen))
+    earlier = EarlierFilms(priors, detector, operating_point, experimental=experimental) if priors else None
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()
@@ -125,7 +129,8 @@ def detect(
     with writing(), use_fork_server() if len(sources) > _MANY else nullcontext():
         for number, result in enumerate(progress(found, "Reading", total=len(sources), quiet=still)):
             film = sources[number].film
-            _account(result, film.name, tally, forms.give(number, result, film))
+            before = None if earlier is None else _before(earlier, result, film)
+            _account(result, film.name, tally, forms.give(number, result, film, before))
         written = forms.end(tally, quiet=quiet)
     if not quiet and out is not None and tally.done:
         say(f"lungspot: {written} files in {printable(str(out))}")
@@ -146,6 +151,7 @@ class _Forms:
         *,
         one: bool,
         overwrite: bool,
+        priors: Sequence[FilmSource],
     ) -> None:
         from lungspot.results import RUN_FILES, Results, RunFiles
 
@@ -157,28 +163,32 @@ class _Forms:
         self._results = None
         if out is not None and (files or not of_run):
             one = one and len(files) == 1 and not of_run
-            self._results = Results(out, files, sources, one=one, overwrite=overwrite, looks=looks, reviews=reviews)
+            how: dict[str, Any] = {"looks": looks, "reviews": reviews, "inputs": priors}
+            self._results = Results(out, files, sources, one=one, overwrite=overwrite, **how)
 
     def screen_for(self, label: str) -> None:
         """Say which label the register is of; the model looks for it."""
         if self._run is not None:
             self._run.screen = label
 
-    def give(self, number: int, result: Analysis | Refusal, film: Film) -> list[LungspotError]:
+    def give(
+        self, number: int, result: Analysis | Refusal, film: Film, before: Before | None = None
+    ) -> list[LungspotError]:
         """Give one film's result in every form; return why any that was asked for could not be made."""
-        faults = [] if self._results is None else self._results.write(number, result, film)
+        faults = [] if self._results is None else self._results.write(number, result, film, before)
         if self._out is None and "json" in self._kinds:
             from lungspot.report import document
 
-            emit(document(result, language=self._looks["language"], review=self._review_of(result)))
+            language, review = self._looks["language"], self._review_of(result)
+            emit(document(result, language=language, review=review, before=before))
         if self._out is None and "text" in self._kinds:
-            self._print_report(result, film.name)
+            self._print_report(result, film.name, before)
         if self._run is not None:
             rows = self._run.add(result, film)
             if self._out is None and "csv" in self._kinds:
                 write_text(rows)
         if _TABLE in self._kinds:
-            _print_table(result, film.name, experimental=self._looks["experimental"])
+            _print_table(result, film.name, experimental=self._looks["experimental"], before=before)
         return faults
 
     def _review_of(self, result: Analysis | Refusal) -> Review | None:
@@ -186,12 +196,12 @@ class _Forms:
 
         return None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
 
-    def _print_report(self, result: Analysis | Refusal, name: str) -> None:
+    def _print_report(self, result: Analysis | Refusal, name: str, before: Before | None) -> None:
         """Write a report to copy on stdout; of several films, each below its name."""
         from lungspot.report import report_text
 
         looks = {key: self._looks[key] for key in ("language", "experimental")}
-        words = report_text(result, review=self._review_of(result), **looks)
+        words = report_text(result, review=self._review_of(result), before=before, **looks)
         write_text(words.text if self._single else f"== {printable(name)}\n{words.text}\n")
 
     def end(self, tally: Tally, *, quiet: bool) -> int:
@@ -220,11 +230,23 @@ def report_refusal(result: Analysis, name: str) -> None:
     say(printable(f"lungspot: not assessed: {name}: {codes}: {statement(result).headline.partition(': ')[2]}"))
 
 
-def _print_table(result: Analysis | Refusal, name: str, *, experimental: bool) -> None:
-    from lungspot.report import Refusal, table
+def _print_table(result: Analysis | Refusal, name: str, *, experimental: bool, before: Before | None = None) -> None:
+    from lungspot.report import Refusal, report_text, table
 
-    if not isinstance(result, Refusal):
-        people().print(table(result, name, experimental=experimental))
+    if isinstance(result, Refusal):
+        return
+    people().print(table(result, name, experimental=experimental))
+    if before is not None:
+        people().print(report_text(result, experimental=experimental, before=before).comparison, markup=False)
+
+
+def _before(earlier: EarlierFilms, result: Analysis | Refusal, film: Film) -> Before | None:
+    """Return the film that one is compared with; say on stderr why there is none, or what is doubtful about it."""
+    before, words = earlier.before(result, film)
+    if words:
+        how = "compared with an earlier film" if before is not None else "not compared with an earlier film"
+        say(printable(f"lungspot: {film.name}: {how}: {words}"))
+    return before
 
 
 def _account(result: Analysis | Refusal, name: str, tally: Tally, faults: Sequence[LungspotError]) -> None:

@@ -53,8 +53,9 @@ class Label:
     ``disease``: one of the ten that lungspot exists for (:data:`DISEASES`); ``well_boxed``: one of the four of them of
     which people have boxed enough for a steady AP. ``color``: ``#rrggbb``, bright enough for a dark film.
     ``urgency``: the worklist's tier, 1 and up. ``look_alike``: the id of the label that names a group which a film
-    cannot tell apart. ``germ``: the cause that the name claims and no film shows. ``parts``: the labels that must all
-    have been looked for to call this one absent, where a dataset knows only them.
+    cannot tell apart. ``dark``: it makes a film less dense, where others make it denser. ``germ``: the cause that the
+    name claims and no film shows. ``parts``: the labels that must all have been looked for to call this one absent,
+    where a dataset knows only them.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Label:
     color: str = _PLAIN
     urgency: float = 1.0
     look_alike: str | None = None
+    dark: bool = False
     germ: str | None = None
     parts: tuple[str, ...] = ()
 
@@ -178,6 +180,7 @@ def taxonomy() -> LabelSet:
             color=row.get("color", _PLAIN),
             urgency=float(row.get("urgency", 1)),
             look_alike=row.get("look_alike"),
+            dark=bool(row.get("dark")),
             germ=row.get("germ"),
             parts=tuple(row.get("parts", ())),
         )

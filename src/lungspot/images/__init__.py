@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from lungspot.images.align import Alignment, Thumbnail, align, thumbnail
 from lungspot.images.archive import is_archive, members
+from lungspot.images.difference import Difference, LocalChange, difference
 from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
@@ -46,9 +48,12 @@ __all__ = [
     "SYNTAXES",
     "UNKNOWN_ORIENTATION",
     "WARNINGS",
+    "Alignment",
     "Device",
+    "Difference",
     "Identity",
     "ImageStatistics",
+    "LocalChange",
     "Notice",
     "Orientation",
     "Origin",
@@ -58,12 +63,15 @@ __all__ = [
     "Pseudonyms",
     "Radiograph",
     "Sex",
+    "Thumbnail",
     "View",
     "age_in_years",
+    "align",
     "date_of",
     "deidentified",
     "dicom_bytes_of",
     "dicomdir_files",
+    "difference",
     "draw_sides",
     "film_bytes",
     "has_suffix",
@@ -84,6 +92,7 @@ __all__ = [
     "squash",
     "table_of",
     "text_of",
+    "thumbnail",
     "use_fork_server",
     "values_of",
     "walk",

@@ -1,9 +1,10 @@
 """How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
 
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
-from lungspot.report.changes import Before
+from lungspot.report.changes import Aligned, Before, Change, Changes, ChangeWord
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
 from lungspot.report.document import SCHEMA, document, findings_to_json, report_to_json, schema, statement_to_json
+from lungspot.report.earlier import Whose, days_between, newest_earlier, whose, why_not
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.marks import edge_letters
 from lungspot.report.measurements import (
@@ -26,6 +27,7 @@ from lungspot.report.observations import (
 )
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
+from lungspot.report.prior import before_film, laid_on, thumbnail_of, tracked_by, tracking_uids
 from lungspot.report.register import (
     DECISIONS,
     REGISTER_COLUMNS,
@@ -59,8 +61,12 @@ __all__ = [
     "REVIEWS",
     "SCHEMA",
     "SR_CLASSES",
+    "Aligned",
     "Analysis",
     "Before",
+    "Change",
+    "ChangeWord",
+    "Changes",
     "Greys",
     "Kind",
     "Measurement",
@@ -75,10 +81,13 @@ __all__ = [
     "Status",
     "StructuredReport",
     "Verdict",
+    "Whose",
     "Widths",
     "advised",
+    "before_film",
     "color_of",
     "data_of",
+    "days_between",
     "dicom_bytes",
     "dicom_results",
     "document",
@@ -87,10 +96,12 @@ __all__ = [
     "fhir_bundle",
     "findings_to_json",
     "glow",
+    "laid_on",
     "language_name",
     "measure",
     "measurement_from_json",
     "measurement_to_json",
+    "newest_earlier",
     "observations",
     "one_row_a_person",
     "overlay",
@@ -113,6 +124,11 @@ __all__ = [
     "templates",
     "thresholds_name",
     "thresholds_of",
+    "thumbnail_of",
+    "tracked_by",
+    "tracking_uids",
+    "whose",
+    "why_not",
     "why_repeat",
     "write",
 ]

@@ -83,6 +83,10 @@ TERMS: Final[dict[str, Term]] = {
     "minimum": Term("255605001", "SCT", "Minimum"),  # CID 7464
     "maximum": Term("56851009", "SCT", "Maximum"),  # CID 7464
     "thorax": Term("816094009", "SCT", "Thorax"),  # CID 4
+    "new": Term("129721008", "SCT", "New finding"),  # CID 6002
+    "same": Term("129723006", "SCT", "No significant changes in the finding"),  # CID 6002
+    "larger": Term("15454001", "SCT", "Increased size (finding)"),
+    "smaller": Term("19776001", "SCT", "Decreased size (finding)"),
     "chest_film": Term("36554-4", "LN", "XR Chest Single view"),
 }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Before
 from lungspot.report.observations import Review
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     experimental: bool = False,
     review: Review | None = None,
     now: datetime | None = None,
+    before: Before | None = None,
 ) -> tuple[Dataset, ...]:
     """Return the result as DICOM data sets, ready to be written or sent, in the order of ``kinds``.
 
     ``source``: the film's header (no pixels needed); it is not changed. ``kinds``: some of :data:`DICOM_KINDS`.
     ``sr_class``: one of :data:`SR_CLASSES`. ``experimental``: say experimental labels too, marked as such.
-    ``review``: a reader's, whose measurements the SR holds. ``now``: when the objects say that they were made. UIDs
+    ``review``: a reader's, whose measurements the SR holds. ``now``: when the objects say that they were made.
+    ``before``: the patient's earlier film that the SR compares with (``before_film``), whose tracking UIDs go on. UIDs
     follow from film, model, settings, version and review, so that a rerun gives the same objects and an archive keeps
     one of each.
 
@@ -65,7 +68,8 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     now = datetime.now().astimezone() if now is None else now
     with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
         made = [  # a context each, for objects share elements with it
-            makers[kind](context_of(source, result, now, experimental=experimental, review=review)) for kind in kinds
+            makers[kind](context_of(source, result, now, experimental=experimental, review=review, before=before))
+            for kind in kinds
         ]
     return tuple(each for each in made if each is not None)
 

@@ -16,7 +16,7 @@ from lungspot import __version__
 from lungspot.detect import Anatomy, SiteMark, Standing, limit_of
 from lungspot.findings import Box, Finding, taxonomy
 from lungspot.report.analysis import Analysis, Model, Refusal
-from lungspot.report.changes import Before
+from lungspot.report.changes import Before, Change
 from lungspot.report.observations import Observation, Review
 from lungspot.report.site_words import kept_names
 from lungspot.report.statement import Said, Statement, statement
@@ -117,10 +117,53 @@ def report_to_json(report: ReportText) -> dict[str, Any]:
 
 
 def _changes(compared: Compared) -> dict[str, Any]:
-    found = compared.lines
+    found, before = compared.lines, compared.before
     parts = {} if found is None else {"new": found.new, "gone": found.gone, "both": found.both}
     lines = {name: [_line(line, compared.words[line]) for line in part] for name, part in parts.items()}
-    return {"days_earlier": compared.days, "compared": found is not None, "new": [], "gone": [], "both": []} | lines
+    aligned = None if found is None or before is None else before.aligned
+    return (
+        {
+            "days_earlier": compared.days,
+            "compared": found is not None,
+            "sentence": compared.sentence,
+            "film": _film(before),
+            "alignment": None
+            if aligned is None
+            else {
+                "matrix": [[round(each, 6) for each in row] for row in aligned.alignment.matrix],
+                "correlation": round(aligned.alignment.correlation, 3),
+            },
+            "every": []
+            if found is None or before is None
+            else [_change(each, compared.words[each.line], before) for each in found.every],
+        }
+        | {"new": [], "gone": [], "both": []}
+        | lines
+    )
+
+
+def _film(before: Before | None) -> dict[str, str | None] | None:
+    if before is None or (before.film is None and before.name is None):
+        return None
+    return {"path": before.name, "sop_instance_uid": before.film}
+
+
+def _change(change: Change, text: str, before: Before) -> dict[str, Any]:
+    """Return what became of one line; boxes lie in this film."""
+    now, then = change.now, change.before
+    return {
+        "word": str(change.word),
+        "text": text,
+        "labels": list(change.line.labels),
+        "marked": change.marked,
+        "place": None if now is None else now.place,
+        "box": None if now is None else _corners(now.box),
+        "earlier_place": None if then is None else then.place,
+        "earlier_box": _corners(change.then),
+        "area_ratio": None if change.ratio is None else round(change.ratio, 2),
+        "difference": None if change.seen is None else round(change.seen.surprise, 1),
+        "tracking_uid": before.uid_of(change),
+    }
 
 
 def _line(line: Observation, text: str) -> dict[str, Any]:

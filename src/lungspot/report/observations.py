@@ -74,7 +74,8 @@ class Observation:
     """One line of a report's findings: names that look alike, at one place or on the film as a whole.
 
     ``names``: with their scores where nobody has judged them (``judged`` False); a reader's have none. ``boxed``:
-    whether it has a place. ``side``: the patient's; ``picture_side``: the picture's, where the patient's is not known.
+    whether it has a place: ``box``, in pixels of the film as its file stores it, and ``place``, its number where the
+    model found it. ``side``: the patient's; ``picture_side``: the picture's, where the patient's is not known.
     """
 
     names: tuple[Name, ...]
@@ -83,6 +84,8 @@ class Observation:
     side: Side | None = None
     zone: Zone | None = None
     picture_side: Side | None = None
+    box: Box | None = None
+    place: int | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -150,7 +153,7 @@ def observed(result: Analysis, label: str, box: Box | None) -> Observation:
     side, zone = _place_of(result, label, box)
     known = side is not None or not taxonomy()[label].paired
     picture_side = None if known else picture_side_of(box, result.radiograph.frame)
-    return Observation(names, judged=True, side=side, zone=zone, picture_side=picture_side)
+    return Observation(names, judged=True, side=side, zone=zone, picture_side=picture_side, box=box)
 
 
 def _of_film(said: Said, review: Review | None) -> Iterator[Observation]:
@@ -169,6 +172,7 @@ def _of_place(
     """Yield the lines of one place; verdicts that speak of it and need no line of their own leave ``open_to``."""
     members = next(place.members for place in result.places if place.number == said.place)
     at: dict[str, Any] = {"side": said.side, "zone": said.zone, "picture_side": said.picture_side}
+    at |= {"box": said.box, "place": said.place}
     for group in said.groups:
         left: list[Name] = []
         accepted: list[Name] = []

@@ -144,6 +144,15 @@ for (const [part, where] of [[data.facts, $("facts")], [data.card, $("card")]]) 
 }
 if (!data.assessed) for (const id of ["boxes", "heat", "below"]) $(id).hidden = true;
 
+if (data.changes) {
+  $("changes").hidden = false;
+  $("changed").textContent = data.changes.text;
+  for (const each of data.changes.rows) {
+    const row = add($("changed-places").tBodies[0], "tr");
+    for (const key of ["word", "text", "how"]) add(row, "td", each[key]);
+  }
+  $("changed-places").hidden = !data.changes.rows.length;
+}
 if (data.review) {
   $("review").hidden = false;
   $("review-by").textContent = data.review.by;

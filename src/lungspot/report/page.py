@@ -21,7 +21,7 @@ from lungspot.findings import name_of
 from lungspot.images import SIDE_UNKNOWN, WARNINGS
 from lungspot.pages import csp_hash, page_part
 from lungspot.report.analysis import Analysis
-from lungspot.report.changes import Before
+from lungspot.report.changes import Before, Change, ChangeWord
 from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
 from lungspot.report.measurements import Kind, Measurement
@@ -29,13 +29,22 @@ from lungspot.report.observations import Review, observed
 from lungspot.report.site_words import thresholds_of
 from lungspot.report.statement import EXPERIMENTAL, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
-from lungspot.report.text import report_text
+from lungspot.report.text import Compared, ReportText, report_text
 from lungspot.report.words import NOT_TOLD_APART, percent, place_of
 
 __all__ = ["page"]
 
 _SMALLEST, _LARGEST = 768, 1600  # long side of the film on the page
 _VERDICTS: Final = {"accept": "accepted", "reject": "rejected", "edit": "edited", "add": "drawn"}
+_WORDS: Final = {
+    ChangeWord.NEW: "new",
+    ChangeWord.LARGER: "larger or denser",
+    ChangeWord.SMALLER: "smaller or less dense",
+    ChangeWord.SAME: "unchanged",
+    ChangeWord.GONE: "gone",
+    ChangeWord.UNSURE: "undecided",
+    ChangeWord.BOTH: "marked on both",
+}
 _GLOW = 256  # long side of a heat map; the browser smooths it
 
 
@@ -58,6 +67,7 @@ def page(
     value["report"] = words.text
     value["language"] = language
     value["review"] = None if review is None else _review(result, review)
+    value["changes"] = None if words.compared is None else _changes(words, words.compared)
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     parts = {
         "banner": BANNER,
@@ -173,6 +183,28 @@ def _review(result: Analysis, review: Review) -> dict[str, Any]:
     when = review.created and review.created[:16].replace("T", " ") + " UTC"
     rows += [{"verdict": "measured", **_measured(each)} for each in review.measurements]
     return {"by": " · ".join(filter(None, (review.reader, when))), "rows": rows, "notes": absent, "note": review.note}
+
+
+def _changes(words: ReportText, compared: Compared) -> dict[str, Any]:
+    """Return what changed against the earlier film: its words, and a row a place."""
+    every = () if compared.lines is None else compared.lines.every
+    rows = [
+        {"word": _WORDS[each.word], "text": compared.words[each.line], "how": _how(each)}
+        for each in every
+        if each.line.boxed
+    ]
+    return {"text": words.comparison, "rows": rows}
+
+
+def _how(change: Change) -> str:
+    """Return what a word rests on: on which film it is marked, how its box and the pictures differ."""
+    parts = {"both": [], "now": ["marked on this film only"], "before": ["marked on the earlier film only"]}
+    found: list[str] = list(parts[change.marked])
+    if change.ratio is not None:
+        found.append(f"box {change.ratio:.1f} x the area")
+    if change.seen is not None:
+        found.append(f"picture {change.seen.surprise:+.1f} deviations denser")
+    return ", ".join(found)
 
 
 def _measured(made: Measurement) -> dict[str, str]:

@@ -25,6 +25,7 @@ from lungspot import __version__
 from lungspot.errors import FilmError, InputError
 from lungspot.images import Radiograph, is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Before
 from lungspot.report.observations import Review
 from lungspot.report.statement import Statement, statement
 
@@ -37,6 +38,7 @@ __all__ = [
     "pixels_sha256",
     "source_of",
     "threshold_set",
+    "uid_in",
 ]
 
 # The implementation class UID of every DICOM object and association of ours (PS3.7 D.3.3.2).
@@ -75,15 +77,17 @@ class ReportContext:
     key: str
     now: datetime
     review: Review | None = None
+    before: Before | None = None
 
     def uid(self, *parts: str | int) -> str:
         """Return the UID of one part of this result: the same for ever (PS3.5 B.2: made of a UUID)."""
-        return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([self.key, *parts])).int}"
+        return uid_in(self.key, *parts)
 
     @property
     def whose(self) -> tuple[str, ...]:
-        """What tells the report of one review from that of another, and from the model's alone."""
-        return () if self.review is None else (self.review.reader, self.review.created or "")
+        """What tells the report of one review, or against one earlier film, from that of another and from neither."""
+        reviewed = () if self.review is None else (self.review.reader, self.review.created or "")
+        return reviewed if self.before is None else (*reviewed, "against", self.before.film or self.before.name or "")
 
     @property
     def experimental(self) -> bool:
@@ -165,17 +169,19 @@ def _source(header: Dataset) -> Dataset:
     return source
 
 
-def context_of(
+def context_of(  # noqa: PLR0913 - each choice has a name
     header: Dataset,
     result: Analysis | Refusal,
     now: datetime,
     *,
     experimental: bool = False,
     review: Review | None = None,
+    before: Before | None = None,
 ) -> ReportContext:
     """Return what the result's objects are made from; ``experimental``: say experimental labels too.
 
-    ``review``: a reader's, whose measurements a structured report holds.
+    ``review``: a reader's, whose measurements a structured report holds; ``before``: the earlier film that it compares
+    with.
 
     Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
     film's.
@@ -189,7 +195,12 @@ def context_of(
         setattr(film, keyword, "Name^")
     key = key_of(result, source, experimental=experimental)
     told = statement(result, experimental=experimental)
-    return ReportContext(header, source, film, result, told, key, now, review)
+    return ReportContext(header, source, film, result, told, key, now, review, before)
+
+
+def uid_in(key: str, *parts: str | int) -> str:
+    """Return the UID of one part of the result with this key (:func:`key_of`)."""
+    return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([key, *parts])).int}"
 
 
 def key_of(result: Analysis | Refusal, source: Dataset | None, *, experimental: bool = False) -> str:

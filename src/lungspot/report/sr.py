@@ -9,7 +9,7 @@ from the coordinates of its place, and its name says what it is the probability 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
@@ -23,8 +23,10 @@ from pydicom.sr.coding import Code
 from lungspot import BANNER
 from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Change
 from lungspot.report.coded import OWN, TERMS, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
+from lungspot.report.sr_changes import CHANGE, change_term, changes_of
 from lungspot.report.sr_evaluations import algorithm_of, evaluations, probability_of
 from lungspot.report.sr_measurements import Group, measurement_groups, reader_of, with_places
 from lungspot.report.statement import Said
@@ -97,19 +99,22 @@ def _places(context: ReportContext, known: list[str]) -> Iterator[Group]:
     """Yield the places that are said, in order of urgency, then those below their thresholds."""
     if not isinstance(context.result, Analysis) or context.result.reading is None:
         return
+    changes = changes_of(context)
     for said in (*context.told.said, *context.told.below):
         if said.box is not None:
-            yield _place(context, known, context.result, said, said.box)
+            yield _place(context, known, context.result, said, said.box, changes.get(said.place or 0, ()))
 
 
-def _place(context: ReportContext, known: list[str], result: Analysis, said: Said, box: Box) -> Group:
+def _place(  # noqa: PLR0913, PLR0917 - a place, and what is known of it
+    context: ReportContext, known: list[str], result: Analysis, said: Said, box: Box, changes: Sequence[Change]
+) -> Group:
     limits = [
         f"{name.label}: box threshold {result.model.card.threshold(name.label, result.point).box:g}"
         for name in said.names
     ]
     film, frames = _film(context.source), _frames(context.source)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0),
+        tracking_identifier=_followed(context, said, changes),
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
             graphic_data=_outline(box),
@@ -120,7 +125,8 @@ def _place(context: ReportContext, known: list[str], result: Analysis, said: Sai
         finding_sites=[_site(said)],
         measurements=[probability_of(name.label, name.probability, of_film=name.score is None) for name in said.names],
         qualitative_evaluations=[
-            _evaluation(name.label, "present" if name.positive else "undetermined") for name in said.names
+            *(_evaluation(name.label, "present" if name.positive else "undetermined") for name in said.names),
+            *(sr.QualitativeEvaluation(CHANGE, change_term(each.word)) for each in changes[:1]),
         ],
         geometric_purpose=_CODES["bounding_box"],
     )
@@ -143,6 +149,16 @@ def _with_words(group: Group, said: Said) -> Group:
 
 def _tracking(context: ReportContext, name: str, *parts: str | int) -> sr.TrackingIdentifier:
     return sr.TrackingIdentifier(uid=context.uid("tracking", *(parts or (name,))), identifier=f"lungspot: {name}")
+
+
+def _followed(context: ReportContext, said: Said, changes: Sequence[Change]) -> sr.TrackingIdentifier:
+    """Return the place's tracking id: the earlier film's UID where that film has it, so that it can be followed."""
+    own = _tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0)
+    before = context.before
+    uids = [uid for each in changes if before and each.before is not None and (uid := before.uid_of(each))]
+    if uids:
+        own[1].UID = uids[0]
+    return own
 
 
 def _site(said: Said) -> sr.FindingSite:

@@ -17,6 +17,7 @@ from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, term_of
 from lungspot.report.source import ReportContext
+from lungspot.report.sr_changes import comparison
 from lungspot.report.statement import Said
 from lungspot.report.words import NOT_ASSESSED
 
@@ -43,7 +44,7 @@ def evaluations(context: ReportContext, parameters: Sequence[str]) -> sr.Contain
     container = sr.ContainerContentItem(_CODES["evaluations"], relationship_type=_CONTAINS)
     items: list[sr.ContentItem] = [*algorithm_of(context, list(parameters)), *_outcome(context)]
     items.append(sr.TextContentItem(_CODES["conclusion"], context.told.headline, _CONTAINS))
-    container.ContentSequence = sr.ContentSequence([*items, *_labels(context)])
+    container.ContentSequence = sr.ContentSequence([*items, *_labels(context), *comparison(context)])
     return container
 
 

@@ -41,6 +41,7 @@ _PROBABILITY: Final = TERMS["probability"][:2]
 _ABSENT: Final = TERMS["absent"][:2]
 _SIDES: Final = {TERMS[side.value][:2]: side for side in Side}
 _ZONES: Final = {TERMS[zone.value][:2]: zone for zone in Zone}
+_TRACKING: Final = TERMS["tracking_uid"][:2]
 _DEEPEST: Final = 16
 _SIZES: Final = {
     Kind.RATIO: ("cardiothoracic_ratio", OWN),
@@ -58,6 +59,7 @@ class StructuredReport:
     ``outcome``: ``assessed``, ``refused`` (the film is none that the model can judge), ``failed`` (it could not be
     read), or None where the report does not say (another's). ``reading`` is None where there is none.
     ``measurements``: lengths, angles, regions and cardiothoracic ratios with the points that they were taken at.
+    ``tracking``: the UIDs that places are followed by, with their boxes.
     """
 
     film: str | None
@@ -65,6 +67,7 @@ class StructuredReport:
     reasons: tuple[str, ...]
     reading: Reading | None
     measurements: tuple[Measurement, ...] = ()
+    tracking: tuple[tuple[str, Box], ...] = ()
 
 
 def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | None = None) -> StructuredReport:
@@ -114,7 +117,14 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
                     findings.append(Finding(label, score=score))
                 _say(states, label, word)
     reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
-    return StructuredReport(uid, outcome, reasons, reading, sizes)
+    return StructuredReport(uid, outcome, reasons, reading, sizes, tuple(_tracking(groups)))
+
+
+def _tracking(groups: Sequence[Dataset]) -> Iterator[tuple[str, Box]]:
+    for group in groups:
+        for item in _items(group, _TRACKING)[:1]:
+            if (box := _box(group)) is not None:
+                yield str(item.UID), box
 
 
 def _measured(group: Dataset) -> Measurement | None:

@@ -19,7 +19,7 @@ from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
 from lungspot.images import View
 from lungspot.report.analysis import Analysis, Refusal
-from lungspot.report.changes import Before, Changes, changes
+from lungspot.report.changes import Before, Change, Changes, ChangeWord
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Observation, Review, observations
 from lungspot.report.statement import Name, Statement, label_of, statement
@@ -53,12 +53,15 @@ class Compared:
     """What changed against the patient's film that was at hand: lines of :class:`~lungspot.report.changes.Changes`.
 
     ``days``: how much earlier that film was taken, None where not known. Each line with its words (name and place) in
-    the report's language; ``lines`` None where the two could not be compared.
+    the report's language; ``lines`` None where the two could not be compared. ``sentence``: how many places became
+    what; empty where places could not be compared. ``before``: the film itself.
     """
 
     days: int | None
     lines: Changes | None
     words: dict[Observation, str] = field(default_factory=dict)
+    sentence: str = ""
+    before: Before | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +182,40 @@ class _Words:
         words = [own[key].format(days=days)]
         if found is None:
             return " ".join((*words, own["uncompared"]))
+        if compared.sentence:
+            return " ".join((*words, compared.sentence, *self._clauses(compared, found), own["caution"]))
         for part, some in (("new", found.new), ("gone", found.gone), ("both", found.both)):
             if some:
-                words.append(own[part].format(names="; ".join(dict.fromkeys(compared.words[line] for line in some))))
+                words.append(own[part].format(names=self._listed(compared, some)))
         return " ".join((*words, own["caution"] if found.new or found.gone or found.both else own["neither"]))
+
+    def _clauses(self, compared: Compared, found: Changes) -> Iterator[str]:
+        """Yield what became of places, a sentence a word."""
+        groups: dict[str, list[Change]] = {}
+        for change in found.every:
+            alike = change.word is ChangeWord.SAME and change.marked != "both"
+            groups.setdefault("alike" if alike else str(change.word), []).append(change)
+        for word, template in self.own["comparison"]["words"].items():
+            if word in groups:
+                yield template.format(names=self._listed(compared, [change.line for change in groups[word]]))
+
+    @staticmethod
+    def _listed(compared: Compared, lines: Iterable[Observation]) -> str:
+        return "; ".join(dict.fromkeys(compared.words[line] for line in lines))
 
     def compared(self, before: Before | None, lines: Sequence[Observation] | None = None) -> Compared | None:
         """Return what changed; ``lines``: of this film, None where it has none."""
         if before is None:
             return None
-        found = None if lines is None or before.lines is None else changes(lines, before.lines)
-        every = () if found is None else (*found.new, *found.gone, *found.both)
-        return Compared(before.days, found, {line: self._named(line) for line in every})
+        found = before.against(lines)
+        every = () if found is None else found.every
+        words = {line: self._brief(line) for each in every for line in (each.now, each.before) if line is not None}
+        own, sentence = self.own["comparison"], ""
+        if before.aligned is not None and found is not None and every:
+            counts = [(len(found.of(word)), own["counts"][str(word)]) for word in ChangeWord]
+            told = ", ".join(template.format(count=count) for count, template in counts if count)
+            sentence = own["sentence"].format(counts=told)
+        return Compared(before.days, found, words, sentence, before)
 
     def regions(
         self, result: Analysis, told: Statement, lines: Sequence[Observation], review: Review | None
@@ -258,6 +283,10 @@ class _Words:
             return str(self.own["single"].format(name=names[0], where=where))
         group = self._name(label_of(line.names))
         return str(self.own["alike"].format(group=group, where=where, names=self._joined(names)))
+
+    def _brief(self, line: Observation) -> str:
+        """Return what is found and where; of look-alikes their group."""
+        return str(self.own["single"].format(name=self._name(label_of(line.names)), where=self._where(line)))
 
     def _open(self, names: Sequence[Name]) -> str:
         single = len(names) == 1

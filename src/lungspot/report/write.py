@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lungspot.durable import write_atomic
 from lungspot.outputs import DRAWN, png_info
 from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Before
 from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
 from lungspot.report.document import document
 from lungspot.report.fhir import fhir_bundle
@@ -38,15 +39,21 @@ class _Looks:
     experimental: bool
     language: str
     review: Review | None
+    before: Before | None
 
     @property
     def said(self) -> dict[str, Any]:
         """What every form of words is told."""
-        return {"language": self.language, "experimental": self.experimental, "review": self.review}
+        return {
+            "language": self.language,
+            "experimental": self.experimental,
+            "review": self.review,
+            "before": self.before,
+        }
 
 
 def _json(result: Analysis | Refusal, looks: _Looks) -> bytes:
-    return _json_bytes(document(result, language=looks.language, review=looks.review))
+    return _json_bytes(document(result, language=looks.language, review=looks.review, before=looks.before))
 
 
 def _text(result: Analysis | Refusal, looks: _Looks) -> bytes:
@@ -76,8 +83,8 @@ def _html(result: Analysis | Refusal, looks: _Looks) -> bytes:
 def _dicom(kind: str, result: Analysis | Refusal, looks: _Looks) -> bytes | None:
     if looks.source is None:
         raise ValueError(f"no {kind} without the film's header")
-    told, review = looks.experimental, looks.review
-    made = dicom_results(looks.source, result, kinds=(kind,), sr_class=looks.sr_class, experimental=told, review=review)
+    told: dict[str, Any] = {"experimental": looks.experimental, "review": looks.review, "before": looks.before}
+    made = dicom_results(looks.source, result, kinds=(kind,), sr_class=looks.sr_class, **told)
     return dicom_bytes(made[0]) if made else None
 
 
@@ -122,13 +129,14 @@ def write(  # noqa: PLR0913 - each form has an option of its own
     experimental: bool = False,
     language: str = "en",
     review: Review | None = None,
+    before: Before | None = None,
 ) -> Path | None:
     """Write :func:`data_of` to ``target``, over what is there, and return it; OSError where that is impossible.
 
     Where there is nothing to show, nothing is written and None returned.
     """
     looks: dict[str, Any] = {"heatmap": heatmap, "experimental": experimental, "language": language}
-    data = data_of(result, kind, source=source, sr_class=sr_class, review=review, **looks)
+    data = data_of(result, kind, source=source, sr_class=sr_class, review=review, before=before, **looks)
     if data is None:
         return None
     write_atomic(target, data)
@@ -145,15 +153,17 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     experimental: bool = False,
     language: str = "en",
     review: Review | None = None,
+    before: Before | None = None,
 ) -> bytes | None:
     """Return one result in one of :data:`FORMATS` as the bytes of a file; None where there is nothing to show.
 
     ``heatmap``: the PNG shows the activation maps too. ``source``: the film's DICOM header, without which there is no
     DICOM object, and no patient in a FHIR bundle (docs/reference/dicom-results.md). ``experimental``: say experimental
     labels too (JSON always holds them). ``language``: of the report's text, one of ``LANGUAGES``. ``review``: a
-    reader's, whose word counts in that text, and whose measurements are in the SR. Of a file that could not be read
+    reader's, whose word counts in that text, and whose measurements are in the SR. ``before``: an earlier
+    film of the patient, to compare with (:func:`before_film`). Of a file that could not be read
     there are JSON, text, FHIR and an SR only.
     """
     if kind not in _FORMS:
         raise ValueError(f"no format {kind!r}")
-    return _FORMS[kind][1](result, _Looks(heatmap, source, sr_class, experimental, language, review))
+    return _FORMS[kind][1](result, _Looks(heatmap, source, sr_class, experimental, language, review, before))

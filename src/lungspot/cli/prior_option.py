@@ -1,0 +1,176 @@
+"""``--prior``: the earlier films that a run compares its films with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from lungspot.errors import FilmError, InputError, printable
+from lungspot.inputs import regular
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from lungspot.detect import Detector
+    from lungspot.pipeline import Film
+    from lungspot.report import Analysis, Before, Refusal, StructuredReport, Whose
+    from lungspot.sources import FilmSource
+
+__all__ = ["EarlierFilms", "PriorFilms"]
+
+PriorFilms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="FILM",
+        help="The patient's earlier film to compare with, or a folder of films (the newest earlier one of the same "
+        "patient counts) and of results, whose tracking UIDs go on; may be repeated.",
+    ),
+]
+_KEPT: Final = 4  # earlier films whose results are kept at a time
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    film: Film
+    header: Dataset | None
+
+
+class EarlierFilms:
+    """The films of ``--prior``; each is read when a film turns up that it belongs to.
+
+    Raises FilmError where nothing of what is named is a film.
+    """
+
+    def __init__(self, given: Sequence[FilmSource], detector: Detector, point: str, *, experimental: bool) -> None:
+        from lungspot.report import Whose, whose
+
+        self._detector, self._point, self._experimental = detector, point, experimental
+        self._reports: dict[str, StructuredReport] = {}
+        self._films: list[tuple[Whose, _Candidate]] = []
+        fault: FilmError | None = None
+        for source in given:
+            try:
+                header, report = _looked_at(source.film)
+            except FilmError as error:
+                fault = error.at(source.film.name)
+                continue
+            if report is not None:
+                self._reports[report.film or ""] = report
+            else:
+                self._films.append((Whose() if header is None else whose(header), _Candidate(source.film, header)))
+        if not self._films:
+            raise fault or FilmError("NOT_FOUND", "--prior", "no earlier film")
+        self._read = lru_cache(maxsize=_KEPT)(self._analyzed)
+
+    def before(self, result: Analysis | Refusal, film: Film) -> tuple[Before | None, str]:
+        """Return the newest earlier film that one may be compared with, and in words why there is none."""
+        from lungspot.report import Refusal, Whose, newest_earlier, whose
+
+        if isinstance(result, Refusal) or not result.assessed:
+            return None, ""
+        header = _header(film)
+        mine = Whose() if header is None else whose(header)
+        numbers = [(each, number) for number, (each, _) in enumerate(self._films)]
+        found, reasons = newest_earlier(mine, numbers)
+        for number in found:
+            before, reason = self._compared(result, header, mine, number)
+            if before is not None:
+                return before, reason
+            reasons[reason] = reasons.get(reason, 0) + 1
+        told = ", ".join(f"{reason} ({count})" if len(self._films) > 1 else reason for reason, count in reasons.items())
+        return None, told
+
+    def _compared(
+        self, result: Analysis, header: Dataset | None, mine: Whose, number: int
+    ) -> tuple[Before | None, str]:
+        from lungspot.images import View
+        from lungspot.report import Refusal, before_film, days_between, laid_on, tracked_by, tracking_uids
+
+        theirs, candidate = self._films[number]
+        then = self._read(number)
+        if isinstance(then, Refusal):
+            return None, f"it cannot be read: {then.error.reason}"
+        if not then.assessed:
+            return None, "it is not assessed"
+        if then.radiograph.origin.sha256 == result.radiograph.origin.sha256:
+            return None, "the same film"
+        views = {result.radiograph.view, then.radiograph.view}
+        if len(views) > 1 and View.UNKNOWN not in views:
+            return None, f"another view ({then.radiograph.view}, not {result.radiograph.view})"
+        told = self._experimental
+        report = self._reports.get(then.radiograph.origin.sop_instance_uid or "")
+        carried = {} if report is None else tracked_by(then, report)
+        aligned = laid_on(result, then)
+        before = before_film(
+            result,
+            then,
+            days=days_between(mine, theirs),
+            aligned=aligned,
+            tracking=tracking_uids(then, _with_study(candidate.header), experimental=told) | carried,
+            own=tracking_uids(result, _with_study(header), experimental=told),
+            experimental=told,
+        )
+        doubt = "" if theirs.patient[0] and mine.patient[0] else "the films do not say whose they are"
+        return before, doubt if aligned is not None else "the two cannot be laid on each other; sizes are not compared"
+
+    def _analyzed(self, number: int) -> Analysis | Refusal:
+        from lungspot.pipeline import analyze_all
+
+        film = self._films[number][1].film
+        return next(iter(analyze_all([film], self._detector, point=self._point)))
+
+
+def _looked_at(film: Film) -> tuple[Dataset | None, StructuredReport | None]:
+    """Return a film's header (None for a picture), or the structured report that a file is."""
+    from lungspot.report import read_sr
+
+    data = _bytes_of(film)
+    try:
+        return None, read_sr(data)
+    except (InputError, OSError):
+        return _header_in(data), None
+
+
+def _header(film: Film) -> Dataset | None:
+    try:
+        return _header_in(_bytes_of(film))
+    except (FilmError, OSError):
+        return None
+
+
+def _header_in(data: bytes) -> Dataset | None:
+    from lungspot.images import read_header
+
+    try:
+        return read_header(data)
+    except FilmError:  # a picture; of a film that cannot be read this is said when its turn comes
+        return None
+
+
+def _bytes_of(film: Film) -> bytes:
+    source: Any = film.open()
+    if isinstance(source, bytes):
+        return source
+    try:
+        return regular(Path(source)).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
+    except OSError as error:
+        raise FilmError("NOT_READABLE", printable(film.name), error.strerror or "cannot be read") from error
+
+
+def _with_study(header: Dataset | None) -> Dataset | None:
+    """Return the header of a film that has results as DICOM; else none."""
+    from lungspot.report import require_study
+
+    try:
+        if header is not None:
+            require_study(header)
+    except FilmError:
+        return None
+    return header

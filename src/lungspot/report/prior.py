@@ -1,0 +1,120 @@
+"""An earlier film of the same person, made ready to be compared with: laid on this one, its places with their UIDs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from lungspot.findings import Box, enclosing, taxonomy
+from lungspot.images import Thumbnail, View, align, difference, thumbnail
+from lungspot.report.analysis import Analysis, Refusal
+from lungspot.report.changes import Aligned, Before
+from lungspot.report.observations import Review, observations
+from lungspot.report.sr_read import StructuredReport
+from lungspot.report.statement import statement
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["before_film", "laid_on", "thumbnail_of", "tracked_by", "tracking_uids"]
+
+_LEAST: Final = 0.3  # correlation; of films of two people 0.43 is the middle, of one 0.62 (benchmarks/prior.py)
+_SAME: Final = 0.8  # IoU of a place and one of a report, which another version may have made
+_NEAR: Final = 0.5  # share of a film's threshold
+_BOTH: Final = 2  # lungs
+
+
+def before_film(  # noqa: PLR0913 - two films, and what is known of each
+    result: Analysis | Refusal,
+    then: Analysis | Refusal,
+    *,
+    days: int | None = None,
+    aligned: Aligned | None = None,
+    experimental: bool = False,
+    review: Review | None = None,
+    tracking: Mapping[int, str] | None = None,
+    own: Mapping[int, str] | None = None,
+) -> Before:
+    """Return the earlier film ``then`` as ``document``, ``page``, ``dicom_results`` and the others compare with it.
+
+    ``days``: how much earlier it was taken; ``aligned``: what :func:`laid_on` says of the two. ``experimental``:
+    experimental labels count too; ``review``: a reader's, of the earlier film. ``tracking`` and ``own``: the UIDs of
+    both films' places (:func:`tracking_uids`, or what a structured report says). Where one of them was not assessed, or
+    they were read by two models, only that there is such a film.
+    """
+    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
+        return Before(days)
+    origin = then.radiograph.origin
+    if not then.assessed and not (review and review.verdicts):
+        return Before(days, film=origin.sop_instance_uid, name=origin.path)
+    lines = observations(then, statement(then, experimental=experimental), review)
+    return Before(
+        days,
+        lines,
+        aligned if result.assessed else None,
+        dict(tracking or {}),
+        dict(own or {}),
+        origin.sop_instance_uid,
+        origin.path,
+    )
+
+
+def laid_on(
+    result: Analysis, then: Analysis, small: Thumbnail | None = None, small_then: Thumbnail | None = None
+) -> Aligned | None:
+    """Return how an earlier film lies on this one, and where they differ.
+
+    ``small``, ``small_then``: the films' thumbnails, where their pixels are no longer at hand. None where one of them
+    was not assessed, where they are two views or lie differently in their files, and where they cannot be laid on each
+    other: another person's film seldom can.
+    """
+    if not (result.assessed and then.assessed) or result.quarter_turns != then.quarter_turns:
+        return None
+    views = {result.radiograph.view, then.radiograph.view} - {View.UNKNOWN}
+    if len(views) > 1:
+        return None
+    now, before = small or thumbnail_of(result), small_then or thumbnail_of(then)
+    mine, theirs = _chest(result), _chest(then)
+    found = align(now, before, [] if mine is None or theirs is None else [(mine, theirs)])
+    if found is None or found.correlation < _LEAST:
+        return None
+    return Aligned(found, difference(found, now, before), _almost(result), _almost(then))
+
+
+def thumbnail_of(result: Analysis) -> Thumbnail:
+    """Return a film as small as it is compared."""
+    return thumbnail(result.radiograph.pixels, result.radiograph.proportions)
+
+
+def tracking_uids(result: Analysis, source: Dataset | None = None, *, experimental: bool = False) -> dict[int, str]:
+    """Return the UIDs that a result's structured report gives its places, by their numbers.
+
+    ``source``: the film's DICOM header. Equal results have equal UIDs.
+    """
+    from lungspot.report.source import key_of, source_of, uid_in  # noqa: PLC0415 - loads pydicom
+
+    key = key_of(result, None if source is None else source_of(source), experimental=experimental)
+    return {place.number: uid_in(key, "tracking", "place", place.number) for place in result.places}
+
+
+def tracked_by(result: Analysis, report: StructuredReport) -> dict[int, str]:
+    """Return by the number of a result's places the UIDs that a structured report of the same film gives them."""
+    found: dict[int, str] = {}
+    for place in result.places:
+        best = max(report.tracking, key=lambda each: each[1].iou(place.box), default=None)
+        if best is not None and best[1].iou(place.box) >= _SAME:
+            found[place.number] = best[0]
+    return found
+
+
+def _almost(result: Analysis) -> frozenset[str]:
+    """Return the look-alike groups that a film comes near to showing as a whole, or shows."""
+    card, point = result.model.card, result.point
+    shares = {label: chance / card.threshold(label, point).image for label, chance in result.probabilities.items()}
+    return frozenset(taxonomy()[label].group for label, share in shares.items() if share >= _NEAR)
+
+
+def _chest(result: Analysis) -> Box | None:
+    """Return the box around both lungs; None where one of them was not seen."""
+    lungs = () if result.anatomy is None else result.anatomy.lungs
+    return enclosing(lungs) if len(lungs) == _BOTH else None

@@ -1,0 +1,92 @@
+"""`detect --prior`: one real film twice, the second time moved, as the films of one patient on two days."""
+
+import json
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from lungspot.cli.app import run
+from lungspot.report import read_sr, schema
+
+
+@pytest.fixture
+def films(rg1, tmp_path):
+    """A function that writes the film, moved down and to the right by so many pixels, with other facts; its path."""
+
+    def write(name, uid, day, move=0, **facts):
+        film = dcmread(rg1["UNCR"])
+        pixels = film.pixel_array
+        film.PixelData = np.pad(pixels, ((move, 0), (move, 0)), mode="edge")[: film.Rows, : film.Columns].tobytes()
+        film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = uid
+        film.StudyDate = film.AcquisitionDate = film.ContentDate = day
+        for keyword, value in facts.items():
+            setattr(film, keyword, value)
+        film.save_as(tmp_path / name)
+        return tmp_path / name
+
+    (tmp_path / "archive").mkdir()
+    return write
+
+
+def changes_in(path):
+    jsonschema = pytest.importorskip("jsonschema")
+    value = json.loads(path.read_text())
+    jsonschema.validate(value, schema())
+    return value["report"]["changes"]
+
+
+def test_a_film_is_compared_with_the_newest_earlier_one_and_places_keep_their_uids(films, tmp_path, capsys, dciodvfy):
+    films("archive/first.dcm", "2.25.1", "20250101")
+    first, out = films("archive/second.dcm", "2.25.2", "20250201"), tmp_path / "out"
+    films("archive/stranger.dcm", "2.25.3", "20250301", PatientID="somebody else")
+    films("archive/later.dcm", "2.25.4", "20250501")
+    assert run(["detect", str(first), "--format", "json,sr", "-o", str(tmp_path / "archive" / "results")]) == 0
+    now = films("now.dcm", "2.25.5", "20250315", move=70)
+    wanted = ("--format", "json,sr,text,html,fhir", "-o", str(out))
+    assert run(["detect", str(now), "--prior", str(tmp_path / "archive"), *wanted]) == 0
+    assert "not compared" not in capsys.readouterr().err
+    found = changes_in(out / "now.json")
+    assert (found["days_earlier"], found["film"]["sop_instance_uid"]) == (42, "2.25.2")
+    assert np.array(found["alignment"]["matrix"])[:, 2] == pytest.approx([70, 70], abs=12)
+    places = [each for each in found["every"] if each["box"]]
+    assert places
+    assert {(each["word"], each["marked"]) for each in places} == {("same", "both")}
+    then, report = (read_sr(path) for path in (tmp_path / "archive/results/second.sr.dcm", out / "now.sr.dcm"))
+    assert {uid for uid, _ in report.tracking} & {uid for uid, _ in then.tracking}
+    assert {each["tracking_uid"] for each in places} <= {uid for uid, _ in report.tracking}
+    assert not dciodvfy(out / "now.sr.dcm")
+    told = (out / "now.txt").read_text()
+    assert found["sentence"] in told
+    for name in ("now.html", "now.fhir.json"):
+        assert found["sentence"] in (out / name).read_text(), name
+    assert found["sentence"].encode() in (out / "now.sr.dcm").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"PatientID": "somebody else"}, "another patient"),
+        ({"StudyDate": "20250401", "AcquisitionDate": "20250401"}, "a later film"),
+        ({"ViewPosition": "AP"}, "another view (AP, not PA)"),
+        ({"SOPInstanceUID": "2.25.5"}, "the same film"),
+    ],
+)
+def test_what_may_not_be_compared_is_refused_in_words(films, capsys, facts, words):
+    now = films("now.dcm", "2.25.5", "20250315", move=70, ViewPosition="PA")
+    other = films("archive/other.dcm", "2.25.2", "20250201", **({"ViewPosition": "PA"} | facts))
+    assert run(["detect", str(now), "--prior", str(other), "--format", "json"]) == 0
+    said = capsys.readouterr()
+    assert f"now.dcm: not compared with an earlier film: {words}" in said.err
+    assert json.loads(said.out)["report"]["changes"] is None
+
+
+def test_pictures_are_compared_where_one_is_given_and_that_is_said(shared_data, tmp_path, capsys):
+    first, second = (shared_data / "nih" / "images" / f"00003405_00{number}.jpg" for number in (3, 4))
+    assert run(["detect", str(second), "--prior", str(first), "--format", "text"]) == 0
+    said = capsys.readouterr()
+    assert "compared with an earlier film: the films do not say whose they are" in said.err
+    assert "COMPARISON: Another film of the patient, its date unknown." in said.out
+    assert run(["detect", str(second), "--prior", str(first), "--prior", str(first), "--format", "text"]) == 0
+    assert "nothing says whose it is (2)" in capsys.readouterr().err
+    assert run(["detect", str(second), "--prior", str(tmp_path / "nothing.dcm"), "--format", "text"]) != 0

@@ -1,0 +1,111 @@
+"""A word for each place: from where it is marked, how its box grew, and what the pictures say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lungspot.findings import Box, Frame
+from lungspot.images import Alignment, Difference
+from lungspot.report import Before, Observation
+from lungspot.report.changes import Aligned, ChangeWord, changes
+from lungspot.report.statement import Name
+
+HERE, BIG, SMALL, ELSEWHERE = Box(20, 20, 40, 40), Box(18, 18, 42, 42), Box(25, 25, 37, 37), Box(70, 60, 90, 80)
+SHIFT = Alignment(((1, 0, 5), (0, 1, 5)), 0.8)
+
+
+def line(label, box, place=1, side=None):
+    names = (Name(label, 0.8, 0.8, positive=True),)
+    return Observation(names, judged=False, boxed=box is not None, box=box, place=place if box else None, side=side)
+
+
+def then(box):
+    """A box of the earlier film, which lies 5 pixels further to the left and up."""
+    return None if box is None else Box(box.x0 - 5, box.y0 - 5, box.x1 - 5, box.y1 - 5)
+
+
+def aligned(box=None, surprise=0.0, **more):
+    """Two films that differ by so much in a box, and by noise with a deviation of 0.02 elsewhere."""
+    greys = np.random.default_rng(0).normal(0, 0.001, (100, 100)).astype(np.float32)
+    if box is not None:
+        greys[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = 0.0205 * surprise
+    return Aligned(SHIFT, Difference(greys, np.ones((100, 100), bool), Frame(100, 100)), **more)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "seen", "word"),
+    [
+        (HERE, None, 6, "new"),
+        (HERE, None, 1.5, "unsure"),
+        (HERE, None, 0.2, "same"),
+        (HERE, None, -6, "smaller"),
+        (None, HERE, -6, "gone"),
+        (None, HERE, -1.5, "unsure"),
+        (None, HERE, 0, "same"),
+        (None, HERE, 6, "larger"),
+        (HERE, HERE, 0, "same"),
+        (BIG, HERE, 0, "same"),
+        (BIG, HERE, 1.5, "larger"),
+        (HERE, HERE, 1.5, "same"),
+        (HERE, HERE, 4, "larger"),
+        (SMALL, HERE, -1.5, "smaller"),
+        (SMALL, HERE, 1.5, "same"),
+        (HERE, HERE, -4, "smaller"),
+    ],
+)
+def test_boxes_and_pictures_make_a_word(now, before, seen, word):
+    where = max((box for box in (now, before) if box), key=lambda box: box.area)
+    lines = [line("pneumonia", now)] if now else []
+    earlier = [line("pneumonia", then(before))] if before else []
+    (change,) = changes(lines, earlier, aligned(where, seen)).every
+    assert (str(change.word), change.marked) == (word, "both" if now and before else "now" if now else "before")
+    assert change.then == (None if before is None else before)
+    if now and before:
+        assert change.ratio == pytest.approx(now.area / before.area)
+
+
+@pytest.mark.parametrize(("now", "before", "sign", "word"), [(HERE, None, 1, "larger"), (None, HERE, -1, "smaller")])
+def test_a_rim_that_differs_is_a_size_even_where_only_one_film_is_marked(now, before, sign, word):
+    films = aligned(HERE, 12 * sign)
+    films.difference.greys[23:37, 23:37] = 0
+    lines = [line("pneumonia", now)] if now else []
+    (change,) = changes(lines, [line("pneumonia", then(before))] if before else [], films).every
+    assert str(change.word) == word
+
+
+@pytest.mark.parametrize(("seen", "word"), [(6, "smaller"), (-6, "larger")])
+def test_air_makes_a_film_darker(seen, word):
+    lines = [line("emphysema", HERE)], [line("emphysema", then(HERE))]
+    assert changes(*lines, aligned(HERE, seen)).every[0].word is ChangeWord(word)
+    alone = changes(lines[0], (), aligned(HERE, -6)).every[0]
+    assert alone.word is ChangeWord.NEW
+
+
+def test_the_nearest_of_a_group_is_matched_and_each_once():
+    now = [line("pneumonia", HERE, 1), line("covid19", ELSEWHERE, 2), line("effusion", HERE, 3)]
+    before = [line("tuberculosis", then(ELSEWHERE), 7), line("covid19", then(BIG), 8), line("covid19", then(HERE), 9)]
+    found = changes(now, before, aligned()).every
+    pairs = [(each.now and each.now.place, each.before and each.before.place) for each in found]
+    assert pairs == [(1, 9), (2, 7), (3, None), (None, 8)]
+
+
+def test_without_a_place_or_an_alignment_sides_decide_and_nothing_grows():
+    now, before = [line("pneumonia", HERE, side="left")], [line("covid19", then(ELSEWHERE), side="left")]
+    assert [each.word for each in changes(now, before).every] == [ChangeWord.BOTH]
+    film = [line("pneumonia", None)]
+    assert [each.word for each in changes(film, film, aligned()).every] == [ChangeWord.BOTH]
+    assert [each.word for each in changes(film, [], aligned()).every] == [ChangeWord.NEW]
+    near = aligned(almost_then=frozenset({"opacity"}), almost=frozenset({"opacity"}))
+    assert [each.word for each in changes(film, [], near).every] == [ChangeWord.UNSURE]
+    assert [each.word for each in changes([], film, near).every] == [ChangeWord.UNSURE]
+    assert [each.word for each in changes(film, [line("effusion", None)]).every] == [ChangeWord.NEW, ChangeWord.GONE]
+
+
+def test_a_place_keeps_the_uid_of_the_earlier_film():
+    lines = [line("pneumonia", HERE, 1), line("effusion", ELSEWHERE, 2)]
+    earlier = (line("pneumonia", then(HERE), 4), line("nodule_mass", then(ELSEWHERE), 5))
+    before = Before(3, earlier, aligned(), {4: "1.4", 5: "1.5"}, {1: "2.1", 2: "2.2"})
+    assert [before.uid_of(each) for each in before.against(lines).every] == ["1.4", "2.2", "1.5"]
+    assert before.against(None) is None
+    assert dataclasses.replace(before, lines=None).against(lines) is None
