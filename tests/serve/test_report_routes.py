@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -75,7 +76,14 @@ def test_what_changed_is_in_every_json_of_the_film(server, film):
     review = {"reader": "R", "verdicts": boxes, "absent": [label for line in both for label in line["labels"]]}
     assert server.ask("POST", f"/v1/readings/{then['id']}/review", review).status < 300
     after = words(server.get(path))["result"]["report"]["changes"]
-    assert len(after["new"]) > len(found["changes"]["new"]), "that film's reader counts"
+    assert len(on_now_alone(after)) > len(on_now_alone(found["changes"])), "that film's reader counts"
+    assert np.array(found["changes"]["alignment"]["matrix"]) == pytest.approx(np.eye(2, 3), abs=2), "one film twice"
+    assert found["changes"]["sentence"] in found["comparison"]
+    assert {each["word"] for each in found["changes"]["every"]} <= {"same", "both"}
+
+
+def on_now_alone(changes):
+    return [each for each in changes["every"] if each["marked"] == "now"]
 
 
 def test_a_draft_changes_it_and_a_saved_review_stays(server, read):

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from lungspot.detect import Detector
 from lungspot.errors import RequestError
-from lungspot.report import Analysis, Model, Refusal
+from lungspot.report import Aligned, Analysis, Model, Refusal
 from lungspot.serve.metrics import Metrics
 from lungspot.serve.record import from_record, past_model
 from lungspot.serve.remote_films import RemoteFilms
@@ -28,6 +28,7 @@ __all__ = ["AppState", "StateDep", "model_of", "state_of", "unless_deleted"]
 T = TypeVar("T")
 
 _DRAWING_THREADS: Final = 2
+_LAID: Final = 64  # pairs of films of which it is kept how one lies on the other
 
 
 class AppState:
@@ -46,6 +47,7 @@ class AppState:
         self.remote_films = _remote_films(settings)
         self.stopping = False
         self._past: dict[str, Model] = {}
+        self._laid: dict[tuple[str, str, str], Aligned | None] = {}
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
         self._completion_events: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
@@ -100,6 +102,14 @@ class AppState:
         name = row["name"] or f"film {row['number']}"
         paths = (self.store.pixels(row["id"]), self.store.maps(row["id"])) if pictures else (None, None)
         return from_record(json.loads(row["record"]), self._model(row["model"]), name, *paths)
+
+    def laid(self, key: tuple[str, str, str], found: Callable[[], Aligned | None]) -> Aligned | None:
+        """Return how one film lies on another at an operating point: worked out once (``found``), kept for a while."""
+        if key not in self._laid:
+            while len(self._laid) >= _LAID:
+                self._laid.pop(next(iter(self._laid)), None)
+            self._laid[key] = found()
+        return self._laid[key]
 
     def film(self, identifier: str) -> Analysis:
         """Return a film with pixels; raises ``NO_READING``, ``NOT_DONE`` or ``NO_PICTURE``."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import Any, Final
 
+import numpy as np
+
 from lungspot.errors import RequestError
-from lungspot.report import Analysis, Before, Refusal, observations, statement
+from lungspot.images import Thumbnail, thumbnail
+from lungspot.report import Aligned, Analysis, Before, Refusal, before_film, laid_on
 from lungspot.serve.app_state import AppState
-from lungspot.serve.record import at_point
+from lungspot.serve.record import at_point, pixels_of
 from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 
@@ -52,10 +56,24 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
         return Before(mine[0]["days_earlier"])
     then, review = at_point(then, point), last_review(app.store, other, None)
-    if not then.assessed and not (review and review.verdicts):
-        return Before(mine[0]["days_earlier"])
-    told = statement(then, experimental=experimental)
-    return Before(mine[0]["days_earlier"], observations(then, told, review))
+    laid = app.laid((row["id"], other["id"], point), partial(_laid_on, app, row, other, result, then))
+    days = mine[0]["days_earlier"]
+    return before_film(result, then, days=days, aligned=laid, experimental=experimental, review=review)
+
+
+def _laid_on(app: AppState, row: sqlite3.Row, other: sqlite3.Row, result: Analysis, then: Analysis) -> Aligned | None:
+    """Return how the other film lies on one; their results hold no pixels, which are read here, a film at a time."""
+    if not (result.assessed and then.assessed):
+        return None
+    try:
+        return laid_on(result, then, _small(app, row, result), _small(app, other, then))
+    except OSError:  # its pixels are gone
+        return None
+
+
+def _small(app: AppState, row: sqlite3.Row, result: Analysis) -> Thumbnail:
+    stored = pixels_of(app.store.pixels(row["id"]), row["width"], row["height"])
+    return thumbnail(stored.astype(np.float32) / np.float32(65535), result.radiograph.proportions)
 
 
 def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:

@@ -167,9 +167,11 @@ async def sr(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader
         original = app.store.original(identifier)
         if not original.is_file():
             raise FilmError("NO_STUDY", identifier, "the server keeps no film's header", advice=_NO_HEADER)
-        review = last_review(app.store, app.done(identifier), reader)
-        header = read_header(original)
-        return dicom_bytes(dicom_results(header, result, experimental=asked.experimental, review=review)[0])
+        row = app.done(identifier)
+        review = last_review(app.store, row, reader)
+        header, said = read_header(original), asked.experimental
+        before = before_of(app, row, result, asked.point, experimental=said, prior=asked.prior)
+        return dicom_bytes(dicom_results(header, result, experimental=said, review=review, before=before)[0])
 
     return Response(await app.drawn(made), media_type="application/dicom")
 
