@@ -21,7 +21,7 @@ def reread(data):
     return pydicom.dcmread(io.BytesIO(data))
 
 
-def test_every_object_of_a_real_film_is_valid_and_comes_back(header, on, same, dciodvfy, dsrdump, tmp_path):
+def test_every_object_of_a_real_film_is_valid_and_comes_back(header, on, same, dciodvfy, dcmpschk, dsrdump, tmp_path):
     before = header.to_json_dict()
     result = on(header)
     made = dict(zip(DICOM_KINDS, dicom_results(header, result, kinds=DICOM_KINDS), strict=True))
@@ -32,6 +32,7 @@ def test_every_object_of_a_real_film_is_valid_and_comes_back(header, on, same, d
         path.write_bytes(dicom_bytes(each))
         assert dciodvfy(path) == [], kind
         assert path.read_bytes()[:132] == bytes(128) + b"DICM"
+    assert dcmpschk(tmp_path / "gsps.dcm") == []
     for kind in ("sr", "sr2"):
         text = dsrdump(tmp_path / f"{kind}.dcm")
         assert "Imaging Measurement Report" in text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from highdicom import AlgorithmIdentificationSequence, seg
+from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence, seg
 from highdicom.sr import CodedConcept
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +25,7 @@ from lungspot.report.source import ReportContext, finish
 
 __all__ = ["make_seg"]
 
+_THICKNESS: Final = 1.0  # millimetres; a radiograph has none, but readers want one beside the size of pixels
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
 
 
@@ -46,6 +47,7 @@ def make_seg(context: ReportContext) -> Dataset | None:
         fractional_type=seg.SegmentationFractionalTypeValues.PROBABILITY,
         max_fractional_value=255,
         segment_descriptions=[_segment(context, number, label) for number, label in enumerate(labels, 1)],
+        pixel_measures=_measures(result, source),
         omit_empty_frames=False,
         content_label="LUNGSPOT",
         content_description=f"lungspot heat maps. {BANNER}",
@@ -54,6 +56,12 @@ def make_seg(context: ReportContext) -> Dataset | None:
     )
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian  # smooth maps: a twentieth
     return finish(made, context, "seg")
+
+
+def _measures(result: Analysis, source: Dataset) -> PixelMeasuresSequence | None:
+    """Return a pixel's height and width in millimetres, as the film's file says them; None where it does not."""
+    spacing = result.radiograph.pixel_spacing_mm or source.get("PixelSpacing")
+    return None if spacing is None else PixelMeasuresSequence([float(each) for each in spacing], _THICKNESS)
 
 
 def _at_size(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
