@@ -1,6 +1,7 @@
 """docs/how-to/orthanc.md carried out: its certificates, Lua, settings and command, from a film to its report."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "orthanc.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "how-to" / "orthanc.md").read_text()
 
 
 def block(language, holding):
@@ -25,13 +27,13 @@ def test_from_its_first_line_to_a_result_in_the_archive_over_tls(
     folder.mkdir()
 
     def here(text):
-        return re.sub("/etc/orthanc(/tls)?", str(folder), text).replace("11112", port)
+        return re.sub("/etc/(orthanc(/tls)?|lungspot)", str(folder), text).replace("11112", port)
 
     subprocess.run(["sh", "-e", "-c", block("sh", "openssl req")], cwd=folder, check=True, capture_output=True)
     (folder / "lungspot.lua").write_text(block("lua", "OnStoredInstance"))
     settings = json.loads("{" + here(block("json", "DicomTlsEnabled")) + "}")
     archive = orthanc_of(settings)
-    words = here(block("sh", "--tls-cert node.pem --tls-key node.key --tls-ca ca.pem --tls-out")).split()
+    words = here(block("sh", "--spool /var/lib/lungspot --tls-cert")).split()
     words = [word.replace(":4242", f":{archive.dicom}").replace("/var/lib", str(tmp_path)) for word in words]
     assert words[:2] == ["lungspot", "node"]
     launch(
@@ -57,3 +59,16 @@ def test_from_its_first_line_to_a_result_in_the_archive_over_tls(
     assert series["0020000D"]["Value"]
     plain = [program("echoscu", "dcmtk"), "-aec", "LUNGSPOT", "127.0.0.1", port]
     assert subprocess.run(plain, capture_output=True, check=False).returncode != 0  # nobody gets in without TLS
+
+
+@pytest.mark.drill
+def test_all_of_it_on_a_bare_debian(program):
+    for name, package in (("debootstrap", "debootstrap"), ("ip", "iproute2"), ("unshare", "util-linux")):
+        program(name, package)
+    if os.geteuid():
+        pytest.skip("a Debian is made and entered by root")
+    command = [sys.executable, ROOT / "benchmarks" / "bare_debian.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| TLS: a film sent, its report in Orthanc | 3 studies with a report" in done.stdout
+    assert "| TLS: who has no certificate | is not let in |" in done.stdout
