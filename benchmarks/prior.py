@@ -123,10 +123,11 @@ def one_pair(path: Path, word: str, detector: Detector, rng: np.random.Generator
         error = float(np.linalg.norm(off, axis=1).max() / width)
     changes = before_film(later, earlier, aligned=aligned).against(observations(later, statement(later)))
     best: tuple[float, str] = (0.0, "nothing")
+    pasted_then = around((where[0].x0 / 2 + where[0].x1 / 2, where[0].y0 / 2 + where[0].y1 / 2), where[0].width, truth)
     for change in () if changes is None else changes.every:
-        boxes = (change.then, None if change.now is None else change.now.box)
+        boxes = ((change.then, pasted_then), (None if change.now is None else change.now.box, where[1]))
         if not taxonomy()[change.line.labels[0]].dark:
-            best = max([best, *((box.iou(where[1]), str(change.word)) for box in boxes if box is not None)])
+            best = max([best, *((box.iou(at), str(change.word)) for box, at in boxes if box is not None)])
     return (best[1] if best[0] >= OVERLAP else "nothing"), error
 
 

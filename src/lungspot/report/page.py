@@ -203,7 +203,8 @@ def _how(change: Change) -> str:
     if change.ratio is not None:
         found.append(f"box {change.ratio:.1f} x the area")
     if change.seen is not None:
-        found.append(f"picture {change.seen.surprise:+.1f} deviations denser")
+        by = change.seen.surprise
+        found.append(f"picture {abs(by):.1f} deviations {'denser' if by > 0 else 'less dense'}")
     return ", ".join(found)
 
 
