@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -229,6 +230,30 @@ def test_films_of_the_server_are_tasks_that_a_page_of_label_studio_can_show(back
     only = backend.get(f"/v1/label-studio/tasks.json?ids={other['id']}&base=https://films.example").json
     assert [each["data"]["image"][:22] for each in only] == ["https://films.example/"]
     assert refused["status"] == "not_assessed"
+
+
+def test_another_model_suggests_anew_for_films_that_were_read_before(
+    start, studio, picture, write_model, generated_card, tmp_path
+):
+    options = ("--label-studio", f"http://127.0.0.1:{studio.server_port}")
+    server = start(*options)
+    server.read(("a.png", picture(8)))
+    (task,) = server.get("/v1/label-studio/tasks.json").json
+    server.stop()
+    other = write_model(tmp_path / "other.onnx", replace(generated_card, version="1", thresholds={}))
+    again = start(*options, data=server.data, model=other)
+    version = connect(again).json["model_version"]
+    config = again.get("/v1/label-studio/config.xml").body.decode()
+    asked = {"tasks": [{"id": 1, "data": task["data"]}], "label_config": config}
+    (said,) = again.ask("POST", "/predict", asked).json["results"]
+    assert said["model_version"] == version != task["predictions"][0]["model_version"]
+    again.ask("DELETE", f"/v1/readings/{again.get('/v1/readings').json['readings'][0]['id']}")
+    (anew,) = again.read(("a.png", picture(8)))
+    wanted = [(each["label"], each["score"]) for each in anew["result"]["findings"] if each["positive"]]
+    found = [(each["value"]["rectanglelabels"][0], each["score"]) for each in said["result"]]
+    assert [label for label, _ in found] == [label for label, _ in wanted]
+    assert [score for _, score in found] == pytest.approx([score for _, score in wanted], abs=0.01)
+    assert found != [(each["value"]["rectanglelabels"][0], each["score"]) for each in task["predictions"][0]["result"]]
 
 
 def test_a_server_that_serves_no_label_studio_has_none_of_its_routes(server):

@@ -235,10 +235,13 @@ def _own_film(app: AppState, link: str) -> Analysis | None:
     named = _FILM.search(link.partition("?")[0])
     if named is None or not hmac.compare_digest(named["signature"], _signature(app, named["identifier"])):
         return None
-    result = app.result(app.done(named["identifier"]), pictures=False)
+    row = app.done(named["identifier"])
+    result = app.result(row, pictures=False)
     if isinstance(result, Refusal):
         raise result.error
-    return at_point(result, _POINT)
+    if row["model"] == model_of(app.detector).key:
+        return at_point(result, _POINT)
+    return app.suggester.read_again(row["id"], lambda: app.film(row["id"]), _POINT)
 
 
 def _tasks(app: AppState, wanted: frozenset[str] | None, base: str, point: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from lungspot.detect import Detector, floor_of
 from lungspot.errors import LungspotError, RequestError
-from lungspot.pipeline import analyze
+from lungspot.pipeline import analyze, assess
 from lungspot.report import Analysis, Model, Refusal
 from lungspot.serve.record import at_point, from_record, to_record
 
@@ -48,12 +48,24 @@ class Suggester:
 
     def read(self, data: bytes, point: str) -> Analysis:
         """Return what is said of the film of these bytes, without pixels and maps; raises FilmError."""
+        least = floor_of(self._detector.card)
         key = hashlib.sha256(data).hexdigest()
+        return self._said(key, lambda: analyze(data, self._detector, min_score=least), point)
+
+    def read_again(self, identifier: str, film: Callable[[], Analysis], point: str) -> Analysis:
+        """Return what this model says of a film that another one has read; ``film`` gives that result with its pixels.
+
+        ``identifier``: what it is called here. Raises what ``film`` raises.
+        """
+        least = floor_of(self._detector.card)
+        return self._said(identifier, lambda: assess(film().radiograph, self._detector, min_score=least), point)
+
+    def _said(self, key: str, read: Callable[[], Analysis], point: str) -> Analysis:
+        """Return what is remembered of a film, else what reading it gives."""
         with self._lock:
             record = self._records.get(key)
         if record is None:
-            result = analyze(data, self._detector, min_score=floor_of(self._detector.card))
-            record = to_record(result, keep_identifiers=False)
+            record = to_record(read(), keep_identifiers=False)
         with self._lock:
             self._records[key] = record
             self._records.move_to_end(key)
