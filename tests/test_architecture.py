@@ -59,6 +59,7 @@ LOOSE = {"Cell", "Integers", "Learner"}
 THEMES = {
     *("datasets/broken", "formats/fuzz", "formats/given_files", "formats/pipes"),
     *("images/bombs", "images/fuzz", "images/given_files"),
+    "serve/label_studio_live",
     *("web/dicom", "web/page", "web/parity"),
 }
 
@@ -230,6 +231,7 @@ IN_THE_BASE_INSTALL = [
     ("data draw coco SET -o sheet.png", 0, "1 films"),
     ("data pool coco SET -o out --label edema", 0, "1 edema"),
     ("data collect out -o back", 3, "out"),
+    ("data readers coco SET", 3, "no film has two readers"),
     ("labelling next POOL --model MODEL", 0, "1 of 1 films that wait"),
     ("labelling round POOL -o rounds", 4, "lungspot[train]"),
     ("eval SET/annotations.json SET/annotations.json", 4, "lungspot[eval]"),

@@ -126,6 +126,7 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path, monkeypatch):
         ("a.html", b"<!doctype html><html><body>lungspot", False),
         ("metrics.csv", b"label,metric,value,low,high\n", True),
         ("splits.csv", b"image,patient,split\na.png,p,train\n", True),
+        ("adjudicate.csv", b"dataset,film,label,kind,for,against,settled\na,1,edema,place,R1,R2,no\n", True),
         ("a.txt", b"lungspot: Research use only, not for clinical use.\nEffusion\n", True),
         ("a.txt", b"I have read lungspot's documents. Research use only!\n", False),
         ("labels.csv", b"image,label\na.png,effusion\n", False),

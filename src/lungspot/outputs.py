@@ -55,6 +55,7 @@ _OURS: Final = re.compile(
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
     |\A(label,metric,value,low,high|division,part,label,metric,value,low,high|label,curve,x,y|film,label,score,kind)\r?\n
     |\Aimage,patient,split\r?\n
+    |\Adataset,film,label,kind,for,against,settled\r?\n    # what readers dispute
     |\Athreshold,share_tested,tested,                        # thresholds of a programme
     |\Afilm,status,reasons,width,height,label,                # predictions of a run
     |\Aplace,film,why,score,                                 # what to label next

@@ -158,3 +158,17 @@ def test_readers_survive_a_server_that_keeps_regions_and_data_only(make, tmp_pat
     assert first == readings[0]
     assert second.reader == "R2"
     assert second.boxes()[0].corners == pytest.approx((3.1, 2.2, 37.3, 40.4))
+
+
+def test_a_reading_says_when_its_annotation_was_handed_in(tmp_path):
+    region = {"type": "rectanglelabels", "original_width": 100, "original_height": 80, "from_name": "a", "to_name": "b"}
+    value = {"x": 1, "y": 2, "width": 30, "height": 40, "rectanglelabels": ["edema"]}
+    said = {"result": [region | {"value": value}]}
+    times = {"created_at": "2026-01-02T03:04:05.6Z", "updated_at": "2026-01-03T03:04:05.6Z"}
+    annotations = [said | {"completed_by": 1} | times, said | {"completed_by": 2}]
+    Image.new("L", (100, 80)).save(tmp_path / "a.png")
+    (tmp_path / "export.json").write_text(
+        json.dumps([{"id": 1, "data": {"image": "a.png"}, "annotations": annotations}])
+    )
+    (case,) = labelstudio.read(tmp_path)
+    assert [reading.created for reading in case.readings] == ["2026-01-03T03:04:05.6Z", None]

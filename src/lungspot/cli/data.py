@@ -30,6 +30,7 @@ from lungspot.cli.data_options import (
     Splits,
     To,
 )
+from lungspot.cli.data_readers import readers
 from lungspot.cli.data_sources import (
     cases_of,
     fractions_of,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from lungspot.datasets import Conflict, Count, Sizes
     from lungspot.findings import Reading
 
-__all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "split", "stats"]
+__all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "readers", "split", "stats"]
 
 app = typer.Typer(no_args_is_help=True, help="Check, count, split, fuse, convert, merge, draw and label datasets.")
 
@@ -349,3 +350,4 @@ def draw(
 
 app.command()(pool)
 app.command()(collect)
+app.command()(readers)

@@ -7,6 +7,15 @@ from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_o
 from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet
 from lungspot.datasets.merge import merge, repeated_boxes
+from lungspot.datasets.readers import (
+    PERIODS,
+    Dispute,
+    PeriodAgreement,
+    disputes,
+    disputes_csv,
+    label_kappa,
+    over_time,
+)
 from lungspot.datasets.result_stats import ResultStats, result_stats
 from lungspot.datasets.sources import sources_of
 from lungspot.datasets.split import split, splits_csv, without_patient
@@ -17,10 +26,13 @@ from lungspot.formats import Case, Split
 
 __all__ = [
     "DATASETS",
+    "PERIODS",
     "SOURCES",
     "Case",
     "Conflict",
     "Count",
+    "Dispute",
+    "PeriodAgreement",
     "ReaderAgreement",
     "ResultStats",
     "Sizes",
@@ -32,10 +44,14 @@ __all__ = [
     "contact_sheet",
     "count",
     "diseases",
+    "disputes",
+    "disputes_csv",
+    "label_kappa",
     "load",
     "load_all",
     "merge",
     "noisy",
+    "over_time",
     "read_splits",
     "reader_agreement",
     "repeated_boxes",

@@ -72,7 +72,8 @@ class AnnotatedImage:
     film was looked at. ``case_json``: the case as JSON, None in a foreign file. ``facts``: fields of a
     :class:`~lungspot.formats.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
     whose states the tool should let people choose. ``rejected``: boxes that readers were shown and call wrong; they
-    are written beside the marks, never among them. ``normal``: the readers who call the film normal.
+    are written beside the marks, never among them. ``normal``: the readers who call the film normal. ``created``: when
+    each reader answered (RFC 3339), where the tool says it.
     """
 
     film: str
@@ -88,6 +89,7 @@ class AnnotatedImage:
     offered: tuple[str, ...] = ()
     normal: tuple[str, ...] = ()
     rejected: tuple[Mark, ...] = ()
+    created: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_shown(box: Box) -> Box | None:

@@ -207,6 +207,7 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
     readers: list[str] = []
     states_by: dict[str, dict[str, State]] = {}
     said_normal: list[str] = []
+    created: dict[str, str] = {}
     regions = FilmRegions(classes, places, film, _other_films(data, link), ours=ours)
     for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
         place = f"{where}: annotation {row}"
@@ -216,6 +217,8 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
             continue
         reader = _reader(annotation, results, known)
         readers.append(reader)
+        when = annotation.get("updated_at") or annotation.get("created_at")
+        created |= {reader: when} if isinstance(when, str) else {}
         drawn, flags = regions.drawn(results, place)
         marks += [Mark(mark.label, mark.box, reader, mark.score) for mark in drawn]
         states_by[reader], _, nothing = flagged(flags, place, classes, drawn, ours=ours)
@@ -247,6 +250,7 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
         case_json=case_json,
         where=where,
         normal=normal,
+        created=created,
     )
 
 

@@ -77,7 +77,8 @@ def _foreign(annotated: AnnotatedImage, folder: Path, film: Path | None, looked_
         found = dict.fromkeys((finding.label for finding in findings), State.BOXED)
         clear = {label.id: State.ABSENT for label in taxonomy()} if reader in annotated.normal and not findings else {}
         states = clear | dict.fromkeys(looked_for, State.ABSENT) | found | dict(annotated.states or {})
-        readings.append(Reading(reader, tuple(findings), states, annotated.size))
+        when = annotated.created.get(reader)
+        readings.append(Reading(reader, tuple(findings), states, annotated.size, created=when))
     facts = dict(annotated.facts)
     identifier = facts.pop("id", None) or _stem(annotated.film, folder, film)
     dataset = facts.pop("dataset", None) or folder.resolve().name

@@ -97,7 +97,8 @@ def _answers(
         for person in dict.fromkeys(annotated.readers):
             marks = tuple(mark for mark in annotated.marks if mark.reader == person and not mark.proposed)
             hers = replace(annotated, marks=marks, states=annotated.states_by.get(person, {}))
-            readings.append(_answer(task, hers, person, done=True))
+            answer = _answer(task, hers, person, done=True)
+            readings.append(replace(answer, created=annotated.created.get(person)))
         return readings
     answer = _answer(task, annotated, reader, done=annotated.done or complete)
     start = () if task.proposal is None else proposed(task.proposal, task.case.frame, annotated.size)

@@ -1,0 +1,69 @@
+"""``lungspot data readers``: how far readers of the same films agree, since when, and what somebody must decide."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungspot.cli.console import Overwrite, aligned, emit, require_one_of, say
+from lungspot.cli.data_options import Classes, DatasetName, Json, Quiet, Root
+from lungspot.cli.data_sources import cases_of, need_folder_of, show
+from lungspot.errors import DatasetError, printable
+from lungspot.outputs import Outputs
+
+__all__ = ["readers"]
+
+
+def readers(
+    name: DatasetName,
+    root: Root,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The CSV of the films that somebody must decide.")
+    ] = None,
+    iou: Annotated[float, typer.Option(help="From which overlap on boxes are of one place.", min=0.01, max=1)] = 0.4,
+    by: Annotated[str, typer.Option(metavar="PERIOD", help="Over time by week, month or year.")] = "month",
+    class_map: Classes = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how readers of the same films agree, label by label and over time, and list what they dispute."""
+    from lungspot.datasets import PERIODS, disputes, disputes_csv, label_kappa, over_time, reader_agreement
+
+    require_one_of(by, PERIODS, "--by")
+    outputs = Outputs([root], overwrite=overwrite)
+    if out is not None:
+        need_folder_of(out)
+        outputs.require(out)
+    cases = [case for case in cases_of(name, root, class_map=class_map, quiet=quiet) if len(case.readings) > 1]
+    if not cases:
+        raise DatasetError("DATASET_INCOMPLETE", root, "no film has two readers", advice="give films to two readers")
+    boxes = {row.label: row for row in reader_agreement(cases, iou=iou)}
+    found = sorted({label for case in cases for each in case.readings for label in each.states})
+    rows = []
+    for label in found:
+        films, kappa = label_kappa(cases, label)
+        if films:
+            rows.append((label, films, kappa, boxes[label].match if label in boxes else None))
+    periods, disputed = over_time(cases, by=by, iou=iou), disputes(cases, iou=iou)
+    if out is not None:
+        outputs.write(out, disputes_csv(disputed).encode())
+    if as_json:
+        labels = [dict(zip(("label", "films", "kappa", "match"), row, strict=True)) for row in rows]
+        emit({"labels": labels, "periods": [asdict(row) for row in periods], "disputes": [asdict(d) for d in disputed]})
+        return
+    show(aligned(("label", "films", "kappa", f"match@{iou:g}"), ((*row[:2], *map(_shown, row[2:])) for row in rows)))
+    head = ("period", "films", "kappa", f"match@{iou:g}")
+    show(["", *aligned(head, ((row.period, row.films, _shown(row.kappa), _shown(row.match)) for row in periods))])
+    if not quiet:
+        undecided = len({(each.dataset, each.film) for each in disputed if not each.settled})
+        where = "" if out is None else f": {out}"
+        films = len({(each.dataset, each.film) for each in disputed})
+        say(printable(f"lungspot: {films} of {len(cases)} films are disputed, {undecided} undecided{where}"))
+
+
+def _shown(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+from PIL import Image
+
+from lungspot.cli.app import run
+from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import ANNOTATION_FORMATS, Case
+
+FRAME = Frame(100, 80)
+
+
+def reading(reader, boxed, month):
+    found = (Finding("edema", Box(10, 10, 50, 50)),) if boxed else ()
+    states = {"edema": "boxed" if boxed else "absent"}
+    return Reading(reader, found, states, FRAME, created=f"2026-0{month}-02T03:04:05Z")
+
+
+@pytest.fixture
+def answered(tmp_path):
+    """Four films of two readers, in COCO: they agree on three of them."""
+    Image.new("L", (100, 80)).save(tmp_path / "film.png")
+    cases = [
+        Case(str(n), "site", f"p{n}", (reading("A", one, n), reading("B", two, n)), tmp_path / "film.png", FRAME)
+        for n, (one, two) in enumerate(((True, True), (False, False), (True, False), (True, True)), 1)
+    ]
+    ANNOTATION_FORMATS["coco"].write(cases, tmp_path / "answered")
+    return tmp_path / "answered"
+
+
+def test_readers_are_compared_and_what_they_dispute_is_listed(answered, tmp_path, capsys):
+    out = tmp_path / "adjudicate.csv"
+    command = ["data", "readers", "coco", str(answered), "-o", str(out)]
+    assert run([*command, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (edema,) = said["labels"]
+    assert (edema["label"], edema["films"], edema["match"]) == ("edema", 4, 0.8)  # of 5 boxes, 4 are met
+    assert edema["kappa"] == pytest.approx((3 / 4 - 34 / 64) / (1 - 34 / 64))
+    assert [row["period"] for row in said["periods"]] == ["2026-01", "2026-02", "2026-03", "2026-04"]
+    assert out.read_text().splitlines()[1:] == ["site,3,edema,presence,A,B,no"]
+    assert run(command) == 2  # it is there
+    assert run([*command, "--overwrite", "--by", "year"]) == 0
+    printed = capsys.readouterr()
+    assert "2026" in printed.out
+    assert "1 of 4 films are disputed, 1 undecided" in printed.err
+
+
+def test_a_set_of_one_reader_has_nothing_to_compare(answered, tmp_path, capsys):
+    fused = ["data", "fuse", "coco", str(answered), "-o", str(tmp_path / "one"), "--quiet"]
+    assert run(fused) == 0
+    assert run(["data", "readers", "coco", str(tmp_path / "one")]) == 3
+    assert "no film has two readers" in capsys.readouterr().err

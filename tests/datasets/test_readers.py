@@ -1,0 +1,110 @@
+import pytest
+
+from lungspot.datasets import disputes, disputes_csv, label_kappa, over_time
+from lungspot.errors import InputError
+from lungspot.findings import Box, Finding, Frame, Reading
+from lungspot.formats import Case
+
+FRAME = Frame(100, 100)
+HERE, NEAR, FAR = Box(10, 10, 50, 50), Box(12, 12, 52, 52), Box(60, 60, 90, 90)
+
+
+def reading(reader, *boxes, created=None, state=None, label="edema"):
+    states = {label: state or ("boxed" if boxes else "absent")}
+    return Reading(reader, tuple(Finding(label, box) for box in boxes), states, FRAME, created=created)
+
+
+def film(identifier, *readings):
+    return Case(identifier, "site", f"p{identifier}", readings, None, FRAME)
+
+
+def votes(*table):
+    """Return films of which each row says what the readers say: y, n, or - for one who did not look."""
+    films = []
+    for number, row in enumerate(table):
+        said = [reading(f"R{n}", *([HERE] if one == "y" else [])) for n, one in enumerate(row) if one != "-"]
+        films.append(film(str(number), *said))
+    return films
+
+
+@pytest.mark.parametrize(
+    ("table", "films", "kappa"),
+    [
+        (["yy", "nn"], 2, 1.0),
+        (["yn", "ny"], 2, -1.0),
+        (["yy", "nn", "yn", "ny"], 4, 0.0),
+        # Fleiss by hand: 3 of 4 votes of film 1, P = 1/2; share of yes 7/12
+        (["yyyn", "nnnn", "yyyy"], 3, ((1 / 2 + 1 + 1) / 3 - (7**2 + 5**2) / 144) / (1 - (7**2 + 5**2) / 144)),
+        (["yy", "yy"], 2, None),
+        (["y-", "-n"], 0, None),
+        (["yy-", "nn", "y--"], 2, 1.0),
+    ],
+)
+def test_kappa_of_whole_films(table, films, kappa):
+    number, found = label_kappa(votes(*table), "edema")
+    assert number == films
+    assert found == (None if kappa is None else pytest.approx(kappa))
+
+
+def test_pooled_kappa_asks_about_labels_that_somebody_found():
+    cases = votes("yy", "nn", "yn")
+    assert label_kappa(cases)[0] == 2  # nobody found anything on the second
+
+
+@pytest.mark.parametrize(
+    ("readings", "kind", "for_it", "against", "settled"),
+    [
+        ([reading("A", HERE), reading("B", NEAR)], None, None, None, None),
+        ([reading("A", HERE), reading("B")], "presence", ("A",), ("B",), False),
+        ([reading("A", HERE), reading("B"), reading("C")], "presence", ("A",), ("B", "C"), True),
+        ([reading("A", HERE), reading("B", NEAR), reading("C")], "presence", ("A", "B"), ("C",), True),
+        ([reading("A", HERE), reading("B", FAR)], "place", ("A", "B"), ("A", "B"), False),
+        ([reading("A", HERE), reading("B", NEAR), reading("C", FAR)], "place", ("A", "B", "C"), ("C",), True),
+        ([reading("A", HERE), reading("B", state="present")], None, None, None, None),
+        ([reading("A", HERE), Reading("B", frame=FRAME)], None, None, None, None),
+        ([reading("A", HERE)], None, None, None, None),
+    ],
+)
+def test_what_must_be_adjudicated(readings, kind, for_it, against, settled):
+    found = disputes([film("1", *readings)])
+    if kind is None:
+        assert found == ()
+    else:
+        (one,) = found
+        assert (one.kind, one.for_it, one.against, one.settled) == (kind, for_it, against, settled)
+
+
+def test_what_is_undecided_comes_first_and_the_table_names_who():
+    settled = film("1", reading("A", HERE), reading("B"), reading("C"))
+    undecided = film("2", reading("A", HERE), reading("B"))
+    found = disputes([settled, undecided])
+    assert [one.film for one in found] == ["2", "1"]
+    assert disputes_csv(found).splitlines() == [
+        "dataset,film,label,kind,for,against,settled",
+        "site,2,edema,presence,A,B,no",
+        "site,1,edema,presence,A,B+C,yes",
+    ]
+
+
+def test_agreement_over_time():
+    old, new = "2026-01-05T10:00:00Z", "2026-02-09T10:00:00+00:00"
+    cases = [
+        film("1", reading("A", HERE, created=old), reading("B", FAR, created=old)),
+        film("2", reading("A", HERE, created=old), reading("B", NEAR, created=new)),  # the last reading counts
+        film("3", reading("A", HERE), reading("B", NEAR)),
+        film("4", reading("A", HERE, created=old)),
+    ]
+    rows = over_time(cases)
+    assert [(row.period, row.films, row.match) for row in rows] == [
+        ("2026-01", 1, 0.0),
+        ("2026-02", 1, 1.0),
+        ("undated", 1, 1.0),
+    ]
+    assert [row.period for row in over_time(cases, by="week")] == ["2026-W02", "2026-W07", "undated"]
+    assert over_time([]) == ()
+
+
+@pytest.mark.parametrize("values", [{"by": "day"}, {"iou": 0.0}])
+def test_values_that_mean_nothing_are_refused(values):
+    with pytest.raises(InputError):
+        over_time([film("1", reading("A", HERE), reading("B"))], **values)
