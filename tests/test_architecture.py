@@ -59,8 +59,7 @@ LOOSE = {"Cell", "Integers", "Learner"}
 THEMES = {
     *("datasets/broken", "formats/fuzz", "formats/given_files", "formats/pipes"),
     *("images/bombs", "images/fuzz", "images/given_files"),
-    "serve/label_studio_live",
-    *("web/dicom", "web/page", "web/parity"),
+    *("serve/label_studio_live", "web/dicom", "web/page", "web/parity"),
 }
 
 

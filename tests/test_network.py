@@ -214,6 +214,7 @@ def test_datasets(verbs, model_file):
         ("data draw coco set -o sheet.png", [0]),
         (f"data pool coco set -o tasks --label edema --count 3 --model {model_file}", [0]),
         ("data collect tasks -o answers --complete", [0, 3]),
+        ("data readers coco set", [0, 3]),
         (f"detect set/images -o predictions --format json --model {model_file}", [0]),
         (f"eval set/annotations.json predictions -o report --resamples 20 --shortcuts {model_file}", [0, 1]),
     )

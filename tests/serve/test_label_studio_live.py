@@ -110,7 +110,8 @@ def test_suggestion_correction_export_training_new_suggestion(studio, films, sta
     project = studio.ask(
         "POST", "/api/projects", {"title": "drill", "label_config": config, "expert_instruction": instruction}
     )["id"]
-    assert "svg" in studio.ask("GET", f"/api/projects/{project}")["expert_instruction"]
+    kept = studio.ask("GET", f"/api/projects/{project}")["expert_instruction"]
+    assert f'src="{server.address}label-studio/drawings/edema.svg"' in kept  # what Label Studio strips is gone
     backend = studio.ask("POST", "/api/ml", {"url": server.address, "project": project, "title": "lungspot"})
     assert backend["readable_state"] == "Connected"
 

@@ -232,6 +232,17 @@ def test_films_of_the_server_are_tasks_that_a_page_of_label_studio_can_show(back
     assert refused["status"] == "not_assessed"
 
 
+def test_instructions_show_drawings_that_the_server_gives(backend):
+    html = backend.get("/v1/label-studio/instruction.html?base=https://films.example").body.decode()
+    sources = re.findall(r'src="https://films.example(/label-studio/drawings/\w+\.svg)"', html)
+    assert sources
+    for path in sources:
+        answer = backend.get(path, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"})
+        assert (answer.status, answer.headers["Cross-Origin-Resource-Policy"]) == (200, "cross-origin")
+        assert b"<svg" in answer.body
+    assert backend.get("/label-studio/drawings/effusion.svg").code == "NO_PICTURE"
+
+
 def test_another_model_suggests_anew_for_films_that_were_read_before(
     start, studio, picture, write_model, generated_card, tmp_path
 ):

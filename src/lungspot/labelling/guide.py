@@ -237,17 +237,22 @@ def drawing(label: str) -> str:
     return "\n".join([*filter(None, parts), "</svg>"]) + "\n"
 
 
-def instruction(labels: Iterable[str]) -> str:
-    """Return the guidelines of those of ``labels`` that have drawings as one piece of HTML, without a script."""
+def instruction(labels: Iterable[str], pictures: str | None = None) -> str:
+    """Return the guidelines of those of ``labels`` that have drawings as one piece of HTML, without a script.
+
+    ``pictures``: what stands before ``LABEL.svg`` in the drawings' addresses; None: each is within the HTML, which
+    Label Studio's instructions do not keep; empty: there are none.
+    """
     parts = []
     for label in _guided(labels):
         guide, known = _GUIDES[label], taxonomy()[label]
-        picture = base64.b64encode(drawing(label).encode()).decode()
+        inline = f"data:image/svg+xml;base64,{base64.b64encode(drawing(label).encode()).decode()}"
+        source = inline if pictures is None else f"{pictures}{label}.svg"
+        shown = f'<p><img alt="{escape(known.name)}, a scheme" width="400" src="{escape(source)}"></p>'
         parts.append(
             f'<h2><span style="display:inline-block;width:0.8em;height:0.8em;background:{known.color}"></span>'
             f" {escape(known.name)} (<code>{label}</code>)</h2>"
-            f'<p><img alt="{escape(known.name)}, a scheme" width="400" src="data:image/svg+xml;base64,{picture}"></p>'
-            "<ol>"
+            f"{'' if pictures == '' else shown}<ol>"
         )
         parts += [f"<li><b>{escape(sign.name)}.</b> {escape(sign.words)}</li>" for sign in guide.signs]
         parts.append(f"</ol><p>{escape(guide.never)}</p>")

@@ -157,7 +157,7 @@ def _write_guides(folder: Path, tool: str, labels: Sequence[str]) -> None:
         return
     written = {"guide.html": guide_page(labels)}
     if tool == "labelstudio":
-        written["instruction.html"] = instruction(labels)
+        written["instruction.html"] = instruction(labels, "")  # it keeps no pictures but from a server
     if tool == "cvat":
         written["guide.md"] = guide_markdown(labels)
     for name, text in written.items():

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot.errors import LungspotError, RequestError
 from lungspot.formats import labelstudio_config
-from lungspot.labelling import instruction
+from lungspot.labelling import GUIDED, drawing, instruction
 from lungspot.report import Analysis, Refusal
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, model_of
@@ -57,6 +57,13 @@ _XML: Final[dict[int | str, dict[str, Any]]] = {
 _HTML: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "Guidelines as a piece of HTML"}
 }
+
+_SVG: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}, "description": "A drawing"}
+}
+_SHOWN_ELSEWHERE: Final = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "private, max-age=3600"}
+
+Base = Annotated[str | None, Query(max_length=300, pattern=r"^https?://[^/?#\s]+$")]
 
 
 class Sent(BaseModel):
@@ -173,9 +180,18 @@ async def config(app: StateDep) -> Response:
 
 
 @router.get("/v1/label-studio/instruction.html", response_class=Response, responses=_HTML)
-async def instructions(app: StateDep) -> Response:
-    """Return guidelines with drawings, for the instructions of a project (``expert_instruction``)."""
-    return Response(instruction(app.detector.card.labels), media_type="text/html; charset=utf-8")
+async def instructions(request: Request, app: StateDep, base: Base = None) -> Response:
+    """Return guidelines for a project's instructions (``expert_instruction``), with drawings that this server gives."""
+    html = instruction(app.detector.card.labels, f"{base or _base_of(request)}/label-studio/drawings/")
+    return Response(html, media_type="text/html; charset=utf-8")
+
+
+@router.get("/label-studio/drawings/{label}.svg", response_class=Response, responses=_SVG)
+async def scheme(label: str) -> Response:
+    """Return the drawing of a label: a scheme, of no film."""
+    if label not in GUIDED:
+        raise RequestError("NO_PICTURE", label[:64], "there is no drawing of this label")
+    return Response(drawing(label), media_type="image/svg+xml", headers=_SHOWN_ELSEWHERE)
 
 
 @router.get("/v1/label-studio/tasks.json", response_model=list[StudioTask])
@@ -184,14 +200,14 @@ async def tasks(
     app: StateDep,
     point: OperatingPoint = "balanced",
     ids: Annotated[str | None, Query(max_length=20_000)] = None,
-    base: Annotated[str | None, Query(max_length=300, pattern=r"^https?://[^/?#\s]+$")] = None,
+    base: Base = None,
 ) -> list[dict[str, Any]]:
     """Return films of this server, all that were read or those of ``ids``, as tasks with suggestions.
 
     ``base``: the server's address as Label Studio's users' browsers reach it, where that is not the one asked.
     """
     wanted = None if ids is None else frozenset(filter(None, ids.split(",")))
-    return await asyncio.to_thread(_tasks, app, wanted, base or str(request.base_url).rstrip("/"), point)
+    return await asyncio.to_thread(_tasks, app, wanted, base or _base_of(request), point)
 
 
 @router.get("/label-studio/{signature}/{identifier}.png", response_class=StreamingResponse, responses=_PNG)
@@ -206,9 +222,12 @@ async def film(app: StateDep, signature: str, identifier: str) -> StreamingRespo
             raise RequestError("NO_PICTURE", identifier, "the film could not be read")
         return film_png(pixels_of(app.store.pixels(identifier), row["width"], row["height"]), 8, None)
 
-    headers = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "private, max-age=3600"}
-    headers["Access-Control-Allow-Origin"] = str(app.settings.label_studio)
+    headers = _SHOWN_ELSEWHERE | {"Access-Control-Allow-Origin": str(app.settings.label_studio)}
     return StreamingResponse(await app.drawn(lambda: draw(picture)), media_type="image/png", headers=headers)
+
+
+def _base_of(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
 
 
 def _films(app: AppState) -> RemoteFilms:
