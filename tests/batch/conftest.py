@@ -88,10 +88,10 @@ def children_of():
 
 @pytest.fixture(scope="session")
 def start():
-    """A function that starts a program; its output goes nowhere."""
+    """A function that starts a program; its output goes nowhere, its errors into a ``log`` where one is given."""
 
-    def begin(command, more=()):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(command, env=os.environ | dict(more), **quiet)
+    def begin(command, more=(), log=os.devnull):
+        with Path(log).open("ab") as errors:
+            return subprocess.Popen(command, env=os.environ | dict(more), stdout=subprocess.DEVNULL, stderr=errors)
 
     return begin

@@ -77,6 +77,28 @@ def test_what_no_worker_can_load_is_said(tmp_path):
     assert done.stdout.strip() == str([("failed", "ModelError")]), done.stderr
 
 
+WITHOUT_A_DESK = """
+import sys
+from pathlib import Path
+from lungspot.batch import BatchSettings, RayPool
+from lungspot.errors import SetupError
+
+pool = RayPool(1, BatchSettings(sys.argv[1]), Path(sys.argv[2]), lambda *_: None)
+pool._ray.kill(pool._desk)
+try:
+    pool.wait(1)
+except SetupError as error:
+    print(error.code)
+pool.close()
+"""
+
+
+def test_a_cluster_that_no_longer_answers_is_said(model_file, tmp_path):
+    command = [sys.executable, "-c", WITHOUT_A_DESK, model_file, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=600)
+    assert done.stdout.strip() == "WORKERS", done.stderr
+
+
 @pytest.fixture
 def cluster():
     """Two nodes of one processor each; gives the address, the second's raylet, and a function that adds a node."""
@@ -161,18 +183,18 @@ def test_drivers_workers_and_nodes_killed_at_random_each_film_is_read_once(
     dice, killed, films, out = np.random.default_rng(1), Counter(), 0, tmp_path / "out"
     command = batch_command(tmp_path / "films", "-o", out, "--on", f"ray://{address}", "--resume")
     command += ["--workers", "2", "--shard-films", "5"]
-    driver = None
+    driver, log = None, tmp_path / "stderr"
     while killed.total() < KILLS:
         if driver is None or driver.poll() == Exit.DONE:  # all that there was is read: more comes in
             small_archive(tmp_path / "films", 40, films)
-            films, driver = films + 40, start(command, TOKEN)
+            films, driver = films + 40, start(command, TOKEN, log)
         done, until = shards_in(out), time.monotonic() + 600
         while driver.poll() is None and (shards_in(out) <= done or not actors_of(node)):
             assert time.monotonic() < until, killed
             time.sleep(0.05)
         time.sleep(dice.random() / 2)
         if driver.poll() is not None:
-            assert driver.poll() == Exit.DONE, killed
+            assert driver.poll() == Exit.DONE, log.read_text()
             continue
         whom = str(dice.choice(["driver", "worker", "node"]))
         killed[whom] += 1
@@ -180,7 +202,7 @@ def test_drivers_workers_and_nodes_killed_at_random_each_film_is_read_once(
         _end({"driver": driver.pid, "worker": next(iter(actors_of(node)), node), "node": node}[whom])
         if whom == "driver":
             driver.wait()
-            driver = start(command, TOKEN)
+            driver = start(command, TOKEN, log)
         elif whom == "node":
             node = another()
     assert driver.wait(600) == Exit.DONE

@@ -27,7 +27,7 @@ from lungspot.images import use_fork_server
 __all__ = ["RayPool"]
 
 _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
-_SOON: Final = 60.0  # seconds within which the desk must answer
+_SOON: Final = 300.0  # seconds within which the desk must answer
 
 
 class RayPool:
@@ -76,11 +76,22 @@ class RayPool:
         if not ready:
             ready, _ = self._ray.wait(asked, num_returns=1, timeout=seconds)
         ends = [self._end_of(ref, self._waiting.pop(ref)) for ref in ready]
-        claims, films = self._ray.get(self._desk.news.remote(), timeout=_SOON)
+        claims, films = self._news()
         for claim in claims:
             self._claim(*claim)
         events = [RunEvent("film", worker, at) for worker, at in films]
         return [*events, *ends]
+
+    def _news(self) -> tuple[list[tuple[str, str, int, str]], list[tuple[int, tuple[str, int]]]]:
+        """Return what workers asked and did, as the desk has it; raises ``WORKERS`` where that does not answer."""
+        from ray.exceptions import RayError  # noqa: PLC0415 - an optional package
+
+        try:
+            news: tuple[list[Any], list[Any]] = self._ray.get(self._desk.news.remote(), timeout=_SOON)
+        except RayError as error:
+            reason = f"the cluster no longer answers ({type(error).__name__})"
+            raise SetupError("WORKERS", None, reason, advice="see to its head, then go on with --resume") from error
+        return news
 
     def kill(self, worker: int) -> None:
         """End a worker at once; its death is said by :meth:`wait`."""
