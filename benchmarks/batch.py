@@ -20,7 +20,6 @@ import json
 import os
 import resource
 import shutil
-import signal
 import statistics
 import struct
 import subprocess
@@ -132,7 +131,7 @@ def run(films: Path, out: Path, workers: int, asked: argparse.Namespace) -> tupl
         elif event["event"] == "finished":
             told = event["run"]
         if told is None and time.monotonic() > end:
-            driver.send_signal(signal.SIGINT)
+            driver.terminate()
             end = float("inf")
     driver.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
