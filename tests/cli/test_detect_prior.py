@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 
 from lungspot.cli.app import run
@@ -89,4 +90,28 @@ def test_pictures_are_compared_where_one_is_given_and_that_is_said(shared_data, 
     assert "COMPARISON: Another film of the patient, its date unknown." in said.out
     assert run(["detect", str(second), "--prior", str(first), "--prior", str(first), "--format", "text"]) == 0
     assert "nothing says whose it is (2)" in capsys.readouterr().err
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "old.jpg").write_bytes(first.read_bytes())
+    for films in ([str(second), "--prior", str(tmp_path / "one")], [str(second), str(first), "--prior", str(first)]):
+        assert run(["detect", *films, "--format", "text"]) == 0
+        assert f"{second}: not compared with an earlier film: nothing says whose it is" in capsys.readouterr().err
     assert run(["detect", str(second), "--prior", str(tmp_path / "nothing.dcm"), "--format", "text"]) != 0
+
+
+def test_pictures_that_cannot_be_laid_on_each_other_are_doubted_twice(shared_data, tmp_path, capsys):
+    film = shared_data / "nih" / "images" / "00003405_004.jpg"
+    with Image.open(film) as whole:
+        whole.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(tmp_path / "old.png")
+    assert run(["detect", str(film), "--prior", str(tmp_path / "old.png"), "--format", "text"]) == 0
+    words = "the films do not say whose they are; the two cannot be laid on each other; sizes are not compared"
+    assert f"compared with an earlier film: {words}" in capsys.readouterr().err
+
+
+def test_the_lowest_score_counts_for_both_films_and_an_unreadable_one_is_named(films, tmp_path, capsys):
+    """The earlier film had the model's thresholds: what only they showed was new or gone."""
+    then, now = films("then.dcm", "2.25.2", "20250201"), films("now.dcm", "2.25.5", "20250315", move=70)
+    wanted = ["--prior", str(then), "--prior", str(tmp_path / "typo.dcm"), "--format", "json", "--min-score", "0.6"]
+    assert run(["detect", str(now), *wanted]) == 0
+    said = capsys.readouterr()
+    assert {each["marked"] for each in json.loads(said.out)["report"]["changes"]["every"]} == {"both"}
+    assert "typo.dcm: NOT_FOUND" in said.err

@@ -28,6 +28,9 @@ NOW = film()
         (film("2", clock="111500"), True, "a later film"),
         (film("2"), False, "nothing says which is the earlier"),
         (film("2"), True, ""),
+        (film("2", clock=""), False, "nothing says which is the earlier"),
+        (film("2", clock="10"), False, "nothing says which is the earlier"),
+        (film("2", clock=""), True, ""),
         (film("2", patient="", day="20241231"), True, "nothing says whose it is"),
         (film("2", day=""), False, "nothing says when it was taken"),
         (film("2", day=""), True, ""),
@@ -51,5 +54,10 @@ def test_the_newest_earlier_film_comes_first_and_the_others_are_counted():
     found, reasons = newest_earlier(NOW, [(each, each.film) for each in others])
     assert found == ["3", "2"]
     assert reasons == {"another patient": 1, "a later film": 1}
+    picture = film("2", patient="", day="")
+    assert newest_earlier(NOW, [(picture, 1)]) == ([], {"nothing says whose it is": 1})
+    nobody = film("3", patient="", day="")
+    assert newest_earlier(nobody, [(picture, 1)]) == ([], {"nothing says whose it is": 1})
+    assert newest_earlier(nobody, [(picture, 1)], given=True) == ([1], {})
     assert days_between(NOW, others[1]) == 9
     assert days_between(NOW, film("2", day="")) is None

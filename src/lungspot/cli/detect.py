@@ -98,7 +98,7 @@ def detect(
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
     from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom, require_screened
-    from lungspot.sources import films_in
+    from lungspot.sources import films_in, is_archive_file, is_folder
 
     kinds = _formats(formats, out)
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
@@ -119,7 +119,14 @@ def detect(
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if "register" in kinds:
         forms.screen_for(require_screened(detector.card, screen))
-    earlier = EarlierFilms(priors, detector, operating_point, experimental=experimental) if priors else None
+    alone = len(sources) == 1 and not any(is_folder(Path(name)) or is_archive_file(Path(name)) for name in prior or ())
+    earlier = None
+    if priors:
+        earlier = EarlierFilms(
+            priors, detector, operating_point, experimental=experimental, min_score=min_score, alone=alone
+        )
+        for fault in earlier.faults:
+            print_error(fault)
     if not quiet and sys.stderr.isatty():
         say(f"lungspot: {BANNER}")
     tally = Tally()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lungspot.errors import FilmError, InputError, printable
-from lungspot.inputs import regular
+from lungspot.errors import FilmError, InputError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -43,30 +40,42 @@ class _Candidate:
 
 
 class EarlierFilms:
-    """The films of ``--prior``; each is read when a film turns up that it belongs to.
+    """The films of ``--prior``; each is read, as this run's films are, when a film turns up that it belongs to.
 
-    Raises FilmError where nothing of what is named is a film.
+    ``alone``: one film is compared, and what is named is no folder: where that is one film, a person says that the two
+    belong together. ``faults``: of what cannot be read, beside films that can. Raises FilmError where nothing of what
+    is named is a film.
     """
 
-    def __init__(self, given: Sequence[FilmSource], detector: Detector, point: str, *, experimental: bool) -> None:
+    def __init__(
+        self,
+        given: Sequence[FilmSource],
+        detector: Detector,
+        point: str,
+        *,
+        experimental: bool,
+        min_score: float | None,
+        alone: bool,
+    ) -> None:
         from lungspot.report import Whose, whose
 
-        self._detector, self._point, self._experimental = detector, point, experimental
+        self._detector, self._point, self._experimental, self._min_score = detector, point, experimental, min_score
         self._reports: dict[str, StructuredReport] = {}
         self._films: list[tuple[Whose, _Candidate]] = []
-        fault: FilmError | None = None
+        self.faults: list[FilmError] = []
         for source in given:
             try:
                 header, report = _looked_at(source.film)
             except FilmError as error:
-                fault = error.at(source.film.name)
+                self.faults.append(error.at(source.film.name))
                 continue
             if report is not None:
                 self._reports[report.film or ""] = report
             else:
                 self._films.append((Whose() if header is None else whose(header), _Candidate(source.film, header)))
         if not self._films:
-            raise fault or FilmError("NOT_FOUND", "--prior", "no earlier film")
+            raise self.faults[-1] if self.faults else FilmError("NOT_FOUND", "--prior", "no earlier film")
+        self._given = alone and len(self._films) + len(self.faults) == 1
         self._read = lru_cache(maxsize=_KEPT)(self._analyzed)
 
     def before(self, result: Analysis | Refusal, film: Film) -> tuple[Before | None, str]:
@@ -78,7 +87,7 @@ class EarlierFilms:
         header = _header(film)
         mine = Whose() if header is None else whose(header)
         numbers = [(each, number) for number, (each, _) in enumerate(self._films)]
-        found, reasons = newest_earlier(mine, numbers)
+        found, reasons = newest_earlier(mine, numbers, given=self._given)
         for number in found:
             before, reason = self._compared(result, header, mine, number)
             if before is not None:
@@ -118,20 +127,22 @@ class EarlierFilms:
             experimental=told,
         )
         doubt = "" if theirs.patient[0] and mine.patient[0] else "the films do not say whose they are"
-        return before, doubt if aligned is not None else "the two cannot be laid on each other; sizes are not compared"
+        unaligned = "" if aligned is not None else "the two cannot be laid on each other; sizes are not compared"
+        return before, "; ".join(filter(None, (doubt, unaligned)))
 
     def _analyzed(self, number: int) -> Analysis | Refusal:
         from lungspot.pipeline import analyze_all
 
         film = self._films[number][1].film
-        return next(iter(analyze_all([film], self._detector, point=self._point)))
+        return next(iter(analyze_all([film], self._detector, point=self._point, min_score=self._min_score)))
 
 
 def _looked_at(film: Film) -> tuple[Dataset | None, StructuredReport | None]:
     """Return a film's header (None for a picture), or the structured report that a file is."""
+    from lungspot.images import film_bytes
     from lungspot.report import read_sr
 
-    data = _bytes_of(film)
+    data = film_bytes(film.open())
     try:
         return None, read_sr(data)
     except (InputError, OSError):
@@ -139,9 +150,11 @@ def _looked_at(film: Film) -> tuple[Dataset | None, StructuredReport | None]:
 
 
 def _header(film: Film) -> Dataset | None:
+    from lungspot.images import film_bytes
+
     try:
-        return _header_in(_bytes_of(film))
-    except (FilmError, OSError):
+        return _header_in(film_bytes(film.open()))
+    except FilmError:
         return None
 
 
@@ -152,16 +165,6 @@ def _header_in(data: bytes) -> Dataset | None:
         return read_header(data)
     except FilmError:  # a picture; of a film that cannot be read this is said when its turn comes
         return None
-
-
-def _bytes_of(film: Film) -> bytes:
-    source: Any = film.open()
-    if isinstance(source, bytes):
-        return source
-    try:
-        return regular(Path(source)).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
-    except OSError as error:
-        raise FilmError("NOT_READABLE", printable(film.name), error.strerror or "cannot be read") from error
 
 
 def _with_study(header: Dataset | None) -> Dataset | None:

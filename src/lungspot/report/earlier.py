@@ -62,14 +62,19 @@ def why_not(now: Whose, then: Whose, *, given: bool = False) -> str:  # noqa: PL
         return "nothing says whose it is"
     if now.taken[0] is None or then.taken[0] is None:
         return "" if given else "nothing says when it was taken"
-    if _order(then) > _order(now):
-        return "a later film"
-    return "" if given or _order(then) < _order(now) else "nothing says which is the earlier"
+    (day, clock), (other_day, other_clock) = now.taken, then.taken
+    if day == other_day and (clock.startswith(other_clock) or other_clock.startswith(clock)):  # one is less exact
+        return "" if given else "nothing says which is the earlier"
+    return "a later film" if _order(then) > _order(now) else ""
 
 
-def newest_earlier(now: Whose, others: Sequence[tuple[Whose, T]]) -> tuple[list[T], dict[str, int]]:
-    """Return what stands beside the films that may be compared with, the newest first, and why how many may not."""
-    given = len(others) == 1
+def newest_earlier(
+    now: Whose, others: Sequence[tuple[Whose, T]], *, given: bool = False
+) -> tuple[list[T], dict[str, int]]:
+    """Return what stands beside the films that may be compared with, the newest first, and why how many may not.
+
+    ``given``: a person says that they belong together, as for :func:`why_not`.
+    """
     reasons: dict[str, int] = {}
     kept: list[tuple[Whose, T]] = []
     for then, value in others:
