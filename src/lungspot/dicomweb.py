@@ -87,8 +87,8 @@ class DicomWebArchive(DICOMwebClient):
 
         return _pages(search, ("0020000D", "0020000E"))
 
-    def find_instances(self, study: str, series: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the instances of a series, as DICOM JSON, each once. Raises RequestException."""
+    def find_instances(self, study: str, series: str | None) -> Iterator[Mapping[str, Any]]:
+        """Yield the instances of a series, or of a whole study, as DICOM JSON, each once. Raises RequestException."""
 
         def search(offset: int | None) -> Sequence[Any]:
             return self.search_for_instances(study, series, offset=offset)

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import threading
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,26 @@ from pydicom.uid import (
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 from tests.generated import generated_film as film
+from tests.node.worklist_manager import Manager, Server, scheduled
 from tests.orthanc import PATIENCE, Orthanc, answers, free_port, until
 
 from lungspot.detect import load_detector
-from lungspot.node import NetworkLimits, NodeSettings, ResultOptions, parse_peer, parse_rule, run_node
+from lungspot.dicomweb import open_client
+from lungspot.node import (
+    AuditLog,
+    ItemQuery,
+    NetworkLimits,
+    NodeSettings,
+    ResultOptions,
+    Spool,
+    parse_peer,
+    parse_rule,
+    run_node,
+)
+from lungspot.node.context import NodeContext
+from lungspot.node.performed import by_wado
+from lungspot.node.performer import Performer
+from lungspot.node.ups import UnifiedWorklist
 
 LOG = logging.getLogger("lungspot.node")
 
@@ -256,3 +273,74 @@ def limits():
         return NetworkLimits(**{"request_seconds": 30.0, "idle_seconds": 30.0, **changes})
 
     return small
+
+
+@pytest.fixture
+def manager():
+    return Manager()
+
+
+@pytest.fixture
+def serve(manager):
+    """A function that serves the manager's items; ends with the test."""
+    running = []
+
+    def start(**how):
+        running.append(Server(manager, **how))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def order(manager, make_film):
+    """A function that schedules an item about films that the archive has; returns its UID."""
+
+    def schedule(number, *films, **more):
+        uid = f"1.2.3.{number}"
+        for each in films or (made := (make_film(number),)):
+            manager.add_film(each)
+        manager.add(scheduled(uid, films or made, **more))
+        return uid
+
+    return schedule
+
+
+@pytest.fixture
+def node_of(start_node):
+    """A function that runs a node once against a work list; returns the node when it has ended."""
+
+    def run(server, **changes):
+        given = {"rules": (), "send_to": None, "ups": server.url, "once": True, "every": 1.0}
+        node = start_node(**{**given, **changes})
+        counts = node.wait()
+        assert isinstance(counts, dict), counts
+        return node
+
+    return run
+
+
+@pytest.fixture
+def performer_of(tmp_path, monkeypatch):
+    """A function that opens a spool (the same each time) as a node does at its start, and a performer with it."""
+    monkeypatch.setattr("lungspot.node.performer.back_off", lambda _: 0.0)
+    monkeypatch.setattr("lungspot.node.workitems.back_off", lambda _: 0.0)
+    monkeypatch.setattr("lungspot.node.performer._PAUSE_SECONDS", 0.01)
+    opened = []
+
+    def start(server, **changes):
+        while opened:
+            opened.pop().close()
+        spool = Spool(tmp_path / "steps")
+        audit = AuditLog(tmp_path / "steps" / "audit.jsonl", source="LUNGSPOT")
+        opened.extend((spool, audit))
+        context = NodeContext(spool, audit, threading.Event())
+        client = open_client(server.url, "--ups")
+        worklist = UnifiedWorklist(client, ItemQuery.parse((), "LUNGSPOT"))
+        return replace(Performer(context, worklist, client, "LUNGSPOT", by_wado(server.url)), **changes)
+
+    yield start
+    for each in opened:
+        each.close()

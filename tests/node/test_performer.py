@@ -1,111 +1,13 @@
-"""Work items performed: by a whole node against a strict server, and step by step where something comes between."""
+"""Work items performed: by a whole node against a strict server, and step by step."""
 
-import threading
 from dataclasses import replace
 
 import pytest
-from pydicom.uid import CTImageStorage, generate_uid
-from tests.node.worklist_manager import Manager, Server, first, one, scheduled, values
+from pydicom.uid import CTImageStorage
+from tests.node.worklist_manager import CANCEL, CLAIM, COMPLETE, first, one, outputs, read, values
 
-from lungspot.dicomweb import open_client
-from lungspot.node import AuditLog, Certificates, FilmFilter, ItemQuery, Spool
-from lungspot.node.context import NodeContext
-from lungspot.node.performed import by_dicom, by_wado
-from lungspot.node.performer import Performer, perform
-from lungspot.node.ups import UnifiedWorklist
-
-CLAIM, COMPLETE, CANCEL = ("SCHEDULED", "IN PROGRESS"), ("IN PROGRESS", "COMPLETED"), ("IN PROGRESS", "CANCELED")
-
-
-@pytest.fixture
-def manager():
-    return Manager()
-
-
-@pytest.fixture
-def serve(manager):
-    """A function that serves the manager's items; ends with the test."""
-    running = []
-
-    def start(**how):
-        running.append(Server(manager, **how))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.close()
-
-
-@pytest.fixture
-def order(manager, make_film):
-    """A function that schedules an item about films that the archive has; returns its UID."""
-
-    def schedule(number, *films, **more):
-        uid = f"1.2.3.{number}"
-        for film in films or (made := (make_film(number),)):
-            manager.add_film(film)
-        manager.add(scheduled(uid, films or made, **more))
-        return uid
-
-    return schedule
-
-
-@pytest.fixture
-def node_of(start_node):
-    """A function that runs a node once against a work list; returns the node when it has ended."""
-
-    def run(server, **changes):
-        given = {"rules": (), "send_to": None, "ups": server.url, "once": True, "every": 1.0}
-        node = start_node(**{**given, **changes})
-        counts = node.wait()
-        assert isinstance(counts, dict), counts
-        return node
-
-    return run
-
-
-@pytest.fixture
-def performer_of(tmp_path, monkeypatch):
-    """A function that opens a spool (the same each time) as a node does at its start, and a performer with it."""
-    monkeypatch.setattr("lungspot.node.performer.back_off", lambda _: 0.0)
-    monkeypatch.setattr("lungspot.node.workitems.back_off", lambda _: 0.0)
-    monkeypatch.setattr("lungspot.node.performer._PAUSE_SECONDS", 0.01)
-    opened = []
-
-    def start(server, **changes):
-        while opened:
-            opened.pop().close()
-        spool = Spool(tmp_path / "steps")
-        audit = AuditLog(tmp_path / "steps" / "audit.jsonl", source="LUNGSPOT")
-        opened.extend((spool, audit))
-        context = NodeContext(spool, audit, threading.Event())
-        client = open_client(server.url, "--ups")
-        worklist = UnifiedWorklist(client, ItemQuery.parse((), "LUNGSPOT"))
-        return replace(Performer(context, worklist, client, "LUNGSPOT", by_wado(server.url)), **changes)
-
-    yield start
-    for each in opened:
-        each.close()
-
-
-def read(performer, *, results=True):
-    """Stand in for worker and sender: every film in the spool is read, and its results are sent."""
-    spool = performer.context.spool
-    from lungspot.node.workitems import Reference  # noqa: PLC0415
-
-    while (job := spool.claim()) is not None:
-        outputs = (
-            [Reference(job.study, "1.9", "1.2.840.10008.5.1.4.1.1.88.33", generate_uid(entropy_srcs=[job.instance]))]
-            if results
-            else []
-        )
-        spool.keep_results(job, [b"result"], outputs)
-        spool.sent(job)
-
-
-def outputs(item):
-    done = first(item, "00741216")
-    return [first(each, "00081155") for entry in values(done, "00404033") for each in values(entry, "00081199")]
+from lungspot.node import Certificates, FilmFilter
+from lungspot.node.performed import by_dicom
 
 
 def test_items_are_claimed_read_and_completed_with_what_was_stored(manager, order, serve, node_of, make_film):
@@ -208,121 +110,50 @@ def test_one_film_of_two_items_is_read_once_and_told_of_both(manager, order, ser
     assert len(node.says("read, 1 result")) == 1
 
 
-# --- what comes between ---------------------------------------------------------------------------------------------
+def test_results_that_the_archive_refuses_are_no_outputs(manager, order, serve, node_of, make_film, monkeypatch):
+    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 0.0)
+    monkeypatch.setattr("lungspot.node.spool.ATTEMPTS", 2)
+    films = [make_film(number, StudyInstanceUID=f"1.2.8.{number}") for number in range(3)]
+    partly, none = order(1, *films[:2]), order(2, films[2])
+    manager.refuses = {films[1].StudyInstanceUID, films[2].StudyInstanceUID}
+    node_of(serve())
+    assert (manager.state(partly), manager.state(none)) == ("COMPLETED", "CANCELED")
+    assert outputs(manager.items[partly]) == list(manager.held)
+    done = first(manager.items[partly], "00741216")
+    assert first(done, "00400280") == "no result of 1 of 2 films: failure reason 0110H"
+    assert first(first(first(manager.items[none], "00741002"), "0074100E"), "00080100") == "110501"
 
 
-def test_a_claim_whose_answer_was_lost_is_known_again_by_its_lock(manager, order, serve, performer_of):
+@pytest.mark.parametrize(("status", "times"), [(400, 10), (404, 5)])
+def test_a_series_that_the_archive_does_not_list_is_believed_in_the_end(
+    manager, order, serve, performer_of, status, times
+):
     uid = order(1)
-    server = serve()
-    performer = performer_of(server)
-    items = performer.context.spool.items
-    items.begin(uid, performer.worklist.name, "1.2.99")
-    assert performer.worklist.change_state(uid, "IN PROGRESS", "1.2.99")  # and the node was killed
-    performer = performer_of(server)
-    (item,) = performer.context.spool.items.due(performer.worklist.name)
-    assert (item.state, item.transaction) == ("claiming", "1.2.99")
-    assert performer.advance(item)
-    read(performer)
-    assert performer.advance(performer.context.spool.items.get(uid))
-    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
-
-
-def test_a_claim_that_another_won_is_forgotten(manager, order, serve, performer_of):
-    uid = order(1)
+    first(manager.items[uid], "00404021")["00081199"] = {"vr": "SQ"}
     performer = performer_of(serve())
-    performer.context.spool.items.begin(uid, performer.worklist.name, "1.2.99")
-    assert performer.worklist.change_state(uid, "IN PROGRESS", "1.2.1")  # somebody else's
-    (item,) = performer.context.spool.items.due(performer.worklist.name)
-    assert not performer.advance(item)
-    assert not performer.context.spool.items.knows(uid)
-    assert manager.transitions == [(uid, *CLAIM)]
-    assert manager.updates == []
-
-
-@pytest.mark.parametrize("results", [True, False])
-def test_an_item_that_was_closed_before_a_crash_is_not_closed_again(manager, order, serve, performer_of, results):
-    uid, server = order(1), serve()
-    performer = performer_of(server)
+    manager.broken["GET", "instances"] = status
     performer.consider(uid)
-    read(performer, results=results)
-    transaction = performer.context.spool.items.get(uid).transaction
-    manager.broken["PUT", "state"] = 503  # the last request is not answered …
-    performer.advance(performer.context.spool.items.get(uid))
-    assert performer.context.spool.items.get(uid).state == ("completing" if results else "canceling")
-    manager.broken.clear()
-    state = "COMPLETED" if results else "CANCELED"
-    assert performer.worklist.change_state(uid, state, transaction)  # … but it came through
-    performer = performer_of(server)
-    performer.advance(performer.context.spool.items.get(uid))
-    assert performer.context.spool.items.get(uid) is None
-    assert [step for _, *step in manager.transitions] == [list(CLAIM), ["IN PROGRESS", state]]
-    assert not performer.consider(uid)
+    for _ in range(times - 1):
+        assert manager.state(uid) == "IN PROGRESS"
+        performer.advance(performer.context.spool.items.get(uid))
+    assert manager.asked["GET", "studies"] == times
+    assert first(first(first(manager.items[uid], "00741002"), "0074100E"), "00080100") == "110523"
 
 
-def test_an_item_that_its_manager_canceled_is_let_go(manager, order, serve, performer_of, lines):
-    during, before_end = order(1), order(2)
+def test_a_series_is_listed_to_its_end_and_one_that_is_no_uid_not_at_all(
+    manager, order, serve, performer_of, make_film, monkeypatch
+):
+    uid = order(1, *(make_film(number, StudyInstanceUID="1.2.8", SeriesInstanceUID="1.2.9") for number in range(3)))
+    for entry in values(manager.items[uid], "00404021"):
+        entry["00081199"] = {"vr": "SQ"}
+    values(manager.items[uid], "00404021")[1]["0020000E"] = one("../1.2.9", "UI")
+    monkeypatch.setattr(manager, "page", 2)
     performer = performer_of(serve())
-    for uid in (during, before_end):
-        performer.consider(uid)
-    manager.cancel(during)
-    performer.told.clear()
-    performer.advance(performer.context.spool.items.get(during))
-    read(performer)
-    manager.cancel(before_end)
-    performer.advance(performer.context.spool.items.get(before_end))
-    assert performer.context.spool.items.open(performer.worklist.name) == []
-    assert len([line for line in lines if "this node's no more: it is CANCELED" in line]) == 2
-    assert performer.context.tally.all()["items_lost"] == 2
-
-
-def test_a_work_list_that_refuses_the_end_is_told_again_and_then_set_aside(manager, order, serve, performer_of, lines):
-    uid = order(1)
-    performer = performer_of(serve())
+    asked, real = [], manager.answer
+    monkeypatch.setattr(manager, "answer", lambda *request: asked.append(request[1]) or real(*request))
     performer.consider(uid)
-    read(performer)
-    manager.broken["PUT", "state"] = 409
-    for _ in range(20):
-        for item in performer.context.spool.items.due(performer.worklist.name):
-            performer.advance(item)
-    assert performer.context.spool.items.counts() == {"open": 0, "failed": 1}
-    assert any("set aside" in line for line in lines)
-    manager.broken.clear()
-    performer.context.spool.retry_failed()
-    performer.advance(performer.context.spool.items.get(uid))
-    assert manager.state(uid) == "COMPLETED"
-
-
-def test_a_server_that_is_down_costs_no_item_its_attempts(manager, order, serve, performer_of, lines):
-    sick, well = order(1), order(2)
-    performer = performer_of(serve())
-    manager.broken["GET", sick] = 500
-    performer.context.spool.items.begin(sick, performer.worklist.name, "1.2.1")
-    for _ in range(30):
-        for item in performer.context.spool.items.due(performer.worklist.name):
-            performer.advance(item)
-    performer.consider(well)
-    found = performer.context.spool.items.open(performer.worklist.name)
-    assert {item.uid: (item.state, item.attempts) for item in found} == {
-        sick: ("claimed", 0),
-        well: ("performing", 0),
-    }  # and it holds up nobody
-    assert any("HTTP 500; next attempt in" in line for line in lines)
-
-
-def test_answers_that_are_none_do_not_end_it(manager, order, serve, performer_of, monkeypatch, lines):
-    order(1)
-    performer = performer_of(serve())
-    answers = iter([(200, {}, b"<html>"), (302, {"Location": "http://127.0.0.1:1/"}, b"")])
-    real = manager.answer
-    monkeypatch.setattr(manager, "answer", lambda *request: next(answers, None) or real(*request))
-    monkeypatch.setattr("lungspot.node.performer._AT_ONCE", 1)
-    thread = threading.Thread(target=perform, args=(performer,), kwargs={"every": 0.01, "once": True})
-    thread.start()
-    while thread.is_alive():
-        read(performer)
-        thread.join(0.05)
-    assert manager.states() == {"COMPLETED": 1}
-    assert len([line for line in lines if "next attempt in" in line]) == 2
+    assert performer.context.spool.counts()["received"] == 3
+    assert not any(".." in target for target in asked)
 
 
 def test_token_and_tls_of_the_hospital(manager, order, serve, node_of, certificates, monkeypatch):

@@ -18,6 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
+from pydicom.uid import generate_uid
+
+from lungspot.node.workitems import Reference
 
 STATE, TRANSACTION, UID = "00741000", "00081195", "00080018"
 PERFORMED, PROGRESS = "00741216", "00741002"
@@ -28,6 +31,7 @@ FINAL = {
     "CANCELED": {PROGRESS: ("00404052", "0074100E"), PERFORMED: ()},
 }
 HEADERS = {"Content-Type": "application/dicom+json"}
+CLAIM, COMPLETE, CANCEL = ("SCHEDULED", "IN PROGRESS"), ("IN PROGRESS", "COMPLETED"), ("IN PROGRESS", "CANCELED")
 
 
 def one(value, vr):
@@ -76,6 +80,24 @@ def scheduled(uid, films, *, station="LUNGSPOT", **more):
     }
 
 
+def read(performer, *, results=True):
+    """Stand in for worker and sender: every film in the spool is read, and its results are sent."""
+    spool = performer.context.spool
+    while (job := spool.claim()) is not None:
+        outputs = (
+            [Reference(job.study, "1.9", "1.2.840.10008.5.1.4.1.1.88.33", generate_uid(entropy_srcs=[job.instance]))]
+            if results
+            else []
+        )
+        spool.keep_results(job, [b"result"], outputs)
+        spool.sent(job)
+
+
+def outputs(item):
+    done = first(item, "00741216")
+    return [first(each, "00081155") for entry in values(done, "00404033") for each in values(entry, "00081199")]
+
+
 class Manager:
     """The items, the films and the results; every method holds the lock."""
 
@@ -83,6 +105,8 @@ class Manager:
         self.items, self.films, self.held = {}, {}, {}
         self.transitions, self.updates, self.stored = [], [], Counter()
         self.ignores_filters, self.broken, self.asked = False, {}, Counter()
+        self.page = 50  # entries of an answer that lists instances
+        self.refuses = set()  # studies of which no result is stored
         self.lost, self.on_answer = 0, lambda *_: None  # called between what was done and its answer
         self._lose, self._random, self.lock = lose, random.Random(seed), threading.RLock()  # noqa: S311 - no secret
 
@@ -205,31 +229,37 @@ class Manager:
         body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + self.films[uid] + b"\r\n--x--"
         return 200, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}, body
 
-    def instances(self, study, series):
+    def instances(self, study, series, offset):
         found = []
         for data in self.films.values():
             film = dcmread(io.BytesIO(data), stop_before_pixels=True)
             if film.StudyInstanceUID == study and series in {"", film.SeriesInstanceUID}:
                 uids = {"00080016": film.SOPClassUID, UID: film.SOPInstanceUID, "0020000E": film.SeriesInstanceUID}
                 found.append({tag: one(str(value), "UI") for tag, value in uids.items()})
-        return 200, HEADERS, json.dumps(found).encode()
+        return 200, HEADERS, json.dumps(found[offset : offset + self.page]).encode()
 
     def store(self, content_type, body):
         boundary = content_type.partition("boundary=")[2].encode()
-        stored = []
+        stored, refused = [], []
         for part in body.split(b"--" + boundary)[1:-1]:
             result = dcmread(io.BytesIO(part.partition(b"\r\n\r\n")[2][:-2]))
             uid = str(result.SOPInstanceUID)
+            said = {"00081150": one(str(result.SOPClassUID), "UI"), "00081155": one(uid, "UI")}
+            if result.StudyInstanceUID in self.refuses:
+                refused.append({**said, "00081197": one(0x0110, "US")})
+                continue
             self.stored[uid] += uid not in self.held
             self.held.setdefault(uid, result)
-            stored.append({"00081150": one(str(result.SOPClassUID), "UI"), "00081155": one(uid, "UI")})
-        return 200, HEADERS, json.dumps({"00081199": {"vr": "SQ", "Value": stored}}).encode()
+            stored.append(said)
+        lists = {"00081198": {"vr": "SQ", "Value": refused}, "00081199": {"vr": "SQ", "Value": stored}}
+        return 200, HEADERS, json.dumps(lists).encode()
 
     # --- HTTP -----------------------------------------------------------------------------------------------------
 
     def answer(self, method, target, headers, body):  # noqa: PLR0911 - a line a resource
         parts = urlsplit(target)
         path = parts.path.strip("/").split("/")[1:]  # the root has one part: dicom-web
+        offset = int(dict(parse_qsl(parts.query)).get("offset", 0))
         with self.lock:
             self.asked[method, path[0]] += 1
             if (broken := self.broken.get((method, path[-1]))) is not None:
@@ -246,9 +276,9 @@ class Manager:
                 case "GET", ["studies", _, "series", _, "instances", uid]:
                     return self.instance(uid)
                 case "GET", ["studies", study, "instances"]:
-                    return self.instances(study, "")
+                    return self.instances(study, "", offset)
                 case "GET", ["studies", study, "series", series, "instances"]:
-                    return self.instances(study, series)
+                    return self.instances(study, series, offset)
                 case "POST", ["studies"]:
                     return self.store(headers["Content-Type"], body)
             return self.refuse(404, "no such resource")

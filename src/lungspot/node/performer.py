@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import requests
 from pydicom.uid import generate_uid
 
 from lungspot.dicomweb import DicomWebArchive, value_of
@@ -34,6 +35,7 @@ from lungspot.node.ups import (
     ItemContent,
     UnifiedWorklist,
     inputs_of,
+    is_of_the_server,
     state_of,
 )
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
@@ -135,7 +137,11 @@ class Performer:
             return self._lose(item, "it is gone")
         films: dict[str, tuple[str, str, str]] = {}
         missing: list[str] = []
-        for each in self._radiographs(content):
+        for each in self._radiographs(content, missing):
+            if not each.instance:  # a series or study that the archive does not list
+                uid = each.series or each.study
+                films[uid] = (uid, "", performed.NOT_GIVEN)
+                continue
             data = fetch_film(self.context, self.archive, (each.study, each.series, each.instance))
             if isinstance(data, str):
                 missing.append(data)
@@ -144,7 +150,7 @@ class Performer:
             why = take_film(self.context, self.archive, data, (each.study, each.instance))
             films[each.instance] = (each.instance, "" if why else hashlib.sha256(data).hexdigest(), why)
         if missing and item.attempts + 1 < (_ASKED_GONE if _GONE.issuperset(missing) else _ASKED):
-            return self._postpone(item, f"{len(missing)} of {len(films)} films cannot be fetched")
+            return self._postpone(item, f"{len(missing)} of {len(films)} inputs cannot be fetched")
         scheduled = content.get(_SCHEDULED_CODE)
         has_code = isinstance(scheduled, dict) and bool(scheduled.get("Value"))
         self.context.spool.items.fetched(item, films.values(), json.dumps(scheduled) if has_code else "")
@@ -172,7 +178,11 @@ class Performer:
         else:
             state, local = CANCELED, "canceled"
             change = performed.canceled(item, self.station, self.retrieval, ended)
-        self.worklist.update(item.uid, item.transaction, change)
+        if (
+            not self.worklist.update(item.uid, item.transaction, change)
+            and self.worklist.state(item.uid) == IN_PROGRESS
+        ):
+            return self._postpone(item, "the work list does not take what was done")
         if not self.worklist.change_state(item.uid, state, item.transaction):
             found = self.worklist.state(item.uid)
             if found == IN_PROGRESS:
@@ -188,18 +198,26 @@ class Performer:
 
     # --- what the steps are made of -----------------------------------------------------------------------------------
 
-    def _radiographs(self, content: ItemContent) -> Iterator[Reference]:
-        """Yield the inputs of an item that may be films, each instance by its UIDs."""
+    def _radiographs(self, content: ItemContent, missing: list[str]) -> Iterator[Reference]:
+        """Yield the inputs of an item that may be films, each instance by its UIDs.
+
+        A series or study that the archive says it cannot list is yielded as it is, and why is added to ``missing``.
+        """
         for each in inputs_of(content) or ():
             if each.instance and is_uid(each.instance) and is_uid(each.series):
                 found = [each]
-            elif not each.instance:
-                found = [
-                    Reference(
-                        each.study, value_of(one, "0020000E"), value_of(one, "00080016"), value_of(one, "00080018")
-                    )
-                    for one in self.archive.search_for_instances(each.study, each.series or None)
-                ]
+            elif not each.instance and (is_uid(each.series) or not each.series):
+                try:
+                    found = [
+                        Reference(each.study, *(value_of(one, tag) for tag in ("0020000E", "00080016", "00080018")))
+                        for one in self.archive.find_instances(each.study, each.series or None)
+                    ]
+                except requests.HTTPError as error:
+                    if error.response is None or is_of_the_server(error.response.status_code):
+                        raise
+                    missing.append(in_words(error))
+                    yield each
+                    continue
             else:
                 continue
             yield from (one for one in found if one.sop_class in {*FILM_CLASSES, ""} and is_uid(one.instance))

@@ -27,6 +27,7 @@ __all__ = [
     "ItemQuery",
     "UnifiedWorklist",
     "inputs_of",
+    "is_of_the_server",
     "state_of",
 ]
 
@@ -144,7 +145,7 @@ class UnifiedWorklist:
             response = self.client.ask(method, path, headers, body)
         except (requests.RequestException, OSError, ValueError) as error:
             raise Unreachable(_words(error)) from error
-        if response.status_code // 100 in {3, 5} or response.status_code in _OF_THE_SERVER:
+        if is_of_the_server(response.status_code):
             raise Unreachable(f"HTTP {response.status_code}")
         return response
 
@@ -159,6 +160,11 @@ def inputs_of(item: ItemContent) -> Iterator[Reference] | None:
         if is_uid(study := value_of(entry, _STUDY))
         for each in _items_of(entry, _SOPS) or ({},)
     )
+
+
+def is_of_the_server(status: int) -> bool:
+    """Tell whether an HTTP status is about the server or who asks, so that the same request may do later."""
+    return status // 100 in {3, 5} or status in _OF_THE_SERVER
 
 
 def state_of(item: ItemContent) -> str:

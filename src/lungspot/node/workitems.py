@@ -52,9 +52,9 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemFilm:
-    """One film of an item: in which state it is in the spool, and what was made of it.
+    """One film of an item: in which state it is in the spool, and which of its results the archive holds.
 
-    ``state`` is empty where no film was taken; ``reason`` says why then.
+    ``state`` is empty where no film was taken; ``reason`` says why then. ``outputs`` is empty until all are sent.
     """
 
     instance: str
@@ -129,7 +129,12 @@ class WorkItems:
             (item.number,),
         )
         return [
-            ItemFilm(row["instance"], row["state"] or "", row["why"] or row["reason"], _outputs(row["outputs"]))
+            ItemFilm(
+                row["instance"],
+                row["state"] or "",
+                row["why"] or row["reason"],
+                _outputs(row["outputs"] if row["state"] == "sent" else None),
+            )
             for row in rows
         ]
 

@@ -1,0 +1,137 @@
+"""Work items where something comes between: lost answers, crashes, other performers, and servers that refuse."""
+
+import threading
+
+import pytest
+from tests.node.worklist_manager import CLAIM, COMPLETE, outputs, read
+
+from lungspot.node.performer import perform
+
+
+def test_a_claim_whose_answer_was_lost_is_known_again_by_its_lock(manager, order, serve, performer_of):
+    uid = order(1)
+    server = serve()
+    performer = performer_of(server)
+    items = performer.context.spool.items
+    items.begin(uid, performer.worklist.name, "1.2.99")
+    assert performer.worklist.change_state(uid, "IN PROGRESS", "1.2.99")  # and the node was killed
+    performer = performer_of(server)
+    (item,) = performer.context.spool.items.due(performer.worklist.name)
+    assert (item.state, item.transaction) == ("claiming", "1.2.99")
+    assert performer.advance(item)
+    read(performer)
+    assert performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+
+
+def test_a_claim_that_another_won_is_forgotten(manager, order, serve, performer_of):
+    uid = order(1)
+    performer = performer_of(serve())
+    performer.context.spool.items.begin(uid, performer.worklist.name, "1.2.99")
+    assert performer.worklist.change_state(uid, "IN PROGRESS", "1.2.1")  # somebody else's
+    (item,) = performer.context.spool.items.due(performer.worklist.name)
+    assert not performer.advance(item)
+    assert not performer.context.spool.items.knows(uid)
+    assert manager.transitions == [(uid, *CLAIM)]
+    assert manager.updates == []
+
+
+@pytest.mark.parametrize("results", [True, False])
+def test_an_item_that_was_closed_before_a_crash_is_not_closed_again(manager, order, serve, performer_of, results):
+    uid, server = order(1), serve()
+    performer = performer_of(server)
+    performer.consider(uid)
+    read(performer, results=results)
+    transaction = performer.context.spool.items.get(uid).transaction
+    manager.broken["PUT", "state"] = 503  # the last request is not answered …
+    performer.advance(performer.context.spool.items.get(uid))
+    assert performer.context.spool.items.get(uid).state == ("completing" if results else "canceling")
+    manager.broken.clear()
+    state = "COMPLETED" if results else "CANCELED"
+    assert performer.worklist.change_state(uid, state, transaction)  # … but it came through
+    performer = performer_of(server)
+    performer.advance(performer.context.spool.items.get(uid))
+    assert performer.context.spool.items.get(uid) is None
+    assert [step for _, *step in manager.transitions] == [list(CLAIM), ["IN PROGRESS", state]]
+    assert not performer.consider(uid)
+
+
+def test_an_item_that_its_manager_canceled_is_let_go(manager, order, serve, performer_of, lines):
+    during, before_end = order(1), order(2)
+    performer = performer_of(serve())
+    for uid in (during, before_end):
+        performer.consider(uid)
+    manager.cancel(during)
+    performer.told.clear()
+    performer.advance(performer.context.spool.items.get(during))
+    read(performer)
+    manager.cancel(before_end)
+    performer.advance(performer.context.spool.items.get(before_end))
+    assert performer.context.spool.items.open(performer.worklist.name) == []
+    assert len([line for line in lines if "this node's no more: it is CANCELED" in line]) == 2
+    assert performer.context.tally.all()["items_lost"] == 2
+
+
+def test_a_work_list_that_refuses_the_end_is_told_again_and_then_set_aside(manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    performer.consider(uid)
+    read(performer)
+    manager.broken["PUT", "state"] = 409
+    for _ in range(20):
+        for item in performer.context.spool.items.due(performer.worklist.name):
+            performer.advance(item)
+    assert performer.context.spool.items.counts() == {"open": 0, "failed": 1}
+    assert any("set aside" in line for line in lines)
+    manager.broken.clear()
+    performer.context.spool.retry_failed()
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.state(uid) == "COMPLETED"
+
+
+def test_an_item_is_not_completed_without_what_was_done(manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    performer.consider(uid)
+    read(performer)
+    manager.broken["POST", uid] = 400
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM)]
+    assert any("the work list does not take what was done; trying again" in line for line in lines)
+    manager.broken.clear()
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+    assert len(outputs(manager.items[uid])) == 1
+
+
+def test_a_server_that_is_down_costs_no_item_its_attempts(manager, order, serve, performer_of, lines):
+    sick, well = order(1), order(2)
+    performer = performer_of(serve())
+    manager.broken["GET", sick] = 500
+    performer.context.spool.items.begin(sick, performer.worklist.name, "1.2.1")
+    for _ in range(30):
+        for item in performer.context.spool.items.due(performer.worklist.name):
+            performer.advance(item)
+    performer.consider(well)
+    found = performer.context.spool.items.open(performer.worklist.name)
+    assert {item.uid: (item.state, item.attempts) for item in found} == {
+        sick: ("claimed", 0),
+        well: ("performing", 0),
+    }  # and it holds up nobody
+    assert any("HTTP 500; next attempt in" in line for line in lines)
+
+
+def test_answers_that_are_none_do_not_end_it(manager, order, serve, performer_of, monkeypatch, lines):
+    order(1)
+    performer = performer_of(serve())
+    answers = iter([(200, {}, b"<html>"), (302, {"Location": "http://127.0.0.1:1/"}, b"")])
+    real = manager.answer
+    monkeypatch.setattr(manager, "answer", lambda *request: next(answers, None) or real(*request))
+    monkeypatch.setattr("lungspot.node.performer._AT_ONCE", 1)
+    thread = threading.Thread(target=perform, args=(performer,), kwargs={"every": 0.01, "once": True})
+    thread.start()
+    while thread.is_alive():
+        read(performer)
+        thread.join(0.05)
+    assert manager.states() == {"COMPLETED": 1}
+    assert len([line for line in lines if "next attempt in" in line]) == 2
