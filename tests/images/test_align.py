@@ -90,7 +90,9 @@ def test_a_pasted_shadow_is_the_one_place_that_differs():
     assert abs(seen.at(Box(200, 130, 240, 170)).surprise) < 3
     back = difference(align(before, now), before, now)
     assert back.at(Box(70, 130, 110, 170)).surprise < -5
-    assert seen.at(Box(-50, -50, -10, -10)) is None or abs(seen.at(Box(-50, -50, -10, -10)).surprise) < 2
+    for outside in (Box(-50, -50, -10, -10), Box(SIZE - 10, 130, SIZE + 40, 170), Box(SIZE + 20, 130, SIZE + 60, 170)):
+        assert seen.at(outside) is None
+    assert seen.at(Box(SIZE - 45, 130, SIZE + 5, 170)) is not None
 
 
 def test_a_place_that_the_earlier_film_does_not_show_is_not_compared():

@@ -90,6 +90,16 @@ def test_the_nearest_of_a_group_is_matched_and_each_once():
     assert pairs == [(1, 9), (2, 7), (3, None), (None, 8)]
 
 
+def test_a_line_that_has_a_counterpart_on_this_film_is_not_gone_too():
+    lines = [line("pneumonia", None)], [line("pneumonia", then(HERE))]
+    assert [each.word for each in changes(*lines, aligned(HERE, -6)).every] == [ChangeWord.BOTH]
+
+
+def test_a_place_of_the_earlier_film_that_this_one_does_not_show_is_undecided():
+    (change,) = changes([], [line("pneumonia", Box(105, 20, 125, 40))], aligned(Box(90, 20, 100, 50), -6)).every
+    assert change.word is ChangeWord.UNSURE
+
+
 def test_without_a_place_or_an_alignment_sides_decide_and_nothing_grows():
     now, before = [line("pneumonia", HERE, side="left")], [line("covid19", then(ELSEWHERE), side="left")]
     assert [each.word for each in changes(now, before).every] == [ChangeWord.BOTH]

@@ -51,7 +51,9 @@ class Difference:
     frame: Frame
 
     def at(self, box: Box) -> LocalChange | None:
-        """Return how a place of this film differs; None where the earlier film does not show it."""
+        """Return how a place of this film differs; None where one of the films does not show it."""
+        if box.intersection(Box(0, 0, self.frame.width, self.frame.height)) < _COVERED * box.area:
+            return None
         height, width = self.greys.shape
         wide, high = self.frame.width / width, self.frame.height / height
         x0, y0 = (

@@ -160,7 +160,8 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
             found.append(Change(ChangeWord.BOTH, line, other))
         else:
             found.append(_alone(line, aligned, earlier=False))
-    left = (line for number, line in enumerate(before) if number not in pairs.values())
+    told = {id(each.before) for each in found}
+    left = (line for line in before if id(line) not in told)
     found += [_alone(line, aligned, earlier=True) for line in left if _counterpart(line, now, aligned) is None]
     return Changes(tuple(found))
 
