@@ -46,9 +46,18 @@ def test_kappa_of_whole_films(table, films, kappa):
     assert found == (None if kappa is None else pytest.approx(kappa))
 
 
-def test_pooled_kappa_asks_about_labels_that_somebody_found():
-    cases = votes("yy", "nn", "yn")
-    assert label_kappa(cases)[0] == 2  # nobody found anything on the second
+@pytest.mark.parametrize("table", [("yy", "nn", "yn"), ("yy", "nn", "nn", "y-"), ("yyyn", "nnnn", "yyyy"), ("yy",)])
+def test_pooled_kappa_of_one_label_is_its_own(table):
+    assert label_kappa(votes(*table)) == label_kappa(votes(*table), "edema") != (0, None)
+
+
+def test_pooled_kappa_asks_of_each_film_about_labels_that_somebody_found_on_any():
+    states = [{"edema": "present", "effusion": "absent"}, {"edema": "absent", "effusion": "present"}]
+    cases = [
+        film(str(n), *(Reading(who, (), said | {"nodule_mass": "absent"}, FRAME) for who in "AB"))
+        for n, said in enumerate(states)
+    ]
+    assert label_kappa(cases) == (4, 1.0)  # nobody found a nodule
 
 
 @pytest.mark.parametrize(
@@ -100,6 +109,7 @@ def test_agreement_over_time():
         ("2026-02", 1, 1.0),
         ("undated", 1, 1.0),
     ]
+    assert over_time([film(str(n), *one.readings) for n, one in enumerate(votes("yy", "nn"))])[0].kappa == 1.0
     assert [row.period for row in over_time(cases, by="week")] == ["2026-W02", "2026-W07", "undated"]
     assert over_time([]) == ()
 

@@ -60,12 +60,15 @@ class PeriodAgreement:
 def label_kappa(cases: Iterable[Case], label: str | None = None) -> tuple[int, float | None]:
     """Return on how many films two readers or more judged a label, and Fleiss' kappa of what they say of them.
 
-    ``label`` None: all labels that anybody found, pooled. A label is there (``boxed`` or ``present``) or not
-    (``absent``); who did not look for it does not count. Kappa is 1 where all agree, 0 where they agree as often as
-    chance would have it; None where there is no film, or where everybody always says the same. (Fleiss, Measuring
-    nominal scale agreement among many raters, Psychological Bulletin 1971; the number of readers may differ.)
+    ``label`` None: all labels that anybody found on any of these films, pooled; a film counts once for each. A label is
+    there (``boxed`` or ``present``) or not (``absent``); who did not look for it does not count. Kappa is 1 where all
+    agree, 0 where they agree as often as chance would have it; None where there is no film, or where everybody always
+    says the same. (Fleiss, Measuring nominal scale agreement among many raters, Psychological Bulletin 1971; the number
+    of readers may differ.)
     """
-    said = [votes for case in cases for one in _labels(case, label) if len(votes := _votes(case, one)) > 1]
+    cases = list(cases)
+    asked = [label] if label is not None else list(dict.fromkeys(one for case in cases for one in _labels(case)))
+    said = [votes for case in cases for one in asked if len(votes := _votes(case, one)) > 1]
     if not said:
         return 0, None
     share = sum(sum(votes) for votes in said) / sum(len(votes) for votes in said)
@@ -83,7 +86,7 @@ def disputes(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[Dispute, ...]:
         raise InputError("BAD_VALUE", None, f"an IoU threshold of {iou}, not above 0 and at most 1")
     found: dict[tuple[str, str], list[Dispute]] = {}
     for case in cases:
-        for label in _labels(case, None):
+        for label in _labels(case):
             dispute = _dispute(case, label, iou)
             if dispute is not None:
                 found.setdefault((case.dataset, case.id), []).append(dispute)
@@ -130,10 +133,8 @@ def over_time(cases: Iterable[Case], *, by: str = "month", iou: float = 0.4) -> 
     return tuple(rows)
 
 
-def _labels(case: Case, label: str | None) -> list[str]:
-    """Return the label asked about, or those that any reader of the film found."""
-    if label is not None:
-        return [label]
+def _labels(case: Case) -> list[str]:
+    """Return the labels that any reader of the film found."""
     found = (one for reading in case.readings for one, state in reading.states.items() if state.is_positive)
     return list(dict.fromkeys(found))
 
