@@ -1,8 +1,18 @@
 """``POST /v1/suggestions``: the boxes of a film and no trace of it."""
 
-import pytest
+import asyncio
+import threading
 
-from lungspot.serve.suggestion_routes import SuggestionsAnswer
+import pytest
+from starlette.requests import Request
+
+from lungspot.detect import load_detector
+from lungspot.errors import RequestError
+from lungspot.serve.app_state import AppState
+from lungspot.serve.metrics import Metrics
+from lungspot.serve.settings import Settings
+from lungspot.serve.store import Store
+from lungspot.serve.suggestion_routes import SuggestionsAnswer, suggestions
 
 PNG = {"Content-Type": "image/png"}
 
@@ -46,9 +56,76 @@ def test_labels_may_be_chosen_and_a_form_is_a_film_too(server, picture):
         (b"", "image/png", 422, "NOT_AN_IMAGE"),
         (b"x", "text/html", 400, "BAD_REQUEST"),
         (b"PK\x03\x04 no zip", "application/zip", 422, "ARCHIVE"),
+        (b"PK\x05\x06" + bytes(18), "application/zip", 422, "NOT_AN_IMAGE"),
     ],
 )
 def test_what_is_no_film_is_said(server, body, kind, status, code):
     answer = server.ask("POST", "/v1/suggestions", body, {"Content-Type": kind})
     assert (answer.status, answer.code) == (status, code)
     assert not list((server.data / "incoming").iterdir())
+
+
+def asked(chunks, app):
+    """Return the suggestions for a film that arrives in these chunks, as the server asks for them."""
+    arriving = iter(chunks)
+
+    async def receive():
+        chunk = next(arriving, None)
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")]}
+    return suggestions(Request(scope, receive), app)
+
+
+@pytest.fixture
+def within(tmp_path, model_file):
+    """A function that runs what it is given with the state of a server of one worker, on an event loop."""
+
+    def run(use):
+        async def inside():
+            store = Store(tmp_path)
+            app = AppState(Settings(tmp_path, workers=1), store, load_detector(model_file), Metrics())
+            try:
+                return await use(app)
+            finally:
+                app.close()
+                store.close()
+
+        return asyncio.run(inside())
+
+    return run
+
+
+def test_a_film_that_waits_for_its_turn_waits_on_the_disk(within, picture):
+    go = threading.Event()
+
+    async def use(app):
+        before = asyncio.create_task(app.suggester.all([lambda: go.wait(60)], 60))
+        mine, gone = (asyncio.create_task(asked([picture(1)], app)) for _ in range(2))
+        incoming = app.store.folder / "incoming"
+        while app.suggester._waiting < 3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        assert len(list(incoming.iterdir())) == 2
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert len(list(incoming.iterdir())) == 1
+        go.set()
+        await before
+        assert (await mine)["suggestions"]
+        assert not list(incoming.iterdir())
+
+    within(use)
+
+
+def test_a_film_that_arrives_while_the_server_stops_is_refused(within):
+    async def use(app):
+        def chunks():
+            yield bytes(1 << 20)
+            app.stopping = True
+            yield bytes(32 << 20)
+
+        with pytest.raises(RequestError, match="BUSY: the server is stopping"):
+            await asked(chunks(), app)
+        assert not list((app.store.folder / "incoming").iterdir())
+
+    within(use)

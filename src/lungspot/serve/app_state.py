@@ -64,10 +64,14 @@ class AppState:
 
     def full(self, size: int = 0) -> str | None:
         """Return why no upload of ``size`` bytes can be accepted now, as a sentence; None where it can."""
+        if not self.stopping and self.store.waiting >= self.settings.queue:
+            return f"{self.store.waiting} films wait; {self.settings.queue} may"
+        return self.closed_to(size)
+
+    def closed_to(self, size: int = 0) -> str | None:
+        """Return why not even a film of ``size`` bytes that is not kept can arrive now, as a sentence; None: it can."""
         if self.stopping:
             return "the server is stopping"
-        if self.store.waiting >= self.settings.queue:
-            return f"{self.store.waiting} films wait; {self.settings.queue} may"
         return "the disk is nearly full" if self.disk_nearly_full(size) else None
 
     def disk_nearly_full(self, size: int = 0) -> bool:

@@ -89,16 +89,14 @@ class Suggester:
         futures = [loop.run_in_executor(self._pool, _settled, work) for work in works]
         for future in futures:
             future.add_done_callback(self._one_less)
-        if futures:
-            await asyncio.wait(futures, timeout=seconds)
-        late = RequestError("BUSY", None, f"{seconds:.0f} s were not enough for this film and those before it")
-        answers: list[T | LungspotError] = []
-        for future in futures:
-            done = future.done()
-            if not done:
+        try:
+            if futures:
+                await asyncio.wait(futures, timeout=seconds)
+        finally:  # who asked may be gone, too
+            for future in futures:
                 future.cancel()
-            answers.append(future.result() if done else late)
-        return answers
+        late = RequestError("BUSY", None, f"{seconds:.0f} s were not enough for this film and those before it")
+        return [late if future.cancelled() else future.result() for future in futures]
 
     def _one_less(self, _: object) -> None:
         self._waiting -= 1

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from lungspot.errors import LungspotError, RequestError
+from lungspot.errors import FilmError, LungspotError, RequestError
 from lungspot.findings import taxonomy
 from lungspot.report import Analysis
 from lungspot.serve.answers import OperatingPoint, Probability, Status
-from lungspot.serve.app_state import AppState, StateDep
-from lungspot.serve.intake import receive
+from lungspot.serve.app_state import StateDep
+from lungspot.serve.intake import Upload, receive
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.review_answers import Answer, Corners, Marked, ModelName
 
@@ -81,30 +80,25 @@ async def suggestions(
 ) -> dict[str, Any]:
     """Return boxes of one film, of these labels or of all, in pixels of the film; nothing of it is kept."""
     size = request.headers.get("content-length", "0")
-    if app.stopping or app.disk_nearly_full(int(size) if size.isdigit() else 0):
-        raise RequestError("BUSY", None, "the server is stopping" if app.stopping else "the disk is nearly full")
-    data = await _film_of(request, app)
-    (said,) = await app.suggester.all([lambda: app.suggester.read(data, point)], _SECONDS)
+    if why := app.closed_to(int(size) if size.isdigit() else 0):
+        raise RequestError("BUSY", None, why)
+    kind, incoming = request.headers.get("content-type", ""), app.store.folder / "incoming"
+    arrived = await receive(request.stream(), kind, "film", incoming, 1, app.closed_to)
+    try:
+        path = _film_of(arrived)
+        (said,) = await app.suggester.all([lambda: app.suggester.read(path.read_bytes(), point)], _SECONDS)
+    finally:
+        arrived.discard()
     if isinstance(said, LungspotError):
         raise said
     return _answer(said, None if label is None else frozenset(label))
 
 
-async def _film_of(request: Request, app: AppState) -> bytes:
-    """Return the one film of a request; on the disk only while it arrives."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        async for chunk in request.stream():
-            yield chunk
-
-    kind = request.headers.get("content-type", "")
-    arrived = await receive(chunks(), kind, "film", app.store.folder / "incoming", 1, lambda: None)
-    try:
-        if not arrived.films:
-            raise arrived.refused[0][1]
-        return await asyncio.to_thread(arrived.films[0].path.read_bytes)
-    finally:
-        arrived.discard()
+def _film_of(arrived: Upload) -> Path:
+    """Return the one film that a request brought; raises what refused it."""
+    if arrived.films:
+        return arrived.films[0].path
+    raise arrived.refused[0][1] if arrived.refused else FilmError("NOT_AN_IMAGE", "film", "the archive holds no film")
 
 
 def _answer(result: Analysis, labels: frozenset[str] | None) -> dict[str, Any]:
