@@ -275,8 +275,22 @@ def test_a_spool_of_0_1_0_goes_on(journal_of_0_1_0, reopen):
     )
     (waiting,) = spool.ready(5)
     assert [path.read_bytes() for path in spool.results(waiting)] == [b"sr"]
-    assert not spool.accept([b"sent"], **ABOUT)
     assert reopen().counts() == {"received": 1, "analysed": 1, "sent": 1, "failed": 0}  # and is brought up once
+
+
+def test_what_0_1_0_made_of_a_film_is_found_out_or_made_again(journal_of_0_1_0, reopen, folder, make_film):
+    result = make_film(1)
+    result.save_as(folder / "results" / journal_of_0_1_0["analysed"] / "00.dcm", enforce_file_format=True)
+    spool = reopen()
+    (waiting,) = spool.ready(5)
+    spool.sent(waiting)
+    assert not spool.accept([b"analysed"], **ABOUT)
+    spool.items.begin("1.9", "list", "1.9.1")
+    spool.items.fetched(spool.items.get("1.9"), [("1.2.3", waiting.sha256, "")], "")
+    (film,) = spool.items.films(spool.items.get("1.9"))
+    assert [each.instance for each in film.outputs] == [result.SOPInstanceUID]
+    assert spool.accept([b"sent"], **ABOUT)  # nobody wrote down what came of it
+    assert spool.counts() == {"received": 2, "analysed": 0, "sent": 1, "failed": 0}
 
 
 def test_a_damaged_or_newer_journal_is_refused_and_left_alone(folder):

@@ -117,9 +117,11 @@ def test_what_a_watch_looks_at_is_kept_once_a_film_and_longer_than_the_film(cont
 
 def test_a_film_without_a_result_of_the_kinds_asked_for_is_done_with(context, lines, work, write_film):
     """A segmentation of a film on which nothing is found, say; it has not failed."""
-    admit(context, write_film(1, PixelData=b"\0" * 16))
+    path = write_film(1, PixelData=b"\0" * 16)
+    admit(context, path)
     work(count(context, sent=1), kinds=("seg", "gsps"))
     assert "no result of the kinds" in lines[-1]
+    assert not admit(context, path)  # that nothing came of it is known
 
 
 def test_the_same_film_gives_the_same_objects(context, work, write_film):

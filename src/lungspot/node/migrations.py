@@ -67,8 +67,11 @@ def _facts(connection: sqlite3.Connection) -> None:
 
 
 def _work_items(connection: sqlite3.Connection) -> None:
-    """Make room for claimed work items and their films, and for what was made of a film, by its UIDs."""
-    connection.execute("ALTER TABLE film ADD COLUMN outputs TEXT NOT NULL DEFAULT '[]'")
+    """Make room for claimed work items and their films, and for what was made of a film, by its UIDs.
+
+    Of earlier films that is NULL: nobody wrote it down.
+    """
+    connection.execute("ALTER TABLE film ADD COLUMN outputs TEXT")
     connection.execute(
         """CREATE TABLE item (
             number INTEGER PRIMARY KEY,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -24,13 +25,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydicom import dcmread
+
 from lungspot.durable import sync_path
 from lungspot.node.migrations import MIGRATIONS
-from lungspot.node.workitems import Reference, WorkItems, outputs_to_json
+from lungspot.node.workitems import Reference, WorkItems, outputs_to_json, reference_to
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
 
 __all__ = ["KEEP_SECONDS", "Job", "Spool"]
 
+_LOG = logging.getLogger("lungspot.node")
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
 _FACTS_SECONDS: Final = 3 * 366 * 86400
 _WITH_FILM: Final = frozenset({"received", "reading", "analysed", "failed"})
@@ -138,10 +142,13 @@ class Spool:
 
     def _is_known(self, sha256: str) -> bool:
         with self._journal.lock:
-            rows = self._journal.all("SELECT state FROM film WHERE sha256 = ?", (sha256,))
+            rows = self._journal.all("SELECT state, outputs FROM film WHERE sha256 = ?", (sha256,))
             if not rows:
                 return False
             state = rows[0]["state"]
+            if state == "sent" and rows[0]["outputs"] is None:  # by an earlier version; a work item may ask
+                self._queue.remove(sha256)
+                return False
             if state != "sent" and not self.film(sha256).exists():  # its row was written as the disk failed
                 self._queue.remove(sha256)
                 return False
@@ -206,9 +213,13 @@ class Spool:
         """Return the files of a film's results."""
         return sorted((self._results / job.sha256).iterdir())
 
-    def sent(self, job: Job) -> None:
-        """Note that the archive holds a film's results, then let go of film and results."""
-        self._move(job.sha256, "sent")
+    def sent(self, job: Job, *, outputs: Sequence[Reference] | None = None) -> None:
+        """Note that the archive holds a film's results, then let go of film and results.
+
+        ``outputs``: their UIDs, where :meth:`keep_results` did not say them: of a film without results, none.
+        """
+        values = {} if outputs is None else {"outputs": outputs_to_json(outputs)}
+        self._move(job.sha256, "sent", **values)
         self.film(job.sha256).unlink(missing_ok=True)
         shutil.rmtree(self._results / job.sha256, ignore_errors=True)
 
@@ -286,6 +297,22 @@ class Spool:
         for sha256, state in states.items():
             if state == "analysed" and not (self._results / sha256).is_dir():
                 self._move(sha256, "received")
+        self._recover_outputs()
+
+    def _recover_outputs(self) -> None:
+        """Write down the UIDs of results that an earlier version kept, before they are sent and gone."""
+        query = "SELECT sha256 FROM film WHERE outputs IS NULL AND state IN ('analysed', 'failed')"
+        for row in self._journal.all(query):
+            paths = sorted((self._results / row["sha256"]).glob("*.dcm"))
+            try:
+                found = [reference_to(dcmread(path, stop_before_pixels=True)) for path in paths]
+            except Exception as error:  # noqa: BLE001 - a damaged disk gives anything; the sender sets them aside
+                _LOG.warning("film %s: its results cannot be read (%s)", row["sha256"][:12], type(error).__name__)
+                continue
+            if found:
+                with self._journal.writing() as db:
+                    values = outputs_to_json(found), row["sha256"]
+                    db.execute("UPDATE film SET outputs = ? WHERE sha256 = ?", values)
 
 
 def _job(row: sqlite3.Row, attempts: int) -> Job:

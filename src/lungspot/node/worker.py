@@ -19,7 +19,7 @@ from lungspot.images import read_header
 from lungspot.node.context import NodeContext
 from lungspot.node.films import FilmFilter
 from lungspot.node.spool import Job
-from lungspot.node.workitems import Reference
+from lungspot.node.workitems import reference_to
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, dicom_bytes, dicom_results, document
 
@@ -81,7 +81,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         over = options.films.passes_over(header)
         result = None if over else _result(context, job, options)
         made = () if result is None else _made(context, job, header, result, options)
-        files, outputs = [dicom_bytes(each) for each in made], [_reference(each) for each in made]
+        files, outputs = [dicom_bytes(each) for each in made], [reference_to(each) for each in made]
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
         again = spool.postpone(job, code)
@@ -91,7 +91,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
     if files:
         spool.keep_results(job, files, outputs)
     else:
-        spool.sent(job)
+        spool.sent(job, outputs=())
     context.tally.add("read" if result is not None else "passed_over")
     if result is not None and not _assessed(result):
         context.tally.add("not_assessed")
@@ -125,8 +125,3 @@ def _made(
     objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
     context.spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return objects
-
-
-def _reference(result: Dataset) -> Reference:
-    names = "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"
-    return Reference(*(str(result[name].value) for name in names))

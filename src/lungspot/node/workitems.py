@@ -13,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from pydicom.dataset import Dataset
+
 from lungspot.queue import ATTEMPTS, QueueFolder, back_off
 
-__all__ = ["ItemFilm", "Reference", "WorkItem", "WorkItems", "outputs_to_json"]
+__all__ = ["ItemFilm", "Reference", "WorkItem", "WorkItems", "outputs_to_json", "reference_to"]
 
 _OPEN: Final = ("claiming", "claimed", "performing", "completing", "canceling")
 _OPEN_SQL: Final = ", ".join(f"'{state}'" for state in _OPEN)
@@ -186,6 +188,12 @@ class WorkItems:
             )
             for row in self._journal.all(query, values)
         ]
+
+
+def reference_to(result: Dataset) -> Reference:
+    """Return the UIDs of a result."""
+    names = "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"
+    return Reference(*(str(result[name].value) for name in names))
 
 
 def outputs_to_json(outputs: Iterable[Reference]) -> str:
