@@ -69,6 +69,7 @@ def uid_of(entry):
         ("&StudyDate=20260501", 2),
         ("&StudyDate=20260430-20260502", 3),
         ("&StudyDate=20260502-", 2),
+        ("&StudyDate=20260502,20260430-20260501,20260601", 4),
     ],
 )
 def test_what_is_asked_for_is_found(kept, address, asked, found):
@@ -136,7 +137,11 @@ def test_what_cannot_be_listed_is_a_film_that_is_refused(http_server, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "query", ["Modality", "Modality=", "=CR", "a b=c", "&", "x=1&&y=2", "StudyDate=20260502-20260501"]
+    "query",
+    [
+        *("Modality", "Modality=", "=CR", "a b=c", "&", "x=1&&y=2", "Modality=CR&Modality=DX"),
+        *("StudyDate=20260502-20260501", "StudyDate=20260501,20260502-20260501"),
+    ],
 )
 def test_a_question_that_is_none(query):
     with pytest.raises(InputError, match="BAD_VALUE"):

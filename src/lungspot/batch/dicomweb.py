@@ -151,9 +151,14 @@ def _filters(url: str, query: str) -> dict[str, str]:
         reason = "what is asked for is not KEY=VALUE[,VALUE…], with & between"
         raise InputError("BAD_VALUE", url.partition("?")[0], reason, advice="as ?Modality=CR,DX&StudyDate=20260101-")
     filters = _DEFAULT | dict(given)
-    first, dash, last = filters.get(_DATE, "").partition("-")
-    if dash and first > last > "":
-        raise InputError("BAD_VALUE", url.partition("?")[0], f"{_DATE}: the range ends before it begins")
+    twice = next((key for key, _ in given if [other for other, _ in given].count(key) > 1), None)
+    if twice is not None:
+        advice = f"several values with commas, as ?{twice}=A,B"
+        raise InputError("BAD_VALUE", url.partition("?")[0], f"{twice} is asked for twice", advice=advice)
+    for part in filters.get(_DATE, "").split(","):
+        first, dash, last = part.partition("-")
+        if dash and first > last > "":
+            raise InputError("BAD_VALUE", url.partition("?")[0], f"{_DATE}: the range ends before it begins")
     return filters
 
 
@@ -164,8 +169,9 @@ def _queries(filters: Mapping[str, str]) -> Iterator[dict[str, str]]:
         if _DATE not in filters:
             yield asked
             continue
-        for day in _days(filters[_DATE]):
-            yield asked | {_DATE: day}
+        for part in filters[_DATE].split(","):
+            for day in _days(part):
+                yield asked | {_DATE: day}
 
 
 def _days(text: str) -> Iterator[str]:
