@@ -208,6 +208,15 @@ def test_a_sample_is_the_same_each_time(tmp_path):
     assert count_films([str(tmp_path)], lambda: False, share=0.5) == len(names[2])
 
 
+def test_what_could_not_be_listed_is_in_every_sample(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}.zip").write_bytes(b"PK\3\4 no archive")
+        (tmp_path / f"{number}.tar").write_bytes(b"neither")
+    for share in (0.0, 0.01, 1.0):
+        entries = all_of(*sorted(tmp_path.iterdir()), share=share)
+        assert [pickle.loads(pickle.dumps(entry)).whole for entry in entries] == [True] * 10
+
+
 def test_a_folder_below_a_source_is_passed_over_by_whatever_name(films, monkeypatch):
     monkeypatch.chdir(films)
     (films.parent / "link").symlink_to(films)

@@ -79,7 +79,7 @@ def instance_entry(url: str, tls: TlsFiles | None = None) -> Entry:
     parts = _INSTANCE.fullmatch(url[len(_SCHEME) :])
     if parts is None:
         reason = "names no instance: …/studies/UID/series/UID/instances/UID"
-        return refused_entry(url, FilmError("NOT_READABLE", url, reason))
+        return refused_entry(url, FilmError("NOT_READABLE", url, reason), whole=False)
     root, study, series, instance = parts.groups()
     film = Film(url, partial(_fetched, url, root, (study, series, instance), tls or TlsFiles()))
     return Entry(FilmSource(film, place_of(PurePath(instance)), None), identity_of(url))
@@ -102,7 +102,7 @@ def _in_series(client: DicomWebArchive, root: str, series: Mapping[str, object],
             if is_uid(sop):
                 yield instance_entry(name, tls)
             else:
-                yield refused_entry(name, FilmError("NOT_READABLE", name, "its SOP Instance UID is none"))
+                yield refused_entry(name, FilmError("NOT_READABLE", name, "its SOP Instance UID is none"), whole=False)
     except Exception as error:  # noqa: BLE001 - likewise
         words = f"its instances cannot be listed ({_words(error)})"
         yield refused_entry(place, FilmError("NOT_READABLE", place, words))

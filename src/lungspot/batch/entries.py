@@ -26,19 +26,21 @@ class Entry:
     """One film of an archive that is still to be read.
 
     ``identity``: tells it from all others, and from what its file was before a change, as far as name, size and time
-    can. ``given``: values of columns that a table brought, by name. Can be pickled.
+    can. ``given``: values of columns that a table brought, by name. ``whole``: it stands for what could not be listed,
+    and belongs to every sample. Can be pickled.
     """
 
     source: FilmSource
     identity: str
     given: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Make the mapping read-only."""
         object.__setattr__(self, "given", MappingProxyType(dict(self.given)))
 
     def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy cannot be pickled
-        return type(self), (self.source, self.identity, dict(self.given))
+        return type(self), (self.source, self.identity, dict(self.given), self.whole)
 
     @property
     def name(self) -> str:
@@ -51,10 +53,10 @@ def file_entry(file: Path, below: PurePath) -> Entry:
     return Entry(file_source(file, below), _identity_of(file))
 
 
-def refused_entry(name: str, error: FilmError, given: Mapping[str, str] | None = None) -> Entry:
-    """Return the entry of what is no film, and says so when its turn comes."""
+def refused_entry(name: str, error: FilmError, given: Mapping[str, str] | None = None, *, whole: bool = True) -> Entry:
+    """Return the entry of what is no film, and says so when its turn comes; ``whole``: it may have held many."""
     source = refused_source(name, error, PurePath(name), None)
-    return Entry(source, identity_of(name, error.reason, *sorted((given or {}).items())), given or {})
+    return Entry(source, identity_of(name, error.reason, *sorted((given or {}).items())), given or {}, whole)
 
 
 def identity_of(*facts: object) -> str:

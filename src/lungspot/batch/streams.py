@@ -35,13 +35,13 @@ def entries_in(
     """Yield the films of folders, zip and tar archives, DICOMDIRs, URLs, tables of paths and files, as they come.
 
     ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
-    film that is refused when its turn comes. ``without``: a folder below another that is passed over, as that of the
+    film that is refused when its turn comes, in every sample. ``without``: a folder below another that is passed over, as that of the
     results. ``tls``: of DICOMweb archives. Raises :class:`DatasetError` at a table without a column of paths, and as
     :func:`in_dicomweb` does.
     """
     for source in sources:
         for entry in _of(source, without, tls or TlsFiles()):
-            if share >= 1 or _fraction(entry.name) < share:
+            if entry.whole or share >= 1 or _fraction(entry.name) < share:
                 yield entry
 
 
