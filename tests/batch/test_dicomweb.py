@@ -148,6 +148,20 @@ def test_a_question_that_is_none(query):
         all_of(f"dicomweb+http://127.0.0.1:1/x?{query}")
 
 
+@pytest.mark.parametrize("login", ["user:secret", "secret", "user:se/cret@secret"])
+def test_a_password_is_neither_kept_nor_printed(login, tmp_path):
+    url = f"dicomweb+http://{login}@127.0.0.1:1/x"
+    for asked in (url, f"{url}?Modality", f"{url}?StudyDate=2-1"):
+        with pytest.raises(InputError, match="BAD_VALUE") as caught:
+            all_of(asked)
+        assert "cret" not in str(caught.value)
+    (tmp_path / "list.csv").write_text(f"path\n{url}/studies/1.2/series/1.3/instances/1.4\n{url}/studies/1.2\n")
+    for entry in all_of(str(tmp_path / "list.csv")):
+        with pytest.raises(FilmError, match="an address with a password") as refused:
+            read(entry)
+        assert "cret" not in f"{entry.name} {refused.value}"
+
+
 @pytest.mark.parametrize("url", ["dicomweb+http://user:secret@h/x", "dicomweb+http://", "dicomweb+http://h:0/x"])
 def test_an_address_that_is_none(url):
     with pytest.raises(InputError, match="BAD_VALUE"):

@@ -31,6 +31,8 @@ __all__ = ["TlsFiles", "in_dicomweb", "instance_entry", "is_dicomweb"]
 _SCHEME: Final = "dicomweb+"
 _OURS: Final = re.compile(r"dicomweb\+https?://", re.IGNORECASE)
 _INSTANCE: Final = re.compile(r"(.+)/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/?")
+_PASSWORD: Final = re.compile(r"//[^?]*@")  # and whose it is
+_AUTHORIZATION: Final = "LUNGSPOT_DICOMWEB_AUTHORIZATION"
 _RANGE: Final = re.compile(r"(\d{8})-(\d{8})")
 _STUDY, _SERIES, _SOP = "0020000D", "0020000E", "00080018"
 _DEFAULT: Final = {"Modality": "CR,DX"}
@@ -76,6 +78,10 @@ def in_dicomweb(url: str, tls: TlsFiles) -> Iterator[Entry]:
 
 def instance_entry(url: str, tls: TlsFiles | None = None) -> Entry:
     """Return the entry of ``dicomweb+https://…/studies/UID/series/UID/instances/UID``."""
+    plain = _without_password(url)
+    if plain != url:
+        error = FilmError("NOT_READABLE", plain, "an address with a password", advice=f"put it in {_AUTHORIZATION}")
+        return refused_entry(plain, error, whole=False)
     parts = _INSTANCE.fullmatch(url[len(_SCHEME) :])
     if parts is None:
         reason = "names no instance: …/studies/UID/series/UID/instances/UID"
@@ -132,7 +138,7 @@ def _client(root: str, tls: TlsFiles) -> DicomWebArchive:
     if (tls.certificate is None) != (tls.key is None):
         raise InputError("BAD_VALUE", None, "half of TLS", advice="give --tls-cert and --tls-key")
     shown = None if tls.certificate is None or tls.key is None else (tls.certificate, tls.key)
-    return open_client(root, _SCHEME + root, shown=shown, authority=tls.authority, again=True)
+    return open_client(root, _SCHEME + _without_password(root), shown=shown, authority=tls.authority, again=True)
 
 
 def _most() -> int:
@@ -143,22 +149,23 @@ def _most() -> int:
 
 def _filters(url: str, query: str) -> dict[str, str]:
     """Return the attributes that are asked for, CR and DX where no modality is."""
+    where = _without_password(url).partition("?")[0]
     try:
         given = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         given = [("", "")]
     if not all(key.isalnum() and value for key, value in given):
         reason = "what is asked for is not KEY=VALUE[,VALUE…], with & between"
-        raise InputError("BAD_VALUE", url.partition("?")[0], reason, advice="as ?Modality=CR,DX&StudyDate=20260101-")
+        raise InputError("BAD_VALUE", where, reason, advice="as ?Modality=CR,DX&StudyDate=20260101-")
     filters = _DEFAULT | dict(given)
     twice = next((key for key, _ in given if [other for other, _ in given].count(key) > 1), None)
     if twice is not None:
         advice = f"several values with commas, as ?{twice}=A,B"
-        raise InputError("BAD_VALUE", url.partition("?")[0], f"{twice} is asked for twice", advice=advice)
+        raise InputError("BAD_VALUE", where, f"{twice} is asked for twice", advice=advice)
     for part in filters.get(_DATE, "").split(","):
         first, dash, last = part.partition("-")
         if dash and first > last > "":
-            raise InputError("BAD_VALUE", url.partition("?")[0], f"{_DATE}: the range ends before it begins")
+            raise InputError("BAD_VALUE", where, f"{_DATE}: the range ends before it begins")
     return filters
 
 
@@ -186,6 +193,11 @@ def _days(text: str) -> Iterator[str]:
         return
     for number in range((last - first).days + 1):
         yield f"{first + timedelta(days=number):%Y%m%d}"
+
+
+def _without_password(url: str) -> str:
+    """Return an address as it may be printed and kept."""
+    return _PASSWORD.sub("//", url)
 
 
 def _words(error: BaseException) -> str:

@@ -35,9 +35,9 @@ def entries_in(
     """Yield the films of folders, zip and tar archives, DICOMDIRs, URLs, tables of paths and files, as they come.
 
     ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
-    film that is refused when its turn comes, in every sample. ``without``: a folder below another that is passed over, as that of the
-    results. ``tls``: of DICOMweb archives. Raises :class:`DatasetError` at a table without a column of paths, and as
-    :func:`in_dicomweb` does.
+    film that is refused when its turn comes, in every sample. ``without``: a folder below another that is passed over,
+    as that of the results. ``tls``: of DICOMweb archives. Raises :class:`DatasetError` at a table without a column of
+    paths, and as :func:`in_dicomweb` does.
     """
     for source in sources:
         for entry in _of(source, without, tls or TlsFiles()):
