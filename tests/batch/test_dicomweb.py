@@ -168,6 +168,13 @@ def test_an_address_that_is_none(url):
         all_of(url)
 
 
+def test_what_is_asked_wrongly_leaves_no_folder(address, batch_of, tmp_path):
+    half = ("--tls-cert", tmp_path / "none.pem")
+    for words in ((f"{address}?Modality",), (address, *half), ("dicomweb+http://h:0/x",)):
+        assert batch_of(tmp_path / "out", *words) == (Exit.NOTHING_DONE, None)
+        assert not (tmp_path / "out").exists()
+
+
 def test_https_with_certificates(http_server, certificates, monkeypatch):
     at = certificates.joinpath
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,6 +1,6 @@
 """Archives: films by the hundred thousand, read by many workers, each once, none lost; results as Parquet."""
 
-from lungspot.batch.dicomweb import TlsFiles
+from lungspot.batch.dicomweb import TlsFiles, require_dicomweb
 from lungspot.batch.entries import Entry
 from lungspot.batch.folder import BATCH_FORMATS, BatchFolder, asked_for, screened_people
 from lungspot.batch.ledger import Ledger
@@ -33,6 +33,7 @@ __all__ = [
     "count_films",
     "entries_in",
     "given_columns",
+    "require_dicomweb",
     "run_batch",
     "screened_people",
     "shards_of",

@@ -7,7 +7,7 @@ is asked for. The environment variable LUNGSPOT_DICOMWEB_AUTHORIZATION says who 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache, partial
@@ -26,7 +26,7 @@ from lungspot.sources import FilmSource, place_of
 if TYPE_CHECKING:
     from lungspot.dicomweb import DicomWebArchive
 
-__all__ = ["TlsFiles", "in_dicomweb", "instance_entry", "is_dicomweb"]
+__all__ = ["TlsFiles", "in_dicomweb", "instance_entry", "is_dicomweb", "require_dicomweb"]
 
 _SCHEME: Final = "dicomweb+"
 _OURS: Final = re.compile(r"dicomweb\+https?://", re.IGNORECASE)
@@ -54,16 +54,19 @@ def is_dicomweb(source: str) -> bool:
     return _OURS.match(source) is not None
 
 
+def require_dicomweb(sources: Sequence[str], tls: TlsFiles) -> None:
+    """Raise what :func:`in_dicomweb` would at those of the sources that are archives; nothing is asked for yet."""
+    for source in filter(is_dicomweb, sources):
+        _asked(source, tls)
+
+
 def in_dicomweb(url: str, tls: TlsFiles) -> Iterator[Entry]:
     """Yield the instances of the series that a QIDO-RS query finds, asked for page by page as they are drawn.
 
     A search that fails, or is too long to be followed, is a film that is refused. Raises ``MISSING_EXTRA`` without
     dicomweb-client, and InputError at an address, a filter or a certificate that is none.
     """
-    root, _, query = url[len(_SCHEME) :].partition("?")
-    root = root.rstrip("/")
-    filters = _filters(url, query)
-    client = _client(root, tls)
+    root, filters, client = _asked(url, tls)
     for each in _queries(filters):
         found = 0
         try:
@@ -89,6 +92,13 @@ def instance_entry(url: str, tls: TlsFiles | None = None) -> Entry:
     root, study, series, instance = parts.groups()
     film = Film(url, partial(_fetched, url, root, (study, series, instance), tls or TlsFiles()))
     return Entry(FilmSource(film, place_of(PurePath(instance)), None), identity_of(url))
+
+
+def _asked(url: str, tls: TlsFiles) -> tuple[str, dict[str, str], DicomWebArchive]:
+    """Return an archive's root, what is asked for, and a client."""
+    root, _, query = url[len(_SCHEME) :].partition("?")
+    root = root.rstrip("/")
+    return root, _filters(url, query), _client(root, tls)
 
 
 def _in_series(client: DicomWebArchive, root: str, series: Mapping[str, object], tls: TlsFiles) -> Iterator[Entry]:

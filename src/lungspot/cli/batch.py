@@ -94,6 +94,7 @@ def batch(
         count_films,
         entries_in,
         given_columns,
+        require_dicomweb,
         run_batch,
         shards_of,
     )
@@ -111,6 +112,8 @@ def batch(
     _require_parquet()
     label, read_by = _read_by(model, site, screen)
     given = given_columns(sources)
+    tls = TlsFiles(tls_cert, tls_key, tls_ca)
+    require_dicomweb(sources, tls)
     looks = {"heatmap": heatmap, "experimental": experimental}
     kinds = tuple(form for form in forms if form != "parquet")
     settings = BatchSettings(model, site, operating_point, kinds, label, given, shard_films, timeout, **looks)
@@ -121,7 +124,7 @@ def batch(
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
         number = workers or (_processors() if engine == "local" else 0)
-        entries = entries_in(sources, share=sample, without=out, tls=TlsFiles(tls_cert, tls_key, tls_ca))
+        entries = entries_in(sources, share=sample, without=out, tls=tls)
         shards = shards_of(entries, shard_films, ledger.take)
         count = partial(count_films, sources, share=sample, without=out)
         with _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
