@@ -57,7 +57,7 @@ CODES: Final[dict[str, str]] = {
     "DUPLICATE": "nothing: its result is that of the film that is named",
     "NO_STUDY": "give the DICOM film as its archive stores it; a DICOM result belongs to a study",
     "SAME_UID": "keep one of the films, or put each in a run and folder of its own",
-    "FOREIGN_HOST": "start the server with --label-studio-host for the host that keeps your films",
+    "FOREIGN_HOST": "start the server with --label-studio-host for the host (and path) that keeps your films",
     "NOT_FETCHED": "check that the host answers, and give a token with --label-studio-key",
     "ARCHIVE": "pack the films anew into one plain zip: no nesting, no password",
     # DatasetError

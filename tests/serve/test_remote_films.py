@@ -18,7 +18,7 @@ class Host(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Authorization")))
         path = self.path.partition("?")[0]
-        if path.startswith("/to/"):
+        if path in self.server.leads:
             self.send_response(303)
             self.send_header("Location", self.server.leads[path])
             self.send_header("Content-Length", "0")
@@ -198,3 +198,40 @@ def test_a_label_studio_below_a_path_is_asked_there(hosts):
     known.fetch("/data/upload/a.png")
     known.fetch("/label/data/upload/a.png")
     assert [path for path, _ in hosts[0].asked] == ["/label/data/upload/a.png"] * 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/other/app",
+        "/label",
+        "/labels/a.png",
+        "/label/../other/app",
+        "/label/%2e%2E/other/app",
+        "/label/..%2fother/app",
+        "/label/..%5cother/app",
+        "/label/..;/other/app",
+        "/label/to/other",
+    ],
+)
+def test_nothing_beside_the_path_that_was_named_is_asked_for(hosts, path):
+    studio, storage, _ = hosts
+    studio.leads["/label/to/other"] = storage.leads["/label/to/other"] = "/other/app"
+    named = (
+        film_host(at(studio, "/label"), "--label-studio"),
+        [film_host(at(storage, "/label/"), "--label-studio-host")],
+    )
+    for host in (studio, storage):
+        with pytest.raises(FilmError, match="of this path of the host are not") as refused:
+            RemoteFilms(*named, key="secret").fetch(at(host, path))
+        assert refused.value.code == "FOREIGN_HOST"
+        assert [asked for asked, _ in host.asked] == ["/label/to/other"] * path.endswith("to/other")
+        assert RemoteFilms(*named).fetch(at(host, "/label/a..b.png")) == b"a film"
+        host.asked.clear()
+
+
+def test_a_storage_on_label_studios_own_host_gets_no_token(hosts):
+    studio = hosts[0]
+    named = film_host(at(studio, "/label"), "--label-studio"), [film_host(at(studio, "/store"), "--label-studio-host")]
+    RemoteFilms(*named, key="secret").fetch(at(studio, "/store/a.png"))
+    assert studio.asked == [("/store/a.png", None)]

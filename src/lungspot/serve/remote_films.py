@@ -1,8 +1,8 @@
 """Films that a labelling tool's task names by address: fetched from the hosts that the server was told, and no other.
 
-An address never says whom to connect to: it chooses one of the named hosts, by the same scheme, name and port, and the
-connection is made from the list. So neither a task, nor a redirect, nor a name written another way (an IP literal, a
-trailing dot, a user before an ``@``) leads anywhere else. No proxy of the environment is used.
+An address never says whom to connect to: it chooses one of the named hosts, by the same scheme, name, port and the path
+before its own, and the connection is made from the list. So neither a task, nor a redirect, nor a name written another
+way (an IP literal, a trailing dot, a user before an ``@``) leads anywhere else. No proxy of the environment is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
 from lungspot.errors import FilmError, InputError
 
@@ -37,7 +37,10 @@ _FRESH: Final = 120.0  # seconds for which an access token got for a personal on
 
 @dataclass(frozen=True, slots=True)
 class FilmHost:
-    """A host that films may be fetched from: ``http`` or ``https``, its name, its port, and the path before its own."""
+    """A host that films may be fetched from: ``http`` or ``https``, its name, its port, and the path of all its films.
+
+    ``prefix``: that path without a slash at its end; empty: films of every path.
+    """
 
     scheme: str
     name: str
@@ -52,6 +55,11 @@ class FilmHost:
         """Say whether these parts of an address name this host and no other."""
         return (scheme, name, port or _PORTS.get(scheme)) == (self.scheme, self.name, self.port)
 
+    def keeps(self, path: str) -> bool:
+        """Say whether a path, quoted as it is asked for, lies below the host's own and leads out of it nowhere."""
+        segments = unquote(path).replace("\\", "/").split("/")
+        return path.startswith(f"{self.prefix}/") and not any(each.partition(";")[0] == ".." for each in segments)
+
 
 def film_host(text: str, option: str) -> FilmHost:
     """Return the host that an option names, as ``https://NAME[:PORT][/PATH]``; raises ``BAD_VALUE``."""
@@ -64,7 +72,8 @@ def film_host(text: str, option: str) -> FilmHost:
     plain = not (parts.query or parts.fragment or parts.username or parts.password or _UNCLEAN.search(text))
     if parts.scheme not in _PORTS or not parts.hostname or not plain:
         raise InputError("BAD_VALUE", option, f"{text[:100]!r} is no address of a host", advice=advice)
-    return FilmHost(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+    prefix = quote(parts.path.rstrip("/"), safe=_KEPT)
+    return FilmHost(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], prefix)
 
 
 @dataclass(slots=True)
@@ -126,12 +135,15 @@ class RemoteFilms:
             where = (parts.scheme, parts.hostname, parts.port)
         except ValueError:
             raise FilmError("NOT_READABLE", address[:100], "it is no address") from None
-        named = next((host for host in (self.studio, *self.others) if host.holds(*where)), None)
+        path = quote(parts.path, safe=_KEPT) or "/"
+        known = [host for host in (self.studio, *self.others) if host.holds(*where)]
+        named = next((host for host in known if host.keeps(path)), None)
         if named is None or "@" in parts.netloc or _UNCLEAN.search(address):
             shown = f"{parts.scheme}://{parts.netloc}" if parts.netloc else address
-            raise FilmError("FOREIGN_HOST", shown[:100], "films of this host are not fetched")
+            reason = f"films of this {'path of the ' if known else ''}host are not fetched"
+            raise FilmError("FOREIGN_HOST", shown[:100], reason)
         query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""
-        return named, (quote(parts.path, safe=_KEPT) or "/") + query
+        return named, path + query
 
     def _connect(self, host: FilmHost) -> HTTPConnection:
         if host.scheme == "https":
