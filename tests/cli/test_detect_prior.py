@@ -64,6 +64,23 @@ def test_a_film_is_compared_with_the_newest_earlier_one_and_places_keep_their_ui
     assert found["sentence"].encode() in (out / "now.sr.dcm").read_bytes()
 
 
+def test_of_several_reports_of_the_earlier_film_the_one_whose_uids_go_on_counts(films, tmp_path):
+    """The last in the folder won: one made without the film before it, and places lost their UIDs."""
+    first, second = films("first.dcm", "2.25.1", "20250101"), films("archive/b.dcm", "2.25.2", "20250201")
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    assert run(["detect", str(second), "--prior", str(first), "--format", "sr", "-o", str(archive / "a")]) == 0
+    assert run(["detect", str(second), "--format", "sr", "-o", str(archive / "z")]) == 0
+    now = films("now.dcm", "2.25.5", "20250315", move=70)
+    assert run(["detect", str(now), "--prior", str(archive), "--format", "sr", "-o", str(out)]) == 0
+    followed, chained, alone = (
+        {uid for uid, _ in read_sr(path).tracking}
+        for path in (out / "now.sr.dcm", archive / "a" / "b.sr.dcm", archive / "z" / "b.sr.dcm")
+    )
+    assert chained - alone
+    assert followed & (chained - alone)
+    assert not followed & (alone - chained)
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from lungspot.errors import FilmError
-from lungspot.report import Refusal, Review, dicom_results, measure, read_sr
+from lungspot.report import Before, Refusal, Review, dicom_results, measure, observations, read_sr, statement
 
 
 def meaning(item):
@@ -64,6 +64,26 @@ def test_a_box_that_nobody_judged_has_a_name_too_and_no_score(rg1_header, on):
     assert drawing(number.ContentSequence[0])
     (box,) = [finding for finding in read_sr(report).reading.findings if finding.box]
     assert box.score is None
+
+
+def test_reports_that_say_other_things_of_the_earlier_film_have_other_uids(rg1_header, on):
+    """An archive keeps the first of two with one UID: what a review of the earlier film changed never got there."""
+    result = on(rg1_header)
+    lines = observations(result, statement(result))
+    before = Before(30, lines, film="2.25.1", tracking={1: "2.25.11"}, own={1: "2.25.21"})
+    others = (
+        {"tracking": {1: "2.25.12"}},
+        {"lines": ()},
+        {"days": 31},
+        {"own": {1: "2.25.22"}},
+        {"film": "2.25.2"},
+    )
+    every = [before, *(dataclasses.replace(before, **other) for other in others)]
+    made = [dicom_results(rg1_header, result, before=each)[0] for each in every]
+    assert len({report.SOPInstanceUID for report in made}) == len(made)
+    assert dicom_results(rg1_header, result, before=before)[0].SOPInstanceUID == made[0].SOPInstanceUID
+    assert [read_sr(report).against for report in made] == [each.film for each in every]
+    assert read_sr(dicom_results(rg1_header, result)[0]).against is None
 
 
 def test_no_group_is_without_a_drawing_whatever_the_outcome(rg1_header, on):

@@ -113,7 +113,8 @@ def detect(
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     known = {} if reviews is None else _reviews_in(reviews)
     ids = _ids_of(coco_ids, kinds, class_map)
-    priors = list(films_in(prior or ()))
+    results: list[Path] = []
+    priors = list(films_in(prior or (), left_out=results.append))
     forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite, priors=priors)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
@@ -123,7 +124,10 @@ def detect(
     earlier = None
     if priors:
         earlier = EarlierFilms(
-            priors, detector, operating_point, experimental=experimental, min_score=min_score, alone=alone
+            *(priors, results, detector, operating_point),
+            experimental=experimental,
+            min_score=min_score,
+            alone=alone,
         )
         for fault in earlier.faults:
             print_error(fault)

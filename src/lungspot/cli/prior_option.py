@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,6 +13,8 @@ import typer
 from lungspot.errors import FilmError, InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydicom.dataset import Dataset
 
     from lungspot.detect import Detector
@@ -42,14 +45,15 @@ class _Candidate:
 class EarlierFilms:
     """The films of ``--prior``; each is read, as this run's films are, when a film turns up that it belongs to.
 
-    ``alone``: one film is compared, and what is named is no folder: where that is one film, a person says that the two
-    belong together. ``faults``: of what cannot be read, beside films that can. Raises FilmError where nothing of what
-    is named is a film.
+    ``results``: files of lungspot's beside them, whose SRs say by which UIDs places are followed. ``alone``: one film
+    is compared, and what is named is no folder: where that is one film, a person says that the two belong together.
+    ``faults``: of what cannot be read, beside films that can. Raises FilmError where nothing that is named is a film.
     """
 
     def __init__(
         self,
         given: Sequence[FilmSource],
+        results: Sequence[Path],
         detector: Detector,
         point: str,
         *,
@@ -57,7 +61,7 @@ class EarlierFilms:
         min_score: float | None,
         alone: bool,
     ) -> None:
-        from lungspot.report import Whose, whose
+        from lungspot.report import Whose, read_sr, whose
 
         self._detector, self._point, self._experimental, self._min_score = detector, point, experimental, min_score
         self._reports: dict[str, StructuredReport] = {}
@@ -70,13 +74,20 @@ class EarlierFilms:
                 self.faults.append(error.at(source.film.name))
                 continue
             if report is not None:
-                self._reports[report.film or ""] = report
+                self._keep(report)
             else:
                 self._films.append((Whose() if header is None else whose(header), _Candidate(source.film, header)))
+        for path in results:
+            with suppress(InputError, OSError):  # most are no SR
+                self._keep(read_sr(path))
         if not self._films:
             raise self.faults[-1] if self.faults else FilmError("NOT_FOUND", "--prior", "no earlier film")
         self._given = alone and len(self._films) + len(self.faults) == 1
         self._read = lru_cache(maxsize=_KEPT)(self._analyzed)
+
+    def _keep(self, report: StructuredReport) -> None:
+        film = report.film or ""
+        self._reports[film] = max(report, self._reports.get(film, report), key=_order)
 
     def before(self, result: Analysis | Refusal, film: Film) -> tuple[Before | None, str]:
         """Return the newest earlier film that one may be compared with, and in words why there is none."""
@@ -135,6 +146,11 @@ class EarlierFilms:
 
         film = self._films[number][1].film
         return next(iter(analyze_all([film], self._detector, point=self._point, min_score=self._min_score)))
+
+
+def _order(report: StructuredReport) -> tuple[bool, bool, str, str]:
+    """Return what sorts the reports of one film: last the newest whose UIDs go on from a film before it."""
+    return bool(report.tracking), report.against is not None, report.made, repr(report.tracking)
 
 
 def _looked_at(film: Film) -> tuple[Dataset | None, StructuredReport | None]:

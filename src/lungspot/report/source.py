@@ -85,9 +85,17 @@ class ReportContext:
 
     @property
     def whose(self) -> tuple[str, ...]:
-        """What tells the report of one review, or against one earlier film, from that of another and from neither."""
+        """What tells the report of one review, or against one earlier film, from that of another and from neither.
+
+        Of an earlier film this includes what is said of it: an archive keeps the first of two objects with one UID.
+        """
         reviewed = () if self.review is None else (self.review.reader, self.review.created or "")
-        return reviewed if self.before is None else (*reviewed, "against", self.before.film or self.before.name or "")
+        if (before := self.before) is None:
+            return reviewed
+        uids = [sorted(each.items()) for each in (before.tracking, before.own)]
+        said = repr((before.days, before.lines, before.aligned is not None, uids))
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        return (*reviewed, "against", before.film or before.name or "", digest)
 
     @property
     def experimental(self) -> bool:

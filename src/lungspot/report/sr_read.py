@@ -42,6 +42,7 @@ _ABSENT: Final = TERMS["absent"][:2]
 _SIDES: Final = {TERMS[side.value][:2]: side for side in Side}
 _ZONES: Final = {TERMS[zone.value][:2]: zone for zone in Zone}
 _TRACKING: Final = TERMS["tracking_uid"][:2]
+_EARLIER: Final = ("earlier_film", OWN)
 _DEEPEST: Final = 16
 _SIZES: Final = {
     Kind.RATIO: ("cardiothoracic_ratio", OWN),
@@ -59,7 +60,8 @@ class StructuredReport:
     ``outcome``: ``assessed``, ``refused`` (the film is none that the model can judge), ``failed`` (it could not be
     read), or None where the report does not say (another's). ``reading`` is None where there is none.
     ``measurements``: lengths, angles, regions and cardiothoracic ratios with the points that they were taken at.
-    ``tracking``: the UIDs that places are followed by, with their boxes.
+    ``tracking``: the UIDs that places are followed by, with their boxes. ``against``: the SOP Instance UID of the
+    earlier film that it compares with; ``made``: date and time of its content, as DICOM writes them.
     """
 
     film: str | None
@@ -68,6 +70,8 @@ class StructuredReport:
     reading: Reading | None
     measurements: tuple[Measurement, ...] = ()
     tracking: tuple[tuple[str, Box], ...] = ()
+    against: str | None = None
+    made: str = ""
 
 
 def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | None = None) -> StructuredReport:
@@ -99,9 +103,11 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
     reasons = tuple(value[0] for part in (*groups, *whole) for value in _values(part, _REASON))
     film = next((item for item in _all(dataset) if item.ValueType == "IMAGE"), None)
     uid = None if film is None else str(film.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-    sizes = tuple(made for group in groups if (made := _measured(group)) is not None)
+    made = f"{dataset.get('ContentDate') or ''}{dataset.get('ContentTime') or ''}"
+    sizes = tuple(found for group in groups if (found := _measured(group)) is not None)
     if outcome in {"refused", "failed"}:
-        return StructuredReport(uid, outcome, reasons, None, sizes)
+        return StructuredReport(uid, outcome, reasons, None, sizes, made=made)
+    against = next((str(item.UID) for part in whole for item in _items(part, _EARLIER)), None)
     findings: list[Finding] = []
     states: dict[str, State] = {}
     for group in groups:
@@ -117,7 +123,7 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
                     findings.append(Finding(label, score=score))
                 _say(states, label, word)
     reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
-    return StructuredReport(uid, outcome, reasons, reading, sizes, tuple(_tracking(groups)))
+    return StructuredReport(uid, outcome, reasons, reading, sizes, tuple(_tracking(groups)), against, made)
 
 
 def _tracking(groups: Sequence[Dataset]) -> Iterator[tuple[str, Box]]:
