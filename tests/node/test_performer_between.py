@@ -24,6 +24,22 @@ def test_a_claim_whose_answer_was_lost_is_known_again_by_its_lock(manager, order
     assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
 
 
+def test_a_claim_that_waits_for_its_server_is_not_passed_by(manager, order, serve, performer_of):
+    uid = order(1)
+    performer = performer_of(serve())
+    manager.broken["PUT", "state"] = 503
+    assert performer.consider(uid)  # begun, and waits
+    assert not performer.consider(uid)  # found again by the next search
+    assert performer.passed_by == set()
+    manager.broken.clear()
+    performer.advance(performer.context.spool.items.get(uid))
+    read(performer)
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.state(uid) == "COMPLETED"
+    assert not performer.consider(uid)
+    assert performer.passed_by == {uid}
+
+
 def test_a_claim_that_another_won_is_forgotten(manager, order, serve, performer_of):
     uid = order(1)
     performer = performer_of(serve())

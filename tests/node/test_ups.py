@@ -25,6 +25,8 @@ def test_what_is_no_query(text):
         ("WorklistLabel=CHEST", True),
         ("WorklistLabel=CH*", True),
         ("WorklistLabel=HEAD", False),
+        ("ScheduledProcedureStepLocation=CHEST [1]", True),  # a bracket is one
+        ("ScheduledProcedureStepLocation=CHEST [12]", False),
         ("ScheduledStationNameCodeSequence.CodeValue=LUNGSPOT", True),
         ("ScheduledStationNameCodeSequence.CodeValue=OTHER", False),
         ("PatientName=Doe*", True),
@@ -33,7 +35,8 @@ def test_what_is_no_query(text):
     ],
 )
 def test_an_item_is_held_against_the_query(text, holds):
-    item = {**scheduled("1.2", []), "00100010": one({"Alphabetic": "Doe^Jane"}, "PN")}
+    more = {"00100010": one({"Alphabetic": "Doe^Jane"}, "PN"), "00400011": one("CHEST [1]", "SH")}
+    item = {**scheduled("1.2", []), **more}
     assert ItemQuery.parse([text], "LUNGSPOT").holds(item) is holds
 
 
@@ -46,13 +49,26 @@ def test_inputs_that_are_none_are_left_out(make_film):
     assert inputs_of({"00404041": one("UNAVAILABLE", "CS")}) is None
 
 
-def test_a_long_list_is_read_page_by_page():
+@pytest.fixture
+def worklist():
+    """A work list of 260 items, the most urgent last, of which nobody's and unready ones are the first."""
     manager = Manager()
-    for number in range(120):
-        manager.add(scheduled(f"1.2.{number}", []))
+    for number in range(260):
+        urgent, ready = one("HIGH" if number > 250 else "LOW", "CS"), one("READY" if number > 4 else "INCOMPLETE", "CS")
+        manager.add(scheduled(f"1.2.{number}", [], t00741200=urgent, t00404041=ready))
     server = Server(manager)
-    try:
-        worklist = UnifiedWorklist(open_client(server.url, "--ups"), ItemQuery.parse((), "LUNGSPOT"))
-        assert len(set(worklist.scheduled())) == 120
-    finally:
-        server.close()
+    yield UnifiedWorklist(open_client(server.url, "--ups"), ItemQuery.parse((), "LUNGSPOT"))
+    server.close()
+
+
+def test_a_long_list_is_read_page_by_page_and_its_most_urgent_taken(worklist):
+    found = worklist.scheduled()
+    assert found[:9] == [f"1.2.{number}" for number in range(251, 260)]
+    assert len(set(found)) == 200
+    assert found[9] == "1.2.5"  # what is not ready takes nobody's place
+
+
+def test_items_that_were_passed_by_take_nobodys_place(worklist):
+    first = worklist.scheduled()
+    rest = worklist.scheduled(without=set(first))
+    assert sorted((*first, *rest)) == sorted(f"1.2.{number}" for number in range(5, 260))

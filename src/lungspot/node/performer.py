@@ -71,7 +71,8 @@ class Performer:
         if uid in self.passed_by:
             return False
         if items.knows(uid):
-            self._pass_by(uid, "it was performed here before")
+            if items.get(uid) is None:  # else its claim waits for the server
+                self._pass_by(uid, "it was performed here before")
             return False
         item = self.worklist.retrieve(uid)
         if item is None or state_of(item) != SCHEDULED or inputs_of(item) is None:
@@ -131,16 +132,21 @@ class Performer:
         _LOG.info("claimed work item %s", item.uid)
 
     def _fetch(self, item: WorkItem) -> None:
-        """Fetch an item's films into the spool."""
+        """Fetch an item's films into the spool, those that were had at an earlier attempt left out."""
+        items = self.context.spool.items
         content = self.worklist.retrieve(item.uid)
         if content is None:
             return self._lose(item, "it is gone")
         films: dict[str, tuple[str, str, str]] = {}
         missing: list[str] = []
+        had = {uid: film for uid, film in items.had(item).items() if film[2] != performed.NOT_GIVEN}
         for each in self._radiographs(content, missing):
             if not each.instance:  # a series or study that the archive does not list
                 uid = each.series or each.study
                 films[uid] = (uid, "", performed.NOT_GIVEN)
+                continue
+            if each.instance in had:
+                films[each.instance] = had[each.instance]
                 continue
             data = fetch_film(self.context, self.archive, (each.study, each.series, each.instance))
             if isinstance(data, str):
@@ -149,11 +155,12 @@ class Performer:
                 continue
             why = take_film(self.context, self.archive, data, (each.study, each.instance))
             films[each.instance] = (each.instance, "" if why else hashlib.sha256(data).hexdigest(), why)
+            items.keep(item, films[each.instance])
         if missing and item.attempts + 1 < (_ASKED_GONE if _GONE.issuperset(missing) else _ASKED):
             return self._postpone(item, f"{len(missing)} of {len(films)} inputs cannot be fetched")
         scheduled = content.get(_SCHEDULED_CODE)
         has_code = isinstance(scheduled, dict) and bool(scheduled.get("Value"))
-        self.context.spool.items.fetched(item, films.values(), json.dumps(scheduled) if has_code else "")
+        items.fetched(item, films.values(), json.dumps(scheduled) if has_code else "")
         return None
 
     def _look(self, item: WorkItem) -> None:
@@ -281,11 +288,12 @@ def perform(performer: Performer, *, every: float, once: bool = False) -> None:
             for item in items.due(worklist.name):
                 performer.advance(item)
             if not found and time.monotonic() >= next_search and len(items.open(worklist.name)) < _AT_ONCE:
-                found.extend(worklist.scheduled())
+                found.extend(worklist.scheduled(without=performer.passed_by))
                 context.audit.record(AuditEvent.QUERY, who={"work_list": worklist.name}, what={"found": len(found)})
                 news, next_search = False, time.monotonic() + every
             while found and len(items.open(worklist.name)) < _AT_ONCE and not context.stopping.is_set():
-                news |= performer.consider(found.popleft())
+                passed_by = len(performer.passed_by)
+                news |= performer.consider(found.popleft()) or len(performer.passed_by) > passed_by
             if not found and news:
                 next_search = 0.0  # there may be more behind what one search gives
         except Exception as error:  # noqa: BLE001 - servers answer with anything, and the next answer may be better

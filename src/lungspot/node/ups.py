@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from heapq import nsmallest
 from typing import Any, Final
 
 import requests
@@ -36,7 +37,7 @@ _STATE, _UID, _PRIORITY, _START = "00741000", "00080018", "00741200", "00404005"
 _INPUTS, _READINESS = "00404021", "00404041"
 _STUDY, _SERIES, _SOPS, _CLASS, _INSTANCE = "0020000D", "0020000E", "00081199", "00081150", "00081155"
 _URGENT: Final = ("HIGH", "MEDIUM", "LOW")
-_MOST: Final = 200  # items of one search that are looked at
+_MOST: Final = 200  # items of one search that are considered
 _OF_THE_SERVER: Final = frozenset({401, 403, 407, 408, 425, 429})  # not the item's fault, like 3xx and 5xx
 _TYPE: Final = "application/dicom+json"
 _ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
@@ -72,7 +73,8 @@ class ItemQuery:
         ``*`` and ``?`` stand for anything. Dates and times may be ranges: of those the server's word is taken.
         """
         return all(
-            any(fnmatchcase(value, wanted) for value in _values(item, key.split("."))) or _is_time(key)
+            any(fnmatchcase(value, wanted.replace("[", "[[]")) for value in _values(item, key.split(".")))
+            or _is_time(key)
             for key, wanted in self.filters
         )
 
@@ -89,21 +91,22 @@ class UnifiedWorklist:
         """What logs and the journal call it."""
         return str(self.client.base_url)
 
-    def scheduled(self) -> list[str]:
-        """Return the UIDs of the scheduled items that are asked for, the urgent and the early first.
+    def scheduled(self, *, without: Container[str] = ()) -> list[str]:
+        """Return the UIDs of the scheduled items that are asked for, the urgent and the early first: 200 at most.
 
+        ``without``: UIDs that are left out; so are items that say that their inputs are not ready.
         Raises :class:`Unreachable`.
         """
-        found = []
+        found = self.client.find_workitems({**dict(self.query.filters), "ProcedureStepState": SCHEDULED})
+        asked_for = (
+            item
+            for item in found
+            if is_uid(uid := value_of(item, _UID)) and uid not in without and inputs_of(item) is not None
+        )
         try:
-            for item in self.client.find_workitems({**dict(self.query.filters), "ProcedureStepState": SCHEDULED}):
-                if is_uid(value_of(item, _UID)):
-                    found.append(item)
-                if len(found) == _MOST:
-                    break
+            return [value_of(item, _UID) for item in nsmallest(_MOST, asked_for, key=_order)]
         except (requests.RequestException, ValueError) as error:
             raise Unreachable(_words(error)) from error
-        return [value_of(item, _UID) for item in sorted(found, key=_order)]
 
     def retrieve(self, uid: str) -> ItemContent | None:
         """Return an item, None where the server does not give it; it need not give a closed one."""

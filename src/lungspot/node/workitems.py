@@ -114,6 +114,20 @@ class WorkItems:
         with self._journal.writing() as db:
             db.execute(f"UPDATE item SET {names} WHERE number = ?", (*set_to.values(), item.number))  # noqa: S608 - our own names
 
+    def had(self, item: WorkItem) -> dict[str, tuple[str, str, str]]:
+        """Return those of an item's films that :meth:`keep` noted and the spool has not forgotten, by their UID."""
+        rows = self._journal.all(
+            "SELECT f.instance, f.sha256, f.reason FROM item_film AS f LEFT JOIN film ON film.sha256 = f.sha256"
+            " WHERE f.item = ? AND (f.sha256 = '' OR film.sha256 IS NOT NULL)",
+            (item.number,),
+        )
+        return {row["instance"]: (row["instance"], row["sha256"], row["reason"]) for row in rows}
+
+    def keep(self, item: WorkItem, film: tuple[str, str, str]) -> None:
+        """Note one film of an item (as for :meth:`fetched`), so that it is not fetched again while others are."""
+        with self._journal.writing() as db:
+            db.execute("INSERT OR REPLACE INTO item_film VALUES (?, ?, ?, ?)", (item.number, *film))
+
     def fetched(self, item: WorkItem, films: Iterable[tuple[str, str, str]], scheduled: str) -> None:
         """Note an item's films (SOP Instance UID, SHA-256 or empty, why none): it is being performed now."""
         with self._journal.writing() as db:
