@@ -213,6 +213,8 @@ def test_datasets(verbs, model_file):
         ("data merge coco set -o merged", [0]),
         ("data draw coco set -o sheet.png", [0]),
         (f"data pool coco set -o tasks --label edema --count 3 --model {model_file}", [0]),
+        (f"labelling next tasks --model {model_file}", [0]),
+        (f"labelling round tasks -o rounds --complete --from {model_file}", [3]),
         ("data collect tasks -o answers --complete", [0, 3]),
         ("data readers coco set", [0, 3]),
         (f"detect set/images -o predictions --format json --model {model_file}", [0]),
@@ -269,8 +271,10 @@ def test_training_a_gate(verbs, audit):
 
 def test_every_verb_is_looked_at():
     here = Path(__file__).read_text("utf-8")
-    verbs = [command for command in get_command(app).commands if command != "data"]
-    verbs += [f"data {command}" for command in get_command(app).commands["data"].commands]
+    known = get_command(app).commands
+    groups = {name: group.commands for name, group in known.items() if hasattr(group, "commands")}
+    verbs = [command for command in known if command not in groups]
+    verbs += [f"{name} {command}" for name, commands in groups.items() for command in commands]
     assert [verb for verb in verbs if not re.search(rf'\(f?"{verb}[ "]|"lungspot", "{verb}"', here)] == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from lungspot.errors import InputError
 from lungspot.findings import Box, Frame
 from lungspot.formats import PredictedFinding, Prediction
-from lungspot.labelling import PoolFilm, Uncertainty, choose, uncertainty_of, unsure_scores
+from lungspot.labelling import PoolFilm, Uncertainty, choose, lots, random_sample, uncertainty_of, unsure_scores
 
 WIDTH, HEIGHT = 100, 80
 LABELS = ("effusion", "pneumonia")
@@ -98,6 +98,7 @@ def test_a_share_is_drawn_by_lot_and_spread_evenly():
     chosen = choose(pool(), 20, LABELS, random_share=0.25)
     assert len(set(films(chosen))) == 20
     assert [place for place, choice in enumerate(chosen) if choice.why == "random"] == [2, 6, 10, 14, 18]
+    assert films(chosen, "random") == lots([one.film for one in pool()], 0)[:5]
     again = choose(pool()[::-1], 20, LABELS, random_share=0.25)
     assert films(again) == films(chosen)
     assert films(choose(pool(), 20, LABELS, random_share=0.25, seed=1), "random") != films(chosen, "random")
@@ -111,6 +112,16 @@ def test_every_film_that_waits_is_as_likely_to_be_drawn():
             drawn[int(film[:3])] += 1
     assert drawn.min() > 15  # 40 each are expected, give or take 6
     assert drawn.max() < 65
+
+
+def test_the_first_lots_that_are_answered_are_a_random_sample_also_after_many_choices():
+    ones, answered = pool(), set()
+    for _ in range(4):
+        answered |= set(films(choose(ones, 5, LABELS, random_share=0.4)))
+        ones = [PoolFilm(one.film, one.seen, answered=one.film in answered) for one in ones]
+    sample = random_sample([one.film for one in ones], answered, 0)
+    assert len(sample) >= 8  # two of each choice, and those that were chosen for being unsure and lie among them
+    assert sample == lots([one.film for one in ones], 0)[: len(sample)]
 
 
 def test_answered_films_and_those_not_assessed_are_not_chosen_but_by_lot():

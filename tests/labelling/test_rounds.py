@@ -12,8 +12,9 @@ from lungspot.cli.app import run
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError
 from lungspot.findings import Frame, Reading
-from lungspot.formats import ANNOTATION_FORMATS
+from lungspot.formats import ANNOTATION_FORMATS, Split
 from lungspot.formats.case import Case
+from lungspot.train import cases_of
 
 FILMS = 24
 SIZE = Frame(90, 80)
@@ -184,6 +185,51 @@ def test_rounds_learn_from_the_answers_and_say_what_is_next(pool, model, tmp_pat
     assert log[1] == row
     read = ANNOTATION_FORMATS["coco"].read(rounds / "round-2" / "answers")
     assert [(one.readings[0].reader, one.readings[0].findings[0].source) for one in read] == [("ann", "human")] * 16
+
+
+def test_a_round_goes_on_with_the_same_answers_and_begins_anew_with_more(pool, model, tmp_path):
+    folder, settings = pool(), {"steps": 1, "cache_size": 64, "batch": 2}
+    first = labelling.open_pool(folder, answer(folder, range(12)))
+    labelling.play_round(first, tmp_path / "rounds", model, settings=settings, worse=1, count=1)
+    for answered, resumed in ((12, True), (16, False)):
+        (tmp_path / "rounds" / "rounds.jsonl").unlink()  # as if it had been stopped after its training
+        opened = labelling.open_pool(folder, answer(folder, range(answered)))
+        config = tmp_path / "rounds" / "round-1" / "run" / "config.json"  # written where a run begins
+        before = config.stat().st_mtime_ns
+        played = labelling.play_round(opened, tmp_path / "rounds", model, settings=settings, worse=1, count=1)
+        assert played.row["answered"] == answered
+        assert (before == config.stat().st_mtime_ns) == resumed
+
+
+def test_answers_about_locked_films_and_their_people_are_not_learnt_from(pool, films, model, tmp_path):
+    locked = tmp_path / "locked"
+    ANNOTATION_FORMATS["coco"].write(films, locked)
+    assert {case.split for case in cases_of(locked)} == set(Split)
+    folder = pool()
+    opened = labelling.open_pool(folder, answer(folder, range(FILMS)))
+    settings = {"steps": 1, "cache_size": 64, "batch": 2}
+    with pytest.raises(DatasetError, match="is locked away to judge on"):  # the people are those locked away here, too
+        labelling.play_round(opened, tmp_path / "rounds", model, settings=settings, locked=locked)
+
+
+def test_too_few_people_are_said_before_the_training(pool, model, tmp_path):
+    folder = pool()
+    opened = labelling.open_pool(folder, answer(folder, [0]))
+    with pytest.raises(DatasetError, match="is locked away to judge on"):
+        labelling.play_round(opened, tmp_path / "rounds", model, settings={"steps": 1})
+    assert not (tmp_path / "rounds" / "round-1" / "run" / "last.pt").exists()
+
+
+def test_a_film_that_cannot_be_read_is_said_and_the_others_are_ordered(pool, films, model, capsys):
+    folder = pool()
+    whole = films[3].image.read_bytes()
+    films[3].image.write_bytes(whole[:100])
+    try:
+        assert run(["labelling", "next", str(folder), "-n", "3", "--model", str(model)]) == 1
+    finally:
+        films[3].image.write_bytes(whole)
+    assert "03.png" in capsys.readouterr().err
+    assert len(table(folder / "next.csv")) == 3
 
 
 def test_a_model_that_got_worse_is_not_kept_and_the_first_one_chooses(pool, model, tmp_path):

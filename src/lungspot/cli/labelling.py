@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import Overwrite, emit, print_error, progress, require_one_of, say
+from lungspot.cli.console import Overwrite, Tally, emit, progress, require_one_of, say
 from lungspot.cli.data_options import Json, Quiet
 from lungspot.errors import DatasetError, InputError, printable
 from lungspot.outputs import Outputs, writing
@@ -25,7 +25,8 @@ By = Annotated[str, typer.Option(metavar="HOW", help="mixed, uncertainty, divers
 RandomShare = Annotated[
     float, typer.Option("--random", help="The share that is drawn at random, for estimates.", min=0, max=1)
 ]
-Seed = Annotated[int, typer.Option(help="Another number draws other films at random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Another number draws other films at random; keep it for one pool.", min=0)]
+Answerer = Annotated[str, typer.Option("--reader", help="Who answered, where the tool does not say.")]
 
 
 @app.command("next")
@@ -43,6 +44,7 @@ def next_films(
     random_share: RandomShare = 0.2,
     seed: Seed = 0,
     answers: Exported = None,
+    reader: Answerer = "annotator",
     complete: Complete = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -67,7 +69,7 @@ def next_films(
     )
 
     require_one_of(by, STRATEGIES, "--by")
-    opened = open_pool(pool, answers, complete=complete)
+    opened = open_pool(pool, answers, reader=reader, complete=complete)
     if not opened.answers.pending:
         raise DatasetError("DATASET_INCOMPLETE", pool, f"all {len(opened.films)} films are answered")
     folder = pool if out is None else out
@@ -76,13 +78,18 @@ def next_films(
     outputs.require(folder / NEXT_CSV)
     if opened.tool == "labelstudio":
         outputs.require(folder / NEXT_TASKS)
+    tally = Tally()
     if predictions is None:
-        seen, mirrored = ask(opened, load_detector(model), partial(progress, what="Reading films", quiet=quiet))
+        bar = partial(progress, what="Reading films", quiet=quiet)
+        seen, mirrored = ask(opened, load_detector(model), bar, tally.refuse)
     else:
         said, refused = read_predictions(predictions)
         for error in refused:
-            print_error(error)
+            tally.refuse(error)
         seen, mirrored = matched(opened, said), {}
+    tally.done = len(seen)
+    if not seen:
+        raise typer.Exit(tally.exit_code)
     chosen = choose(
         pool_films(opened, seen, mirrored), count, opened.labels, by=by, random_share=random_share, seed=seed
     )
@@ -95,6 +102,8 @@ def next_films(
     elif not quiet:
         lots = sum(one.why == "random" for one in chosen)
         say(printable(f"{folder / NEXT_CSV}: {len(chosen)} of {waiting} films that wait, {lots} of them at random"))
+    if tally.refused:
+        raise typer.Exit(tally.exit_code)
 
 
 @app.command("round")
@@ -121,6 +130,7 @@ def play(
     random_share: RandomShare = 0.2,
     seed: Seed = 0,
     answers: Exported = None,
+    reader: Answerer = "annotator",
     complete: Complete = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -136,7 +146,7 @@ def play(
         over = tomllib.loads("\n".join(settings or []))
     except tomllib.TOMLDecodeError as error:
         raise InputError("BAD_VALUE", "--set", str(error)) from error
-    opened = open_pool(pool, answers, complete=complete)
+    opened = open_pool(pool, answers, reader=reader, complete=complete)
     with writing():
         played = play_round(
             opened,

@@ -4,7 +4,7 @@
 """
 
 from lungspot.labelling.answers import EDITED, HUMAN, MODEL, Answers, collect
-from lungspot.labelling.choosing import RANDOM_SHARE, STRATEGIES, Choice, PoolFilm, choose
+from lungspot.labelling.choosing import RANDOM_SHARE, STRATEGIES, Choice, PoolFilm, choose, lots, random_sample
 from lungspot.labelling.guide import GUIDED, drawing, guide_markdown, guide_page, instruction
 from lungspot.labelling.next_films import (
     NEXT_CSV,
@@ -45,6 +45,7 @@ __all__ = [
     "guide_markdown",
     "guide_page",
     "instruction",
+    "lots",
     "make",
     "matched",
     "next_csv",
@@ -52,6 +53,7 @@ __all__ = [
     "open_pool",
     "play_round",
     "pool_films",
+    "random_sample",
     "rounds_of",
     "select_tasks",
     "uncertainty_of",

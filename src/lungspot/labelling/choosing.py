@@ -2,14 +2,16 @@
 
 By uncertainty (:mod:`lungspot.labelling.uncertainty`), by diversity (greedy k-centre on the network's features; Sener
 and Savarese, Active learning for convolutional neural networks: a core-set approach, ICLR 2018), or both. A share of
-the films is drawn at random from all that wait, and marked: how often a disease is among *them* is an estimate for the
-whole pool, which of films that a model chose it never is.
+the films is drawn at random, and marked. The lots are an order of the whole pool that one seed gives once and for all
+(:func:`lots`): its first films, as far as all of them are answered, are a random sample of the pool. What is counted on
+them is an estimate for the pool, which of films that a model chose it never is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -19,7 +21,7 @@ from lungspot.errors import InputError
 from lungspot.formats import Prediction
 from lungspot.labelling.uncertainty import Uncertainty, uncertainty_of, unsure_scores
 
-__all__ = ["RANDOM_SHARE", "STRATEGIES", "Choice", "PoolFilm", "choose"]
+__all__ = ["RANDOM_SHARE", "STRATEGIES", "Choice", "PoolFilm", "choose", "lots", "random_sample"]
 
 STRATEGIES: Final = ("mixed", "uncertainty", "diversity", "random")
 RANDOM_SHARE: Final = 0.2
@@ -64,9 +66,9 @@ def choose(  # noqa: PLR0913 - of what, how many, and how
 
     ``labels``: those that people are asked about. ``by``: ``uncertainty``; ``diversity``, films farthest from all that
     are answered or chosen; ``mixed``, diversity among the four times as many films that are the least sure;
-    ``random``. ``random_share``: of the films, drawn at random first from all that wait and spread evenly over the
-    order, so that whoever stops early has their share. Films that a model did not assess are only drawn at random. The
-    same arguments choose the same films. Raises :class:`InputError` ``BAD_VALUE``.
+    ``random``. ``random_share``: of the films, the next in the order of :func:`lots`, spread evenly among the others,
+    so that whoever stops early has their share. Films that a model did not assess are only drawn at random. The same
+    arguments choose the same films; keep ``seed`` the same for one pool. Raises :class:`InputError` ``BAD_VALUE``.
     """
     if by not in STRATEGIES:
         raise InputError("BAD_VALUE", None, f"no strategy {by!r}", advice=f"use one of {', '.join(STRATEGIES)}")
@@ -79,8 +81,9 @@ def choose(  # noqa: PLR0913 - of what, how many, and how
     scores = np.zeros(len(pool_films))
     scores[waiting] = unsure_scores([found[n] for n in waiting])
     share = 1.0 if by == "random" else random_share
-    drawn = _drawn([pool_films[n].film for n in waiting], round(share * min(count, len(waiting))), seed)
-    by_lot = [waiting[n] for n in drawn]
+    places = {one.film: n for n, one in enumerate(pool_films)}
+    order = (places[film] for film in lots(places, seed))
+    by_lot = [n for n in order if not pool_films[n].answered][: round(share * min(count, len(waiting)))]
     told = set(by_lot)
     left = [n for n in waiting if n not in told and (seen := pool_films[n].seen) is not None and seen.assessed]
     least = sorted(left, key=lambda n: (-scores[n], pool_films[n].film))
@@ -99,10 +102,14 @@ def choose(  # noqa: PLR0913 - of what, how many, and how
     ]
 
 
-def _drawn(films: Sequence[str], count: int, seed: int) -> list[int]:
-    """Return the places of ``count`` films drawn by lot; which films they are does not depend on their order."""
-    order = sorted(range(len(films)), key=lambda n: films[n])
-    return [order[n] for n in np.random.default_rng(seed).permutation(len(films))[:count]]
+def lots(films: Iterable[str], seed: int) -> list[str]:
+    """Return a pool's films in the order in which ``seed`` draws them, which does not depend on the order given."""
+    return [str(film) for film in np.random.default_rng(seed).permutation(sorted(films))]
+
+
+def random_sample(films: Iterable[str], answered: Collection[str], seed: int) -> list[str]:
+    """Return the films of a pool that are answered and a random sample of it: the first lots, up to one that waits."""
+    return list(takewhile(lambda film: film in answered, lots(films, seed)))
 
 
 def _features(pool_films: Sequence[PoolFilm], chosen: Sequence[int]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import numpy as np
 
 from lungspot.detect import Detector
 from lungspot.errors import DatasetError, FilmError
-from lungspot.formats import Case, Prediction, Progress, file_key, load_json, prediction_of
+from lungspot.formats import READER, Case, Prediction, Progress, file_key, load_json, prediction_of
 from lungspot.images import read
 from lungspot.labelling.answers import Answers, collect
 from lungspot.labelling.choosing import Choice, PoolFilm
@@ -56,11 +56,11 @@ class Pool:
         return frozenset(name for name, case in self.films.items() if (case.dataset, case.id) in done)
 
 
-def open_pool(folder: Path, answers: Path | None = None, *, complete: bool = False) -> Pool:
-    """Return the pool in ``folder``; ``answers`` and ``complete`` are as for :func:`lungspot.labelling.collect`."""
+def open_pool(folder: Path, answers: Path | None = None, *, reader: str = READER, complete: bool = False) -> Pool:
+    """Return the pool in ``folder``; the rest is as for :func:`lungspot.labelling.collect`."""
     tool, labels, tasks, _ = read_tasks(folder / TASKS_FILE, folder)
     films = {name: task.case for name, task in tasks.items()}
-    return Pool(folder, tool, tuple(labels), films, collect(folder, answers, complete=complete))
+    return Pool(folder, tool, tuple(labels), films, collect(folder, answers, reader=reader, complete=complete))
 
 
 def matched(pool: Pool, predictions: Iterable[Prediction]) -> dict[str, Prediction]:
@@ -83,12 +83,12 @@ def matched(pool: Pool, predictions: Iterable[Prediction]) -> dict[str, Predicti
 
 
 def ask(
-    pool: Pool, detector: Detector, progress: Progress = iter
+    pool: Pool, detector: Detector, progress: Progress = iter, refuse: Callable[[FilmError], None] = lambda _: None
 ) -> tuple[dict[str, Prediction], dict[str, Prediction]]:
     """Return by film what a model says of it, and what of its mirror image.
 
-    At the sensitive operating point, for what it nearly says counts too. Of a film that cannot be read nothing is said.
-    ``progress`` draws a bar over the films.
+    At the sensitive operating point, for what it nearly says counts too. Of a film that cannot be read nothing is said;
+    ``refuse`` is told of it. ``progress`` draws a bar over the films.
     """
     seen: dict[str, Prediction] = {}
     mirrored: dict[str, Prediction] = {}
@@ -99,7 +99,8 @@ def ask(
             film = read(case.image)
             turned = replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
             said = [document(assess(one, detector, point="sensitive")) for one in (film, turned)]
-        except FilmError:
+        except FilmError as error:
+            refuse(error.at(name))
             continue
         seen[name], mirrored[name] = (prediction_of(one, str(case.image)) for one in said)
     return seen, mirrored

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lungspot import BANNER, __version__
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError
 from lungspot.extras import extra
-from lungspot.formats import ANNOTATION_FORMATS, Case, FilmTransfer, Progress
-from lungspot.labelling.choosing import RANDOM_SHARE, Choice, choose
+from lungspot.formats import ANNOTATION_FORMATS, Case, FilmTransfer, Progress, Split
+from lungspot.labelling.choosing import RANDOM_SHARE, Choice, choose, random_sample
 from lungspot.labelling.next_films import NEXT_CSV, NEXT_TASKS, Pool, ask, next_csv, next_tasks, pool_films
 from lungspot.outputs import Outputs
+
+if TYPE_CHECKING:
+    from lungspot.train import TrainConfig
 
 __all__ = ["LOG", "ROUND_SCHEMA", "Round", "play_round", "rounds_of"]
 
@@ -73,12 +76,17 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
 
     ``folder``: of the rounds. ``settings``: over those of a short run (:data:`lungspot.train.teach.RECIPE`).
     ``locked``: a data folder on whose test films every round's model is judged, beside the answers of those people that
-    are locked away (three in ten). ``worse``: as for :func:`lungspot.train.teach_model`; of a model that got worse only
-    the report is kept, and ``base`` chooses. ``progress`` draws a bar over the films that are read. A round that was
-    stopped goes on where its training stood. Raises ``DATASET_INCOMPLETE`` where nobody answered. Needs ``[train]``.
+    are locked away (three in ten); answers about its test films, or of their people, are not learnt from. ``worse``: as
+    for :func:`lungspot.train.teach_model`; of a model that got worse only the report is kept, and ``base`` chooses.
+    ``seed``: the same in every round of a pool. ``progress`` draws a bar over the films that are read. A round that was
+    stopped goes on where its training stood, if the answers are still the same. Raises ``DATASET_INCOMPLETE`` where
+    nobody answered, or nobody who is locked away. Needs ``[train]``.
     """
     with extra("train", "a round of labelling"):
         from lungspot.train import (  # noqa: PLC0415 - torch
+            cases_of,
+            fingerprint,
+            gather,
             gather_as_served,
             open_checkpoint,
             run,
@@ -90,17 +98,25 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
     number = len(earlier) + 1
     here = folder / f"round-{number}"
     answered = _answered(pool)
+    if locked is not None:
+        told = len(answered)
+        answered = _apart(answered, [case for case in cases_of(locked) if case.split is Split.TEST], pool.folder)
+        say(f"{told - len(answered)} of {told} answered films are left out: they, or their people, are locked away")
     outputs = Outputs(
         [pool.folder / "pool.json", base, *(case.image for case in pool.films.values() if case.image)], overwrite=True
     )
     ANNOTATION_FORMATS["coco"].write(answered, here / "answers", films=FilmTransfer.COPY, outputs=outputs)
     config = settings_for(base, settings or {}, short=True)
     training = here / "run"
-    resume = (training / "last.pt").exists()
+    given, _ = gather(config, here / "answers", training / "cache")
+    if not len(given.of(Split.TEST)):
+        reason = f"none of the people on {len(answered)} answered films is locked away to judge on"
+        raise DatasetError("DATASET_INCOMPLETE", pool.folder, reason, advice="answer more films")
+    resume = _stands(training, config, fingerprint(given))
     run(config, here / "answers", training, resume=resume, begin=None if resume else base, say=say)
     checkpoint = open_checkpoint(training)
     films, _ = gather_as_served(checkpoint.config, here / "answers", training / "cache")
-    old = None if locked is None else gather_as_served(checkpoint.config, locked, training / "cache")[0]
+    old = None if locked is None else gather_as_served(checkpoint.config, locked, folder / "cache", only=Split.TEST)[0]
     version = f"{load_detector(base).card.version}+round{number}"
     taught = teach_model(checkpoint, films, base, old=old, worse=worse, version=version, say=say)
     outputs.write(here / "report.json", (json.dumps(taught.report, indent=1, allow_nan=False) + "\n").encode())
@@ -108,10 +124,8 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
     if not taught.worse:
         outputs.write(model, taught.data)
     chooser = load_detector(base if taught.worse else model)
-    seen, mirrored = ask(pool, chooser, progress)
-    chosen = choose(
-        pool_films(pool, seen, mirrored), count, pool.labels, by=by, random_share=random_share, seed=seed + number
-    )
+    seen, mirrored = ask(pool, chooser, progress, lambda error: say(str(error)))
+    chosen = choose(pool_films(pool, seen, mirrored), count, pool.labels, by=by, random_share=random_share, seed=seed)
     outputs.write(here / NEXT_CSV, next_csv(chosen).encode())
     if (tasks := next_tasks(pool, chosen)) is not None:
         outputs.write(here / NEXT_TASKS, tasks.encode())
@@ -123,6 +137,7 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
         "answered": len(answered),
         "waiting": len(pool.answers.pending),
         "boxes": dict(Counter(each.source for case in answered for one in case.readings for each in one.findings)),
+        "random_sample": random_sample(pool.films, pool.answered, seed),
         "readers": sorted({one.reader for case in answered for one in case.readings}),
         "began_with": taught.report["before"],
         "learnt_from": taught.report["learnt_from"],
@@ -148,3 +163,28 @@ def _answered(pool: Pool) -> list[Case]:
         waiting = len(pool.answers.pending)
         raise DatasetError("DATASET_INCOMPLETE", pool.folder, f"none of {waiting} films is answered")
     return cases
+
+
+def _apart(answered: Sequence[Case], locked: Sequence[Case], where: Path) -> list[Case]:
+    """Return the answered films that are none of the locked ones, and of none of their people."""
+    people = {case.patient for case in locked}
+    files = {case.image.resolve() for case in locked if case.image is not None}
+    kept = [
+        case
+        for case in answered
+        if case.patient not in people and (case.image is None or case.image.resolve() not in files)
+    ]
+    if not kept:
+        raise DatasetError("DATASET_INCOMPLETE", where, f"all {len(answered)} answered films are of those locked away")
+    return kept
+
+
+def _stands(training: Path, config: TrainConfig, data: str) -> bool:
+    """Say whether a run stopped that learnt the same films in the same way."""
+    try:
+        before = json.loads((training / "config.json").read_text("utf-8"))
+        facts = json.loads((training / "run.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    same = before == json.loads(json.dumps(config.to_dict())) and facts.get("data") == data
+    return bool(same) and (training / "last.pt").exists()

@@ -2,7 +2,7 @@
 
 from lungspot.train.average import average_weights
 from lungspot.train.config import TrainConfig, read_toml
-from lungspot.train.data import Films
+from lungspot.train.data import Films, fingerprint
 from lungspot.train.export_model import export_model, open_checkpoint
 from lungspot.train.gate import fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import pack_gate
@@ -10,7 +10,7 @@ from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Network
 from lungspot.train.sides import fit_sides, judge_sides
 from lungspot.train.site_films import is_site
-from lungspot.train.start import gather, gather_as_served, run
+from lungspot.train.start import cases_of, gather, gather_as_served, run
 from lungspot.train.teach import Taught, settings_for, teach_model
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "Taught",
     "TrainConfig",
     "average_weights",
+    "cases_of",
     "export_model",
+    "fingerprint",
     "fit_gate",
     "fit_sides",
     "gather",

@@ -18,7 +18,7 @@ from accelerate import PartialState
 
 from lungspot.datasets import apply_splits, load_all, read_splits
 from lungspot.errors import InputError, LungspotError
-from lungspot.formats import ClassNames
+from lungspot.formats import Case, ClassNames, Split
 from lungspot.images import Pixels, read
 from lungspot.outputs import Outputs
 from lungspot.train.config import TrainConfig
@@ -30,27 +30,41 @@ from lungspot.train.model import Mirrored
 from lungspot.train.site_films import is_site, site_cases
 from lungspot.train.teacher import Committee, PseudoLabels, ask, teach
 
-__all__ = ["gather", "gather_as_served", "run"]
+__all__ = ["cases_of", "gather", "gather_as_served", "run"]
+
+
+def cases_of(data: Path, names: ClassNames = None) -> list[Case]:
+    """Return the films of every dataset below ``data`` that its ``splits.csv`` names, or of a site's folder.
+
+    ``names`` are what a site's classes mean (:mod:`lungspot.train.site_films`). Raises
+    :class:`~lungspot.errors.DatasetError`.
+    """
+    if is_site(data):
+        return site_cases(data, names)
+    return apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
 
 
 def gather(
-    config: TrainConfig, data: Path, cache: Path, names: ClassNames = None
+    config: TrainConfig, data: Path, cache: Path, names: ClassNames = None, only: Split | None = None
 ) -> tuple[Films, tuple[LungspotError, ...]]:
-    """Return the packed films of every dataset below ``data`` that its ``splits.csv`` names, and what was refused.
-
-    Of a site's folder (:mod:`lungspot.train.site_films`): its films; ``names`` are what its classes mean.
+    """Return the packed films of :func:`cases_of`, ``only`` those of one split where it is given, and what was refused.
 
     Of several processes one packs and the others wait. Raises :class:`~lungspot.errors.DatasetError`.
     """
-    local = is_site(data)
-    cases = site_cases(data, names) if local else apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    cases = [case for case in cases_of(data, names) if only is None or case.split is only]
     first: AbstractContextManager[Any] = PartialState(cpu=not torch.cuda.is_available()).main_process_first()
     with first:
         return pack(cases, config.labels, config.cache_size, cache, _pixels)
 
 
-def gather_as_served(
-    config: TrainConfig, data: Path, cache: Path, size: int | None = None, names: ClassNames = None
+def gather_as_served(  # noqa: PLR0913 - what, where, and how
+    config: TrainConfig,
+    data: Path,
+    cache: Path,
+    size: int | None = None,
+    *,
+    names: ClassNames = None,
+    only: Split | None = None,
 ) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return what :func:`gather` does, packed at ``size``, the network's input size if None, as a film is served.
 
@@ -58,7 +72,7 @@ def gather_as_served(
     other thresholds. Runs that were shown parts of films (``crop_share``) keep the size that those need.
     """
     served = size or config.input_size
-    return gather(config if config.crop_share else replace(config, cache_size=served), data, cache, names)
+    return gather(config if config.crop_share else replace(config, cache_size=served), data, cache, names, only)
 
 
 def run(  # noqa: PLR0913 - where from, where to, and how

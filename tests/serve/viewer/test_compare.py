@@ -105,16 +105,16 @@ def test_one_key_hangs_the_newest_earlier_film_left_and_both_move_together(look,
 def test_what_changed_is_said_of_the_film_that_hangs_beside(look, priors, server):
     page = look(priors[2020])
     changed = page.locator("#changed")
-    page.locator("#report", has_text="COMPARISON: A film of 366 days before. Marked on both: ").wait_for()
+    page.locator("#report", has_text="COMPARISON: A film of 366 days before. Against it: ").wait_for()
     expect(changed).to_be_hidden()
     page.keyboard.press("c")
-    expect(changed).to_have_text(re.compile("^A film of 366 days before. Marked on both: "))
+    expect(changed).to_have_text(re.compile("^A film of 366 days before. Against it: "))
     for _ in range(page.locator("#found li").count()):
         page.keyboard.press("j")
         page.keyboard.press("x")
-    expect(changed).to_contain_text("Marked on that film and not on this: ")
+    expect(changed).to_contain_text("Marked on one of the two only, where both look alike: ")
     page.locator("#then select").select_option(priors[2010])
-    expect(changed).to_have_text(re.compile("^A film of 3653 days before. Marked on that film"))
+    expect(changed).to_have_text(re.compile("^A film of 3653 days before. "))
     expect(page.locator("#report")).to_contain_text("COMPARISON: A film of 3653 days before.")
     page.keyboard.press("c")
     expect(changed).to_be_hidden()
@@ -123,7 +123,7 @@ def test_what_changed_is_said_of_the_film_that_hangs_beside(look, priors, server
         for each in json.loads(server.get(f"v1/readings/{priors[2020]}/fhir"))["entry"]
         if each["resource"]["resourceType"] == "DiagnosticReport"
     ]
-    assert "A film of 366 days before. Marked on both: " in kept
+    assert "A film of 366 days before. Against it: " in kept
 
 
 def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):

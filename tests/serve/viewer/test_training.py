@@ -104,7 +104,7 @@ def test_a_finger_filters_compares_undoes_and_exports(browser, server, chest, na
     page.locator("#tools .fold", has_text="Mode").tap()
     page.locator("#compare").tap()
     page.locator("#prior[aria-label*=': ']").wait_for()
-    expect(page.locator("#changed")).to_contain_text("Marked on both: ")
+    expect(page.locator("#changed")).to_contain_text("lung opacity, right middle zone")
     page.locator("#over").tap()
     page.locator("#split").wait_for()
     page.locator("#toggle-list").tap()
