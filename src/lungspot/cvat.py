@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lungspot.adapt import read_site, with_site
-from lungspot.detect import OPERATING_POINTS, Detector, load_detector
+from lungspot.adapt import load_for_site
+from lungspot.detect import OPERATING_POINTS, Detector
 from lungspot.errors import FilmError, InputError
 from lungspot.extras import extra
 from lungspot.findings import Box, taxonomy
@@ -79,9 +79,7 @@ def create(
         raise InputError("BAD_VALUE", "point", repr(point), advice=f"use one of {', '.join(OPERATING_POINTS)}")
     if names not in {"id", "name"}:
         raise InputError("BAD_VALUE", "names", repr(names), advice="use id or name")
-    detector = load_detector(model)
-    if site:
-        detector = with_site(detector, read_site(Path(site)))
+    detector = load_for_site(model, Path(site) if site else None)
     known = taxonomy()
     labels = []
     for number, label in enumerate(detector.card.labels):

@@ -18,6 +18,7 @@ from lungspot.detect import ModelCard
 from lungspot.errors import InputError, LungspotError
 from lungspot.formats import ClassMap, labelstudio_region
 from lungspot.report import Analysis, Model
+from lungspot.serve.problems import problem
 
 __all__ = ["Rectangles", "link_of", "model_version", "no_suggestion", "rectangles_of", "suggestion_of"]
 
@@ -96,5 +97,4 @@ def suggestion_of(result: Analysis, rectangles: Rectangles) -> dict[str, Any]:
 
 def no_suggestion(error: LungspotError) -> dict[str, Any]:
     """Return the answer for a task without a suggestion: Label Studio logs what it says, and stores no prediction."""
-    parts = {"code": error.code, "where": error.where or None, "reason": error.reason, "advice": error.advice}
-    return {"error": parts}
+    return {"error": problem(error)}
