@@ -64,14 +64,14 @@ def backend(shared, studio):  # noqa: ARG001 - whose films are none again
     return shared
 
 
-def connect(server, **headers):
-    body = {"project": "1.2", "schema": CONFIG, "hostname": "http://evil.example", "access_token": "studio's"}
+def connect(server, project="1.2", owner="studio's", **headers):
+    body = {"project": project, "schema": CONFIG, "hostname": "http://evil.example", "access_token": owner}
     return server.ask("POST", "/setup", body | {"extra_params": None}, headers)
 
 
-def predict(server, *links, config=CONFIG, **headers):
+def predict(server, *links, config=CONFIG, project="1.2", **headers):
     tasks = [{"id": 5 + n, "data": {"film": link}, "annotations": [], "project": 1} for n, link in enumerate(links)]
-    body = {"tasks": tasks, "project": "1.2", "label_config": config, "params": {"login": None, "context": None}}
+    body = {"tasks": tasks, "project": project, "label_config": config, "params": {"login": None, "context": None}}
     return server.ask("POST", "/predict", body, headers, timeout=100)
 
 
@@ -111,6 +111,16 @@ def test_each_task_says_what_is_wrong_with_it_and_the_others_are_answered(backen
     assert "--label-studio-host" in results[-1]["error"]["advice"]
     assert outcomes(backend) - before == Counter({"made": 1, "FOREIGN_HOST": 3, **dict.fromkeys(codes[:3], 1)})
     assert "169.254" not in backend.log.read_text()
+
+
+def test_a_project_is_served_with_the_token_of_its_own_owner(backend, studio, picture):
+    studio.films = {"/a.png": picture(3)}
+    connect(backend, project="7.1", owner="another's")
+    assert predict(backend, "/a.png").json["results"][0]["result"]
+    for project in ("7.1", "8.1", 9, None):
+        (said,) = predict(backend, "/a.png", project=project).json["results"]
+        assert said["error"]["code"] == "NOT_FETCHED"
+        assert "401" in said["error"]["reason"]
 
 
 def outcomes(server):

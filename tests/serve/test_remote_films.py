@@ -7,6 +7,7 @@ import pytest
 
 from lungspot.errors import FilmError, InputError
 from lungspot.serve import film_host
+from lungspot.serve import remote_films as module
 from lungspot.serve.remote_films import RemoteFilms
 
 
@@ -173,6 +174,22 @@ def test_a_personal_token_is_changed_for_a_short_lived_one_once(hosts):
     assert [asked for _, asked in hosts[0].asked] == ['{"refresh": "a.b.c"}', *["Bearer short-lived"] * 2]
     with pytest.raises(FilmError, match="does not know the token"):
         films(hosts, key="x.y.z").fetch("/x")
+    with pytest.raises(FilmError, match="does not know the token"):
+        known.fetch("/x", key="x.y.z")  # another's is not used for it
+    assert known.fetch("/z") == b"a film"
+    assert [asked for path, asked in hosts[0].asked if path == "/z"] == ["Bearer short-lived"]
+
+
+def test_each_project_has_its_own_token_unless_one_is_given_for_all(hosts, monkeypatch):
+    known = films(hosts)
+    known.connect("1", "one")
+    known.connect("2", "two")
+    known.connect("1", "new")
+    assert [known.key_of(project) for project in ("1", "2", "3", None)] == ["new", "two", None, None]
+    assert films(hosts, key="all").key_of("1") == "all"
+    monkeypatch.setattr(module, "_PROJECTS", 2)
+    known.connect("3", "three")
+    assert [known.key_of(project) for project in ("1", "2", "3")] == ["new", None, "three"]
 
 
 @pytest.mark.parametrize(

@@ -64,25 +64,27 @@ _SVG: Final[dict[int | str, dict[str, Any]]] = {
 _SHOWN_ELSEWHERE: Final = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "private, max-age=3600"}
 
 Base = Annotated[str | None, Query(max_length=300, pattern=r"^https?://[^/?#\s]+$")]
+Project = Annotated[str | None, Field(max_length=256)]
 
 
 class Sent(BaseModel):
     """What Label Studio sends: keys that are not named are of no use here."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
 
 class Setup(Sent):
     """A project that the back end is to serve; ``access_token``: of the user who made it."""
 
-    project: str | None = None
+    project: Project = None
     schema_: Annotated[str, Field(alias="schema", max_length=1 << 20)]
     access_token: Annotated[str | None, Field(max_length=4096)] = None
 
 
 class Predict(Sent):
-    """Tasks to be suggested boxes for."""
+    """Tasks of a project to be suggested boxes for."""
 
+    project: Project = None
     tasks: list[dict[str, Any]]
     label_config: Annotated[str, Field(max_length=1 << 20)]
 
@@ -147,8 +149,8 @@ async def setup(app: StateDep, asked: Setup) -> dict[str, Any]:
     """Take a project on; refuses one whose labelling interface has no rectangles for what the model finds."""
     rectangles_of(asked.schema_, app.detector.card)
     films = _films(app)
-    if app.settings.label_studio_key is None and asked.access_token:
-        films.key = asked.access_token
+    if asked.access_token:
+        films.connect(asked.project, asked.access_token)
     return await versions(app)
 
 
@@ -156,7 +158,8 @@ async def setup(app: StateDep, asked: Setup) -> dict[str, Any]:
 async def predict(app: StateDep, asked: Predict) -> dict[str, Any]:
     """Suggest boxes for tasks; a task that has none for a reason says which, and Label Studio stores nothing of it."""
     rectangles = rectangles_of(asked.label_config, app.detector.card)
-    works = [partial(_suggest, app, task, rectangles) for task in asked.tasks]
+    key = _films(app).key_of(asked.project)
+    works = [partial(_suggest, app, task, rectangles, key) for task in asked.tasks]
     said = await app.suggester.all(works, _SECONDS)
     results = [no_suggestion(each) if isinstance(each, LungspotError) else each for each in said]
     for each in said:
@@ -236,10 +239,10 @@ def _films(app: AppState) -> RemoteFilms:
     return app.remote_films
 
 
-def _suggest(app: AppState, task: Mapping[str, Any], rectangles: Rectangles) -> dict[str, Any]:
+def _suggest(app: AppState, task: Mapping[str, Any], rectangles: Rectangles, key: str | None) -> dict[str, Any]:
     link = link_of(task, rectangles)
     own = _own_film(app, link)
-    result = own if own is not None else app.suggester.read(_films(app).fetch(link, task.get("id")), _POINT)
+    result = own if own is not None else app.suggester.read(_films(app).fetch(link, task.get("id"), key), _POINT)
     return _suggestion(result, rectangles)
 
 

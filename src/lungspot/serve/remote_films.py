@@ -32,6 +32,7 @@ _SECONDS: Final = 60.0  # for one film in all
 _PIECE: Final = 1 << 18
 _UNCLEAN: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _KEPT: Final = "/%:@!$&'()*+,;=~?"  # of a path and a query, what is sent as it stands
+_PROJECTS: Final = 1000  # whose access tokens are remembered
 _FRESH: Final = 120.0  # seconds for which an access token got for a personal one is used; Label Studio's last 300
 
 
@@ -81,18 +82,32 @@ class RemoteFilms:
     """Films of one Label Studio's tasks.
 
     ``studio``: where it is; links without a host are its own. ``others``: further hosts, storages to which it sends.
-    ``key``: its access token, sent to ``studio`` alone; a personal one is changed for a short-lived one there.
-    ``most``: bytes of one film.
+    ``key``: its access token, sent to ``studio`` alone; a personal one is changed for a short-lived one there. Without
+    it, each project is served with its own (:meth:`connect`). ``most``: bytes of one film.
     """
 
     studio: FilmHost
     others: Sequence[FilmHost] = ()
     key: str | None = None
     most: int = 512 << 20
-    _access: tuple[float, str] | None = field(default=None, init=False)
+    _keys: dict[str | None, str] = field(default_factory=dict, init=False)
+    _access: dict[str, tuple[float, str]] = field(default_factory=dict, init=False)
 
-    def fetch(self, link: str, task: object = None) -> bytes:
-        """Return the bytes of the film that a task's ``link`` names; ``task``: the task's number, for cloud storages.
+    def connect(self, project: str | None, key: str) -> None:
+        """Remember the access token of a project's owner, for that project; the last projects are remembered."""
+        self._keys.pop(project, None)
+        while len(self._keys) >= _PROJECTS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[project] = key
+
+    def key_of(self, project: str | None) -> str | None:
+        """Return the access token for films of a project: the one given for all or, without it, the project's own."""
+        return self.key or self._keys.get(project)
+
+    def fetch(self, link: str, task: object = None, key: str | None = None) -> bytes:
+        """Return the bytes of the film that a task's ``link`` names.
+
+        ``task``: the task's number, for cloud storages. ``key``: the access token of its project.
 
         Raises FilmError ``FOREIGN_HOST``, ``NOT_FETCHED``, ``TOO_LARGE`` or ``NOT_READABLE`` (a link that is none).
         """
@@ -104,7 +119,7 @@ class RemoteFilms:
             host, target = self._allowed(address)
             connection = self._connect(host)
             try:
-                answer = self._ask(connection, host, target)
+                answer = self._ask(connection, host, target, key or self.key)
                 if answer.status not in _REDIRECTS:
                     return self._body(answer, host, end)
                 address = urljoin(f"{host}{target}", answer.getheader("Location") or "")
@@ -150,17 +165,19 @@ class RemoteFilms:
             return HTTPSConnection(host.name, host.port, timeout=_SILENCE, context=ssl.create_default_context())
         return HTTPConnection(host.name, host.port, timeout=_SILENCE)
 
-    def _ask(self, connection: HTTPConnection, host: FilmHost, target: str) -> HTTPResponse:
+    def _ask(self, connection: HTTPConnection, host: FilmHost, target: str, key: str | None) -> HTTPResponse:
         headers = {"Accept-Encoding": "identity", "User-Agent": "lungspot"}
-        if host is self.studio and self.key:
-            headers["Authorization"] = self._authorization(self.key)
+        if host is self.studio and key:
+            headers["Authorization"] = self._authorization(key)
         connection.request("GET", target, headers=headers)
         return connection.getresponse()
 
     def _authorization(self, key: str) -> str:
         if key.count(".") != 2:
             return f"Token {key}"
-        if self._access is None or self._access[0] < time.monotonic():
+        now = time.monotonic()
+        until, access = self._access.get(key, (now, ""))
+        if until <= now:
             connection = self._connect(self.studio)
             try:
                 body = json.dumps({"refresh": key})
@@ -173,8 +190,10 @@ class RemoteFilms:
             if not isinstance(said, Mapping) or not isinstance(said.get("access"), str):
                 advice = "give a token of Label Studio's that is valid (Account & Settings)"
                 raise FilmError("NOT_FETCHED", str(self.studio), "it does not know the token", advice=advice)
-            self._access = (time.monotonic() + _FRESH, said["access"])
-        return f"Bearer {self._access[1]}"
+            access = said["access"]
+            fresh = {each: known for each, known in self._access.copy().items() if known[0] > now}
+            self._access = fresh | {key: (now + _FRESH, access)}
+        return f"Bearer {access}"
 
     def _body(self, answer: HTTPResponse, host: FilmHost, end: float) -> bytes:
         if answer.status != 200:
