@@ -40,14 +40,25 @@ def test_without_ray_it_is_said(small_archive, batch_of, tmp_path, monkeypatch, 
     assert (code, "lungspot[ray]" in capsys.readouterr().err) == (Exit.ENVIRONMENT, True)
 
 
-def test_a_cluster_of_this_machine(small_archive, batch_command, each_once, tmp_path):
+@pytest.fixture
+def short():
+    """A folder for Ray's sockets, whose paths must be short."""
+    folder = Path(tempfile.mkdtemp(prefix="ls-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_cluster_of_this_machine(small_archive, batch_command, each_once, short, tmp_path):
     films = small_archive(tmp_path / "films", 12)
     (films / "again.png").write_bytes((films / "0003.png").read_bytes())
     (films / "text.txt").write_text("no film")
     out = tmp_path / "out"
     command = batch_command(films, "-o", out, "--on", "ray", "--workers", "2", "--shard-films", "4")
     (tmp_path / "home").mkdir()
-    alone = {name: value for name, value in ENVIRONMENT.items() if name not in TOKEN} | {"HOME": str(tmp_path / "home")}
+    (short / "ray").mkdir()
+    (short / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")  # somebody's, which is not joined
+    ours = {"HOME": str(tmp_path / "home"), "RAY_TMPDIR": str(short), "RAY_ADDRESS": ""}
+    alone = {name: value for name, value in ENVIRONMENT.items() if name not in TOKEN} | ours
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone, timeout=600)
     assert done.returncode == Exit.SOME_REFUSED, done.stderr
     finished = json.loads(done.stdout.splitlines()[-1])

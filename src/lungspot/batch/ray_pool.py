@@ -43,7 +43,9 @@ class RayPool:
     ) -> None:
         for name, value in _QUIET.items():  # before it is imported: it would report how it is used
             os.environ.setdefault(name, value)
-        if address is None and "RAY_ADDRESS" not in os.environ:  # a token of this run, not one in the user's home
+        address = address or os.environ.get("RAY_ADDRESS") or "local"  # None would join what somebody began here
+        alone = address == "local"
+        if alone:  # a token of this run, not one in the user's home
             os.environ.setdefault("RAY_AUTH_MODE", "token")
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         with extra("ray", "a cluster"):
@@ -52,7 +54,7 @@ class RayPool:
 
         self._ray, self._settings, self._out, self._claim = ray, settings, out.resolve(), claim
         try:
-            ray.init(address=address, include_dashboard=False if address is None else None, logging_level=logging.ERROR)
+            ray.init(address=address, include_dashboard=False if alone else None, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             advice = "start one with `ray start --head`, and run this on one of its nodes"
             raise SetupError("WORKERS", address, f"no Ray cluster ({error})", advice=advice) from error
