@@ -136,6 +136,20 @@ def test_what_cannot_be_listed_is_a_film_that_is_refused(http_server, monkeypatc
         read(last)
 
 
+def test_what_could_not_be_listed_is_asked_for_again(http_server, batch_of, rows_in, tmp_path):
+    """Each search that failed has a row that says its day; a later run finds what it could not."""
+    http_server.answer = lambda *_: (500, {}, b"")
+    words = (f"dicomweb+{http_server.url}?Modality=CR,DX&StudyDate=20260501-20260502", "--workers", 1)
+    assert batch_of(tmp_path / "out", *words)[0] == Exit.NOTHING_DONE
+    said = {row["error"] for row in rows_in(tmp_path / "out", "error")}
+    searches = [f"{modality} of {day}" for modality in ("CR", "DX") for day in ("20260501", "20260502")]
+    assert said == {f"a search for {search} failed after 0 series (HTTP 500)" for search in searches}
+    http_server.answer = answering
+    batch_of(tmp_path / "out", *words, "--resume")
+    found = [row["film"] for row in rows_in(tmp_path / "out") if row["film"].endswith("/instances/1.4.0")]
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -68,15 +68,15 @@ def in_dicomweb(url: str, tls: TlsFiles) -> Iterator[Entry]:
     """
     root, filters, client = _asked(url, tls)
     for each in _queries(filters):
-        found = 0
+        found, about = 0, " of ".join(each[key] for key in ("Modality", _DATE) if key in each)
         try:
             for series in client.find_series(each):
                 found += 1
                 yield from _in_series(client, root, series, tls)
         except Exception as error:  # noqa: BLE001 - archives answer with anything
-            yield _not_listed(root, f"a search failed after {found} series ({_words(error)})")
+            yield _not_listed(root, f"a search for {about} failed after {found} series ({_words(error)})")
         if found >= _most():
-            yield _not_listed(root, f"a search found {found} series, and was not followed further", _PART)
+            yield _not_listed(root, f"a search for {about} found {found} series, and was not followed further", _PART)
 
 
 def instance_entry(url: str, tls: TlsFiles | None = None) -> Entry:
@@ -125,7 +125,7 @@ def _in_series(client: DicomWebArchive, root: str, series: Mapping[str, object],
 
 
 def _not_listed(root: str, reason: str, advice: str = "") -> Entry:
-    """Return a film that is refused, without what was asked for: that may name a patient."""
+    """Return a film that is refused, whose name is without what was asked for: that may be a patient."""
     name = _SCHEME + root
     return refused_entry(name, FilmError("NOT_READABLE", name, reason, advice=advice or None))
 
