@@ -21,11 +21,19 @@ from lungspot.formats.result_tables import is_result_folder, result_documents
 from lungspot.images import walk
 from lungspot.inputs import regular
 
-__all__ = ["EXTENSION", "PredictedFinding", "Prediction", "predicted_case", "prediction_of", "read_predictions"]
+__all__ = [
+    "EXTENSION",
+    "STANDINGS",
+    "PredictedFinding",
+    "Prediction",
+    "predicted_case",
+    "prediction_of",
+    "read_predictions",
+]
 
 EXTENSION: Final = "lungspot-predictions/1"  # how a COCO file of predictions calls itself
 _SCHEMA: Final = "lungspot/1"
-_STANDINGS: Final = frozenset({"reported", "experimental"})
+STANDINGS: Final = frozenset({"reported", "experimental"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class PredictedFinding:
         for name, value in (("score", self.score), ("threshold", self.threshold)):
             if value is not None and not 0 <= value <= 1:
                 raise InputError("BAD_VALUE", None, f"{name} {value} of {self.label} is not within 0 and 1")
-        if self.standing is not None and self.standing not in _STANDINGS:
+        if self.standing is not None and self.standing not in STANDINGS:
             raise InputError("BAD_VALUE", None, f"standing {self.standing!r} of {self.label}")
 
     @property

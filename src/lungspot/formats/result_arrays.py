@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.findings import is_label_id
-from lungspot.formats.result_tables import film_table, finding_table
+from lungspot.formats.predictions import STANDINGS
+from lungspot.formats.result_tables import CORNERS, JUDGED, film_table, finding_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["ShardArrays", "shard_arrays"]
 
-_JUDGED: Final = ("assessed", "not_assessed")
-_STANDINGS: Final = (None, "reported", "experimental")
-_CORNERS: Final = ("x0", "y0", "x1", "y1")
-_FINDINGS: Final = ("sha256", "level", "label", "score", "threshold", "positive", "standing", *_CORNERS)
+_FINDINGS: Final = ("sha256", "level", "label", "score", "threshold", "positive", "standing", *CORNERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +58,7 @@ def shard_arrays(file: Path) -> ShardArrays | None:
     }:
         return None
     try:
-        judged = films.filter(pc.is_in(films["status"], pa.array(_JUDGED)))
+        judged = films.filter(pc.is_in(films["status"], pa.array(JUDGED)))
         if not _named(judged):
             return None
         mine = judged.filter(pc.equal(judged["status"], "assessed"))
@@ -79,11 +77,11 @@ def _arrays(judged: int, films: pa.Table, found: pa.Table, film: NDArray[np.floa
     labels = found["label"].combine_chunks().dictionary_encode()
     frames = np.column_stack([_numbers(films[name]) for name in ("width", "height")]).reshape(-1, 2)
     boxed = found["level"].to_numpy(zero_copy_only=False) != "film"
-    corners = np.column_stack([_numbers(found[name]) for name in _CORNERS]).reshape(-1, 4)
+    corners = np.column_stack([_numbers(found[name]) for name in CORNERS]).reshape(-1, 4)
     score, threshold = _numbers(found["score"]), _numbers(found["threshold"])
     place = film.astype(np.int64)
     known = not labels.null_count and all(map(is_label_id, labels.dictionary.to_pylist()))
-    words = {*found["standing"].unique().to_pylist()} <= {*_STANDINGS}
+    words = {*found["standing"].unique().to_pylist()} <= {None, *STANDINGS}
     sound = ((score >= 0) & (score <= 1)).all() and (np.isnan(threshold) | ((threshold >= 0) & (threshold <= 1))).all()
     inside = np.isfinite(corners[boxed]).all() and (corners[boxed, :2] < corners[boxed, 2:]).all()
     sized = ((frames >= 1).all(axis=1) | np.isnan(frames).all(axis=1)).all() and (frames[place[boxed]] >= 1).all()

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "CORNERS",
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
     "GIVEN",
+    "JUDGED",
     "film_columns",
     "film_row",
     "film_table",
@@ -44,7 +46,7 @@ GIVEN: Final = "given_"  # before the name of a column that a table of films bro
 
 _SHARDS: Final = "[!.]*.parquet"  # tables of films; a hidden one is none
 _DOCUMENT: Final = "lungspot/1"
-_JUDGED: Final = ("assessed", "not_assessed")
+JUDGED: Final = ("assessed", "not_assessed")
 # column → its type, as pyarrow's functions are called; a list's stands after "list:"
 _FILMS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("film", "status", "error", "sha256", "entry"), "string"),
@@ -85,7 +87,7 @@ _FINDINGS: Final[Mapping[str, str]] = {
 }
 _SAME: Final = ("label", "threshold", "positive", "standing")
 _BRIEF: Final = ("sha256", "label", "positive")
-_CORNERS: Final = ("x0", "y0", "x1", "y1")
+CORNERS: Final = ("x0", "y0", "x1", "y1")
 _AGREEMENT: Final = ("energy_in_box", "peak_in_box", "iou", "area")
 _STATISTICS: Final = tuple(name.removeprefix("image_") for name in _FILMS if name.startswith("image_"))
 
@@ -137,7 +139,7 @@ def finding_rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             **whose,
             "level": "box",
             **{name: found[name] for name in (*_SAME, "score", "place", "judged", "side", "zone")},
-            **dict(zip(_CORNERS, box, strict=True)),
+            **dict(zip(CORNERS, box, strict=True)),
             **{name: float(value) for name, value in agreement.items()},
         }
     for scored in document["image_scores"]:
@@ -201,7 +203,7 @@ def result_documents(folder: Path, *, places: bool = True) -> Iterator[tuple[dic
         boxes, scores = _said_in(folder / "findings" / file.name, places)
         columns = _columns(file, _FILMS, FILMS_SCHEMA)
         for number, row in enumerate(_rows(columns), 1):
-            if row["status"] in _JUDGED:
+            if row["status"] in JUDGED:
                 mine = row["sha256"] if row["status"] == "assessed" else None
                 yield _document(row, boxes.get(mine, []), scores.get(mine, [])), f"{file}:{number}"
 
@@ -214,7 +216,7 @@ def _said_in(file: Path, places: bool) -> tuple[_ByFilm, _ByFilm]:  # noqa: FBT0
     boxed = table.filter([not each for each in whole])
     for row in _rows((boxed.drop_columns(["film", "level"]) if places else boxed.select(_BRIEF)).to_pydict()):
         if places:
-            row["box"] = [row.pop(name) for name in _CORNERS]
+            row["box"] = [row.pop(name) for name in CORNERS]
             agreement = {name: row.pop(name) for name in _AGREEMENT}
             if agreement["iou"] is not None:
                 row["agreement"] = agreement
