@@ -106,18 +106,20 @@ def wait_for_all() -> float:
         return used.ru_utime + used.ru_stime
 
 
-def measure(what: str, commands: list[list[object]], films: int) -> None:
-    """Print films a second and processor time a film of some commands, one after the other."""
+def measure(what: str, commands: list[list[object]], films: int) -> bool:
+    """Print films a second and processor time a film of some commands, one after the other; say whether all worked."""
     before, begun = wait_for_all(), time.monotonic()
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     for command in commands:
         done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
-            print(f"| {what} | failed: {done.stderr.strip().splitlines()[-1][:200]} | |", flush=True)
-            return
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            print(f"| {what} | failed: {said[-1][:200]} | | |", flush=True)
+            return False
     seconds = time.monotonic() - begun
     computing = wait_for_all() - before
     print(f"| {what} | {films} | {films / seconds:.2f} | {1000 * computing / films:.0f} |", flush=True)
+    return True
 
 
 def main() -> None:
@@ -156,8 +158,9 @@ def main() -> None:
         }
         print(f"{asked.films} films, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
         print("| what | films | films/s, start included | processor ms a film, start included |\n|---|---|---|---|")
-        for rival in asked.only.split(","):
-            measure(*rivals[rival])
+        worked = [measure(*rivals[rival]) for rival in asked.only.split(",")]
+    if not all(worked):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
