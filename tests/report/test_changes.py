@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from lungspot.detect import Thresholds
 from lungspot.findings import Box, Frame
 from lungspot.images import Alignment, Difference
-from lungspot.report import Before, Observation
+from lungspot.report import Before, Observation, before_film
 from lungspot.report.changes import Aligned, ChangeWord, changes
 from lungspot.report.statement import Name
 
@@ -119,3 +120,14 @@ def test_a_place_keeps_the_uid_of_the_earlier_film():
     assert [before.uid_of(each) for each in before.against(lines).every] == ["1.4", "2.2", "1.5"]
     assert before.against(None) is None
     assert dataclasses.replace(before, lines=None).against(lines) is None
+
+
+def test_what_films_nearly_show_counts_at_their_operating_point(make, card):
+    """How they lie on each other is kept for all points; what was nearly shown at one counted at another."""
+    strict = dict.fromkeys(card.labels, Thresholds(0.9, 0.9))
+    card = dataclasses.replace(card, thresholds={**card.thresholds, "specific": strict})
+    film = dataclasses.replace(make(), model=dataclasses.replace(make().model, card=card))
+    then = dataclasses.replace(film, point="specific")
+    laid = before_film(film, then, aligned=aligned(almost_then=frozenset({"opacity"}))).aligned
+    assert laid.almost
+    assert not laid.almost_then

@@ -1,11 +1,12 @@
 import asyncio
 import json
+import sys
 
 import pytest
 
 from lungspot.detect import load_detector
 from lungspot.errors import ModelError, RequestError
-from lungspot.serve import serve
+from lungspot.serve import app_state, serve
 from lungspot.serve.app_state import AppState
 from lungspot.serve.exports import bytes_of
 from lungspot.serve.metrics import Metrics
@@ -51,6 +52,26 @@ def test_a_picture_of_a_film_that_was_deleted_meanwhile_is_no_bug(store, model_f
             app.close()
 
     asyncio.run(drawn())
+
+
+def test_threads_that_ask_how_films_lie_on_each_other_do_not_take_it_from_each_other(store, model_file, monkeypatch):
+    """What one thread dropped while another looked for the oldest pair was a RuntimeError."""
+    monkeypatch.setattr(app_state, "_LAID", 1)
+
+    def asks(app, ids):
+        return all(app.laid((each, each), lambda each=each: each) == each for each in ids * 20_000)
+
+    async def asked_by_four():
+        app = AppState(Settings(store.folder), store, load_detector(model_file), Metrics())
+        usual = sys.getswitchinterval()
+        try:
+            sys.setswitchinterval(1e-6)
+            return await asyncio.gather(*(asyncio.to_thread(asks, app, ids) for ids in ("abc", "bca", "cab", "acb")))
+        finally:
+            sys.setswitchinterval(usual)
+            app.close()
+
+    assert asyncio.run(asked_by_four()) == [True] * 4
 
 
 def test_films_are_refused_before_the_disk_is_full(store, model_file):

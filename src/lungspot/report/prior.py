@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lungspot.findings import Box, enclosing, taxonomy
@@ -37,7 +38,8 @@ def before_film(  # noqa: PLR0913 - two films, and what is known of each
 ) -> Before:
     """Return the earlier film ``then`` as ``document``, ``page``, ``dicom_results`` and the others compare with it.
 
-    ``days``: how much earlier it was taken; ``aligned``: what :func:`laid_on` says of the two. ``experimental``:
+    ``days``: how much earlier it was taken; ``aligned``: what :func:`laid_on` says of the two, at whatever operating
+    point: what each nearly shows is added at theirs. ``experimental``:
     experimental labels count too; ``review``: a reader's, of the earlier film. ``tracking`` and ``own``: the UIDs of
     both films' places (:func:`tracking_uids`, or what a structured report says). Where one of them was not assessed, or
     they were read by two models, only that there is such a film.
@@ -47,6 +49,8 @@ def before_film(  # noqa: PLR0913 - two films, and what is known of each
     origin = then.radiograph.origin
     if not then.assessed and not (review and review.verdicts):
         return Before(days, film=origin.sop_instance_uid, name=origin.path)
+    if aligned is not None:
+        aligned = replace(aligned, almost=_almost(result), almost_then=_almost(then))
     lines = observations(then, statement(then, experimental=experimental), review)
     return Before(
         days,
@@ -78,7 +82,7 @@ def laid_on(
     found = align(now, before, [] if mine is None or theirs is None else [(mine, theirs)])
     if found is None or found.correlation < _LEAST:
         return None
-    return Aligned(found, difference(found, now, before), _almost(result), _almost(then))
+    return Aligned(found, difference(found, now, before))
 
 
 def thumbnail_of(result: Analysis) -> Thumbnail:

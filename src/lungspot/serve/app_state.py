@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ class AppState:
         self.remote_films = _remote_films(settings)
         self.stopping = False
         self._past: dict[str, Model] = {}
-        self._laid: dict[tuple[str, str, str], Aligned | None] = {}
+        self._laid: dict[tuple[str, str], Aligned | None] = {}
+        self._laying = threading.Lock()
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
         self._completion_events: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
@@ -107,13 +109,20 @@ class AppState:
         paths = (self.store.pixels(row["id"]), self.store.maps(row["id"])) if pictures else (None, None)
         return from_record(json.loads(row["record"]), self._model(row["model"]), name, *paths)
 
-    def laid(self, key: tuple[str, str, str], found: Callable[[], Aligned | None]) -> Aligned | None:
-        """Return how one film lies on another at an operating point: worked out once (``found``), kept for a while."""
-        if key not in self._laid:
-            while len(self._laid) >= _LAID:
-                self._laid.pop(next(iter(self._laid)), None)
-            self._laid[key] = found()
-        return self._laid[key]
+    def laid(self, pair: tuple[str, str], found: Callable[[], Aligned | None]) -> Aligned | None:
+        """Return how one film lies on another, by their ids: worked out once (``found``), kept for a while.
+
+        Any thread may ask; two that ask for one pair at once may both work it out.
+        """
+        with self._laying:
+            if pair in self._laid:
+                return self._laid[pair]
+        laid = found()  # not under the lock: it reads two films
+        with self._laying:
+            self._laid[pair] = laid
+            while len(self._laid) > _LAID:
+                del self._laid[next(iter(self._laid))]
+        return laid
 
     def film(self, identifier: str) -> Analysis:
         """Return a film with pixels; raises ``NO_READING``, ``NOT_DONE`` or ``NO_PICTURE``."""

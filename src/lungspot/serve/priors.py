@@ -56,7 +56,7 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
         return Before(mine[0]["days_earlier"])
     then, review = at_point(then, point), last_review(app.store, other, None)
-    laid = app.laid((row["id"], other["id"], point), partial(_laid_on, app, row, other, result, then))
+    laid = app.laid((row["id"], other["id"]), partial(_laid_on, app, row, other, result, then))
     days = mine[0]["days_earlier"]
     return before_film(result, then, days=days, aligned=laid, experimental=experimental, review=review)
 
