@@ -8,14 +8,21 @@ const HEADERS = {
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
+// A host may have several pages (a site of versions), and stores are the host's: each page takes away its own alone.
+const MINE = `lungspot ${self.registration.scope} `;
+const NAME = MINE + VERSION;
+
+// Asked of the host anew: the browser may still hold another version's file under the same address.
+const anew = (path) => new Request(path, { cache: "no-cache" });
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(["./", ...FILES])));
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(["./", ...FILES].map(anew))));
 });
 
 self.addEventListener("activate", (event) => {
-  const old = (names) => names.filter((name) => name !== VERSION).map((name) => caches.delete(name));
-  event.waitUntil(caches.keys().then((names) => Promise.all(old(names))).then(() => self.clients.claim()));
+  const old = (names) => names.filter((name) => name.startsWith(MINE) && name !== NAME);
+  const tidy = (names) => Promise.all(old(names).map((name) => caches.delete(name)));
+  event.waitUntil(caches.keys().then(tidy).then(() => self.clients.claim()));
 });
 
 self.addEventListener("fetch", (event) => {
@@ -23,7 +30,7 @@ self.addEventListener("fetch", (event) => {
 });
 
 async function kept(request) {
-  const cache = await caches.open(VERSION);
+  const cache = await caches.open(NAME);
   const found = (await cache.match(request, { ignoreSearch: true })) ?? (await fetch(request));
   if (found.type === "opaque" || found.status === 0) return found;
   const headers = new Headers(found.headers);
