@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from lungspot.detect import load_detector
-from lungspot.web import PACKAGES
+from lungspot.web import PACKAGES, STAMP, require_vendored, vendored_stamp
+from lungspot.web.runtime import vendored_files
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,6 +54,37 @@ def test_the_bill_names_what_the_wheel_carries_of_others():
     assert {f"{each['name']}@{each['version']}" for each in carried[:-1]} == set(PACKAGES)
     assert carried[-1]["hashes"] == [{"alg": "SHA-256", "content": load_detector().sha256}]
     assert all(each["licenses"] for each in carried)
+
+
+def test_the_bill_leaves_out_the_tools_of_the_environment_unless_they_are_required():
+    drop = runpy.run_path(str(ROOT / "tools" / "bill.py"))["drop_tools"]
+    names = ("lungspot", "torch", "setuptools", "pip")
+    value = {
+        "components": [{"bom-ref": f"{name}==1", "name": name} for name in names],
+        "dependencies": [{"ref": f"{name}==1"} for name in names],
+    }
+    value["dependencies"][1]["dependsOn"] = ["setuptools==1"]
+    drop(value)
+    assert [each["name"] for each in value["components"]] == ["lungspot", "torch", "setuptools"]
+    assert [each["ref"] for each in value["dependencies"]] == ["lungspot==1", "torch==1", "setuptools==1"]
+
+
+def test_a_release_that_no_python_could_try_fails(tmp_path):
+    tried = runpy.run_path(str(ROOT / "tools" / "release.py"))["tried"]
+    with pytest.raises(SystemExit, match=r"nothing was tried: 3\.1, 9\.9"):
+        tried(tmp_path / "none.whl", ["3.1", "9.9"], [""], tmp_path)
+
+
+def test_a_release_takes_of_the_pages_runtime_what_is_pinned_and_nothing_else(tmp_path):
+    laid, target = tmp_path / "laid", tmp_path / "target"
+    for name in (*(each.path for each in vendored_files()), "left-over.js"):
+        (laid / name).parent.mkdir(parents=True, exist_ok=True)
+        (laid / name).write_text(name)
+    (laid / STAMP).write_bytes(vendored_stamp())
+    runpy.run_path(str(ROOT / "tools" / "release.py"))["vendored"](laid, target)
+    taken = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert taken == {STAMP, *(each.path for each in vendored_files())}
+    assert dict(require_vendored(target)) == dict(require_vendored(laid))
 
 
 def test_an_sdist_has_what_its_tests_and_commands_need():

@@ -40,12 +40,22 @@ def carried() -> list[dict[str, Any]]:
     return components
 
 
+def drop_tools(value: dict[str, Any]) -> None:
+    """Take out what `python -m venv` lays into every environment, where nothing that was installed requires it."""
+    required = {ref for each in value.get("dependencies", ()) for ref in each.get("dependsOn", ())}
+    unasked = (each for each in value["components"] if each["bom-ref"] not in required)
+    tools = {each["bom-ref"] for each in unasked if each["name"] in {"pip", "setuptools"}}
+    value["components"] = [each for each in value["components"] if each["bom-ref"] not in tools]
+    value["dependencies"] = [each for each in value.get("dependencies", ()) if each["ref"] not in tools]
+
+
 def write(python: Path, target: Path) -> None:
     """Write the bill; the same environment gives the same bytes."""
     about = ["--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--output-format", "JSON"]
     command = [sys.executable, "-m", "cyclonedx_py", "environment", str(python), *about, "-o", str(target)]
     subprocess.run(command, check=True)
     value = json.loads(target.read_text("utf-8"))
+    drop_tools(value)
     value["components"] = sorted([*value["components"], *carried()], key=lambda each: str(each["bom-ref"]))
     target.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
 

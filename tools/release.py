@@ -21,9 +21,11 @@ from pathlib import Path
 
 import pydicom.data
 
+from lungspot.web import STAMP, require_vendored, vendored_stamp
+
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
-VENDOR = Path("src/lungspot/web/vendor")  # the one part that is not in git: each file is held to its hash
+VENDOR = Path("src/lungspot/web/vendor")  # the one part that is not in git: what `make web` took by its hash
 PYTHONS = ("3.11", "3.12", "3.13")
 FILM = Path(str(pydicom.data.get_testdata_file("RG1_UNCR.dcm")))
 SERVED = """
@@ -86,8 +88,7 @@ def reproduced(scratch: Path, target: Path) -> list[Path]:
         source.mkdir(parents=True)
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
         subprocess.run(["tar", "x"], cwd=source, input=archive, check=True, umask=umask)
-        if (ROOT / VENDOR).is_dir():
-            shutil.copytree(ROOT / VENDOR, source / VENDOR)
+        vendored(ROOT / VENDOR, source / VENDOR)
         files.append(build(source, out, epoch.stdout.strip(), "sdist", "wheel"))
     again = scratch / "sdist"
     with tarfile.open(next(path for path in files[0] if path.suffix == ".gz")) as sdist:
@@ -100,6 +101,15 @@ def reproduced(scratch: Path, target: Path) -> list[Path]:
             sys.exit(f"{path.name} is not the same when it is built again: compare {path} and {first[path.name]}")
     target.mkdir(parents=True)
     return [Path(shutil.copy(path, target)) for path in files[0]]
+
+
+def vendored(laid: Path, target: Path) -> None:
+    """Copy the files that the page needs, and no other that lies there; none where `make web` never ran."""
+    if not laid.is_dir():
+        return
+    for name, data in (*require_vendored(laid), (STAMP, vendored_stamp())):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(data)
 
 
 def build(source: Path, out: Path, epoch: str, *kinds: str) -> list[Path]:
@@ -123,18 +133,20 @@ def interpreter(version: str) -> str | None:
 
 def tried(wheel: Path, pythons: list[str], extras: list[str], scratch: Path) -> None:
     """Install the wheel alone, and with each extra alone, on each Python, and have it do what it is for."""
+    here = {version: python for version in pythons if (python := interpreter(version))}
     for version in pythons:
-        python = interpreter(version)
-        if python is None:
+        if version not in here:
             print(f"Python {version}: not here, not tried", flush=True)
-            continue
+    if not here:
+        sys.exit(f"none of these Pythons is here, so nothing was tried: {', '.join(pythons)}")
+    for version, python in here.items():
         for extra in extras:
             begun = time.monotonic()
             folder = scratch / f"{version}-{extra or 'base'}"
             fresh(python, wheel, extra, folder)
             for command in TRIED[extra]:
                 attempt(command, folder)
-            if extra == "" and version == pythons[0]:
+            if extra == "" and version == next(iter(here)):
                 bill = DIST / f"{re.sub(r'-py3.*', '', wheel.name)}.cdx.json"
                 run([sys.executable, str(ROOT / "tools" / "bill.py"), str(folder / "bin" / "python"), str(bill)], ROOT)
             shutil.rmtree(folder)

@@ -13,8 +13,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "src" / "lungspot" / "web" / "ven
 
 
 def lay(packed: Path, folder: Path) -> None:
-    """Write the files into a folder; its stamp goes first and comes last, so that a write cut short is none."""
-    (folder / STAMP).unlink(missing_ok=True)
+    """Write the files into a folder, empty before; its stamp comes last, so that a write cut short is none."""
+    shutil.rmtree(folder, ignore_errors=True)
     for name, data in vendor(packed):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

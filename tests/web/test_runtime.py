@@ -64,11 +64,13 @@ def test_files_made_from_other_pins_are_not_taken(laid, before):
 
 
 def test_a_write_that_was_cut_short_is_none(laid, tmp_path):
+    (laid / "left-over.js").touch()
     lay = runpy.run_path(str(ROOT / "tools" / "vendor_web.py"))["lay"]
     with pytest.raises(SetupError, match="is not there as npm packs it"):
         lay(tmp_path, laid)
     with pytest.raises(SetupError, match="without the page's runtime"):
         list(require_vendored(laid))
+    assert not (laid / "left-over.js").exists()
 
 
 def test_a_page_is_not_written_over_another_folder(built, tmp_path):
