@@ -50,7 +50,8 @@ web: .venv/dev
 # nowhere is an error. After `make demo web` it has the browser page with the demonstration's film, too.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lungspot/__init__.py)
 site: build/site-env
-	build/site-env/bin/sphinx-build -q -W --keep-going -c tools/site docs build/site/$(VERSION)
+	rm -rf build/site/$(VERSION)
+	build/site-env/bin/sphinx-build -q -E -W --keep-going -c tools/site docs build/site/$(VERSION)
 	$(PYTHON) tools/site/finish.py build/site $(VERSION) $(BIN)
 	@echo "The site: build/site/index.html"
 
@@ -92,8 +93,11 @@ weights: .venv/dev
 study: .venv/dev
 	$(BIN)/python tools/study.py $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --data $(DATA) -o runs/study --overwrite --write
 
+# What needs neither an argument, nor a program of others, nor root; the others say at their top what they want.
+BENCHMARKS := accuracy average_precision batch datasets detect evaluate node nodules read screening screening_day serve \
+	shortcuts simulate_archive ups viewer web
 bench: .venv/dev
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 # The bill of what `pip install .` brings, from an environment that holds nothing else.
 sbom: .venv/dev
@@ -104,7 +108,7 @@ sbom: .venv/dev
 	@echo "Bill of materials: sbom.json"
 
 # Wheel and sdist into dist/, the same bytes when built again, tried alone and with each extra on each Python that is here.
-release: .venv/dev
+release: .venv/dev web
 	$(BIN)/python tools/release.py
 
 # Debian packages that tests compare with; elsewhere those tests skip and name the package.

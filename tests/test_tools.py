@@ -131,15 +131,15 @@ def test_rooms_at_their_floors_pass(covered_rooms):
 
 
 def test_a_site_lists_its_versions_and_says_where_it_has_no_live_page(tmp_path):
-    for version in ("0.1.0", "0.2.0"):
+    for version in ("0.9.0", "0.10.0"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "README.html").write_text("<h1>docs")
         command = [sys.executable, TOOLS / "site" / "finish.py", tmp_path, version, tmp_path / "none"]
         subprocess.run(command, check=True, capture_output=True)
     listed = re.findall(r'href="([^"]*)"', (tmp_path / "index.html").read_text())
-    assert listed == ["0.2.0/index.html", "0.1.0/index.html"]
+    assert listed == ["0.10.0/index.html", "0.9.0/index.html"]
     assert all((tmp_path / name).read_text() == "<h1>docs" for name in listed)
-    assert "make demo web site" in (tmp_path / "0.1.0" / "live" / "index.html").read_text()
+    assert "make demo web site" in (tmp_path / "0.9.0" / "live" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ in BIN with the page's runtime; else the site has none, and says so.
 from __future__ import annotations
 
 import html
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,11 @@ def live(folder: Path, programs: Path) -> bool:
     return True
 
 
+def numbers(version: str) -> list[int]:
+    """Return a version's numbers, by which 0.10.0 is newer than 0.9.0."""
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
 def main() -> None:
     """Finish one version and list all."""
     site, version, programs = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]).absolute()
@@ -52,7 +58,7 @@ def main() -> None:
         page.mkdir(exist_ok=True)
         (page / "index.html").write_text(NO_PAGE, "utf-8")
         print("without the live page: make demo web, then make site")
-    versions = sorted((path.parent.name for path in site.glob("*/index.html")), reverse=True)
+    versions = sorted((path.parent.name for path in site.glob("*/index.html")), key=numbers, reverse=True)
     listed = "\n".join(
         f'<li><a href="{html.escape(name)}/index.html">lungspot {html.escape(name)}</a>' for name in versions
     )
