@@ -1,6 +1,9 @@
 """Only the named hosts are asked for films, however a task, or a redirect, writes an address."""
 
 import base64
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -20,6 +23,7 @@ class Host(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, self.headers.get("Authorization")))
         path = self.path.partition("?")[0]
         if path in self.server.leads:
+            time.sleep(0.3 if path == "/to/late" else 0)
             self.send_response(303)
             self.send_header("Location", self.server.leads[path])
             self.send_header("Content-Length", "0")
@@ -31,6 +35,9 @@ class Host(BaseHTTPRequestHandler):
         if path == "/packed":
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
+        if path == "/held":
+            self.server.held.set()
+            self.server.go.wait(60)
         self.wfile.write(body or b"")
         self.close_connection = True
 
@@ -155,6 +162,31 @@ def test_what_cannot_be_fetched_is_said(hosts, link, code, reason):
     with pytest.raises(FilmError, match=reason) as refused:
         films(hosts).fetch(link)
     assert refused.value.code == code
+
+
+def test_who_sends_elsewhere_too_late_is_not_followed(hosts, monkeypatch):
+    monkeypatch.setattr(module, "_SECONDS", 0.2)
+    hosts[0].leads["/to/late"] = "/a.dcm"
+    with pytest.raises(FilmError, match="takes longer"):
+        films(hosts).fetch("/to/late")
+    assert [path for path, _ in hosts[0].asked] == ["/to/late"]
+
+
+def test_a_film_that_is_on_its_way_ends_when_the_server_stops(hosts):
+    studio = hosts[0]
+    studio.held, studio.go = threading.Event(), threading.Event()
+    known = films(hosts)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            fetched = pool.submit(known.fetch, "/held")
+            assert studio.held.wait(60)
+            known.close()
+            assert fetched.exception(5).code == "NOT_FETCHED"  # before the host's silence is too long
+        finally:
+            studio.go.set()
+    with pytest.raises(FilmError, match="does not give the film"):
+        known.fetch("/a.dcm")
+    assert [path for path, _ in studio.asked] == ["/held"]
 
 
 def test_a_host_that_does_not_answer_is_said():

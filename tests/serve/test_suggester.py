@@ -50,6 +50,22 @@ def test_what_takes_too_long_is_answered_busy_and_the_rest_is_there(suggester):
     assert late == []  # what was not begun is dropped, for whoever asked is gone
 
 
+def test_nobody_waits_for_a_film_that_is_read_when_the_server_stops(suggester):
+    begun, go, ended = threading.Event(), threading.Event(), []
+
+    def slow():
+        begun.set()
+        go.wait(5)
+        ended.append(1)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(suggester.all([slow], 30), 0.5))
+    assert begun.wait(60)
+    suggester.close()
+    assert ended == []
+    go.set()
+
+
 def test_no_more_waits_than_may(suggester):
     with pytest.raises(RequestError) as refused:
         asyncio.run(suggester.all([lambda: 1] * 6, 30))

@@ -55,9 +55,11 @@ class AppState:
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """Stop the threads that draw and that read for others; what waits is cancelled."""
-        self._drawing.shutdown(cancel_futures=True)
+        """Stop the threads that draw and that read for others; what waits or is being fetched is cancelled."""
         self.suggester.close()
+        if self.remote_films is not None:
+            self.remote_films.close()
+        self._drawing.shutdown(cancel_futures=True)
 
     async def drawn(self, picture: Callable[[], T]) -> T:
         """Run ``picture`` in one of two drawing threads and return its value; two, because a film takes much memory."""

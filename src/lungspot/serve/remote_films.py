@@ -13,9 +13,11 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from socket import SHUT_RDWR, socket
 from typing import Final
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -90,8 +92,17 @@ class RemoteFilms:
     others: Sequence[FilmHost] = ()
     key: str | None = None
     most: int = 512 << 20
+    _closed: bool = field(default=False, init=False)
+    _sockets: set[socket] = field(default_factory=set, init=False)
     _keys: dict[str | None, str] = field(default_factory=dict, init=False)
     _access: dict[str, tuple[float, str]] = field(default_factory=dict, init=False)
+
+    def close(self) -> None:
+        """End what other threads fetch: that, and whatever is asked for later, raises ``NOT_FETCHED``."""
+        self._closed = True
+        for each in self._sockets.copy():
+            with suppress(OSError):
+                socket.shutdown(each, SHUT_RDWR)  # below TLS: who reads there sees the end at once
 
     def connect(self, project: str | None, key: str) -> None:
         """Remember the access token of a project's owner, for that project; the last projects are remembered."""
@@ -117,17 +128,16 @@ class RemoteFilms:
         end = time.monotonic() + _SECONDS
         for _ in range(_HOPS):
             host, target = self._allowed(address)
-            connection = self._connect(host)
+            _refuse_after(end, host)
             try:
-                answer = self._ask(connection, host, target, key or self.key)
-                if answer.status not in _REDIRECTS:
-                    return self._body(answer, host, end)
-                address = urljoin(f"{host}{target}", answer.getheader("Location") or "")
+                with self._connected(host) as connection:
+                    answer = self._ask(connection, host, target, key or self.key)
+                    if answer.status not in _REDIRECTS:
+                        return self._body(answer, host, end)
+                    address = urljoin(f"{host}{target}", answer.getheader("Location") or "")
             except (OSError, HTTPException, ValueError) as error:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 raise FilmError("NOT_FETCHED", str(host), f"{host} does not give the film ({reason})") from error
-            finally:
-                connection.close()
         raise FilmError("NOT_FETCHED", str(self.studio), "one redirect after the other")
 
     def _address(self, link: str, task: object) -> str:
@@ -160,10 +170,22 @@ class RemoteFilms:
         query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""
         return named, path + query
 
-    def _connect(self, host: FilmHost) -> HTTPConnection:
+    @contextmanager
+    def _connected(self, host: FilmHost) -> Iterator[HTTPConnection]:
+        """Yield a connection that :meth:`close` ends."""
+        connection = HTTPConnection(host.name, host.port, timeout=_SILENCE)
         if host.scheme == "https":
-            return HTTPSConnection(host.name, host.port, timeout=_SILENCE, context=ssl.create_default_context())
-        return HTTPConnection(host.name, host.port, timeout=_SILENCE)
+            connection = HTTPSConnection(host.name, host.port, timeout=_SILENCE, context=ssl.create_default_context())
+        connection.connect()
+        opened = connection.sock  # the connection forgets it where only the film's bytes are still to come
+        self._sockets.add(opened)
+        try:
+            if self._closed:
+                raise ConnectionAbortedError
+            yield connection
+        finally:
+            self._sockets.discard(opened)
+            connection.close()
 
     def _ask(self, connection: HTTPConnection, host: FilmHost, target: str, key: str | None) -> HTTPResponse:
         headers = {"Accept-Encoding": "identity", "User-Agent": "lungspot"}
@@ -178,15 +200,12 @@ class RemoteFilms:
         now = time.monotonic()
         until, access = self._access.get(key, (now, ""))
         if until <= now:
-            connection = self._connect(self.studio)
-            try:
+            with self._connected(self.studio) as connection:
                 body = json.dumps({"refresh": key})
                 target = f"{self.studio.prefix}/api/token/refresh"
                 connection.request("POST", target, body, {"Content-Type": "application/json"})
                 answer = connection.getresponse()
                 said = json.loads(answer.read(1 << 16)) if answer.status == 200 else {}
-            finally:
-                connection.close()
             if not isinstance(said, Mapping) or not isinstance(said.get("access"), str):
                 advice = "give a token of Label Studio's that is valid (Account & Settings)"
                 raise FilmError("NOT_FETCHED", str(self.studio), "it does not know the token", advice=advice)
@@ -209,8 +228,7 @@ class RemoteFilms:
             size += len(piece)
             if size > self.most:
                 raise FilmError("TOO_LARGE", str(host), f"more than {self.most} bytes")
-            if time.monotonic() > end:
-                raise FilmError("NOT_FETCHED", str(host), f"the film takes longer than {_SECONDS:.0f} s")
+            _refuse_after(end, host)
         if answer.length:
             raise FilmError("NOT_FETCHED", str(host), "the film ends early")
         return b"".join(pieces)
@@ -224,3 +242,8 @@ class RemoteFilms:
             return base64.b64decode(text, validate=True) if head.endswith(";base64") else unquote_to_bytes(text)
         except (binascii.Error, ValueError) as error:
             raise FilmError("NOT_READABLE", "data:", "the picture within the task is damaged") from error
+
+
+def _refuse_after(end: float, host: FilmHost) -> None:
+    if time.monotonic() > end:
+        raise FilmError("NOT_FETCHED", str(host), f"the film takes longer than {_SECONDS:.0f} s")

@@ -43,8 +43,8 @@ class Suggester:
         self._records: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
     def close(self) -> None:
-        """Stop the threads; films that wait are not read."""
-        self._pool.shutdown(cancel_futures=True)
+        """Stop the threads, each when its film is read, for which nobody waits; films that wait are not read."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, data: bytes, point: str) -> Analysis:
         """Return what is said of the film of these bytes, without pixels and maps; raises FilmError."""
