@@ -25,7 +25,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from lungspot.errors import InputError
-from lungspot.inputs import regular
+from lungspot.tls import load_certificates
 
 __all__ = ["AUTHORIZATION", "MOST_FOUND", "DicomWebArchive", "open_client", "value_of"]
 
@@ -110,19 +110,6 @@ class DicomWebArchive(DICOMwebClient):
         return self._session.request(method, url, data=body, headers=dict(headers), timeout=self._timeout)
 
 
-def _require_usable(shown: tuple[Path, Path] | None, authority: Path | None) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        for path in filter(None, (*(shown or ()), authority)):
-            regular(path)
-        if shown is not None:
-            context.load_cert_chain(*shown)
-        if authority is not None:
-            context.load_verify_locations(authority)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError("BAD_VALUE", "--tls-cert", "the certificates cannot be used") from error
-
-
 def _require_host(url: str) -> None:
     """Refuse (ValueError) what the client would take, and no request could be sent to."""
     parts = urlsplit(url)
@@ -176,7 +163,7 @@ def open_client(
     session.trust_env = False  # no proxy and no password file that the user did not name here
     session.max_redirects = 0
     if shown is not None or authority is not None:
-        _require_usable(shown, authority)  # now, not at the first request
+        load_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), shown, authority)  # now, not at the first request
     if shown is not None:
         session.cert = (str(shown[0]), str(shown[1]))
     if authority is not None:

@@ -6,8 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungspot.errors import InputError
-from lungspot.inputs import regular
+from lungspot.tls import load_certificates
 
 __all__ = ["Certificates"]
 
@@ -25,15 +24,9 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # BCP 195, as PS3.15 B.9 asks
-        try:
-            for path in filter(None, (self.certificate, self.key, self.authority)):
-                regular(path)
-            context.load_cert_chain(self.certificate, self.key)
-            if self.authority is not None:
-                context.load_verify_locations(self.authority)
-                context.verify_mode = ssl.CERT_REQUIRED
-            elif not server:
-                context.load_default_certs()
-        except (OSError, ssl.SSLError) as error:
-            raise InputError("BAD_VALUE", "--tls-cert", "the certificates cannot be used") from error
+        load_certificates(context, (self.certificate, self.key), self.authority)
+        if self.authority is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+        elif not server:
+            context.load_default_certs()
         return context
