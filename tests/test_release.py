@@ -143,3 +143,9 @@ def test_the_recipes_steps_make_what_reads_films_offline_without_root(rg1, tmp_p
     said = done.stdout.splitlines()
     assert said[:2] == ["lungspot", "read-only"]
     assert {"film.json", "film.sr.dcm"} <= set(said), done.stdout
+
+
+def test_every_extra_is_tried_but_that_for_developers():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    tried = runpy.run_path(str(ROOT / "tools" / "release.py"))["TRIED"]
+    assert tried.keys() == {"", *extras} - {"dev"}

@@ -48,6 +48,7 @@ TRIED = {
         ["bin/lungspot", "web", "-o", "page"],
     ),
     "batch": (["bin/lungspot", "batch", "films", "-o", "results", "--workers", "1"],),
+    "cvat": (["bin/python", "-c", "from lungspot.cvat import create; print(create().spec)"],),
     "data": (["bin/python", "-c", "import imagehash, lungspot.datasets.check_films"],),
     "eval": (["bin/lungspot", "tb", "people.csv", "--triage", "40", "-o", "results"],),
     "pacs": (["bin/lungspot", "detect", "films", "-o", "results", "--format", "json,sr,gsps,sc,seg"],),
