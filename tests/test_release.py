@@ -149,3 +149,8 @@ def test_every_extra_is_tried_but_that_for_developers():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     tried = runpy.run_path(str(ROOT / "tools" / "release.py"))["TRIED"]
     assert tried.keys() == {"", *extras} - {"dev"}
+
+
+def test_who_develops_can_build_a_release():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert set(project["build-system"]["requires"]) <= set(project["project"]["optional-dependencies"]["dev"])
