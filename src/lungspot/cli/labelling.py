@@ -62,10 +62,9 @@ def next_films(
         ask,
         choose,
         matched,
-        next_csv,
-        next_tasks,
         open_pool,
         pool_films,
+        write_next,
     )
 
     require_one_of(by, STRATEGIES, "--by")
@@ -93,9 +92,7 @@ def next_films(
     chosen = choose(
         pool_films(opened, seen, mirrored), count, opened.labels, by=by, random_share=random_share, seed=seed
     )
-    outputs.write(folder / NEXT_CSV, next_csv(chosen).encode())
-    if (tasks := next_tasks(opened, chosen)) is not None:
-        outputs.write(folder / NEXT_TASKS, tasks.encode())
+    write_next(opened, chosen, folder, outputs)
     waiting = len(opened.answers.pending)
     if as_json:
         emit({"out": str(folder), "waiting": waiting, "next": [asdict(one) for one in chosen]})

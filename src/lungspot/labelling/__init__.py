@@ -16,6 +16,7 @@ from lungspot.labelling.next_films import (
     next_tasks,
     open_pool,
     pool_films,
+    write_next,
 )
 from lungspot.labelling.rounds import Round, play_round, rounds_of
 from lungspot.labelling.tasks import TOOLS, LabellingTask, make, select_tasks
@@ -58,4 +59,5 @@ __all__ = [
     "select_tasks",
     "uncertainty_of",
     "unsure_scores",
+    "write_next",
 ]

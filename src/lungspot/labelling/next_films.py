@@ -25,11 +25,22 @@ from lungspot.labelling.answers import Answers, collect
 from lungspot.labelling.choosing import Choice, PoolFilm
 from lungspot.labelling.tasks import TASKS_FILE, read_tasks
 from lungspot.labelling.uncertainty import Uncertainty
-from lungspot.outputs import escape_formula
+from lungspot.outputs import Outputs, escape_formula
 from lungspot.pipeline import assess
 from lungspot.report import document
 
-__all__ = ["NEXT_CSV", "NEXT_TASKS", "Pool", "ask", "matched", "next_csv", "next_tasks", "open_pool", "pool_films"]
+__all__ = [
+    "NEXT_CSV",
+    "NEXT_TASKS",
+    "Pool",
+    "ask",
+    "matched",
+    "next_csv",
+    "next_tasks",
+    "open_pool",
+    "pool_films",
+    "write_next",
+]
 
 NEXT_CSV: Final = "next.csv"
 NEXT_TASKS: Final = "next.json"
@@ -145,3 +156,10 @@ def next_tasks(pool: Pool, choices: Sequence[Choice]) -> str | None:
         alone = {"model_version": _STUDIO_MODEL, "score": score, "result": []}
         ordered.append({"meta": {"lungspot": f"next: {choice.why}"}, **task, "predictions": proposals or [alone]})
     return json.dumps(ordered, indent=1) + "\n"
+
+
+def write_next(pool: Pool, choices: Sequence[Choice], folder: Path, outputs: Outputs) -> None:
+    """Write the order into ``folder``: the table, and what :func:`next_tasks` makes of it."""
+    outputs.write(folder / NEXT_CSV, next_csv(choices).encode())
+    if (tasks := next_tasks(pool, choices)) is not None:
+        outputs.write(folder / NEXT_TASKS, tasks.encode())

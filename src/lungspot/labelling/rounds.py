@@ -22,7 +22,7 @@ from lungspot.errors import DatasetError
 from lungspot.extras import extra
 from lungspot.formats import ANNOTATION_FORMATS, Case, FilmTransfer, Progress, Split
 from lungspot.labelling.choosing import RANDOM_SHARE, Choice, choose, random_sample
-from lungspot.labelling.next_films import NEXT_CSV, NEXT_TASKS, Pool, ask, next_csv, next_tasks, pool_films
+from lungspot.labelling.next_films import Pool, ask, pool_films, write_next
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
     chooser = load_detector(base if taught.worse else model)
     seen, mirrored = ask(pool, chooser, progress, lambda error: say(str(error)))
     chosen = choose(pool_films(pool, seen, mirrored), count, pool.labels, by=by, random_share=random_share, seed=seed)
-    outputs.write(here / NEXT_CSV, next_csv(chosen).encode())
-    if (tasks := next_tasks(pool, chosen)) is not None:
-        outputs.write(here / NEXT_TASKS, tasks.encode())
+    write_next(pool, chosen, here, outputs)
     row = {
         "schema": ROUND_SCHEMA,
         "round": number,
