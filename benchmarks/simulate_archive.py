@@ -21,7 +21,7 @@ class Cluster:
     """Seconds and bytes: of a film, of a shard, and of what all workers share."""
 
     film_bytes: float = 6e6  # 2000 x 2400 in 12 bits, losslessly packed
-    compute: float = 0.06  # of one worker: decoding, overlapped with reading
+    compute: float = 0.054  # of one worker: decoding, overlapped with reading
     spread: float = 0.35  # sigma of the logarithm of the compute time
     network: float = 1.25e9  # bytes a second, of the store that holds the films: 10 Gbit/s
     claim: float = 20e-6  # of the driver, a film
