@@ -69,7 +69,7 @@ fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats
 
 drill: .venv/dev
-	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 LUNGSPOT_PAGE_FILMS=200 LUNGSPOT_ITEMS=500 LUNGSPOT_ITEM_KILLS=20 $(BIN)/python -m pytest -m drill tests/batch tests/queue tests/serve tests/node tests/web tests/report tests/test_pipeline.py
+	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 LUNGSPOT_PAGE_FILMS=200 LUNGSPOT_ITEMS=500 LUNGSPOT_ITEM_KILLS=20 $(BIN)/python -m pytest -m "drill or long" tests/batch tests/queue tests/serve tests/node tests/web tests/report tests/test_pipeline.py
 
 trees: .venv/dev
 	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py

@@ -23,7 +23,7 @@ def test_items_are_performed_once_through_kills_before_a_claim_and_a_result_are_
         assert f"| killed at {moment} | 1 |" in said
 
 
-@pytest.mark.drill
+@pytest.mark.long
 def test_items_are_performed_once_through_many_kills(model_file):
     items, kills = int(os.environ.get("LUNGSPOT_ITEMS", "50")), int(os.environ.get("LUNGSPOT_ITEM_KILLS", "10"))
     said = drilled(items, kills, model_file)

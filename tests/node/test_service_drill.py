@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("LUNGSPOT_KILLS", "5"))
+KILLS = int(os.environ.get("LUNGSPOT_KILLS", "2"))
 DRILL = Path(__file__).resolve().parents[2] / "benchmarks" / "node.py"
 
 

@@ -61,7 +61,7 @@ def test_from_its_first_line_to_a_result_in_the_archive_over_tls(
     assert subprocess.run(plain, capture_output=True, check=False).returncode != 0  # nobody gets in without TLS
 
 
-@pytest.mark.drill
+@pytest.mark.long
 def test_all_of_it_on_a_bare_debian(program):
     for name, package in (("debootstrap", "debootstrap"), ("ip", "iproute2"), ("unshare", "util-linux")):
         program(name, package)

@@ -22,7 +22,7 @@ for bundle in json.load(sys.stdin):
 """
 
 
-@pytest.mark.drill
+@pytest.mark.long
 def test_bundles_are_valid_r4(tmp_path, rg1_header, on):
     python = tmp_path / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 
 import numpy as np
 import pydicom
@@ -125,11 +124,9 @@ def test_what_is_no_film_is_refused_with_the_code_that_python_gives(local, rg1, 
     assert local.page.evaluate(FILM, base64.b64encode(data).decode()) == {"code": caught.value.code}
 
 
-@pytest.mark.drill
+@pytest.mark.long
 def test_every_film_of_the_shared_folder(local, shared_data):
     """All but one of 12 bits in JPEG, for which npm has no decoder, and one whose data contradict its header."""
-    if "LUNGSPOT_PAGE_FILMS" not in os.environ:
-        pytest.skip("a drill (make drill)")
     for path in sorted((shared_data / "dicom").glob("*.dcm")):
         data = path.read_bytes()
         if path.stem.endswith(("JPLY", "broken")):

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import re
 
 import jsonschema
@@ -216,10 +215,8 @@ def test_the_bytes_of_a_film_are_taken_by_the_thread_alone(opened):
     assert opened.page.evaluate(UNTAKEN) == ["NOT_AN_IMAGE"]
 
 
-@pytest.mark.drill
+@pytest.mark.long
 def test_a_page_that_was_given_a_film_opens_it_by_itself_and_offline(browser, serving, rg1, tmp_path):
-    if "LUNGSPOT_PAGE_FILMS" not in os.environ:
-        pytest.skip("a drill (make drill)")
     write_page(Outputs(), tmp_path / "page", film=rg1["J2KI"])
     with serving(functools.partial(Quiet, directory=str(tmp_path / "page")), asked=[], lost=set()) as server:
         page = browser.new_page()
