@@ -70,6 +70,15 @@ def node(
     chest_only: Annotated[
         bool, typer.Option("--chest-only", help="Send nothing about films that are no upright frontal chest films.")
     ] = False,
+    compare_days: Annotated[
+        int,
+        typer.Option(
+            metavar="DAYS",
+            help="Compare with the patient's newest earlier film, and keep for so many days what that needs of each.",
+            min=0,
+            max=36500,
+        ),
+    ] = 0,
     sr_class: Annotated[str, typer.Option(help="comprehensive, or comprehensive3d as IHE AI Results asks.")] = (
         "comprehensive"
     ),
@@ -168,6 +177,7 @@ def node(
         tls_out=tls_out,
         retry_failed=retry_failed,
         metrics=None if metrics is None else _address(metrics),
+        compare_days=compare_days,
     )
     _run(settings, log_level, json_lines=log_json, quiet=quiet)
 

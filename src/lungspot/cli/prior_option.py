@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lungspot.detect import Detector
     from lungspot.pipeline import Film
-    from lungspot.report import Analysis, Before, Refusal, StructuredReport, Whose
+    from lungspot.report import Analysis, Before, EarlierFilm, Refusal, StructuredReport, Whose
     from lungspot.sources import FilmSource
 
 __all__ = ["EarlierFilms", "PriorFilms"]
@@ -91,55 +91,33 @@ class EarlierFilms:
 
     def before(self, result: Analysis | Refusal, film: Film) -> tuple[Before | None, str]:
         """Return the newest earlier film that one may be compared with, and in words why there is none."""
-        from lungspot.report import Refusal, Whose, newest_earlier, whose
+        from lungspot.report import Refusal, Whose, newest_before, tracking_uids, whose
 
         if isinstance(result, Refusal) or not result.assessed:
             return None, ""
         header = _header(film)
         mine = Whose() if header is None else whose(header)
-        numbers = [(each, number) for number, (each, _) in enumerate(self._films)]
-        found, reasons = newest_earlier(mine, numbers, given=self._given)
-        for number in found:
-            before, reason = self._compared(result, header, mine, number)
-            if before is not None:
-                return before, reason
-            reasons[reason] = reasons.get(reason, 0) + 1
-        told = ", ".join(f"{reason} ({count})" if len(self._films) > 1 else reason for reason, count in reasons.items())
-        return None, told
+        before, _, words = newest_before(
+            result,
+            mine,
+            [(each, number) for number, (each, _) in enumerate(self._films)],
+            self._prior,
+            own=tracking_uids(result, _with_study(header), experimental=self._experimental),
+            given=self._given,
+            experimental=self._experimental,
+        )
+        return before, words
 
-    def _compared(
-        self, result: Analysis, header: Dataset | None, mine: Whose, number: int
-    ) -> tuple[Before | None, str]:
-        from lungspot.images import View
-        from lungspot.report import Refusal, before_film, days_between, laid_on, tracked_by, tracking_uids
+    def _prior(self, number: int) -> EarlierFilm | str:
+        from lungspot.report import EarlierFilm, Refusal, tracked_by, tracking_uids
 
-        theirs, candidate = self._films[number]
         then = self._read(number)
         if isinstance(then, Refusal):
-            return None, f"it cannot be read: {then.error.reason}"
-        if not then.assessed:
-            return None, "it is not assessed"
-        if then.radiograph.origin.sha256 == result.radiograph.origin.sha256:
-            return None, "the same film"
-        views = {result.radiograph.view, then.radiograph.view}
-        if len(views) > 1 and View.UNKNOWN not in views:
-            return None, f"another view ({then.radiograph.view}, not {result.radiograph.view})"
-        told = self._experimental
+            return f"it cannot be read: {then.error.reason}"
+        source = _with_study(self._films[number][1].header)
         report = self._reports.get(then.radiograph.origin.sop_instance_uid or "")
         carried = {} if report is None else tracked_by(then, report)
-        aligned = laid_on(result, then)
-        before = before_film(
-            result,
-            then,
-            days=days_between(mine, theirs),
-            aligned=aligned,
-            tracking=tracking_uids(then, _with_study(candidate.header), experimental=told) | carried,
-            own=tracking_uids(result, _with_study(header), experimental=told),
-            experimental=told,
-        )
-        doubt = "" if theirs.patient[0] and mine.patient[0] else "the films do not say whose they are"
-        unaligned = "" if aligned is not None else "the two cannot be laid on each other; sizes are not compared"
-        return before, "; ".join(filter(None, (doubt, unaligned)))
+        return EarlierFilm(then, tracking_uids(then, source, experimental=self._experimental) | carried)
 
     def _analyzed(self, number: int) -> Analysis | Refusal:
         from lungspot.pipeline import analyze_all

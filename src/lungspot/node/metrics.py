@@ -29,6 +29,7 @@ COUNTED = {
     "passed_over": "Films that are not read, by --only and --skip.",
     "read": "Films read.",
     "not_assessed": "Films read that the model cannot judge.",
+    "compared": "Films read and compared with an earlier one of the patient.",
     "sent": "Films whose results the archive holds.",
     "send_failed": "Times that a film's results were refused, or could not be offered.",
     "items_claimed": "Work items claimed.",

@@ -99,4 +99,27 @@ def _work_items(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts, _work_items)
+def _earlier_films(connection: sqlite3.Connection) -> None:
+    """Make room for what later films are compared with (lungspot.node.earlier); no column says who the patient is."""
+    connection.execute(
+        """CREATE TABLE earlier (
+            number INTEGER PRIMARY KEY,
+            sha256 TEXT NOT NULL UNIQUE,
+            patient TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            born TEXT NOT NULL,
+            day TEXT NOT NULL,
+            clock TEXT NOT NULL,
+            instance TEXT NOT NULL,
+            read_by TEXT NOT NULL,
+            against TEXT NOT NULL,
+            body TEXT NOT NULL,
+            greys BLOB NOT NULL,
+            time REAL NOT NULL
+        ) STRICT"""
+    )
+    connection.execute("CREATE INDEX earlier_by_patient ON earlier (patient, time)")
+    connection.execute("CREATE INDEX earlier_by_time ON earlier (time)")
+
+
+MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts, _work_items, _earlier_films)

@@ -49,7 +49,8 @@ class NodeSettings:
     It listens where there are ``rules``, asks an archive where there is a ``source``, and performs the items of a work
     list where there is one at ``ups``, with films fetched at ``wado`` (at ``ups`` if not given). Results go to
     ``send_to`` by C-STORE, else to ``stow`` by STOW-RS. ``reserve``: bytes that must stay free. ``every``: seconds
-    between questions. ``metrics``: where ``/metrics`` and ``/healthz`` are answered.
+    between questions. ``metrics``: where ``/metrics`` and ``/healthz`` are answered. ``compare_days``: for how many
+    days it is kept what later films of a patient are compared with.
     """
 
     spool: Path
@@ -72,6 +73,7 @@ class NodeSettings:
     tls_out: bool = False
     retry_failed: bool = False
     metrics: tuple[str, int] | None = None
+    compare_days: int = 0
 
     @property
     def shown(self) -> Certificates | None:
@@ -86,7 +88,8 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
     """
     deliver, target = _delivery(settings)
     with ExitStack() as stack:
-        spool = Spool(settings.spool, reserve=settings.reserve, keep_seconds=_memory(settings))
+        memory, days = _memory(settings), settings.compare_days
+        spool = Spool(settings.spool, reserve=settings.reserve, keep_seconds=memory, compare_days=days)
         stack.callback(spool.close)
         audit = AuditLog(settings.spool / "audit.jsonl", source=settings.title)
         stack.callback(audit.close)

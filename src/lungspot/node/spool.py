@@ -3,8 +3,9 @@
     films/SHA256.dcm        a film, whole (lungspot.queue says how it comes and goes)
     results/SHA256/NN.dcm   its results
     journal.sqlite          one row a film: received → reading → analysed → sent, or failed; and, for three years,
-                            what `lungspot watch` looks at, which says nothing about the patient; and one row a claimed
-                            work item (lungspot.node.workitems)
+                            what `lungspot watch` looks at, which says nothing about the patient; one row a claimed
+                            work item (lungspot.node.workitems); and one a film that later ones are compared with
+    earlier.key             by which that row's patient is known again (lungspot.node.earlier)
 
 A film is its bytes: sent twice, it is one film. Its row is removed from the queue, files first forgotten, only after
 the archive has said that it holds the results.
@@ -28,6 +29,7 @@ from typing import Final
 from pydicom import dcmread
 
 from lungspot.durable import sync_path
+from lungspot.node.earlier import KeptFilms
 from lungspot.node.migrations import MIGRATIONS
 from lungspot.node.workitems import Reference, WorkItems, outputs_to_json, reference_to
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
@@ -60,12 +62,14 @@ class Job:
 class Spool:
     """An open spool folder; threads may share it, other processes may not."""
 
-    def __init__(self, folder: Path, *, reserve: int = 0, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(
+        self, folder: Path, *, reserve: int = 0, keep_seconds: float = KEEP_SECONDS, compare_days: int = 0
+    ) -> None:
         """Open or make the spool, and put right what a crash left half done.
 
         ``reserve``: bytes that must stay free on the disk, so that films already taken can be finished.
-        ``keep_seconds``: how long the journal remembers what it has sent. Raises SetupError as
-        :class:`~lungspot.queue.QueueFolder` does.
+        ``keep_seconds``: how long the journal remembers what it has sent; ``compare_days``: for how many days it keeps
+        what a patient's later films are compared with. Raises SetupError as :class:`~lungspot.queue.QueueFolder` does.
         """
         self.folder, self.reserve, self._keep_seconds = folder, reserve, keep_seconds
         self._results = folder / "results"
@@ -85,6 +89,7 @@ class Spool:
                 )
                 self._recover()
                 self.items = WorkItems(self._journal, keep_seconds=keep_seconds)
+                self.earlier = KeptFilms(self._journal, compare_days)
         except BaseException:
             self._journal.close()
             raise

@@ -17,6 +17,7 @@ from lungspot.detect import Detector
 from lungspot.errors import FilmError, ModelError
 from lungspot.images import read_header
 from lungspot.node.context import NodeContext
+from lungspot.node.earlier import Comparison
 from lungspot.node.films import FilmFilter
 from lungspot.node.spool import Job
 from lungspot.node.workitems import reference_to
@@ -51,6 +52,7 @@ def work(context: NodeContext, options: ResultOptions) -> None:
     while not context.closed.is_set():
         job = None
         try:
+            context.spool.earlier.forget_old()
             job = context.spool.claim()
             if job is None:
                 context.spool.pause(_PAUSE_SECONDS)
@@ -80,7 +82,8 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         header = read_header(spool.film(job.sha256))
         over = options.films.passes_over(header)
         result = None if over else _result(context, job, options)
-        made = () if result is None else _made(context, job, header, result, options)
+        compared = spool.earlier.compare(job.sha256, header, result, experimental=options.experimental)
+        made = () if result is None else _made(context, job, header, result, options, compared)
         files, outputs = [dicom_bytes(each) for each in made], [reference_to(each) for each in made]
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
@@ -88,6 +91,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         after = "it will be tried again" if again else "set aside, it stays in the spool"
         _LOG.warning("%s: %s; %s", job.name, code, after)
         return
+    spool.earlier.keep(job.sha256, header, result, compared)  # before its results: it is not chosen anew
     if files:
         spool.keep_results(job, files, outputs)
     else:
@@ -101,6 +105,16 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         _LOG.info("%s: read, no result of the kinds that were asked for", job.name)
     else:
         _LOG.info("%s: read, %d result%s", job.name, len(files), "s" * (len(files) != 1))
+    _say_compared(context, job, compared)
+
+
+def _say_compared(context: NodeContext, job: Job, compared: Comparison) -> None:
+    if compared.before is not None:
+        context.tally.add("compared")
+        words = f" ({compared.words})" if compared.words else ""
+        _LOG.info("%s: compared with the earlier film %s%s", job.name, compared.against[:12], words)
+    elif compared.words:
+        _LOG.info("%s: not compared with an earlier film: %s", job.name, compared.words)
 
 
 def _assessed(result: Analysis | Refusal) -> bool:
@@ -117,11 +131,22 @@ def _result(context: NodeContext, job: Job, options: ResultOptions) -> Analysis 
         return Refusal(job.name, error, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _made(
-    context: NodeContext, job: Job, header: Dataset, result: Analysis | Refusal, options: ResultOptions
+def _made(  # noqa: PLR0913, PLR0917 - a film, and what is known of it
+    context: NodeContext,
+    job: Job,
+    header: Dataset,
+    result: Analysis | Refusal,
+    options: ResultOptions,
+    compared: Comparison,
 ) -> Sequence[Dataset]:
     silent = options.films.chest_only and isinstance(result, Analysis) and not result.assessed
-    kinds, experimental = () if silent else options.kinds, options.experimental
-    objects = dicom_results(header, result, kinds=kinds, sr_class=options.sr_class, experimental=experimental)
+    objects = dicom_results(
+        header,
+        result,
+        kinds=() if silent else options.kinds,
+        sr_class=options.sr_class,
+        experimental=options.experimental,
+        before=compared.before,
+    )
     context.spool.keep_facts(job, json.dumps(film_facts(document(result)), ensure_ascii=False, allow_nan=False))
     return objects

@@ -27,7 +27,17 @@ from lungspot.report.observations import (
 )
 from lungspot.report.overlay import overlay
 from lungspot.report.page import page
-from lungspot.report.prior import before_film, laid_on, thumbnail_of, tracked_by, tracking_uids
+from lungspot.report.prior import (
+    EarlierFilm,
+    before_film,
+    laid_on,
+    newest_before,
+    thumbnail_of,
+    tracked_by,
+    tracking_after,
+    tracking_uids,
+)
+from lungspot.report.record import from_record, pixels_of, refusal_of, save_arrays, to_record
 from lungspot.report.register import (
     DECISIONS,
     REGISTER_COLUMNS,
@@ -67,6 +77,7 @@ __all__ = [
     "Change",
     "ChangeWord",
     "Changes",
+    "EarlierFilm",
     "Greys",
     "Kind",
     "Measurement",
@@ -95,18 +106,22 @@ __all__ = [
     "ending_of",
     "fhir_bundle",
     "findings_to_json",
+    "from_record",
     "glow",
     "laid_on",
     "language_name",
     "measure",
     "measurement_from_json",
     "measurement_to_json",
+    "newest_before",
     "newest_earlier",
     "observations",
     "one_row_a_person",
     "overlay",
     "page",
+    "pixels_of",
     "read_sr",
+    "refusal_of",
     "register_row",
     "register_text",
     "report_text",
@@ -116,6 +131,7 @@ __all__ = [
     "require_study",
     "review_from_json",
     "reviews_by_film",
+    "save_arrays",
     "schema",
     "screening_order",
     "statement",
@@ -125,7 +141,9 @@ __all__ = [
     "thresholds_name",
     "thresholds_of",
     "thumbnail_of",
+    "to_record",
     "tracked_by",
+    "tracking_after",
     "tracking_uids",
     "whose",
     "why_not",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,9 +29,18 @@ class Whose:
     """
 
     patient: tuple[str, str] = ("", "")
-    born: date | None = None
+    born: date | str | None = None
     taken: tuple[date | None, str] = (None, "")
     film: str = ""
+
+    def hidden(self, secret: bytes) -> Whose:
+        """Return the same with HMAC-SHA-256 instead of what is the patient's: equal where that is, and nothing else."""
+
+        def sealed(name: str, value: str) -> str:
+            return hmac.new(secret, f"{name} {value}".encode(), hashlib.sha256).hexdigest() if value else ""
+
+        patient = sealed("id", self.patient[0]), sealed("issuer", self.patient[1])
+        return replace(self, patient=patient, born=sealed("born", str(self.born or "")) or None)
 
 
 def whose(header: Dataset) -> Whose:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lungspot.findings import Box, enclosing, taxonomy
 from lungspot.images import Thumbnail, View, align, difference, thumbnail
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Aligned, Before
+from lungspot.report.earlier import Whose, days_between, newest_earlier
 from lungspot.report.observations import Review, observations
 from lungspot.report.sr_read import StructuredReport
 from lungspot.report.statement import statement
@@ -17,12 +18,89 @@ from lungspot.report.statement import statement
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["before_film", "laid_on", "thumbnail_of", "tracked_by", "tracking_uids"]
+__all__ = [
+    "EarlierFilm",
+    "before_film",
+    "laid_on",
+    "newest_before",
+    "thumbnail_of",
+    "tracked_by",
+    "tracking_after",
+    "tracking_uids",
+]
+
+T = TypeVar("T")
 
 _LEAST: Final = 0.3  # correlation; of films of two people 0.43 is the middle, of one 0.62 (benchmarks/prior.py)
 _SAME: Final = 0.8  # IoU of a place and one of a report, which another version may have made
 _NEAR: Final = 0.5  # share of a film's threshold
 _BOTH: Final = 2  # lungs
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFilm:
+    """A film that may be the earlier one: its result, the UIDs that its places are followed by, by their numbers.
+
+    ``small``: its thumbnail, where the result's pixels are no longer at hand.
+    """
+
+    result: Analysis
+    tracking: Mapping[int, str]
+    small: Thumbnail | None = None
+
+
+def newest_before(  # noqa: PLR0913 - a film, and the others
+    result: Analysis,
+    mine: Whose,
+    others: Sequence[tuple[Whose, T]],
+    prior_of: Callable[[T], EarlierFilm | str],
+    *,
+    own: Mapping[int, str],
+    given: bool = False,
+    experimental: bool = False,
+) -> tuple[Before | None, T | None, str]:
+    """Return the newest earlier film that one may be compared with, which of ``others`` it is, and words for a log.
+
+    ``mine``, ``others``: what the films' headers say, with what ``prior_of`` takes, which is asked the newest first and
+    returns the film, or why it is none to compare with. ``own``: the UIDs of this film's places. ``given``: a person
+    says that the films belong together. The words say what is doubtful, or why there is none; they are empty where
+    there is nothing to say.
+    """
+    found, reasons = newest_earlier(mine, [(whose, number) for number, (whose, _) in enumerate(others)], given=given)
+    for number in found:
+        theirs, other = others[number]
+        prior = prior_of(other)
+        if isinstance(prior, str) or (reason := _unlike(result, prior.result)):
+            reason = prior if isinstance(prior, str) else reason
+            reasons[reason] = reasons.get(reason, 0) + 1
+            continue
+        aligned = laid_on(result, prior.result, small_then=prior.small)
+        before = before_film(
+            result,
+            prior.result,
+            days=days_between(mine, theirs),
+            aligned=aligned,
+            tracking=prior.tracking,
+            own=own,
+            experimental=experimental,
+        )
+        doubt = "" if theirs.patient[0] and mine.patient[0] else "the films do not say whose they are"
+        unaligned = "" if aligned is not None else "the two cannot be laid on each other; sizes are not compared"
+        return before, other, "; ".join(filter(None, (doubt, unaligned)))
+    words = [f"{reason} ({count})" if len(others) > 1 else reason for reason, count in reasons.items()]
+    return None, None, ", ".join(words)
+
+
+def _unlike(result: Analysis, then: Analysis) -> str:
+    """Return why a film's result cannot be compared with another's; empty where it can."""
+    if not then.assessed:
+        return "it is not assessed"
+    if then.radiograph.origin.sha256 == result.radiograph.origin.sha256:
+        return "the same film"
+    views = {result.radiograph.view, then.radiograph.view}
+    if len(views) > 1 and View.UNKNOWN not in views:
+        return f"another view ({then.radiograph.view}, not {result.radiograph.view})"
+    return ""
 
 
 def before_film(  # noqa: PLR0913 - two films, and what is known of each
@@ -99,6 +177,18 @@ def tracking_uids(result: Analysis, source: Dataset | None = None, *, experiment
 
     key = key_of(result, None if source is None else source_of(source), experimental=experimental)
     return {place.number: uid_in(key, "tracking", "place", place.number) for place in result.places}
+
+
+def tracking_after(result: Analysis, before: Before, *, experimental: bool = False) -> dict[int, str]:
+    """Return by the number of a result's places the UIDs that its report against an earlier film gives them."""
+    compared = before.against(observations(result, statement(result, experimental=experimental)))
+    carried: dict[int, str] = {}
+    for change in () if compared is None else compared.every:
+        if change.now is None or change.now.place is None or change.before is None:
+            continue
+        if (uid := before.uid_of(change)) is not None:
+            carried.setdefault(change.now.place, uid)
+    return {**before.own, **carried}
 
 
 def tracked_by(result: Analysis, report: StructuredReport) -> dict[int, str]:

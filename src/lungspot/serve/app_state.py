@@ -15,9 +15,9 @@ from fastapi import Depends, Request
 
 from lungspot.detect import Detector
 from lungspot.errors import RequestError
-from lungspot.report import Aligned, Analysis, Model, Refusal
+from lungspot.report import Aligned, Analysis, Model, Refusal, from_record
 from lungspot.serve.metrics import Metrics
-from lungspot.serve.record import from_record, past_model
+from lungspot.serve.record import past_model
 from lungspot.serve.remote_films import RemoteFilms
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import Store

@@ -19,9 +19,8 @@ from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_
 from lungspot.formats import ANNOTATION_FORMATS
 from lungspot.images import View, with_pixel_shape
 from lungspot.outputs import WRITTEN, escape_formula
-from lungspot.report import REVIEWS
+from lungspot.report import REVIEWS, pixels_of
 from lungspot.serve.pictures import film_png
-from lungspot.serve.record import pixels_of
 from lungspot.serve.reviews import basis_of
 from lungspot.serve.store import Store
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lungspot.errors import LungspotError, RequestError
 from lungspot.formats import labelstudio_config
 from lungspot.labelling import GUIDED, drawing, instruction
-from lungspot.report import Analysis, Refusal
+from lungspot.report import Analysis, Refusal, pixels_of
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, model_of
 from lungspot.serve.label_studio import (
@@ -36,7 +36,7 @@ from lungspot.serve.label_studio import (
 )
 from lungspot.serve.pictures import draw, film_png
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import at_point, pixels_of
+from lungspot.serve.record import at_point
 from lungspot.serve.remote_films import RemoteFilms
 from lungspot.serve.review_answers import Answer
 

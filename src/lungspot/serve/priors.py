@@ -10,9 +10,9 @@ import numpy as np
 
 from lungspot.errors import RequestError
 from lungspot.images import Thumbnail, thumbnail
-from lungspot.report import Aligned, Analysis, Before, Refusal, before_film, laid_on
+from lungspot.report import Aligned, Analysis, Before, Refusal, before_film, laid_on, pixels_of
 from lungspot.serve.app_state import AppState
-from lungspot.serve.record import at_point, pixels_of
+from lungspot.serve.record import at_point
 from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 

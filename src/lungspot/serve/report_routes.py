@@ -20,6 +20,7 @@ from lungspot.report import (
     dicom_results,
     fhir_bundle,
     page,
+    pixels_of,
     report_text,
     report_to_json,
     review_from_json,
@@ -28,7 +29,7 @@ from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.priors import before_of
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import at_point, candidates, pixels_of
+from lungspot.serve.record import at_point, candidates
 from lungspot.serve.reviews import Draft, last_review, measured, settled
 from lungspot.serve.routes import Identifier
 

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from lungspot.errors import RequestError
-from lungspot.report import Analysis
+from lungspot.report import Analysis, pixels_of
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.downloads import CSV, csv_download, saved_as
 from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip, reviews_json
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.record import candidates, pixels_of
+from lungspot.serve.record import candidates
 from lungspot.serve.review_answers import ReviewAnswer, ReviewsAnswer
 from lungspot.serve.reviews import FilmNames, FilmShown, Review, Truth, add_review, reviews_of, set_truth
 from lungspot.serve.routes import Identifier

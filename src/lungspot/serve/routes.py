@@ -14,7 +14,7 @@ from PIL import Image
 
 from lungspot.detect import OPERATING_POINTS, floor_of
 from lungspot.errors import LungspotError, RequestError
-from lungspot.report import Refusal, document, edge_letters, overlay, why_repeat
+from lungspot.report import Refusal, document, edge_letters, overlay, pixels_of, why_repeat
 from lungspot.serve.answers import OperatingPoint, ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
@@ -22,7 +22,7 @@ from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
 from lungspot.serve.priors import before_of, priors_of
 from lungspot.serve.problems import ERRORS, problem
-from lungspot.serve.record import at_point, candidates, pixels_of, statements
+from lungspot.serve.record import at_point, candidates, statements
 from lungspot.serve.reviews import reviews_of, truth_of
 from lungspot.serve.worklist import row_of, row_to_json
 

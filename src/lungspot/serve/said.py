@@ -1,7 +1,8 @@
 """What the worklist says of a film: its columns, made from a result, and made anew when another lungspot starts.
 
-A headline, an order of urgency and what is positive are views of the result that is kept (:mod:`.record`). How they are
-made changes from version to version, the result does not; so a database that another version wrote is brought up.
+A headline, an order of urgency and what is positive are views of the result that is kept (:mod:`lungspot.report`). How
+they are made changes from version to version, the result does not; so a database that another version wrote is brought
+up.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any, Final
 from lungspot import __version__
 from lungspot.detect import ModelCard
 from lungspot.errors import LungspotError
-from lungspot.report import Analysis, Model, Refusal, statement
-from lungspot.serve.record import at_point, from_record, headline_of, past_model, refusal_of
+from lungspot.report import Analysis, Model, Refusal, from_record, refusal_of, statement
+from lungspot.serve.record import at_point, headline_of, past_model
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import Store
 

@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar
 from lungspot.detect import Detector, floor_of
 from lungspot.errors import LungspotError, RequestError
 from lungspot.pipeline import analyze, assess
-from lungspot.report import Analysis, Model, Refusal
-from lungspot.serve.record import at_point, from_record, to_record
+from lungspot.report import Analysis, Model, Refusal, from_record, to_record
+from lungspot.serve.record import at_point
 
 __all__ = ["Suggester"]
 

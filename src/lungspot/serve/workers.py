@@ -19,8 +19,8 @@ from lungspot.detect import Detector, floor_of
 from lungspot.errors import FilmError, SetupError
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis, Refusal, document
-from lungspot.serve.record import at_point, save_arrays, to_record
+from lungspot.report import Analysis, Refusal, document, save_arrays, to_record
+from lungspot.serve.record import at_point
 from lungspot.serve.said import POINT, columns_of, scores_of
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import ClaimedFilm, Store, now

@@ -9,8 +9,7 @@ import pytest
 from lungspot.detect import Anatomy, load_detector
 from lungspot.findings import Box
 from lungspot.images import Orientation, Origin, Radiograph, View
-from lungspot.report import Analysis, Model
-from lungspot.serve.record import from_record, to_record
+from lungspot.report import Analysis, Model, from_record, to_record
 
 
 @pytest.mark.parametrize("seen", [None, Anatomy(Box(1, 2, 3, 4), None, Box(0.5, 1, 2, 3.25), 0.5, mirrored=True)])
