@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from lungspot.cli.app import run
 from lungspot.findings import taxonomy
 from lungspot.report import read_sr, reviews_by_film
 
@@ -189,6 +190,26 @@ def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(
     assert [each.points for each in report.measurements] == [((100, 100), (100, 400))]
     assert report.outcome == "assessed"
     assert keeping.get(f"/v1/readings/{value['id']}/sr?reader=").status == 200
+
+
+def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(start, film, model_file, tmp_path):
+    """Two films of the same day among them, which are each other's prior; and as `detect --prior` writes them."""
+    keeping, paths = start("--keep-identifiers"), []
+    for number, day in enumerate(("20200101", "20200131", "20200131"), 1):
+        data = pydicom.dcmread(io.BytesIO(film))
+        data.decompress()
+        data.PatientID, data.StudyDate, data.SOPInstanceUID = "followed", day, f"2.25.{number}"
+        paths.append(tmp_path / f"{number}.dcm")
+        data.save_as(paths[-1])
+    films = [keeping.read((path.name, path.read_bytes()))[0] for path in paths]
+    reports = [read_sr(keeping.get(f"/v1/readings/{each['id']}/sr").body) for each in films]
+    assert [report.against for report in reports] == [None, "2.25.3", "2.25.2"]
+    followed = [{uid for uid, _ in report.tracking} for report in reports]
+    assert followed[0]
+    assert followed[0] == followed[1] == followed[2]
+    wanted = ["--model", str(model_file), "--format", "sr", "-o", str(tmp_path / "out")]
+    assert run(["detect", str(paths[1]), "--prior", str(paths[0]), *wanted]) == 0
+    assert {uid for uid, _ in read_sr(tmp_path / "out" / "2.sr.dcm").tracking} == followed[1]
 
 
 def test_reviews_go_out_as_they_were_kept_with_their_films_digest(server, read):

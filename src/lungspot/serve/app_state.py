@@ -50,6 +50,7 @@ class AppState:
         self._past: dict[str, Model] = {}
         self._laid: dict[tuple[str, str], Aligned | None] = {}
         self._laying = threading.Lock()
+        self._uids: dict[tuple[str, str, bool], dict[int, str]] = {}
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
         self._completion_events: dict[str, list[asyncio.Event]] = {}
         self._loop = asyncio.get_running_loop()
@@ -125,6 +126,20 @@ class AppState:
             while len(self._laid) > _LAID:
                 del self._laid[next(iter(self._laid))]
         return laid
+
+    def uids(self, asked: tuple[str, str, bool], found: Callable[[], dict[int, str]]) -> dict[int, str]:
+        """Return the UIDs of a film's places, by its id, operating point and whether experimental labels count.
+
+        They are worked out once (``found``, which reads its pixels) and kept for a while. Any thread may ask.
+        """
+        if (known := self._uids.get(asked)) is not None:
+            return known
+        made = found()
+        with self._laying:
+            self._uids[asked] = made
+            while len(self._uids) > _LAID:
+                del self._uids[next(iter(self._uids))]
+        return made
 
     def film(self, identifier: str) -> Analysis:
         """Return a film with pixels; raises ``NO_READING``, ``NOT_DONE`` or ``NO_PICTURE``."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from lungspot.errors import RequestError
-from lungspot.images import Thumbnail, thumbnail
-from lungspot.report import Aligned, Analysis, Before, Refusal, before_film, laid_on, pixels_of
+from lungspot.images import Thumbnail, read_header, thumbnail
+from lungspot.report import (
+    Aligned,
+    Analysis,
+    Before,
+    Refusal,
+    before_film,
+    laid_on,
+    pixels_of,
+    tracking_after,
+    tracking_uids,
+)
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
 from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 
-__all__ = ["before_of", "priors_of"]
+__all__ = ["before_of", "priors_of", "tracked"]
 
 _OTHERS: Final = (
     "SELECT id, number, name, created, day, status, headline FROM readings"
@@ -41,24 +52,70 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     ``prior`` is no other film of the patient.
     """
     found = priors_of(app.store, row) if priors is None else priors
+    chosen = _chosen(found, prior)
+    if chosen is None:
+        return None
+    other, days = app.done(chosen["id"]), chosen["days_earlier"]
+    then = app.result(other, pictures=False)
+    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
+        return Before(days)
+    then, review = at_point(then, point), last_review(app.store, other, None)
+    laid = app.laid((row["id"], other["id"]), partial(_laid_on, app, row, other, result, then))
+    return before_film(result, then, days=days, aligned=laid, experimental=experimental, review=review)
+
+
+def tracked(  # noqa: PLR0913 - as before_of
+    app: AppState, row: sqlite3.Row, before: Before | None, point: str, *, experimental: bool, prior: str | None
+) -> Before | None:
+    """Return the same with the UIDs by which the SR of the earlier film follows its places (TID 1501).
+
+    That SR may compare with a film before it, and so on; the chain goes from film to film by day, and on one day by the
+    order in which they came. ``prior``: as :func:`before_of` was asked. Reads the pixels of each film once.
+    """
+    if before is None or before.lines is None:
+        return before
+    other = _chosen(priors_of(app.store, row), prior)
+    if other is None:
+        return before
+    return replace(before, tracking=_tracking(app, app.done(other["id"]), point, experimental))
+
+
+def _tracking(app: AppState, row: sqlite3.Row, point: str, experimental: bool) -> dict[int, str]:  # noqa: FBT001 - as asked
+    """Return by number the UIDs that a film's SR gives its places; none where the server makes no SR of it."""
+    result, original = app.result(row, pictures=False), app.store.original(row["id"])
+    if isinstance(result, Refusal) or not result.assessed or not original.is_file():
+        return {}
+    result = at_point(result, point)
+
+    def own() -> dict[int, str]:
+        whole = at_point(app.film(row["id"]), point)
+        return tracking_uids(whole, read_header(original), experimental=experimental)
+
+    found = app.uids((row["id"], point, experimental), own)
+    older = [each for each in priors_of(app.store, row) if _is_before(each, row)]
+    before = before_of(app, row, result, point, experimental=experimental, priors=older)
+    if (chosen := _chosen(older)) is None or before is None or before.lines is None:
+        return found
+    before = replace(before, tracking=_tracking(app, app.done(chosen["id"]), point, experimental), own=found)
+    return tracking_after(result, before, experimental=experimental)
+
+
+def _is_before(other: dict[str, Any], row: sqlite3.Row) -> bool:
+    days = other["days_earlier"]
+    return days is not None and (days > 0 or (days == 0 and other["number"] < row["number"]))
+
+
+def _chosen(found: list[dict[str, Any]], prior: str | None = None) -> dict[str, Any] | None:
+    """Return the film to compare with, None where there is none; raises ``NO_READING``."""
     if prior is not None:
         mine = [each for each in found if each["id"] == prior]
         if not mine:
             raise RequestError("NO_READING", prior, "no other film of this patient has that id")
-    else:
-        earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
-        undated = [each for each in found if each["days_earlier"] is None]
-        mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
-    if not mine:
-        return None
-    other = app.done(mine[0]["id"])
-    then = app.result(other, pictures=False)
-    if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
-        return Before(mine[0]["days_earlier"])
-    then, review = at_point(then, point), last_review(app.store, other, None)
-    laid = app.laid((row["id"], other["id"]), partial(_laid_on, app, row, other, result, then))
-    days = mine[0]["days_earlier"]
-    return before_film(result, then, days=days, aligned=laid, experimental=experimental, review=review)
+        return mine[0]
+    earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
+    undated = [each for each in found if each["days_earlier"] is None]
+    mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
+    return mine[0] if mine else None
 
 
 def _laid_on(app: AppState, row: sqlite3.Row, other: sqlite3.Row, result: Analysis, then: Analysis) -> Aligned | None:
