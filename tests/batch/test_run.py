@@ -150,7 +150,7 @@ def test_a_worker_that_stands_still_is_ended(small_archive, batch_command, start
 
 
 @pytest.mark.parametrize("whom", ["driver", "worker"])
-@pytest.mark.drill
+@pytest.mark.long
 def test_killed_again_and_again_each_film_is_read_once(
     whom, small_archive, batch_command, start, children_of, each_once, tmp_path
 ):
@@ -158,11 +158,12 @@ def test_killed_again_and_again_each_film_is_read_once(
     each_once(tmp_path / "out", 200)
 
 
+@pytest.mark.parametrize("whom", ["driver", "worker"])
 def test_killed_once_each_film_is_read_once(
-    small_archive, batch_command, start, children_of, each_once, batch_of, tmp_path, capsys
+    whom, small_archive, batch_command, start, children_of, each_once, batch_of, tmp_path, capsys
 ):
     films = small_archive(tmp_path / "films", 12)
-    _kill_and_resume("driver", 1, films, batch_command, start, children_of, tmp_path, workers=1)
+    _kill_and_resume(whom, 1, films, batch_command, start, children_of, tmp_path, workers=1)
     each_once(tmp_path / "out", 12)
     with (tmp_path / "out" / ".lock").open() as held:  # another driver
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import jsonschema
 import numpy as np
@@ -45,17 +46,21 @@ def tables(tmp_path, scored):
     return truth, scores, both
 
 
-@pytest.fixture
-def documents(tmp_path, scored, model_file, upright_film, capsys):
-    """A function that writes what the generated model might have said of the films, as `lungspot detect` writes it."""
-    upright_film().save(tmp_path / "one.png")
-    assert (
-        run(["detect", str(tmp_path / "one.png"), "--model", str(model_file), "--min-score", "0", "--format", "json"])
-        == 0
-    )
-    one = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def one(model_file, upright_film, tmp_path_factory):
+    """What the generated model says of a film, as `lungspot detect` writes it."""
+    folder = tmp_path_factory.mktemp("one")
+    upright_film().save(folder / "one.png")
+    words = ("--model", str(model_file), "--min-score", "0", "--format", "json", "-o", str(folder / "out"), "-q")
+    assert run(["detect", str(folder / "one.png"), *words]) == 0
+    return json.loads((folder / "out" / "one.json").read_text())
 
-    def write(name="found.jsonl", **changed):
+
+@pytest.fixture(scope="module")
+def write_documents(scored, one):
+    """A function that writes what the generated model might have said of the films."""
+
+    def write(path, **changed):
         lines = []
         for film, _, positive, score in scored:
             value = json.loads(json.dumps(one)) | changed
@@ -67,14 +72,20 @@ def documents(tmp_path, scored, model_file, upright_film, capsys):
             hit = [first | {"box": [10, 10, 40, 40], "score": score}] if positive else []
             value["findings"] = [*hit, first | {"box": [60, 60, 90, 90], "score": round(score / 3, 4)}]
             lines.append(json.dumps(value))
-        (tmp_path / name).write_text("\n".join(lines))
-        return tmp_path / name
+        path.write_text("\n".join(lines))
+        return path
 
     return write
 
 
 @pytest.fixture
-def boxed_truth(tmp_path, scored):
+def documents(tmp_path, write_documents):
+    """The same, by name in the test's own folder."""
+    return lambda name="found.jsonl", **changed: write_documents(tmp_path / name, **changed)
+
+
+@pytest.fixture(scope="module")
+def truth_file(scored, tmp_path_factory):
     """The films as COCO, with a box where there is an effusion."""
     images, annotations = [], []
     for number, (film, patient, positive, _) in enumerate(scored, 1):
@@ -85,8 +96,14 @@ def boxed_truth(tmp_path, scored):
                 {"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 30, 30], "area": 900}
             )
     value = {"images": images, "categories": [{"id": 1, "name": "effusion"}], "annotations": annotations}
-    (tmp_path / "truth.json").write_text(json.dumps(value))
-    return tmp_path / "truth.json"
+    path = tmp_path_factory.mktemp("truth") / "truth.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+@pytest.fixture
+def boxed_truth(truth_file, tmp_path):
+    return shutil.copy(truth_file, tmp_path / "truth.json")
 
 
 def calibrate(*words):
@@ -219,11 +236,18 @@ def test_an_earlier_site_file_is_replaced_only_where_asked(tables, tmp_path, cap
 # --- judged by a site -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def site_file(truth_file, write_documents, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    found = write_documents(folder / "found.jsonl")
+    assert calibrate(truth_file, found, "-o", folder / "site.json", "--name", "St. E", "-q") == 0
+    return folder / "site.json"
+
+
 @pytest.fixture
-def site(boxed_truth, documents, tmp_path, capsys):
-    assert calibrate(boxed_truth, documents(), "-o", tmp_path / "site.json", "--name", "St. E", "-q") == 0
-    capsys.readouterr()
-    return tmp_path / "site.json"
+def site(site_file, tmp_path):
+    """A site file of the generated model, which the test may change."""
+    return shutil.copy(site_file, tmp_path / "site.json")
 
 
 @pytest.fixture

@@ -244,31 +244,31 @@ def test_on_a_terminal_people_get_a_table(films, model_file):
 def test_dicom_and_fhir_lie_beside_each_other(detect, rg1, tmp_path):
     out = tmp_path / "out"
     code, _, err = detect(
-        rg1["J2KR"], "-o", out, "--format", "json,sr,gsps,sc,seg,fhir", "--operating-point", "sensitive"
+        rg1["UNCR"], "-o", out, "--format", "json,sr,gsps,sc,seg,fhir", "--operating-point", "sensitive"
     )
     assert code in {0, 3}, err  # whether the generated gate takes the film is not what this test is about
-    found = {path.name.removeprefix("RG1_J2KR.") for path in out.iterdir()}
+    found = {path.name.removeprefix("RG1_UNCR.") for path in out.iterdir()}
     assert {"json", "sr.dcm", "sc.dcm", "fhir.json"} <= found
-    report = pydicom.dcmread(out / "RG1_J2KR.sr.dcm")
+    report = pydicom.dcmread(out / "RG1_UNCR.sr.dcm")
     assert report.SOPClassUID.name == "Comprehensive SR Storage"
-    assert detect(rg1["J2KR"], "-o", out / "x.dcm", "--format", "sr", "--sr-class", "comprehensive")[0] == code
+    assert detect(rg1["UNCR"], "-o", out / "x.dcm", "--format", "sr", "--sr-class", "comprehensive")[0] == code
     assert pydicom.dcmread(out / "x.dcm").SOPClassUID.name == "Comprehensive SR Storage"
     assert pydicom.dcmread(out / "x.dcm").StudyInstanceUID == report.StudyInstanceUID
 
 
 def test_a_picture_has_no_dicom_result_and_the_rest_is_written(detect, films, rg1, tmp_path):
     out = tmp_path / "out"
-    code, _, err = detect(films / "a.png", rg1["J2KR"], "-o", out, "--format", "json,sr,fhir")
+    code, _, err = detect(films / "a.png", rg1["UNCR"], "-o", out, "--format", "json,sr,fhir")
     assert code in {1, 3}
     assert "a.png: NO_STUDY: this is a PNG picture" in err
     names = {path.name for path in out.iterdir()}
-    assert {"a.json", "a.fhir.json", "RG1_J2KR.sr.dcm"} <= names
+    assert {"a.json", "a.fhir.json", "RG1_UNCR.sr.dcm"} <= names
     assert "a.sr.dcm" not in names
     assert detect(films / "a.png", "-o", out, "--format", "fhir", "--overwrite")[0] == 0  # a bundle needs no study
 
 
 def test_a_film_that_cannot_be_read_has_a_report_that_says_so(detect, rg1, tmp_path):
-    (tmp_path / "cut.dcm").write_bytes(rg1["J2KR"].read_bytes()[:-5000])
+    (tmp_path / "cut.dcm").write_bytes(rg1["UNCR"].read_bytes()[:-5000])
     out = tmp_path / "out"
     assert detect(tmp_path / "cut.dcm", "-o", out, "--format", "json,png,sr,sc,fhir")[0] == 3
     assert {path.name for path in out.iterdir()} == {"cut.json", "cut.sr.dcm", "cut.fhir.json"}
@@ -276,9 +276,9 @@ def test_a_film_that_cannot_be_read_has_a_report_that_says_so(detect, rg1, tmp_p
 
 
 def test_standard_input_has_dicom_results_too(detect, rg1, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rg1["J2KR"].read_bytes())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rg1["UNCR"].read_bytes())))
     detect("-", "-o", tmp_path, "--format", "sr")
-    assert read_sr(tmp_path / "stdin.sr.dcm").film == pydicom.dcmread(rg1["J2KR"]).SOPInstanceUID
+    assert read_sr(tmp_path / "stdin.sr.dcm").film == pydicom.dcmread(rg1["UNCR"]).SOPInstanceUID
 
 
 @pytest.mark.parametrize("arguments", [("--format", "sr"), ("--format", "fhir"), ("--sr-class", "basic", "-o", "out")])

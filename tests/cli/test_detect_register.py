@@ -26,7 +26,7 @@ def day(tmp_path, rg1):
     """A folder of two films of one person, a film of another, and a file that is none."""
     folder = tmp_path / "day"
     folder.mkdir()
-    film = pydicom.dcmread(rg1["J2KR"])
+    film = pydicom.dcmread(rg1["UNCR"])
     film.StudyDate = "20260302"
     for name, person in (("a", "P7"), ("b", "P7"), ("c", "P8")):
         film.PatientID, film.SeriesDescription = person, name

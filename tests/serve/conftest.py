@@ -131,7 +131,7 @@ def server(start):
 @pytest.fixture(scope="session")
 def film(rg1):
     """The real chest film of pydicom-data."""
-    return rg1["J2KR"].read_bytes()
+    return rg1["UNCR"].read_bytes()
 
 
 @pytest.fixture(scope="session")

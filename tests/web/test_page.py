@@ -19,7 +19,7 @@ from lungspot.web import write_page
 
 @pytest.fixture(scope="module")
 def film(rg1):
-    return rg1["J2KR"]
+    return rg1["UNCR"]
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -81,6 +83,12 @@ def _options(
     pass
 
 
+@functools.cache
+def _command() -> Callable[..., Any]:
+    """Return the command that Typer makes of all verbs, which takes it 50 ms, and would at every call."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command line and end the process with one of :class:`~lungspot.cli.console.Exit`."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is shown escaped
@@ -94,7 +102,7 @@ def run(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", module=r"(pydicom|highdicom|PIL|tifffile)(\.|$)")
     try:
         try:
-            result = app(arguments, standalone_mode=True)
+            result = _command()(arguments, standalone_mode=True)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk still becomes a line
