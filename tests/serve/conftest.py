@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,9 +90,9 @@ def form(*films):
     return b"".join([*parts, b"--edge--\r\n"]), "multipart/form-data; boundary=edge"
 
 
-@pytest.fixture(scope="session")
-def start(model_file, tmp_path_factory):
-    """A function that starts a server and returns it once it answers; all are stopped in the end."""
+@contextmanager
+def starting(model_file, tmp_path_factory):
+    """A function that starts a server and returns it once it answers; all are ended with the context."""
     running = []
 
     def begin(*options, data=None, model=model_file, environment=None):
@@ -116,16 +117,23 @@ def start(model_file, tmp_path_factory):
         return running[-1]
 
     yield begin
-    for server in running:
-        server.process.terminate()
-    for server in running:
+    for server in running:  # a third of a second of a processor less than to stop
+        server.process.kill()
         server.process.wait(60)
 
 
+@pytest.fixture(scope="module")
+def start(model_file, tmp_path_factory):
+    """A function that starts servers, which end with the module."""
+    with starting(model_file, tmp_path_factory) as begin:
+        yield begin
+
+
 @pytest.fixture(scope="session")
-def server(start):
-    """One server that tests share."""
-    return start()
+def server(model_file, tmp_path_factory):
+    """One server that all tests share."""
+    with starting(model_file, tmp_path_factory) as begin:
+        yield begin()
 
 
 @pytest.fixture(scope="session")

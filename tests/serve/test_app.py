@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
-REQUESTS = int(os.environ.get("LUNGSPOT_REQUESTS", "200"))
+REQUESTS = int(os.environ.get("LUNGSPOT_REQUESTS", "100"))
 EACH = max(REQUESTS // 20, 5)  # some routes have hardly anything to vary
 SEEN = Counter()
 

@@ -82,8 +82,7 @@ def test_nothing_is_absent_where_there_is_nothing_to_look_at(server, unread):
     server.ask("DELETE", f"/v1/readings/{unread['blank']['id']}/reviews/{seen.json['id']}")
 
 
-@pytest.mark.parametrize("kind", ["coco", "labelme"])
-def test_a_review_that_an_earlier_version_took_trains_nobody(start, picture, tmp_path, kind):
+def test_a_review_that_an_earlier_version_took_trains_nobody(start, picture, tmp_path):
     server = start(data=tmp_path / "data")
     bad = server.read(("garbage.dcm", GARBAGE))[0]
     good = server.read(("a.png", picture(31)))[0]
@@ -98,11 +97,12 @@ def test_a_review_that_an_earlier_version_took_trains_nobody(start, picture, tmp
             db.execute("UPDATE reviews SET body = ? WHERE number = ?", (json.dumps(old), number))
     store.close()
     server = start(data=tmp_path / "data")
-    (tmp_path / "bad").mkdir()
-    states = exported(server, kind, tmp_path / "bad", bad).readings[0].states
-    assert dict(states) == {"nodule": "present"}
-    (tmp_path / "good").mkdir()
-    assert exported(server, kind, tmp_path / "good", good).readings[0].states["edema"] == "absent"
+    for kind in ("coco", "labelme"):
+        for name in ("bad", "good"):
+            (tmp_path / kind / name).mkdir(parents=True)
+        states = exported(server, kind, tmp_path / kind / "bad", bad).readings[0].states
+        assert dict(states) == {"nodule": "present"}
+        assert exported(server, kind, tmp_path / kind / "good", good).readings[0].states["edema"] == "absent"
 
 
 @pytest.mark.parametrize("films", ["false", "true"])

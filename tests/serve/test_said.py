@@ -1,6 +1,7 @@
 """What the worklist says of films that an earlier version read: this version's words, of the result that was kept."""
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 
@@ -11,14 +12,21 @@ from lungspot.detect import Standing
 SHOWN = ("headline", "top", "labels", "urgency", "status", "model")
 
 
-@pytest.fixture
-def served(start, picture):
+@pytest.fixture(scope="module")
+def kept(start, picture):
     """The folder of a server that has read two films and refused a text, and its rows."""
     server = start()
     server.read(("a.png", picture(1)), ("b.png", picture(2)), ("c.txt", b"no film"))
     rows = server.get("/v1/readings").json["readings"]
     assert server.stop() == 0
     return server.data, {row["id"]: row for row in rows}
+
+
+@pytest.fixture
+def served(kept, tmp_path):
+    """The same, for a test to change."""
+    folder, rows = kept
+    return shutil.copytree(folder, tmp_path / "served"), rows
 
 
 def as_of_0_1(folder, change=lambda card: card):

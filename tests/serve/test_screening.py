@@ -5,10 +5,23 @@ import io
 import sqlite3
 from contextlib import closing
 
-import pydicom
 import pytest
+from tests.generated import generated_film
 
 LABEL = "effusion"
+
+
+@pytest.fixture(scope="module")
+def screening(start):
+    return start("--screen", LABEL, "--keep-identifiers")
+
+
+@pytest.fixture
+def empty(screening):
+    """A server that screens, without a film: what the test before left there is deleted."""
+    for row in screening.get("/v1/readings").json["readings"]:
+        assert screening.ask("DELETE", f"/v1/readings/{row['id']}").status == 204
+    return screening
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +102,9 @@ def test_what_is_no_decision_is_refused(clinic, body):
     assert (answer.status, answer.code) == (422, "BAD_VALUE")
 
 
-def test_a_person_filmed_again_is_open_again_and_stays_one_row(start, rg1):
+def test_a_person_filmed_again_is_open_again_and_stays_one_row(start):
     server = start("--screen", LABEL, "--keep-identifiers")
-    film = pydicom.dcmread(rg1["J2KR"])
-    film.PatientID = "P7"
+    film = generated_film(PatientID="P7")
 
     def send():
         buffer = io.BytesIO()
@@ -114,14 +126,12 @@ def test_a_person_filmed_again_is_open_again_and_stays_one_row(start, rg1):
     assert register(again)["P7"]["decision"] == "refer"
 
 
-def test_of_two_films_of_one_person_one_is_to_be_decided_on(start, rg1):
-    server = start("--screen", LABEL, "--keep-identifiers")
-    film = pydicom.dcmread(rg1["J2KR"])
+def test_of_two_films_of_one_person_one_is_to_be_decided_on(empty):
+    server = empty
 
     def send(person, series):
-        film.PatientID, film.SeriesDescription = person, series
         buffer = io.BytesIO()
-        film.save_as(buffer)
+        generated_film(PatientID=person, SeriesDescription=series).save_as(buffer)
         return server.read(("film.dcm", buffer.getvalue()))[0]["id"]
 
     def to_read():
@@ -147,17 +157,16 @@ def test_of_two_films_of_one_person_one_is_to_be_decided_on(start, rg1):
     assert (register(server)["P1"]["decision"], to_read()) == ("refer", [other])
 
 
-def test_a_film_that_cannot_be_judged_waits_behind_one_of_the_same_person_that_can(start, rg1, pydicom_data):
-    server = start("--screen", LABEL)
+def test_a_film_that_cannot_be_judged_waits_behind_one_of_the_same_person_that_can(empty):
+    server = empty
 
-    def send(path):
-        film = pydicom.dcmread(path)
-        film.PatientID = "P1"
+    def send(**told):
+        film = generated_film(PatientID="P1", **told)
         buffer = io.BytesIO()
         film.save_as(buffer)
         return server.read(("film.dcm", buffer.getvalue()))[0]["id"]
 
-    good, bad = send(rg1["J2KR"]), send(pydicom_data / "RG3_UNCR.dcm")
+    good, bad = send(), send(BodyPartExamined="ANKLE")
     assert server.whole(bad)["result"]["status"] == "not_assessed"
     rows = server.get("/v1/readings?reviewed=false").json["readings"]
     assert [row["id"] for row in rows] == [good]
@@ -168,15 +177,12 @@ def test_a_film_that_cannot_be_judged_waits_behind_one_of_the_same_person_that_c
     assert row["score"]  # of the film that was decided on
 
 
-def test_a_film_that_is_read_anew_is_no_other_film(start, rg1):
-    server = start("--screen", LABEL, "--keep-identifiers")
-    film = pydicom.dcmread(rg1["J2KR"])
-    film.PatientID = "P1"
+def test_a_film_that_is_read_anew_is_no_other_film(empty):
+    server = empty
 
     def of(series):
-        film.SeriesDescription = series
         buffer = io.BytesIO()
-        film.save_as(buffer)
+        generated_film(PatientID="P1", SeriesDescription=series).save_as(buffer)
         return "film.dcm", buffer.getvalue()
 
     def to_read():

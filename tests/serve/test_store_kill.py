@@ -14,7 +14,7 @@ from lungspot.detect import load_detector
 from lungspot.pipeline import analyze
 from lungspot.report import document
 
-KILLS = int(os.environ.get("LUNGSPOT_KILLS", "3"))
+KILLS = int(os.environ.get("LUNGSPOT_KILLS", "2"))
 
 
 class Sender(threading.Thread):
