@@ -6,7 +6,9 @@
 A work list and archive (tests/node/worklist_manager.py) run in this process, the node in another. It is ended by
 `kill -9`, in turn at a moment that nobody can foresee and right between what the server did and its answer: to a claim,
 to a result, to what was done, to the end. Some answers are lost besides. Counted is what the server saw: one claim and
-one end of each item, and each result once. Every tenth item is about two films, every tenth about another's film.
+one end of each item, and each result once. Every tenth item is about two films, every tenth about another's film. Films
+are of few patients, day after day, and compared with their earlier ones: a film that said two things would have two
+results.
 
 Prints one table and ends with 1 where an item was not performed, or twice.
 """
@@ -25,11 +27,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
 
+from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
 from lungspot.node import verify
+from lungspot.report import read_sr
 from node import films
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -37,6 +43,7 @@ from tests.node.worklist_manager import Manager, Server, first, scheduled, value
 
 # Where the node is ended: at any moment, or when the server has done something and not yet answered.
 MOMENTS: tuple[tuple[str, str] | None, ...] = (("PUT", "state"), ("POST", "studies"), None, ("POST", ""), ("GET", ""))
+PATIENTS = 5
 PATIENCE = 600.0  # seconds without any progress, then the drill gives up
 
 
@@ -88,6 +95,11 @@ def schedule(manager: Manager, number: int) -> None:
         if each % 10 == 7 and last is not None:
             about = [last]
         for film in about:
+            if film is not last:
+                film.PatientID = f"P{each % PATIENTS}"
+                film.StudyDate = film.AcquisitionDate = film.ContentDate = (
+                    f"{date(2020, 1, 1) + timedelta(each):%Y%m%d}"
+                )
             manager.add_film(film)
         manager.add(scheduled(f"2.25.{each + 1}", about))
         last = about[0]
@@ -102,7 +114,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="lungspot-ups-") as made:
         command = [
             *(sys.executable, "-m", "lungspot", "node", "--ups", server.url, "--spool", f"{made}/spool"),
-            *("--model", options.model, "--every", "1", "--keep-free", "0"),
+            *("--model", options.model, "--every", "1", "--keep-free", "0", "--compare-days", "1"),
         ]
         victim = Victim(command, Path(made) / "node.log")
         manager.on_answer = victim.on_answer
@@ -154,18 +166,29 @@ def _seen(manager: Manager) -> dict[str, object]:
     about = [
         sum(len(values(entry, "00081199")) for entry in values(item, "00404021")) for item in manager.items.values()
     ]
+    films = {film.SOPInstanceUID: film for film in map(dcmread, map(BytesIO, manager.films.values()))}
+    compared = [(report.film, report.against) for report in map(read_sr, manager.held.values())]
     return {
         "completed": manager.states()["COMPLETED"],
         "canceled": manager.states()["CANCELED"],
         "claimed or closed twice": sum(count - 1 for counts in (ends, claims) for count in counts.values()),
         "films": len(manager.films),
         "results": len(manager.held),
+        "compared with an earlier film": sum(then is not None for _, then in compared),
+        "compared with another patient's or a later film": sum(_wrong(films, *pair) for pair in compared),
         "results stored twice": sum(count - 1 for count in manager.stored.values()),
         "items that do not name their results": sum(
             len(names) != count or not names <= manager.held.keys() for names, count in zip(named, about, strict=True)
         ),
         "answers lost": manager.lost,
     }
+
+
+def _wrong(films: dict[str, FileDataset], now: str, then: str | None) -> bool:
+    """Say whether a film should not have been compared with that one."""
+    if then is None:
+        return False
+    return films[now].PatientID != films[then].PatientID or films[now].StudyDate <= films[then].StudyDate
 
 
 def main() -> int:
@@ -183,7 +206,11 @@ def main() -> int:
         print(f"| {key} | {value} |")
     wanted = {"completed": options.items, "results": seen["films"], "kills": options.kills, "exit code of SIGTERM": 0}
     wanted |= dict.fromkeys(
-        ("claimed or closed twice", "results stored twice", "items that do not name their results"), 0
+        (
+            *("claimed or closed twice", "results stored twice", "items that do not name their results"),
+            "compared with another patient's or a later film",
+        ),
+        0,
     )
     return int(any(seen[key] != value for key, value in wanted.items()))
 
