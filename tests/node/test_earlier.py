@@ -18,6 +18,7 @@ from tests.node.worklist_manager import outputs
 
 from lungspot.cli.app import run
 from lungspot.node import AuditLog, Spool, parse_peer, worker
+from lungspot.node import earlier as earlier_films
 from lungspot.node.context import NodeContext
 from lungspot.report import read_sr
 
@@ -176,6 +177,14 @@ def test_what_was_kept_and_cannot_be_read_is_not_compared_with(node, taken, tmp_
     change(tmp_path / "spool", f"UPDATE earlier SET {broken} = ?", what)  # noqa: S608 - a column's name
     assert node(taken(2, "20260210"))[-1].against is None
     assert lines[-1].endswith("what was kept of it cannot be read")
+
+
+def test_a_bug_in_what_is_kept_meets_one_film(node, taken, lines, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(earlier_films, "to_record", lambda *_, **__: 1 / 0)
+        assert node(taken(1)) == []
+    assert lines[-1].endswith("ZeroDivisionError; it will be tried again")
+    assert node(taken(2))
 
 
 @pytest.mark.parametrize("when", ["keep_results", "_move"])

@@ -107,17 +107,19 @@ class KeptFilms:
             return Comparison(words=words, tracking=own)
         return Comparison(before, words, other["sha256"], tracking_after(result, before, experimental=experimental))
 
-    def keep(self, sha256: str, header: Dataset, result: Analysis | Refusal | None, compared: Comparison) -> None:
-        """Keep what later films need of this one; nothing where none could be compared with it."""
+    def row_of(
+        self, sha256: str, header: Dataset, result: Analysis | Refusal | None, compared: Comparison
+    ) -> dict[str, object] | None:
+        """Return what later films need of this one; None where none could be compared with it."""
         if not self._days or not isinstance(result, Analysis) or not result.assessed:
-            return
+            return None
         mine = whose(header).hidden(self._key)
         if _silent(mine) is not None:
-            return
+            return None
         small = thumbnail_of(result)
         record = to_record(result, keep_identifiers=False) | {"features": [], "timings": {}}
         body = {"record": record, "tracking": list(compared.tracking.items()), "thumbnail": small.greys.shape}
-        row = {
+        return {
             "sha256": sha256,
             "patient": mine.patient[0],
             "issuer": mine.patient[1],
@@ -131,6 +133,9 @@ class KeptFilms:
             "greys": zlib.compress(np.rint(small.greys * _WHITE).astype("<u2").tobytes()),
             "time": time.time(),
         }
+
+    def keep(self, row: Mapping[str, object]) -> None:
+        """Keep what ``row_of`` gave, in place of what was kept of that film before."""
         with self._journal.writing() as db:
             names, marks = ", ".join(row), ", ".join("?" * len(row))
             db.execute(f"INSERT OR REPLACE INTO earlier ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own names

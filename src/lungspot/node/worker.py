@@ -84,6 +84,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         result = None if over else _result(context, job, options)
         compared = spool.earlier.compare(job.sha256, header, result, experimental=options.experimental)
         made = () if result is None else _made(context, job, header, result, options, compared)
+        kept = spool.earlier.row_of(job.sha256, header, result, compared)
         files, outputs = [dicom_bytes(each) for each in made], [reference_to(each) for each in made]
     except Exception as error:  # noqa: BLE001 - a bug of ours met one film; the rest must be read
         code = getattr(error, "code", type(error).__name__)
@@ -91,7 +92,8 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         after = "it will be tried again" if again else "set aside, it stays in the spool"
         _LOG.warning("%s: %s; %s", job.name, code, after)
         return
-    spool.earlier.keep(job.sha256, header, result, compared)  # before its results: it is not chosen anew
+    if kept is not None:
+        spool.earlier.keep(kept)  # before its results: with which one it was compared is not chosen anew
     if files:
         spool.keep_results(job, files, outputs)
     else:
