@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Modules are compiled once, also where the environment forbids it, as containers do: hundreds of processes load them.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom release clean system
 .NOTPARALLEL:
@@ -131,7 +133,7 @@ UNUSED := /(tests|STU3|_inductor|networkx|mypy)/
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/python -m pip install -q --no-compile torch==2.13.0 -e '.[dev]'
-	$(BIN)/python -m compileall -qq -j 2 -x '$(UNUSED)' .venv/lib || true
+	$(BIN)/python -m compileall -qq -j 2 -x '$(UNUSED)' .venv/lib src || true
 	touch $@ .venv/base
 
 clean:

@@ -203,7 +203,7 @@ def test_analyze_is_what_the_package_offers():
     assert lungspot.analyze is analyze
 
 
-EACH = int(os.environ.get("LUNGSPOT_FILMS", "5"))  # of five sources; `make drill` reads a hundred films
+EACH = int(os.environ.get("LUNGSPOT_FILMS", "2"))  # of five sources; `make drill` reads a hundred films
 
 
 @pytest.mark.drill

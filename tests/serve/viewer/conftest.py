@@ -57,7 +57,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory):
-    """A function that starts `lungspot serve` with options and returns the server; all stop with the session."""
+    """A function that starts `lungspot serve` with options and returns the server; all end with the session."""
     running = []
 
     def start(*options, environment=None):
@@ -74,7 +74,7 @@ def serve(tmp_path_factory):
 
     yield start
     for process in running:
-        process.terminate()
+        process.kill()
         process.wait(30)
         process.stderr.close()
 
