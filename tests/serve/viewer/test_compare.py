@@ -126,15 +126,46 @@ def test_what_changed_is_said_of_the_film_that_hangs_beside(look, priors, server
     assert "A film of 366 days before. Against it: " in kept
 
 
+WORDS = """async () => {
+    const { store } = await import("/viewer/main.js");
+    const scene = await import("/viewer/scene.js");
+    const [state, lines] = [store.state, (marks) => marks.map(({ text, short }) => [text, short])];
+    return [lines(scene.marks(state)), state.prior ? lines(scene.priorMarks(state, state.prior.reading)) : []];
+}"""
+
+
+def test_each_place_says_at_its_box_and_in_the_list_what_became_of_it(look, priors):
+    """The two films are one, so that each place is unchanged; what one film alone marks is said on that film."""
+    page = look(priors[2020])
+    page.keyboard.press("c")
+    expect(page.locator("#found li.first .became").first).to_have_text("Against the prior film: unchanged")
+    now, then = page.evaluate(WORDS)
+    assert now
+    assert all(text.endswith("\nunchanged") for mark in now for text in mark)
+    assert not any("unchanged" in text for mark in then for text in mark)
+    for _ in range(page.locator("#found li").count()):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(page.locator("#found .became")).to_have_count(0)
+    assert all(text.endswith("\nboth films look alike here") for mark in page.evaluate(WORDS)[1] for text in mark)
+    page.keyboard.press("c")
+    expect(page.locator("#then")).to_be_hidden()
+    assert not any("alike here" in text for mark in page.evaluate(WORDS)[0] for text in mark)
+
+
 def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):
     page = look(priors[2020])
+    page.wait_for_load_state("networkidle")
+    page.evaluate("import('/viewer/ahead.js').then(({ letGo }) => letGo())")  # else the films may be here already
     asked, held = [], []
     page.route("**/image.raw16", lambda route: (asked.append(route.request.url), held.append(route)))
     page.keyboard.press("c")
     page.locator("#then select").select_option(priors[2019])  # the film that is on its way already
     settle()
     page.locator("#then select").select_option(priors[2010])
-    while len(held) < 2:
+    for _ in range(3000):
+        if len(held) == 2:
+            break
         page.wait_for_timeout(20)
     held[1].continue_()
     page.locator("#prior[aria-label*=': ']").wait_for()

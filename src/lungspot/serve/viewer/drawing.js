@@ -23,7 +23,7 @@ const SHOWN = [
     "experimental",
   ],
   ...["over", "split", "facing", "corners", "unshown"],
-  ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "model"],
+  ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "changed", "model"],
 ];
 
 /** Draw when the state changes; returns what asks for a drawing (a stage's new view). `stages()`: [now, then]. */

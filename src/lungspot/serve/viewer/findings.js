@@ -1,8 +1,8 @@
 // The list of findings beside the film: how sure, against which threshold, whether map and box agree, and the verdict.
 
 import { fill, make, one, scoreBar, swatch } from "./dom.js";
-import { groups } from "./places.js";
-import { NOT_TOLD_APART, agreement, certainty, chance, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
+import { frame, groups, leading } from "./places.js";
+import { NOT_TOLD_APART, agreement, certainty, chance, changed, headline, labelOf, least, percent, place, places, positive, secret, statement, sureness } from "./scene.js";
 
 const VERDICTS = {
   open: "",
@@ -30,6 +30,8 @@ export function findings(store, acts) {
     "model",
     "boxes",
     "experimental",
+    "changed",
+    "compare",
   ];
   const draw = () => {
     const { state } = store;
@@ -121,6 +123,7 @@ function entry(state, item, acts, where) {
       "data-item": key,
     },
     where.first ? alike(state, where.names) : null,
+    where.first ? became(state, where) : null,
     choice(state, item, acts, { on, off }),
     judgements(state, item, acts),
     item.score === null ? null : bar(state, item),
@@ -139,6 +142,12 @@ function alike(state, names) {
     `${labelOf(state, id).name}, ${[place(standing[0]), NOT_TOLD_APART].filter(Boolean).join(": ")}: ` +
     items.map((item) => `${labelOf(state, item.label).name}${item.score === null ? "" : ` ${chance(item)}`}${tried(item)}`).join(", ");
   return make("p", { class: "alike" }, together.map(words).join("; "));
+}
+
+/** What became of a place against the prior film, where that hangs beside. */
+function became(state, where) {
+  const word = changed(state, { names: where.names, box: frame(where, leading(where.names)) });
+  return word ? make("p", { class: "became" }, `Against the prior film: ${word.replaceAll("\n", "; ")}`) : null;
 }
 
 const tried = (item) => (item.standing === "experimental" ? " (experimental)" : "");

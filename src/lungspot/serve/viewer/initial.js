@@ -21,6 +21,7 @@ export const initial = (settings, names) => ({
   film: null,
   prior: null,
   compare: null,
+  changed: null,
   over: false,
   split: 0.5,
   presets: [],

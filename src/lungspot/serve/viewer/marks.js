@@ -4,16 +4,16 @@ import { onScreen } from "./geometry.js";
 import { FONT, LINE, placeOf, sizeOf, wrapped } from "./labels.js";
 
 /**
- * Draw marks: {key, box, colour, text, short, dashed, faint, crossed}. `focus`: the key that stands out, or null; `edited`: the key of the one that
+ * Draw marks: {key, box, colour, text, short, word, dashed, faint, crossed}. `focus`: the key that stands out, or null; `edited`: the key of the one that
  * has handles. `size`: {width, height} of the canvas, within which words are kept; `film`: the film's rectangle there, which words leave free where
  * they can; `taken`: rectangles {left, top, wide, high} that words keep clear of. A box in focus has all its `text`, others have
- * `short`; no label covers another, nor the box that it names: where there is no room it is left to the list. `silent`: no words at all. Returns the labels: rectangles with key and text.
+ * `short`; no label covers another, nor the box that it names: where there is no room it is left to the list. `silent`: no words but `word`, what became of a place against another film. Returns the labels: rectangles with key and text.
  */
 export function drawMarks(context, view, marks, { focus, edited = null, size, film = null, taken = [], silent = false }) {
   const ordered = [...marks].sort((a, b) => (a.key === focus) - (b.key === focus));
   const placed = ordered.map((mark) => ({ mark, at: rectangle(onScreen(view, mark.box)) }));
   for (const { mark, at } of placed) outline(context, at, mark, mark.key === focus, focus !== null);
-  const labels = silent ? [] : arrange(context, placed.toReversed(), focus, { size, film, taken });
+  const labels = arrange(context, placed.toReversed(), focus, { size, film, taken, silent });
   for (const label of labels) words(context, label, focus !== null && label.key !== focus);
   const held = placed.find(({ mark }) => mark.key === edited);
   if (held) handles(context, held.at);
@@ -24,15 +24,16 @@ const rectangle = ({ x, y, width, height }) => ({ left: x, top: y, wide: width, 
 const seen = ({ left, top, wide, high }, size) => left < size.width && left + wide > 0 && top < size.height && top + high > 0;
 
 /** The labels of boxes that are seen, the one in focus first and in all its words; each keeps clear of those before it. */
-function arrange(context, placed, focus, { size, film, taken }) {
+function arrange(context, placed, focus, { size, film, taken, silent }) {
   context.font = FONT;
   const measure = (text) => context.measureText(text).width;
   const labels = [];
   for (const { mark, at } of placed) {
-    if (!mark.text || !seen(at, size)) continue;
+    const said = silent ? mark.word : mark.text;
+    if (!said || !seen(at, size)) continue;
     const others = placed.filter((each) => each.mark !== mark).map((each) => each.at);
-    const short = mark.short ?? mark.text;
-    for (const text of new Set(mark.key === focus ? [mark.text, short] : [short])) {
+    const short = silent ? said : (mark.short ?? said);
+    for (const text of new Set(mark.key === focus ? [said, short] : [short])) {
       const lines = wrapped(text, measure);
       const { wide, high } = sizeOf(lines, measure);
       const place = placeOf(at, wide, high, { taken: [...taken, ...labels], others, film, size });

@@ -21,6 +21,7 @@ const FRESH = {
   revealed: null,
   lesson: "",
   compare: null,
+  changed: null,
   prior: null,
   saved: "",
   savedBefore: "",

@@ -1,6 +1,7 @@
 // The report to copy, as the reader's verdicts have it now: the server writes it, this shows it, one key copies it.
 
 import * as api from "./api.js";
+import { changesOf } from "./changed.js";
 import { make, one, say } from "./dom.js";
 import { secret } from "./scene.js";
 import { said, sizes } from "./verdicts.js";
@@ -32,6 +33,7 @@ export function report(store, { form, change }) {
       const prior = priorOf(state);
       const answer = await api.report(id, body, { language, point, experimental, ...(prior && { prior }) });
       if (mine !== asked || id !== state.id) return;
+      store.set({ changed: prior ? changesOf(state, prior, answer.changes?.every) : null });
       one("changed").textContent = prior ? answer.comparison : "";
       one("changed").lang = language;
       text = answer.text;

@@ -1,5 +1,6 @@
 // What of a film is to be seen now: which boxes, with which words and look. Pure functions of the page's state.
 
+import { became, becameThen } from "./changed.js";
 import { frame, groups, leading, placesOf } from "./places.js";
 
 const MOST_LINES = 2; // of groups of names at one place; the list has them all
@@ -85,27 +86,44 @@ export function sureness(state, item) {
 /** The marks on the open film: one a place that is not hidden, and in teaching, once revealed, the reference's. */
 export function marks(state) {
   if (!state.reading || !state.boxes) return [];
-  const own = places(state).flatMap((place) => mark(state, place, state) ?? []);
+  const own = places(state).flatMap((place) => mark(state, place, state, (each) => changed(state, each)) ?? []);
   return [...own, ...reference(state)];
 }
 
-/** A place as it is drawn: with the box of the name that is pointed at, is in focus, or leads. */
-function mark(state, place, { hover = null, focus: chosen = null }) {
+/** A place as it is drawn: with the box of the name that is pointed at, is in focus, or leads. `change`: what became of it, in a word. */
+function mark(state, place, { hover = null, focus: chosen = null }, change) {
   const focus = hover ?? chosen;
   const names = place.names.filter((item) => !state.hidden.has(item.key));
   if (!names.length) return null;
   const item = [hover, chosen].flatMap((key) => names.find((each) => each.key === key) ?? []).at(0) ?? leading(names);
   const every = names.every((each) => each.verdict === "rejected");
+  const box = state.reshaped?.key === item.key ? state.reshaped.box : frame(place, item);
+  const word = change({ names, box });
+  const also = (text) => [text, word].filter(Boolean).join("\n");
   return {
     key: item.key,
-    box: state.reshaped?.key === item.key ? state.reshaped.box : frame(place, item),
+    box,
     colour: labelOf(state, item.label).color,
-    text: words(state, names, focus),
-    short: shortWords(state, names),
+    text: also(words(state, names, focus)),
+    short: also(shortWords(state, names)),
+    word,
     dashed: item.score !== null && !names.some((each) => positive(state, each)),
     crossed: every,
     faint: every,
   };
+}
+
+/** What became of a place against the prior film that hangs beside, in a word; empty where that is not said. */
+export function changed(state, { names, box }) {
+  const labels = names.flatMap(({ label, renamed }) => [label, renamed]);
+  const found = secret(state) ? [] : became(state, labels, box);
+  const words = [...new Set(found.map(({ word }) => word))];
+  return words.length < 2 ? words.join() : found.map((each) => `${together(state, each.labels)}: ${each.word}`).join("\n");
+}
+
+/** One name for labels that look alike. */
+function together(state, labels) {
+  return labelOf(state, labels.length > 1 ? (state.model.labels.get(labels[0])?.group ?? labels[0]) : labels[0]).name;
 }
 
 /** The words at a place: of look-alikes first what they are together; rejected names only where there is no other. */
@@ -141,7 +159,7 @@ export function priorMarks(state, reading) {
   return placesOf(
     items.filter((item) => told(quiet, item)),
     said(quiet),
-  ).map((place) => mark(quiet, place, {}));
+  ).map((place) => mark(quiet, place, {}, ({ names }) => becameThen(state, reading, names.map(({ key }) => key))));
 }
 
 function reference(state) {
