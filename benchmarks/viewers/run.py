@@ -62,7 +62,6 @@ FILMS = (
 def films(folder: Path) -> list[Path]:
     """Return six real films: CR and DX, with and without frame of reference, spacing, orientation."""
     made = folder / "films"
-    made.mkdir(exist_ok=True)
     public = Path(
         subprocess.run([sys.executable, "-c", _WHERE], capture_output=True, text=True, check=True).stdout.strip()
     )
@@ -335,7 +334,7 @@ def look(browser, address: str, study: str, kind: str, picture: Path, *, boxes: 
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "films").mkdir(parents=True, exist_ok=True)
     install(folder)
     made = write_results(folder, [Path(each) for each in sys.argv[2:]] or films(folder))
     reports = [files[kind] for files in made.values() for kind in ("sr", "sr3d")]
