@@ -4,6 +4,7 @@ Films differ in their headers only, so that every place of one is a place of the
 """
 
 import contextlib
+import json
 import signal
 import sqlite3
 import stat
@@ -110,6 +111,8 @@ REFUSED = [
     ({"IssuerOfPatientID": "B"}, {"IssuerOfPatientID": "A"}, "another patient"),
     ({"PatientBirthDate": "19600102"}, {}, "another date of birth"),
     ({"PatientID": ""}, {"PatientID": ""}, "nothing says whose it is"),
+    ({"PatientBirthDate": ""}, {}, "of whose it is both say the patient ID only"),
+    ({"PatientBirthDate": ""}, {"IssuerOfPatientID": "A"}, "of whose it is both say the patient ID only"),
     ({"StudyDate": ""}, {}, "nothing says when it was taken"),
     ({}, {"StudyDate": ""}, "nothing says when it was taken"),
     ({"StudyDate": "20260210"}, {}, "nothing says which is the earlier"),
@@ -155,7 +158,7 @@ def test_what_is_kept_says_whose_it_is_to_nobody_and_goes_when_its_days_are_over
     key = folder / "earlier.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     (kept,) = rows(folder)
-    assert not any(word in repr(kept) for word in ("ZZ", "Doe", "1960", "19600101"))
+    assert not any(word in repr(kept) for word in ("ZZ", "Doe", "19600101", "1960-01-01"))
     change(folder, "UPDATE earlier SET time = time - 29 * 86400")
     (_, second) = node(taken(2, "20260210"))
     assert second.against == "1.2.826.1.0"
@@ -177,6 +180,30 @@ def test_what_was_kept_and_cannot_be_read_is_not_compared_with(node, taken, tmp_
     change(tmp_path / "spool", f"UPDATE earlier SET {broken} = ?", what)  # noqa: S608 - a column's name
     assert node(taken(2, "20260210"))[-1].against is None
     assert lines[-1].endswith("what was kept of it cannot be read")
+
+
+def test_two_that_say_the_same_issuer_need_no_date_of_birth(node, taken):
+    whose = {"PatientBirthDate": "", "IssuerOfPatientID": "A"}
+    assert node(taken(1, **whose), taken(2, "20260210", **whose))[-1].against == "1.2.826.1.0"
+
+
+@pytest.mark.parametrize("right", ["ZZ4712", ""])
+def test_a_film_that_comes_again_with_its_patient_put_right_is_no_longer_the_wrong_one_s(node, taken, right):
+    node(taken(1), taken(1, PatientID=right))
+    assert node(taken(2, "20260210"))[-1].against is None
+
+
+def test_what_a_film_was_compared_with_may_be_gone_when_it_comes_again(node, taken, lines, tmp_path):
+    folder = tmp_path / "spool"
+    node(taken(1), taken(2, "20260210"))
+    before = {row[1]: (row[9], json.loads(row[10])["tracking"]) for row in rows(folder)}
+    change(folder, "DELETE FROM earlier WHERE instance = '1.2.826.1.0'")
+    change(folder, "UPDATE film SET state = 'received', due = 0 WHERE instance = '1.2.826.2.0'")
+    node(taken(3, "20260110"))  # and the second is read once more
+    assert any(line.endswith("the one that it was compared with is no longer kept") for line in lines)
+    after = {row[1]: (row[9], json.loads(row[10])["tracking"]) for row in rows(folder)}
+    (second,) = before.keys() & after.keys()
+    assert after[second] == before[second]
 
 
 def test_a_bug_in_what_is_kept_meets_one_film(node, taken, lines, monkeypatch):

@@ -2,10 +2,12 @@
 
 A row a film, in the journal: its result, a thumbnail of 128 pixels, the UIDs of its places, and when it was taken.
 Whose it is stands there as HMACs of patient ID, issuer and date of birth, made with a key that lies beside the journal.
-A row goes after so many days (``--compare-days``); without that option there are none.
+A row goes after so many days (``--compare-days``), or when the same film comes with another header, whose patient may
+have been put right; without that option there are none. Nobody looks over a node's shoulder: beside the patient ID,
+both films must say the same date of birth or the same issuer.
 
 With which film one was compared is written down before anything of it is sent, so that one that is read again, after a
-kill or because it was sent again, says the same.
+kill or because it was sent again, says the same for as long as both are kept.
 """
 
 from __future__ import annotations
@@ -94,14 +96,17 @@ class KeptFilms:
             " WHERE patient = ? AND time >= ? ORDER BY number DESC",
             (mine.patient[0], time.time() - self._days * _DAY),
         )
-        settled = [row["against"] for row in rows if row["sha256"] == sha256 and row["read_by"] == _read_by(result)]
+        again = next((row for row in rows if row["sha256"] == sha256 and row["read_by"] == _read_by(result)), None)
         others = [
             (_whose_in(row, mine.patient[0]), row)
             for row in rows
-            if row["sha256"] != sha256 and (not settled or row["sha256"] == settled[0])
+            if row["sha256"] != sha256 and (again is None or row["sha256"] == again["against"])
         ]
+        if again is not None and again["against"] and not others:
+            words = "the one that it was compared with is no longer kept"
+            return Comparison(words=words, against=again["against"], tracking=self._tracking(again["number"], own))
         before, other, words = newest_before(
-            result, mine, others, partial(self._prior, result), own=own, experimental=experimental
+            result, mine, others, partial(self._prior, result, mine), own=own, experimental=experimental
         )
         if before is None or other is None:
             return Comparison(words=words, tracking=own)
@@ -109,13 +114,11 @@ class KeptFilms:
 
     def row_of(
         self, sha256: str, header: Dataset, result: Analysis | Refusal | None, compared: Comparison
-    ) -> dict[str, object] | None:
-        """Return what later films need of this one; None where none could be compared with it."""
-        if not self._days or not isinstance(result, Analysis) or not result.assessed:
-            return None
+    ) -> dict[str, object]:
+        """Return what later films need of this one; its UID alone where none could be compared with it."""
         mine = whose(header).hidden(self._key)
-        if _silent(mine) is not None:
-            return None
+        if not self._days or not isinstance(result, Analysis) or not result.assessed or _silent(mine) is not None:
+            return {"instance": mine.film}
         small = thumbnail_of(result)
         record = to_record(result, keep_identifiers=False) | {"features": [], "timings": {}}
         body = {"record": record, "tracking": list(compared.tracking.items()), "thumbnail": small.greys.shape}
@@ -135,8 +138,14 @@ class KeptFilms:
         }
 
     def keep(self, row: Mapping[str, object]) -> None:
-        """Keep what ``row_of`` gave, in place of what was kept of that film before."""
+        """Keep what ``row_of`` gave, in place of what was kept of that film before, whoever's it then was."""
+        if not self._days:
+            return
         with self._journal.writing() as db:
+            if row["instance"]:
+                db.execute("DELETE FROM earlier WHERE instance = ?", (row["instance"],))
+            if len(row) == 1:
+                return
             names, marks = ", ".join(row), ", ".join("?" * len(row))
             db.execute(f"INSERT OR REPLACE INTO earlier ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own names
 
@@ -144,12 +153,22 @@ class KeptFilms:
         """Remove what was kept long enough; looks at most once an hour."""
         if self._looked and time.monotonic() < self._looked + _HOUR:
             return
-        self._looked = time.monotonic()
         with self._journal.writing() as db:
             db.execute("DELETE FROM earlier WHERE time < ?", (time.time() - self._days * _DAY,))
+        self._looked = time.monotonic()
 
-    def _prior(self, result: Analysis, row: sqlite3.Row) -> EarlierFilm | str:
+    def _tracking(self, number: int, own: Mapping[int, str]) -> Mapping[int, str]:
+        """Return the UIDs that the report of a kept film gave its places; ``own`` where they cannot be read."""
+        try:
+            (kept,) = self._journal.all("SELECT body FROM earlier WHERE number = ?", (number,))
+            return {int(place): str(uid) for place, uid in json.loads(kept["body"])["tracking"]}
+        except (KeyError, TypeError, ValueError):
+            return own
+
+    def _prior(self, result: Analysis, mine: Whose, row: sqlite3.Row) -> EarlierFilm | str:
         """Return a kept film as a result without pixels, or why it cannot be compared with."""
+        if not (row["born"] and mine.born) and not (row["issuer"] and mine.patient[1]):
+            return "of whose it is both say the patient ID only"  # which two people may have
         if row["read_by"] != _read_by(result):
             return "it was read by another model, or with other thresholds"
         (kept,) = self._journal.all("SELECT body, greys FROM earlier WHERE number = ?", (row["number"],))

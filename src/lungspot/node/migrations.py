@@ -120,6 +120,7 @@ def _earlier_films(connection: sqlite3.Connection) -> None:
     )
     connection.execute("CREATE INDEX earlier_by_patient ON earlier (patient, time)")
     connection.execute("CREATE INDEX earlier_by_time ON earlier (time)")
+    connection.execute("CREATE INDEX earlier_by_instance ON earlier (instance)")
 
 
 MIGRATIONS: Final[tuple[MigrationStep, ...]] = (_films, _claims, _facts, _work_items, _earlier_films)

@@ -92,8 +92,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
         after = "it will be tried again" if again else "set aside, it stays in the spool"
         _LOG.warning("%s: %s; %s", job.name, code, after)
         return
-    if kept is not None:
-        spool.earlier.keep(kept)  # before its results: with which one it was compared is not chosen anew
+    spool.earlier.keep(kept)  # before its results: with which one it was compared is not chosen anew
     if files:
         spool.keep_results(job, files, outputs)
     else:

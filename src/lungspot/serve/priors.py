@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lungspot.errors import RequestError
+from lungspot.errors import FilmError, RequestError
 from lungspot.images import Thumbnail, read_header, thumbnail
 from lungspot.report import (
     Aligned,
@@ -75,7 +75,7 @@ def tracked(  # noqa: PLR0913 - as before_of
     if before is None or before.lines is None:
         return before
     other = _chosen(priors_of(app.store, row), prior)
-    if other is None:
+    if other is None or other["days_earlier"] is None:  # of two without a date each would be the other's earlier one
         return before
     return replace(before, tracking=_tracking(app, app.done(other["id"]), point, experimental))
 
@@ -91,7 +91,10 @@ def _tracking(app: AppState, row: sqlite3.Row, point: str, experimental: bool) -
         whole = at_point(app.film(row["id"]), point)
         return tracking_uids(whole, read_header(original), experimental=experimental)
 
-    found = app.uids((row["id"], point, experimental), own)
+    try:
+        found = app.uids((row["id"], point, experimental), own)
+    except (FilmError, OSError, RequestError):  # no header that an SR could be made with, or its pixels are gone
+        return {}
     older = [each for each in priors_of(app.store, row) if _is_before(each, row)]
     before = before_of(app, row, result, point, experimental=experimental, priors=older)
     if (chosen := _chosen(older)) is None or before is None or before.lines is None:
