@@ -96,7 +96,7 @@ def schedule(manager: Manager, number: int) -> None:
             about = [last]
         for film in about:
             if film is not last:
-                film.PatientID = f"P{each % PATIENTS}"
+                film.PatientID, film.PatientBirthDate = f"P{each % PATIENTS}", "19600101"
                 film.StudyDate = film.AcquisitionDate = film.ContentDate = (
                     f"{date(2020, 1, 1) + timedelta(each):%Y%m%d}"
                 )

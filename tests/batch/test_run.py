@@ -163,7 +163,8 @@ def test_killed_once_each_film_is_read_once(
     whom, small_archive, batch_command, start, children_of, each_once, batch_of, tmp_path, capsys
 ):
     films = small_archive(tmp_path / "films", 12)
-    _kill_and_resume(whom, 1, films, batch_command, start, children_of, tmp_path, workers=1)
+    killed = _kill_and_resume(whom, 1, films, batch_command, start, children_of, tmp_path, workers=1)
+    assert killed == {whom: 1}
     each_once(tmp_path / "out", 12)
     with (tmp_path / "out" / ".lock").open() as held:  # another driver
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,8 +173,8 @@ def test_killed_once_each_film_is_read_once(
 
 
 def _kill_and_resume(whom, kills, films, batch_command, start, children_of, tmp_path, workers=2):
-    """Kill at random once a shard is there, so often; then let it end."""
-    dice = np.random.default_rng(1)
+    """Kill at random once a shard is there, so often; then let it end. Return whom it killed, how often."""
+    dice, killed = np.random.default_rng(1), Counter()
     command = batch_command(films, "-o", tmp_path / "out", "--workers", workers, "--shard-films", 5, "--resume")
     done = 0
     driver = start(command)
@@ -190,12 +191,14 @@ def _kill_and_resume(whom, kills, films, batch_command, start, children_of, tmp_
             os.kill(target, signal.SIGKILL)
         except ProcessLookupError:
             continue
+        killed["driver" if target == driver.pid else "worker"] += 1
         if target == driver.pid:
             driver.wait()
             driver = start(command)
         done = len(list((tmp_path / "out" / "films").glob("*.parquet")))
     assert driver.wait(600) == 0
     assert start(command).wait(300) == 0  # there is nothing left to do
+    return killed
 
 
 class _Silent:

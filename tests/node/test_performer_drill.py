@@ -28,3 +28,4 @@ def test_items_are_performed_once_through_many_kills(model_file):
     items, kills = int(os.environ.get("LUNGSPOT_ITEMS", "50")), int(os.environ.get("LUNGSPOT_ITEM_KILLS", "10"))
     said = drilled(items, kills, model_file)
     assert f"| completed | {items} |" in said
+    assert "| compared with an earlier film | 0 |" not in said

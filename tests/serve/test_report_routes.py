@@ -210,6 +210,29 @@ def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(star
     assert {uid for uid, _ in read_sr(tmp_path / "out" / "2.sr.dcm").tracking} == followed[1]
 
 
+def test_films_that_cannot_be_followed_keep_uids_of_their_own(start, film, model_file, tmp_path):
+    """Two without a date, of which neither is the earlier; and one after a film whose header allows no report."""
+    keeping, names = start("--keep-identifiers"), ("undated-1", "undated-2", "unheaded", "later")
+    films = {}
+    for number, name in enumerate(names, 1):
+        data = pydicom.dcmread(io.BytesIO(film))
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"2.25.{number}"
+        data.PatientID = "undated" if number < 3 else "unheaded"
+        for keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate"):
+            setattr(data, keyword, "" if number < 3 else f"2020010{number}")
+        if name == "unheaded":
+            del data.StudyInstanceUID
+        data.save_as(tmp_path / f"{name}.dcm")
+        films[name] = keeping.read((f"{name}.dcm", (tmp_path / f"{name}.dcm").read_bytes()))[0]
+    answers = {name: keeping.get(f"/v1/readings/{films[name]['id']}/sr") for name in names}
+    assert [answers[name].status for name in names] == [200, 200, 422, 200]
+    followed = {name: {uid for uid, _ in read_sr(answers[name].body).tracking} for name in names if name != "unheaded"}
+    for name, uids in followed.items():
+        alone = ["--model", str(model_file), "--format", "sr", "-o", str(tmp_path / "out")]
+        assert run(["detect", str(tmp_path / f"{name}.dcm"), *alone]) == 0
+        assert {uid for uid, _ in read_sr(tmp_path / "out" / f"{name}.sr.dcm").tracking} == uids != set()
+
+
 def test_reviews_go_out_as_they_were_kept_with_their_films_digest(server, read):
     value = words(server.get("/v1/reviews.json"))
     mine = [row for row in value["reviews"] if row["film_sha256"] == read["result"]["image"]["sha256"]]
