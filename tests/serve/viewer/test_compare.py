@@ -153,9 +153,13 @@ def test_each_place_says_at_its_box_and_in_the_list_what_became_of_it(look, prio
     assert not any("alike here" in text for mark in page.evaluate(WORDS)[0] for text in mark)
 
 
+LOOKED_AHEAD = """() => import("/viewer/main.js").then(
+    ({ store: { state } }) => state.film && state.beside?.id === state.id)"""
+
+
 def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):
     page = look(priors[2020])
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function(LOOKED_AHEAD)
     page.evaluate("import('/viewer/ahead.js').then(({ letGo }) => letGo())")  # else the films may be here already
     asked, held = [], []
     page.route("**/image.raw16", lambda route: (asked.append(route.request.url), held.append(route)))
