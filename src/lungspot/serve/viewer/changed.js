@@ -1,5 +1,7 @@
 // What became of a place against the prior film that hangs beside: a word at its box. Pure functions of the page's state.
 
+import { iou } from "./geometry.js";
+
 const WORDS = {
   new: "new",
   larger: "larger or denser",
@@ -24,7 +26,7 @@ const word = (change) => (change.word === "same" && change.marked !== "both" ? A
 
 /** What became of a place of the open film, by its look-alike names: [{labels, word}]; nothing where that is not said. */
 export function became(state, labels, box) {
-  const near = current(state).filter((each) => each.box && overlap(box, each.box) >= NEAR);
+  const near = current(state).filter((each) => each.box && iou(box, each.box) >= NEAR);
   return near.filter((each) => each.labels.some((label) => labels.includes(label))).map((each) => ({ labels: each.labels, word: word(each) }));
 }
 
@@ -35,11 +37,4 @@ export function becameThen(state, reading, keys) {
     (each) => each.marked === "before" && (members[each.earlier_place] ?? []).some((key) => keys.includes(key)),
   );
   return found ? word(found) : "";
-}
-
-/** Intersection over union of two boxes [x0, y0, x1, y1]. */
-function overlap(one, other) {
-  const area = ([x0, y0, x1, y1]) => Math.max(x1 - x0, 0) * Math.max(y1 - y0, 0);
-  const both = area([0, 1].map((at) => Math.max(one[at], other[at])).concat([2, 3].map((at) => Math.min(one[at], other[at]))));
-  return both / (area(one) + area(other) - both);
 }
