@@ -56,7 +56,7 @@ def test_a_picture_of_a_film_that_was_deleted_meanwhile_is_no_bug(store, model_f
 
 def test_threads_that_ask_how_films_lie_on_each_other_do_not_take_it_from_each_other(store, model_file, monkeypatch):
     """What one thread dropped while another looked for the oldest pair was a RuntimeError."""
-    monkeypatch.setattr(app_state, "_LAID", 1)
+    monkeypatch.setattr(app_state, "_REMEMBERED", 1)
 
     def asks(app, ids):
         return all(app.laid((each, each), lambda each=each: each) == each for each in ids * 20_000)

@@ -27,9 +27,10 @@ from lungspot.serve.worklist import Worklist, row_of
 __all__ = ["AppState", "StateDep", "model_of", "state_of", "unless_deleted"]
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 _DRAWING_THREADS: Final = 2
-_LAID: Final = 64  # pairs of films of which it is kept how one lies on the other
+_REMEMBERED: Final = 64  # pairs of films, and films, of which it is kept what takes their pixels to work out
 
 
 class AppState:
@@ -49,7 +50,7 @@ class AppState:
         self.stopping = False
         self._past: dict[str, Model] = {}
         self._laid: dict[tuple[str, str], Aligned | None] = {}
-        self._laying = threading.Lock()
+        self._remembering = threading.Lock()
         self._uids: dict[tuple[str, str, bool], dict[int, str]] = {}
         self._drawing = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="lungspot-draw")
         self._completion_events: dict[str, list[asyncio.Event]] = {}
@@ -117,28 +118,24 @@ class AppState:
 
         Any thread may ask; two that ask for one pair at once may both work it out.
         """
-        with self._laying:
-            if pair in self._laid:
-                return self._laid[pair]
-        laid = found()  # not under the lock: it reads two films
-        with self._laying:
-            self._laid[pair] = laid
-            while len(self._laid) > _LAID:
-                del self._laid[next(iter(self._laid))]
-        return laid
+        return self._remembered(self._laid, pair, found)
 
     def uids(self, asked: tuple[str, str, bool], found: Callable[[], dict[int, str]]) -> dict[int, str]:
         """Return the UIDs of a film's places, by its id, operating point and whether experimental labels count.
 
         They are worked out once (``found``, which reads its pixels) and kept for a while. Any thread may ask.
         """
-        if (known := self._uids.get(asked)) is not None:
-            return known
-        made = found()
-        with self._laying:
-            self._uids[asked] = made
-            while len(self._uids) > _LAID:
-                del self._uids[next(iter(self._uids))]
+        return self._remembered(self._uids, asked, found)
+
+    def _remembered(self, kept: dict[K, T], asked: K, found: Callable[[], T]) -> T:
+        with self._remembering:
+            if asked in kept:
+                return kept[asked]
+        made = found()  # not under the lock: it reads films
+        with self._remembering:
+            kept[asked] = made
+            while len(kept) > _REMEMBERED:
+                del kept[next(iter(kept))]
         return made
 
     def film(self, identifier: str) -> Analysis:
