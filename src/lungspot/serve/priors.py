@@ -27,7 +27,7 @@ from lungspot.serve.record import at_point
 from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 
-__all__ = ["before_of", "priors_of", "tracked"]
+__all__ = ["before_of", "followed", "priors_of"]
 
 _OTHERS: Final = (
     "SELECT id, number, name, created, day, status, headline FROM readings"
@@ -64,17 +64,26 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     return before_film(result, then, days=days, aligned=laid, experimental=experimental, review=review)
 
 
-def tracked(  # noqa: PLR0913 - as before_of
-    app: AppState, row: sqlite3.Row, before: Before | None, point: str, *, experimental: bool, prior: str | None
+def followed(  # noqa: PLR0913 - as before_of
+    app: AppState,
+    row: sqlite3.Row,
+    result: Analysis | Refusal,
+    point: str,
+    *,
+    experimental: bool = False,
+    prior: str | None = None,
+    priors: list[dict[str, Any]] | None = None,
 ) -> Before | None:
-    """Return the same with the UIDs by which the SR of the earlier film follows its places (TID 1501).
+    """Return what :func:`before_of` does, with the UIDs by which the SR of that film follows its places (TID 1501).
 
     That SR may compare with a film before it, and so on; the chain goes from film to film by day, and on one day by the
-    order in which they came. ``prior``: as :func:`before_of` was asked. Reads the pixels of each film once.
+    order in which they came. Reads the pixels of each film once.
     """
+    found = priors_of(app.store, row) if priors is None else priors
+    before = before_of(app, row, result, point, experimental=experimental, prior=prior, priors=found)
     if before is None or before.lines is None:
         return before
-    other = _chosen(priors_of(app.store, row), prior)
+    other = _chosen(found, prior)
     if other is None or other["days_earlier"] is None:  # of two without a date each would be the other's earlier one
         return before
     return replace(before, tracking=_tracking(app, app.done(other["id"]), point, experimental))
@@ -96,11 +105,10 @@ def _tracking(app: AppState, row: sqlite3.Row, point: str, experimental: bool) -
     except (FilmError, OSError, RequestError):  # no header that an SR could be made with, or its pixels are gone
         return {}
     older = [each for each in priors_of(app.store, row) if _is_before(each, row)]
-    before = before_of(app, row, result, point, experimental=experimental, priors=older)
-    if (chosen := _chosen(older)) is None or before is None or before.lines is None:
+    before = followed(app, row, result, point, experimental=experimental, priors=older)
+    if before is None or before.lines is None:
         return found
-    before = replace(before, tracking=_tracking(app, app.done(chosen["id"]), point, experimental), own=found)
-    return tracking_after(result, before, experimental=experimental)
+    return tracking_after(result, replace(before, own=found), experimental=experimental)
 
 
 def _is_before(other: dict[str, Any], row: sqlite3.Row) -> bool:

@@ -27,7 +27,7 @@ from lungspot.report import (
 )
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
-from lungspot.serve.priors import before_of, tracked
+from lungspot.serve.priors import before_of, followed
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import at_point, candidates
 from lungspot.serve.reviews import Draft, last_review, measured, settled
@@ -171,8 +171,7 @@ async def sr(app: StateDep, identifier: Identifier, asked: Asked, reader: Reader
         row = app.done(identifier)
         review = last_review(app.store, row, reader)
         header, said = read_header(original), asked.experimental
-        before = before_of(app, row, result, asked.point, experimental=said, prior=asked.prior)
-        before = tracked(app, row, before, asked.point, experimental=said, prior=asked.prior)
+        before = followed(app, row, result, asked.point, experimental=said, prior=asked.prior)
         return dicom_bytes(dicom_results(header, result, experimental=said, review=review, before=before)[0])
 
     return Response(await app.drawn(made), media_type="application/dicom")
