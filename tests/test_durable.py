@@ -29,6 +29,11 @@ def test_a_new_file_has_the_mode_that_files_have_here(tmp_path):
     assert len(modes) == 1
 
 
+def test_a_private_file_is_nobody_else_s(tmp_path):
+    write_atomic(tmp_path / "key", b"", private=True)
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+
+
 def test_a_file_and_a_folder_are_brought_to_the_disk(tmp_path):
     (tmp_path / "a").write_bytes(b"a")
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -9,10 +9,11 @@ from pathlib import Path
 __all__ = ["move_new", "sync_path", "write_atomic"]
 
 
-def write_atomic(target: Path, data: bytes, *, replace: bool = True) -> None:
+def write_atomic(target: Path, data: bytes, *, replace: bool = True, private: bool = False) -> None:
     """Write ``data`` to ``target`` so that no reader, and no crash, ever sees a part of it.
 
-    Without ``replace`` a file that is there, or appears meanwhile, stays, and FileExistsError is raised.
+    Without ``replace`` a file that is there, or appears meanwhile, stays, and FileExistsError is raised. ``private``:
+    nobody else may read it.
     """
     handle, name = tempfile.mkstemp(prefix=".lungspot-", dir=target.parent)
     try:
@@ -20,7 +21,8 @@ def write_atomic(target: Path, data: bytes, *, replace: bool = True) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
+        if not private:  # as it is made
+            Path(name).chmod(0o666 & ~_umask())
         if replace:
             Path(name).replace(target)
         else:

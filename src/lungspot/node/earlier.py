@@ -13,23 +13,20 @@ kill or because it was sent again, says the same for as long as both are kept.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sqlite3
-import tempfile
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from lungspot.durable import sync_path
+from lungspot.durable import sync_path, write_atomic
 from lungspot.errors import LungspotError
 from lungspot.images import Thumbnail
 from lungspot.queue import QueueFolder
@@ -144,7 +141,7 @@ class KeptFilms:
         with self._journal.writing() as db:
             if row["instance"]:
                 db.execute("DELETE FROM earlier WHERE instance = ?", (row["instance"],))
-            if len(row) == 1:
+            if "sha256" not in row:
                 return
             names, marks = ", ".join(row), ", ".join("?" * len(row))
             db.execute(f"INSERT OR REPLACE INTO earlier ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own names
@@ -219,11 +216,6 @@ def _key_at(journal: QueueFolder, *, make: bool) -> bytes:
         path.unlink(missing_ok=True)
         return b""
     key = secrets.token_bytes(_KEY_BYTES)
-    handle, name = tempfile.mkstemp(dir=journal.incoming)  # which nobody else may read
-    with os.fdopen(handle, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    write_atomic(path, key, private=True)
     sync_path(journal.folder)
     return key
