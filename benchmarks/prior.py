@@ -11,7 +11,9 @@ detector marks the opacity on neither film that has it (IoU 0.2), and those with
 nothing to compare, and are counted apart.
 
 Real pairs: NIH films with follow-up numbers next to each other, of one age and view: nothing says that nothing changed,
-but most of what differs is breath, posture and exposure. Thresholds were chosen on val (``report/changes.py``).
+but most of what differs is breath, posture and exposure. Same-day pairs: two films of one SIIM study, in their own
+proportions; which was taken first is not known. Those of train are films that the detector has learnt, and are printed
+apart. Thresholds were chosen on val (``report/changes.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import argparse
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,10 +49,16 @@ def main() -> None:
     parser.add_argument("--real", type=int, default=120)
     asked = parser.parse_args()
     detector = load_detector()
-    rows = list(csv.DictReader((asked.data / "splits.csv").open()))
-    rows = [row for row in rows if row["split"] == asked.split]
+    every = list(csv.DictReader((asked.data / "splits.csv").open()))
+    rows = [row for row in every if row["split"] == asked.split]
     made_pairs(asked.data, rows, detector, asked.pairs)
-    real_pairs(asked.data, rows, detector, asked.real)
+    pairs = list(neighbours(asked.data, rows))
+    np.random.default_rng(3).shuffle(pairs)
+    films = [tuple(asked.data / "nih" / "images" / f"{stem}.jpg" for stem in pair) for pair in pairs[: asked.real]]
+    real_pairs("real pairs", films, detector)
+    for name, splits in (("val and test", {"val", "test"}), ("train", {"train"})):
+        same = list(same_day(asked.data, [row for row in every if row["split"] in splits]))
+        real_pairs(f"same-day pairs of {name}", same, detector)
 
 
 def made_pairs(data: Path, rows: list[dict[str, str]], detector: Detector, wanted: int) -> None:
@@ -199,14 +207,12 @@ def png(film: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def real_pairs(data: Path, rows: list[dict[str, str]], detector: Detector, most: int) -> None:
+def real_pairs(what: str, pairs: Sequence[Sequence[Path | bytes]], detector: Detector) -> None:
     """Print the words for films of one patient shortly after one another, and how often their marks differ at all."""
-    pairs = list(neighbours(data, rows))
-    np.random.default_rng(3).shuffle(pairs)
     counts, marks, used, laid = Counter[tuple[str, str]](), Counter[str](), 0, 0
     with_new = 0
-    for first, second in pairs[:most]:
-        earlier, later = (analyze(data / "nih" / "images" / f"{stem}.jpg", detector) for stem in (first, second))
+    for pair in pairs:
+        earlier, later = (analyze(film, detector) for film in pair)
         if not (earlier.assessed and later.assessed):
             continue
         used += 1
@@ -218,7 +224,7 @@ def real_pairs(data: Path, rows: list[dict[str, str]], detector: Detector, most:
             counts["places" if change.line.boxed else "whole films", str(change.word)] += 1
             marks[change.marked] += change.line.boxed
         with_new += any(str(change.word) == "new" and change.line.boxed for change in every)
-    print(f"real pairs: {used}, laid on each other {laid}; {with_new} with a place called new")
+    print(f"{what}: {used} of {len(pairs)} assessed, laid on each other {laid}; {with_new} with a place called new")
     print(
         f"  places marked on both {marks['both']}, on the later film only {marks['now']}, on the earlier only "
         f"{marks['before']}"
@@ -242,6 +248,27 @@ def neighbours(data: Path, rows: list[dict[str, str]]) -> Iterator[tuple[str, st
         for first, second in pairwise(stems):
             if known[first] == known[second] and int(second[-3:]) == int(first[-3:]) + 1:
                 yield first, second
+
+
+def same_day(data: Path, rows: list[dict[str, str]]) -> Iterator[list[bytes]]:
+    """Yield two films of one study of SIIM's, as PNG in the proportions that they were taken in."""
+    folder = data / "siim-covid"
+    study = {row["imageid"]: row["studyid"] for row in csv.DictReader((folder / "train_meta.csv").open())}
+    shape = {row["image_id"]: row for row in csv.DictReader((folder / "meta.csv").open())}
+    films = defaultdict[str, list[Path]](list)
+    for row in rows:
+        if row["image"].startswith("siim-covid/"):
+            films[study[Path(row["image"]).stem]].append(data / row["image"])
+    for paths in films.values():
+        for pair in pairwise(sorted(paths)):
+            yield [in_proportion(path, shape[path.stem]) for path in pair]
+
+
+def in_proportion(path: Path, shape: dict[str, str]) -> bytes:
+    """Return a film that was squashed to a square as high as it is stored, and as wide as it should be."""
+    film = Image.open(path).convert("L")
+    wide = film.resize((round(film.height * int(shape["dim1"]) / int(shape["dim0"])), film.height))
+    return png(np.asarray(wide, np.float32) / 255)
 
 
 if __name__ == "__main__":
