@@ -4,8 +4,8 @@ Films are made from one that is given (or the real chest film of pydicom-data), 
 darker, in forty ways, each file with a text of its own, so that no two have one SHA-256. Poison, one film in twenty:
 cut short, no film, a header that promises a picture of 60,000 x 60,000, an empty file.
 
-A run of 100,000 films takes hours: with --minutes it is ended in time, and says how far it came; with --folder the
-films stay where they are, and FOLDER/memory-N.csv has the memory second by second.
+A run of 100,000 films takes half an hour and more: with --minutes it is ended in time, and says how far it came; with
+--folder the films stay where they are, and FOLDER/memory-N.csv has the memory second by second.
 
 Usage: python benchmarks/batch.py [--films N] [--workers 1,2] [--folder FOLDER] [--film FILE] [--poison] [--on ENGINE]
     [--height H] [--model FILE] [--minutes M] [--no-loop]
@@ -82,12 +82,12 @@ def fill(folder: Path, films: int, pngs: list[bytes], *, poisoned: bool) -> None
 
 
 def resident(pid: int) -> float:
-    """Return a process's memory in MiB; 0 where it is gone (Linux)."""
+    """Return a process's memory in MiB, of what it shares with others its share; 0 where it is gone (Linux)."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon", "Pss_Shmem"))) / 1024
 
 
 def below(pid: int) -> list[int]:
@@ -186,10 +186,9 @@ def main() -> None:
     if not films.exists():
         fill(films, asked.films, made(film, asked.height), poisoned=asked.poison)
     print(f"{asked.films} films, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    print(
-        "| workers | films | films/s | processor ms a film | MiB (of it the driver) at film | assessed | not assessed |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    heads = "films/s", "processor ms a film", "MiB (of it the driver) at film", "peak MiB", "assessed", "not assessed"
+    print(f"| workers | films | {' | '.join(heads)} |")
+    print("|---|---|---|---|---|---|---|---|")
     for workers in map(int, asked.workers.split(",")):
         shutil.rmtree(folder / f"out-{workers}", ignore_errors=True)
         said, samples = run(films, folder / f"out-{workers}", workers, asked)
@@ -198,12 +197,13 @@ def main() -> None:
         at = sorted({*(mark for mark in _MARKS if mark < said["films"]), said["films"] // 10, said["films"]})
         held = [memory_at(samples, number) for number in at]
         memory = ", ".join(f"{each.films}: {each.whole:.0f} ({each.driver:.0f})" for each in held)
-        counts = f"{said.get('assessed', 0)} | {said.get('not_assessed', 0)}"
+        peak = max(each.whole for each in samples)
+        counts = f"{peak:.0f} | {said.get('assessed', 0)} | {said.get('not_assessed', 0)}"
         numbers = f"{said['films']} | {said['rate']:.2f} | {1000 * said['computing']:.0f} | {memory} | {counts}"
         print(f"| {workers} | {numbers} |", flush=True)
     if not asked.no_loop:
         rate, computing = loop(films, folder / "loop")
-        print(f"| a loop over `lungspot detect` | {_LOOP} | {rate:.2f} | {1000 * computing:.0f} | | | |")
+        print(f"| a loop over `lungspot detect` | {_LOOP} | {rate:.2f} | {1000 * computing:.0f} | | | | |")
     if asked.folder is None:
         shutil.rmtree(folder)
 
