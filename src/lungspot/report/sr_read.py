@@ -94,48 +94,81 @@ def read_sr(source: str | os.PathLike[str] | bytes | Dataset, *, frame: Frame | 
         raise InputError("BAD_VALUE", where, f"not a measurement report ({type(error).__name__}: {error})") from error
 
 
+class _Item:
+    """A content item, or the whole document: the name of its concept, found once, and the items below it."""
+
+    __slots__ = ("below", "dataset", "name")
+
+    def __init__(self, dataset: Dataset, depth: int = 0) -> None:
+        if depth > _DEEPEST:
+            raise InputError("BAD_VALUE", None, "content items nested too deeply")
+        self.dataset = dataset
+        self.name = _code(dataset.get("ConceptNameCodeSequence"))
+        self.below: list[_Item] = [_Item(each, depth + 1) for each in dataset.get("ContentSequence", ())]
+
+    @property
+    def value(self) -> Key | None:
+        """Its coded value, None where it has none."""
+        return _code(self.dataset.get("ConceptCodeSequence"))
+
+    def all(self) -> Iterator[_Item]:
+        """Yield every item below it, in the order of the document."""
+        for item in self.below:
+            yield item
+            yield from item.all()
+
+    def items(self, name: Key) -> list[_Item]:
+        """Return the items right below it that have a concept name."""
+        return [item for item in self.below if item.name == name]
+
+    def values(self, name: Key) -> list[Key]:
+        """Return the coded values of a concept right below it."""
+        return [value for item in self.items(name) if (value := item.value) is not None]
+
+
 def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
     if dataset.get("Modality") != "SR" or _code(dataset.get("ConceptNameCodeSequence")) != _TITLE:
         raise InputError("BAD_VALUE", None, "not a DICOM imaging measurement report (TID 1500)")
-    groups = [group for part in _items(dataset, _MEASUREMENTS) for group in _items(part, _GROUP)]
-    whole = _items(dataset, _EVALUATIONS)  # before 0.2 the film as a whole had measurement groups, too
-    outcome = next((value[0] for part in (*groups, *whole) for value in _values(part, _OUTCOME)), None)
-    reasons = tuple(value[0] for part in (*groups, *whole) for value in _values(part, _REASON))
-    film = next((item for item in _all(dataset) if item.ValueType == "IMAGE"), None)
+    report = _Item(dataset)
+    groups = [group for part in report.items(_MEASUREMENTS) for group in part.items(_GROUP)]
+    whole = report.items(_EVALUATIONS)  # before 0.2 the film as a whole had measurement groups, too
+    outcome = next((value[0] for part in (*groups, *whole) for value in part.values(_OUTCOME)), None)
+    reasons = tuple(value[0] for part in (*groups, *whole) for value in part.values(_REASON))
+    film = next((item.dataset for item in report.all() if item.dataset.ValueType == "IMAGE"), None)
     uid = None if film is None else str(film.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
     made = f"{dataset.get('ContentDate') or ''}{dataset.get('ContentTime') or ''}"
     sizes = tuple(found for group in groups if (found := _measured(group)) is not None)
     if outcome in {"refused", "failed"}:
         return StructuredReport(uid, outcome, reasons, None, sizes, made=made)
-    against = next((str(item.UID) for part in whole for item in _items(part, _EARLIER)), None)
+    against = next((str(item.dataset.UID) for part in whole for item in part.items(_EARLIER)), None)
     findings: list[Finding] = []
     states: dict[str, State] = {}
     for group in groups:
-        for key in _values(group, _FINDING)[:1]:
+        for key in group.values(_FINDING)[:1]:
             if (label := label_of(*key)) is not None:
                 _take(group, label, findings, states)
     for part in whole:
-        for item in part.get("ContentSequence", ()):
-            name, word = _name(item), _code(item.get("ConceptCodeSequence"))
+        for item in part.below:
+            name, word = item.name, item.value
             if name is not None and word is not None and (label := label_of(*name)) is not None:
                 score = next(iter(_probabilities(item).values()), None)
                 if score is not None:
                     findings.append(Finding(label, score=score))
                 _say(states, label, word)
-    reading = Reading(_reader(dataset), tuple(findings), states, frame or _frame(dataset))
+    reading = Reading(_reader(report), tuple(findings), states, frame or _frame(report))
     return StructuredReport(uid, outcome, reasons, reading, sizes, tuple(_tracking(groups)), against, made)
 
 
-def _tracking(groups: Sequence[Dataset]) -> Iterator[tuple[str, Box]]:
+def _tracking(groups: Sequence[_Item]) -> Iterator[tuple[str, Box]]:
     for group in groups:
-        for item in _items(group, _TRACKING)[:1]:
+        for item in group.items(_TRACKING)[:1]:
             if (box := _box(group)) is not None:
-                yield str(item.UID), box
+                yield str(item.dataset.UID), box
 
 
-def _measured(group: Dataset) -> Measurement | None:
+def _measured(group: _Item) -> Measurement | None:
     """Return what a group measures, None where we know no such thing, or where it does not say at which points."""
-    names = {name: _items(group, key) for name, key in _SIZES.items()}
+    names = {name: group.items(key) for name, key in _SIZES.items()}
     if (area := names["area"]) and (box := _box(group)) is not None:
         parts = [next((_number(item)[0] for item in names[name]), None) for name in _GREYS]
         greys = None if None in parts else Greys(*(float(each or 0) for each in parts))
@@ -154,27 +187,27 @@ def _measured(group: Dataset) -> Measurement | None:
     return None
 
 
-def _number(item: Dataset) -> tuple[float, str]:
-    measured = item.MeasuredValueSequence[0]
+def _number(item: _Item) -> tuple[float, str]:
+    measured = item.dataset.MeasuredValueSequence[0]
     unit = _code(measured.get("MeasurementUnitsCodeSequence")) or ("", "")
     return float(measured.get("FloatingPointValue", measured.NumericValue)), _UNITS.get(unit[0], unit[0])
 
 
-def _lines(item: Dataset) -> Iterator[list[tuple[float, float]]]:
-    for each in item.get("ContentSequence", ()):
-        if each.get("ValueType") == "SCOORD" and each.get("GraphicType") == "POLYLINE":
-            numbers = [float(number) for number in each.GraphicData]
+def _lines(item: _Item) -> Iterator[list[tuple[float, float]]]:
+    for each in item.below:
+        if each.dataset.get("ValueType") == "SCOORD" and each.dataset.get("GraphicType") == "POLYLINE":
+            numbers = [float(number) for number in each.dataset.GraphicData]
             yield list(zip(numbers[0::2], numbers[1::2], strict=True))
 
 
-def _take(group: Dataset, label: str, findings: list[Finding], states: dict[str, State]) -> None:
+def _take(group: _Item, label: str, findings: list[Finding], states: dict[str, State]) -> None:
     """Add one group's findings and what it says of their labels; a box outweighs every other word about a label.
 
     A place of ours has several names, each with an evaluation and perhaps a probability that says of which it is.
     """
-    box, site = _box(group), next(iter(_items(group, _SITE)), None)
-    side = next((_SIDES.get(value) for value in ([] if site is None else _values(site, _LATERALITY))), None)
-    zone = next((_ZONES.get(value) for value in ([] if site is None else _values(site, _ZONE))), None)
+    box, site = _box(group), next(iter(group.items(_SITE)), None)
+    side = next((_SIDES.get(value) for value in ([] if site is None else site.values(_LATERALITY))), None)
+    zone = next((_ZONES.get(value) for value in ([] if site is None else site.values(_ZONE))), None)
     said = _evaluations(group) or {label: None}
     scores = _probabilities(group)
     for name, word in said.items():
@@ -193,80 +226,59 @@ def _say(states: dict[str, State], label: str, word: Key | None) -> None:
         states[label] = State.ABSENT if word == _ABSENT else State.PRESENT
 
 
-def _evaluations(group: Dataset) -> dict[str, Key | None]:
+def _evaluations(group: _Item) -> dict[str, Key | None]:
     """Return by label what a group says of it, in the order in which it does."""
     found: dict[str, Key | None] = {}
-    for item in group.get("ContentSequence", ()):
-        name, value = _name(item), _code(item.get("ConceptCodeSequence"))
+    for item in group.below:
+        name, value = item.name, item.value
         if name is not None and value is not None and (label := label_of(*name)) is not None:
             found.setdefault(label, value)
     return found
 
 
-def _box(group: Dataset) -> Box | None:
+def _box(group: _Item) -> Box | None:
     """Return the smallest box around the group's first region, or None where it has none with an area."""
-    for item in group.get("ContentSequence", ()):
-        if item.get("ValueType") != "SCOORD" or item.get("GraphicType") not in {"POLYLINE", "MULTIPOINT"}:
+    for item in group.below:
+        shape = item.dataset
+        if shape.get("ValueType") != "SCOORD" or shape.get("GraphicType") not in {"POLYLINE", "MULTIPOINT"}:
             continue
-        numbers = [float(each) for each in item.GraphicData]
+        numbers = [float(each) for each in shape.GraphicData]
         xs, ys = numbers[0::2], numbers[1::2]
         if len(xs) == len(ys) and min(xs) < max(xs) and min(ys) < max(ys):
             return Box.from_points(zip(xs, ys, strict=True))
     return None
 
 
-def _probabilities(group: Dataset) -> dict[str | None, float]:
+def _probabilities(group: _Item) -> dict[str | None, float]:
     """Return the probabilities of a group by the label that they are of; None: it does not say."""
     found: dict[str | None, float] = {}
-    for item in _items(group, _PROBABILITY):
-        measured = item.MeasuredValueSequence[0]
+    for item in group.items(_PROBABILITY):
+        measured = item.dataset.MeasuredValueSequence[0]
         value = float(measured.get("FloatingPointValue", measured.NumericValue))
         if math.isfinite(value) and 0 <= value <= 1:
-            of = next((label_of(*key) for key in _values(item, _FINDING)), None)
+            of = next((label_of(*key) for key in item.values(_FINDING)), None)
             found.setdefault(of, value)
     return found
 
 
-def _reader(dataset: Dataset) -> str:
+def _reader(report: _Item) -> str:
     """Return who reads: name and version of the algorithm, else the observer's name."""
     for names in ((_ALGORITHM, _VERSION), (_OBSERVER,)):
-        words = [next((str(item.TextValue) for item in _all(dataset) if _name(item) == name), "") for name in names]
+        words = [
+            next((str(item.dataset.TextValue) for item in report.all() if item.name == name), "") for name in names
+        ]
         if words[0]:
             return " ".join(words).strip()
     return "unknown"
 
 
-def _frame(dataset: Dataset) -> Frame | None:
+def _frame(report: _Item) -> Frame | None:
     sizes = {
-        _name(item): int(float(item.MeasuredValueSequence[0].NumericValue))
-        for item in _all(dataset)
-        if _name(item) in {_ROWS, _COLUMNS}
+        item.name: int(float(item.dataset.MeasuredValueSequence[0].NumericValue))
+        for item in report.all()
+        if item.name in {_ROWS, _COLUMNS}
     }
     return Frame(sizes[_COLUMNS], sizes[_ROWS]) if len(sizes) == 2 else None
-
-
-def _all(dataset: Dataset, depth: int = 0) -> Iterator[Dataset]:
-    """Yield every content item below a data set, in the order of the document."""
-    if depth > _DEEPEST:
-        raise InputError("BAD_VALUE", None, "content items nested too deeply")
-    for item in dataset.get("ContentSequence", ()):
-        yield item
-        yield from _all(item, depth + 1)
-
-
-def _items(dataset: Dataset, name: Key) -> list[Dataset]:
-    """Return the content items right below a data set that have a concept name."""
-    return [item for item in dataset.get("ContentSequence", ()) if _name(item) == name]
-
-
-def _values(dataset: Dataset, name: Key) -> list[Key]:
-    """Return the coded values of a concept right below a data set."""
-    found = (_code(item.get("ConceptCodeSequence")) for item in _items(dataset, name))
-    return [value for value in found if value is not None]
-
-
-def _name(item: Dataset) -> Key | None:
-    return _code(item.get("ConceptNameCodeSequence"))
 
 
 def _code(sequence: Sequence[Dataset] | None) -> Key | None:
