@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Self
 
@@ -45,7 +46,7 @@ class Model:
         return cls(card, key.partition("+")[0], runtime)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """One film's result; PNG, HTML, JSON and table are views of this.
 
@@ -111,7 +112,7 @@ class Analysis:
         """The patient's side at the left edge of the upright film; None where the file does not say, or wrongly."""
         return left_side(self.radiograph.orientation.upright_left_side(self.quarter_turns), self.anatomy)
 
-    @property
+    @cached_property
     def places(self) -> tuple[Place, ...]:
         """The places that the boxes show, best first; their ``members`` are indices of :attr:`boxed`."""
         return find_places(self.boxed, self.model.card)
