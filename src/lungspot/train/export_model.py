@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.datasets import terms_of
-from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine
+from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine, with_card
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
@@ -107,7 +107,8 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         gate=gate[1] if gate else None,
         anatomy=AnatomyCard(1.0) if "organs" in served.outputs else None,
     )
-    session = _session(build(served, draft))
+    built = build(served, draft)
+    session = _session(built)
     answer = answers_of(session)
     seen, look = _looked(answer, films, val, pixels, checkpoint.config)
     draft = replace(draft, second_look=look)
@@ -149,7 +150,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         metrics=metrics,
         anatomy=_anatomy(session, films, labels, pixels) if draft.anatomy else None,
     )
-    data = build(served, card)
+    data = with_card(built, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
     largest = compare_outputs(served, data, plain(films.pixels[chosen], pixels).numpy()).largest
     return ExportedModel(data, card, largest)

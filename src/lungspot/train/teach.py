@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from lungspot import __version__
-from lungspot.detect import ModelCard, NetworkSession, examine, read_model
+from lungspot.detect import ModelCard, NetworkSession, examine, read_model, with_card
 from lungspot.errors import DatasetError, InputError
 from lungspot.evaluate import by_patient, compare, permutation_weights
 from lungspot.formats import Split
@@ -116,7 +116,7 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     report |= {"got_worse": fallen, "not_for_clinical_use": True}
     metrics = {**card.metrics, "taught": {name: of["mean"] for name, of in report["judged"].items()}}
     card = replace(after, metrics=metrics)
-    data = build(served, card)
+    data = with_card(draft, card)
     chosen = np.linspace(0, len(films) - 1, min(COMPARED, len(films))).astype(int)
     compare_outputs(served, data, plain(films.pixels[chosen], size).numpy())
     return Taught(data, card, report, tuple(fallen))
