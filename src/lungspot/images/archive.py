@@ -84,17 +84,20 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def members(archive: Path) -> Iterator[Member]:
-    """Yield the files of an archive in its own order, folders and hidden files left out; raises ``ARCHIVE``."""
+def members(archive: Path, *, limited: bool = True) -> Iterator[Member]:
+    """Yield the files of an archive in its own order, folders and hidden files left out; raises ``ARCHIVE``.
+
+    ``limited``: more than 10,000 files, or 2 GiB of them in all, are refused, as of an archive that a stranger sent.
+    """
     try:
         opened = zipfile.ZipFile(regular(archive))  # stays open for its members, and closes with the last of them
         infos = opened.infolist()
     except _BROKEN as error:
         raise FilmError("ARCHIVE", archive, f"cannot be opened ({type(error).__name__})") from error
     total = sum(info.file_size for info in infos)
-    if len(infos) > _MOST_MEMBERS:
+    if limited and len(infos) > _MOST_MEMBERS:
         raise FilmError("ARCHIVE", archive, f"{len(infos)} members; {_MOST_MEMBERS} are allowed")
-    if total > _MOST_BYTES:
+    if limited and total > _MOST_BYTES:
         raise FilmError("ARCHIVE", archive, f"{total >> 20} MiB of members; {_MOST_BYTES >> 20} MiB are allowed")
     end = 0
     for info in sorted(infos, key=lambda each: each.header_offset):
