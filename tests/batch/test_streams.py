@@ -3,12 +3,14 @@
 import csv
 import hashlib
 import io
+import os
 import pickle
 import tarfile
 import zipfile
 from pathlib import Path
 
 import fsspec
+import fsspec.implementations.memory
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +18,7 @@ from pydicom.fileset import FileSet
 
 from lungspot.batch import Ledger, count_films, entries_in, given_columns, shards_of
 from lungspot.errors import DatasetError, FilmError
-from lungspot.images import film_bytes
+from lungspot.images import film_bytes, members
 
 
 def read(entry):
@@ -56,7 +58,8 @@ def test_a_tar_shard(films):
     """As WebDataset has them: a film's labels lie beside it; a link, a folder and a hidden file are no films."""
     path = films.parent / "00000.tar"
     with tarfile.open(path, "w") as archive:
-        for name in ("k1.png", "k1.json", "k1.cls", "1.2.840.113", "noending", ".hidden.png"):
+        hidden = (".hidden.png", ".trash/a.png", "__MACOSX/b.png")
+        for name in ("k1.png", "k1.json", "k1.cls", "1.2.840.113", "noending", *hidden):
             member = tarfile.TarInfo(name)
             member.size = len(name)
             archive.addfile(member, io.BytesIO(name.encode()))
@@ -102,7 +105,11 @@ def test_a_dicomdir_that_leads_elsewhere(disc):
     data = index.read_bytes()
     assert name.encode() in data
     index.write_bytes(data.replace(name.encode(), b"../../.."))
-    assert all_of(index) == []
+    entries = all_of(index)
+    assert entries
+    for entry in entries:
+        with pytest.raises(FilmError, match=r"NOT_READABLE.*leads out of its folder"):
+            read(entry)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -161,9 +168,83 @@ def test_a_store(films):
     store.pipe("/bucket/x/c.png", b"c")
     (entry,) = all_of("memory://bucket")
     assert read(entry) == b"c"
+    store.pipe("/bucket/.trash/d.png", b"d")
+    store.pipe("/bucket/__MACOSX/e.png", b"e")
+    assert [entry.name for entry in all_of("memory://bucket")] == ["memory:///bucket/x/c.png"]
+    assert count_films(["memory://bucket"], lambda: False) is None  # it is not listed twice
     store.rm("/bucket", recursive=True)
     with pytest.raises(FilmError, match="NOT_READABLE"):
         read(entry)
+
+
+class Failing(fsspec.implementations.memory.MemoryFileSystem):
+    """A store that shows the first folder, and then its listing ends; some errors are no OSError, as botocore's are."""
+
+    protocol = "failing"
+    error = PermissionError("denied")
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("failing://", "memory://"))
+
+    def ls(self, path, detail=True, **options):  # noqa: FBT002 - fsspec's own
+        if path.rstrip("/").endswith("x"):
+            raise self.error
+        return super().ls(path, detail, **options)
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError("denied"), FileNotFoundError("gone"), RuntimeError("no credentials")]
+)
+def test_a_store_that_cannot_be_listed_to_its_end_is_a_row(error, monkeypatch):
+    fsspec.register_implementation("failing", Failing, clobber=True)
+    monkeypatch.setattr(Failing, "error", error)
+    store = fsspec.filesystem("memory")
+    store.pipe("/cup/a.png", b"a")
+    store.pipe("/cup/x/b.png", b"b")
+    first, refused = all_of("failing://cup")
+    assert (first.name, refused.name, refused.whole) == ("failing:///cup/a.png", "failing:///cup/x", True)
+    with pytest.raises(FilmError, match=rf"NOT_READABLE.*cannot be listed .{type(error).__name__}"):
+        read(refused)
+
+
+@pytest.mark.parametrize("url", ["memory://nosuch/bucket", "file:///no/such/folder"])
+def test_a_store_that_is_not_there_is_a_row(url):
+    (refused,) = all_of(url)
+    with pytest.raises(FilmError, match="NOT_READABLE"):
+        read(refused)
+
+
+def test_a_folder_that_may_not_be_read_is_a_row_and_the_others_are_read(films, monkeypatch):
+    (films / "shut").mkdir(mode=0)
+    films.parent.chmod(0o755)
+    monkeypatch.chdir(films)
+    whoever = os.geteuid()
+    if whoever == 0:  # whom no mode keeps out
+        os.seteuid(65534)
+    try:
+        found = {entry.name: entry for entry in all_of(".")}
+    finally:
+        os.seteuid(whoever)
+    assert found.keys() == {"a.png", "sub/b.dcm", "shut"}
+    assert found["shut"].whole
+    with pytest.raises(FilmError, match=r"NOT_READABLE.*cannot be listed"):
+        read(found["shut"])
+
+
+def test_a_zip_of_an_archive_may_hold_more_than_a_stranger_s(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for number in range(10_001):
+            archive.writestr(f"{number}.png", b"")
+    assert len(all_of(tmp_path / "all.zip")) == 10_001
+    with pytest.raises(FilmError, match="ARCHIVE"):
+        next(members(tmp_path / "all.zip"))
+
+
+def test_two_rows_of_one_film_are_two_entries_and_two_equal_rows_are_one(films):
+    (films / "list.csv").write_text("path,reader\na.png,R1\na.png,R2\na.png,R2\n")
+    (shard,) = shards_of(entries_in([str(films / "a.png"), str(films / "list.csv")]), 9, Ledger().take)
+    assert [dict(entry.given) for entry in shard.entries] == [{}, {"reader": "R1"}, {"reader": "R2"}]
 
 
 @pytest.mark.drill

@@ -26,7 +26,7 @@ def in_zip(path: Path) -> Iterator[Entry]:
     """Yield the files of a zip archive, each a film."""
     place = place_of(PurePath(path.stem))
     try:
-        for number, member in enumerate(members(path), 1):
+        for number, member in enumerate(members(path, limited=False), 1):
             info = member.info
             identity = identity_of(member.name, info.header_offset, info.CRC, info.file_size)
             yield Entry(FilmSource(Film(member.name, member.read), f"{place}-{number:05d}", path), identity)
@@ -45,7 +45,7 @@ def in_tar(path: Path) -> Iterator[Entry]:
             for number, member in enumerate(archive, 1):
                 archive.members.clear()  # type: ignore[attr-defined] # else it remembers every one
                 name = PurePosixPath(member.name)
-                if not member.isfile() or member.issparse() or name.name.startswith(".") or not _is_film(name):
+                if not member.isfile() or member.issparse() or _is_hidden(name.parts) or not _is_film(name):
                     continue
                 called = f"{path}/{member.name}"
                 opened = partial(_part, path, called, member.offset_data, member.size)
@@ -59,12 +59,14 @@ def in_tar(path: Path) -> Iterator[Entry]:
 def in_dicomdir(path: Path) -> Iterator[Entry]:
     """Yield the films that a DICOMDIR names."""
     try:
-        files = dicomdir_files(path)
+        files, outside = dicomdir_files(path)
     except FilmError as error:
         yield refused_entry(str(path), error)
         return
     for file in files:
         yield file_entry(file, file.relative_to(path.parent))
+    for name in outside:
+        yield refused_entry(f"{path}: {name}", FilmError("NOT_READABLE", path, "leads out of its folder"), whole=False)
 
 
 def is_store(source: str) -> bool:
@@ -83,14 +85,24 @@ def in_store(url: str) -> Iterator[Entry]:
         yield refused_entry(url, error)
         return
     scheme = url.partition("://")[0]
-    try:
-        for _, _, files in system.walk(root, detail=True):
-            for name, about in files.items():
-                if name.startswith("."):
-                    continue
+    folders = [root]
+    while folders:  # fsspec's own walk is silent about folders below that cannot be listed
+        folder = folders.pop()
+        try:
+            listed = system.ls(folder, detail=True)
+        except Exception as error:  # noqa: BLE001 - each kind of store has its own
+            where, reason = f"{scheme}://{folder}", f"cannot be listed ({type(error).__name__}: {error})"
+            yield refused_entry(where, FilmError("NOT_READABLE", where, reason))
+            continue
+        for about in listed:
+            path = about["name"].rstrip("/")
+            if path != folder and _is_hidden(PurePosixPath(path).parts[-1:]):
+                continue
+            if about["type"] != "directory":
                 yield url_entry(f"{scheme}://{about['name']}", about)
-    except (OSError, ValueError) as error:
-        yield refused_entry(url, FilmError("NOT_READABLE", url, f"cannot be listed ({type(error).__name__}: {error})"))
+            elif path != folder:
+                folders.append(path)
+        system.invalidate_cache()  # else every listing is kept
 
 
 def url_entry(url: str, about: Mapping[str, Any] | None = None) -> Entry:
@@ -98,6 +110,11 @@ def url_entry(url: str, about: Mapping[str, Any] | None = None) -> Entry:
     facts = [(about or {}).get(key) for key in ("size", "ETag", "LastModified", "mtime")]
     film = Film(url, partial(_fetched, url, facts[0]))
     return Entry(FilmSource(film, place_of(PurePath(PurePosixPath(url).name)), None), identity_of(url, *facts))
+
+
+def _is_hidden(parts: tuple[str, ...]) -> bool:
+    """Say whether a file, or a folder on the way to it, is hidden, by the names along its path."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts if part != "..")
 
 
 def _is_film(name: PurePosixPath) -> bool:

@@ -61,9 +61,9 @@ def count_films(
 ) -> int | None:
     """Return how many films there are, without opening any; None where ``stopped`` says so meanwhile.
 
-    An archive is not asked twice for all that it has: where one is among the sources, nobody knows.
+    An archive or a store is not asked twice for all that it has: where one is among the sources, nobody knows.
     """
-    if any(map(is_dicomweb, sources)):
+    if any(is_dicomweb(source) or is_store(source) for source in sources):
         return None
     number = 0
     for number, _ in enumerate(entries_in(sources, share=share, without=without), 1):
@@ -86,8 +86,7 @@ def _of(source: str, without: Path | None, tls: TlsFiles) -> Iterator[Entry]:
         return
     path = Path(source)
     if is_folder(path):
-        for file in walk(path, ordered=False, without=without):
-            yield file_entry(file, file.relative_to(path))
+        yield from _in_folder(path, without)
     elif is_table(path):
         yield from _in_table(path, tls)
     elif path.name.upper() == "DICOMDIR":
@@ -98,6 +97,15 @@ def _of(source: str, without: Path | None, tls: TlsFiles) -> Iterator[Entry]:
         yield from in_zip(path)
     else:
         yield file_entry(path, PurePath(path.name))
+
+
+def _in_folder(path: Path, without: Path | None) -> Iterator[Entry]:
+    failed: list[OSError] = []
+    for file in walk(path, ordered=False, without=without, failed=failed.append):
+        yield file_entry(file, file.relative_to(path))
+    for error in failed:
+        name = os.fsdecode(error.filename or path)
+        yield refused_entry(name, FilmError("NOT_READABLE", name, f"cannot be listed ({error.strerror})"))
 
 
 def _in_table(path: Path, tls: TlsFiles) -> Iterator[Entry]:
@@ -115,7 +123,9 @@ def _in_table(path: Path, tls: TlsFiles) -> Iterator[Entry]:
         else:  # beside the table, else where the caller is
             beside = path.parent / name
             entry = file_entry(beside if os.path.exists(beside) else Path(name), PurePath(name))  # noqa: PTH110 - or no path
-        yield replace(entry, given=given)
+        # Two rows of one film are two entries: it is read once, and what the other row says of it is kept.
+        identity = identity_of(entry.identity, *sorted(given.items())) if given else entry.identity
+        yield replace(entry, given=given, identity=identity)
 
 
 def _rows(path: Path, column: str) -> Iterator[Mapping[str, str]]:

@@ -18,15 +18,20 @@ __all__ = ["dicomdir_files"]
 _MOST: Final = 1_000_000  # records
 
 
-def dicomdir_files(path: Path) -> list[Path]:
+def dicomdir_files(path: Path) -> tuple[list[Path], list[str]]:
     """Return the files that the image records of a DICOMDIR name, in its order; none need be there.
 
-    A name that leads out of its folder is left out. Raises FilmError ``NOT_READABLE``, or ``BAD_HEADER`` where it is no
-    DICOMDIR.
+    And the names that lead out of its folder, as they stand; they are not followed. Raises FilmError ``NOT_READABLE``,
+    ``BAD_HEADER`` where it is no DICOMDIR, and ``TOO_LARGE`` where it has more than a million records.
     """
     data = film_bytes(path)
     names: list[tuple[str, ...]] = run(_names, data, where=path)
-    return [path.parent.joinpath(*parts) for parts in names]
+    inside = [path.parent.joinpath(*parts) for parts in names if _leads_inside(parts)]
+    return inside, ["\\".join(parts) for parts in names if not _leads_inside(parts)]
+
+
+def _leads_inside(parts: tuple[str, ...]) -> bool:
+    return all(part and part not in {".", ".."} and not set(part) & {"/", "\0"} for part in parts)
 
 
 def _names(data: bytes) -> list[tuple[str, ...]]:
@@ -38,12 +43,12 @@ def _names(data: bytes) -> list[tuple[str, ...]]:
             raise FilmError("BAD_HEADER", None, f"no DICOMDIR ({type(error).__name__})") from error
         if records is None:
             raise FilmError("BAD_HEADER", None, "no DICOMDIR: it has no records")
+        if len(records) > _MOST:
+            raise FilmError("TOO_LARGE", None, f"a DICOMDIR of {len(records)} records; {_MOST} are allowed")
         found = []
-        for record in records[:_MOST]:
+        for record in records:
             name = record.get("ReferencedFileID")
             if record.get("DirectoryRecordType") != "IMAGE" or not name:
                 continue
-            parts = tuple(map(str, [name] if isinstance(name, str) else name))
-            if all(part and part not in {".", ".."} and not set(part) & {"/", "\0"} for part in parts):
-                found.append(parts)
+            found.append(tuple(map(str, [name] if isinstance(name, str) else name)))
         return found

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,25 +20,45 @@ def has_suffix(path: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
 
 
 def walk(
-    folder: Path, suffixes: Collection[str] | None = None, *, ordered: bool = True, without: Path | None = None
+    folder: Path,
+    suffixes: Collection[str] | None = None,
+    *,
+    ordered: bool = True,
+    without: Path | None = None,
+    failed: Callable[[OSError], object] = lambda _: None,
 ) -> Iterator[Path]:
     """Yield every file below ``folder``, sorted by the names along its path; only those with ``suffixes``, if given.
 
     Not ``ordered``, they come as the system gives them, and no list is made of a folder that holds millions.
     Hidden files and what is in hidden folders (a name that begins with a dot) are left out, unless ``folder`` itself is
     hidden. So is the folder ``without``, by whatever name it is met, but ``folder`` itself never. Links to files count
-    as files, links to folders are not followed. A folder that is not there or may not be read holds nothing.
+    as files, links to folders are not followed. A folder that is not there or may not be read holds nothing; ``failed``
+    is called with the error of each that could not be listed, or not to its end.
     """
-    entries = _entries(folder)
+    entries = _entries(folder, failed)
     for entry in sorted(entries, key=lambda entry: entry.name) if ordered else entries:
         if entry.is_dir(follow_symlinks=False):
             if without is None or os.path.realpath(entry.path) != os.path.realpath(without):
-                yield from walk(Path(entry.path), suffixes, ordered=ordered, without=without)
+                yield from walk(Path(entry.path), suffixes, ordered=ordered, without=without, failed=failed)
         elif entry.is_file() and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
             yield Path(entry.path)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield what a folder holds and does not hide; nothing where it may not be read."""
-    with contextlib.suppress(OSError), os.scandir(folder) as found:
-        yield from (entry for entry in found if not entry.name.startswith("."))
+def _entries(folder: Path, failed: Callable[[OSError], object]) -> Iterator[os.DirEntry[str]]:
+    """Yield what a folder holds and does not hide, as far as it may be read."""
+    try:
+        found = os.scandir(folder)
+    except OSError as error:
+        failed(error)
+        return
+    with found:
+        while True:
+            try:
+                entry = next(found, None)
+            except OSError as error:  # of a network drive that goes away meanwhile
+                failed(error)
+                return
+            if entry is None:
+                return
+            if not entry.name.startswith("."):
+                yield entry
