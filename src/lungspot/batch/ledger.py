@@ -55,10 +55,11 @@ class Ledger:
     def claim(self, sha256: str, shard: str, number: int, film: str) -> str | None:
         """Give a film to the first who asks for it; return the name of the film where it is another's.
 
-        Who asks again, because its worker died, is given it again.
+        Who asks again, because its worker died, is given it again. What is no Unicode in a name is escaped.
         """
+        name = film.encode(errors="backslashreplace").decode()
         with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", (sha256, shard, number, film))
+            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", (sha256, shard, number, name))
             owner = self._db.execute("SELECT shard, number, film FROM claims WHERE sha256 = ?", (sha256,)).fetchone()
         return None if owner[:2] == (shard, number) else str(owner[2])
 

@@ -103,7 +103,7 @@ def film_row(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: image.get(name) for name in ("sha256", "width", "height", "bits", "kind", "format", "view")},
         "sop_instance_uid": image.get("sop_instance_uid"),
-        "film": _text(image["path"]),
+        "film": image["path"],
         "status": str(document["status"]),
         "reasons": list(document["reasons"]),
         "pixel_spacing_mm": image.get("pixel_spacing_mm"),
@@ -132,7 +132,7 @@ def film_row(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def finding_rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a document's findings: its boxes (``level`` box), then what it says of the film (``film``)."""
-    whose = {"sha256": document["image"]["sha256"], "film": _text(document["image"]["path"])}
+    whose = {"sha256": document["image"]["sha256"], "film": document["image"]["path"]}
     for found in document["findings"]:
         box, agreement = found["box"], found.get("agreement") or {}
         yield {
@@ -268,7 +268,10 @@ def _parquet(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], sche
 
     said = {"lungspot.schema": schema, "lungspot.version": __version__, "lungspot.banner": BANNER}
     typed = pa.schema([(name, _type(pa, kind)) for name, kind in columns.items()], metadata=said)
-    table = pa.table({name: [row.get(name) for row in rows] for name in columns}, schema=typed)
+    held = {name: [row.get(name) for row in rows] for name in columns}
+    for name in (name for name, kind in columns.items() if kind == "string"):
+        held[name] = [None if value is None else _text(value) for value in held[name]]
+    table = pa.table(held, schema=typed)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
@@ -312,6 +315,6 @@ def _rows(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _text(name: str) -> str:
-    """Return a file's name as text that Parquet can hold: what is no Unicode in it is escaped."""
-    return name.encode(errors="backslashreplace").decode()
+def _text(words: str) -> str:
+    """Return text as Parquet can hold it: what is no Unicode in it, as in a file's name, is escaped."""
+    return words.encode(errors="backslashreplace").decode()
