@@ -15,6 +15,7 @@ import pytest
 from lungspot.batch import Ledger, ShardResult, entries_in, shards_of
 from lungspot.batch.run import RunEvent, _Held, _Run
 from lungspot.cli.console import Exit
+from lungspot.errors import SetupError
 from lungspot.outputs import is_ours
 
 KILLS = int(os.environ.get("LUNGSPOT_KILLS", "2"))
@@ -228,6 +229,19 @@ def test_a_film_at_which_workers_die_is_given_up(small_archive, tmp_path):
     (again,) = run.again
     assert (again.key, again.struck[1].code, again.struck[1].sha256) == (shard.key, "CRASHED", "ab" * 32)
     assert [event["event"] for event in told if event["event"] != "film"] == ["worker_died"] * 3
+
+
+def test_a_shard_over_which_workers_die_at_ever_other_films_ends_the_run(small_archive, tmp_path):
+    """As where memory runs out: nobody is to blame, and without an end it would be done again for ever."""
+    ledger, pool = Ledger(), _Silent()
+    (shard,) = shards_of(entries_in([str(small_archive(tmp_path, 11))]), 20, ledger.take)
+    run = _Run(pool, None, ledger, iter(()), 60.0, lambda _: None)
+    for worker in range(20):
+        run.held[worker] = _Held(run.again.popleft() if worker else shard, shard.key, films=worker % 12)
+        if worker < 19:
+            run._take(RunEvent("died", worker))
+    with pytest.raises(SetupError, match="20 workers in a row"):
+        run._take(RunEvent("died", 19))
 
 
 @pytest.fixture

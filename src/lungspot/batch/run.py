@@ -25,6 +25,7 @@ __all__ = ["RunEvent", "WorkerPool", "run_batch"]
 
 _LOOK: Final = 0.5  # seconds between two looks at the clock
 _DEATHS: Final = 3  # of workers, at one film, until it is not tried again
+_ENDLESS: Final = 20  # of workers, at films of one shard of which none is to blame
 _STARTS: Final = 3  # workers in a row that die before they are ready
 
 
@@ -89,6 +90,7 @@ class _Run:
     ready: set[int] = field(default_factory=set)
     held: dict[int, _Held] = field(default_factory=dict)
     deaths: Counter[tuple[str, int]] = field(default_factory=Counter)
+    in_vain: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     over: bool = False
 
@@ -165,6 +167,10 @@ class _Run:
                 words = f"{_DEATHS} workers died while it was read"
                 struck = Struck("CRASHED", words, self.ledger.sha256_of(held.key, at))
         self.tell({"event": "timed_out" if held.late == at else "worker_died", "film": film, "back": at})
+        self.in_vain[held.key] = 0 if struck else self.in_vain[held.key] + 1
+        if self.in_vain[held.key] >= _ENDLESS:
+            reason = f"{_ENDLESS} workers in a row died over the shard {held.key}, at films of which none is to blame"
+            raise SetupError("WORKERS", film, reason, advice="look for memory that runs out; then --resume")
         self.again.append(shard if struck is None else replace(shard, struck={**shard.struck, at: struck}))
 
     def _end_the_late(self) -> None:
