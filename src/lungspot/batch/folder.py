@@ -6,7 +6,7 @@
     films/KEY.parquet   one row a film; a shard is done when this is there
     findings/KEY.parquet, jsonl/KEY.jsonl, files/KEY/   what else was asked for
     summary.html, summary.json, register.csv   at the end
-    .partial/           what workers are writing; removed when a run begins
+    .partial/           what workers are writing; removed when a run begins, as is what belongs to no shard that is done
     .lock               held (flock) by the driver
 
 A worker whose driver is gone may still write, but nothing that it writes gets a name any more.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -39,6 +40,8 @@ __all__ = ["BATCH_FORMATS", "BatchFolder", "asked_for", "screened_people"]
 BATCH_FORMATS: Final = (*TABLE_FORMS, *FORMATS)
 _SCHEMA: Final = "lungspot-batch/1"
 _ASKED: Final = "batch.json"
+_BESIDE: Final = ("findings", "jsonl", "files")  # of a shard, named before its table of films
+_DIGITS: Final = frozenset("0123456789abcdef")
 _REGISTER: Final = tuple(each.name for each in fields(RegisterRow) if not each.name.startswith(("deci", "film")))
 
 
@@ -46,7 +49,8 @@ class BatchFolder:
     """A folder of results, open and held until :meth:`close`.
 
     Raises OutputError ``EXISTS`` where results are there and ``resume`` is False, or they are of another model, site or
-    form; SetupError ``IN_USE`` where another driver holds it, ``NOT_WRITABLE`` and ``NO_SPACE``.
+    form; SetupError ``IN_USE`` where another driver holds it, ``NOT_WRITABLE`` and ``NO_SPACE``. ``given``: columns of
+    tables, of this run and of those before it.
     """
 
     def __init__(self, folder: Path, asked: Mapping[str, Any], *, inputs: Sequence[Path], resume: bool) -> None:
@@ -58,13 +62,14 @@ class BatchFolder:
             self._held = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self._hold()
-            self._require_same(asked, resume=resume)
+            before = self._require_same(asked, resume=resume)
+            self.given = tuple(sorted({*asked["given"], *before.get("given", ())}))
             with writing(folder):
                 for name in ("films", "findings", *(["jsonl"] if "jsonl" in asked["forms"] else []), PARTIAL):
                     (folder / name).mkdir(exist_ok=True)
-                for left in (folder / PARTIAL).iterdir():
-                    left.unlink()
-            text = json.dumps({"schema": _SCHEMA, "banner": BANNER, **asked}, ensure_ascii=False, indent=1) + "\n"
+                self._tidy()
+            told = {"schema": _SCHEMA, "banner": BANNER, **asked, "given": self.given}
+            text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
             self._outputs.write(folder / _ASKED, text.encode())
         except BaseException:
             self.close()
@@ -72,9 +77,15 @@ class BatchFolder:
 
     def commit(self, result: ShardResult) -> None:
         """Give a shard's files their names, the table of films last; then the shard is done, whatever comes."""
-        for made, name in result.files:
-            target = self.folder / name
-            self._outputs.take(self.folder / PARTIAL / made, target)
+        for name_now, name in result.files:
+            made, target = self.folder / PARTIAL / name_now, self.folder / name
+            if made.is_dir():
+                with writing(target):
+                    target.parent.mkdir(exist_ok=True)
+                    _remove(target)  # of a shard that was not done
+                    made.replace(target)
+            else:
+                self._outputs.take(made, target)
             with writing(target.parent):
                 sync_path(target.parent)
 
@@ -102,21 +113,42 @@ class BatchFolder:
             advice = "stop the other run, or give another folder (--out)"
             raise SetupError("IN_USE", self.folder, "another run writes here", advice=advice) from None
 
-    def _require_same(self, asked: Mapping[str, Any], *, resume: bool) -> None:
+    def _tidy(self) -> None:
+        """Remove what workers left, and what was named for a shard whose table of films never was."""
+        done = {file.stem for file in shard_files(self.folder)}
+        left = list((self.folder / PARTIAL).iterdir())
+        for name in _BESIDE:
+            folder = self.folder / name
+            made = folder.iterdir() if folder.is_dir() else ()
+            left += [each for each in made if set(each.stem) <= _DIGITS and each.stem not in done]
+        for each in left:
+            _remove(each)
+
+    def _require_same(self, asked: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
+        """Return what the run before was asked; raises where this one is asked for another thing."""
         path = self.folder / _ASKED
         if not path.exists():
-            return
+            return {}
         if not resume:
             advice = "give a new folder, or --resume to go on"
             raise OutputError("EXISTS", self.folder, "results of an earlier run are there", advice=advice)
         try:
-            before = json.loads(path.read_text("utf-8"))
+            before: dict[str, Any] = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             before = {}
         for name in ("model", "site", "operating_point", "forms", "screen"):
             if before.get(name) != asked[name]:
                 reason = f"the results there are of another {name.replace('_', ' ')}: {before.get(name)}"
                 raise OutputError("EXISTS", self.folder, reason, advice="ask for the same, or give a new folder")
+        return before
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; a worker that nobody waits for may still be writing there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def asked_for(settings: BatchSettings, card: ModelCard, sha256: str) -> dict[str, Any]:

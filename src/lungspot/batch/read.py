@@ -92,7 +92,8 @@ def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
     key, notes = shard.key, list[str]()
     rows, found, lines = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
     codes = Counter[str]()
-    files = _films_files(shard, settings, out)
+    own = uuid.uuid4().hex  # of the folder of files a film, until the shard is done
+    files = _films_files(shard, settings, out / PARTIAL / own)
     for number, result in enumerate(analyze_all(reader.films(), detector, point=settings.point)):
         entry, status = shard.entries[number], reader.status.get(number)
         told = document(result)
@@ -119,16 +120,17 @@ def read_shard(  # noqa: PLR0913 - what is read, how, where to, and whom to ask
         f"films/{key}.parquet": films_parquet(rows, settings.given),  # the last: with it the shard is done
     }
     statuses = Counter(str(row["status"]) for row in rows)
-    return ShardResult(key, len(rows), tuple(_put(out, made)), statuses, codes, tuple(notes))
+    folders = () if files is None else ((own, f"files/{key}"),)
+    return ShardResult(key, len(rows), (*folders, *_put(out, made)), statuses, codes, tuple(notes))
 
 
-def _films_files(shard: Shard, settings: BatchSettings, out: Path) -> Results | None:
+def _films_files(shard: Shard, settings: BatchSettings, folder: Path) -> Results | None:
     forms = [form for form in settings.forms if form not in TABLE_FORMS]
     if not forms:
         return None
     looks = {"heatmap": settings.heatmap, "experimental": settings.experimental}
     sources = [entry.source for entry in shard.entries]
-    return Results(out / "files" / shard.key, forms, sources, overwrite=True, looks=looks)
+    return Results(folder, forms, sources, overwrite=True, looks=looks)
 
 
 def _put(out: Path, made: dict[str, bytes]) -> Iterator[tuple[str, str]]:

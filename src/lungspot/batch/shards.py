@@ -39,9 +39,10 @@ class Shard:
 class ShardResult:
     """A shard that a worker has read: files that wait to be given their names, and what is in them.
 
-    ``files``: pairs of a name below the folder for unfinished files and the path below the folder of results, in the
-    order in which they are to be named; with the last of them the shard is done. ``statuses``, ``codes``: how many
-    films have each. ``notes``: what could not be written beside the tables.
+    ``files``: pairs of a name below the folder for unfinished files and the path below the folder of results, of files
+    and of the folder that holds a file a film, in the order in which they are to be named; with the last of them the
+    shard is done. ``statuses``, ``codes``: how many films have each. ``notes``: what could not be written beside the
+    tables.
     """
 
     key: str

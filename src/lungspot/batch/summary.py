@@ -33,7 +33,8 @@ class BatchSummary:
 
     ``standing``: of labels, ``reported`` or ``experimental``. ``scores``: by label, how many films lie in each
     twentieth from 0 to 1; ``labels``, ``boxes``: how many films and boxes reach their threshold. ``given``: by column
-    that came with the films, its words, where they are few. ``slowest``: seconds and film.
+    that came with the films, its words, where they are few; ``crowded``: the other columns. ``slowest``: seconds and
+    film.
     """
 
     films: int = 0
@@ -47,6 +48,7 @@ class BatchSummary:
     scores: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     given: dict[str, Counter[str]] = field(default_factory=dict)
+    crowded: list[str] = field(default_factory=list)
     slowest: list[tuple[float, str]] = field(default_factory=list)
 
     def to_json(self, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class BatchSummary:
             "scanners": dict(self.scanners.most_common()),
             "models": dict(self.models.most_common()),
             "given": {name: dict(words.most_common()) for name, words in self.given.items()},
+            "given_not_counted": self.crowded,
             "slowest": [{"seconds": round(seconds, 2), "film": film} for seconds, film in self.slowest],
             "run": dict(run),
             "not_for_clinical_use": True,
@@ -101,6 +104,7 @@ def _films(said: BatchSummary, rows: Mapping[str, list[Any]]) -> None:
         said.given[name].update(value or "" for value in rows[GIVEN + name])
         if len(said.given[name]) > _MOST_WORDS:  # an id or a name
             del said.given[name]
+            said.crowded.append(name)
     took = zip(*(rows[step] for step in _STEPS), rows["film"], strict=True)
     for *steps, film in took:
         seconds = sum(step or 0.0 for step in steps) / 1000
@@ -156,6 +160,8 @@ def _lines(value: Mapping[str, Any]) -> list[str]:
         f"{_count(value['films'], 'row')} in {_count(value['shards'], 'shard')}.",
         f"The last run read {speed}, with {_count(run['workers'], 'worker')} ({run['on']}).",
     ]
+    if value["given_not_counted"]:
+        lines.append(f"Not counted, of more than {_MOST_WORDS} values: {', '.join(value['given_not_counted'])}.")
     if run["timed_out"]:
         lines.append(f"Stopped after {run['timeout']:g} s: {_count(run['timed_out'], 'film')}.")
     if run["worker_deaths"]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
@@ -120,6 +121,7 @@ def batch(
     inputs = [Path(source) for source in sources]
     folder = BatchFolder(out, asked_for(settings, *read_by), inputs=inputs, resume=resume)
     try:
+        settings = replace(settings, given=folder.given)
         ledger = Ledger(out)
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
@@ -238,7 +240,8 @@ class _Progress:
         rate = self._films / max(time.monotonic() - self._began, 1e-9)
         left = None if self._total is None else max(self._total - self._before - self._films, 0)
         eta = None if left is None or not rate else left / rate
-        told = {"films": self._films, "total": self._total, "films_per_second": round(rate, 2)}
+        told: dict[str, Any] = {"films": self._films, "done_before": self._before, "total": self._total}
+        told["films_per_second"] = round(rate, 2)
         if self._json:
             emit(
                 {
@@ -250,7 +253,7 @@ class _Progress:
             )
         elif self._shown:
             ends = "" if eta is None else f", {_clock(eta)} left"
-            whole = "" if self._total is None else f" of {self._total - self._before}"
+            whole = "" if left is None else f" of {self._films + left}"
             errors = "".join(f", {number} {code}" for code, number in self._codes.most_common(4))
             line = f"lungspot: {self._films}{whole} films, {rate:.1f} a second{ends}{errors}"
             width = people(stderr=True).width
