@@ -95,7 +95,7 @@ from lungspot.batch import BatchSettings, RayPool
 from lungspot.errors import SetupError
 
 pool = RayPool(1, BatchSettings(sys.argv[1]), Path(sys.argv[2]), lambda *_: None)
-pool._ray.kill(pool._desk)
+pool._ray.kill(pool._keeper)
 try:
     pool.wait(1)
 except SetupError as error:

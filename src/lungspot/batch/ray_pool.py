@@ -27,7 +27,7 @@ from lungspot.images import use_fork_server
 __all__ = ["RayPool"]
 
 _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
-_SOON: Final = 300.0  # seconds within which the desk must answer
+_SOON: Final = 300.0  # seconds within which the keeper of claims must answer
 
 
 class RayPool:
@@ -59,7 +59,7 @@ class RayPool:
             advice = "start one with `ray start --head`, and run this on one of its nodes"
             raise SetupError("WORKERS", address, f"no Ray cluster ({error})", advice=advice) from error
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=here).remote(self._out)
+        self._keeper = ray.remote(_ClaimKeeper).options(num_cpus=0, scheduling_strategy=here).remote(self._out)
         self._actors: dict[int, Any] = {}
         self._waiting: dict[Any, int] = {}  # what an actor was asked for → which
         self._next = 0
@@ -85,11 +85,11 @@ class RayPool:
         return [*events, *ends]
 
     def _news(self) -> tuple[list[tuple[str, str, int, str]], list[tuple[int, tuple[str, int]]]]:
-        """Return what workers asked and did, as the desk has it; raises ``WORKERS`` where that does not answer."""
+        """Return what workers asked and did, as the keeper of claims has it; raises ``WORKERS`` where it is silent."""
         from ray.exceptions import RayError  # noqa: PLC0415 - an optional package
 
         try:
-            news: tuple[list[Any], list[Any]] = self._ray.get(self._desk.news.remote(), timeout=_SOON)
+            news: tuple[list[Any], list[Any]] = self._ray.get(self._keeper.news.remote(), timeout=_SOON)
         except RayError as error:
             reason = f"the cluster no longer answers ({type(error).__name__})"
             raise SetupError("WORKERS", None, reason, advice="see to its head, then go on with --resume") from error
@@ -101,14 +101,14 @@ class RayPool:
 
     def close(self) -> None:
         """End all workers, and the cluster where it was started here."""
-        for actor in (*self._actors.values(), self._desk):
+        for actor in (*self._actors.values(), self._keeper):
             with contextlib.suppress(Exception):  # it may be dead, and its node too
                 self._ray.kill(actor, no_restart=True)
         self._ray.shutdown()
 
     def _start(self) -> None:
         kind = self._ray.remote(_Worker).options(num_cpus=1, max_restarts=0, max_task_retries=0)
-        actor = kind.remote(self._settings, self._out, self._desk, self._next, str(Path.cwd()))
+        actor = kind.remote(self._settings, self._out, self._keeper, self._next, str(Path.cwd()))
         self._actors[self._next] = actor
         self._waiting[actor.ready.remote()] = self._next
         self._next += 1
@@ -136,7 +136,7 @@ class RayPool:
         return RunEvent("died", worker)
 
 
-class _Desk:
+class _ClaimKeeper:
     """An actor on the driver's node: says whose a film is, and keeps for the driver what it was asked."""
 
     def __init__(self, out: Path) -> None:
@@ -161,9 +161,9 @@ class _Desk:
 class _Worker:
     """An actor that reads shards, one after the other."""
 
-    def __init__(self, settings: BatchSettings, out: Path, desk: Any, number: int, where: str) -> None:  # noqa: ANN401 - an actor
+    def __init__(self, settings: BatchSettings, out: Path, keeper: Any, number: int, where: str) -> None:  # noqa: ANN401 - an actor
         os.chdir(where)  # names of films and models may be relative
-        self._settings, self._out, self._desk, self._number = settings, out, desk, number
+        self._settings, self._out, self._keeper, self._number = settings, out, keeper, number
         self._small = contextlib.ExitStack()
 
     def ready(self) -> None:
@@ -175,10 +175,10 @@ class _Worker:
         import ray  # noqa: PLC0415 - an optional package
 
         def claim(*film: object) -> str | None:
-            other: str | None = ray.get(self._desk.claim.remote(*film))
+            other: str | None = ray.get(self._keeper.claim.remote(*film))
             return other
 
         def done(key: str, at: int) -> None:
-            self._desk.film.remote(self._number, key, at)
+            self._keeper.film.remote(self._number, key, at)
 
         return read_shard(shard, self._detector, self._settings, self._out, claim=claim, done=done)
