@@ -2,13 +2,14 @@
 
 Films are made from one that is given (or the real chest film of pydicom-data), --height pixels high: moved, lighter or
 darker, in forty ways, each file with a text of its own, so that no two have one SHA-256. Poison, one film in twenty:
-cut short, no film, a header that promises a picture of 60,000 x 60,000, an empty file.
+cut short, no film, a header that promises a picture of 60,000 x 60,000, an empty file. With --hang-every N a film in N
+hangs: its worker is stopped (SIGSTOP), and after --timeout seconds the driver ends it and gives the film up.
 
 A run of 100,000 films takes half an hour and more: with --minutes it is ended in time, and says how far it came; with
 --folder the films stay where they are, and FOLDER/memory-N.csv has the memory second by second.
 
 Usage: python benchmarks/batch.py [--films N] [--workers 1,2] [--folder FOLDER] [--film FILE] [--poison] [--on ENGINE]
-    [--height H] [--model FILE] [--minutes M] [--no-loop]
+    [--height H] [--model FILE] [--minutes M] [--no-loop] [--hang-every N] [--timeout S]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import struct
 import subprocess
@@ -108,6 +110,13 @@ class Sample(NamedTuple):
     driver: float
 
 
+def hang(driver: int) -> None:
+    """Stop a worker at the film that it is at: a child of the driver whose small process forks for it."""
+    workers = [child for child in below(driver)[1:] if len(below(child)) > 1]
+    if workers:
+        os.kill(workers[0], signal.SIGSTOP)
+
+
 def events(driver: subprocess.Popen[str]) -> Iterator[dict[str, object]]:
     """Yield what a run says."""
     for line in driver.stdout or ():
@@ -117,15 +126,18 @@ def events(driver: subprocess.Popen[str]) -> Iterator[dict[str, object]]:
 def run(films: Path, out: Path, workers: int, asked: argparse.Namespace) -> tuple[dict[str, float], list[Sample]]:
     """Read an archive, for so long at most; return what was done, and the memory second by second."""
     command = [sys.executable, "-m", "lungspot", "batch", films, "-o", out, "--workers", str(workers), "--on", asked.on]
-    command += ["--model", asked.model]
+    command += ["--model", asked.model, "--timeout", asked.timeout]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     driver = subprocess.Popen([*map(str, command), "--json", "-q"], stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + 60 * asked.minutes
-    samples, status, told = list[Sample](), Counter[str](), None
+    samples, status, told, hung = list[Sample](), Counter[str](), None, 0
     for event in events(driver):
         if event["event"] == "progress":
             memory = sum(map(resident, below(driver.pid)))
             samples.append(Sample(time.monotonic(), event["films"], memory, resident(driver.pid)))
+            if asked.hang_every and event["films"] // asked.hang_every > hung:
+                hung += 1
+                hang(driver.pid)
         elif event["event"] == "shard":
             status.update(event["statuses"])
         elif event["event"] == "finished":
@@ -173,6 +185,8 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=320, help="of the films, in pixels")
     parser.add_argument("--model", default="default", help="a model file, in place of the one that ships")
     parser.add_argument("--minutes", type=float, default=600.0, help="after which a run is ended")
+    parser.add_argument("--hang-every", type=int, default=0, metavar="N", help="films, of which one hangs its worker")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that a film may hold up its worker")
     parser.add_argument("--no-loop", action="store_true", help="without a loop over `lungspot detect`")
     asked = parser.parse_args()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="lungspot-archive-"))
