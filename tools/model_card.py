@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,17 @@ def page(card: ModelCard, sha256: str) -> str:
         parts += ["## Anatomy\n", anatomy(card.anatomy), *nested(card.anatomy.tested_on, 0), ""]
     if card.gate is not None:
         parts += ["## Gate\n", "What it was tested on, and how it did:\n", *nested(card.gate.tested_on, 0), ""]
-    return "\n".join(parts)
+    return filled("\n".join(parts))
+
+
+def filled(text: str) -> str:
+    """Return Markdown in lines of at most 120 characters; a row of a table stays one line."""
+    lines = list[str]()
+    for line in text.split("\n"):
+        below = " " * (len(line) - len(line.lstrip(" -")))
+        rows = textwrap.wrap(line, 120, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
+        lines += [line] if line.startswith("|") or not rows else rows
+    return "\n".join(lines)
 
 
 def row(label: str, values: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Final
@@ -46,7 +47,11 @@ def _answer(results: Mapping[str, Any]) -> str:
         f"{films}, mean over {len(results['labels'])} labels with boxes:",
         "",
         f"- AP at IoU 0.5 is {half}, {_plain(luck['ap0.5'])} for random maps.",
-        f"- The difference is {_spread(gap['ap0.5'])}, on the same resamples of patients; {_chance(results['p'])}.",
+        textwrap.fill(
+            f"- The difference is {_spread(gap['ap0.5'])}, on the same resamples of patients; {_chance(results['p'])}.",
+            width=120,
+            subsequent_indent="  ",
+        ),
         f"- At IoU 0.3 it is {_spread(ours['ap0.3'])}, {_spread(heat['ap0.3'])} and {_plain(luck['ap0.3'])}.",
         f"- Told the disease, the best box's centre lies in a true box on {_plain(ours['hit'])} of films (1: all),",
         f"  the map's peak on {_plain(heat['hit'])}, a random one on {_plain(luck['hit'])}.",
