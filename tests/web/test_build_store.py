@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from tests.orthanc import until
 from tests.web.conftest import Quiet
 
 import lungspot.web
@@ -61,11 +62,11 @@ def test_a_store_holds_one_version_and_leaves_the_pages_beside_it_alone(browser,
         page = visit("a")
         name = f"lungspot {address}/a/ two"
         page.evaluate(UPDATED)
-        page.wait_for_function(THERE, arg=name)
+        until(lambda: page.evaluate(THERE, name), "the new version in its store")
         assert page.evaluate(TEXT, name) == "two"
         assert page.evaluate("async () => (await fetch('x.txt')).text()") == "one"
         page.close()
         page = visit("a")
-        page.wait_for_function("async () => (await (await fetch('x.txt')).text()) === 'two'")
-        page.wait_for_function("async () => (await caches.keys()).length === 2")
+        until(lambda: page.evaluate("async () => (await (await fetch('x.txt')).text()) === 'two'"), "the new version")
+        until(lambda: len(page.evaluate(KEYS)) == 2, "the old store gone")
         assert page.evaluate(KEYS) == ["lungspot /a/ two", "lungspot /b/ one"]

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from tests.orthanc import until
 
 NOW = """async () => {
     const { store } = await import("/viewer/main.js");
@@ -159,7 +160,7 @@ LOOKED_AHEAD = """() => import("/viewer/main.js").then(
 
 def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):
     page = look(priors[2020])
-    page.wait_for_function(LOOKED_AHEAD)
+    until(lambda: page.evaluate(LOOKED_AHEAD), "the film beside looked up")
     page.evaluate("import('/viewer/ahead.js').then(({ letGo }) => letGo())")  # else the films may be here already
     asked, held = [], []
     page.route("**/image.raw16", lambda route: (asked.append(route.request.url), held.append(route)))

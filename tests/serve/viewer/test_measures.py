@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from lungspot.images import Origin, Radiograph
 from lungspot.report import measure
@@ -152,7 +153,7 @@ def test_a_mouse_draws_and_moves_and_a_finger_too(browser, server, nasty_film):
         assert float(text.split()[2]) == pytest.approx(across * 100 / scale, rel=0.03)
         own.keyboard.press("Escape")
         swipe(own, touch, (middle[0] + 100, middle[1]), (middle[0] + 150, middle[1]))  # its end, not a new one
-        own.wait_for_function("before => !document.querySelector('#measures').innerText.includes(before)", arg=text)
+        expect(own.locator("#measures")).not_to_contain_text(text)
         (longer,) = rows(own)
         assert float(longer.split()[2]) == pytest.approx(across * 150 / scale, rel=0.03)
         context.close()

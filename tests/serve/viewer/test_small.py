@@ -1,6 +1,7 @@
 """Five sizes, two themes: no word lies on another, buttons suit fingers, panels fold; one finger pans or measures."""
 
 import pytest
+from tests.orthanc import until
 
 # Rectangles of all words that are seen: the page's own, clipped by what scrolls, and what is written on the film.
 WORDS = """async () => {
@@ -55,7 +56,7 @@ def sized(request, browser, server, chest, nasty_film):
     page.locator("#found li").first.wait_for()
     page.locator("#report", has_text="FINDINGS").wait_for()
     page.locator("#rows .row").first.wait_for(state="attached")
-    page.wait_for_function("async () => (await import('/viewer/main.js')).now.words.length > 1")
+    until(lambda: page.evaluate("async () => (await import('/viewer/main.js')).now.words.length > 1"), "the words")
     yield page, sizes
     context.close()
 
@@ -119,7 +120,7 @@ def suits_fingers(page, wide):
     film = page.locator("#film").bounding_box()["height"]
     page.locator("#toggle-side").tap()
     page.locator("#side").wait_for(state="hidden")
-    page.wait_for_function(f"document.getElementById('film').clientHeight > {film + 100}")
+    until(lambda: page.evaluate("document.getElementById('film').clientHeight") > film + 100, "a taller film")
     assert page.locator("#list").is_hidden()
     page.locator("#toggle-list").tap()
     page.locator("#rows [aria-selected=true]").tap()

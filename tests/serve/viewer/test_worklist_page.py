@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import asdict
 
 import pytest
+from tests.orthanc import until
 
 from lungspot.images import Identity
 from lungspot.serve.search_text import search_text
@@ -172,7 +173,7 @@ def test_the_next_film_is_there_before_it_is_asked_for_and_no_other(page, crowd)
     page.route(raw, lambda route: route.abort())
     page.keyboard.press("]")
     opened(page, "film-016.dcm")
-    page.wait_for_function("async () => (await import('/viewer/main.js')).store.state.film")
+    until(lambda: page.evaluate("async () => !!(await import('/viewer/main.js')).store.state.film"), "a film")
     assert sorted(asked[:2]) == ["10", "f"]
     page.unroute(raw)
     with page.expect_response(raw):
