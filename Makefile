@@ -14,10 +14,10 @@ demo: .venv/base
 # `make --keep-going test` goes on behind a fault, and still fails.
 test: checked counted others
 
-# What the browser page needs is fetched meanwhile, and Debian's packages are installed.
-checked: .venv/dev
-	$(BIN)/python tools/vendor_web.py & web=$$!; $(MAKE) system & packages=$$!; \
-	$(MAKE) check; status=$$?; \
+# Debian's packages and the environment are installed side by side; then what the browser page needs is fetched meanwhile.
+checked:
+	$(MAKE) system & packages=$$!; $(MAKE) .venv/dev; status=$$?; \
+	$(BIN)/python tools/vendor_web.py & web=$$!; test $$status = 0 && $(MAKE) check || status=1; \
 	wait $$packages || status=1; wait $$web || test "$(CI)" != true || status=1; exit $$status
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
