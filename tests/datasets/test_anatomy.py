@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.anatomy import ORGANS, anatomy_masks, anatomy_of, anatomy_reading
+from lungspot.datasets.anatomy import anatomy_masks, anatomy_of, anatomy_reading
+from lungspot.datasets.masks import ORGANS
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame, State
 from lungspot.formats.case import Case

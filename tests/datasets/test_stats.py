@@ -2,7 +2,8 @@
 
 import pytest
 
-from lungspot.datasets.stats import PUBLISHED, Sizes, conflicts, count, diseases, sizes
+from lungspot.datasets.box_sizes import Sizes
+from lungspot.datasets.stats import PUBLISHED, conflicts, count, diseases, sizes
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
 

@@ -40,7 +40,6 @@ from lungspot.cli.data_sources import (
     show,
     split_base,
     united,
-    unsized,
     worth_drawing,
     write,
 )
@@ -103,7 +102,7 @@ def stats(
     Of predictions, what reaches its threshold is counted; ROOT is lungspot/1 JSON or a folder of `lungspot batch`.
     """
     from lungspot.cli.data_text import agreement_lines
-    from lungspot.datasets import conflicts, count, reader_agreement, sizes
+    from lungspot.datasets import conflicts, count, reader_agreement, sizes, unsized
     from lungspot.datasets import diseases as as_diseases
 
     found = name == predicted.PREDICTIONS

@@ -32,7 +32,6 @@ __all__ = [
     "site_classes",
     "split_base",
     "united",
-    "unsized",
     "with_whole_films",
     "worth_drawing",
     "write",
@@ -204,15 +203,6 @@ def need_folder_of(out: Path) -> None:
 def show(lines: Iterable[str]) -> None:
     """Write lines on stdout, safe for a terminal."""
     sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
-
-
-def unsized(name: str, root: Path) -> frozenset[str]:
-    """Return the datasets among them whose films' true sizes are not known."""
-    from lungspot.datasets import sources_of, vindr
-
-    found = sources_of(name, root)
-    unknown = (source for source, folder in found if source == "vindr" and not vindr.sizes_known(folder))
-    return frozenset(unknown)
 
 
 def fractions_of(text: str) -> dict[Split, float]:

@@ -1,8 +1,9 @@
 """People's readings: every public chest X-ray dataset behind one type, with its holes stated."""
 
-from lungspot.datasets import sources, vindr
+from lungspot.datasets import sources
 from lungspot.datasets.agreement import ReaderAgreement, reader_agreement
 from lungspot.datasets.anatomy import anatomy_masks
+from lungspot.datasets.box_sizes import Sizes
 from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
 from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet
@@ -17,10 +18,10 @@ from lungspot.datasets.readers import (
     over_time,
 )
 from lungspot.datasets.result_stats import ResultStats, result_stats
-from lungspot.datasets.sources import sources_of
+from lungspot.datasets.sources import sources_of, unsized
 from lungspot.datasets.split import split, splits_csv, without_patient
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.datasets.stats import Conflict, Count, Sizes, conflicts, count, diseases, sizes
+from lungspot.datasets.stats import Conflict, Count, conflicts, count, diseases, sizes
 from lungspot.datasets.truth import noisy, truth
 from lungspot.formats import Case, Split
 
@@ -63,6 +64,6 @@ __all__ = [
     "splits_csv",
     "terms_of",
     "truth",
-    "vindr",
+    "unsized",
     "without_patient",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from lungspot.datasets import nih
 from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.nih import FRAME
 from lungspot.findings import Box, Reading
@@ -42,14 +43,14 @@ def cases(root: Path) -> Iterator[Case]:
     for name in _FILES:
         require_file(root, name)
     names = nih_names(root, "file_name")
-    films = find_films([root, root.parent / "nih"])
+    films = find_films([root, root.parent / nih.DATASET.folder])
     for file, boxes, split in _entries(root):
         stem = file.rpartition(".")[0]
         name = names.get(file, stem)
         yield Case(
             id=name,
             dataset="chestxdet",
-            patient=f"nih_{name[:8]}" if file in names else f"cxd_{stem}",
+            patient=nih.patient_of(name) if file in names else f"cxd_{stem}",
             readings=(Reading.of_boxes(READER, FRAME, boxes, LABELS.values()),),
             image=films.get(name, films.get(stem)),
             frame=FRAME,

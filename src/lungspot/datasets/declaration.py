@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from lungspot.datasets.box_sizes import Sizes
 from lungspot.errors import InputError
 from lungspot.formats import Case, Faults
 
@@ -39,6 +40,10 @@ class TruthSource:
     ruled: bool = False
 
 
+def _everywhere(_root: Path) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """One public dataset.
@@ -48,6 +53,12 @@ class Dataset:
     ``labels``: the publisher's names → label ids. ``cases``: reads it, raising at the first fault. ``tables``: what
     reads each of its tables, raising or keeping faults; ``data check`` calls them. ``sources``: its readers.
     ``films_elsewhere``: its films may lie in the NIH's folder.
+
+    ``several_readers``: a film has one reading of each of several people, and the majority of them counts as truth.
+    ``patients_known``: films of one person share a patient, or each film is of another person; False where nobody says
+    whose they are. ``outlined``: masks of heart and lungs lie beside its films (:mod:`.masks`). ``sizes_known``: says
+    of a copy, by its folder, whether its films' sizes are known, so that box sizes relative to the film mean something.
+    ``published_sizes``: the medians to show where they are not.
     """
 
     name: str
@@ -62,6 +73,16 @@ class Dataset:
     labels: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[Callable[[Path, Faults], object], ...] = ()
     films_elsewhere: bool = False
+    several_readers: bool = False
+    patients_known: bool = True
+    outlined: bool = False
+    sizes_known: Callable[[Path], bool] = _everywhere
+    published_sizes: tuple[Sizes, ...] = ()
+
+    @property
+    def mined(self) -> bool:
+        """Labels mined from reports are among its readings: on a film that nobody else read, nobody looked at it."""
+        return any(source.standing is TruthRank.MINED for source in self.sources)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that leaves out what every user must know."""

@@ -1,7 +1,7 @@
 """JSRT: 247 chest films of the Japanese Society of Radiological Technology, 154 with one lung nodule each, 93 without.
 
 Boxes: the centre in pixels of the 2048 x 2048 film, from the top-left corner, and the size in mm, at 0.175 mm a pixel:
-a square of that side about the centre. Masks of heart and lungs: :mod:`.anatomy`.
+a square of that side about the centre. Masks of heart and lungs: :mod:`.masks`.
 Known faults: the size is the nodule's, not a drawn box's. Subtlety 1 (extremely subtle) and 2 (very subtle) are hardly
 visible at a quarter of the size; 14 nodules lie behind the heart or the diaphragm. Nodules were proven by CT, and the
 films without were proven to have none; nobody read them for anything else. Some copies hold flat films.
@@ -107,4 +107,5 @@ DATASET: Final = Dataset(
     sources=(TruthSource(READER),),
     labels={"benign": "nodule_mass", "malignant": "nodule_mass"},
     tables=(_rows,),
+    outlined=True,
 )

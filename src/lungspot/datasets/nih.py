@@ -31,7 +31,7 @@ from lungspot.formats import (
 )
 from lungspot.images import age_in_years, parse_sex, parse_view
 
-__all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases"]
+__all__ = ["BOXES", "DATASET", "FRAME", "LABELS", "REPORTS", "cases", "patient_of"]
 
 REPORTS: Final = "nih"  # the reader of the text-mined labels
 BOXES: Final = "nih-boxes"  # the reader of BBox_List_2017.csv
@@ -73,6 +73,11 @@ BOX_LIST: Final = PublishedTable(
 _LISTS = {"train_val_list.txt": Split.TRAIN, "test_list.txt": Split.TEST}
 
 
+def patient_of(film: str) -> str:
+    """Return the patient of a film by its NIH name: ``00000001_000`` is of ``nih_00000001``."""
+    return f"nih_{film[:8]}"
+
+
 def cases(root: Path) -> Iterator[Case]:
     """Yield a case for each film of the entries or the box list under ``root``, with the film if it is there."""
     films = find_films([require_folder(root)])
@@ -86,7 +91,7 @@ def cases(root: Path) -> Iterator[Case]:
         yield Case(
             id=name,
             dataset="nih",
-            patient=f"nih_{name[:8]}",
+            patient=patient_of(name),
             readings=readings,
             image=films.get(name),
             frame=FRAME,
@@ -99,7 +104,7 @@ def cases(root: Path) -> Iterator[Case]:
         yield Case(
             id=name,
             dataset="nih",
-            patient=f"nih_{name[:8]}",
+            patient=patient_of(name),
             readings=readings,
             image=films.get(name),
             frame=FRAME,

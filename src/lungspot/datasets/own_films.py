@@ -23,4 +23,5 @@ DATASET: Final = Dataset(
     terms="the publisher's",
     cases=image_labels.cases,
     sources=(TruthSource(image_labels.READER),),
+    patients_known=False,
 )

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.datasets.stats import Count, Sizes, medians
+from lungspot.datasets.box_sizes import Sizes
+from lungspot.datasets.stats import Count, medians
 from lungspot.findings import State
 from lungspot.formats import ShardArrays, shard_arrays, shard_files
 

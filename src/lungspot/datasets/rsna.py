@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets import nih
 from lungspot.datasets.chestxdet import nih_names
 from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.nih import FRAME
@@ -55,7 +56,7 @@ def cases(root: Path) -> Iterator[Case]:
     require_file(root, *BOX_LIST.names)
     classes = _classes(root)
     names = nih_names(root, "patientId")
-    films = find_films([root, root.parent / "nih"])
+    films = find_films([root, root.parent / nih.DATASET.folder])
     normal, clear = everything_absent(READER, FRAME), Reading.of_boxes(READER, FRAME, (), ("opacity",))
     for identifier, found in _boxes(root).items():
         name = names.get(identifier, identifier)
@@ -68,7 +69,7 @@ def cases(root: Path) -> Iterator[Case]:
         yield Case(
             id=name,
             dataset="rsna",
-            patient=f"nih_{name[:8]}" if identifier in names else f"rsna_{identifier}",
+            patient=nih.patient_of(name) if identifier in names else f"rsna_{identifier}",
             readings=(reading,),
             image=image,
             frame=FRAME,

@@ -13,7 +13,7 @@ from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
 from lungspot.formats import ANNOTATION_FORMATS, Case, ClassMap, Split, image_labels
 
-__all__ = ["ALL", "NAMES", "cases_of", "in_split", "load_source", "same_kind", "sources_of"]
+__all__ = ["ALL", "NAMES", "cases_of", "in_split", "load_source", "same_kind", "sources_of", "unsized"]
 
 ALL: Final = "all"  # every dataset whose folder is below the root
 NAMES: Final = (*DATASETS, *ANNOTATION_FORMATS, ALL)
@@ -74,3 +74,9 @@ def in_split(
     if not named[base]:
         raise DatasetError("DATASET_INCOMPLETE", splits, f"no film of {root} is named in it")
     return named[base], base
+
+
+def unsized(name: str, root: Path) -> frozenset[str]:
+    """Return the datasets that a name means (:func:`sources_of`) whose films' true sizes are not known there."""
+    public = ((source, folder) for source, folder in sources_of(name, root) if source in DATASETS)
+    return frozenset(source for source, folder in public if not DATASETS[source].sizes_known(folder))

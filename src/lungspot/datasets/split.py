@@ -129,9 +129,9 @@ def without_patient(cases: Iterable[Case]) -> list[Case]:
     """Return the films of which nobody says whose they are: their patient is made of the film's own id.
 
     Each counts as a patient of its own, so that films of one person may fall on two sides. Public datasets with one
-    film a patient, and such whose names tell the patient, are known; VinDr's are not.
+    film a patient, and such whose names tell the patient, are known (``patients_known`` of their declaration).
     """
-    known = DATASETS.keys() - {"csv", "vindr"}
+    known = {name for name, data in DATASETS.items() if data.patients_known}
     return [case for case in cases if case.dataset not in known and case.patient.endswith(f"_{case.id}")]
 
 

@@ -15,12 +15,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.datasets.catalog import SOURCES
+from lungspot.datasets.box_sizes import Sizes
+from lungspot.datasets.catalog import DATASETS, SOURCES
 from lungspot.datasets.truth import truth
 from lungspot.findings import State, union
 from lungspot.formats import Case
 
-__all__ = ["PUBLISHED", "Conflict", "Count", "Sizes", "conflicts", "count", "diseases", "medians", "sizes"]
+__all__ = ["PUBLISHED", "Conflict", "Count", "conflicts", "count", "diseases", "medians", "sizes"]
 
 # Two sources fit where boxes of their median sizes, laid over each other, reach the IoU that a match is counted from.
 FIT: Final = 0.4
@@ -41,35 +42,8 @@ class Count:
     films: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Medians over all boxes of a label in a source; None where the films' sizes are not known.
-
-    ``width``, ``height``, ``area`` and ``y_center`` (0 top, 1 bottom) are fractions of the film; ``aspect`` is the
-    median of width over height, both as such fractions. ``films``: how many have such a box. ``published``: the medians
-    are not measured here but those of :data:`PUBLISHED`.
-    """
-
-    label: str
-    source: str
-    films: int
-    boxes: int
-    width: float | None = None
-    height: float | None = None
-    area: float | None = None
-    aspect: float | None = None
-    y_center: float | None = None
-    published: bool = False
-
-
-# Measured over all of VinBigData's training boxes with their films' sizes, which its train.csv does not hold.
-PUBLISHED: Final = (
-    Sizes("atelectasis", "vindr", 186, 279, 0.200, 0.193, 0.037, 1.02, 0.32, published=True),
-    Sizes("cardiomegaly", "vindr", 2300, 5427, 0.435, 0.135, 0.058, 3.18, 0.60, published=True),
-    Sizes("effusion", "vindr", 1032, 2476, 0.087, 0.101, 0.009, 0.83, 0.67, published=True),
-    Sizes("nodule_mass", "vindr", 826, 2580, 0.040, 0.035, 0.001, published=True),
-    Sizes("pneumothorax", "vindr", 96, 226, 0.27, 0.28, 0.072, None, 0.40, published=True),
-)
+# The medians that datasets declare, for copies of them in which the films' sizes are not known.
+PUBLISHED: Final = tuple(row for data in DATASETS.values() for row in data.published_sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +94,7 @@ def diseases(cases: Iterable[Case]) -> Iterator[Case]:
 def sizes(cases: Iterable[Case], *, unsized: Collection[str] = ()) -> tuple[Sizes, ...]:
     """Return the median sizes of boxes by label and source; every reader's every box counts once.
 
-    ``unsized``: sources whose films' true sizes are not known (:func:`lungspot.datasets.vindr.sizes_known`), so that
+    ``unsized``: sources whose films' true sizes are not known (:func:`lungspot.datasets.sources.unsized`), so that
     fractions of the film cannot be measured; their medians are the published ones where there are such.
     """
     corners: defaultdict[tuple[str, str], list[tuple[float, ...]]] = defaultdict(list)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lungspot.datasets.box_sizes import Sizes
 from lungspot.datasets.declaration import Dataset
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -259,6 +260,15 @@ def _holding(film: _Film) -> Frame | None:
     return Frame(math.ceil(max(box.x1 for box in boxes)), math.ceil(max(box.y1 for box in boxes)))
 
 
+# Measured over all of VinBigData's training boxes with their films' sizes, which its train.csv does not hold.
+_SIZES: Final = (
+    Sizes("atelectasis", "vindr", 186, 279, 0.200, 0.193, 0.037, 1.02, 0.32, published=True),
+    Sizes("cardiomegaly", "vindr", 2300, 5427, 0.435, 0.135, 0.058, 3.18, 0.60, published=True),
+    Sizes("effusion", "vindr", 1032, 2476, 0.087, 0.101, 0.009, 0.83, 0.67, published=True),
+    Sizes("nodule_mass", "vindr", 826, 2580, 0.040, 0.035, 0.001, published=True),
+    Sizes("pneumothorax", "vindr", 96, 226, 0.27, 0.28, 0.072, None, 0.40, published=True),
+)
+
 DATASET: Final = Dataset(
     name="vindr",
     folder="vindr",
@@ -277,4 +287,8 @@ DATASET: Final = Dataset(
     sources=(),
     labels=LOCAL | GLOBAL,
     tables=(_checked(KAGGLE_BOXES), _checked(TRAIN_BOXES), _checked(TEST_BOXES), _frames),
+    several_readers=True,
+    patients_known=False,
+    sizes_known=sizes_known,
+    published_sizes=_SIZES,
 )

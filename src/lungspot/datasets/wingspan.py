@@ -1,7 +1,7 @@
 """Wingspan: 234 chest films with outlines of heart and lungs, and the cardiothoracic ratio of 200 of them.
 
 Boxes: the extent of the heart's mask, in pixels of the 512 x 512 film, where the ratio is above 0.55. Masks of heart
-and lungs: :mod:`.anatomy`.
+and lungs: :mod:`.masks`.
 Known faults: cardiomegaly is a ratio here, nobody read the films: above 0.55 it is boxed, up to 0.50 absent, between
 them nobody looked. A film without a ratio takes that of its masks (200 films: mean error 0.001, largest 0.006). The
 films' native size is not known, and may have been squashed. Whether PA or AP is not said; an AP film shows the heart
@@ -11,12 +11,11 @@ larger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets.anatomy import anatomy_of
 from lungspot.datasets.declaration import Dataset, TruthSource
+from lungspot.datasets.masks import mask_files, organ_boxes
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats import STRICT, Case, Faults, PublishedTable, find_films, require_folder
 
@@ -34,9 +33,9 @@ def cases(root: Path) -> Iterator[Case]:
     films = find_films([require_folder(root) / "images"])
     ratios = _ratios(root)
     for name in (*ratios, *sorted(films.keys() - ratios.keys())):
-        case = Case(name, "wingspan", f"wingspan_{name}", (), films.get(name), FRAME)
-        organs = anatomy_of(case)
-        yield replace(case, readings=(_reading(ratios.get(name, mask_ratio(organs)), organs.get("heart")),))
+        organs = organ_boxes(mask_files(films.get(name)), FRAME)
+        reading = _reading(ratios.get(name, mask_ratio(organs)), organs.get("heart"))
+        yield Case(name, "wingspan", f"wingspan_{name}", (reading,), films.get(name), FRAME)
 
 
 def mask_ratio(organs: Mapping[str, Box]) -> float | None:
@@ -81,4 +80,5 @@ DATASET: Final = Dataset(
     cases=cases,
     sources=(TruthSource(READER),),
     tables=(_ratios,),
+    outlined=True,
 )

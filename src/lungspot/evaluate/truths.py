@@ -19,11 +19,11 @@ def truths(cases: Iterable[Case], name: str, *, certain: bool = False) -> list[t
     """Return each case with the reading that counts, in the case's frame.
 
     It is what the rule of the ten diseases makes of its readings (:func:`lungspot.datasets.truth.truth`) where they
-    are a public dataset's; else its only reading; else the majority of its readers, as it is for ``vindr``. ``name``:
-    of the dataset or format that the cases are from, or ``all``. ``certain``: without the labels that are doubtful on
-    a film (:func:`lungspot.datasets.truth.noisy`), which then nobody looked for there.
+    are a public dataset's; else its only reading; else the majority of its readers, as for a dataset that declares
+    ``several_readers``. ``name``: of the dataset or format that the cases are from, or ``all``. ``certain``: without
+    the labels that are doubtful on a film (:func:`lungspot.datasets.truth.noisy`), which then nobody looked for there.
     """
-    public = name != "vindr" and (name in DATASETS or name == "all")
+    public = name == "all" or (name in DATASETS and not DATASETS[name].several_readers)
     found = []
     for case in cases:
         if public or _RULED & {reading.reader for reading in case.readings}:

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets import apply_splits, load, load_all, read_splits
+from lungspot.datasets import DATASETS, apply_splits, load, load_all, read_splits
 from lungspot.detect import Detector
 from lungspot.errors import InputError
 from lungspot.evaluate import Value
-from lungspot.formats import Column, CroissantTable, Split, write_croissant
+from lungspot.formats import Case, Column, CroissantTable, Split, write_croissant
 from lungspot.study.choose import choose_maps
 from lungspot.study.compare import ceiling, locate, measured, p_values
 from lungspot.study.films import StudyFilm, look
@@ -61,8 +61,8 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
     ways = locate(test, labels, heat, control)
     numbers = measured(test, ways, detector, resamples)
     say("measured on test")
-    vindr = data / "vindr"
-    people = ceiling(load("vindr", vindr), labels, resamples) if vindr.is_dir() else {}
+    several = _read_by_several(data)
+    people = ceiling(several, labels, resamples) if several else {}
     if gallery is not None:
         say(f"{panels(test, ways, gallery)} pictures of films in {gallery}")
     return {
@@ -85,6 +85,12 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
         },
         "not_for_clinical_use": True,
     }
+
+
+def _read_by_several(data: Path) -> list[Case]:
+    """Return the films below ``data`` of which several people's readings are there, each reader's kept."""
+    several = [known for known in DATASETS.values() if known.several_readers and (data / known.folder).is_dir()]
+    return [case for known in several for case in load(known.name, data / known.folder)]
 
 
 def write(results: Mapping[str, Any], out: Path) -> None:

@@ -67,8 +67,10 @@ class FilmTruth:
 
     @property
     def label_only(self) -> bool:
-        """Nobody but NIH's text mining looked at this film."""
-        return not len(self.boxes) and not bool((self.states[~self.noisy] == ABSENT).any()) and self.source == "nih"
+        """Nobody looked at this film: its labels were mined from a report."""
+        if len(self.boxes) or bool((self.states[~self.noisy] == ABSENT).any()):
+            return False
+        return self.source in DATASETS and DATASETS[self.source].mined
 
 
 @dataclass(frozen=True, slots=True)
