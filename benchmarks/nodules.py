@@ -22,10 +22,10 @@ from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import Detector, decode, load_detector, look_again
 from lungspot.evaluate import FilmBoxes, ScoreLimits, by_patient, interval, tabulate_arrays, unit_weights
 from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities
+from lungspot.findings import State
 from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
 from lungspot.train.data import known
-from lungspot.train.validate import STATES
 
 IOU = 0.3
 FINE = 512
@@ -86,7 +86,7 @@ def look(detector: Detector, cases: list[Case], *, again: bool) -> dict[str, lis
             corners = np.array([one.box.corners for one in boxed], dtype=np.float64).reshape(-1, 4) / size
             scores = np.array([one.score for one in boxed], dtype=np.float64)
             true = truth.boxes[truth.labels == column].astype(np.float64)
-            film_boxes = FilmBoxes(STATES[int(truth.states[column])], true, corners, scores, 0.0)
+            film_boxes = FilmBoxes(State.of_code(int(truth.states[column])), true, corners, scores, 0.0)
             found[label].append(Looked(case, film_boxes))
     return found
 

@@ -27,10 +27,10 @@ from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import load_detector
 from lungspot.evaluate import auroc
+from lungspot.findings import PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.images import prepare, read
 from lungspot.train.data import known
-from lungspot.train.loss import PRESENT, UNKNOWN
 
 COARSE = 96  # pixels
 FEW = 10  # films that show a label, and as many that do not, for a source to judge it by

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lungspot.errors import InputError
-from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN, Box, Finding, Frame, Reading, Side, State, Zone
 
 FRAME = Frame(1000, 800)
 BOX = Box(10, 20, 30, 40)
@@ -155,3 +155,13 @@ def test_rejected_boxes_are_no_findings_and_move_with_the_frame():
     assert reading != Reading("R1", (), {"mass": State.ABSENT}, FRAME)
     assert pickle.loads(pickle.dumps(reading)) == reading
     assert len({reading, pickle.loads(pickle.dumps(reading))}) == 1
+
+
+def test_a_state_has_one_code_in_every_array():
+    codes = {State.NOT_LOOKED_FOR: 0, State.ABSENT: 1, State.PRESENT: 2, State.BOXED: 3}
+    assert {state: state.code for state in State} == codes
+    assert {State.of_code(np.int64(code)): code for code in codes.values()} == codes
+    assert (UNKNOWN, ABSENT, PRESENT, BOXED) == (0, 1, 2, 3)
+    for code in (-1, 4):
+        with pytest.raises(KeyError):
+            State.of_code(code)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import OUTLINE, Films, FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 SMALL = 64
 OUTLINES = np.zeros((3, OUTLINE, OUTLINE), np.uint8)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy
 from lungspot.train.calibrate import Fitted
 from lungspot.train.data import FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Found, Predictions, film_auroc, precision
 
 LABELS = ("effusion", "edema")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.images import squash
 from lungspot.train.augment import _move, _part, augment, plain, target
 from lungspot.train.config import TrainConfig
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 STILL = TrainConfig(flip=0, shift=0, scale=0, rotate=0, degrade=0, contrast=0, noise=0, cutout=0)
 

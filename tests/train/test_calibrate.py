@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 
 from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate
+from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats.case import Split
 from lungspot.train.calibrate import _film_thresholds, _ordered, fit
 from lungspot.train.data import FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT
 from lungspot.train.validate import Found, Predictions
 
 

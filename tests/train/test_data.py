@@ -6,10 +6,9 @@ import pytest
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, FilmError, InputError, OutputError
-from lungspot.findings import DISEASES, Box, Finding, Frame, Reading, State
+from lungspot.findings import ABSENT, BOXED, DISEASES, PRESENT, UNKNOWN, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
 from lungspot.train.data import FINE, crop_sampling, fingerprint, known, pack, sampling, without_boxes
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 LABELS = ("effusion", "edema", "covid19", "tuberculosis")
 FRAME = Frame(200, 100)

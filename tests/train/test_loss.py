@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.config import TrainConfig
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target, _believed, assign, generalised_iou, losses
+from lungspot.train.loss import Target, _believed, assign, generalised_iou, losses
 from lungspot.train.model import Output, points
 
 SIZE = 64

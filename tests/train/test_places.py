@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lungspot.detect import ModelCard, PlaceRule, Thresholds
+from lungspot.findings import BOXED
 from lungspot.formats.case import Split
 from lungspot.train.data import FilmTruth
-from lungspot.train.loss import BOXED
 from lungspot.train.places import place_rule
 from lungspot.train.validate import Found, Predictions
 

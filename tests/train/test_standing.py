@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lungspot.detect import ModelCard, Standing, Thresholds
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.train.data import FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.standing import standing
 from lungspot.train.validate import Found, Predictions
 

@@ -5,12 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from lungspot.findings import DISEASES
+from lungspot.findings import DISEASES, PRESENT
 from lungspot.formats.case import Split
 from lungspot.train.augment import plain
 from lungspot.train.data import Films
 from lungspot.train.loop import train
-from lungspot.train.loss import PRESENT
 from lungspot.train.model import Mirrored, Network, Output, points
 from lungspot.train.teacher import LEAST, Committee, ask, teach
 

@@ -28,7 +28,6 @@ FIT: Final = 0.4
 SHIFT: Final = 0.2  # of the film's height: the median centres of one label lie further apart than a lung zone
 FEWEST: Final = 20  # boxes; medians of fewer say nothing
 _SHARED: Final = frozenset(reader for reader, source in SOURCES.items() if source.shares)  # truth() knows them apart
-_STRENGTH: Final = {State.BOXED: 3, State.PRESENT: 2, State.ABSENT: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,11 @@ def count(cases: Iterable[Case]) -> tuple[Count, ...]:
         states: dict[str, State] = {}
         for reading in case.readings:
             for label, state in reading.states.items():
-                if label not in states or _STRENGTH[state] > _STRENGTH[states[label]]:
+                if label not in states or state.code > states[label].code:
                     states[label] = state
         split = None if case.split is None else str(case.split)
         films.update((label, case.dataset, split, state) for label, state in states.items())
-    order = sorted(films, key=lambda key: (key[0], key[1], key[2] or "", -_STRENGTH[key[3]]))
+    order = sorted(films, key=lambda key: (key[0], key[1], key[2] or "", -key[3].code))
     return tuple(Count(*key, films[key]) for key in order)
 
 

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.evaluate.matched import ABSENT, BOXED, Matched, level
+from lungspot.evaluate.matched import Matched, level
+from lungspot.findings import ABSENT, BOXED
 
 __all__ = ["RATES", "Climb", "Ladder", "coco_precision", "sensitivities", "voc_precision", "wafroc"]
 

@@ -15,14 +15,10 @@ from numpy.typing import NDArray
 
 from lungspot.errors import InputError
 from lungspot.evaluate.match import match_at
-from lungspot.findings import Reading, State, as_array, intersection_matrix, iou_matrix
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN, Reading, State, as_array, intersection_matrix, iou_matrix
 
 __all__ = [
-    "ABSENT",
-    "BOXED",
     "IOUS",
-    "PRESENT",
-    "UNKNOWN",
     "FilmBoxes",
     "Matched",
     "Pair",
@@ -35,8 +31,6 @@ __all__ = [
 Array = NDArray[np.float64]
 
 IOUS: Final = (0.1, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-UNKNOWN, ABSENT, PRESENT, BOXED = 0, 1, 2, 3
-_CODES: Final = {State.NOT_LOOKED_FOR: UNKNOWN, State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +182,7 @@ def tabulate_arrays(films: Sequence[FilmBoxes], label: str, limits: ScoreLimits)
     return Matched(
         label=label,
         limits=limits,
-        state=np.array([_CODES[film.state] for film in films], dtype=np.int8),
+        state=np.array([film.state.code for film in films], dtype=np.int8),
         probability=np.array([film.probability for film in films], dtype=np.float64),
         **{name: whole[name][..., best_first] for name in _FOUND},
         **{name: whole[name] for name in ("true_film", "true_area", "true_iou", "true_iobb")},

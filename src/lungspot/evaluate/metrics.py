@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from lungspot.evaluate.classify import area_under, precision_recall, weighted_shortfall
 from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities, voc_precision, wafroc
-from lungspot.evaluate.matched import ABSENT, PRESENT, UNKNOWN, Matched, level
+from lungspot.evaluate.matched import Matched, level
 from lungspot.evaluate.resample import interval, p_value, unit_weights
+from lungspot.findings import ABSENT, PRESENT, UNKNOWN
 
 __all__ = [
     "METRICS",

@@ -14,11 +14,11 @@ from lungspot.errors import DatasetError
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import reliability
 from lungspot.evaluate.froc import RATES, Ladder
-from lungspot.evaluate.matched import PRESENT, Matched, Pair, ScoreLimits, level, tabulate
+from lungspot.evaluate.matched import Matched, Pair, ScoreLimits, level, tabulate
 from lungspot.evaluate.metrics import METRICS, Value, chosen_metrics, compare, counts, macro, select_films, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
-from lungspot.findings import taxonomy
+from lungspot.findings import PRESENT, taxonomy
 
 __all__ = ["SCHEMA", "EvaluationSettings", "Summary", "notes", "summarise"]
 

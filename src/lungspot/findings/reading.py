@@ -12,6 +12,8 @@ state            what the reader says                                        box
 ``absent``       it was looked for and is not there                          none
 not looked for   nothing                                                     none
 ===============  ==========================================================  ==================
+
+In arrays a state is its code, :attr:`State.code`: :data:`UNKNOWN`, :data:`ABSENT`, :data:`PRESENT` or :data:`BOXED`.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from lungspot.errors import InputError
 from lungspot.findings.boxes import Box, Frame
 from lungspot.findings.labels import is_label_id
 
-__all__ = ["Finding", "Reading", "Side", "State", "Zone"]
+__all__ = ["ABSENT", "BOXED", "PRESENT", "UNKNOWN", "Finding", "Reading", "Side", "State", "Zone"]
 
 
 class State(StrEnum):
@@ -42,6 +44,20 @@ class State(StrEnum):
     def is_positive(self) -> bool:
         """The reader says that it is there."""
         return self in {State.BOXED, State.PRESENT}
+
+    @property
+    def code(self) -> int:
+        """0 not looked for, 1 absent, 2 present, 3 boxed: what stands for it in arrays, and how strongly it speaks."""
+        return _CODED.index(self)
+
+    @classmethod
+    def of_code(cls, code: int) -> State:
+        """Return the state that a code stands for; raises KeyError where it is none of the four."""
+        return dict(enumerate(_CODED))[code]
+
+
+_CODED: Final = (State.NOT_LOOKED_FOR, State.ABSENT, State.PRESENT, State.BOXED)
+UNKNOWN, ABSENT, PRESENT, BOXED = (state.code for state in _CODED)
 
 
 class Side(StrEnum):

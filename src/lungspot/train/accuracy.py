@@ -23,10 +23,9 @@ from lungspot.evaluate import (
     tabulate_arrays,
     unit_weights,
 )
-from lungspot.findings import taxonomy
+from lungspot.findings import PRESENT, State, taxonomy
 from lungspot.train.calibrate import Fitted, scores_on_clear
-from lungspot.train.loss import PRESENT
-from lungspot.train.validate import STATES, Predictions
+from lungspot.train.validate import Predictions
 
 __all__ = ["WELL_BOXED", "accuracy", "false_positives", "match_label", "source_probe"]
 
@@ -118,7 +117,7 @@ def match_label(found: Predictions, column: int, label: str, exponent: float) ->
     """Match one label on every film; a box's score is multiplied by the film's probability to ``exponent``."""
     films = [
         FilmBoxes(
-            STATES[int(film.states[column])],
+            State.of_code(int(film.states[column])),
             film.boxes[film.labels == column].astype(np.float64),
             boxes[column].boxes,
             boxes[column].scores * image[column] ** exponent,

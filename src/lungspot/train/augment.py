@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN, Target
+from lungspot.train.loss import Target
 from lungspot.train.model import STRIDES
 
 __all__ = ["augment", "plain", "target"]

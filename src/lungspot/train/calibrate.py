@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lungspot.detect import Platt, Thresholds, calibrate
 from lungspot.evaluate import fit_platt, match, reliability
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
 
 __all__ = ["Fitted", "best_precision", "fit", "scores_on_clear"]

@@ -13,12 +13,11 @@ from PIL import Image
 
 from lungspot.datasets import DATASETS, anatomy_masks, noisy, truth
 from lungspot.errors import DatasetError, InputError, LungspotError
-from lungspot.findings import State
+from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats import Case, Split
 from lungspot.images import Pixels
 from lungspot.inputs import regular
 from lungspot.train.film_cache import FilmCache
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
     "FINE",
@@ -37,7 +36,6 @@ FINE = 384  # pixels of the shorter side, from which a part of a film shows more
 OUTLINE = 128  # cells each way of a film's outlines
 _OUTLINED = ("heart", "right_lung", "left_lung")  # in the order in which a film shows them: the patient faces us
 _DATASET_OF = {source.reader: name for name, data in DATASETS.items() for source in data.sources}
-_CODES = {State.ABSENT: ABSENT, State.PRESENT: PRESENT, State.BOXED: BOXED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ class FilmTruth:
     """What is known about one film.
 
     ``boxes``: float32 (M, 4), x0 y0 x1 y1 as fractions of width and height. ``labels``: (M,) indices. ``states``: (C,)
-    codes of :mod:`lungspot.train.loss`. ``noisy``: (C,) True where the state is doubtful. ``datasets``: whose film it
-    is, and whose readers said what is known of it. ``outlines``: uint8 (3, OUTLINE, OUTLINE), 0 to 255, how much of
+    codes of ``findings.State``. ``noisy``: (C,) True where the state is doubtful. ``datasets``: whose film
+    it is, and whose readers said what is known of it. ``outlines``: uint8 (3, OUTLINE, OUTLINE), 0 to 255, how much of
     each place is heart, patient's right lung, patient's left lung; None where nobody outlined them. ``soft``: float32
     (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`). ``stored``:
     pixels of the file's shorter side, 0 where it is not known.
@@ -104,7 +102,7 @@ def known(case: Case, labels: Sequence[str]) -> FilmTruth:
         split=case.split or Split.TRAIN,
         boxes=np.clip(np.array(boxes, dtype=np.float32).reshape(-1, 4), 0, 1),
         labels=np.array(owners, dtype=np.int64),
-        states=np.array([_CODES.get(reading.state(label), UNKNOWN) for label in labels], dtype=np.int64),
+        states=np.array([reading.state(label).code for label in labels], dtype=np.int64),
         noisy=np.array([label in doubtful for label in labels], dtype=np.bool_),
         datasets=frozenset((case.dataset, *(_DATASET_OF.get(each.reader, case.dataset) for each in case.readings))),
         outlines=_outlines(case),

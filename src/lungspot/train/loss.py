@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.config import TrainConfig
 from lungspot.train.model import Output, points
 
-__all__ = ["ABSENT", "BOXED", "PRESENT", "UNKNOWN", "Assigned", "Target", "assign", "generalised_iou", "losses"]
+__all__ = ["Assigned", "Target", "assign", "generalised_iou", "losses"]
 
-UNKNOWN, ABSENT, PRESENT, BOXED = 0, 1, 2, 3
 _SMALLEST = 1e-9
 _MIL_POINTS = 5
 

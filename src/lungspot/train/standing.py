@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungspot.detect import ModelCard, Standing, calibrate
 from lungspot.evaluate import match, rounded
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, film_auroc
 
 __all__ = ["shown", "standing"]

@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lungspot.findings import PRESENT
 from lungspot.formats import Split
 from lungspot.train.data import Films
-from lungspot.train.loss import PRESENT
 from lungspot.train.model import Output
 from lungspot.train.validate import Found, predict
 

@@ -12,15 +12,13 @@ from torch import Tensor, nn
 
 from lungspot.detect import SecondLook, nms_with_voting, parts, placed
 from lungspot.evaluate import auroc, average_precision, match_film
-from lungspot.findings import State
+from lungspot.findings import PRESENT, UNKNOWN, State
 from lungspot.train.augment import plain
 from lungspot.train.data import Films, FilmTruth
-from lungspot.train.loss import ABSENT, BOXED, PRESENT, UNKNOWN
 
 __all__ = [
     "KEPT",
     "NMS_IOU",
-    "STATES",
     "VOTE_IOU",
     "Found",
     "NetworkAnswer",
@@ -37,7 +35,6 @@ __all__ = [
 Array = NDArray[np.float64]
 NetworkAnswer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
-STATES = {UNKNOWN: State.NOT_LOOKED_FOR, ABSENT: State.ABSENT, PRESENT: State.PRESENT, BOXED: State.BOXED}
 KEPT = 50
 NMS_IOU, VOTE_IOU = 0.35, 0.4  # chosen on val (docs/explanation/training-log.md); a card carries them
 _BATCH = 64
@@ -153,7 +150,7 @@ def precision(  # noqa: PLR0913 - the questions that a table asks
         mine = found[label]
         true = film.boxes[film.labels == label].astype(np.float64)
         result = match_film(
-            mine.boxes, mine.scores * image[label] ** fusion, true, STATES[int(film.states[label])], iou
+            mine.boxes, mine.scores * image[label] ** fusion, true, State.of_code(int(film.states[label])), iou
         )
         if result is not None:
             judged.append(result)
