@@ -115,6 +115,14 @@ def test_a_nodes_films_have_their_senders_for_sites(tmp_path, result):
     assert [row.site for row in read(spool.folder, "A")[0]] == ["A"] * 3
 
 
+def test_the_hidden_files_of_a_batch_s_folder_are_none_of_its_results(tmp_path):
+    names = ("films/k.parquet", "findings/k.parquet", "films/._k.parquet", ".old/k.parquet", "page.html")
+    for path in map(tmp_path.joinpath, names):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert result_files(tmp_path) == [tmp_path / name for name in names[:2]]
+
+
 def test_a_clock_that_went_back_is_said(tmp_path, result):
     spool = Spool(tmp_path / "spool")
     facts = json.dumps(film_facts(result))

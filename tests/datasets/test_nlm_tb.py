@@ -54,6 +54,12 @@ def nlm(download):
     })  # fmt: skip
 
 
+def test_hidden_polygons_are_none_of_the_films(nlm):
+    cases = list(adapter.cases(nlm))
+    (nlm / "._shenzhen_via_polygons.json").write_bytes(b"\0\5\x16\7")
+    assert list(adapter.cases(nlm)) == cases
+
+
 def test_regions_classes_and_clinical_readings(nlm):
     normal, ill, unread, healthy, cavity = adapter.cases(nlm)
     assert (ill.id, ill.patient, ill.frame, ill.view) == ("CHNCXR_0327_1", "tbe_CHNCXR_0327_1", adapter.FRAME, View.PA)

@@ -26,6 +26,12 @@ def test_xml_boxes_are_in_the_size_that_the_file_says(tbx11k):
     assert sick.readings[0].state("edema") is State.NOT_LOOKED_FOR
 
 
+def test_a_hidden_xml_is_none_of_the_films(tbx11k):
+    cases = list(adapter.cases(tbx11k))
+    (tbx11k / "annotations" / "xml" / "._tb0003.xml").write_bytes(b"\0\5\x16\7")
+    assert list(adapter.cases(tbx11k)) == cases
+
+
 def test_the_coco_files_give_the_same_readings_at_512(download):
     content = {
         "images": [

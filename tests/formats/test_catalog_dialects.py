@@ -5,7 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -20,6 +20,7 @@ from .fuzzing import FILM
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
 NOT = "\N{EN DASH}"
+NOTES = b"\x00\x05\x16\x07\x00\x02"
 
 
 def rows():
@@ -79,6 +80,20 @@ def test_a_dialect_is_read_or_refused_as_the_table_says(tmp_path, key, number):
         assert refused.value.where
     else:
         assert boxes(list(read(root))) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [(key, number) for key, outcomes in READ.items() for number, (_, boxed) in enumerate(outcomes) if boxed != REFUSED],
+)
+def test_what_a_system_hides_beside_the_files_of_a_dialect_is_not_read(tmp_path, key, number):
+    files, expected = READ[key][number]
+    lay(tmp_path, files)
+    for path in map(PurePosixPath, files):
+        notes = path.with_name(f"._{path.name}")  # macOS keeps a file's attributes so on other people's disks
+        lay(tmp_path, dict.fromkeys([notes, PurePosixPath("__MACOSX") / notes, PurePosixPath(".trash") / path], NOTES))
+    read = image_labels.cases if key[0] == "csv" else ANNOTATION_FORMATS[key[0]].read
+    assert boxes(list(read(tmp_path))) == expected
 
 
 FLAGGED = {

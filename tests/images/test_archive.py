@@ -19,10 +19,11 @@ def pack(path, files, method=zipfile.ZIP_DEFLATED):
 
 
 def test_members_come_in_the_archive_s_order_without_folders_and_hidden_files(tmp_path):
-    names = ["b.dcm", "a/x.png", "folder/", ".DS_Store", "__MACOSX/b.dcm", "a/.hidden", "../../etc/passwd"]
+    films = ("b.dcm", "a/x.png", "../../etc/passwd", "./c.dcm")
+    names = ["folder/", ".DS_Store", "__MACOSX/b.dcm", *films, "a/.hidden", ".trash/c.dcm"]
     path = pack(tmp_path / "films.zip", {name: b"" if name.endswith("/") else FILM for name in names})
     found = list(members(path))
-    assert [member.name for member in found] == [f"{path}/{name}" for name in ("b.dcm", "a/x.png", "../../etc/passwd")]
+    assert [member.name for member in found] == [f"{path}/{name}" for name in films]
     assert all(member.read() == FILM for member in found)
     assert {file.name for file in tmp_path.iterdir()} == {"films.zip"}  # nothing was unpacked
 

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
+from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, is_hidden, list_files, walk
 
 
 @pytest.fixture
 def tree(tmp_path):
     """Films, hidden files and folders, links to a file, to a folder and to nothing."""
-    for name in ("c.png", "b/z.DCM", "b/a.txt", "b.png", ".DS_Store", ".git/x.png", "b/._z.dcm"):
+    for name in ("c.png", "b/z.DCM", "b/a.txt", "b.png", ".DS_Store", ".git/x.png", "b/._z.dcm", "__MACOSX/y.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "d.png").symlink_to("c.png")
@@ -34,6 +34,34 @@ def test_suffixes_choose_whatever_the_case_of_their_letters(tree):
 
 def test_a_hidden_folder_that_is_asked_for_is_walked(tree):
     assert names(walk(tree / ".git"), tree) == [".git/x.png"]
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("a.png", False),
+        ("./b/a.png", False),  # as tar and some zip programs write
+        ("../a.png", False),
+        ("a..png", False),
+        (".a.png", True),
+        ("b/._a.png", True),
+        (".trash/b/a.png", True),
+        ("...", True),
+        ("b/__MACOSX/a.png", True),
+        ("__MACOSX.png", False),
+    ],
+)
+def test_what_is_hidden_is_known_by_every_part_of_its_path(path, hidden):
+    assert is_hidden(path.split("/")) is hidden
+
+
+def test_listed_files_are_sorted_and_neither_hidden_nor_folders(tree):
+    (tree / "f.png").mkdir()
+    assert names(list_files(tree, "*.png"), tree) == ["b.png", "c.png", "d.png", "e.png"]
+    assert names(list_files(tree, "*/*"), tree) == ["b/a.txt", "b/z.DCM", "folder/a.txt", "folder/z.DCM"]
+    assert names(list_files(tree, "**/*.DCM"), tree) == ["b/z.DCM"]
+    assert names(list_files(tree / ".git"), tree) == [".git/x.png"]
+    assert list_files(tree / "nowhere") == []
 
 
 def test_what_is_no_folder_or_may_not_be_read_holds_nothing(tree):

@@ -27,7 +27,7 @@ from lungspot.formats import (
     refuse_row,
     require_folder,
 )
-from lungspot.images import Sex, View, age_in_years, parse_sex, walk
+from lungspot.images import Sex, View, age_in_years, list_files, parse_sex, walk
 from lungspot.inputs import regular
 
 __all__ = ["DATASET", "FRAME", "MONTGOMERY", "SHENZHEN", "cases"]
@@ -97,7 +97,7 @@ def _clinical(path: Path) -> tuple[float | None, Sex]:
 def _shapes(root: Path) -> dict[str, list[Box | None]]:
     """Return film → a box around each region, None for points and lines, of all VIA files."""
     found: dict[str, list[Box | None]] = {}
-    for path in sorted(root.glob("*via*.json")):
+    for path in list_files(root, "*via*.json"):
         for key, entry in read_object(path).items():
             try:
                 boxes = [_box(region["shape_attributes"]) for region in entry["regions"]]

@@ -28,6 +28,7 @@ from lungspot.formats import (
     require_file,
     require_folder,
 )
+from lungspot.images import list_files
 
 __all__ = ["DATASET", "LABELS", "NAMES", "READER", "cases"]
 
@@ -78,7 +79,7 @@ def _reading(name: str, frame: Frame | None, boxes: list[tuple[str, Box]]) -> Re
 
 
 def _all_xml(root: Path, faults: Faults = STRICT) -> Iterator[tuple[str, _Annotation]]:
-    for path in sorted((root / "annotations" / "xml").glob("*.xml")):
+    for path in list_files(root / "annotations" / "xml", "*.xml"):
         tree = parse_xml(path, "annotation")
         try:
             frame = Frame(int(tree.findtext("size/width", "")), int(tree.findtext("size/height", "")))

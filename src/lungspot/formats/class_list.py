@@ -16,6 +16,7 @@ from typing import Final
 import yaml
 
 from lungspot.errors import DatasetError
+from lungspot.images import list_files
 from lungspot.inputs import regular
 
 __all__ = ["class_names", "class_yaml", "keypoint_shape"]
@@ -62,9 +63,9 @@ def _file(root: Path) -> Path | None:
     if root.is_file():
         return root
     known = [root / name for name in _YAML if (root / name).is_file()]
-    others = [] if known else [path for path in sorted(root.glob("*.y*ml")) if _has_names(path)]
+    others = [] if known else [path for path in list_files(root, "*.y*ml") if _has_names(path)]
     lists = [root / name for name in _LISTS if (root / name).is_file()]
-    darknet = sorted(root.glob("*.names"))
+    darknet = list_files(root, "*.names")
     lists = lists or (darknet if len(darknet) == 1 else [])
     return next(iter((*known, *(others if len(others) == 1 else ()), *lists)), None)
 

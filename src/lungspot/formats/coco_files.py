@@ -15,6 +15,7 @@ from typing import Final
 
 from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
+from lungspot.images import list_files
 
 __all__ = ["files_of", "places"]
 
@@ -32,12 +33,12 @@ def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
     """
     if not root.is_dir():
         return [(root, "", None)]
-    here = [root / _FILE] if (root / _FILE).is_file() else sorted(root.glob("*.json"))
+    here = [root / _FILE] if (root / _FILE).is_file() else list_files(root, "*.json")
     if len(here) == 1:
         return [(here[0], "", None)]
     parts = [] if here else list(_parts(root))
     if not parts:
-        tasks = {path.name for path in (root / _FOLDER).glob("*.json")}
+        tasks = {path.name for path in list_files(root / _FOLDER, "*.json")}
         reason = f"only {', '.join(sorted(tasks))} in {_FOLDER}" if tasks else f"{len(here)} *.json files, no {_FILE}"
         raise DatasetError("DATASET_NOT_FOUND", root, reason, advice="name the file")
     return [(path, part, _split(part)) for path, part in parts]
@@ -56,10 +57,10 @@ def places(root: Path) -> list[Path]:
 
 
 def _parts(root: Path) -> Iterator[tuple[Path, str]]:
-    within = [path for path in sorted((root / _FOLDER).glob("*.json")) if not path.name.startswith(_OTHERS)]
+    within = [path for path in list_files(root / _FOLDER, "*.json") if not path.name.startswith(_OTHERS)]
     instances = [path for path in within if path.name.startswith(_INSTANCES)]
     yield from ((path, path.stem.removeprefix(_INSTANCES)) for path in instances or within)
-    yield from ((path, path.parent.name) for path in sorted(root.glob(f"*/{_ROBOFLOW}")))
+    yield from ((path, path.parent.name) for path in list_files(root, f"*/{_ROBOFLOW}"))
 
 
 def _split(part: str) -> Split | None:

@@ -46,6 +46,7 @@ from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
+from lungspot.images import list_files
 from lungspot.outputs import Outputs
 
 __all__ = ["annotated_images", "draft", "read", "write"]
@@ -146,7 +147,7 @@ def _files(root: Path) -> list[Path]:
     """Return the file given, or a folder's ``annotations.xml``, else all its XML files, which are then its parts."""
     if not root.is_dir() or (root / _FILE).is_file():
         return [root / _FILE if root.is_dir() else root]
-    return sorted(root.glob("*.xml")) or [root / _FILE]
+    return list_files(root, "*.xml") or [root / _FILE]
 
 
 def _refuse_strays(tree: Element, path: Path) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from lungspot.errors import DatasetError
 from lungspot.formats.case_json import load_json, there
+from lungspot.images import has_suffix, list_files
 from lungspot.inputs import regular
 
 __all__ = ["film_of", "load_tasks"]
@@ -75,7 +76,7 @@ def film_of(link: str, places: Sequence[Path]) -> str:
 def _file(root: Path) -> Path:
     if not root.is_dir() or (root / _FILE).is_file():
         return root / _FILE if root.is_dir() else root
-    files = sorted(root.glob("*.json")) or sorted(path for path in root.iterdir() if path.suffix.lower() in _TABLES)
+    files = list_files(root, "*.json") or [path for path in list_files(root) if has_suffix(path, _TABLES)]
     if len(files) > 1:
         advice = f"name the file, or call it {_FILE}"
         raise DatasetError("DATASET_NOT_FOUND", root, f"{len(files)} exports, and no {_FILE}", advice=advice)

@@ -12,7 +12,7 @@ from lungspot.images.align import Alignment, Thumbnail, align, thumbnail
 from lungspot.images.archive import is_archive, members
 from lungspot.images.difference import Difference, LocalChange, difference
 from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
-from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, walk
+from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, is_hidden, list_files, walk
 from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
@@ -77,7 +77,9 @@ __all__ = [
     "has_suffix",
     "image_statistics",
     "is_archive",
+    "is_hidden",
     "is_uid",
+    "list_files",
     "members",
     "normalise",
     "number_of",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.errors import FilmError
+from lungspot.images.files import is_hidden
 from lungspot.images.read import MAX_BYTES
 from lungspot.inputs import regular
 
@@ -105,6 +106,5 @@ def members(archive: Path, *, limited: bool = True) -> Iterator[Member]:
             raise FilmError("ARCHIVE", archive, "its members overlap")
         end = info.header_offset + _LOCAL_HEADER + len(info.orig_filename) + info.compress_size
     for info in infos:
-        parts = info.filename.replace("\\", "/").split("/")
-        if not info.is_dir() and not any(part.startswith(".") or part == "__MACOSX" for part in parts if part != ".."):
+        if not info.is_dir() and not is_hidden(info.filename.replace("\\", "/").split("/")):
             yield Member(f"{archive}/{info.filename}", opened, info)

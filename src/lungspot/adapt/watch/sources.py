@@ -23,7 +23,7 @@ from lungspot.adapt.watch.facts import film_facts
 from lungspot.adapt.watch.films import FilmRow, Reviewed
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.formats import is_result_folder, result_documents
-from lungspot.images import walk
+from lungspot.images import list_files, walk
 from lungspot.inputs import regular
 
 __all__ = ["SourceDoubts", "result_files", "result_rows"]
@@ -49,7 +49,7 @@ def result_files(path: Path) -> list[Path]:
         return [path]
     known = [path / name for name in (_SERVER, _NODE) if (path / name).is_file()]
     if is_result_folder(path):
-        return sorted(path.rglob("*.parquet"))
+        return list_files(path, "**/*.parquet")
     return known or list(walk(path, (".json", ".jsonl")))
 
 
