@@ -34,6 +34,7 @@ from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, crop_sampling, sampling
 from lungspot.train.loss import losses
 from lungspot.train.model import Network
+from lungspot.train.moving_average import moving_average
 from lungspot.train.onnx_import import (
     ANATOMY,
     SUFFIX,
@@ -184,9 +185,7 @@ def _start(
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(
-        network, accelerator.device, multi_avg_fn=partial(_ema_update, config.ema), use_buffers=True
-    )
+    average = moving_average(network, partial(_kept_share, config.ema), device=accelerator.device)
     average.eval()
     _set_learning(network, config.learn)
     groups = _groups(network, config)
@@ -367,13 +366,9 @@ def _rate(config: TrainConfig, step: int, done: float) -> float:
     return warm * (config.final_rate + (config.rate - config.final_rate) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _ema_update(ema: float, mine: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
-    """Move the averaged values towards the network's, faster while the average is young (``count`` updates old)."""
-    keep = min(ema, (1 + float(count)) / (10 + float(count)))
-    if mine[0].dtype.is_floating_point:
-        torch._foreach_lerp_(mine, theirs, 1 - keep)
-    else:
-        torch._foreach_copy_(mine, theirs)
+def _kept_share(ema: float, count: int) -> float:
+    """Return how much of the average stays at an update: less while it is young (``count`` updates old)."""
+    return min(ema, (1 + count) / (10 + count))
 
 
 def _append(path: Path, row: Mapping[str, float | str]) -> None:

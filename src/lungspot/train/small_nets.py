@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from lungspot.errors import DatasetError
 from lungspot.train.gate_films import SIZE, GateFilms, resize
+from lungspot.train.moving_average import moving_average
 
 __all__ = ["Shrink", "convolutions", "learn", "require_films", "shrunk"]
 
@@ -79,8 +78,7 @@ def learn(  # noqa: PLR0913 - the recipe
     gradient. ``keep``: by the number of updates before, the share of the average that stays. ``watch`` is called with
     every hundredth step and its loss.
     """
-    mean = AveragedModel(net, multi_avg_fn=partial(_follow, keep), use_buffers=True)
-    mean.n_averaged.fill_(1)  # the weights that the network begins with, so that the first update asks `keep`, too
+    mean = moving_average(net, keep, begun=True)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=rising)
     for step in range(steps):
@@ -95,10 +93,3 @@ def learn(  # noqa: PLR0913 - the recipe
         if watch is not None and step % _WATCHED == 0:
             watch(step, float(loss.detach()))
     return cast("Net", mean.module).eval()
-
-
-def _follow(keep: Callable[[int], float], mine: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
-    if mine[0].dtype.is_floating_point:
-        torch._foreach_lerp_(mine, theirs, 1 - keep(int(count) - 1))
-    else:
-        torch._foreach_copy_(mine, theirs)
