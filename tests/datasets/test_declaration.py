@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def test_every_set_says_who_reads_whose_films_what():
     assert {name for name, data in DATASETS.items() if not data.patients_known} == {"csv", "vindr"}
     assert {name for name, data in DATASETS.items() if data.outlined} == {"jsrt", "wingspan"}
     assert {name for name, data in DATASETS.items() if data.mined} == {"nih"}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_terms_that_allow_research_alone_say_so_by_a_flag(name):
+    words = re.search(r"research|academic|educat|stud|commercial|\bnc\b", DATASETS[name].terms.casefold())
+    assert DATASETS[name].research_only is (words is not None)
 
 
 @pytest.mark.parametrize("several", [True, False])

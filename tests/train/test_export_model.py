@@ -199,5 +199,6 @@ def test_the_terms_are_those_of_the_data(trained, generated_films):
     bound = card("hannover", "tbx11k")
     assert "research, non-commercial" in bound.licence
     assert "TBX11K" in bound.terms
+    assert card("jsrt", "hannover").licence == bound.licence  # "research; cite the paper": no word of commerce
     assert bound.notes == card().notes == ()
     assert card().terms == ""

@@ -45,6 +45,7 @@ DATASET: Final = Dataset(
     ),
     link="https://sourceforge.net/projects/chestxrayhimachal/",
     terms="academic use.",
+    research_only=True,
     cases=cases,
     sources=(TruthSource(READER),),
 )

@@ -58,7 +58,8 @@ class Dataset:
     ``patients_known``: films of one person share a patient, or each film is of another person; False where nobody says
     whose they are. ``outlined``: masks of heart and lungs lie beside its films (:mod:`.masks`). ``sizes_known``: says
     of a copy, by its folder, whether its films' sizes are known, so that box sizes relative to the film mean something.
-    ``published_sizes``: the medians to show where they are not.
+    ``published_sizes``: the medians to show where they are not. ``research_only``: its terms allow research, study or
+    non-commercial use and no other, and so bind what learns from its films.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Dataset:
     outlined: bool = False
     sizes_known: Callable[[Path], bool] = _everywhere
     published_sizes: tuple[Sizes, ...] = ()
+    research_only: bool = False
 
     @property
     def mined(self) -> bool:

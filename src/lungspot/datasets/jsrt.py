@@ -103,6 +103,7 @@ DATASET: Final = Dataset(
     ),
     link="http://db.jsrt.or.jp/eng.php",
     terms="research; cite the paper.",
+    research_only=True,
     cases=cases,
     sources=(TruthSource(READER),),
     labels={"benign": "nodule_mass", "malignant": "nodule_mass"},

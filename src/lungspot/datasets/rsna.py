@@ -118,6 +118,7 @@ DATASET: Final = Dataset(
     ),
     link="https://www.kaggle.com/c/rsna-pneumonia-detection-challenge",
     terms="research, non-commercial; do not share the files.",
+    research_only=True,
     cases=cases,
     sources=(
         TruthSource(

@@ -36,6 +36,7 @@ DATASET: Final = Dataset(
     citation="as rsna's",
     link="https://www.kaggle.com/c/rsna-pneumonia-detection-challenge",
     terms="research, non-commercial; do not share the files.",
+    research_only=True,
     cases=cases,
     sources=(),
 )

@@ -130,6 +130,7 @@ DATASET: Final = Dataset(
     ),
     link="https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation",
     terms="research, non-commercial; do not share the files.",
+    research_only=True,
     cases=cases,
     sources=(TruthSource(READER),),
     tables=(_masks,),

@@ -159,6 +159,7 @@ DATASET: Final = Dataset(
     ),
     link="https://www.kaggle.com/c/siim-covid19-detection",
     terms="research, non-commercial (CC BY-NC 4.0).",
+    research_only=True,
     cases=cases,
     sources=(TruthSource(READER, means={"pneumonia": ("pneumonia", "opacity")}, ruled=True),),
     labels={name: label for name, label in CLASSES.items() if label is not None},

@@ -155,6 +155,7 @@ DATASET: Final = Dataset(
     citation="Liu Y, Wu YH, Ban Y, Wang H, Cheng MM. Rethinking computer-aided tuberculosis diagnosis. CVPR 2020.",
     link="https://mmcheng.net/tb/",
     terms="research, non-commercial.",
+    research_only=True,
     cases=cases,
     sources=(TruthSource(READER, ruled=True),),
     labels=NAMES,

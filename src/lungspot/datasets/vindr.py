@@ -283,6 +283,7 @@ DATASET: Final = Dataset(
         "abnormalities-detection"
     ),
     terms="research; do not share the files (PhysioNet: credentialed).",
+    research_only=True,
     cases=cases,
     sources=(),
     labels=LOCAL | GLOBAL,

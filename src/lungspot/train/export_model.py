@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.datasets import terms_of
+from lungspot.datasets import DATASETS, terms_of
 from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine, with_card
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Split
@@ -122,7 +122,8 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
         say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
-    terms = terms_of({name for i in films.of(Split.TRAIN) for name in films.films[i].datasets})
+    learnt_from = {name for i in films.of(Split.TRAIN) for name in films.films[i].datasets}
+    terms = terms_of(learnt_from)
     card = replace(
         draft,
         box_fusion=fitted.box_fusion,
@@ -134,7 +135,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),
-        licence=_RESEARCH if any("non-commercial" in each for each in terms) else _LICENCE,
+        licence=_RESEARCH if any(DATASETS[name].research_only for name in learnt_from) else _LICENCE,
         terms=" ".join(terms),
         notes=tuple(notes),
     )
