@@ -116,6 +116,35 @@ def test_the_public_folder_holds_the_viewer_alone(locked, path):
     assert locked.get(path).code == "NO_ROUTE"
 
 
+@pytest.fixture(scope="module")
+def beside_studio(start):
+    return start("--label-studio", "http://studio.example", environment={"LUNGSPOT_TOKEN": TOKEN})
+
+
+SIGNED = f"/label-studio/{32 * '0'}/{16 * '0'}"
+
+
+@pytest.mark.parametrize("path", ["/label-studio/drawings/effusion.svg", f"{SIGNED}.png"])
+def test_label_studios_page_needs_no_token_for_what_it_shows(beside_studio, locked, path):
+    assert beside_studio.get(path, Origin="http://studio.example").code == "NO_PICTURE"
+    assert beside_studio.ask("POST", path).code == beside_studio.ask("DELETE", path).code == "NO_TOKEN"
+    assert locked.get(path).code == "NO_TOKEN"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/label-studio", "/label-studio/", "/label-studio/films.json", "/label-studio/drawings", "/label-studioX/a"),
+        *("/label-studio/drawings/", "/label-studio/drawings/effusion.png", "/label-studio/drawings/a/effusion.svg"),
+        *(f"{SIGNED}.json", f"{SIGNED}.png/mask", f"{SIGNED}0.png", f"/label-studio{SIGNED}.png", f"{SIGNED}.png%0A"),
+    ],
+)
+def test_all_else_below_that_folder_wants_the_token(beside_studio, path):
+    assert beside_studio.get(path).code == "NO_TOKEN"
+    assert beside_studio.get(path, Origin="http://studio.example").code == "WRONG_ORIGIN"
+    assert beside_studio.get(path, Authorization=f"Bearer {TOKEN}").code == "NO_ROUTE"
+
+
 def test_a_browser_signs_in_for_a_cookie(locked):
     assert locked.ask("POST", "/v1/session", {"token": "guess"}).code == "NO_TOKEN"
     cookie = locked.ask("POST", "/v1/session", {"token": TOKEN}).headers["Set-Cookie"]

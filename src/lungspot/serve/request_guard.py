@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import logging
 import os
+import re
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -31,10 +32,11 @@ __all__ = ["COOKIE", "RequestGuard", "session_of"]
 _LOG = logging.getLogger("lungspot.serve")
 
 COOKIE: Final = "lungspot"
-# All that is answered without the token; every other path, known or not, wants it.
+# All that is answered without the token: these, the viewer's files and, with Label Studio, what a page of its shows:
+# drawings, of no film, and films whose address is signed. Every other path, known or not, wants the token.
 _PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _PUBLIC_FOLDER: Final = "/viewer/"
-_SIGNED_FOLDER: Final = "/label-studio/"  # films whose address is signed, for the page of a Label Studio
+_SHOWN_ELSEWHERE: Final = re.compile(r"/label-studio/(?:drawings/[a-z0-9_]+\.svg|[^/]+/[0-9a-f]{16}\.png)\Z")
 _STUDIO: Final = frozenset({"/health", "/setup", "/predict", "/webhook", "/versions"})  # it knows Basic, not Bearer
 _UPLOADS: Final = frozenset({"/v1/readings", "/v1/suggestions"})
 _MOST_JSON: Final = 1 << 20
@@ -108,8 +110,8 @@ class RequestGuard:
         if not self._is_ours(host):
             raise RequestError("WRONG_HOST", "Host", f"{host[:100]!r} is not a name of this server")
         studio = self._settings.label_studio is not None
-        if studio and scope["path"].startswith(_SIGNED_FOLDER) and scope["method"] == "GET":
-            return  # the route looks at the signature
+        if studio and scope["method"] == "GET" and _SHOWN_ELSEWHERE.match(scope["path"]):
+            return  # from a page of another site; the route looks at the signature
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "none")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
