@@ -19,7 +19,7 @@ from lungspot.errors import FilmError, InputError
 from lungspot.extras import extra
 from lungspot.findings import Box, taxonomy
 from lungspot.pipeline import analyze
-from lungspot.report import Analysis
+from lungspot.report import NOT_ASSESSED, Analysis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +57,7 @@ class DetectionFunction:
             _LOG.warning("%s: %s", context.frame_name, error)
             return []
         if not result.assessed:
-            _LOG.warning("%s: not assessed (%s)", context.frame_name, ", ".join(result.reasons))
+            _LOG.warning("%s: %s (%s)", context.frame_name, NOT_ASSESSED.lower(), ", ".join(result.reasons))
             return []
         return [
             auto_annotation.rectangle(self.detector.card.labels.index(label), list(box.corners))

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from lungspot.cli.app import run
+from lungspot.detect import REASONS
 from lungspot.report import read_sr, schema
 
 
@@ -126,7 +127,7 @@ def test_nothing_done_is_3_and_a_refused_film_has_no_score_in_any_format(detect,
     code, (value,), err = detect(tmp_path / "blank.png")
     assert code == 3
     assert value["reasons"] == ["BLANK"]
-    assert err.startswith("lungspot: not assessed: ")
+    assert err.strip() == f"lungspot: not assessed: blank.png: BLANK: {REASONS['BLANK']}"
     out = tmp_path / "out"
     assert detect(tmp_path / "blank.png", "-o", out, "--format", "json,png,html", "--heatmap")[0] == 3
     assert {path.name for path in out.iterdir()} == {"blank.json", "blank.png", "blank.html"}

@@ -7,6 +7,7 @@ import pytest
 from pydicom.uid import CTImageStorage
 from tests.node.worklist_manager import CANCEL, CLAIM, COMPLETE, first, one, outputs, read, values
 
+from lungspot import __version__
 from lungspot.node import Certificates, FilmFilter
 from lungspot.node.performed import by_dicom
 from lungspot.node.performer import perform
@@ -25,6 +26,7 @@ def test_items_are_claimed_read_and_completed_with_what_was_stored(manager, orde
     assert done["00404019"] == manager.items[two]["00404018"]  # what was asked for was performed
     assert first(first(done, "00404028"), "00080100") == "LUNGSPOT"
     assert first(done, "00404050") <= first(done, "00404051")
+    assert first(done, "00400254") == f"lungspot {__version__}: research use only, not for clinical use"[:64]
     entry = first(done, "00404033")
     where = f"{server.url}/studies/{first(entry, '0020000D')}/series/{first(entry, '0020000E')}"
     assert first(first(entry, "0040E025"), "00081190") == where

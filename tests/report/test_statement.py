@@ -158,7 +158,9 @@ def test_equal_words_are_counted(of):
     ],
 )
 def test_headline(make, arguments, expected):
-    assert statement(make(**arguments)).headline == expected
+    told = statement(make(**arguments))
+    assert told.headline == expected
+    assert told.because == (expected.removeprefix("Not assessed: ") if arguments.get("reasons") else "")
 
 
 def test_places_below_their_thresholds_are_kept_apart(make):

@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+import lungspot
 from lungspot.findings import Box, Frame
 from lungspot.report.words import joined, percent, picture_side_of, place_of
 
@@ -43,3 +47,23 @@ def test_nobody_is_quite_sure(probability, expected):
 )
 def test_words_are_joined(words, expected):
     assert joined(words, "or") == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("Not assessed|(lungspot: |it is |%s: )not assessed", {"report/words.py"}),
+        ("[Rr]esearch use only, not for", {"__init__.py", "serve/viewer/index.html", "web/page/how.html"}),
+    ],
+)
+def test_what_every_form_says_stands_once(words, places):
+    """In the pages it stands for those who run no script: viewer/main.js puts the server's own there."""
+    root = Path(lungspot.__file__).parent
+    files = (path for path in root.rglob("*") if path.suffix in {".py", ".js", ".html"} and "vendor" not in path.parts)
+    said = [path for path in files if re.search(words, _without_docstrings(path))]
+    assert {path.relative_to(root).as_posix() for path in said} == places
+
+
+def _without_docstrings(path):
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r'""".*?"""', "", text, flags=re.DOTALL) if path.suffix == ".py" else text

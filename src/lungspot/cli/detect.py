@@ -235,10 +235,10 @@ class _Forms:
 
 def report_refusal(result: Analysis, name: str) -> None:
     """Say on stderr, in one line, that a film was not assessed and why."""
-    from lungspot.report import statement
+    from lungspot.report import NOT_ASSESSED, statement
 
     codes = ", ".join(result.reasons)
-    say(printable(f"lungspot: not assessed: {name}: {codes}: {statement(result).headline.partition(': ')[2]}"))
+    say(printable(f"lungspot: {NOT_ASSESSED.lower()}: {name}: {codes}: {statement(result).because}"))
 
 
 def _print_table(result: Analysis | Refusal, name: str, *, experimental: bool, before: Before | None = None) -> None:

@@ -31,6 +31,7 @@ from lungspot.errors import LungspotError
 from lungspot.images import Thumbnail
 from lungspot.queue import QueueFolder
 from lungspot.report import (
+    NOT_COMPARED_WITH,
     Analysis,
     Before,
     EarlierFilm,
@@ -173,7 +174,7 @@ class KeptFilms:
             body = json.loads(kept["body"])
             then = from_record(body["record"], result.model, "", None, None)
             if isinstance(then, Refusal):
-                return "it is not assessed"
+                return NOT_COMPARED_WITH
             origin = replace(then.radiograph.origin, path=None, sop_instance_uid=row["instance"])
             film = replace(then.radiograph, origin=origin)
             greys = np.frombuffer(zlib.decompress(kept["greys"]), "<u2").reshape(body["thumbnail"])

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from lungspot import __version__
+from lungspot import BANNER, __version__
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
 
 __all__ = [
@@ -37,7 +37,7 @@ _REASONS: Final = {
 }
 _DETECTION: Final = Code("110004", "DCM", "Computer Aided Detection")
 _SCHEME: Final = "99LUNGSPOT"
-_DONE: Final = f"lungspot {__version__}: research use only, not for clinical use"
+_DONE: Final = f"lungspot {__version__}: {BANNER.lower().removesuffix('.')}"
 _LONGEST: Final = 1024  # characters of an ST
 NOT_GIVEN: Final = "NOT_GIVEN"  # an input that the archive does not give
 _UNKNOWN_CLASS: Final = "NOT_A_RADIOGRAPH"

@@ -57,7 +57,7 @@ from lungspot.report.statement import PERCENTAGES, Said, Statement, statement
 from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
 from lungspot.report.text import LANGUAGES, ReportText, language_name, report_text, templates
-from lungspot.report.words import NOT_ASSESSED
+from lungspot.report.words import NOT_ASSESSED, NOT_COMPARED_WITH, refused_because
 from lungspot.report.write import FORMATS, data_of, ending_of, write
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "FORMATS",
     "LANGUAGES",
     "NOT_ASSESSED",
+    "NOT_COMPARED_WITH",
     "PERCENTAGES",
     "REGISTER_COLUMNS",
     "REVIEWS",
@@ -122,6 +123,7 @@ __all__ = [
     "pixels_of",
     "read_sr",
     "refusal_of",
+    "refused_because",
     "register_row",
     "register_text",
     "report_text",

@@ -14,6 +14,7 @@ from lungspot.report.earlier import Whose, days_between, newest_earlier
 from lungspot.report.observations import Review, observations
 from lungspot.report.sr_read import StructuredReport
 from lungspot.report.statement import statement
+from lungspot.report.words import NOT_COMPARED_WITH
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -94,7 +95,7 @@ def newest_before(  # noqa: PLR0913 - a film, and the others
 def _unlike(result: Analysis, then: Analysis) -> str:
     """Return why a film's result cannot be compared with another's; empty where it can."""
     if not then.assessed:
-        return "it is not assessed"
+        return NOT_COMPARED_WITH
     if then.radiograph.origin.sha256 == result.radiograph.origin.sha256:
         return "the same film"
     views = {result.radiograph.view, then.radiograph.view}

@@ -201,10 +201,15 @@ class Statement:
         return "undetermined" if borne else "absent"
 
     @property
+    def because(self) -> str:
+        """Why the film was not assessed, in words; empty where it was."""
+        return "; ".join(map(why, self.reasons))
+
+    @property
     def headline(self) -> str:
         """One sentence: what was found, or why the film was not assessed."""
         if self.reasons:
-            return refused_because(*map(why, self.reasons))
+            return refused_because(self.because)
         shorts = [each.short for each in self.said]
         counts = [(short, shorts.count(short)) for short in dict.fromkeys(shorts)]
         words = [short if count == 1 else f"{short} ({count} places)" for short, count in counts]

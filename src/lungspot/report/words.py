@@ -11,6 +11,7 @@ from lungspot.findings import Box, Frame, Organ, Side, Zone, taxonomy
 
 __all__ = [
     "NOT_ASSESSED",
+    "NOT_COMPARED_WITH",
     "NOT_TOLD_APART",
     "joined",
     "percent",
@@ -22,6 +23,8 @@ __all__ = [
 
 # What is said of a film that was not judged, in every form; never "normal".
 NOT_ASSESSED: Final = "Not assessed"
+# Why nothing is compared with an earlier film that was not judged.
+NOT_COMPARED_WITH: Final = f"it is {NOT_ASSESSED.lower()}"
 # What is said of labels that look alike (a ``group`` of the taxonomy) at one place.
 NOT_TOLD_APART: Final = "cannot be told apart on a film"
 
@@ -63,6 +66,6 @@ def why(code: str) -> str:
     return REASONS.get(code) or CODES.get(code) or code
 
 
-def refused_because(*reasons: str) -> str:
-    """Return the sentence of a film that was not assessed; ``reasons`` are in words."""
-    return f"{NOT_ASSESSED}: {'; '.join(reasons)}"
+def refused_because(reason: str) -> str:
+    """Return the sentence of a film that was not assessed; ``reason`` is in words."""
+    return f"{NOT_ASSESSED}: {reason}"

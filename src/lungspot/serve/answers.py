@@ -345,3 +345,4 @@ class ModelAnswer(Marked):
     keeps_identifiers: bool
     report_languages: dict[str, str]
     banner: str
+    not_assessed: str

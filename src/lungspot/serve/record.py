@@ -12,10 +12,10 @@ from typing import Any
 
 from lungspot.detect import OPERATING_POINTS, ModelCard
 from lungspot.detect import at_point as reading_at_point
-from lungspot.errors import LungspotError, ModelError
-from lungspot.report import NOT_ASSESSED, Analysis, Model, Refusal, findings_to_json, statement, statement_to_json
+from lungspot.errors import ModelError
+from lungspot.report import Analysis, Model, Refusal, findings_to_json, statement, statement_to_json
 
-__all__ = ["at_point", "candidates", "headline_of", "past_model", "statements"]
+__all__ = ["at_point", "candidates", "past_model", "statements"]
 
 
 def past_model(card: str, key: str, runtime: str, today: ModelCard) -> Model:
@@ -79,8 +79,3 @@ def statements(result: Analysis) -> dict[str, dict[str, Any]]:
             "places": {str(place.number): [shown[index] for index in place.members] for place in at.places},
         }
     return found
-
-
-def headline_of(error: LungspotError) -> str:
-    """Return the sentence for a film that could not be read."""
-    return f"{NOT_ASSESSED}: {error.reason}"

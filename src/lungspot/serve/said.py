@@ -15,8 +15,8 @@ from typing import Any, Final
 from lungspot import __version__
 from lungspot.detect import ModelCard
 from lungspot.errors import LungspotError
-from lungspot.report import Analysis, Model, Refusal, from_record, refusal_of, statement
-from lungspot.serve.record import at_point, headline_of, past_model
+from lungspot.report import Analysis, Model, Refusal, from_record, refusal_of, refused_because, statement
+from lungspot.serve.record import at_point, past_model
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import Store
 
@@ -49,7 +49,8 @@ def columns_of(result: Analysis | Refusal) -> dict[str, Any]:
     """Return what the worklist shows of a result."""
     if isinstance(result, Refusal):
         empty = dict.fromkeys(("top_label", "top_score", "width", "height", "view", "model"))
-        said = {"status": result.status, "readable": 0, "headline": headline_of(result.error), "said_by": __version__}
+        words = refused_because(result.error.reason)
+        said = {"status": result.status, "readable": 0, "headline": words, "said_by": __version__}
         return empty | said | {"urgency": statement(result).urgency}
     told = statement(at_point(result, POINT))
     called = [(name.label, name.probability) for one in told.said if one.positive for name in one.told]

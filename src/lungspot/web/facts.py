@@ -9,7 +9,7 @@ from lungspot.detect import OPERATING_POINTS, REASONS, Detector, ModelCard, floo
 from lungspot.errors import CODES
 from lungspot.findings import DISEASES, taxonomy
 from lungspot.images import WARNINGS
-from lungspot.report import LANGUAGES, PERCENTAGES, color_of, language_name, templates, thresholds_of
+from lungspot.report import LANGUAGES, NOT_ASSESSED, PERCENTAGES, color_of, language_name, templates, thresholds_of
 
 __all__ = ["model_facts", "page_facts"]
 
@@ -42,6 +42,7 @@ def model_facts(detector: Detector) -> dict[str, Any]:
         ],
         "report_languages": {language: language_name(language) for language in LANGUAGES},
         "banner": BANNER,
+        "not_assessed": NOT_ASSESSED,
         "not_for_clinical_use": True,
     }
 

@@ -131,7 +131,7 @@ export function findingActs(store, { form, after }) {
   /** The reader calls the film normal: what the model found is rejected, and everything was looked for. */
   function normal() {
     if (locked() || state.teach) return;
-    if (state.reading.status !== "assessed") return say("Not assessed: nothing can be called normal here");
+    if (state.reading.status !== "assessed") return say(`${state.model.not_assessed}: nothing can be called normal here`);
     const kept = listed(state).filter((item) => !["open", "rejected"].includes(item.verdict));
     if (kept.length) return say(`Not called normal: ${counted(kept.length)} accepted, edited or drawn`);
     const count = judgeRest("rejected");

@@ -38,7 +38,7 @@ export function comparison(store, then) {
 
   const listed = () => {
     const name = (row) => shortName(state, row);
-    const priors = state.reading.priors.map((each) => ({ id: each.id, text: `${name(each)}: ${when(each)}` }));
+    const priors = state.reading.priors.map((each) => ({ id: each.id, text: `${name(each)}: ${when(each, state.model)}` }));
     const known = new Set([state.id, ...priors.map((each) => each.id)]);
     const others = state.rows
       .filter((row) => !known.has(row.id) && row.state === "done")
@@ -84,7 +84,7 @@ export function comparison(store, then) {
   function remark(priors) {
     const known = state.compare === NONE || priors.some((each) => each.id === state.compare);
     const parts = known ? [] : ["not known to be the same patient"];
-    if (state.prior?.reading.status === "not_assessed") parts.push("not assessed");
+    if (state.prior?.reading.status === "not_assessed") parts.push(state.model.not_assessed.toLowerCase());
     return parts.join("; ");
   }
 
@@ -129,7 +129,7 @@ function slider(store) {
   return input;
 }
 
-function when({ days_earlier: days, status }) {
+function when({ days_earlier: days, status }, model) {
   const word =
     days === null
       ? "date unknown"
@@ -138,5 +138,5 @@ function when({ days_earlier: days, status }) {
         : days < 0
           ? `${-days} days later`
           : "the same day";
-  return status === "not_assessed" ? `${word}, not assessed` : word;
+  return status === "not_assessed" ? `${word}, ${model.not_assessed.toLowerCase()}` : word;
 }

@@ -161,13 +161,13 @@ function refusal({ reading: { status, reasons, frame, headline }, model }) {
   box.hidden = status === "assessed";
   if (box.hidden) return;
   const code = reasons.join(", ");
-  const because = frame ? reasons.map(model.why) : [headline.replace(/^Not assessed: /, "")];
+  const because = frame ? reasons.map(model.why) : [headline.replace(`${model.not_assessed}: `, "")];
   const start = frame
     ? "lungspot did not judge this picture; there is no score and no box:"
     : "This file could not be read as a film:";
   fill(
     box,
-    make("h2", {}, "Not assessed"),
+    make("h2", {}, model.not_assessed),
     make("p", {}, start),
     make("ul", {}, ...because.map((text) => make("li", {}, text))),
     frame ? null : make("p", {}, `What to do: ${reasons.map(model.why).join("; ")}.`),

@@ -176,7 +176,7 @@ function reference(state) {
 /** One sentence about the film, as every form of the result says it; never "normal". */
 export function headline(state) {
   const { reading } = state;
-  if (reading.status !== "assessed") return "Not assessed";
+  if (reading.status !== "assessed") return state.model.not_assessed;
   if (secret(state)) return "Your reading first";
   return statement(state)?.headline ?? `No finding at the ${state.point} operating point`;
 }

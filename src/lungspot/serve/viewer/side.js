@@ -133,9 +133,10 @@ function formState(state) {
   const judged = state.reading?.status === "assessed";
   one("complete").disabled = !judged; // nobody looks for everything on a film that was not read
   if (!judged) one("complete").checked = false;
-  one("complete-words").textContent = judged
-    ? "Looked for everything: the rest is absent"
-    : "Not assessed: nothing can be called absent";
+  const refused = state.reading && !judged;
+  one("complete-words").textContent = refused
+    ? `${state.model.not_assessed}: nothing can be called absent`
+    : "Looked for everything: the rest is absent";
   one("saved").textContent = state.saving ? "saving…" : state.saved || state.savedBefore;
 }
 

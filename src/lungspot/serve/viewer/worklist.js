@@ -5,11 +5,11 @@ import { shortName, wholeName } from "./names.js";
 import { labelOf, probability, secret } from "./scene.js";
 
 const WORDS = { queued: "waiting", reading: "reading…" };
-const FILTERS = [
+const filters = ({ not_assessed: refused }) => [
   ["all", "All", ({ queued, reading, done }) => queued + reading + done],
   ["open", "To read", ({ queued, reading, done, reviewed }) => queued + reading + done - reviewed],
   ["reviewed", "Read", ({ reviewed }) => reviewed],
-  ["refused", "Not assessed", ({ not_assessed: refused }) => refused],
+  ["refused", refused, (counts) => counts.not_assessed],
 ];
 const SORTS = { urgency: "urgency", name: "name", date: "date", status: "status" };
 const STILL = 6; // pixels that a hand moves in a click
@@ -164,7 +164,7 @@ function questions(store, list, sorted, again) {
   });
   store.listen(["counts", "filter", "teach", "model"], () => {
     if (!state.model) return;
-    fill(one("chips"), ...FILTERS.map((chip) => filterChip(state, chip, (filter) => ask({ filter }))));
+    fill(one("chips"), ...filters(state.model).map((chip) => filterChip(state, chip, (filter) => ask({ filter }))));
     one("finding").hidden = state.teach; // what the model found is not yet for the learner
   });
 }

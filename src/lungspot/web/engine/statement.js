@@ -40,8 +40,11 @@ export function statement(analysis, facts, experimental = false) {
 
 function refused({ reasons }, facts) {
   const words = reasons.map((code) => facts.model.reasons[code] ?? code).join("; ");
-  return { said: [], below: [], reasons, unsaid: [], notLookedFor: [], urgency: REFUSED, headline: `Not assessed: ${words}`, percentages: null };
+  return { said: [], below: [], reasons, unsaid: [], notLookedFor: [], urgency: REFUSED, headline: refusedBecause(words, facts), percentages: null };
 }
+
+/** The sentence of a film that was not assessed; `reason` in words. */
+export const refusedBecause = (reason, facts) => `${facts.model.not_assessed}: ${reason}`;
 
 const positive = ({ names }) => names.some((name) => name.positive);
 const probability = ({ score, film }) => score ?? film;

@@ -4,7 +4,7 @@ import { atPoint, floorOf } from "../engine/analyse.js";
 import { POINTS, isReported, reaches, thresholds } from "../engine/card.js";
 import { document, findingsJson, statementJson } from "../engine/document.js";
 import { letters } from "../engine/orientation.js";
-import { probabilities, statement, told } from "../engine/statement.js";
+import { probabilities, refusedBecause, statement, told } from "../engine/statement.js";
 
 const POINT = "balanced";
 const rounded = (value) => Number(value.toFixed(4));
@@ -39,7 +39,7 @@ export function refused(film, problem, { facts: page }) {
   film.state = "done";
   film.finished = now();
   const { urgency } = statement(film.analysis, page);
-  film.row = { ...film.row, status: "not_assessed", reasons: [problem.code], headline: `Not assessed: ${problem.reason}`, urgency, advice };
+  film.row = { ...film.row, status: "not_assessed", reasons: [problem.code], headline: refusedBecause(problem.reason, page), urgency, advice };
 }
 
 function columns(analysis, page) {
