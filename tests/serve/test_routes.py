@@ -6,8 +6,9 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from lungspot.detect import load_detector
+from lungspot.findings import taxonomy
 from lungspot.pipeline import analyze
-from lungspot.report import document, schema
+from lungspot.report import NOT_ASSESSED, document, schema
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,15 @@ def test_views_of_a_result(server, done):
         grey = Image.open(io.BytesIO(server.get(f"{path}/heatmap/{label}?style=grey").body))
         assert (colour.mode, grey.mode, colour.size) == ("RGBA", "L", grey.size)
     assert server.get(f"{path}/heatmap/nothing").code == "NO_PICTURE"
+
+
+def test_the_model_is_told_with_every_label_that_a_reader_may_use(server):
+    about = server.get("/v1/model").json
+    assert {each["id"]: each["color"] for each in about["taxonomy"]} == {each.id: each.color for each in taxonomy()}
+    assert {each["id"]: each["color"] for each in about["labels"]}.items() <= {
+        (each["id"], each["color"]) for each in about["taxonomy"]
+    }
+    assert about["not_assessed"] == NOT_ASSESSED
 
 
 def test_a_file_that_is_no_film_is_not_assessed(server):

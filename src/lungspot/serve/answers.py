@@ -277,6 +277,7 @@ class Word(Answer):
     name: str
     disease: bool
     group: str
+    color: str
 
 
 class UploadLimits(Answer):

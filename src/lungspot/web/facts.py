@@ -38,7 +38,8 @@ def model_facts(detector: Detector) -> dict[str, Any]:
         "reasons": {**CODES, **REASONS},
         "warnings": dict(WARNINGS),
         "taxonomy": [
-            {"id": each.id, "name": each.name, "disease": each.disease, "group": each.group} for each in taxonomy()
+            {"id": each.id, "name": each.name, "disease": each.disease, "group": each.group, "color": each.color}
+            for each in taxonomy()
         ],
         "report_languages": {language: language_name(language) for language in LANGUAGES},
         "banner": BANNER,

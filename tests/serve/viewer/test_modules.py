@@ -128,6 +128,15 @@ def test_window(ask, text, value):
     assert ask("window", text) == value
 
 
+def test_a_label_that_the_model_lacks_has_its_own_colour(ask):
+    thresholds = "{ balanced: { box: 0.2, image: 0.3 } }"
+    words = "[{ id: 'edema', name: 'E', group: 'g', color: '#000001' }, { id: 'mass', name: 'M', color: '#000002' }]"
+    labels = f"[{{ id: 'edema', name: 'E', color: '#000001', thresholds: {thresholds} }}]"
+    model = f"m.inShape({{ labels: {labels}, taxonomy: {words}, reasons: {{}}, warnings: {{}} }})"
+    assert ask("model", f"{model}.known") == ["edema"]
+    assert ask("model", f"['edema', 'mass'].map((id) => {model}.labels.get(id).color)") == ["#000001", "#000002"]
+
+
 START = "m.opened([{ label: 'a', box: [0, 0, 9, 9], score: 0.5 }, { label: 'b', box: [5, 5, 8, 8], score: 0.4 }])"
 VERDICTS = [
     (f"m.said({START})", []),

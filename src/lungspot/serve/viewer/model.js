@@ -13,7 +13,7 @@ export function inShape(value) {
   const thresholds = {};
   for (const label of value.labels)
     for (const [point, both] of Object.entries(label.thresholds)) (thresholds[point] ??= {})[label.id] = both;
-  const labels = new Map(value.taxonomy.map((each) => [each.id, { ...each, color: "#d5dbe3" }]));
+  const labels = new Map(value.taxonomy.map((each) => [each.id, each]));
   for (const label of value.labels) labels.set(label.id, { ...labels.get(label.id), ...label });
   const why = (code) => value.reasons[code] ?? value.warnings[code] ?? code;
   return { ...value, known: value.labels.map((each) => each.id), labels, thresholds, why };

@@ -13,7 +13,7 @@ export const percent = (value) => `${Math.round(100 * value)} %`;
 /** The operating points from the most specific to the most sensitive, as the slider has them. */
 export const POINTS = ["specific", "balanced", "sensitive"];
 
-export const labelOf = (state, label) => state.model.labels.get(label) ?? { name: label, color: "#d5dbe3" };
+export const labelOf = (state, label) => state.model.labels.get(label) ?? { name: label, color: "currentColor" };
 
 /** The threshold of a label at the chosen operating point, on boxes ("box") or whole films ("image"). */
 export function threshold(state, label, kind = "box") {
