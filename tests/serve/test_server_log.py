@@ -1,8 +1,11 @@
 """The log of ``lungspot serve``: levels and JSON lines as asked for, and nothing of a film or its address in it."""
 
 import json
+import re
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -39,10 +42,39 @@ def test_json_lines_at_the_level_asked_for(told):
 
 def test_lines_for_people(told):
     text, _ = told()
-    assert "Research use only, not for clinical use." in text
+    assert "lungspot serve: Research use only, not for clinical use." in text
+    form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lungspot serve: ")
+    assert [line for line in text.splitlines() if not form.match(line)] == []
     assert "debug" not in text
     assert "GET" not in text
     assert "Doe" not in text
+
+
+def test_the_level_rules_every_line(model_file, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--data", tmp_path, "--model", model_file, "--log-level", "warning"]
+    command = [sys.executable, "-m", "lungspot", "serve", *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert answers(port)
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=60)
+    assert (process.returncode, log) == (0, "")
+
+
+def answers(port, seconds=120):
+    """Whether somebody answers at a port of this machine, within so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 def test_an_unknown_level_is_a_mistake_of_usage():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungspot import BANNER
-from lungspot.cli.console import say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.service_options import LogJson, LogLevel
 from lungspot.cli.site_option import SiteFile
@@ -101,9 +100,9 @@ def serve(
             label_studio_hosts=tuple(film_host(each, "--label-studio-host") for each in label_studio_host or ()),
             label_studio_key=os.environ.get(_STUDIO_KEY) if label_studio_key is None else _token_of(label_studio_key),
         )
-        tell = logging.getLogger("lungspot.serve").info if log_json else lambda text: say(f"lungspot: {text}")
-        tell(BANNER)
-        run(settings, lambda address: tell(f"serving {address} (data in {data}); stop with Ctrl-C"))
+        log = logging.getLogger("lungspot.serve")
+        log.info(BANNER)
+        run(settings, lambda address: log.info("serving %s (data in %s); stop with Ctrl-C", address, str(data)))
 
 
 def _lessons(words: str, count: int, class_map: list[str] | None, *, quiet: bool) -> tuple[Lesson, ...]:
