@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt import DEFAULTS, Goal, Level, Sample, Wish, of_films, parse_goal, threshold_for
+from lungspot.adapt import DEFAULTS, Goal, GoalKind, Level, Sample, of_films, parse_goal, threshold_for
 from lungspot.adapt.site.goals import goals_of, in_order
 from lungspot.errors import DatasetError, InputError
 
@@ -24,10 +24,10 @@ def boxes(target, false, count):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("film:balanced:sensitivity=0.9", (None, "film", "balanced", Goal(Wish.SENSITIVITY, 0.9))),
-        ("film:specific:specificity=0.95@90", (None, "film", "specific", Goal(Wish.SPECIFICITY, 0.95, 90))),
-        ("TB:film:sensitive:cost=20", ("tuberculosis", "film", "sensitive", Goal(Wish.COST, 20))),
-        ("box:balanced:fp=0.25", (None, "box", "balanced", Goal(Wish.FALSE_POSITIVES, 0.25))),
+        ("film:balanced:sensitivity=0.9", (None, "film", "balanced", Goal(GoalKind.SENSITIVITY, 0.9))),
+        ("film:specific:specificity=0.95@90", (None, "film", "specific", Goal(GoalKind.SPECIFICITY, 0.95, 90))),
+        ("TB:film:sensitive:cost=20", ("tuberculosis", "film", "sensitive", Goal(GoalKind.COST, 20))),
+        ("box:balanced:fp=0.25", (None, "box", "balanced", Goal(GoalKind.FALSE_POSITIVES, 0.25))),
     ],
 )
 def test_a_goal_is_read_as_it_is_typed(text, expected):
@@ -95,7 +95,7 @@ def test_the_threshold_is_the_one_that_counting_gives(goal, sample, threshold):
 def test_a_rarer_disease_moves_the_threshold_of_least_cost_up():
     rng = np.random.default_rng(0)
     sample = films(rng.normal(0.6, 0.15, 200), rng.normal(0.4, 0.15, 200))
-    limits = [threshold_for(sample, Goal(Wish.COST, 5), prevalence) for prevalence in (0.5, 0.05, 0.005)]
+    limits = [threshold_for(sample, Goal(GoalKind.COST, 5), prevalence) for prevalence in (0.5, 0.05, 0.005)]
     assert limits[0] < limits[1] < limits[2]
 
 
@@ -119,9 +119,9 @@ def test_too_few_films_promise_nothing_and_say_how_many_it_takes(goal, sample, l
 def test_boxes_that_no_score_finds_cannot_be_promised():
     sample = boxes([*[0.5] * 30, *[-np.inf] * 10], [], 50)
     with pytest.raises(DatasetError, match="NOT_REACHED") as error:
-        threshold_for(sample, Goal(Wish.SENSITIVITY, 0.9))
+        threshold_for(sample, Goal(GoalKind.SENSITIVITY, 0.9))
     assert "25 %" in error.value.reason
-    assert threshold_for(sample, Goal(Wish.SENSITIVITY, 0.6)) == 0.5
+    assert threshold_for(sample, Goal(GoalKind.SENSITIVITY, 0.6)) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ import pytest
 
 from lungspot.adapt import (
     Goal,
+    GoalKind,
     Level,
     Sample,
-    Wish,
     by_person,
     clopper_pearson,
     of_films,
@@ -44,7 +44,9 @@ def test_boxes_have_a_rate_of_false_ones():
 
 
 def test_a_cost_is_judged_with_wider_intervals(sample):
-    plain, cost = (performance_of_choice(sample, Goal(wish, 0.9), 0.5, 90) for wish in (Wish.SENSITIVITY, Wish.COST))
+    plain, cost = (
+        performance_of_choice(sample, Goal(kind, 0.9), 0.5, 90) for kind in (GoalKind.SENSITIVITY, GoalKind.COST)
+    )
     assert plain == performance_at(sample, 0.5, 90)
     assert cost == performance_at(sample, 0.5, 95)
 

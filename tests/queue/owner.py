@@ -30,8 +30,8 @@ def open_queue(path):
     """Return the folder and the queue, put in order as `serve` and `node` do."""
     folder = QueueFolder(path, "q.db", (make_table,), folders=("films", "results"), owner="test", option="--q")
     queue = FilmQueue(folder, "films", table="film", key="name", waiting="new", working="busy", suffix=".dcm")
-    for stray, _ in queue.strays(("new", "busy")):
-        stray.unlink()
+    for orphan, _ in queue.orphans(("new", "busy")):
+        orphan.unlink()
     return folder, queue
 
 

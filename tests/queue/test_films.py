@@ -166,7 +166,7 @@ def test_what_a_crash_left_is_told_apart(queue):
     queue.path("b").unlink()
     queue.path("0" * 16).write_bytes(b"renamed, and its row never written")
     queue.path("stranger").write_bytes(b"somebody's")
-    found = sorted((path.name, state) for path, state in queue.strays(("new", "busy")))
+    found = sorted((path.name, state) for path, state in queue.orphans(("new", "busy")))
     assert found == [(f"{'0' * 16}.dcm", None), ("a.dcm", "done")]
     assert queue.missing(("new", "busy")) == ["b"]
 

@@ -36,8 +36,8 @@ def nms_with_voting(  # noqa: PLR0913 - what counts, what votes, what stays
     that it overlaps by more than ``nms_iou``; boxes that overlap the winner by at least ``vote_iou`` vote on its
     corners (1: it alone does). At most ``most`` stay, none with a score below ``least``; that changes no vote.
     """
-    heard = np.flatnonzero(scores > FLOOR)  # a few of thousands: sorting all would take longer than the rest
-    order = heard[np.argsort(-scores[heard], kind="stable")[:_CANDIDATES]]
+    above = np.flatnonzero(scores > FLOOR)  # a few of thousands: sorting all would take longer than the rest
+    order = above[np.argsort(-scores[above], kind="stable")[:_CANDIDATES]]
     pool = corners[order].astype(np.float64)
     solid = (pool[:, 2:] > pool[:, :2]).all(axis=1)
     order, pool = order[solid], pool[solid]

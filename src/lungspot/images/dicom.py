@@ -1,4 +1,4 @@
-"""DICOM films: header, gate, pixels, grey values and facts, in this order."""
+"""DICOM films: the header and its check, pixels, grey values and facts, in this order."""
 
 from __future__ import annotations
 

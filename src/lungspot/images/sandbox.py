@@ -9,7 +9,7 @@ Decoders are native code that believes what a file says: one of 644 bytes aborts
   input, output and error are the null device, so that no decoder talks into the user's terminal or a server's log
 - **signals**: the child ignores SIGINT, SIGTERM and SIGHUP (the parent decides, and kills it); no handler is inherited
 
-It is a fence against crashes, hangs and greed, not against code that takes over the child: that would run as this user.
+It guards against crashes, hangs and greed, not against code that takes over the child: that would run as this user.
 
 The value comes back through anonymous shared memory: arrays are used where the child left them, without a copy. Only
 plain data, numpy arrays and lungspot's own values can come back.
@@ -20,7 +20,7 @@ A caller with threads (a server) may call :func:`run` from any of them. Import w
 call: an import that another thread has half done at the moment of the fork can never finish in the child.
 
 Where the system cannot fork (Windows), :func:`run` refuses with ``NO_SANDBOX``; ``limits=None`` runs a function here
-and now without any fence, for films that the caller trusts.
+and now without a child or limits, for films that the caller trusts.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def _death(status: int | None, limits: Limits, where: object) -> FilmError:
 
 
 def _run_here(function: Callable[..., T], args: Sequence[object], where: object) -> T:
-    """Run without a fence, but with the same errors."""
+    """Run in this process, without limits, but with the same errors."""
     try:
         return function(*args)
     except LungspotError as error:

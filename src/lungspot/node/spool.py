@@ -293,7 +293,7 @@ class Spool:
             db.execute("DELETE FROM facts WHERE time < ?", (time.time() - _FACTS_SECONDS,))
         for sha256 in self._queue.missing(_WITH_FILM):  # the sender heard of no success
             self._queue.remove(sha256)
-        for path, _ in self._queue.strays(_WITH_FILM):
+        for path, _ in self._queue.orphans(_WITH_FILM):
             discard(path)
         states = {row["sha256"]: row["state"] for row in self._journal.all("SELECT sha256, state FROM film")}
         for path in self._results.iterdir():

@@ -38,7 +38,7 @@ _OTHER_OBJECT: Final = frozenset({"NOT_A_RADIOGRAPH", "NO_PIXELS", "NO_STUDY"})
 
 
 def status_of(error: FilmError) -> DimseStatus:
-    """Return the status for a data set that the film's gate refuses."""
+    """Return the status for a data set whose header check refuses it."""
     return (
         DimseStatus.DATA_SET_DOES_NOT_MATCH_SOP_CLASS if error.code in _OTHER_OBJECT else DimseStatus.CANNOT_UNDERSTAND
     )

@@ -199,7 +199,7 @@ class FilmQueue:
 
     # --- what a crash left --------------------------------------------------------------------------------------------
 
-    def strays(self, with_file: Collection[str]) -> Iterator[tuple[Path, str | None]]:
+    def orphans(self, with_file: Collection[str]) -> Iterator[tuple[Path, str | None]]:
         """Yield the files of films that are in none of these states, each with the film's state, None without a row."""
         query = f"SELECT {self._key} AS key, state FROM {self._table}"  # noqa: S608 - our own names
         states = {row["key"]: row["state"] for row in self._folder.all(query)}

@@ -250,7 +250,7 @@ class Store:
 
     def _recover(self) -> None:
         """Remove the files that belong to no film, or no longer to theirs."""
-        for path, state in self._queue.strays(("queued", "reading")):
+        for path, state in self._queue.orphans(("queued", "reading")):
             if state == "done":  # killed before the bytes went
                 self._release(path.name)
             else:

@@ -1,7 +1,7 @@
 """A site's own thresholds and probabilities, with what they promise (`lungspot calibrate`, and `--site`)."""
 
 from lungspot.adapt.site.calibrate import Calibrated, CalibrationSettings, calibrate_site
-from lungspot.adapt.site.goals import DEFAULTS, Goal, Wish, parse_goal, threshold_for
+from lungspot.adapt.site.goals import DEFAULTS, Goal, GoalKind, parse_goal, threshold_for
 from lungspot.adapt.site.local import (
     LocalFilms,
     LocalLabel,
@@ -31,6 +31,7 @@ __all__ = [
     "CalibrationSettings",
     "FilmTable",
     "Goal",
+    "GoalKind",
     "Level",
     "LevelSettings",
     "LocalFilms",
@@ -38,7 +39,6 @@ __all__ = [
     "Performance",
     "Sample",
     "Site",
-    "Wish",
     "calibrate_site",
     "cases_of_table",
     "is_table",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lungspot import __version__
 from lungspot.adapt.proportion import by_person
-from lungspot.adapt.site.goals import Goal, PlacedGoal, Wish, goals_of, in_order, threshold_for
+from lungspot.adapt.site.goals import Goal, GoalKind, PlacedGoal, goals_of, in_order, threshold_for
 from lungspot.adapt.site.local import LocalFilms, LocalLabel
 from lungspot.adapt.site.performance import performance_of_choice, predictive, targets_needed
 from lungspot.adapt.site.prediction_sets import GroupSet, prediction_sets
@@ -194,7 +194,7 @@ def _point(  # noqa: PLR0913, PLR0917 - one threshold, and all that is said of i
         films = len(sample.target) + len(sample.false)
         share = len(sample.target) / films if prevalence is None else prevalence
         said |= {name: value.to_json() for name, value in predictive(measured, wide, share).items()}
-    holds = limit == chosen or (limit < chosen) == (goal.wish is Wish.SENSITIVITY)
+    holds = limit == chosen or (limit < chosen) == (goal.kind is GoalKind.SENSITIVITY)
     return {
         "threshold": _as_compared(limit, curve, local),
         "score": None if math.isinf(limit) else round(limit * local.scale, 7),
@@ -206,13 +206,13 @@ def _point(  # noqa: PLR0913, PLR0917 - one threshold, and all that is said of i
 
 def _promise(goal: Goal, level: Level) -> str | None:
     """Return in words what holds for films to come of the same kind; None where a cost promises nothing."""
-    if goal.wish is Wish.COST:
+    if goal.kind is GoalKind.COST:
         return None
     surely = "in the mean" if goal.confidence is None else f"with {goal.confidence:g} % confidence"
-    if goal.wish is Wish.FALSE_POSITIVES:
+    if goal.kind is GoalKind.FALSE_POSITIVES:
         return f"at most {goal.value:g} false boxes a film, {surely}"
     missed = "films that show it are missed" if level is Level.FILM else "true boxes are missed"
-    what = missed if goal.wish is Wish.SENSITIVITY else "films without it are called"
+    what = missed if goal.kind is GoalKind.SENSITIVITY else "films without it are called"
     return f"at most {100 * (1 - goal.value):.3g} % of {what}, {surely}"
 
 

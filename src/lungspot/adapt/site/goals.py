@@ -18,14 +18,14 @@ from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import taxonomy
 
-__all__ = ["DEFAULTS", "Goal", "Wish", "goals_of", "in_order", "parse_goal", "threshold_for"]
+__all__ = ["DEFAULTS", "Goal", "GoalKind", "goals_of", "in_order", "parse_goal", "threshold_for"]
 
 Array = NDArray[np.float64]
 
 _COST_PEOPLE: Final = 10  # with fewer on either side a cost is not weighed
 
 
-class Wish(StrEnum):
+class GoalKind(StrEnum):
     """What is asked of a threshold."""
 
     SENSITIVITY = "sensitivity"  # this share of the targets is called
@@ -36,41 +36,41 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One wish: ``value`` is a share, boxes a film, or how many false calls a miss is worth.
+    """What a threshold is to reach: ``value`` is a share, boxes a film, or how many false calls a miss is worth.
 
     ``confidence``: per cent with which it must hold on the site's films to come; None: in the mean over such sites.
     """
 
-    wish: Wish
+    kind: GoalKind
     value: float
     confidence: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing (``BAD_VALUE``)."""
-        share = self.wish in {Wish.SENSITIVITY, Wish.SPECIFICITY}
+        share = self.kind in {GoalKind.SENSITIVITY, GoalKind.SPECIFICITY}
         if not math.isfinite(self.value) or self.value <= 0 or (share and self.value >= 1):
-            raise InputError("BAD_VALUE", "--goal", f"{self.wish}={self.value:g}", advice=_SYNTAX)
+            raise InputError("BAD_VALUE", "--goal", f"{self.kind}={self.value:g}", advice=_SYNTAX)
         if self.confidence is not None and not (share and 50 <= self.confidence < 100):
             reason = f"{self}: a confidence is from 50 to 99.9, of a sensitivity or a specificity"
             raise InputError("BAD_VALUE", "--goal", reason, advice=_SYNTAX)
 
     def __str__(self) -> str:
         """Return it as it is typed: ``sensitivity=0.9@90``."""
-        return f"{self.wish}={self.value:g}" + ("" if self.confidence is None else f"@{self.confidence:g}")
+        return f"{self.kind}={self.value:g}" + ("" if self.confidence is None else f"@{self.confidence:g}")
 
 
 _SYNTAX: Final = "write LEVEL:POINT:WISH=VALUE, as film:balanced:sensitivity=0.9 or box:balanced:fp=0.25"
 # What is asked where nothing else is: level → operating point → goal. False boxes of all labels add up on a film.
 DEFAULTS: Final[Mapping[Level, Mapping[str, Goal]]] = {
     Level.FILM: {
-        "sensitive": Goal(Wish.SENSITIVITY, 0.95),
-        "balanced": Goal(Wish.SENSITIVITY, 0.9),
-        "specific": Goal(Wish.SPECIFICITY, 0.95),
+        "sensitive": Goal(GoalKind.SENSITIVITY, 0.95),
+        "balanced": Goal(GoalKind.SENSITIVITY, 0.9),
+        "specific": Goal(GoalKind.SPECIFICITY, 0.95),
     },
     Level.BOX: {
-        "sensitive": Goal(Wish.FALSE_POSITIVES, 0.25),
-        "balanced": Goal(Wish.FALSE_POSITIVES, 0.05),
-        "specific": Goal(Wish.FALSE_POSITIVES, 0.02),
+        "sensitive": Goal(GoalKind.FALSE_POSITIVES, 0.25),
+        "balanced": Goal(GoalKind.FALSE_POSITIVES, 0.05),
+        "specific": Goal(GoalKind.FALSE_POSITIVES, 0.02),
     },
 }
 
@@ -88,18 +88,18 @@ def parse_goal(text: str) -> PlacedGoal:
     if len(place) not in {2, 3} or not equals:
         raise InputError("BAD_VALUE", "--goal", f"{text!r} is no goal", advice=_SYNTAX)
     level, point = place[-2:]
-    if level not in set(Level) or point not in OPERATING_POINTS or word not in set(Wish):
-        levels, points, wishes = (", ".join(words) for words in (Level, OPERATING_POINTS, Wish))
+    if level not in set(Level) or point not in OPERATING_POINTS or word not in set(GoalKind):
+        levels, points, wishes = (", ".join(words) for words in (Level, OPERATING_POINTS, GoalKind))
         reason = f"{text!r}: a level is one of {levels}; a point of {points}; a wish of {wishes}"
         raise InputError("BAD_VALUE", "--goal", reason, advice=_SYNTAX)
     label = place[0] if len(place) == 3 else None
     if label is not None and (known := taxonomy().named(label)) is None:
         raise InputError("UNKNOWN_LABEL", "--goal", f"no label is called {label!r}")
-    if (word == Wish.FALSE_POSITIVES and level == Level.FILM) or (word == Wish.SPECIFICITY and level == Level.BOX):
+    if (word, level) in {(GoalKind.FALSE_POSITIVES, Level.FILM), (GoalKind.SPECIFICITY, Level.BOX)}:
         reason = f"{text!r}: films have a specificity and boxes false positives (fp), not the other way round"
         raise InputError("BAD_VALUE", "--goal", reason, advice=_SYNTAX)
     try:
-        goal = Goal(Wish(word), float(value), float(confidence) if at else None)
+        goal = Goal(GoalKind(word), float(value), float(confidence) if at else None)
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -121,16 +121,16 @@ def threshold_for(sample: Sample, goal: Goal, prevalence: float | None = None) -
     ``prevalence``: of targets among people, for a cost; that of the sample where None. A threshold of infinity calls
     nothing. Raises ``TOO_FEW`` where so few people can promise nothing, and ``NOT_REACHED`` where no threshold does it.
     """
-    if goal.wish is Wish.COST:
+    if goal.kind is GoalKind.COST:
         return _least_cost(sample, goal, prevalence)
-    if goal.wish is Wish.SENSITIVITY:
+    if goal.kind is GoalKind.SENSITIVITY:
         steps = _kept(sample.target, sample.target_person, goal, "with a film that shows it")
         if not np.isfinite(steps):
             missed = float(np.mean(sample.target == -np.inf))
             reason = f"no threshold gives {goal}: {100 * missed:.0f} % of the boxes are not found at any score"
             raise DatasetError("NOT_REACHED", None, reason)
         return steps
-    if goal.wish is Wish.SPECIFICITY:
+    if goal.kind is GoalKind.SPECIFICITY:
         most = -_kept(-sample.false, sample.false_person, goal, "with a film without it")
         return _above(sample, most)
     films = len(sample.film_person)

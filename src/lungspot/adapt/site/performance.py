@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.adapt.proportion import by_person, clopper_pearson, rate_by_person
-from lungspot.adapt.site.goals import Goal, Wish
+from lungspot.adapt.site.goals import Goal, GoalKind
 from lungspot.adapt.site.sample import Level, Sample
 from lungspot.evaluate import Value
 
@@ -52,7 +52,7 @@ def performance_of_choice(sample: Sample, goal: Goal, threshold: float, ci: floa
     exact interval of an order statistic is Clopper and Pearson's (Wilks 1941), so that choosing costs nothing. A cost
     is weighed on both, and fits its own films a little too well: its intervals are taken at half the error.
     """
-    return performance_at(sample, threshold, (100 + ci) / 2 if goal.wish is Wish.COST else ci)
+    return performance_at(sample, threshold, (100 + ci) / 2 if goal.kind is GoalKind.COST else ci)
 
 
 def predictive(measured: Performance, wider: Performance, prevalence: float) -> dict[str, Value]:

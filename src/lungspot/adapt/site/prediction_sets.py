@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungspot.adapt.site.goals import Goal, Wish, threshold_for
+from lungspot.adapt.site.goals import Goal, GoalKind, threshold_for
 from lungspot.adapt.site.local import LocalLabel
 from lungspot.errors import LungspotError
 from lungspot.findings import taxonomy
@@ -37,7 +37,7 @@ class GroupSet:
 
 def prediction_sets(labels: Mapping[str, LocalLabel], coverage: float) -> dict[str, GroupSet]:
     """Return by group the sets that keep ``coverage`` per cent of true names; groups of one label alone have none."""
-    goal = Goal(Wish.SENSITIVITY, coverage / 100)
+    goal = Goal(GoalKind.SENSITIVITY, coverage / 100)
     groups: dict[str, list[str]] = {}
     for label in labels:
         groups.setdefault(taxonomy()[label].group if label in taxonomy() else label, []).append(label)
