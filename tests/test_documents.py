@@ -260,6 +260,20 @@ def test_every_step_of_a_films_way_exists():
         assert operator.attrgetter(".".join(name))(importlib.import_module(module)) if name else module, step
 
 
+def test_what_is_said_of_a_step_stands_in_one_column():
+    page = read("docs/explanation/architecture.md")
+    lines = [line for walk in WALK.findall(page) for line in walk.splitlines() if len(line.split()) > 1]
+    steps = [re.match(r"( *\S+) +", line) for line in lines]
+    long = [step for step in steps if len(step[1]) > 42]
+    assert {len(step[0]) for step in steps if step not in long} == {43}
+    assert {len(step[0]) for step in long} == {48, 52}
+
+
+def test_the_order_of_rooms_is_copied_nowhere():
+    """It stands in the contract of pyproject.toml; a copy would be another order before long."""
+    assert [path.name for path in ROOT.rglob("docs/**/*.md") if "→ formats → images" in path.read_text()] == []
+
+
 def test_the_page_of_rooms_names_every_room():
     table = read("docs/explanation/architecture.md").partition("## Rooms")[2].partition("## Values")[0]
     rooms = {
