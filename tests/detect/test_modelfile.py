@@ -200,6 +200,16 @@ def test_what_a_model_may_not_hold_is_refused_before_a_session_exists(change, wr
     assert caught.value.where == str(path)
 
 
+def test_what_refuses_a_model_keeps_its_advice(model_file, monkeypatch):
+    def judge(_):
+        raise ModelError("MODEL_FORMAT", None, "a card from tomorrow", advice="install a newer lungspot")
+
+    monkeypatch.setattr("lungspot.detect.modelfile._judge", judge)
+    with pytest.raises(ModelError) as caught:
+        load_detector(model_file)
+    assert str(caught.value) == f"{model_file}: MODEL_FORMAT: a card from tomorrow; install a newer lungspot"
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\x00" * 100, b"onnx", b"\x72\x00", b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"]
 )

@@ -274,7 +274,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the card of :meth:`to_json`'s text; raises ``MODEL_FORMAT`` where it is not one."""
+        """Return the card of :meth:`to_json`'s text; raises ``MODEL_FORMAT``, of no file, where it is not one."""
         try:
             value = json.loads(text)
             if (gate := value.get("gate")) is not None:
@@ -296,7 +296,7 @@ class ModelCard:
             value["positions"] = {label: Positions(**of) for label, of in value.get("positions", {}).items()}
             return cls(**value)
         except (LungspotError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise ModelError("MODEL_FORMAT", "card", f"the model card is not one ({error})") from error
+            raise ModelError("MODEL_FORMAT", None, f"the model card is not one ({error})") from error
 
 
 def _curve(value: Mapping[str, Any]) -> Curve:

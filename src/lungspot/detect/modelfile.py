@@ -104,7 +104,7 @@ def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
     try:
         card, outputs = _judge(memoryview(data))
     except ModelError as error:
-        raise ModelError(error.code, where, error.reason) from error
+        raise error.at(where) from error
     if card.site is not None:
         raise ModelError("MODEL_FORMAT", where, "its card holds the thresholds of a site, which belong in a site file")
     return ModelFile(where, data, found, card, outputs)
