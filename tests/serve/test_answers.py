@@ -38,6 +38,24 @@ def test_every_answer_in_json_has_a_type(openapi):
         assert content["application/json"]["schema"]["$ref"].rpartition("/")[2] == name
 
 
+# What is another's form, or whatever a card may hold; all else has a type.
+OPEN = {
+    *("LabelAnswer.evidence", "LabelAnswer.reliability", "ModelAnswer.metrics", "GateAnswer.tested_on"),
+}
+
+
+def test_what_answers_hold_has_a_type(openapi):
+    schemas = openapi["components"]["schemas"]
+    kept = {
+        f"{name}.{key}"
+        for name, schema in schemas.items()
+        for key, value in schema.get("properties", {}).items()
+        for part in (value, value.get("items", {}), *value.get("anyOf", ()))
+        if part.get("type") == "object" and part.get("additionalProperties") is True
+    }
+    assert kept == OPEN
+
+
 def test_the_result_is_typed_as_the_published_schema_has_it(openapi):
     result = openapi["components"]["schemas"]["ReadingAnswer"]["properties"]["result"]["anyOf"][0]
     finding = result["properties"]["findings"]["items"]

@@ -101,6 +101,7 @@ def test_a_session_is_counted_from_first_answers_and_goes_out_as_csv(school):
         places, found = places + answer["score"]["places"], found + answer["score"]["found"]
         again = server.ask("POST", path, {"learner": "=S3", "marks": []}).json
         assert (again["score"], again["marks"]) == (answer["score"], answer["marks"])
+        assert answer["marks"] == marks
     assert (places, found) == (2, 2)
     session = answer["session"]
     assert (session["films"], session["sensitivity"], session["extra_per_film"]) == (4, 1.0, 0.5)

@@ -133,6 +133,8 @@ def test_measurements_are_counted_by_the_server_and_stay_with_the_review(server,
     kept = server.ask("POST", f"{path}/review", {"reader": "ruler", "measurements": drawn}).json["measurements"]
     assert [each["unit"] for each in kept] == (["px", "px2", "1"] if spacing is None else ["mm", "mm2", "1"])
     assert kept[2]["value"] == pytest.approx(500 / 1200, abs=1e-4)
+    assert list(kept[2]["widths"]) == ["heart", "chest", "unit"]
+    assert kept[2]["widths"]["heart"] / kept[2]["widths"]["chest"] == pytest.approx(kept[2]["value"], abs=1e-4)
     assert 0 <= kept[1]["greys"]["least"] <= kept[1]["greys"]["mean"] <= kept[1]["greys"]["most"] <= 100
     assert server.get(f"{path}/reviews").json["reviews"][-1]["measurements"] == kept
     rows = [

@@ -15,7 +15,7 @@ from lungspot.serve.downloads import CSV, csv_download
 from lungspot.serve.lessons import LessonAnswer, answers_csv, give_answer, learners_of, session_of, sessions_csv
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
-from lungspot.serve.review_answers import ReadingValue
+from lungspot.serve.review_answers import Answer, Corners, ReadingValue
 from lungspot.serve.reviews import known_truth
 from lungspot.serve.routes import Identifier
 
@@ -59,12 +59,19 @@ class SessionAnswer(BaseModel):
     last: str
 
 
+class MarkAnswer(Answer):
+    """One thing that a learner marked, as it was kept; without a box: somewhere on the film."""
+
+    label: str
+    box: Corners | None = None
+
+
 class AnswerGiven(BaseModel):
     """A learner's first answer about a film, its score, the truth, and the session so far."""
 
     learner: str
     created: str
-    marks: list[dict[str, Any]]
+    marks: list[MarkAnswer]
     seconds: float | None
     score: ScoreAnswer
     truth: ReadingValue

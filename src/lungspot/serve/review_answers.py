@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -73,6 +73,14 @@ class ReadingValue(Answer):
     basis: str | None = None
 
 
+class WidthsAnswer(Answer):
+    """The two widths of a cardiothoracic ratio."""
+
+    heart: float
+    chest: float
+    unit: Literal["mm", "px"]
+
+
 class MeasurementAnswer(Answer):
     """One measurement as it was kept: its points, and what they come to."""
 
@@ -82,7 +90,7 @@ class MeasurementAnswer(Answer):
     value: float
     unit: Literal["mm", "px", "mm2", "px2", "deg", "1"]
     greys: dict[str, float] | None = None
-    widths: dict[str, Any] | None = None
+    widths: WidthsAnswer | None = None
 
 
 class ReviewAnswer(Answer):
