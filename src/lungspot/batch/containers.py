@@ -12,7 +12,7 @@ from typing import Any, Final
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import FilmError
 from lungspot.extras import extra
-from lungspot.images import IMAGE_SUFFIXES, MAX_BYTES, dicomdir_files, members
+from lungspot.images import IMAGE_SUFFIXES, MAX_BYTES, dicomdir_files, is_hidden, members
 from lungspot.pipeline import Film
 from lungspot.sources import FilmSource, place_of
 
@@ -45,7 +45,7 @@ def in_tar(path: Path) -> Iterator[Entry]:
             for number, member in enumerate(archive, 1):
                 archive.members.clear()  # type: ignore[attr-defined] # else it remembers every one
                 name = PurePosixPath(member.name)
-                if not member.isfile() or member.issparse() or _is_hidden(name.parts) or not _is_film(name):
+                if not member.isfile() or member.issparse() or is_hidden(name.parts) or not _is_film(name):
                     continue
                 called = f"{path}/{member.name}"
                 opened = partial(_part, path, called, member.offset_data, member.size)
@@ -96,7 +96,7 @@ def in_store(url: str) -> Iterator[Entry]:
             continue
         for about in listed:
             path = about["name"].rstrip("/")
-            if path != folder and _is_hidden(PurePosixPath(path).parts[-1:]):
+            if path != folder and is_hidden(PurePosixPath(path).parts[-1:]):
                 continue
             if about["type"] != "directory":
                 yield url_entry(f"{scheme}://{about['name']}", about)
@@ -110,11 +110,6 @@ def url_entry(url: str, about: Mapping[str, Any] | None = None) -> Entry:
     facts = [(about or {}).get(key) for key in ("size", "ETag", "LastModified", "mtime")]
     film = Film(url, partial(_fetched, url, facts[0]))
     return Entry(FilmSource(film, place_of(PurePath(PurePosixPath(url).name)), None), identity_of(url, *facts))
-
-
-def _is_hidden(parts: tuple[str, ...]) -> bool:
-    """Say whether a file, or a folder on the way to it, is hidden, by the names along its path."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts if part != "..")
 
 
 def _is_film(name: PurePosixPath) -> bool:
