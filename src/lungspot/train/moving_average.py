@@ -10,6 +10,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 __all__ = ["moving_average"]
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def moving_average(
     network: nn.Module, keep: Callable[[int], float], *, device: torch.device | None = None, begun: bool = False
@@ -22,9 +24,9 @@ def moving_average(
     ``keep`` says, and that update counts.
     """
 
-    def follow(mine: list[Tensor], theirs: list[Tensor], count: Tensor | int) -> None:
+    def follow(mine: _Tensors, theirs: _Tensors, count: Tensor | int) -> None:
         if mine[0].is_floating_point():
-            get_ema_multi_avg_fn(keep(int(count) - begun))(mine, theirs, count)
+            get_ema_multi_avg_fn(keep(int(count) - begun))(mine, theirs, count)  # type: ignore[no-untyped-call]
         else:
             for own, other in zip(mine, theirs, strict=True):
                 own.copy_(other)
