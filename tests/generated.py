@@ -17,7 +17,7 @@ GATE_CLASSES = (
 def generated_network(size=64):
     """A network without training, of standard operators, whose answers follow from the picture.
 
-    Each of 8 x 8 cells offers a box of 24 pixels around it; a cell's score rises with its mean grey, differently for
+    Each of 8 x 8 cells offers a box of 40 pixels around it; a cell's score rises with its mean grey, differently for
     each label. The gate takes the corner with the least light for the top left: films in these tests are bright with
     one dark corner; a film that is dark over all is inverted.
     """
@@ -32,7 +32,7 @@ def generated_network(size=64):
     values = {
         "weight": np.array([8, 6, 10], np.float32).reshape(labels, 1, 1, 1),
         "bias": np.array([-6, -4, -9], np.float32),
-        "grid": np.concatenate([centres - 12, centres + 12], 1).astype(np.float32)[None],
+        "grid": np.concatenate([centres - 20, centres + 20], 1).astype(np.float32)[None],
         "rows": np.array([1, labels, 64], np.int64),
         "flat": np.array([1, -1], np.int64),
         "order": np.array([0, 1, 3, 2], np.int64),  # corners row by row, made clockwise
