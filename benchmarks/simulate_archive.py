@@ -92,9 +92,11 @@ CHANGES = (
     ("not packed (7.2 MB, 49 ms)", replace(S3, film_bytes=7.2e6, decode=0.049)),
     ("films over four prefixes", replace(S3, request_rate=4 * S3.request_rate)),
     ("a link of 1 Gbit/s a machine", replace(S3, link=1.25e8)),
-    ("a store of 10 Gbit/s", replace(S3, store=1.25e9)),
+    (
+        "a file share of 10 Gbit/s, 1 ms a request",
+        replace(S3, store=1.25e9, request_rate=inf, first_byte=0.001, connection=1.25e9),
+    ),
     ("films beside the workers", replace(S3, store=inf, link=inf, request_rate=inf, first_byte=0.0, connection=inf)),
-    ("shards of 50 films", replace(S3, shard_films=50)),
 )
 
 
@@ -245,8 +247,8 @@ def outcome(films: int, workers: int, cluster: Cluster) -> Outcome:
 
 
 def rate(workers: int, cluster: Cluster) -> Outcome:
-    """Return what so many workers do while there is enough for all: a shard and a half of each, and more of few."""
-    return outcome(max(750 * workers, 15_000), workers, cluster)
+    """Return what so many workers do while there is enough for all: 1000 films of each, whole shards, more of few."""
+    return outcome(max(1000 * workers, 20_000), workers, cluster)
 
 
 def efficiency(workers: int, cluster: Cluster) -> float:
@@ -254,9 +256,15 @@ def efficiency(workers: int, cluster: Cluster) -> float:
     return rate(workers, cluster).rate / workers / rate(1, cluster).rate
 
 
+def amid(workers: int, cluster: Cluster) -> Outcome:
+    """Return what so many workers do amid their shards, of which the beginning and the end are left out: quickly."""
+    films = max(200, 20_000 // workers)
+    return outcome(films * workers, workers, replace(cluster, shard_films=films))
+
+
 def hours(films: int, workers: int, cluster: Cluster) -> float:
     """Return how long an archive takes; of a large one the beginning and the end are simulated."""
-    part = min(films, max(100_000, 1000 * workers))
+    part = min(films, max(20_000, 1000 * workers))
     done = outcome(part, workers, cluster)
     return (done.seconds + (films - part) / done.rate) / 3600
 
@@ -276,13 +284,15 @@ def bears(cluster: Cluster) -> float:
 
 def until(share: float, cluster: Cluster) -> int:
     """Return how many workers there may be before each does less than such a share of what one alone does."""
-    full = bears(cluster) / rate(1, cluster).rate
-    low, high, near = 1, max(2, int(1.5 * full)), int(0.9 * full)
-    if near > low and efficiency(near, cluster) >= share:
-        low = near
+    alone = amid(1, cluster).rate
+    full = bears(cluster) / alone
+    low, high = int(0.9 * full), max(2, int(1.5 * full))
+    if amid(max(low, 1), cluster).rate < share * low * alone:
+        low, high = 1, low
     while high - low > max(1, low // 25):
         middle = (low + high) // 2
-        low, high = (middle, high) if efficiency(middle, cluster) >= share else (low, middle)
+        enough = amid(middle, cluster).rate >= share * middle * alone
+        low, high = (middle, high) if enough else (low, middle)
     return low
 
 
@@ -322,7 +332,7 @@ def main() -> None:
     rows = [("what is changed", "films/s of one worker", f"workers until {asked.efficiency:.0%}", "busiest then")]
     for what, cluster in CHANGES:
         number = until(asked.efficiency, cluster)
-        busy = rate(number, cluster).busy
+        busy = amid(number, cluster).busy
         worst = max(busy, key=lambda name: busy[name])
         rows.append((what, f"{rate(1, cluster).rate:.1f}", f"{number:,}", worst))
     table(*rows)
