@@ -169,13 +169,19 @@ def page(card: ModelCard, sha256: str) -> str:
 
 
 def filled(text: str) -> str:
-    """Return Markdown in lines of at most 120 characters; a row of a table stays one line."""
-    lines = list[str]()
-    for line in text.split("\n"):
-        below = " " * (len(line) - len(line.lstrip(" -")))
-        rows = textwrap.wrap(line, 120, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
-        lines += [line] if line.startswith("|") or not rows else rows
-    return "\n".join(lines)
+    """Return Markdown with its prose in lines of at most 120 characters; a row of a table stays one line."""
+    blocks = []
+    for block in text.split("\n\n"):
+        lines = block.split("\n")
+        if not any(line.startswith(("|", "#", "<", "!")) or line.lstrip().startswith("- ") for line in lines):
+            lines = [" ".join(lines).strip()]
+        blocks.append("\n".join(line if line.startswith("|") else _wrapped(line) for line in lines))
+    return "\n\n".join(blocks)
+
+
+def _wrapped(line: str) -> str:
+    below = " " * (len(line) - len(line.lstrip(" -")))
+    return textwrap.fill(line, 120, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def row(label: str, values: dict[str, Any]) -> str:
