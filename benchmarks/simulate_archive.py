@@ -1,8 +1,8 @@
 """How long an archive takes on many workers, what it costs and what saturates first: a discrete-event simulation.
 
 Whatever can run out is a server of its own: the cores of each machine (decoding, judging), its link, the requests and
-the bytes of the store that holds the films, the desk that answers claims, the driver that names shards. A worker reads
-as lungspot.pipeline and lungspot.batch do. Figures are measured ones (docs/benchmarks.md) or public statements, beside
+the bytes of the store that holds the films, the keeper of claims, the driver that names shards. A worker reads as
+lungspot.pipeline and lungspot.batch do. Figures are measured ones (docs/benchmarks.md) or public statements, beside
 each; runs of one and of two workers are held against measured ones (docs/explanation/archive-scale.md).
 
 Usage: python benchmarks/simulate_archive.py [--price USD] [--efficiency SHARE]
@@ -43,9 +43,9 @@ class Cluster:
     commit: float = 0.013  # of the driver: names, syncs
     # Ray ("An archive", 16.2 films/s where processes read 18.4; benchmarks/ray_claims.py).
     engine: float = 0.0074  # of a core, a film
-    claim: float = 0.0011  # of the desk, a film
-    trip: float = 0.0002  # to the desk and back
-    desk: bool = True  # claims are answered beside the driver, not by it
+    claim: float = 0.0011  # of the keeper of claims, a film
+    trip: float = 0.0002  # to the keeper and back
+    keeper: bool = True  # claims are answered beside the driver, not by it
     start: float = 10.0  # until workers are ready ("Beside others")
     # Machines: a worker has a core, and 16 workers a link of 10 Gbit/s; assumed.
     machine: int = 16
@@ -69,7 +69,7 @@ DISK = Cluster(
     engine=0.0,
     claim=18e-6,
     trip=0.0,
-    desk=False,
+    keeper=False,
     start=0.0,
     link=inf,
     request_rate=inf,
@@ -77,7 +77,7 @@ DISK = Cluster(
     connection=inf,
     store=inf,
 )
-RAY_DISK = replace(DISK, engine=S3.engine, claim=S3.claim, trip=S3.trip, desk=True)
+RAY_DISK = replace(DISK, engine=S3.engine, claim=S3.claim, trip=S3.trip, keeper=True)
 CHECKS = (  # what was run, with how many workers, and what films/s were measured ("An archive")
     ("one worker on one core", DISK, 1, 18.4),
     ("one worker on two cores", replace(DISK, spare=1), 1, 24.1),
@@ -95,7 +95,7 @@ CHANGES = (
         "a file share of 10 Gbit/s, 1 ms a request",
         replace(S3, store=1.25e9, request_rate=inf, first_byte=0.001, connection=1.25e9),
     ),
-    ("a desk ten times as fast", replace(S3, claim=S3.claim / 10)),
+    ("a keeper ten times as fast", replace(S3, claim=S3.claim / 10)),
     ("films beside the workers", replace(S3, store=inf, link=inf, request_rate=inf, first_byte=0.0, connection=inf)),
 )
 
@@ -149,7 +149,7 @@ class Simulation:
         self.cores = [Server(size + cluster.spare) for size in sizes]
         self.links = [Server() for _ in sizes]
         self.requests, self.store, self.driver = Server(), Server(), Server()
-        self.desk = Server() if cluster.desk else self.driver
+        self.keeper = Server() if cluster.keeper else self.driver
         self.serial = itertools.count()
         self.events: list[tuple[float, int, Callable[[float, Worker, int], None], Worker, int]] = []
         for number in range(workers):
@@ -166,7 +166,7 @@ class Simulation:
             "link": [max(self.links, key=lambda link: link.busy)],
             "requests": [self.requests],
             "bytes": [self.store],
-            "desk": [self.desk],
+            "keeper": [self.keeper],
             "driver": [self.driver],
         }
         busy = {
@@ -203,7 +203,7 @@ class Simulation:
             worker.reading += 1
 
     def _claim(self, now: float, worker: Worker, film: int) -> None:
-        self._at(self.desk.serve(now, self.cluster.claim) + self.cluster.trip, self._decode, worker, film)
+        self._at(self.keeper.serve(now, self.cluster.claim) + self.cluster.trip, self._decode, worker, film)
 
     def _decode(self, now: float, worker: Worker, film: int) -> None:
         seconds = self.cluster.decode * worker.factors[film] + self.cluster.engine

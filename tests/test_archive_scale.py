@@ -28,9 +28,9 @@ def test_one_and_two_workers_are_as_fast_as_measured(what, cluster, workers, mea
         ("link", {"link": 2.5 * S3.film_bytes}),  # of each of two machines
         ("requests", {"request_rate": 10.0}),
         ("bytes", {"store": 5 * S3.film_bytes}),
-        ("desk", {"claim": 0.2}),
+        ("keeper", {"claim": 0.2}),
         ("driver", {"commit": 4.0}),
-        ("driver", {"commit": 0.0, "claim": 0.2, "desk": False}),  # which answers the claims too
+        ("driver", {"commit": 0.0, "claim": 0.2, "keeper": False}),  # which answers the claims too
     ],
 )
 def test_what_is_slow_limits_all_workers(slow, limits):
@@ -38,7 +38,7 @@ def test_what_is_slow_limits_all_workers(slow, limits):
     seen = outcome(2000, 8, replace(S3, machine=4, shard_films=20, **limits))
     assert seen.rate == pytest.approx(5, rel=0.03)
     assert seen.busy[slow] > 0.95
-    others = {*seen.busy} - {slow} - ({"desk"} if slow == "driver" else set())
+    others = {*seen.busy} - {slow} - ({"keeper"} if slow == "driver" else set())
     assert max(seen.busy[name] for name in others) < 0.5
 
 
