@@ -9,6 +9,8 @@ import pytest
 
 from lungspot.batch import BatchFolder, ShardResult
 from lungspot.batch.read import PARTIAL
+from lungspot.cli.console import Exit
+from lungspot.errors import OutputError
 
 ASKED = {"model": "m", "site": None, "operating_point": "balanced", "forms": ["parquet"], "screen": None, "given": []}
 DONE, LEFT = "a" * 24, "b" * 24
@@ -31,6 +33,36 @@ def test_what_belongs_to_no_shard_that_is_done_goes_when_a_run_begins(tmp_path):
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*stay, "batch.json", ".lock"}
     assert not list((tmp_path / PARTIAL).iterdir())
+
+
+def test_what_lies_in_the_folder_before_the_first_run_stays(tmp_path):
+    mine = [f"files/{LEFT}/a.dcm", "files/2023/a.dcm", f"findings/{LEFT}.parquet", f"{PARTIAL}/a.dcm"]
+    for name in mine:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    BatchFolder(tmp_path, ASKED, inputs=(), resume=False).close()
+    assert all((tmp_path / name).is_file() for name in mine)
+    opened(tmp_path).close()
+    assert (tmp_path / "files" / "2023" / "a.dcm").is_file()
+
+
+def test_results_whose_rows_were_known_by_their_film_alone_are_not_gone_on_with(tmp_path):
+    opened(tmp_path, given=["ward"]).close()
+    opened(tmp_path, given=["ward"]).close()
+    told = json.loads((tmp_path / "batch.json").read_text())
+    del told["entries"]
+    (tmp_path / "batch.json").write_text(json.dumps(told))
+    with pytest.raises(OutputError, match="by their film alone"):
+        opened(tmp_path, given=["ward"])
+
+
+def test_a_shard_of_which_no_film_has_a_file_is_done_all_the_same(batch_of, tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.png").write_text("no film")
+    words = (tmp_path / "out", tmp_path / "films", "--workers", 1, "--format", "parquet,png")
+    assert batch_of(*words)[0] == Exit.NOTHING_DONE
+    assert batch_of(*words, "--resume")[1]["films"] == 0
+    assert not [path for path in (tmp_path / "out").rglob("*.png") if path.is_file()]
 
 
 def test_a_shard_s_files_are_named_whole_and_what_was_there_of_an_earlier_try_goes(tmp_path):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -41,7 +42,8 @@ BATCH_FORMATS: Final = (*TABLE_FORMS, *FORMATS)
 _SCHEMA: Final = "lungspot-batch/1"
 _ASKED: Final = "batch.json"
 _BESIDE: Final = ("findings", "jsonl", "files")  # of a shard, named before its table of films
-_DIGITS: Final = frozenset("0123456789abcdef")
+_KEY: Final = re.compile(r"[0-9a-f]{24}")  # of a shard
+_ENTRIES: Final = 2  # how rows of a table are known: by their columns, too
 _REGISTER: Final = tuple(each.name for each in fields(RegisterRow) if not each.name.startswith(("deci", "film")))
 
 
@@ -67,8 +69,9 @@ class BatchFolder:
             with writing(folder):
                 for name in ("films", "findings", *(["jsonl"] if "jsonl" in asked["forms"] else []), PARTIAL):
                     (folder / name).mkdir(exist_ok=True)
-                self._tidy()
-            told = {"schema": _SCHEMA, "banner": BANNER, **asked, "given": self.given}
+            if before:  # else it is a folder of the caller's, whatever lies there
+                self.tidy()
+            told = {"schema": _SCHEMA, "banner": BANNER, **asked, "entries": _ENTRIES, "given": self.given}
             text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
             self._outputs.write(folder / _ASKED, text.encode())
         except BaseException:
@@ -113,16 +116,17 @@ class BatchFolder:
             advice = "stop the other run, or give another folder (--out)"
             raise SetupError("IN_USE", self.folder, "another run writes here", advice=advice) from None
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Remove what workers left, and what was named for a shard whose table of films never was."""
         done = {file.stem for file in shard_files(self.folder)}
-        left = list((self.folder / PARTIAL).iterdir())
-        for name in _BESIDE:
-            folder = self.folder / name
-            made = folder.iterdir() if folder.is_dir() else ()
-            left += [each for each in made if set(each.stem) <= _DIGITS and each.stem not in done]
-        for each in left:
-            _remove(each)
+        with writing(self.folder):
+            left = list((self.folder / PARTIAL).iterdir())
+            for name in _BESIDE:
+                folder = self.folder / name
+                made = folder.iterdir() if folder.is_dir() else ()
+                left += [each for each in made if _KEY.fullmatch(each.stem) and each.stem not in done]
+            for each in left:
+                _remove(each)
 
     def _require_same(self, asked: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
         """Return what the run before was asked; raises where this one is asked for another thing."""
@@ -140,6 +144,9 @@ class BatchFolder:
             if before.get(name) != asked[name]:
                 reason = f"the results there are of another {name.replace('_', ' ')}: {before.get(name)}"
                 raise OutputError("EXISTS", self.folder, reason, advice="ask for the same, or give a new folder")
+        if before.get("given") and before.get("entries") != _ENTRIES:
+            reason = "the results there are of a lungspot that knew rows of a table by their film alone"
+            raise OutputError("EXISTS", self.folder, reason, advice="give a new folder")
         return before
 
 

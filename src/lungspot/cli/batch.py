@@ -134,6 +134,7 @@ def batch(
             number = (
                 run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell) or number
             )
+        folder.tidy()
         _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
     finally:
         folder.close()
