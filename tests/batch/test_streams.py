@@ -208,6 +208,22 @@ def test_a_store_that_cannot_be_listed_to_its_end_is_a_row(error, monkeypatch):
         read(refused)
 
 
+def test_a_url_of_one_film_is_that_film_though_its_store_lists_none(monkeypatch):
+    """As HTTP's does."""
+    fsspec.register_implementation("failing", Failing, clobber=True)
+    monkeypatch.setattr(Failing, "ls", lambda *_, **__: [])
+    fsspec.filesystem("memory").pipe("/cup/a.png", b"a")
+    (entry,) = all_of("failing://cup/a.png")
+    assert (entry.name, read(entry)) == ("failing://cup/a.png", b"a")
+
+
+def test_a_folder_that_lists_itself_is_listed_once(monkeypatch):
+    fsspec.register_implementation("failing", Failing, clobber=True)
+    there = {"name": "/cup/a.png", "size": 1, "type": "file"}, {"name": "/cup/", "size": 0, "type": "directory"}
+    monkeypatch.setattr(Failing, "ls", lambda *_, **__: there)
+    assert [entry.name for entry in all_of("failing://cup")] == ["failing:///cup/a.png"]
+
+
 @pytest.mark.parametrize("url", ["memory://nosuch/bucket", "file:///no/such/folder"])
 def test_a_store_that_is_not_there_is_a_row(url):
     (refused,) = all_of(url)
@@ -217,6 +233,7 @@ def test_a_store_that_is_not_there_is_a_row(url):
 
 def test_a_folder_that_may_not_be_read_is_a_row_and_the_others_are_read(films, monkeypatch):
     (films / "shut").mkdir(mode=0)
+    (films / "loop").symlink_to("loop")
     films.parent.chmod(0o755)
     monkeypatch.chdir(films)
     whoever = os.geteuid()
@@ -226,10 +243,11 @@ def test_a_folder_that_may_not_be_read_is_a_row_and_the_others_are_read(films, m
         found = {entry.name: entry for entry in all_of(".")}
     finally:
         os.seteuid(whoever)
-    assert found.keys() == {"a.png", "sub/b.dcm", "shut"}
-    assert found["shut"].whole
-    with pytest.raises(FilmError, match=r"NOT_READABLE.*cannot be listed"):
-        read(found["shut"])
+    assert found.keys() == {"a.png", "sub/b.dcm", "shut", "loop"}
+    for name in ("shut", "loop"):
+        assert found[name].whole
+        with pytest.raises(FilmError, match=r"NOT_READABLE.*cannot be listed"):
+            read(found[name])
 
 
 def test_a_zip_of_an_archive_may_hold_more_than_a_stranger_s(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Final
@@ -84,24 +85,27 @@ def in_store(url: str) -> Iterator[Entry]:
     except FilmError as error:
         yield refused_entry(url, error)
         return
-    scheme = url.partition("://")[0]
-    folders = [root]
+    folders, seen = [root], {root.rstrip("/")}
     while folders:  # fsspec's own walk is silent about folders below that cannot be listed
         folder = folders.pop()
         try:
             listed = system.ls(folder, detail=True)
+            if folder == root and not listed and system.isfile(root):  # as of HTTP
+                yield url_entry(url)
         except Exception as error:  # noqa: BLE001 - each kind of store has its own
-            where, reason = f"{scheme}://{folder}", f"cannot be listed ({type(error).__name__}: {error})"
-            yield refused_entry(where, FilmError("NOT_READABLE", where, reason))
+            where, kind = system.unstrip_protocol(folder), type(error).__name__
+            refused = refused_entry(where, FilmError("NOT_READABLE", where, f"cannot be listed ({kind}: {error})"))
+            yield replace(refused, identity=identity_of(where, kind))  # whatever else the words hold: a time, a number
             continue
         for about in listed:
             path = about["name"].rstrip("/")
-            if path != folder and is_hidden(PurePosixPath(path).parts[-1:]):
+            if path not in seen and is_hidden(PurePosixPath(path).parts[-1:]):
                 continue
             if about["type"] != "directory":
-                yield url_entry(f"{scheme}://{about['name']}", about)
-            elif path != folder:
-                folders.append(path)
+                yield url_entry(system.unstrip_protocol(about["name"]), about)
+            elif path not in seen:
+                seen.add(path)
+                folders.append(about["name"])
         system.invalidate_cache()  # else every listing is kept
 
 
