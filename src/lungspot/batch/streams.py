@@ -104,7 +104,7 @@ def _in_folder(path: Path, without: Path | None) -> Iterator[Entry]:
     for file in walk(path, ordered=False, without=without, failed=failed.append):
         yield file_entry(file, file.relative_to(path))
     for error in failed:
-        name = os.fsdecode(error.filename or path)
+        name = str(Path(os.fsdecode(error.filename or path)))
         yield refused_entry(name, FilmError("NOT_READABLE", name, f"cannot be listed ({error.strerror})"))
 
 

@@ -56,10 +56,15 @@ def walk(
     """
     entries = _entries(folder, failed)
     for entry in sorted(entries, key=lambda entry: entry.name) if ordered else entries:
-        if entry.is_dir(follow_symlinks=False):
+        try:
+            is_folder, is_file = entry.is_dir(follow_symlinks=False), entry.is_file()
+        except OSError as error:  # a link that leads to itself, or where one may not look
+            failed(error)
+            continue
+        if is_folder:
             if without is None or os.path.realpath(entry.path) != os.path.realpath(without):
                 yield from walk(Path(entry.path), suffixes, ordered=ordered, without=without, failed=failed)
-        elif entry.is_file() and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
+        elif is_file and (suffixes is None or has_suffix(Path(entry.name), suffixes)):
             yield Path(entry.path)
 
 
