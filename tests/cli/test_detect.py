@@ -127,7 +127,7 @@ def test_nothing_done_is_3_and_a_refused_film_has_no_score_in_any_format(detect,
     code, (value,), err = detect(tmp_path / "blank.png")
     assert code == 3
     assert value["reasons"] == ["BLANK"]
-    assert err.strip() == f"lungspot: not assessed: blank.png: BLANK: {REASONS['BLANK']}"
+    assert err.strip() == f"lungspot: not assessed: {tmp_path / 'blank.png'}: BLANK: {REASONS['BLANK']}"
     out = tmp_path / "out"
     assert detect(tmp_path / "blank.png", "-o", out, "--format", "json,png,html", "--heatmap")[0] == 3
     assert {path.name for path in out.iterdir()} == {"blank.json", "blank.png", "blank.html"}
