@@ -163,10 +163,10 @@ def test_killed_again_and_again_each_film_is_read_once(
 def test_killed_once_each_film_is_read_once(
     whom, small_archive, batch_command, start, children_of, each_once, batch_of, tmp_path, capsys
 ):
-    films = small_archive(tmp_path / "films", 12)
+    films = small_archive(tmp_path / "films", 80)  # a quick machine has read a dozen before the kill comes
     killed = _kill_and_resume(whom, 1, films, batch_command, start, children_of, tmp_path, workers=1)
     assert killed == {whom: 1}
-    each_once(tmp_path / "out", 12)
+    each_once(tmp_path / "out", 80)
     with (tmp_path / "out" / ".lock").open() as held:  # another driver
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         code, _ = batch_of(tmp_path / "out", films, "--resume")
