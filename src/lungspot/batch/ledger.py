@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from lungspot.formats import film_columns, shard_files
+from lungspot.formats import film_columns, shard_files, unicode_text
 
 __all__ = ["Ledger"]
 
@@ -57,9 +57,10 @@ class Ledger:
 
         Who asks again, because its worker died, is given it again. What is no Unicode in a name is escaped.
         """
-        name = film.encode(errors="backslashreplace").decode()
         with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", (sha256, shard, number, name))
+            self._db.execute(
+                "INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", (sha256, shard, number, unicode_text(film))
+            )
             owner = self._db.execute("SELECT shard, number, film FROM claims WHERE sha256 = ?", (sha256,)).fetchone()
         return None if owner[:2] == (shard, number) else str(owner[2])
 

@@ -39,6 +39,7 @@ from lungspot.formats.result_tables import (
     is_result_folder,
     result_documents,
     shard_files,
+    unicode_text,
 )
 from lungspot.formats.sidecar import file_key
 from lungspot.formats.tables import (
@@ -132,6 +133,7 @@ __all__ = [
     "stated_size",
     "suggestion",
     "to_coco",
+    "unicode_text",
     "without_crowds",
     "write_croissant",
     "write_json",

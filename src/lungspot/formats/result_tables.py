@@ -38,6 +38,7 @@ __all__ = [
     "is_result_folder",
     "result_documents",
     "shard_files",
+    "unicode_text",
 ]
 
 FILMS_SCHEMA: Final = "lungspot-films/1"
@@ -270,7 +271,7 @@ def _parquet(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], sche
     typed = pa.schema([(name, _type(pa, kind)) for name, kind in columns.items()], metadata=said)
     held = {name: [row.get(name) for row in rows] for name in columns}
     for name in (name for name, kind in columns.items() if kind == "string"):
-        held[name] = [None if value is None else _text(value) for value in held[name]]
+        held[name] = [None if value is None else unicode_text(value) for value in held[name]]
     table = pa.table(held, schema=typed)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
@@ -315,6 +316,6 @@ def _rows(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _text(words: str) -> str:
-    """Return text as Parquet can hold it: what is no Unicode in it, as in a file's name, is escaped."""
-    return words.encode(errors="backslashreplace").decode()
+def unicode_text(words: str) -> str:
+    """Return text as Parquet and SQLite can hold it: what is no Unicode in it, as in a file's name, is escaped."""
+    return words if words.isascii() else words.encode(errors="backslashreplace").decode()
