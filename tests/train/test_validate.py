@@ -53,6 +53,26 @@ def test_numbers_of_a_network_that_knows(found):
     assert 0 <= numbers["auroc/edema"] <= 1
 
 
+class LiesElsewhere(Knows):
+    """A network on an accelerator, as far as can be seen without one: a device without numbers, and its answer here."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, device="meta"))
+        self.shown = []
+
+    def forward(self, image):
+        self.shown.append(image.device)
+        return super().forward(torch.zeros(image.shape))
+
+
+def test_a_network_is_shown_films_on_the_device_where_it_lies():
+    network = LiesElsewhere()
+    boxes, *_ = answering(network)(torch.zeros(2, 1, 64, 64))
+    assert network.shown == [torch.device("meta")]
+    assert boxes.shape == (2, 3, 4)
+
+
 def test_parts_of_the_films(found):
     assert precision(found, 0, 0.4, sources=["siim_covid"]) == 1.0
     assert np.isnan(precision(found, 0, 0.4, sources=["nowhere"]))

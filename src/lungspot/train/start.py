@@ -131,11 +131,12 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
             for value in network.state_dict().values() if network else ():
                 digest.update(value.numpy().tobytes())
     path = cache / f"taught-{config.input_size}-{digest.hexdigest()[:16]}.npz"
-    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+    state = PartialState(cpu=not torch.cuda.is_available())
+    with state.main_process_first():
         if not path.exists():
             size = config.input_size
             networks = [network for one in loaded for network in (one.network, one.opinion) if network is not None]
-            committee = Committee([Mirrored(network, size) for network in networks])
+            committee = Committee([Mirrored(network, size) for network in networks]).to(state.device)
             answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
             buffer = io.BytesIO()
             np.savez(buffer, **asdict(answers))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 
 from lungspot.detect import SecondLook, nms_with_voting, parts, placed
 from lungspot.evaluate import auroc, average_precision, match_film
@@ -64,14 +66,17 @@ def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int)
 
 
 def answering(network: nn.Module) -> Callable[[Tensor], NetworkAnswer]:
-    """Return what :func:`collect` asks, of a network that gives :class:`~lungspot.train.model.Output`."""
+    """Return what :func:`collect` asks of a network, where it lies; it gives :class:`~lungspot.train.model.Output`."""
     network.eval()
+    first = next(network.parameters(), None)
+    device = torch.device("cpu") if first is None else first.device
+    mixed = torch.autocast(device.type, torch.bfloat16) if is_autocast_available(device.type) else nullcontext()
 
     def answer(pictures: Tensor) -> NetworkAnswer:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            said = network(pictures.to(memory_format=torch.channels_last))
+        with torch.inference_mode(), mixed:
+            said = network(pictures.to(device, memory_format=torch.channels_last))
         outputs = (said.boxes, said.scores.sigmoid(), said.image.sigmoid(), said.features)
-        boxes, scores, image, features = (value.float().numpy() for value in outputs)
+        boxes, scores, image, features = (value.float().cpu().numpy() for value in outputs)
         return boxes, scores, image, features
 
     return answer
