@@ -166,6 +166,12 @@ def test_links_lead_somewhere():
     assert runpy.run_path(str(ROOT / "tools" / "links.py"))["faults"](ROOT) == []
 
 
+def test_no_document_holds_both_sides_of_a_merge():
+    merges = re.compile(r"^(?:<{7}|>{7}|\|{7}) ", re.MULTILINE)
+    assert merges.search("text\n<<<<<<< HEAD\none\n")
+    assert [path.name for path in PAGES if merges.search(path.read_text(encoding="utf-8"))] == []
+
+
 RUN = [
     pytest.param(path, block["language"], block["body"], id=f"{path.relative_to(ROOT)}-{number}")
     for path in PAGES
