@@ -84,7 +84,7 @@ docs: .venv/dev
 	$(BIN)/python tools/docs.py
 	$(BIN)/python tools/model_card.py
 
-# A detector like the one that ships, from the real films of DATA: four hours on two cores that have nothing else to do.
+# A detector of the shape that ships, in one run (tools/recipe.toml), from the films of DATA: four hours on two free cores.
 DATA ?= ../shared/data
 weights: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m lungspot train -o runs/detector --data $(DATA) tools/recipe.toml

@@ -18,7 +18,7 @@ __all__ = ["TrainConfig", "read_toml"]
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """What a run does. Defaults are the recipe of the shipped weights (docs/explanation/training-log.md).
+    """What a run does. Defaults are the recipe of release 1.1; what ships today: docs/explanation/training-log.md.
 
     The run lasts ``minutes`` of training time, or ``steps`` optimiser steps where that is not 0; ``sizes`` and the
     learning rate follow the fraction that is done. ``sizes``: (from this fraction on, input pixels), small first.
