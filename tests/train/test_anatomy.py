@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lungspot.datasets import DATASETS
 from lungspot.train.anatomy import AnatomyPredictions, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.data import Films
 
@@ -63,8 +64,8 @@ def test_what_is_missed_counts(generated_films):
     ("said", "sure"),
     [
         (np.full(1000, 0.1), 0.5),
-        (np.r_[np.full(996, 0.1), 0.9, 0.95, 0.96, 0.97], 0.5),  # four of a thousand are allowed
-        (np.r_[np.full(995, 0.1), 0.8, 0.9, 0.95, 0.96, 0.97], 0.801),
+        (np.r_[np.full(995, 0.1), 0.8, 0.9, 0.95, 0.96, 0.97], 0.5),  # five of a thousand are allowed
+        (np.r_[np.full(994, 0.1), 0.7, 0.8, 0.9, 0.95, 0.96, 0.97], 0.701),
         (np.full(10, 0.7), 0.701),
     ],
 )
@@ -72,6 +73,21 @@ def test_sure_from(said, sure, generated_films):
     assert mirror_threshold(
         AnatomyPredictions(generated_films.films[:1] * len(said), said, 1 - said, {})
     ) == pytest.approx(sure, abs=1e-3)
+
+
+def test_a_film_that_is_stored_as_a_mirror_image_is_neither_a_false_alarm_nor_missed(generated_films):
+    films = generated_films.films[:4]
+    known = replace(films[0], id=f"siim_covid/{DATASETS['siim_covid'].mirrored_films[0]}")
+    chosen = Films((known, *films[1:]), generated_films.pixels[:4])
+    told = iter([0.99, 0.01, *[0.01, 0.99] * 3])
+
+    def run(_):
+        return {"organs": np.zeros((1, 3, 8, 8), np.float32), "mirrored": np.array([[next(told)]], np.float32)}
+
+    seen = predict_anatomy(run, chosen, range(4), SIZE)
+    assert mirror_threshold(seen) == 0.5
+    found = judge_anatomy(seen, 0.9)
+    assert (found["mirrored_found"], found["mirrored_false_alarms"], found["mirrored_unsure"]) == (1, 0, 0)
 
 
 def test_films_without_outlines_are_judged_by_their_mirrors_alone(generated_films):

@@ -11,7 +11,7 @@ from lungspot.errors import DatasetError, OutputError
 from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
-from lungspot.train.sides import judge_sides
+from lungspot.train.sides import SideNet, judge_sides
 
 OTHERS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
 
@@ -181,8 +181,8 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
     base = ["train-gate", "--data", str(root), "--cache", str(tmp_path / "films.npz"), "--quiet", "--steps", "2"]
     assert run([*base, "-o", str(first), "--side-steps", "1"]) == 0
     assert run([*base, "-o", str(second), "--keep", str(first), "--side-steps", "30"]) == 0
-    (one, card), (two, same) = load_gate(first), load_gate(second)
-    assert card == same
+    (one, card), (two, again) = load_gate(first), load_gate(second)
+    assert card == again  # judged anew on the same films, from the threshold that it had
     image = torch.rand(2, 1, SIZE, SIZE)
     with torch.no_grad():
         assert torch.equal(one(image), two(image))
@@ -191,6 +191,31 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
         torch.testing.assert_close(two.sides(image), -two.sides(image.flip(3)))
     films, _ = pack_gate(root, pixels, tmp_path / "films.npz")
     assert judge_sides(two.sides, films)["val"] == 1.0
+
+
+def test_a_gate_that_is_kept_is_judged_on_todays_films(films):
+    net = GateNet()
+    card = judge_gate(net, films, threshold=0.0)
+    assert card.thresholds["frontal"] == 0.0
+    assert card.tested_on["films of val"]["accepted"] == 1.0
+    assert card.tested_on["films of val"]["films"] == len(films.of("val"))
+    assert judge_gate(net, films).thresholds["frontal"] > 0
+
+
+def test_mirror_images_are_looked_for_in_three_sizes():
+    torch.manual_seed(0)
+    net = SideNet().eval()
+    image = torch.rand(3, 1, SIZE, SIZE)
+    with torch.no_grad():
+        small = image * 4 - 2
+        sizes = [small, *(zoom @ small @ zoom.T for zoom in net.zooms[1:])]
+        alone = torch.stack([(net.head(net.body(one)) - net.head(net.body(one.flip(3))))[:, 0] for one in sizes])
+        torch.testing.assert_close(net(image), alone.mean(0))
+    middle = torch.zeros(1, 1, SIZE, SIZE)
+    middle[..., 40:56, 40:56] = 1
+    larger, smaller = ((zoom @ middle @ zoom.T).sum() / middle.sum() for zoom in net.zooms[1:])
+    assert larger == pytest.approx(1.12**2, abs=0.02)
+    assert smaller == pytest.approx(0.92**2, abs=0.02)
 
 
 def test_half_of_the_films_that_teach_sides_are_mirrored(films):

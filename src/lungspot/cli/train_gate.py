@@ -49,9 +49,11 @@ def train_gate(
     watch = None if quiet else lambda step, loss: say(f"step {step}: loss {loss:.3f}")
     if keep is None:
         net = fit_gate(films, steps=steps, watch=watch)
-        card = judge_gate(net, films)
+        threshold = None
     else:
         net, card = load_gate(keep)
+        threshold = card.thresholds["frontal"]
+    card = judge_gate(net, films, threshold)
     net.sides = fit_sides(films, steps=side_steps, watch=watch)
     buffer = io.BytesIO()
     save_gate(buffer, net, card)

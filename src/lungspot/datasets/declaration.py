@@ -59,7 +59,8 @@ class Dataset:
     whose they are. ``outlined``: masks of heart and lungs lie beside its films (:mod:`.masks`). ``sizes_known``: says
     of a copy, by its folder, whether its films' sizes are known, so that box sizes relative to the film mean something.
     ``published_sizes``: the medians to show where they are not. ``research_only``: its terms allow research, study or
-    non-commercial use and no other, and so bind what learns from its films.
+    non-commercial use and no other, and so bind what learns from its films. ``mirrored_films``: names of films that
+    show the heart at the picture's left as they are stored, seen by us one by one.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Dataset:
     sizes_known: Callable[[Path], bool] = _everywhere
     published_sizes: tuple[Sizes, ...] = ()
     research_only: bool = False
+    mirrored_films: tuple[str, ...] = ()
 
     @property
     def mined(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lungspot.datasets import DATASETS
 from lungspot.detect import cardiothoracic_ratio, confine, organ_box
 from lungspot.findings import Box, Frame, iou_matrix, taxonomy
 from lungspot.train.augment import plain
@@ -25,9 +26,9 @@ __all__ = [
 ]
 
 TRUSTED: Final = 0.99  # of the boxes that people drew on val must lie in the lungs that a network sees, to trust them
-# Of films as they are stored, called a mirror image on val at most. Two in a thousand show the heart at the picture's
-# left indeed, looked at one by one (docs/explanation/training-log.md), and are called rightly.
-FALSE_ALARMS: Final = 0.004
+FALSE_ALARMS: Final = 0.005  # of films as they are stored, called a mirror image on val at most
+# Stored as mirror images indeed: whoever calls them so is right, and neither way round do they count.
+_MIRRORED: Final = frozenset(f"{data.name}/{film}" for data in DATASETS.values() for film in data.mirrored_films)
 _ORGANS: Final = ("heart", "right_lung", "left_lung")  # in the order of a film's outlines
 _UNIT: Final = Frame(1000, 1000)  # boxes are compared in thousandths of the film
 
@@ -38,8 +39,9 @@ NetworkCall = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
 class AnatomyPredictions:
     """What a network said of N films.
 
-    ``plain`` and ``turned``: (N,), how likely each film is a mirror image as it is, and after it was mirrored.
-    ``organs``: by the film's number, (3, h, w), of those with outlines or boxes.
+    ``plain`` and ``turned``: (N,), how likely each film is a mirror image as it is, and after it was mirrored; NaN of
+    films that are known to be stored as one. ``organs``: by the film's number, (3, h, w), of those with outlines or
+    boxes.
     """
 
     films: tuple[FilmTruth, ...]
@@ -56,7 +58,8 @@ def predict_anatomy(run: NetworkCall, films: Films, indices: Iterable[int], size
     for number, index in enumerate(chosen):
         picture = plain(films.pixels[index : index + 1], size).numpy()
         said, turned = run(picture), run(np.ascontiguousarray(picture[..., ::-1]))
-        both.append((float(said["mirrored"][0, 0]), float(turned["mirrored"][0, 0])))
+        pair = (float(said["mirrored"][0, 0]), float(turned["mirrored"][0, 0]))
+        both.append((np.nan, np.nan) if films.films[index].id in _MIRRORED else pair)
         if films.films[index].outlines is not None or len(films.films[index].boxes):
             organs[number] = said["organs"][0]
     table = np.array(both, dtype=np.float64).reshape(-1, 2)
@@ -65,8 +68,9 @@ def predict_anatomy(run: NetworkCall, films: Films, indices: Iterable[int], size
 
 def mirror_threshold(seen: AnatomyPredictions) -> float:
     """Return from which probability, .5 or more, at most :data:`FALSE_ALARMS` of the films are called mirrored."""
-    allowed = int(FALSE_ALARMS * len(seen.plain))
-    worst = np.sort(seen.plain)[::-1][allowed] if len(seen.plain) > allowed else 0.5
+    stored = seen.plain[~np.isnan(seen.plain)]
+    allowed = int(FALSE_ALARMS * len(stored))
+    worst = np.sort(stored)[::-1][allowed] if len(stored) > allowed else 0.5
     return round(float(np.clip(np.nextafter(worst, 1) + 1e-3, 0.5, 0.999)), 3)
 
 
@@ -93,6 +97,8 @@ def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
     """
     overlaps: dict[str, list[float]] = {organ: [] for organ in _ORGANS}
     errors: list[float] = []
+    upright = ~np.isnan(seen.plain)
+    stored, turned = seen.plain[upright], seen.turned[upright]
     outlined = {n: likely for n, likely in seen.organs.items() if seen.films[n].outlines is not None}
     for number, likely in outlined.items():
         outlines = seen.films[number].outlines
@@ -111,9 +117,9 @@ def judge_anatomy(seen: AnatomyPredictions, sure: float) -> dict[str, Any]:
         "ratio_mean_absolute_error": _round(np.mean(errors)) if errors else None,
         "ratio_films": len(errors),
         "films": len(seen.films),
-        "mirrored_found": _round(np.mean(seen.turned >= sure)),
-        "mirrored_false_alarms": _round(np.mean(seen.plain >= sure)),
-        "mirrored_unsure": _round(np.mean((seen.plain > 1 - sure) & (seen.plain < sure))),
+        "mirrored_found": _round(np.mean(turned >= sure)),
+        "mirrored_false_alarms": _round(np.mean(stored >= sure)),
+        "mirrored_unsure": _round(np.mean((stored > 1 - sure) & (stored < sure))),
     }
 
 

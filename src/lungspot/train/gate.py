@@ -89,10 +89,14 @@ def fit_gate(
     return learn(net, loss, steps, rising=0.1, longest=2.0, keep=keep, watch=watch)
 
 
-def judge_gate(net: GateNet, films: GateFilms) -> GateCard:
-    """Return the gate's card: the threshold chosen on ``val``, and how it does on val, test and other pictures."""
-    frontal = _probabilities(net, films, films.of("val"))[:, 0]
-    threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
+def judge_gate(net: GateNet, films: GateFilms, threshold: float | None = None) -> GateCard:
+    """Return the gate's card: how it does on val, test and other pictures, and from where on a film is frontal.
+
+    ``threshold``: that of the card of a gate that is kept; chosen on val if None.
+    """
+    if threshold is None:
+        frontal = _probabilities(net, films, films.of("val"))[:, 0]
+        threshold = round(min(0.5, float(np.quantile(frontal, 1 - _ACCEPT))), 4)
     tested: dict[str, Any] = {f"films of {split}": _judged(net, films, split, threshold) for split in ("val", "test")}
     tested["out-of-distribution pictures of test, refused of all"] = {
         kind: [int((_probabilities(net, films, chosen)[:, 0] < threshold).sum()), len(chosen)]
