@@ -115,7 +115,7 @@ def test_boxes_on_films_that_show_nothing_are_seldom_at_the_balanced_point():
             str(i), "nih", str(i), Split.VAL, boxes, where, np.array([BOXED if ill else ABSENT]), np.zeros(1, bool)
         )
 
-    def judged(clear, ill=200):
+    def judged(clear, label, ill=200):
         films = [film(i, ill=False) for i in range(clear)] + [film(i, ill=True) for i in range(ill)]
         said = [Found(box, np.array([0.8 if i < 10 else 0.7])) if i < 70 else none for i in range(clear)]
         said += [Found(box, np.array([0.65 if i < ill // 2 else 0.95])) for i in range(ill)]
@@ -125,10 +125,11 @@ def test_boxes_on_films_that_show_nothing_are_seldom_at_the_balanced_point():
             np.full((len(films), 1), 0.5),
             np.zeros((len(films), 2), np.float32),
         )
-        fitted = fit(found, ("effusion",))
-        exponent, platt = fitted.box_fusion["effusion"], fitted.box_calibration["effusion"]
+        fitted = fit(found, (label,))
+        exponent, platt = fitted.box_fusion[label], fitted.box_calibration[label]
         sure = [calibrate(one.scores * 0.5**exponent, platt) for one in said[:70]]
-        return int(np.count_nonzero(np.array(sure) >= fitted.thresholds["balanced"]["effusion"].box))
+        return int(np.count_nonzero(np.array(sure) >= fitted.thresholds["balanced"][label].box))
 
-    assert judged(150) == 10  # every box of .7 is gone: 70 boxes on 150 films are too many
-    assert judged(90) == 70  # too few films to tell
+    assert judged(150, "pneumonia") == 10  # every box of .7 is gone: 70 boxes on 150 films are too many
+    assert judged(150, "effusion") == 0  # and 10 for this label
+    assert judged(90, "pneumonia") == 70  # too few films to tell

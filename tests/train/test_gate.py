@@ -189,6 +189,12 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
         assert one.sides is not None
         assert two.sides is not None
         torch.testing.assert_close(two.sides(image), -two.sides(image.flip(3)))
+    third = tmp_path / "third.npz"
+    assert run([*base, "-o", str(third), "--keep", str(second), "--side-steps", "0"]) == 0
+    kept = load_gate(third)[0].sides
+    assert kept is not None
+    with torch.no_grad():
+        assert torch.equal(kept(image), two.sides(image))
     films, _ = pack_gate(root, pixels, tmp_path / "films.npz")
     assert judge_sides(two.sides, films)["val"] == 1.0
 

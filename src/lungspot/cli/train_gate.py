@@ -23,7 +23,9 @@ def train_gate(
         Path | None, typer.Option(help="A gate, or a model file, whose gate is kept: only mirror images are learnt.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps of the gate.", min=1)] = 1500,
-    side_steps: Annotated[int, typer.Option(help="Optimiser steps of what knows mirror images.", min=1)] = 5000,
+    side_steps: Annotated[
+        int, typer.Option(help="Optimiser steps of what knows mirror images; 0 keeps that of --keep, too.", min=0)
+    ] = 5000,
     threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
     overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -54,7 +56,8 @@ def train_gate(
         net, card = load_gate(keep)
         threshold = card.thresholds["frontal"]
     card = judge_gate(net, films, threshold)
-    net.sides = fit_sides(films, steps=side_steps, watch=watch)
+    if side_steps or net.sides is None:
+        net.sides = fit_sides(films, steps=max(side_steps, 1), watch=watch)
     buffer = io.BytesIO()
     save_gate(buffer, net, card)
     outputs.write(out, buffer.getvalue())
