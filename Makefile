@@ -5,20 +5,24 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Modules are compiled once, also where the environment forbids it, as containers do: hundreds of processes load them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom release clean system
+.PHONY: demo test ready checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom release clean system
 .NOTPARALLEL:
 
 demo: .venv/base
 	$(BIN)/lungspot demo --overwrite
 
 # `make --keep-going test` goes on behind a fault, and still fails.
-test: checked counted others
+test: ready checked others
 
-# Debian's packages and the environment are installed side by side; then what the browser page needs is fetched meanwhile.
+# Debian's packages and the environment are installed side by side.
+ready:
+	$(MAKE) system & packages=$$!; $(MAKE) .venv/dev; status=$$?; wait $$packages || status=1; exit $$status
+
+# What the browser page needs is fetched, and sources are checked, while the first tests run: they leave a processor waiting.
 checked:
-	$(MAKE) system & packages=$$!; $(MAKE) .venv/dev; status=$$?; \
-	$(BIN)/python tools/vendor_web.py & web=$$!; test $$status = 0 && $(MAKE) check || status=1; \
-	wait $$packages || status=1; wait $$web || test "$(CI)" != true || status=1; exit $$status
+	$(BIN)/python tools/vendor_web.py & web=$$!; mkdir -p build; $(MAKE) check > build/check.log 2>&1 & checks=$$!; \
+	$(MAKE) counted; status=$$?; wait $$checks || status=1; cat build/check.log; \
+	wait $$web || test "$(CI)" != true || status=1; exit $$status
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
 # are quick from a process that holds no torch.
