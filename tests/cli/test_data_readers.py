@@ -50,3 +50,23 @@ def test_a_set_of_one_reader_has_nothing_to_compare(answered, tmp_path, capsys):
     assert run(fused) == 0
     assert run(["data", "readers", "coco", str(tmp_path / "one")]) == 3
     assert "no film has two readers" in capsys.readouterr().err
+
+
+def test_the_label_that_a_pool_was_chosen_by_does_not_vote(tmp_path, capsys):
+    """A pool's film carries what the report said; two people who contradict each other need a third."""
+    Image.new("L", (100, 80)).save(tmp_path / "film.png")
+    mined = Reading("nih", (), {"edema": "present", "hernia": "present"}, FRAME)
+    two = (mined, reading("ann", boxed=True, month=1), reading("bob", boxed=False, month=1))
+    for name, readings in (("two", two), ("one", two[:2])):
+        case = Case("1", "nih", "p", readings, tmp_path / "film.png", FRAME)
+        ANNOTATION_FORMATS["coco"].write([case], tmp_path / name)
+    out = tmp_path / "adjudicate.csv"
+    assert run(["data", "readers", "coco", str(tmp_path / "two"), "-o", str(out)]) == 0
+    assert out.read_text().splitlines()[1:] == ["nih,1,edema,presence,ann,bob,no"]
+    assert run(["data", "readers", "coco", str(tmp_path / "one")]) == 3
+    capsys.readouterr()
+    assert run(["data", "fuse", "coco", str(tmp_path / "two"), "--how", "majority", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["reading"]["states"] == {"hernia": "present"}
+    assert run(["data", "fuse", "coco", str(tmp_path / "two"), "--how", "wbf", "--quiet"]) == 0
+    spot = [f for f in json.loads(capsys.readouterr().out)["reading"]["findings"] if f["label"] == "edema"]
+    assert [(one["score"], one["source"]) for one in spot] == [(0.5, "ann")]

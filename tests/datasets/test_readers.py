@@ -1,6 +1,6 @@
 import pytest
 
-from lungspot.datasets import disputes, disputes_csv, label_kappa, over_time
+from lungspot.datasets import disputes, disputes_csv, label_kappa, of_people, over_time, people_first, reader_agreement
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading
 from lungspot.formats import Case
@@ -118,3 +118,33 @@ def test_agreement_over_time():
 def test_values_that_mean_nothing_are_refused(values):
     with pytest.raises(InputError):
         over_time([film("1", reading("A", HERE), reading("B"))], **values)
+
+
+def mined(state="present"):
+    """Return what NIH's labels, mined from reports, say of edema and of what nobody was asked about."""
+    return Reading("nih", (), {"edema": state, "hernia": "present"}, FRAME)
+
+
+def test_a_label_mined_from_a_report_decides_nothing_between_two_people():
+    split = film("1", mined(), reading("A", HERE), reading("B"))
+    (one,) = disputes([split])
+    assert (one.kind, one.for_it, one.against, one.settled) == ("presence", ("A",), ("B",), False)
+    assert disputes([film("1", mined(), reading("A"))]) == ()
+    assert label_kappa([split, film("2", mined(), reading("A"), reading("B", HERE))]) == (2, -1.0)
+    assert label_kappa([film("1", mined(), reading("A"))]) == (0, None)
+    assert over_time([film("1", mined(), reading("A"))]) == ()
+    assert over_time([film("1", mined(), reading("A", HERE), reading("B", NEAR))])[0].match == 1.0
+
+
+@pytest.mark.parametrize(("reader", "counts"), [("nih", False), ("nih-boxes", False), ("rsna", True), ("dr", True)])
+def test_who_counts_as_a_reader(reader, counts):
+    case = film("1", Reading(reader, (), {"edema": "absent"}, FRAME), reading("A", HERE), reading("B", NEAR))
+    assert len(of_people(case).readings) == len(people_first(case).readings) == 2 + counts
+    (row,) = reader_agreement([case])
+    assert row.match == (pytest.approx(2 / 4) if counts else 1.0)
+
+
+def test_mined_labels_stay_where_no_person_looked():
+    case = film("1", mined(), reading("A", HERE))
+    assert [dict(one.states) for one in people_first(case).readings] == [{"hernia": "present"}, {"edema": "boxed"}]
+    assert people_first(film("1", mined())) == film("1", mined())

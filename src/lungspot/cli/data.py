@@ -220,6 +220,7 @@ def fuse(
     """Make one reading of each film's readers, and keep who agreed."""
     from dataclasses import replace
 
+    from lungspot.datasets import people_first
     from lungspot.findings import majority, one_reader, reading_to_json, union, weighted
 
     if how is How.ONE and not reader:
@@ -232,8 +233,9 @@ def fuse(
     }
     cases = cases_of(name, root, class_map=class_map, quiet=quiet)
     wanted = set(reader or []) if how is How.ONE else None
+    voting = {How.WBF, How.MAJORITY}  # the share of the readers counts: of people, before labels mined from reports
     fused = [
-        replace(case, readings=(methods[how](case.readings),))
+        replace(case, readings=(methods[how]((people_first(case) if how in voting else case).readings),))
         for case in progress(cases, "Fusing", quiet=quiet)
         if wanted is None or wanted & {reading.reader for reading in case.readings}
     ]

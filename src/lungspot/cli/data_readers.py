@@ -31,14 +31,15 @@ def readers(
     quiet: Quiet = False,
 ) -> None:
     """Say how readers of the same films agree, label by label and over time, and list what they dispute."""
-    from lungspot.datasets import PERIODS, disputes, disputes_csv, label_kappa, over_time, reader_agreement
+    from lungspot.datasets import PERIODS, disputes, disputes_csv, label_kappa, of_people, over_time, reader_agreement
 
     require_one_of(by, PERIODS, "--by")
     outputs = Outputs([root], overwrite=overwrite)
     if out is not None:
         need_folder_of(out)
         outputs.require(out)
-    cases = [case for case in cases_of(name, root, class_map=class_map, quiet=quiet) if len(case.readings) > 1]
+    read = map(of_people, cases_of(name, root, class_map=class_map, quiet=quiet))
+    cases = [case for case in read if len(case.readings) > 1]
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film has two readers", advice="give films to two readers")
     boxes = {row.label: row for row in reader_agreement(cases, iou=iou)}

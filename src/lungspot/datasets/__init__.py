@@ -22,7 +22,7 @@ from lungspot.datasets.sources import sources_of, unsized
 from lungspot.datasets.split import split, splits_csv, without_patient
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.datasets.stats import Conflict, Count, conflicts, count, diseases, sizes
-from lungspot.datasets.truth import noisy, truth
+from lungspot.datasets.truth import noisy, of_people, people_first, truth
 from lungspot.formats import Case, Split
 
 __all__ = [
@@ -52,7 +52,9 @@ __all__ = [
     "load_all",
     "merge",
     "noisy",
+    "of_people",
     "over_time",
+    "people_first",
     "read_splits",
     "reader_agreement",
     "repeated_boxes",

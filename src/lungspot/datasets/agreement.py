@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lungspot.datasets.truth import people_first
 from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State, weighted
 from lungspot.formats import Case
@@ -55,13 +56,14 @@ def reader_agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[Reader
     """Return the agreement about each label that somebody boxed, the best agreed first.
 
     ``cases``: films with one :class:`~lungspot.findings.Reading` a reader (VinDr, PadChest-GR, a team's LabelMe files);
-    readers who say that a label is present without a box are left out of its comparison. Raises ``BAD_VALUE`` for an
-    ``iou`` outside (0, 1].
+    readers who say that a label is present without a box are left out of its comparison, and labels mined from reports
+    where people judged the film (:func:`lungspot.datasets.people_first`). Raises ``BAD_VALUE`` for an ``iou`` outside
+    (0, 1].
     """
     if not 0 < iou <= 1:
         raise InputError("BAD_VALUE", None, f"an IoU threshold of {iou}, not above 0 and at most 1")
     counts: dict[str, _Count] = {}
-    for case in cases:
+    for case in map(people_first, cases):
         for label in dict.fromkeys(f.label for r in case.readings for f in r.findings if f.box is not None):
             looked = [reading for reading in case.readings if _is_comparable(reading, label)]
             count = counts.setdefault(label, _Count())

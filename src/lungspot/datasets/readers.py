@@ -1,7 +1,8 @@
 """Two or more readers of a film: how far they agree, since when, and about which films somebody must decide.
 
 Boxes are compared by :func:`~lungspot.datasets.reader_agreement`; here is what is said of whole films (kappa), the list
-to adjudicate, and both over time, by the day on which the last of a film's readings was made.
+to adjudicate, and both over time, by the day on which the last of a film's readings was made. Readers are people:
+labels that a set mined from reports, or lists, are no opinion of this film (:func:`lungspot.datasets.of_people`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date, datetime
 from typing import Final
 
 from lungspot.datasets.agreement import reader_agreement
+from lungspot.datasets.truth import of_people
 from lungspot.errors import InputError
 from lungspot.findings import Box, Reading, State, majority
 from lungspot.formats import Case
@@ -66,7 +68,7 @@ def label_kappa(cases: Iterable[Case], label: str | None = None) -> tuple[int, f
     says the same. (Fleiss, Measuring nominal scale agreement among many raters, Psychological Bulletin 1971; the number
     of readers may differ.)
     """
-    cases = list(cases)
+    cases = [of_people(case) for case in cases]
     asked = [label] if label is not None else list(dict.fromkeys(one for case in cases for one in _labels(case)))
     said = [votes for case in cases for one in asked if len(votes := _votes(case, one)) > 1]
     if not said:
@@ -85,7 +87,7 @@ def disputes(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[Dispute, ...]:
     if not 0 < iou <= 1:
         raise InputError("BAD_VALUE", None, f"an IoU threshold of {iou}, not above 0 and at most 1")
     found: dict[tuple[str, str], list[Dispute]] = {}
-    for case in cases:
+    for case in map(of_people, cases):
         for label in _labels(case):
             dispute = _dispute(case, label, iou)
             if dispute is not None:
@@ -120,7 +122,7 @@ def over_time(cases: Iterable[Case], *, by: str = "month", iou: float = 0.4) -> 
     if by not in PERIODS:
         raise InputError("BAD_VALUE", None, f"no period {by!r}", advice=f"use one of {', '.join(PERIODS)}")
     periods: dict[str, list[Case]] = {}
-    for case in cases:
+    for case in map(of_people, cases):
         if len(case.readings) > 1:
             periods.setdefault(_period(case, by), []).append(case)
     rows = []

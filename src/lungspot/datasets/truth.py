@@ -28,7 +28,7 @@ from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Finding, Reading, State, taxonomy
 from lungspot.formats import Case
 
-__all__ = ["TRUTH", "noisy", "truth"]
+__all__ = ["TRUTH", "noisy", "of_people", "people_first", "truth"]
 
 TRUTH: Final = "truth"  # the reader of the result
 
@@ -72,12 +72,31 @@ def noisy(case: Case) -> frozenset[str]:
     return frozenset(label for label, verdict in _verdicts(case).items() if verdict.noisy)
 
 
+def of_people(case: Case) -> Case:
+    """Return the case with the readings of people alone: those of no reader whose labels were mined, or only listed."""
+    return replace(case, readings=tuple(reading for reading in case.readings if _by_person(reading)))
+
+
+def people_first(case: Case) -> Case:
+    """Return the case without what other readers say of labels that people judged on the film.
+
+    A label mined from a report is no vote beside those of people who looked at the film; where nobody looked it stays.
+    """
+    judged = {label for reading in case.readings if _by_person(reading) for label in reading.states}
+    readings = (r if _by_person(r) else r.only(r.states.keys() - judged) for r in case.readings)
+    return replace(case, readings=tuple(reading for reading in readings if _by_person(reading) or reading.states))
+
+
+def _by_person(reading: Reading) -> bool:
+    return SOURCES.get(reading.reader, _STRANGER).standing is TruthRank.PERSON
+
+
 def _verdicts(case: Case) -> dict[str, _Verdict]:
     readings = {reading.reader: reading for reading in case.readings}
     if len(readings) != len(case.readings):
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "two readings of one reader; fuse or choose first")
     standing = {reader: SOURCES.get(reader, _STRANGER).standing for reader in readings}
-    others = [reading for reader, reading in readings.items() if standing[reader] is TruthRank.PERSON]
+    others = [reading for reading in readings.values() if _by_person(reading)]
     if sum(not SOURCES.get(reading.reader, _STRANGER).shares for reading in others) > 1:
         raise InputError("BAD_VALUE", f"{case.dataset}/{case.id}", "several readers; fuse or choose one first")
     found: dict[str, _Verdict] = {}
