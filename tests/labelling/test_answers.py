@@ -146,6 +146,73 @@ def test_cvat_s_tags_and_boxes_are_answers(picks, tmp_path):
     assert len(answers.pending) == 2
 
 
+def region(identifier, x, origin=None, label="edema", score=0.8):
+    """Return a region of Label Studio's on the small film, 100 x 50 pixels."""
+    value = {"x": x, "y": 20, "width": 40, "height": 50, "rotation": 0, "rectanglelabels": [label]}
+    size = {"original_width": 100, "original_height": 50, "from_name": "label", "to_name": "image"}
+    said = {} if origin is None else {"origin": origin}
+    return size | {"id": identifier, "type": "rectanglelabels", "value": value, "score": score} | said
+
+
+def live(picks, tmp_path, regions, **annotation):
+    """Return what one person's answer to a live suggestion becomes; the pool itself proposed nothing."""
+    labelling.make(picks, tmp_path / "pool", tool="labelstudio")
+    tasks = json.loads((tmp_path / "pool/tasks.json").read_text())
+    tasks[0]["annotations"] = [{"id": 1, "completed_by": 1, "result": regions} | annotation]
+    tasks[0] |= {"predictions": [SUGGESTED]}
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    (answered,) = labelling.collect(tmp_path / "pool", tmp_path / "export.json").cases
+    return [(round(one.box.x0), one.score, one.source) for one in answered.readings[-1].findings]
+
+
+SUGGESTED = {"id": 7, "model_version": "lungspot 1", "result": [region("a", 10), region("b", 50)]}
+
+
+def test_label_studio_says_whose_the_boxes_of_a_live_suggestion_are(picks, tmp_path):
+    """The page gives copies other ids, and says of each whence it is."""
+    regions = [region("p", 10, "prediction"), region("q", 55, "prediction-changed"), region("r", 10, "manual")]
+    found = live(picks, tmp_path, regions, parent_prediction=7, prediction=SUGGESTED)
+    assert found == [(20, 0.8, "model"), (110, None, "edited"), (20, None, "human")]
+
+
+@pytest.mark.parametrize(
+    "kept", [{"prediction": SUGGESTED}, {"parent_prediction": 7}, {"parent_prediction": 7, "prediction": {}}]
+)
+def test_where_a_program_handed_in_the_answer_it_is_compared_with_what_it_began_with(picks, tmp_path, kept):
+    regions = [region("a", 10, score=None), region("b", 55, score=None), region("c", 10, label="effusion", score=None)]
+    found = live(picks, tmp_path, regions, **kept)
+    assert found == [(20, 0.8, "model"), (110, None, "edited"), (20, None, "human")]
+
+
+def test_an_answer_that_began_with_nothing_is_a_person_s(picks, tmp_path):
+    found = live(picks, tmp_path, [region("a", 10)], parent_prediction=None)
+    assert found == [(20, None, "human")]
+    unknown = {"id": 9, "result": [region("a", 10, label="no such word"), {"value": 3, "type": "labels"}]}
+    assert live(picks, tmp_path / "again", [region("a", 10)], prediction=unknown) == [(20, None, "human")]
+
+
+def test_a_score_that_is_no_probability_is_no_fault_of_the_answer(picks, tmp_path):
+    assert live(picks, tmp_path, [region("a", 10, "prediction", score=87)]) == [(20, None, "model")]
+
+
+def test_cvat_says_whose_the_boxes_of_its_automatic_annotation_are(picks, tmp_path):
+    """A shape of the function is ``auto``; moved, it is ``semi-auto``; a film with the function's alone is pending."""
+    labelling.make(picks, tmp_path / "pool", tool="cvat")
+    sources = ("auto", "semi-auto", "manual", "file")
+    boxes = [
+        f'<box label="edema" source="{source}" xtl="{10 * n}" ytl="10" xbr="{10 * n + 9}" ybr="30"/>'
+        for n, source in enumerate(sources)
+    ]
+    tag, size = '<tag label="done"/>', 'width="100" height="50"'
+    films = {"c.png": "".join(boxes), "a_b.png": boxes[0], "d.png": boxes[0] + tag}
+    images = "".join(f'<image name="{name}" {size}>{inside}</image>' for name, inside in films.items())
+    (tmp_path / "annotations.xml").write_text(f"<annotations><version>1.1</version>{images}</annotations>")
+    answers = labelling.collect(tmp_path / "pool", tmp_path / "annotations.xml")
+    found = {one.id: [each.source for each in one.readings[-1].findings] for one in answers.cases}
+    assert found == {"c": ["model", "edited", "human", "human"], "d": ["model"]}
+    assert len(answers.pending) == 2
+
+
 def test_coco_s_lists_are_answers(picks, tmp_path):
     folder = tmp_path / "pool"
     labelling.make(picks, folder, tool="coco")

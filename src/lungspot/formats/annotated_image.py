@@ -19,6 +19,9 @@ from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap
 
 __all__ = [
     "DONE",
+    "EDITED",
+    "HUMAN",
+    "MODEL",
     "READER",
     "AnnotatedImage",
     "Mark",
@@ -38,6 +41,9 @@ __all__ = [
 
 READER: Final = "annotator"  # who drew a box, where a file does not say
 DONE: Final = "done"  # the flag, tag or key that says that a film was looked at
+HUMAN: Final = "human"  # whence a box comes: a person drew it,
+MODEL: Final = "model"  # or took a model's as it was,
+EDITED: Final = "edited"  # or changed a model's
 _SMALLEST, _FARTHEST = 1e-3, 1e7  # pixels: what every tool's numbers can say
 
 
@@ -47,7 +53,8 @@ class Mark:
 
     ``reader`` and ``score`` where the tool says them; ``proposed``: the tool keeps it apart from what people drew.
     ``crowd``: it is around several instances that nobody boxed one by one.
-    ``source``: who drew it, of a box that ``reader`` rejected. ``facts``: what else a prediction says of it, as its
+    ``source``: who drew it, of a box that ``reader`` rejected. ``origin``: HUMAN, MODEL or EDITED, where the tool says
+    it of a box that people gave back. ``facts``: what else a prediction says of it, as its
     ``standing``.
     """
 
@@ -58,6 +65,7 @@ class Mark:
     proposed: bool = False
     crowd: bool = False
     source: str | None = None
+    origin: str | None = None
     facts: Mapping[str, str | float | bool] = field(default_factory=dict, hash=False)
 
 
@@ -73,7 +81,7 @@ class AnnotatedImage:
     :class:`~lungspot.formats.case.Case` that the tool says. ``where``: file and row, for errors. ``offered``: labels
     whose states the tool should let people choose. ``rejected``: boxes that readers were shown and call wrong; they
     are written beside the marks, never among them. ``normal``: the readers who call the film normal. ``created``: when
-    each reader answered (RFC 3339), where the tool says it.
+    each reader answered (RFC 3339), ``began_with``: the model's boxes that a reader began with, where the tool says it.
     """
 
     film: str
@@ -90,6 +98,7 @@ class AnnotatedImage:
     normal: tuple[str, ...] = ()
     rejected: tuple[Mark, ...] = ()
     created: Mapping[str, str] = field(default_factory=dict)
+    began_with: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
 
 
 def as_shown(box: Box) -> Box | None:

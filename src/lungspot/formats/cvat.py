@@ -28,6 +28,9 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
 from lungspot.formats.annotated_image import (
     DONE,
+    EDITED,
+    HUMAN,
+    MODEL,
     READER,
     AnnotatedImage,
     Mark,
@@ -57,6 +60,11 @@ _SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
 _LEAST: Final = 0.01
 _SHAPES: Final = frozenset({"box", "polygon", "polyline", "ellipse", "mask", "points", "cuboid", "skeleton"})
 _DIGITS: Final = 9  # of a frame's number
+_ORIGINS: Final = {
+    "manual": HUMAN,
+    "auto": MODEL,
+    "semi-auto": EDITED,
+}  # CVAT calls an automatic shape so that was moved
 _OF_PREDICTION: Final = ("score", "standing")
 
 
@@ -188,8 +196,9 @@ def _annotated(
             flags[item.get("label") or ""] = True
         else:
             label = classes.meaning(item.get("label"), place, ours=ours)
-            proposed = item.get("source") in {"auto", "semi-auto"}
-            marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed))
+            origin = _ORIGINS.get(item.get("source") or "")
+            proposed = origin in {MODEL, EDITED}
+            marks.append(Mark(label, stated_box(_corners(item, place), place), proposed=proposed, origin=origin))
     states, done, nothing = flagged(flags, where, classes, marks, ours=ours)
     drawn, normal = settled(marks, [READER] * nothing)
     facts = {} if ours else {"split": Split.named(subset or part)}

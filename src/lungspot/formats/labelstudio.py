@@ -9,6 +9,7 @@ turned rectangle, an ellipse or a polygon the enclosing box is read. A box outsi
 States: choices ``absent:effusion``, ``present:effusion`` (there, not all boxed). An annotation that was handed in
 says that the film was looked at; a skipped one (``was_cancelled``) does not count.
 Readers: one annotation each. A prediction is a model's proposal, never truth; an export may hold only their ids.
+A region's ``origin`` says whether a person drew it, took a prediction's, or changed that.
 Shapes: a region is one result (``rectanglelabels``, ``labels`` …), or a ``rectangle`` and its ``labels`` or
 ``choices`` under one id; with several labels it is a box of each; ``choices`` beside labels are an attribute.
 ``image_rotation`` is how the film was shown, and moves nothing. A region without the film's size takes the film's.
@@ -23,6 +24,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -208,19 +211,17 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
     states_by: dict[str, dict[str, State]] = {}
     said_normal: list[str] = []
     created: dict[str, str] = {}
+    began_with: dict[str, tuple[Mark, ...]] = {}
     regions = FilmRegions(classes, places, film, _other_films(data, link), ours=ours)
-    for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
-        place = f"{where}: annotation {row}"
+    for place, reader, annotation in _handed_in(task, where, known, classes):
         results = _list(annotation, "result", place)
-        if annotation.get("was_cancelled"):
-            classes.left_out("skipped annotations", boxes_in(results))
-            continue
-        reader = _reader(annotation, results, known)
         readers.append(reader)
         when = annotation.get("updated_at") or annotation.get("created_at")
         created |= {reader: when} if isinstance(when, str) else {}
         drawn, flags = regions.drawn(results, place)
-        marks += [Mark(mark.label, mark.box, reader, mark.score) for mark in drawn]
+        marks += [replace(mark, reader=reader) for mark in drawn]
+        if any(mark.origin is None for mark in drawn):
+            began_with[reader] = _began_with(annotation, task, deepcopy(regions))
         states_by[reader], _, nothing = flagged(flags, place, classes, drawn, ours=ours)
         said_normal += [reader] * nothing
     for place, prediction in _predictions(task, where):
@@ -251,7 +252,36 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
         where=where,
         normal=normal,
         created=created,
+        began_with=began_with,
     )
+
+
+def _handed_in(
+    task: Mapping[str, Any], where: str, known: Sequence[str], classes: ClassMap
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the annotations that people handed in: place, reader, annotation."""
+    for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
+        place = f"{where}: annotation {row}"
+        results = _list(annotation, "result", place)
+        if annotation.get("was_cancelled"):
+            classes.left_out("skipped annotations", boxes_in(results))
+        else:
+            yield place, _reader(annotation, results, known), annotation
+
+
+def _began_with(annotation: Mapping[str, Any], task: Mapping[str, Any], regions: FilmRegions) -> tuple[Mark, ...]:
+    """Return the boxes of the prediction that an annotation began with: kept with it, or known by its id.
+
+    Empty where there is none, or where it cannot be read: nothing but the origin of boxes depends on it. ``regions``: a
+    copy of the film's.
+    """
+    kept, parent = annotation.get("prediction"), annotation.get("parent_prediction")
+    bodies = [body for _, body in _predictions(task, "") if parent is not None and body.get("id") == parent]
+    began = next((body for body in (kept, *bodies) if isinstance(body, dict) and body.get("result")), None)
+    try:
+        return () if began is None else tuple(regions.drawn(_list(began, "result", ""), "")[0])
+    except DatasetError:
+        return ()
 
 
 def _predictions(task: Mapping[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:

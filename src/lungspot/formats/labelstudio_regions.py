@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lungspot.errors import DatasetError
 from lungspot.findings import Box, Frame
-from lungspot.formats.annotated_image import Mark, ellipse_reach, stated_box, stated_size
+from lungspot.formats.annotated_image import EDITED, HUMAN, MODEL, Mark, ellipse_reach, stated_box, stated_size
 from lungspot.formats.classes import ClassMap
 from lungspot.formats.image_files import film_size, find_film
 
@@ -33,6 +33,7 @@ _GEOMETRY: Final = frozenset(
     {"x", "y", "width", "height", "radiusX", "radiusY", "points", "rle", "vertices", "imageDataURL", "sequence"}
 )
 _RELATION: Final = "relation"
+_ORIGINS: Final = {"manual": HUMAN, "prediction": MODEL, "prediction-changed": EDITED}
 
 
 class FilmRegions:
@@ -96,8 +97,9 @@ class FilmRegions:
         shape = _shape_of(first["value"], str(first.get("type"))) or ""
         box = _box(first["value"], shape, self._size(first, place), place)
         scores = [score for _, one in parts if isinstance(score := one.get("score"), float | int)]
+        origin = next((_ORIGINS[said] for _, one in parts if (said := str(one.get("origin"))) in _ORIGINS), None)
         meant = dict.fromkeys(self._classes.meaning(name, place, ours=self._ours) for name in named)
-        return [Mark(label, box, score=scores[0] if scores else None) for label in meant]
+        return [Mark(label, box, score=scores[0] if scores else None, origin=origin) for label in meant]
 
     def _size(self, result: Mapping[str, Any], where: str) -> Frame:
         """Return the film's size: as stated; where it is not, or turned with the view, that of the film at hand."""

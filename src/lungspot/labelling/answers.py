@@ -1,7 +1,7 @@
 """Read the answers to labelling tasks back: each case with one more reading an annotator.
 
-A finding's ``source`` says whether a person drew the box (``human``), took the model's as it was (``model``) or
-changed it (``edited``).
+A finding's ``source`` says whether a person drew the box (``human``), took a model's as it was (``model``) or changed
+it (``edited``): by what the pool's model proposed, and by what the tool says of boxes that a model drew there.
 
 An answer says of a label asked for: boxed, where it has boxes; what its flag says, where one is set (``present:``
 there, not all boxed; ``absent:``); and only where the film is flagged ``done`` (Label Studio: handed in) that no box
@@ -21,14 +21,23 @@ from lungspot.findings import (
     Reading,
     State,
 )
-from lungspot.formats import ANNOTATION_FORMATS, READER, AnnotatedImage, Case, ClassMap, file_key, marks_of, nearest
+from lungspot.formats import (
+    ANNOTATION_FORMATS,
+    EDITED,
+    HUMAN,
+    MODEL,
+    READER,
+    AnnotatedImage,
+    Case,
+    ClassMap,
+    Mark,
+    file_key,
+    marks_of,
+    nearest,
+)
 from lungspot.labelling.tasks import TASKS_FILE, LabellingTask, proposed, read_tasks
 
 __all__ = ["EDITED", "HUMAN", "MODEL", "Answers", "collect"]
-
-HUMAN: Final = "human"
-MODEL: Final = "model"
-EDITED: Final = "edited"
 
 _SAME: Final = 0.5  # IoU from which on a drawn box is the model's box moved
 
@@ -102,7 +111,7 @@ def _answers(
         return readings
     answer = _answer(task, annotated, reader, done=annotated.done or complete)
     start = () if task.proposal is None else proposed(task.proposal, task.case.frame, annotated.size)
-    untouched = len(answer.findings) == len(start) and all(finding.source == MODEL for finding in answer.findings)
+    untouched = len(answer.findings) >= len(start) and all(finding.source == MODEL for finding in answer.findings)
     return [] if untouched and not annotated.states and not annotated.done and not complete else [answer]
 
 
@@ -110,15 +119,21 @@ def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done
     """Return what one annotator says, each box with its provenance, in the case's frame."""
     size, marks = annotated.size, annotated.marks
     frame = task.case.frame or size
-    start = [] if task.proposal is None else marks_of([task.proposal], task.proposal.frame or frame, size)
-    start = [None if mark is None else replace(mark, reader=None) for mark in start]
+    start = list(annotated.began_with.get(reader, ())) if task.proposal is None else _start(task.proposal, frame, size)
     boxed = [] if task.proposal is None else [finding for finding in task.proposal.findings if finding.box is not None]
     findings: list[Finding | None] = [None] * len(marks)
     taken: set[int] = set()
     for number, mark in enumerate(marks):
+        if task.proposal is None and mark.origin is not None:
+            continue  # the tool says it
         index = nearest(replace(mark, reader=None), start, taken)
-        if index is not None and task.proposal is not None and frame is not None:
-            taken.add(index)
+        other = None if index is None else start[index]
+        if index is None or other is None:
+            continue
+        taken.add(index)
+        if task.proposal is None:
+            findings[number] = _finding(replace(mark, score=other.score), size, frame, MODEL)
+        elif frame is not None:
             kept = Reading(reader, (boxed[index],), {mark.label: State.PRESENT}, task.proposal.frame or frame)
             findings[number] = replace(kept.to_frame(frame).findings[0], source=MODEL)
     pairs = sorted(
@@ -127,19 +142,33 @@ def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done
             for number, mark in enumerate(marks)
             for index, other in enumerate(start)
             if findings[number] is None and other is not None and mark.box.iou(other.box) >= _SAME
+            if task.proposal is not None or mark.origin is None
         ),
     )
-    edited: set[int] = set()
+    edited = {number for number, mark in enumerate(marks) if mark.origin == EDITED}
     for *_, number, index in pairs:
         if number not in edited and index not in taken:
             edited.add(number)
             taken.add(index)
     for number, mark in enumerate(marks):
         if findings[number] is None:
-            box = mark.box if size is None or frame is None else mark.box.move(size, frame)
-            findings[number] = Finding(mark.label, box, source=EDITED if number in edited else HUMAN)
+            origin = MODEL if mark.origin == MODEL else EDITED if number in edited else HUMAN
+            findings[number] = _finding(mark, size, frame, origin)
     drawn = tuple(finding for finding in findings if finding is not None)
     boxes = {finding.label for finding in drawn}
     states = dict.fromkeys(task.asked, State.ABSENT) if done else {}
     states |= {label: State.BOXED if label in task.asked else State.PRESENT for label in boxes}
     return Reading(reader, drawn, states | dict(annotated.states or {}), frame)
+
+
+def _start(proposal: Reading, frame: Frame | None, size: Frame | None) -> list[Mark | None]:
+    """Return the model's boxes as the tool shows them, nobody's; None where the tool cannot say one."""
+    marks = marks_of([proposal], proposal.frame or frame, size)
+    return [None if mark is None else replace(mark, reader=None) for mark in marks]
+
+
+def _finding(mark: Mark, size: Frame | None, frame: Frame | None, origin: str) -> Finding:
+    """Return a drawn box in the case's frame; a model's keeps its score, where it is one of ours."""
+    box = mark.box if size is None or frame is None else mark.box.move(size, frame)
+    known = origin == MODEL and mark.score is not None and 0 <= mark.score <= 1
+    return Finding(mark.label, box, mark.score if known else None, source=origin)
