@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from lungspot import labelling
 from lungspot.cli.app import run
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError
-from lungspot.findings import Frame, Reading
+from lungspot.findings import Box, Finding, Frame, Reading
 from lungspot.formats import ANNOTATION_FORMATS, Split
 from lungspot.formats.case import Case
 from lungspot.train import cases_of
 
+ROOT = Path(__file__).resolve().parents[2]
 FILMS = 24
 SIZE = Frame(90, 80)
 SMALL = (
@@ -123,6 +125,23 @@ def test_stored_predictions_order_the_films_for_label_studio(pool, tmp_path, cap
     everything = answer(folder, range(FILMS))
     assert run([*command, "--answers", str(everything), "--overwrite"]) == 3
     assert "all 24 films are answered" in capsys.readouterr().err
+
+
+def test_every_film_of_the_order_is_of_the_version_that_the_project_chooses(films, tmp_path):
+    """Label Studio orders by the predictions of one version: a model's boxes and a task without any are both of it."""
+
+    def propose(case):
+        boxed = (Finding("effusion", Box(10, 10, 50, 50), 0.7),)
+        return Reading("default 1", boxed, {"effusion": "present"}, SIZE) if case.id in {"00", "02"} else None
+
+    labelling.make(labelling.select_tasks(films[:4], ["effusion"]), tmp_path / "p", tool="labelstudio", propose=propose)
+    pool = labelling.open_pool(tmp_path / "p")
+    chosen = [labelling.Choice(name, "random", 0.5, labelling.Uncertainty()) for name in reversed(pool.films)]
+    tasks = json.loads(labelling.next_tasks(pool, chosen))
+    made = [(one["model_version"], one["score"], len(one["result"])) for task in tasks for one in task["predictions"]]
+    version = labelling.NEXT_VERSION
+    assert made == [(version, 0.25, 0), (version, 0.5, 1), (version, 0.75, 0), (version, 1.0, 1)]
+    assert version in (ROOT / "docs/how-to/label-next.md").read_text()  # where people are told to choose it
 
 
 def test_a_model_reads_films_of_another_tool_and_their_mirror_images(pool, model, capsys):

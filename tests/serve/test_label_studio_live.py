@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lungspot import labelling
 from lungspot.cli.app import run
-from lungspot.formats import ANNOTATION_FORMATS
+from lungspot.findings import Reading
+from lungspot.formats import ANNOTATION_FORMATS, Case
 from lungspot.images import read
 
 pytestmark = pytest.mark.drill
@@ -160,6 +162,32 @@ def test_suggestion_correction_export_training_new_suggestion(studio, films, sta
     first = studio.suggested(project)[0]
     assert len({each["model_version"] for each in first["predictions"]}) == 2
     record_property("seconds to the second model's suggestion", round(time.monotonic() - began))
+
+
+def test_the_order_of_next_json_is_the_order_in_which_films_are_handed_out(studio, films, start, tmp_path):
+    """With a back end connected first, whose title is then the project's version, as docs/how-to/label-next.md says."""
+    server = start("--label-studio", studio.address, model="default")
+    cases = []
+    for name, data in films[1:5]:
+        (tmp_path / name).write_bytes(data)
+        cases.append(Case(name[:-4], "own", name, (Reading("r", (), {"effusion": "present"}),), tmp_path / name))
+    folder = tmp_path / "pool"
+    labelling.make(labelling.select_tasks(cases, ["effusion"]), folder, tool="labelstudio")
+    pool = labelling.open_pool(folder)
+    chosen = [labelling.Choice(name, "random", 0.5, labelling.Uncertainty()) for name in reversed(pool.films)]
+    order = json.loads(labelling.next_tasks(pool, chosen))
+    config = (folder / "config.xml").read_text()
+    project = studio.ask("POST", "/api/projects", {"title": "order", "label_config": config})["id"]
+    studio.ask("POST", "/api/ml", {"url": server.address, "project": project, "title": "lungspot"})
+    studio.ask("POST", f"/api/projects/{project}/import", order[::-1])
+    chosen_so = {"sampling": "Uncertainty sampling", "model_version": labelling.NEXT_VERSION}
+    studio.ask("PATCH", f"/api/projects/{project}", chosen_so)
+    handed = []
+    for _ in order:
+        task = studio.ask("GET", f"/api/projects/{project}/next")
+        handed.append(task["data"]["image"])
+        studio.ask("POST", f"/api/tasks/{task['id']}/annotations", {"result": []})
+    assert handed == [task["data"]["image"] for task in order]
 
 
 def bring(server, studio, project, *ids):

@@ -9,6 +9,7 @@ from lungspot.labelling.guide import GUIDED, drawing, guide_markdown, guide_page
 from lungspot.labelling.next_films import (
     NEXT_CSV,
     NEXT_TASKS,
+    NEXT_VERSION,
     Pool,
     ask,
     matched,
@@ -29,6 +30,7 @@ __all__ = [
     "MODEL",
     "NEXT_CSV",
     "NEXT_TASKS",
+    "NEXT_VERSION",
     "RANDOM_SHARE",
     "STRATEGIES",
     "TOOLS",

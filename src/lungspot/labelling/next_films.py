@@ -2,7 +2,8 @@
 
 ``next.csv`` names the films in order, and why. A pool for Label Studio gets ``next.json`` too: the tasks of these
 films, each with a prediction whose ``score`` is its place in the order; the first has the lowest, for Label Studio's
-*Uncertainty sampling* hands out the lowest score first.
+*Uncertainty sampling* hands out the lowest score first. It heeds only predictions of the one version that the project
+has chosen, so that all of these are of one version, whose boxes they ever hold.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from lungspot.report import document
 __all__ = [
     "NEXT_CSV",
     "NEXT_TASKS",
+    "NEXT_VERSION",
     "Pool",
     "ask",
     "matched",
@@ -44,10 +46,10 @@ __all__ = [
 
 NEXT_CSV: Final = "next.csv"
 NEXT_TASKS: Final = "next.json"
+NEXT_VERSION: Final = "lungspot next"  # the model version under which Label Studio finds the order
 
 _STUDIO: Final = "labelstudio"
 _STUDIO_TASKS: Final = "tasks.json"
-_STUDIO_MODEL: Final = "lungspot next"  # the model version under which Label Studio finds the order
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def next_csv(choices: Sequence[Choice]) -> str:
 def next_tasks(pool: Pool, choices: Sequence[Choice]) -> str | None:
     """Return the chosen films' tasks for Label Studio's import, in order; None for another tool's pool, and for none.
 
-    The pool's own proposals keep their boxes, and are scored by the place; a task without any gets one without boxes.
+    The pool's own proposals keep their boxes; a task without any gets one without boxes. All are scored by the place,
+    and of the version :data:`NEXT_VERSION`: films of another one would not be handed out in the order.
     """
     if pool.tool != _STUDIO or not choices:
         return None
@@ -152,8 +155,9 @@ def next_tasks(pool: Pool, choices: Sequence[Choice]) -> str | None:
     ordered = []
     for place, (choice, task) in enumerate(zip(choices, chosen, strict=True), 1):
         score = round(place / len(chosen), 6)
-        proposals = [one | {"score": score} for one in task.get("predictions") or ()]
-        alone = {"model_version": _STUDIO_MODEL, "score": score, "result": []}
+        place_in_order = {"model_version": NEXT_VERSION, "score": score}
+        proposals = [one | place_in_order for one in task.get("predictions") or ()]
+        alone = place_in_order | {"result": []}
         ordered.append({"meta": {"lungspot": f"next: {choice.why}"}, **task, "predictions": proposals or [alone]})
     return json.dumps(ordered, indent=1) + "\n"
 
