@@ -10,6 +10,7 @@ from lungspot.errors import DatasetError
 from lungspot.findings import Box, Finding, Frame, Reading
 from lungspot.formats import labelstudio
 from lungspot.formats.case import Case
+from lungspot.formats.classes import ClassMap
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0, "from_name": "label", "to_name": "image"}
 
@@ -172,3 +173,42 @@ def test_a_reading_says_when_its_annotation_was_handed_in(tmp_path):
     )
     (case,) = labelstudio.read(tmp_path)
     assert [reading.created for reading in case.readings] == ["2026-01-03T03:04:05.6Z", None]
+
+
+def said(choice):
+    return SIZE | {"id": "c", "type": "choices", "value": {"choices": [choice]}}
+
+
+def when(hour, zone="Z"):
+    return f"2026-11-03T{hour:02}:00:00.123456{zone}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wins"),
+    [
+        ({"updated_at": when(9)}, {"updated_at": when(10)}, 1),
+        ({"updated_at": when(10)}, {"updated_at": when(9)}, 0),
+        ({"updated_at": when(10, "+02:00")}, {"updated_at": when(9)}, 1),  # half past eight, by Greenwich
+        ({"created_at": when(8), "updated_at": when(11)}, {"created_at": when(10)}, 0),
+        ({"updated_at": when(9)}, {}, 0),
+        ({"updated_at": "yesterday"}, {"updated_at": 7}, 1),  # no time: the order counts
+        ({}, {}, 1),
+        ({}, {"updated_at": when(9), "was_cancelled": True}, 0),
+    ],
+)
+def test_of_one_person_s_annotations_the_last_counts(make, first, second, wins):
+    """An empty second one wipes nothing that the last one says, and no box is counted twice."""
+    who = {"completed_by": 3}
+    for results in (([region()], [region(x=11)]), ([said("present:edema")], []), ([], [said("present:edema")])):
+        annotations = [who | {"result": results[0]} | first, who | {"result": results[1]} | second]
+        alone = [annotations[wins] | {"was_cancelled": False}]
+        assert labelstudio.read(make(annotations=annotations)) == labelstudio.read(make(annotations=alone))
+
+
+def test_the_boxes_of_an_earlier_annotation_are_said_to_be_left_out(make):
+    annotations = [{"completed_by": 3, "result": [region()]}, {"completed_by": 3, "result": [region(x=11)]}]
+    annotations.append({"completed_by": 4, "result": [region()]})
+    classes = ClassMap()
+    (case,) = labelstudio.read(make(annotations=annotations), names=classes)
+    assert [(one.reader, len(one.boxes())) for one in case.readings] == [("user 3", 1), ("user 4", 1)]
+    assert "boxes of earlier annotations: left out (1)" in classes.summary()

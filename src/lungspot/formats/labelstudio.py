@@ -8,7 +8,8 @@ top-left corner, about which ``rotation`` turns; ``original_width`` and ``origin
 turned rectangle, an ellipse or a polygon the enclosing box is read. A box outside the film is written as it is.
 States: choices ``absent:effusion``, ``present:effusion`` (there, not all boxed). An annotation that was handed in
 says that the film was looked at; a skipped one (``was_cancelled``) does not count.
-Readers: one annotation each. A prediction is a model's proposal, never truth; an export may hold only their ids.
+Readers: one annotation each; of several by one person the last that she handed in counts, and the boxes of the others
+are said to be left out. A prediction is a model's proposal, never truth; an export may hold only their ids.
 A region's ``origin`` says whether a person drew it, took a prediction's, or changed that.
 Shapes: a region is one result (``rectanglelabels``, ``labels`` …), or a ``rectangle`` and its ``labels`` or
 ``choices`` under one id; with several labels it is a box of each; ``choices`` beside labels are an attribute.
@@ -22,10 +23,12 @@ a label, masks, key points and videos (refused). "JSON-MIN", "CSV", "TSV" say le
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -216,8 +219,7 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
     for place, reader, annotation in _handed_in(task, where, known, classes):
         results = _list(annotation, "result", place)
         readers.append(reader)
-        when = annotation.get("updated_at") or annotation.get("created_at")
-        created |= {reader: when} if isinstance(when, str) else {}
+        created |= {reader: when} if isinstance(when := _when(annotation), str) else {}
         drawn, flags = regions.drawn(results, place)
         marks += [replace(mark, reader=reader) for mark in drawn]
         if any(mark.origin is None for mark in drawn):
@@ -258,15 +260,35 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
 
 def _handed_in(
     task: Mapping[str, Any], where: str, known: Sequence[str], classes: ClassMap
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the annotations that people handed in: place, reader, annotation."""
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the annotations that people handed in: place, reader, annotation; of one person the last alone."""
+    last: dict[str, tuple[float, str, dict[str, Any]]] = {}
     for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
         place = f"{where}: annotation {row}"
         results = _list(annotation, "result", place)
         if annotation.get("was_cancelled"):
             classes.left_out("skipped annotations", boxes_in(results))
-        else:
-            yield place, _reader(annotation, results, known), annotation
+            continue
+        reader, given = _reader(annotation, results, known), (_seconds(annotation), place, annotation)
+        other = last.setdefault(reader, given)
+        if other is not given:
+            kept, left = (given, other) if given[0] >= other[0] else (other, given)
+            last[reader] = kept
+            classes.left_out("earlier annotations", boxes_in(left[2].get("result")))
+    return [(place, reader, annotation) for reader, (_, place, annotation) in last.items()]
+
+
+def _when(annotation: Mapping[str, Any]) -> object:
+    return annotation.get("updated_at") or annotation.get("created_at")
+
+
+def _seconds(annotation: Mapping[str, Any]) -> float:
+    """Return when an annotation was handed in, in seconds; minus infinity where nothing says it."""
+    try:
+        when = datetime.fromisoformat(str(_when(annotation)))
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf
 
 
 def _began_with(annotation: Mapping[str, Any], task: Mapping[str, Any], regions: FilmRegions) -> tuple[Mark, ...]:
