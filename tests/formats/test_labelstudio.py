@@ -175,6 +175,12 @@ def test_a_reading_says_when_its_annotation_was_handed_in(tmp_path):
     assert [reading.created for reading in case.readings] == ["2026-01-03T03:04:05.6Z", None]
 
 
+@pytest.mark.parametrize(("whose", "patient"), [("lungspot_p1", "lungspot_p1"), ("", None), (7, None), (None, None)])
+def test_a_task_of_the_server_s_says_whose_film_it_is(make, whose, patient):
+    root = make(data={"image": "a b.png", "lungspot_patient": whose})
+    assert labelstudio.read(root)[0].patient == (patient or f"{root.name}_a b")
+
+
 def said(choice):
     return SIZE | {"id": "c", "type": "choices", "value": {"choices": [choice]}}
 

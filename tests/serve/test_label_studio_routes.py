@@ -5,17 +5,21 @@ import io
 import json
 import re
 import signal
+import subprocess
 import threading
 from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from lungspot.formats import ClassMap
+from lungspot.cli.app import run
+from lungspot.formats import ANNOTATION_FORMATS, ClassMap
 from lungspot.formats.labelstudio_regions import FilmRegions
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "sesame-open-please"  # noqa: S105 - a test's
 CONFIG = """<View><Image name="xray" value="$film"/>
 <RectangleLabels name="boxes" toName="xray">
@@ -240,6 +244,30 @@ def test_films_of_the_server_are_tasks_that_a_page_of_label_studio_can_show(back
     only = backend.get(f"/v1/label-studio/tasks.json?ids={other['id']}&base=https://films.example").json
     assert [each["data"]["image"][:22] for each in only] == ["https://films.example/"]
     assert refused["status"] == "not_assessed"
+
+
+def test_an_export_becomes_a_set_to_learn_from_by_the_steps_that_are_written_down(backend, rg1, picture, tmp_path):
+    """Two films of one person stay that person's, by a pseudonym; the films come from their signed addresses."""
+    page = (ROOT / "docs/how-to/label-studio.md").read_text()
+    (steps,) = [one for one in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "label-studio/" in one]
+    read = backend.read(("a.dcm", rg1["UNCR"].read_bytes()), ("b.dcm", rg1["J2KR"].read_bytes()), ("c.png", picture(5)))
+    tasks = backend.get(f"/v1/label-studio/tasks.json?ids={','.join(each['id'] for each in read)}").json
+    for number, task in enumerate(tasks):
+        (suggested,) = task["predictions"]
+        task |= {"id": number, "annotations": [{"id": number, "completed_by": 1, "result": suggested["result"]}]}
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    *fetched, convert, train = steps.splitlines()
+    assert train.startswith("lungspot train --from default --data site")
+    done = subprocess.run(["sh", "-ec", "\n".join(fetched)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert convert == "lungspot data convert labelstudio answers -o site --to coco"
+    folders = [str(tmp_path / name) for name in ("answers", "site")]
+    assert run(["data", "convert", "labelstudio", folders[0], "-o", folders[1], "--to", "coco", "--quiet"]) == 0
+    cases = {case.id: case for case in ANNOTATION_FORMATS["coco"].read(tmp_path / "site")}
+    one, other, nobody = (cases[each["id"]].patient for each in read)
+    assert one == other != nobody == f"lungspot_{read[2]['id']}"
+    assert re.fullmatch(r"lungspot_p[0-9a-f]{16}", one)
+    assert all(case.readings[0].boxes() and case.image.is_file() for case in cases.values())
 
 
 def test_instructions_show_drawings_that_the_server_gives(backend):

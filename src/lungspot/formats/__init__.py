@@ -20,6 +20,7 @@ from lungspot.formats.croissant import CROISSANT_FILE, Column, CroissantTable, w
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
+from lungspot.formats.labelstudio import PATIENT as LABELSTUDIO_PATIENT
 from lungspot.formats.labelstudio import config as labelstudio_config
 from lungspot.formats.labelstudio import region as labelstudio_region
 from lungspot.formats.predictions import PredictedFinding, Prediction, predicted_case, prediction_of, read_predictions
@@ -74,6 +75,7 @@ __all__ = [
     "FINDINGS_SCHEMA",
     "GIVEN",
     "HUMAN",
+    "LABELSTUDIO_PATIENT",
     "MODEL",
     "PREDICTION_FORMATS",
     "PROBLEMS",

@@ -16,7 +16,8 @@ Shapes: a region is one result (``rectanglelabels``, ``labels`` …), or a ``rec
 ``image_rotation`` is how the film was shown, and moves nothing. A region without the film's size takes the film's.
 To label: make a project with ``config.xml``, start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true
 and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the folder, import ``tasks.json``; export as "JSON".
-Extension: ``data.lungspot`` of a task; Label Studio hands ``data`` and the ids of regions back unchanged.
+Extension: ``data.lungspot`` of a task, ``data.lungspot_patient`` of a film of ``lungspot serve``; Label Studio hands
+``data`` and the ids of regions back unchanged.
 Known faults of files in the wild: ``image`` with an upload's prefix or a URL (what of its end is here), regions without
 a label, masks, key points and videos (refused). "JSON-MIN", "CSV", "TSV" say less: one choice about the film is lost.
 """
@@ -57,7 +58,9 @@ from lungspot.formats.xml_tree import write_xml
 from lungspot.images import IMAGE_SUFFIXES
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "config", "draft", "read", "region", "write"]
+__all__ = ["PATIENT", "annotated_images", "config", "draft", "read", "region", "write"]
+
+PATIENT: Final = "lungspot_patient"  # the key of a task's data that says whose the film is: a pseudonym
 
 _FILE: Final = "tasks.json"
 _FILMS: Final = "images"
@@ -251,6 +254,7 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
         states_by,
         done=bool(readers),
         case_json=case_json,
+        facts={"patient": whose} if isinstance(whose := data.get(PATIENT), str) and whose else {},
         where=where,
         normal=normal,
         created=created,

@@ -24,7 +24,7 @@ from lungspot.serve.pictures import film_png
 from lungspot.serve.reviews import basis_of
 from lungspot.serve.store import Store
 
-__all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip", "reviews_json"]
+__all__ = ["bytes_of", "cases_of", "coco_json", "csv_text", "folder_zip", "patient_of", "reviews_json"]
 
 _DATASET: Final = "lungspot"
 _LAST: Final = """SELECT v.number AS review, v.created AS said, v.reader, v.body, r.* FROM reviews v
@@ -47,6 +47,11 @@ def cases_of(store: Store, names: Mapping[str, str], films: Path | None = None) 
     for row in store.all(_LAST):
         by_film.setdefault(row["id"], []).append(row)
     return [_case(store, rows, names, films) for rows in by_film.values()]
+
+
+def patient_of(row: sqlite3.Row) -> str:
+    """Return whose a film is, in data that leave the server: a keyed pseudonym; the film's own id where nobody says."""
+    return f"{_DATASET}_{row['patient'] or row['id']}"
 
 
 def bytes_of(store: Store) -> int:
@@ -160,7 +165,7 @@ def _case(store: Store, rows: Sequence[sqlite3.Row], names: Mapping[str, str], f
     return Case(
         id=first["id"],
         dataset=_DATASET,
-        patient=f"{_DATASET}_{first['patient'] or first['id']}",
+        patient=patient_of(first),
         readings=tuple(_reading_of(row) for row in rows),
         source_name=_name_of(first, names),
         source_sha256=first["sha256"],

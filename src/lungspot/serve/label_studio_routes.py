@@ -21,11 +21,12 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot.errors import LungspotError, RequestError
-from lungspot.formats import labelstudio_config
+from lungspot.formats import LABELSTUDIO_PATIENT, labelstudio_config
 from lungspot.labelling import GUIDED, drawing, instruction
 from lungspot.report import Analysis, Refusal, pixels_of
 from lungspot.serve.answers import OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, model_of
+from lungspot.serve.exports import patient_of
 from lungspot.serve.label_studio import (
     Rectangles,
     link_of,
@@ -279,7 +280,8 @@ def _tasks(app: AppState, wanted: frozenset[str] | None, base: str, point: str) 
         shown = isinstance(result, Analysis) and result.assessed
         link = f"{base}/label-studio/{_signature(app, row['id'])}/{row['id']}.png"
         said = [suggestion_of(at_point(result, point), rectangles)] if shown and isinstance(result, Analysis) else []
-        made.append({"data": {"image": link, "sha256": row["sha256"]}, "predictions": said})
+        data = {"image": link, "sha256": row["sha256"], LABELSTUDIO_PATIENT: patient_of(row)}
+        made.append({"data": data, "predictions": said})
     return made
 
 
