@@ -49,6 +49,21 @@ def test_labels_may_be_chosen_and_a_form_is_a_film_too(server, picture):
     assert one == [each for each in every if each["label"] == labels[0]]
 
 
+@pytest.mark.parametrize("asked_for", ["nodule", "Effusion", "", "effusion&label=nodule", "pneumonia", "%00", "x" * 99])
+def test_a_label_that_the_model_does_not_know_is_no_clear_film(server, generated_card, picture, asked_for):
+    """Which the model's card lacks, though a person would know it; the film is not even read."""
+    assert "pneumonia" not in generated_card.labels
+    answer = server.ask("POST", f"/v1/suggestions?label={asked_for}", picture(6), PNG)
+    assert (answer.status, answer.code) == (422, "BAD_VALUE")
+    assert generated_card.labels[0] in answer.json["error"]["advice"]
+
+
+def test_every_label_of_the_model_may_be_asked_for(server, generated_card, picture):
+    path = "/v1/suggestions?point=sensitive&label=" + "&label=".join(generated_card.labels)
+    every = server.ask("POST", "/v1/suggestions?point=sensitive", picture(6), PNG).json["suggestions"]
+    assert server.ask("POST", path, picture(6), PNG).json["suggestions"] == every
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "code"),
     [

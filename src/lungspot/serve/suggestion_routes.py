@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -79,6 +80,7 @@ async def suggestions(
     label: Annotated[list[str] | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
     """Return boxes of one film, of these labels or of all, in pixels of the film; nothing of it is kept."""
+    wanted = None if label is None else _known(label, app.detector.card.labels)
     size = request.headers.get("content-length", "0")
     if why := app.closed_to(int(size) if size.isdigit() else 0):
         raise RequestError("BUSY", None, why)
@@ -91,7 +93,16 @@ async def suggestions(
         arrived.discard()
     if isinstance(said, LungspotError):
         raise said
-    return _answer(said, None if label is None else frozenset(label))
+    return _answer(said, wanted)
+
+
+def _known(asked: Sequence[str], labels: Sequence[str]) -> frozenset[str]:
+    """Return the labels asked for; refuses one that the model does not know: no box of it would read as none there."""
+    strange = next((one for one in asked if one not in labels), None)
+    if strange is not None:
+        reason, advice = f"the model knows no label {strange[:64]!r}", f"use of {', '.join(labels)}"
+        raise RequestError("BAD_VALUE", "label", reason, advice=advice)
+    return frozenset(asked)
 
 
 def _film_of(arrived: Upload) -> Path:
@@ -105,7 +116,11 @@ def _answer(result: Analysis, labels: frozenset[str] | None) -> dict[str, Any]:
     card, known = result.model.card, taxonomy()
     found = []
     for finding in result.boxed:
-        if finding.box is None or not result.is_positive(finding) or (labels and finding.label not in labels):
+        if (
+            finding.box is None
+            or not result.is_positive(finding)
+            or (labels is not None and finding.label not in labels)
+        ):
             continue
         label = known[finding.label]
         told = {"label": label.id, "name": label.name, "color": label.color, "score": round(finding.score or 0.0, 4)}
