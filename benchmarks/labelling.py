@@ -36,6 +36,7 @@ READER: Final = "chestxdet"
 BUDGETS: Final = (100, 200, 400, 800)
 ARMS: Final = ("mixed", "random")
 SIZE: Final = 128
+_SHARE: Final = 0.9  # of the full set's AP, to be reached
 LEAST: Final = 0.05  # score from which on a box counts as said
 CONFIG: Final = TrainConfig(
     labels=LABELS,
@@ -166,24 +167,34 @@ def report(rows: Sequence[dict[str, Any]], out: Path) -> None:
             print(f"| {arm} | {films} | {boxes:.0f} | {points[-1][1]:.3f} ({min(value):.3f} to {max(value):.3f}) |")
         xs, mean, low, high = zip(*points, strict=True)
         axes.errorbar(xs, mean, (np.array(mean) - low, np.array(high) - mean), marker="o", capsize=3, label=arm)
+    goals = {seed: _SHARE * row["map"] for seed, row in full.items()}
     for arm in ARMS:
-        needed = [reached([row for row in rows if row["arm"] == arm and row["seed"] == s], full[s]) for s in full]
-        print(f"{arm}: boxes to 90 % of the full set's AP, by seed: {needed}")
-    axes.axhline(0.9 * float(np.mean([row["map"] for row in full.values()])), linestyle=":", color="grey")
+        needed = [reached([row for row in rows if row["arm"] == arm and row["seed"] == s], goals[s]) for s in goals]
+        for what, which in (("boxes", 0), ("films", 1)):
+            words = [f"not within {max(BUDGETS)} films" if one is None else f"{one[which]:,}" for one in needed]
+            print(f"{arm}: {what} to {_SHARE:.0%} of the full set's AP, by seed: {'; '.join(words)}")
+        crossed = [(one[0], goal) for one, goal in zip(needed, goals.values(), strict=True) if one is not None]
+        if crossed:
+            axes.plot(*zip(*crossed, strict=True), "x", color="black")  # where a seed reaches its goal
+    axes.axhline(float(np.mean(list(goals.values()))), linestyle=":", color="grey")
     axes.set(xlabel="boxes that people drew", ylabel="mean AP at IoU 0.4")
     axes.legend()
     figure.savefig(out / "curves.png", dpi=120, bbox_inches="tight")
 
 
-def reached(rows: Sequence[dict[str, Any]], full: dict[str, Any]) -> int | None:
-    """Return the boxes at which an arm reaches nine tenths of the full set's AP, between rounds by a line; or None."""
-    goal, before = 0.9 * full["map"], None
-    for row in (*rows, full):
+def reached(rows: Sequence[dict[str, Any]], goal: float) -> tuple[int, int] | None:
+    """Return the boxes and the films at which an arm reaches a mean AP, between its rounds by a line.
+
+    None where no round of it does: beyond the last one nothing is known, for the full set is learnt otherwise.
+    """
+    before: dict[str, Any] | None = None
+    for row in rows:
         if row["map"] >= goal:
-            if before is None:
-                return int(row["boxes"])
-            share = (goal - before["map"]) / (row["map"] - before["map"])
-            return round(before["boxes"] + share * (row["boxes"] - before["boxes"]))
+            share = 1.0 if before is None else (goal - before["map"]) / (row["map"] - before["map"])
+            boxes, films = (
+                round((before or row)[key] + share * (row[key] - (before or row)[key])) for key in ("boxes", "films")
+            )
+            return boxes, films
         before = row
     return None
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,15 @@ def test_a_log_that_is_none_is_refused(tmp_path):
     (tmp_path / "rounds.jsonl").write_text('{"schema": "lungspot-round/1", "round": 2}\n')
     with pytest.raises(DatasetError, match="not a log of rounds"):
         labelling.rounds_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("goal", "found"),
+    [(0.1, (160, 100)), (0.15, (160, 100)), (0.2, (240, 150)), (0.25, (320, 200)), (0.26, None)],
+)
+def test_a_goal_that_no_round_of_the_simulation_reached_is_not_reached(goal, found):
+    """Between two rounds the curve is a line; no line leads from the last one to a set that was learnt otherwise."""
+    reached = runpy.run_path(str(ROOT / "benchmarks" / "labelling.py"))["reached"]
+    rows = [{"map": 0.15, "boxes": 160, "films": 100}, {"map": 0.25, "boxes": 320, "films": 200}]
+    assert reached(rows, goal) == found
+    assert reached(rows[1:], goal) == (None if found is None else (320, 200))
