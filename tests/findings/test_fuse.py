@@ -1,6 +1,7 @@
 """Fusing readers; the tests named ``slip`` each hold one of the originating notebooks' mistakes (detection, 1.3)."""
 
 import itertools
+from dataclasses import replace
 
 import ensemble_boxes
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lungspot.errors import InputError
-from lungspot.findings import Box, Finding, Frame, Reading, Side, State
+from lungspot.findings import EDITED, HUMAN, MODEL, Box, Finding, Frame, Reading, Side, State
 from lungspot.findings.fuse import majority, one_reader, union, weighted
 
 FRAME = Frame(1000, 1000)
@@ -198,6 +199,18 @@ def test_coordinates_equal_ensemble_boxes():
             assert members <= 3
             compared += 1
     assert compared > 2000
+
+
+@pytest.mark.parametrize("source", [HUMAN, MODEL, EDITED])
+def test_whence_a_person_has_a_box_is_not_who_says_it(source):
+    """An answer read back says that a box was a model's, with its score: it is the reader who agrees, and wholly."""
+    ann, bob = read("ann", ("effusion", BOX)), read("bob", ("effusion", NEAR))
+    took = replace(ann, findings=tuple(replace(f, source=source, score=0.25) for f in ann.findings))
+    for how in (weighted, majority):
+        assert shown(how([took, bob])) == shown(how([ann, bob])) == [("effusion", (105, 100, 305, 200), 1.0, "ann+bob")]
+    assert [finding.source for finding in union([took, bob]).findings] == ["ann", "bob"]
+    named = replace(ann, findings=tuple(replace(f, source="R1+R2") for f in ann.findings))
+    assert [finding.source for finding in union([named]).findings] == ["R1+R2"]  # of a reading that was fused before
 
 
 @st.composite

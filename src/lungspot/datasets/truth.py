@@ -147,4 +147,4 @@ def _claim(reading: Reading, label: str) -> _Claim | None:
 def _renamed(reading: Reading, names: Iterable[str], label: str) -> Iterable[Finding]:
     for finding in reading.findings:
         if finding.label in names and finding.box is not None:
-            yield replace(finding, label=label, source=finding.source or reading.reader)
+            yield replace(finding, label=label, source=finding.said_by(reading.reader))

@@ -4,12 +4,28 @@ from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersectio
 from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
 from lungspot.findings.fuse import majority, one_reader, union, weighted
 from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
-from lungspot.findings.reading import ABSENT, BOXED, PRESENT, UNKNOWN, Finding, Reading, Side, State, Zone
+from lungspot.findings.reading import (
+    ABSENT,
+    BOXED,
+    EDITED,
+    HUMAN,
+    MODEL,
+    PRESENT,
+    UNKNOWN,
+    Finding,
+    Reading,
+    Side,
+    State,
+    Zone,
+)
 
 __all__ = [
     "ABSENT",
     "BOXED",
     "DISEASES",
+    "EDITED",
+    "HUMAN",
+    "MODEL",
     "PRESENT",
     "UNKNOWN",
     "Box",

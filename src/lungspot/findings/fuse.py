@@ -47,7 +47,7 @@ def union(readings: Sequence[Reading], *, name: str = "union") -> Reading:
     somebody looked for it.
     """
     readings = _distinct(readings)
-    findings = tuple(replace(f, source=f.source or reading.reader) for reading in readings for f in reading.findings)
+    findings = tuple(replace(f, source=f.said_by(reading.reader)) for reading in readings for f in reading.findings)
     states = {}
     for label in _labels(readings):
         said = {reading.state(label) for reading in readings}
@@ -130,10 +130,10 @@ def _fuse(readings: Sequence[Reading], iou: float, least: int | None, name: str)
 def _spots(label: str, readings: Sequence[Reading], iou: float) -> list[_Spot]:
     """Cluster the boxes of one label, surest first, as weighted boxes fusion does."""
     queue = [
-        (finding.box.corners, 1.0 if finding.score is None else finding.score, index, finding)
+        (finding.box.corners, _weight(finding), index, finding)
         for index, reading in enumerate(readings)
         for finding in reading.of(label)
-        if finding.box is not None and finding.score != 0 and not finding.crowd
+        if finding.box is not None and _weight(finding) and not finding.crowd
     ]
     spots: list[_Spot] = []
     for member in sorted(queue, key=lambda member: (-member[1], member[2], member[0])):
@@ -146,11 +146,16 @@ def _spots(label: str, readings: Sequence[Reading], iou: float) -> list[_Spot]:
     return spots
 
 
+def _weight(finding: Finding) -> float:
+    """Return how much a box weighs: its score; 1 for people, who answer wholly for a box that they took of a model."""
+    return 1.0 if finding.score is None or finding.of_a_person else finding.score
+
+
 def _finding(label: str, spot: _Spot, looked: Sequence[Reading]) -> Finding:
     findings = [finding for _, _, _, finding in spot.members]
     sides = {finding.side for finding in findings}
     zones = {finding.zone for finding in findings}
-    who = {f.source or looked[index].reader for _, _, index, f in spot.members}
+    who = {f.said_by(looked[index].reader) for _, _, index, f in spot.members}
     mean = sum(weight for _, weight, _, _ in spot.members) / len(spot.members)
     return Finding(
         label,

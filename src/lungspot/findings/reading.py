@@ -29,7 +29,24 @@ from lungspot.errors import InputError
 from lungspot.findings.boxes import Box, Frame
 from lungspot.findings.labels import is_label_id
 
-__all__ = ["ABSENT", "BOXED", "PRESENT", "UNKNOWN", "Finding", "Reading", "Side", "State", "Zone"]
+__all__ = [
+    "ABSENT",
+    "BOXED",
+    "EDITED",
+    "HUMAN",
+    "MODEL",
+    "PRESENT",
+    "UNKNOWN",
+    "Finding",
+    "Reading",
+    "Side",
+    "State",
+    "Zone",
+]
+
+HUMAN: Final = "human"  # whence a person's box comes: she drew it,
+MODEL: Final = "model"  # or took a model's as it was,
+EDITED: Final = "edited"  # or changed a model's
 
 
 class State(StrEnum):
@@ -81,9 +98,10 @@ class Finding:
     """One thing seen: a label id, perhaps where, perhaps how surely (0 to 1), and who says so.
 
     ``box`` is in the frame of the :class:`Reading` that holds the finding. ``source`` names the reader when it differs
-    from the reading's (a fused reading keeps who agreed, joined by ``+``). ``judged``: False where nobody judged this
-    box by itself, so that its score is the film's, not the box's. ``crowd``: the box is around several instances that
-    nobody boxed one by one (COCO's ``iscrowd``): no box to find, and what is found in it is not wrong.
+    from the reading's (a fused reading keeps who agreed, joined by ``+``), or says whence the reader has it: HUMAN,
+    MODEL, EDITED. ``judged``: False where nobody judged this box by itself, so that its score is the film's, not the
+    box's. ``crowd``: the box is around several instances that nobody boxed one by one (COCO's ``iscrowd``): no box to
+    find, and what is found in it is not wrong.
     """
 
     label: str
@@ -105,6 +123,15 @@ class Finding:
             raise InputError("BAD_VALUE", None, f"score {self.score} of {self.label} is not within 0 and 1")
         if self.score is not None:
             object.__setattr__(self, "score", float(self.score))  # a NumPy number is not JSON
+
+    @property
+    def of_a_person(self) -> bool:
+        """A person answered for this box, wherever it comes from."""
+        return self.source in {HUMAN, MODEL, EDITED}
+
+    def said_by(self, reader: str) -> str:
+        """Return who says it, of a finding in the reading of ``reader``: whence the box comes is nobody's name."""
+        return reader if self.source is None or self.of_a_person else self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,7 @@
 """Annotation files of the labelling tools, CSV tables and our own JSON: read into cases, written from cases."""
 
 from lungspot.formats import coco, image_labels
-from lungspot.formats.annotated_image import (
-    EDITED,
-    HUMAN,
-    MODEL,
-    READER,
-    AnnotatedImage,
-    Mark,
-    marks_of,
-    stated_size,
-)
+from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, stated_size
 from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
@@ -70,13 +61,10 @@ __all__ = [
     "COCO_FILE",
     "CROISSANT_FILE",
     "CSV_FILE",
-    "EDITED",
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
     "GIVEN",
-    "HUMAN",
     "LABELSTUDIO_PATIENT",
-    "MODEL",
     "PREDICTION_FORMATS",
     "PROBLEMS",
     "READER",

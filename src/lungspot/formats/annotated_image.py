@@ -19,9 +19,6 @@ from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap
 
 __all__ = [
     "DONE",
-    "EDITED",
-    "HUMAN",
-    "MODEL",
     "READER",
     "AnnotatedImage",
     "Mark",
@@ -41,9 +38,6 @@ __all__ = [
 
 READER: Final = "annotator"  # who drew a box, where a file does not say
 DONE: Final = "done"  # the flag, tag or key that says that a film was looked at
-HUMAN: Final = "human"  # whence a box comes: a person drew it,
-MODEL: Final = "model"  # or took a model's as it was,
-EDITED: Final = "edited"  # or changed a model's
 _SMALLEST, _FARTHEST = 1e-3, 1e7  # pixels: what every tool's numbers can say
 
 

@@ -25,12 +25,9 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement
 
 from lungspot.errors import DatasetError
-from lungspot.findings import Box, Frame
+from lungspot.findings import EDITED, HUMAN, MODEL, Box, Frame
 from lungspot.formats.annotated_image import (
     DONE,
-    EDITED,
-    HUMAN,
-    MODEL,
     READER,
     AnnotatedImage,
     Mark,

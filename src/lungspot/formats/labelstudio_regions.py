@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungspot.errors import DatasetError
-from lungspot.findings import Box, Frame
-from lungspot.formats.annotated_image import EDITED, HUMAN, MODEL, Mark, ellipse_reach, stated_box, stated_size
+from lungspot.findings import EDITED, HUMAN, MODEL, Box, Frame
+from lungspot.formats.annotated_image import Mark, ellipse_reach, stated_box, stated_size
 from lungspot.formats.classes import ClassMap
 from lungspot.formats.image_files import film_size, find_film
 

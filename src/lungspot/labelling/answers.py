@@ -16,6 +16,9 @@ from typing import Final
 
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import (
+    EDITED,
+    HUMAN,
+    MODEL,
     Finding,
     Frame,
     Reading,
@@ -23,9 +26,6 @@ from lungspot.findings import (
 )
 from lungspot.formats import (
     ANNOTATION_FORMATS,
-    EDITED,
-    HUMAN,
-    MODEL,
     READER,
     AnnotatedImage,
     Case,
