@@ -1,8 +1,13 @@
 import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from lungspot import labelling
 from lungspot.cli.app import run
 from lungspot.findings import Box, Finding, Frame, Reading
 from lungspot.formats import ANNOTATION_FORMATS, Case
@@ -70,3 +75,31 @@ def test_the_label_that_a_pool_was_chosen_by_does_not_vote(tmp_path, capsys):
     assert run(["data", "fuse", "coco", str(tmp_path / "two"), "--how", "wbf", "--quiet"]) == 0
     spot = [f for f in json.loads(capsys.readouterr().out)["reading"]["findings"] if f["label"] == "edema"]
     assert [(one["score"], one["source"]) for one in spot] == [(0.5, "ann")]
+
+
+def test_two_people_with_a_copy_of_the_pool_each_as_it_is_written_down(tmp_path, monkeypatch, capsys):
+    """LabelMe and CVAT name nobody: each person's answers are collected under a name, and merged."""
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/datasets.md").read_text()
+    (steps,) = [block for block in re.findall(r"(?:^    .*\n)+", page, re.MULTILINE) if "--reader bob" in block]
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (100, 80)).save("film.png")
+    mined = Reading("nih", (), {"edema": "present"}, FRAME)
+    cases = [Case(str(n), "nih", f"p{n}", (mined,), Path("film.png").resolve(), FRAME) for n in (1, 2)]
+    labelling.make(labelling.select_tasks(cases, ["edema"]), Path("pool"), tool="labelme")
+    copy, *commands = [shlex.split(line, comments=True) for line in steps.splitlines()]
+    assert copy == ["cp", "-r", "pool", "pool-bob"]
+    subprocess.run(copy, check=True)
+    for folder, films in (("pool", "12"), ("pool-bob", "1")):
+        for path in Path(folder).glob("[12].json"):
+            value = json.loads(path.read_text())
+            drawn = {"label": "edema", "points": [[10, 10], [50, 50]], "shape_type": "rectangle", "flags": {}}
+            value["shapes"], value["flags"]["done"] = [drawn] * (path.stem in films), True
+            path.write_text(json.dumps(value))
+    for words in commands:
+        assert words[0] == "lungspot"
+        assert run(words[1:]) == 0
+    assert Path("adjudicate.csv").read_text().splitlines()[1:] == ["nih,2,edema,presence,ann,bob,no"]
+    capsys.readouterr()
+    assert run(["data", "fuse", "coco", "answered", "--quiet"]) == 0
+    fused = [json.loads(line)["reading"] for line in capsys.readouterr().out.splitlines()]
+    assert {one["source"] for reading in fused for one in reading["findings"]} == {"ann+bob", "ann"}
