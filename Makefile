@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Modules are compiled once, also where the environment forbids it, as containers do: hundreds of processes load them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test ready checked counted others check web site coverage docs drill viewers fuzz trees weights study bench sbom release clean system
+.PHONY: demo test ready checked counted others check web site coverage docs drill label-studio viewers fuzz trees weights study bench sbom release clean system
 .NOTPARALLEL:
 
 demo: .venv/base
@@ -71,11 +71,29 @@ build/site-env: pyproject.toml
 coverage: .venv/dev system
 	$(PYTEST) 2 --cov=lungspot --cov-report=term
 
+LABEL_STUDIO ?= build/label-studio-env/bin/label-studio
+
 fuzz: .venv/dev
 	LUNGSPOT_FUZZ=20000 $(BIN)/python -m pytest -n 2 -m fuzz tests/images tests/formats
 
-drill: .venv/dev
-	LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 LUNGSPOT_PAGE_FILMS=200 LUNGSPOT_ITEMS=500 LUNGSPOT_ITEM_KILLS=20 $(BIN)/python -m pytest -m "drill or long" tests/batch tests/queue tests/serve tests/node tests/web tests/report tests/test_pipeline.py
+drill: .venv/dev $(LABEL_STUDIO)
+	@$(if $(LABEL_STUDIO),,echo "Skipped: a real Label Studio (LABEL_STUDIO is empty)")
+	LUNGSPOT_LABEL_STUDIO=$(abspath $(LABEL_STUDIO)) LUNGSPOT_KILLS=50 LUNGSPOT_REQUESTS=5000 LUNGSPOT_FILMS=20 LUNGSPOT_PAGE_FILMS=200 LUNGSPOT_ITEMS=500 LUNGSPOT_ITEM_KILLS=20 $(BIN)/python -m pytest -m "drill or long" tests/batch tests/queue tests/serve tests/node tests/web tests/report tests/test_pipeline.py
+
+# A real Label Studio in an environment of its own: a gigabyte, for it pins what others need newer. Its drill alone, with
+# what each step took; `make drill LABEL_STUDIO=` leaves it out, and says so.
+STUDIO := build/label-studio-env
+label-studio: .venv/dev $(LABEL_STUDIO)
+	LUNGSPOT_LABEL_STUDIO=$(abspath $(LABEL_STUDIO)) $(BIN)/python -m pytest -n 0 -m drill -o junit_family=xunit1 \
+		--junitxml=build/label-studio.xml tests/serve/test_label_studio_live.py
+	@cat $(STUDIO)/cost.txt || true
+	@grep -o 'property name="[^"]*" value="[^"]*"' build/label-studio.xml
+
+$(STUDIO)/bin/label-studio:
+	rm -rf $(STUDIO)
+	$(PYTHON) -m venv $(STUDIO)
+	began=$$(date +%s); $(STUDIO)/bin/python -m pip install -q label-studio==1.23.2 && \
+	echo "Label Studio by pip: $$(($$(date +%s) - began)) s, $$(du -sm $(STUDIO) | cut -f 1) MB" | tee $(STUDIO)/cost.txt
 
 trees: .venv/dev
 	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py

@@ -171,3 +171,23 @@ def test_a_misspelt_word_is_named(text, code):
     command = [Path(sys.executable).with_name("typos"), "-"]
     done = subprocess.run(command, input=text.encode(), cwd=TOOLS.parent, check=False, capture_output=True)
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            [],
+            r"pip install -q label-studio==(.|\n)*LUNGSPOT_LABEL_STUDIO=/\S+/label-studio-env/bin/label-studio ",
+        ),
+        (["LABEL_STUDIO=/no/such/program"], None),
+        (["LABEL_STUDIO="], r"Skipped: a real Label Studio(.|\n)*LUNGSPOT_LABEL_STUDIO= "),
+    ],
+)
+def test_the_drills_have_a_label_studio_or_say_that_they_have_none(given, says):
+    fresh = ["STUDIO=build/none-yet/label-studio-env", *(given or ["LABEL_STUDIO=$(STUDIO)/bin/label-studio"])]
+    made = subprocess.run(
+        ["make", "-n", "drill", *fresh], cwd=TOOLS.parent, capture_output=True, text=True, check=False
+    )
+    assert (made.returncode == 0) is (says is not None), made.stderr
+    assert says is None or re.search(says, made.stdout)

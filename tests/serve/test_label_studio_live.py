@@ -1,7 +1,8 @@
 """A real Label Studio, from its first start to a suggestion of the model that learnt from its answers.
 
-``LUNGSPOT_LABEL_STUDIO`` names its program (``pip install label-studio`` in an environment of its own: it pins what
-others need newer, and weighs a gigabyte); without it the drill is skipped. It asks nothing of any network.
+``LUNGSPOT_LABEL_STUDIO`` names its program; without it the drill is skipped. `make label-studio` and `make drill`
+install it in an environment of its own (it pins what others need newer, and weighs a gigabyte) and set that. The drill
+asks nothing of any network.
 """
 
 import io
@@ -28,7 +29,7 @@ from lungspot.images import read
 
 pytestmark = pytest.mark.drill
 
-PROGRAM = os.environ.get("LUNGSPOT_LABEL_STUDIO")
+PROGRAM = os.environ.get("LUNGSPOT_LABEL_STUDIO") or None
 TOKEN = "0123456789abcdef0123456789abcdef01234567"  # noqa: S105 - a drill's
 FILMS = 16
 
