@@ -2,6 +2,8 @@
 
 import io
 import logging
+import runpy
+from pathlib import Path
 
 import pytest
 from cvat_cli._internal.common import FunctionLoader
@@ -12,6 +14,8 @@ from PIL import Image
 from lungspot import cvat
 from lungspot.errors import InputError
 from lungspot.pipeline import analyze
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,18 @@ def test_boxes_outside_a_region_of_interest_are_left_out(model_file, function, f
     wanted = [points for points in every if (points[0] + points[2]) / 2 <= image.width / 2]
     assert [list(shape.points) for shape in left] == wanted
     assert len(wanted) < len(every)
+
+
+def test_a_dicom_film_gets_as_a_picture_the_boxes_that_it_gets_as_a_file(rg1):
+    """The shipped model on a real film, MONOCHROME1: CVAT makes a picture of such a file when the task is made."""
+    function = cvat.create()
+    picture = runpy.run_path(str(ROOT / "benchmarks" / "cvat.py"))["picture_of"](rg1["UNCR"])
+    names = [label.name for label in function.spec.labels]
+    found = [(names[shape.label_id], list(shape.points)) for shape in function.detect(asked("film.dcm"), picture)]
+    whole = analyze(rg1["UNCR"].read_bytes(), function.detector)
+    wanted = [(each.label, pytest.approx(each.box.corners, abs=5)) for each in whole.boxed if whole.is_positive(each)]
+    assert found == wanted
+    assert found
 
 
 def test_labels_may_be_called_by_their_names(model_file):
