@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from lungspot.findings import taxonomy
-from lungspot.labelling import GUIDED, drawing, guide_markdown, guide_page, instruction
+from lungspot.labelling import GUIDED, drawing, guide, guide_markdown, guide_page, instruction
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,10 +44,13 @@ def test_no_box_lies_in_both_lungs():
 class Tags(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.seen, self.words = [], ""
 
     def handle_starttag(self, tag, attrs):
         self.seen.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words += data
 
 
 def test_an_instruction_loads_nothing_and_names_every_asked_label_alone():
@@ -85,3 +89,18 @@ def test_drawings_of_an_instruction_may_come_from_a_server_or_be_left_out():
     served = re.findall(r'src="([^"]+)"', instruction(["edema", "covid19"], "http://films:8080/drawings/"))
     assert served == ["http://films:8080/drawings/edema.svg", "http://films:8080/drawings/covid19.svg"]
     assert "<img" not in instruction(["edema"], "")
+
+
+def test_what_is_written_in_an_instruction_is_text_and_no_html(monkeypatch):
+    edema, address = guide._GUIDES["edema"], 'http://films/?a=1&copy=2&b="><script>/'
+    signs = (replace(edema.signs[0], name="<b>A & B</b>", words="</li><script>"), *edema.signs[1:])
+    monkeypatch.setitem(guide._GUIDES, "edema", replace(edema, signs=signs, never="x < y &amp; z"))
+    for html in (instruction(["edema"], address), guide_page(["edema"])):
+        tags = Tags()
+        tags.feed(html)
+        assert "script" not in {tag for tag, _ in tags.seen}
+        assert "<b>A & B</b>. </li><script>" in tags.words
+        assert "x < y &amp; z" in tags.words
+    tags = Tags()
+    tags.feed(instruction(["edema"], address))
+    assert [attributes["src"] for tag, attributes in tags.seen if tag == "img"] == [f"{address}edema.svg"]

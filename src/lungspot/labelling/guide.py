@@ -8,10 +8,11 @@ CVAT's guide, and as a page of its own beside every pool. The words are those of
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from lungspot import BANNER
 from lungspot.findings import taxonomy
@@ -199,6 +200,8 @@ _GRADIENT: Final = (
     '<stop offset="1" stop-color="#c0c0c0" stop-opacity="0"/></radialGradient></defs>'
 )
 _RIBS: Final = (96, 138, 182, 228, 274)
+_HOW_TO_BOX: Final = "How to box"
+_STYLE: Final = "body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em;color-scheme:light dark}"
 
 
 def drawing(label: str) -> str:
@@ -243,20 +246,42 @@ def instruction(labels: Iterable[str], pictures: str | None = None) -> str:
     ``pictures``: what stands before ``LABEL.svg`` in the drawings' addresses; None: each is within the HTML, which
     Label Studio's instructions do not keep; empty: there are none.
     """
-    parts = []
+    return "".join(tostring(part, "unicode", method="html") for part in _instruction(labels, pictures))
+
+
+def _instruction(labels: Iterable[str], pictures: str | None) -> Iterator[Element]:
+    """Yield the elements of :func:`instruction`, one a line."""
     for label in _guided(labels):
         guide, known = _GUIDES[label], taxonomy()[label]
-        inline = f"data:image/svg+xml;base64,{base64.b64encode(drawing(label).encode()).decode()}"
-        source = inline if pictures is None else f"{pictures}{label}.svg"
-        shown = f'<p><img alt="{escape(known.name)}, a scheme" width="400" src="{escape(source)}"></p>'
-        parts.append(
-            f'<h2><span style="display:inline-block;width:0.8em;height:0.8em;background:{known.color}"></span>'
-            f" {escape(known.name)} (<code>{label}</code>)</h2>"
-            f"{'' if pictures == '' else shown}<ol>"
-        )
-        parts += [f"<li><b>{escape(sign.name)}.</b> {escape(sign.words)}</li>" for sign in guide.signs]
-        parts.append(f"</ol><p>{escape(guide.never)}</p>")
-    return "\n".join([*parts, f"<p><small>{escape(BANNER)}</small></p>"]) + "\n"
+        heading = _element("h2")
+        swatch = f"display:inline-block;width:0.8em;height:0.8em;background:{known.color}"
+        SubElement(heading, "span", {"style": swatch}).tail = f" {known.name} ("
+        code = SubElement(heading, "code")
+        code.text, code.tail = label, ")"
+        yield heading
+        if pictures != "":
+            inline = f"data:image/svg+xml;base64,{base64.b64encode(drawing(label).encode()).decode()}"
+            source = inline if pictures is None else f"{pictures}{label}.svg"
+            shown = _element("p")
+            SubElement(shown, "img", {"alt": f"{known.name}, a scheme", "width": "400", "src": source})
+            yield shown
+        signs = _element("ol")
+        for sign in guide.signs:
+            item = SubElement(signs, "li")
+            name = SubElement(item, "b")
+            name.text, name.tail = f"{sign.name}.", f" {sign.words}"
+        yield signs
+        yield _element("p", guide.never)
+    banner = _element("p")
+    SubElement(banner, "small").text = BANNER
+    yield banner
+
+
+def _element(tag: str, text: str | None = None) -> Element:
+    """Return an element that ends its line."""
+    made = Element(tag)
+    made.text, made.tail = text, "\n"
+    return made
 
 
 def guide_markdown(labels: Iterable[str], pictures: str = "") -> str:
@@ -276,9 +301,13 @@ def guide_markdown(labels: Iterable[str], pictures: str = "") -> str:
 
 def guide_page(labels: Iterable[str]) -> str:
     """Return the same as a page of its own, for tools that show no instructions (LabelMe)."""
-    style = "body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em;color-scheme:light dark}"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>How to box</title><style>{style}</style>'
-    return f"{head}<h1>How to box</h1>\n{instruction(labels)}</html>\n"
+    page = Element("html", {"lang": "en"})
+    SubElement(page, "meta", {"charset": "utf-8"})
+    SubElement(page, "title").text = _HOW_TO_BOX
+    SubElement(page, "style").text = _STYLE
+    page.append(_element("h1", _HOW_TO_BOX))
+    page.extend(_instruction(labels, None))
+    return f"<!doctype html>{tostring(page, 'unicode', method='html')}\n"
 
 
 def _guided(labels: Iterable[str]) -> list[str]:
