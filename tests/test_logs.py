@@ -114,6 +114,18 @@ def test_other_libraries_are_heard_of_with_debug_only():
     assert len(written(lambda: THEIRS.warning("x"), lambda: THEIRS.info("x"), level="debug")) == 1
 
 
+def test_every_handler_with_a_filter_writes_the_same():
+    streams = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    with mock.patch.object(root, "handlers", []), service_log(stream=streams[0]), service_log(stream=streams[1]):
+        report_failure(OURS)
+        OURS.info("%s", "100 %d")
+    first, second = (stream.getvalue() for stream in streams)
+    assert first == second
+    assert "ValueError at tests/test_logs.py:" in first
+    assert "100 %d" in first
+
+
 def test_a_stream_that_is_full_ends_nothing(capsys):
     closed = io.StringIO()
     with service_log(stream=closed):

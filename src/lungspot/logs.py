@@ -1,6 +1,6 @@
 """The log of a service: one line a record on stderr, for people or as JSON, with nothing of a patient in it.
 
-``serve`` and ``node`` speak by the standard :mod:`logging`, as ``lungspot.serve`` and ``lungspot.node``. Whoever runs
+``serve``, ``node`` and ``batch`` speak by the standard :mod:`logging`, as ``lungspot.serve`` and so on. Whoever runs
 them in a program of their own attaches handlers as for any library, with :class:`PatientFilter` on each handler.
 """
 
@@ -25,6 +25,7 @@ _OURS: Final = "lungspot"
 _WITHHELD: Final = "a message of this library, left out because it may quote a film's header"
 _PLAIN: Final = (str, int, float, type(None))
 _CHAIN: Final = 5  # exceptions of one chain that are written
+_CLEARED: Final = "_lungspot_cleared"  # an attribute of a record that a filter, of another handler, has rewritten
 
 
 class PatientFilter(logging.Filter):
@@ -44,6 +45,9 @@ class PatientFilter(logging.Filter):
         ours = record.name.partition(".")[0] == _OURS
         if not ours and record.levelno < self._others:
             return False
+        if getattr(record, _CLEARED, False):
+            return True
+        setattr(record, _CLEARED, True)
         message = _message(record) if ours else _WITHHELD
         record.msg, record.args = printable(message), ()
         error = record.exc_info[1] if record.exc_info else None
