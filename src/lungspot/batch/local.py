@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-import traceback
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,11 @@ from lungspot.batch.settings import BatchSettings
 from lungspot.batch.shards import Shard
 from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
+from lungspot.logs import service_log
 
 __all__ = ["LocalPool"]
+
+_LOG = logging.getLogger("lungspot.batch")
 
 
 class LocalPool:
@@ -121,8 +123,8 @@ def _work(pipe: Connection, settings: BatchSettings, out: Path) -> None:
     except LungspotError as error:
         say("failed", error)
     except BaseException:  # noqa: BLE001 - the driver counts the dead, and must hear why
-        traceback.print_exc(file=sys.stderr)
-        sys.stderr.flush()
+        with service_log():
+            _LOG.exception("a worker ends of a bug")
         os._exit(1)
 
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import secrets
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +23,11 @@ from lungspot.batch.shards import Shard, ShardResult
 from lungspot.errors import LungspotError, SetupError
 from lungspot.extras import extra
 from lungspot.images import use_fork_server
+from lungspot.logs import service_log
 
 __all__ = ["RayPool"]
 
+_LOG = logging.getLogger("lungspot.batch")
 _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
 # Ray's head keeps what became of the last 100,000 calls, two a film, in 300 MiB that nobody looks at.
 _UNTOLD: Final[dict[str, Any]] = {"enable_task_events": False}
@@ -127,11 +129,11 @@ class RayPool:
             cause = error.cause
             if isinstance(cause, LungspotError):
                 return RunEvent("failed", worker, cause)
-            sys.stderr.write(f"{error}\n")
+            _LOG.error("a worker ends of a bug: %s", cause)  # where, its own log says, which Ray shows here
         except RayActorError:
             pass
         except RayError as error:  # the node is gone, or the object with it
-            sys.stderr.write(f"lungspot: a worker is lost: {type(error).__name__}\n")
+            _LOG.error("a worker is lost: %s", error)
         else:
             return RunEvent("shard", worker, value) if isinstance(value, ShardResult) else RunEvent("ready", worker)
         self.kill(worker)
@@ -172,8 +174,9 @@ class _Worker:
 
     def ready(self) -> None:
         """Answer when the network is loaded. What forbids it, raised by ``__init__``, would be no more than a death."""
-        self._detector = detector_for(self._settings)
-        self._small.enter_context(use_fork_server())
+        with _bugs_logged():
+            self._detector = detector_for(self._settings)
+            self._small.enter_context(use_fork_server())
 
     def read(self, shard: Shard) -> ShardResult:
         import ray  # noqa: PLC0415 - an optional package
@@ -185,4 +188,18 @@ class _Worker:
         def done(key: str, at: int) -> None:
             self._keeper.film.remote(self._number, key, at)
 
-        return read_shard(shard, self._detector, self._settings, self._out, claim=claim, done=done)
+        with _bugs_logged():
+            return read_shard(shard, self._detector, self._settings, self._out, claim=claim, done=done)
+
+
+@contextlib.contextmanager
+def _bugs_logged() -> Iterator[None]:
+    """Log where a bug is, on the node that it happens on; Ray shows that to the driver, and would show its text too."""
+    try:
+        yield
+    except LungspotError:
+        raise
+    except Exception:
+        with service_log():
+            _LOG.exception("a worker ends of a bug")
+        raise

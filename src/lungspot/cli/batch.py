@@ -19,6 +19,7 @@ from lungspot import BANNER
 from lungspot.cli.console import Exit, emit, people, require_one_of, say
 from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import printable
+from lungspot.logs import service_log
 
 if TYPE_CHECKING:
     from lungspot.batch import BatchSettings, Ledger, WorkerPool
@@ -129,7 +130,7 @@ def batch(
         entries = entries_in(sources, share=sample, without=out, tls=tls)
         shards = shards_of(entries, shard_films, ledger.take)
         count = partial(count_films, sources, share=sample, without=out)
-        with _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
+        with service_log("warning"), _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
             pool = _pool_of(engine, address or None, number, settings, out, ledger)
             number = (
                 run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell) or number
