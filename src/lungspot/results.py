@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import FilmError, LungspotError, OutputError, SetupError
-from lungspot.formats import COCO_FILE, CSV_FILE, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
+from lungspot.formats import PREDICTION_FILES, CocoIds, Prediction, coco_text, csv_text, in_the_file, prediction_of
 from lungspot.images import Identity, film_bytes, read_header, read_identity
 from lungspot.outputs import Outputs, writing
 from lungspot.pipeline import Film
 from lungspot.report import (
     DICOM_KINDS,
+    FORMATS,
+    FORMATS_OF_READ_FILMS,
+    FORMATS_WITH_HEADER,
     Analysis,
     Before,
     Refusal,
@@ -34,13 +37,11 @@ from lungspot.sources import FilmSource
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["RUN_FILES", "Results", "RunFiles", "identity_of"]
+__all__ = ["RUN_FILES", "Results", "RunFiles", "form_named", "identity_of"]
 
 # What one file holds for a whole run, and how it is called in the folder of results.
-RUN_FILES: Final = {"coco": COCO_FILE, "csv": CSV_FILE, "register": "register.csv"}
+RUN_FILES: Final = {**PREDICTION_FILES, "register": "register.csv"}
 
-_FHIR = frozenset({"fhir", "fhir-r5"})  # which need no study
-_PICTURES = frozenset({"png", "html"})
 # What the system says of one name, and not of the folder or the disk.
 _OF_ONE_NAME = frozenset({errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR})
 
@@ -96,7 +97,8 @@ class Results:
         source, faults = self._header(result, film)
         review = None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
         for kind, target in self._targets[number].items():
-            if (isinstance(result, Refusal) and kind in _PICTURES) or (kind in DICOM_KINDS and source is None):
+            unread = isinstance(result, Refusal) and kind in FORMATS_OF_READ_FILMS
+            if unread or (kind in DICOM_KINDS and source is None):
                 continue
             data = data_of(result, kind, source=source, review=review, before=before, **self._looks)
             if data is None:
@@ -115,14 +117,14 @@ class Results:
 
     def _header(self, result: Analysis | Refusal, film: Film) -> tuple[Dataset | None, list[LungspotError]]:
         """Return the film's DICOM header where a result needs one, or why there is none."""
-        wanted = set(self._kinds) & {*DICOM_KINDS, *_FHIR}
+        wanted = FORMATS_WITH_HEADER.intersection(self._kinds)
         if not wanted:
             return None, []
         try:
             header = read_header(film.open())
             require_study(header)
         except FilmError as error:
-            refused = isinstance(result, Refusal) or wanted <= _FHIR  # said already, or not needed
+            refused = isinstance(result, Refusal) or wanted.isdisjoint(DICOM_KINDS)  # said already, or not needed
             return None, [] if refused else [error.at(film.name)]
         return header, []
 
@@ -167,13 +169,14 @@ class RunFiles:
         self._found.append(prediction_of(document(result), "the result"))
         return csv_text(self._found[-1:], header=len(self._found) == 1)
 
-    def coco(self) -> str:
-        """Return what all films so far are in COCO."""
-        return coco_text(self._found, self._ids)
-
-    def register(self) -> str:
-        """Return the register of all films so far, one row a person."""
-        return register_text(one_row_a_person(self._people))
+    def text(self, kind: str) -> str:
+        """Return what all films so far are in one of :data:`RUN_FILES`; of a register, one row a person."""
+        texts: dict[str, Callable[[], str]] = {
+            "coco": lambda: coco_text(self._found, self._ids),
+            "csv": lambda: csv_text(self._found),
+            "register": lambda: register_text(one_row_a_person(self._people)),
+        }
+        return texts[kind]()
 
     def missed(self) -> tuple[list[LungspotError], Mapping[str, int]]:
         """Return the films that the COCO file has not, and how many boxes, by label, are of no category of it."""
@@ -184,9 +187,8 @@ class RunFiles:
 
     def write(self) -> int:
         """Write the files, and return how many; raises OutputError and SetupError."""
-        texts = {"coco": self.coco, "csv": lambda: csv_text(self._found), "register": self.register}
         for kind, target in self._targets.items():
-            self._outputs.write(target, texts[kind]().encode(errors="backslashreplace"))
+            self._outputs.write(target, self.text(kind).encode(errors="backslashreplace"))
         return len(self._targets)
 
 
@@ -198,10 +200,18 @@ def identity_of(film: Film) -> Identity:
         return Identity()
 
 
+def form_named(out: Path) -> str | None:
+    """Return the form that a file's name asks for by its ending: the first whose files end so; None where none does."""
+    return next((kind for kind in (*FORMATS, *RUN_FILES) if _ends_like(out, kind)), None)
+
+
+def _ends_like(out: Path, kind: str) -> bool:
+    name = RUN_FILES.get(kind) or f".{ending_of(kind)}"
+    return out.suffix.lower() == "." + name.rpartition(".")[2]
+
+
 def _is_file_of(out: Path, kind: str) -> bool:
-    ending = {"coco": "json", "register": "csv"}.get(kind) or ending_of(kind)
-    named = out.suffix.lower() == "." + ending.rpartition(".")[2]
-    return named and not os.path.isdir(out)  # noqa: PTH112 - a name too long is no folder, and no error
+    return _ends_like(out, kind) and not os.path.isdir(out)  # noqa: PTH112 - a name too long is no folder, and no error
 
 
 def _targets(out: Path, kinds: Sequence[str], places: Sequence[str]) -> Iterable[dict[str, Path]]:

@@ -14,6 +14,7 @@ from lungspot.formats.case import Case
 from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.films import dicom_facts
 from lungspot.formats.image_files import (
+    FilmLayout,
     FilmTransfer,
     annotated_images_of,
     film_size,
@@ -200,7 +201,7 @@ def test_folders_reached_through_links_keep_their_films(tmp_path):
 )
 def test_a_film_that_is_elsewhere_is_named_as_its_owner_names_it(tmp_path, names, written):
     cases = [Case(str(number), "d", "p", (), source_name=name) for number, name in enumerate(names, 1)]
-    annotated = annotated_images_of(cases, tmp_path, FilmTransfer.NONE, lambda _: "", own_names=True)
+    annotated = annotated_images_of(cases, tmp_path, FilmTransfer.NONE, FilmLayout(lambda _: "", own_names=True))
     assert [each.film for each in annotated] == written
 
 

@@ -30,15 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["detect", "report_refusal"]
 
 _TABLE: Final = "table"
-_STREAMED: Final = frozenset({_TABLE, "json", "text", "coco", "csv", "register"})  # what standard output can take
-_ENDS_WITH: Final = {
-    "json": "json",
-    "png": "png",
-    "html": "html",
-    "dcm": "sr",
-    "csv": "csv",
-    "txt": "text",
-}  # what a file's name asks for
+_ROWS: Final = "csv"  # the form of a whole run that standard output has film by film
 _MOST_STDIN: Final = 512 << 20
 _MANY: Final = 20  # films from which on a process of its own for their decoding pays for its start
 
@@ -168,7 +160,7 @@ class _Forms:
 
         self._kinds, self._out, self._looks, self._single = kinds, out, looks, len(sources) == 1
         self._reviews = reviews
-        of_run = [kind for kind in kinds if kind in RUN_FILES]
+        self._of_run = of_run = [kind for kind in kinds if kind in RUN_FILES]
         files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
         self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite, ids=ids) if of_run else None
         self._results = None
@@ -187,16 +179,12 @@ class _Forms:
     ) -> list[LungspotError]:
         """Give one film's result in every form; return why any that was asked for could not be made."""
         faults = [] if self._results is None else self._results.write(number, result, film, before)
-        if self._out is None and "json" in self._kinds:
-            from lungspot.report import document
-
-            language, review = self._looks["language"], self._review_of(result)
-            emit(document(result, language=language, review=review, before=before))
-        if self._out is None and "text" in self._kinds:
-            self._print_report(result, film.name, before)
+        for kind in _PRINTED.keys() & set(self._kinds) if self._out is None else ():
+            heading = None if self._single else film.name
+            _PRINTED[kind](result, heading, self._looks, {"review": self._review_of(result), "before": before})
         if self._run is not None:
             rows = self._run.add(result, film)
-            if self._out is None and "csv" in self._kinds:
+            if self._out is None and _ROWS in self._kinds:
                 write_text(rows)
         if _TABLE in self._kinds:
             _print_table(result, film.name, experimental=self._looks["experimental"], before=before)
@@ -207,23 +195,14 @@ class _Forms:
 
         return None if isinstance(result, Refusal) else self._reviews.get(result.radiograph.origin.sha256)
 
-    def _print_report(self, result: Analysis | Refusal, name: str, before: Before | None) -> None:
-        """Write a report to copy on stdout; of several films, each below its name."""
-        from lungspot.report import report_text
-
-        looks = {key: self._looks[key] for key in ("language", "experimental")}
-        words = report_text(result, review=self._review_of(result), before=before, **looks)
-        write_text(words.text if self._single else f"== {printable(name)}\n{words.text}\n")
-
     def end(self, tally: Tally, *, quiet: bool) -> int:
         """Give what one file holds of the whole run; return how many files were written."""
         written = 0 if self._results is None else self._results.written
         if self._run is None:
             return written
-        if self._out is None and "coco" in self._kinds:
-            write_text(self._run.coco())
-        if self._out is None and "register" in self._kinds:
-            write_text(self._run.register())
+        for kind in self._of_run if self._out is None else ():
+            if kind != _ROWS:
+                write_text(self._run.text(kind))
         strangers, left_out = self._run.missed()
         for error in strangers:
             tally.refuse(error)
@@ -231,6 +210,29 @@ class _Forms:
         for label, number in {} if quiet else left_out.items():
             say(f"lungspot: {number} boxes of {label} are left out: the COCO file has no category for it")
         return written + self._run.write()
+
+
+def _print_document(
+    result: Analysis | Refusal, _heading: str | None, looks: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    """Write a film's document on stdout, in one line."""
+    from lungspot.report import document
+
+    emit(document(result, language=looks["language"], **told))
+
+
+def _print_report(
+    result: Analysis | Refusal, heading: str | None, looks: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    """Write a report to copy on stdout, below its heading where it has one."""
+    from lungspot.report import report_text
+
+    words = report_text(result, language=looks["language"], experimental=looks["experimental"], **told)
+    write_text(words.text if heading is None else f"== {printable(heading)}\n{words.text}\n")
+
+
+# The forms of one film that standard output can take, and what writes them there.
+_PRINTED: Final = {"json": _print_document, "text": _print_report}
 
 
 def report_refusal(result: Analysis, name: str) -> None:
@@ -279,17 +281,15 @@ def _account(result: Analysis | Refusal, name: str, tally: Tally, faults: Sequen
 
 def _formats(text: str, out: Path | None) -> tuple[str, ...]:
     from lungspot.report import FORMATS
-    from lungspot.results import RUN_FILES
+    from lungspot.results import RUN_FILES, form_named
 
-    ending = "" if out is None else out.suffix.removeprefix(".").lower()
-    default = (
-        _ENDS_WITH[ending] if ending in _ENDS_WITH else "json,png" if out else _TABLE if sys.stdout.isatty() else "json"
-    )
+    named = None if out is None else form_named(out)
+    default = named or ("json,png" if out else _TABLE if sys.stdout.isatty() else "json")
     kinds = tuple(part.strip() for part in (text or default).split(",") if part.strip())
     known = (_TABLE, *FORMATS, *RUN_FILES)
     if not kinds or not set(kinds) <= set(known):
         raise typer.BadParameter(f"{text!r}: give some of {', '.join(known)}", param_hint="--format")
-    if out is None and not set(kinds) <= _STREAMED:
+    if out is None and not set(kinds) <= {_TABLE, *_PRINTED, *RUN_FILES}:
         raise typer.BadParameter("pictures, pages, DICOM and FHIR need a place: give --out", param_hint="--format")
     if out is None and len(set(kinds)) > 1:
         raise typer.BadParameter(

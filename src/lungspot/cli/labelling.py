@@ -57,7 +57,6 @@ def next_films(
     from lungspot.formats import read_predictions
     from lungspot.labelling import (
         NEXT_CSV,
-        NEXT_TASKS,
         STRATEGIES,
         ask,
         choose,
@@ -72,11 +71,10 @@ def next_films(
     if not opened.answers.pending:
         raise DatasetError("DATASET_INCOMPLETE", pool, f"all {len(opened.films)} films are answered")
     folder = pool if out is None else out
-    read = [*(path for path in (answers, predictions) if path is not None), pool / "pool.json", pool / "tasks.json"]
-    outputs = Outputs([*read, *(case.image for case in opened.films.values() if case.image)], overwrite=overwrite)
-    outputs.require(folder / NEXT_CSV)
-    if opened.tool == "labelstudio":
-        outputs.require(folder / NEXT_TASKS)
+    read = [*(path for path in (answers, predictions) if path is not None), *opened.inputs]
+    outputs = Outputs(read, overwrite=overwrite)
+    for name in opened.next_files:
+        outputs.require(folder / name)
     tally = Tally()
     if predictions is None:
         bar = partial(progress, what="Reading films", quiet=quiet)

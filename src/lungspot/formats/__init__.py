@@ -6,6 +6,7 @@ from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, ClassNames, read_class_map, suggestion
+from lungspot.formats.coco_files import ANNOTATIONS_FILE
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.croissant import CROISSANT_FILE, Column, CroissantTable, write_croissant
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
@@ -14,10 +15,10 @@ from lungspot.formats.image_files import FilmTransfer, Progress, annotated_image
 from lungspot.formats.labelstudio import PATIENT as LABELSTUDIO_PATIENT
 from lungspot.formats.labelstudio import config as labelstudio_config
 from lungspot.formats.labelstudio import region as labelstudio_region
+from lungspot.formats.labelstudio_files import STUDIO_TASKS
 from lungspot.formats.predictions import PredictedFinding, Prediction, predicted_case, prediction_of, read_predictions
 from lungspot.formats.predictions_files import (
-    COCO_FILE,
-    CSV_FILE,
+    PREDICTION_FILES,
     PREDICTION_FORMATS,
     coco_text,
     csv_text,
@@ -57,18 +58,19 @@ from lungspot.formats.tables import (
 from lungspot.formats.xml_tree import parse_xml
 
 __all__ = [
+    "ANNOTATIONS_FILE",
     "ANNOTATION_FORMATS",
-    "COCO_FILE",
     "CROISSANT_FILE",
-    "CSV_FILE",
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
     "GIVEN",
     "LABELSTUDIO_PATIENT",
+    "PREDICTION_FILES",
     "PREDICTION_FORMATS",
     "PROBLEMS",
     "READER",
     "STRICT",
+    "STUDIO_TASKS",
     "AnnotatedImage",
     "Case",
     "ClassMap",

@@ -1,7 +1,8 @@
 """The labelling tools' formats by name: what reads a folder of each, and what writes one.
 
 ``ANNOTATION_FORMATS["coco"].read(folder)`` gives cases; ``ANNOTATION_FORMATS["yolo"].write(cases, folder)`` writes
-them: a conversion is the two. docs/reference/formats.md says what each format can say, and what lungspot keeps beside
+them: a conversion is the two. Which of them people label in, and which say how sure a model is, stands here and
+nowhere else. docs/reference/formats.md says what each format can say, and what lungspot keeps beside
 it.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lungspot.formats import coco, cvat, labelme, labelstudio, voc, yolo
 from lungspot.formats.annotated_image import AnnotatedImage
 from lungspot.formats.case import Case
+from lungspot.formats.image_files import FilmLayout
 
 __all__ = ["ANNOTATION_FORMATS", "Format"]
 
@@ -26,20 +28,37 @@ class Format:
     progress=iter, outputs=None)`` writes the new folder ``out``; ``progress`` draws a bar, ``outputs`` says what may
     be replaced (:class:`lungspot.outputs.Outputs`).
     ``annotated_images(root, names=None)`` → what a tool's files say, film by film. ``draft(annotated_images, folder,
-    labels)`` writes the tool's files for people to draw on.
+    labels)`` writes the tool's files for people to draw on, beside films that lie as ``layout`` says. ``for_people``:
+    of a tool in which people label a pool. ``scored``: it can say how sure a model is.
     """
 
     read: Callable[..., list[Case]]
     write: Callable[..., None]
     annotated_images: Callable[..., list[AnnotatedImage]]
     draft: Callable[..., None]
+    layout: FilmLayout
+    for_people: bool = False
+    scored: bool = False
+
+
+def _format(module: Any, *, for_people: bool = False, scored: bool = False) -> Format:  # noqa: ANN401 - a module
+    """Return the format that a module reads and writes."""
+    return Format(
+        module.read,
+        module.write,
+        module.annotated_images,
+        module.draft,
+        module.LAYOUT,
+        for_people=for_people,
+        scored=scored,
+    )
 
 
 ANNOTATION_FORMATS: Final[dict[str, Format]] = {
-    "coco": Format(coco.read, coco.write, coco.annotated_images, coco.draft),
-    "cvat": Format(cvat.read, cvat.write, cvat.annotated_images, cvat.draft),
-    "labelme": Format(labelme.read, labelme.write, labelme.annotated_images, labelme.draft),
-    "labelstudio": Format(labelstudio.read, labelstudio.write, labelstudio.annotated_images, labelstudio.draft),
-    "voc": Format(voc.read, voc.write, voc.annotated_images, voc.draft),
-    "yolo": Format(yolo.read, yolo.write, yolo.annotated_images, yolo.draft),
+    "coco": _format(coco, for_people=True, scored=True),
+    "cvat": _format(cvat, for_people=True, scored=True),
+    "labelme": _format(labelme, for_people=True),
+    "labelstudio": _format(labelstudio, for_people=True, scored=True),
+    "voc": _format(voc),
+    "yolo": _format(yolo, scored=True),
 }

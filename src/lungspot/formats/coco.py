@@ -41,15 +41,15 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames
-from lungspot.formats.coco_files import files_of, places
+from lungspot.formats.coco_files import ANNOTATIONS_FILE, FILMS_FOLDER, files_of, places
 from lungspot.formats.coco_masks import box_around
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
+from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.predictions import EXTENSION
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
+__all__ = ["LAYOUT", "annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
-_FILE: Final = "annotations.json"
+LAYOUT: Final = FilmLayout(lambda _: FILMS_FOLDER, own_names=True)
 
 
 def read(
@@ -84,9 +84,7 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``: ``annotations.json`` and ``images/``; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
-        drawn = annotated_images_of(
-            list(cases), folder, FilmTransfer(films), lambda _: "images", own_names=True, progress=progress
-        )
+        drawn = annotated_images_of(list(cases), folder, FilmTransfer(films), LAYOUT, progress=progress)
         draft(drawn, folder)
 
 
@@ -115,7 +113,7 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     rejected = [wrong for number, annotated in enumerate(drawn, 1) for wrong in _rejected(annotated, number)]
     info = {"description": "Written by lungspot; see docs/reference/formats.md", "extension": SCHEMA}
     parts = {"info": info, "licenses": [], "categories": categories, "images": images, "annotations": annotations}
-    write_json(folder / _FILE, parts | ({"rejected": rejected} if rejected else {}))
+    write_json(folder / ANNOTATIONS_FILE, parts | ({"rejected": rejected} if rejected else {}))
 
 
 def annotated_images(root: Path, names: ClassNames = None) -> list[AnnotatedImage]:

@@ -17,9 +17,10 @@ from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
 from lungspot.images import list_files
 
-__all__ = ["files_of", "places"]
+__all__ = ["ANNOTATIONS_FILE", "FILMS_FOLDER", "files_of", "places"]
 
-_FILE: Final = "annotations.json"
+ANNOTATIONS_FILE: Final = "annotations.json"
+FILMS_FOLDER: Final = "images"
 _FOLDER: Final = "annotations"
 _ROBOFLOW: Final = "_annotations.coco.json"
 _INSTANCES: Final = "instances_"
@@ -33,13 +34,14 @@ def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
     """
     if not root.is_dir():
         return [(root, "", None)]
-    here = [root / _FILE] if (root / _FILE).is_file() else list_files(root, "*.json")
+    here = [root / ANNOTATIONS_FILE] if (root / ANNOTATIONS_FILE).is_file() else list_files(root, "*.json")
     if len(here) == 1:
         return [(here[0], "", None)]
     parts = [] if here else list(_parts(root))
     if not parts:
         tasks = {path.name for path in list_files(root / _FOLDER, "*.json")}
-        reason = f"only {', '.join(sorted(tasks))} in {_FOLDER}" if tasks else f"{len(here)} *.json files, no {_FILE}"
+        found = f"{len(here)} *.json files, no {ANNOTATIONS_FILE}"
+        reason = f"only {', '.join(sorted(tasks))} in {_FOLDER}" if tasks else found
         raise DatasetError("DATASET_NOT_FOUND", root, reason, advice="name the file")
     return [(path, part, _split(part)) for path, part in parts]
 
@@ -47,13 +49,13 @@ def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
 def places(root: Path) -> list[Path]:
     """Return the folders in which films of a COCO folder or file may lie."""
     if root.is_dir() and files_of(root)[0][1]:
-        return [root / "images", root / "data", root]
+        return [root / FILMS_FOLDER, root / "data", root]
     folder = root if root.is_dir() else root.parent
-    near = [folder, folder / "images", folder / "data", folder.parent / "images", folder.parent]
+    near = [folder, folder / FILMS_FOLDER, folder / "data", folder.parent / FILMS_FOLDER, folder.parent]
     if root.is_dir() or folder.name != _FOLDER:
         return near
     part = root.stem.removeprefix(_INSTANCES)
-    return [folder.parent / "images" / part, folder.parent / part, *near]
+    return [folder.parent / FILMS_FOLDER / part, folder.parent / part, *near]
 
 
 def _parts(root: Path) -> Iterator[tuple[Path, str]]:

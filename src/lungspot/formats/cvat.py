@@ -43,16 +43,17 @@ from lungspot.formats.case import Case, Split
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, ClassNames
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
+from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
 from lungspot.images import list_files
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "draft", "read", "write"]
+__all__ = ["LAYOUT", "annotated_images", "draft", "read", "write"]
 
 _FILE: Final = "annotations.xml"
 _FILMS: Final = "images"
+LAYOUT: Final = FilmLayout(lambda _: _FILMS, by_path=False)
 _SIDES: Final = ("xtl", "ytl", "xbr", "ybr")
 _LEAST: Final = 0.01
 _SHAPES: Final = frozenset({"box", "polygon", "polyline", "ellipse", "mask", "points", "cuboid", "skeleton"})
@@ -89,12 +90,7 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
-        draft(
-            annotated_images_of(
-                list(cases), folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress
-            ),
-            folder,
-        )
+        draft(annotated_images_of(list(cases), folder, FilmTransfer(films), LAYOUT, progress=progress), folder)
 
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from lungspot.images import IMAGE_SUFFIXES, read, with_pixel_shape
 from lungspot.inputs import regular
 
 __all__ = [
+    "FilmLayout",
     "FilmTransfer",
     "Progress",
     "annotated_images_of",
@@ -54,6 +56,20 @@ class FilmTransfer(StrEnum):
     COPY = "copy"  # the bytes, unchanged; the case read back is of the copy
     VIEW = "view"  # a copy that every tool shows: 8-bit PNG and JPEG unchanged, others as 8-bit PNG
     NONE = "none"  # nothing; the annotations point at the original
+
+
+@dataclass(frozen=True, slots=True)
+class FilmLayout:
+    """Where a format's films lie, and what it calls them.
+
+    ``folder``: of a case's film, within the format's own. ``by_path``: of films that stay where they are
+    (``FilmTransfer.NONE``) it names the path; else the name that they would have here. ``own_names``: a film is named
+    as its owner names it, where that name is safe and of one film; a film with a file keeps the file's ending.
+    """
+
+    folder: Callable[[Case], str]
+    by_path: bool = True
+    own_names: bool = False
 
 
 def film_size(path: Path) -> Frame:
@@ -185,43 +201,38 @@ def stems(cases: Sequence[Case]) -> list[str]:
     return names
 
 
-def annotated_images_of(  # noqa: PLR0913 - what is written, where to, and how it is told
+def annotated_images_of(
     cases: Sequence[Case],
     folder: Path,
     films: FilmTransfer,
-    under: Callable[[Case], str],
+    layout: FilmLayout,
     *,
-    by_path: bool = True,
-    own_names: bool = False,
     progress: Progress = iter,
 ) -> list[AnnotatedImage]:
-    """Return one annotated image a case, its file brought to ``under(case)`` within ``folder`` as ``films`` says.
+    """Return one annotated image a case, its file brought into ``folder`` as ``layout`` and ``films`` say.
 
-    ``by_path``: with ``FilmTransfer.NONE``, they name the original's path; otherwise the name that it would have
-    here. ``own_names``: a film is named as its owner names it, where that name is safe and of one film; a film with a
-    file keeps the file's ending.
     The shown frame is the image file's; where a case has no file, it is the native one. ``progress`` draws a bar.
     """
     annotated_images = []
-    own = _source_names(cases) if own_names else {}
+    own = _source_names(cases) if layout.own_names else {}
     every = stems(cases)
     used = {stem.lower() for stem in every}
     for order, (case, stem) in enumerate(zip(progress(cases), every, strict=True)):
         suffix = ".png" if case.image is None else "".join(_SUFFIX.findall(case.image.name))
         film = case.image
         render = film is not None and films is FilmTransfer.VIEW and not _is_shown(film)
-        name = f"{under(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
+        name = f"{layout.folder(case)}/{stem}{'.png' if render else suffix}".lstrip("/")
         if case.source_name in own:
             named = own[case.source_name]
             if film is not None:  # a copy of another kind, as the owner's file is called but for its ending
                 named = f"{Path(named).stem}{Path(name).suffix}"
             if film is None or Path(named).stem.lower() not in used:
-                name = f"{under(case)}/{named}".lstrip("/")
+                name = f"{layout.folder(case)}/{named}".lstrip("/")
         size = case.frame if film is None else film_size(film)
         if film is not None and films is not FilmTransfer.NONE:
             _bring(film, folder / name, films, render=render)
             film = film if films is FilmTransfer.LINK else folder / name
-        elif film is not None and by_path:
+        elif film is not None and layout.by_path:
             name = relative(film, folder)
         marks = tuple(mark for mark in marks_of(case.readings, case.frame, size) if mark is not None)
         case_json = case_to_json(case, folder, film, order)

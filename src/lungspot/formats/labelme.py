@@ -35,12 +35,13 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import load_json, write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, ClassNames
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
+from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
 from lungspot.images import walk
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "draft", "read", "write"]
+__all__ = ["LAYOUT", "annotated_images", "draft", "read", "write"]
 
+LAYOUT: Final = FilmLayout(lambda _: "", own_names=True)
 _HUGE: Final = 2**53  # whole numbers from here on are no pixels, and floats do not hold them
 _VERSION: Final = "5.5.0"  # of the files' form
 # How many points a shape needs at least; other shapes have no area.
@@ -79,9 +80,7 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``, each film with its file; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
-        drawn = annotated_images_of(
-            list(cases), folder, FilmTransfer(films), lambda _: "", own_names=True, progress=progress
-        )
+        drawn = annotated_images_of(list(cases), folder, FilmTransfer(films), LAYOUT, progress=progress)
         draft(drawn, folder)
 
 

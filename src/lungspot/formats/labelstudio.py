@@ -51,19 +51,19 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, ClassNames
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
-from lungspot.formats.labelstudio_files import film_of, load_tasks
+from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
+from lungspot.formats.labelstudio_files import STUDIO_TASKS, film_of, load_tasks
 from lungspot.formats.labelstudio_regions import FilmRegions, boxes_in
 from lungspot.formats.xml_tree import write_xml
 from lungspot.images import IMAGE_SUFFIXES
 from lungspot.outputs import Outputs
 
-__all__ = ["PATIENT", "annotated_images", "config", "draft", "read", "region", "write"]
+__all__ = ["LAYOUT", "PATIENT", "annotated_images", "config", "draft", "read", "region", "write"]
 
 PATIENT: Final = "lungspot_patient"  # the key of a task's data that says whose the film is: a pseudonym
 
-_FILE: Final = "tasks.json"
 _FILMS: Final = "images"
+LAYOUT: Final = FilmLayout(lambda _: _FILMS)
 _LOCAL: Final = "/data/local-files/?d="
 _REGION: Final = re.compile(r"r(\d+)f\d+\Z")  # reading and finding: the ids of regions that lungspot wrote
 
@@ -91,16 +91,14 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
-        draft(
-            annotated_images_of(list(cases), folder, FilmTransfer(films), lambda _: _FILMS, progress=progress), folder
-        )
+        draft(annotated_images_of(list(cases), folder, FilmTransfer(films), LAYOUT, progress=progress), folder)
 
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:
     """Write ``tasks.json`` and ``config.xml``, which offers ``labels`` first, into ``folder``."""
     ordered = labels_in(drawn, labels)
     flags = list(dict.fromkeys(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE))
-    write_json(folder / _FILE, [_task(number, annotated) for number, annotated in enumerate(drawn, 1)], 1)
+    write_json(folder / STUDIO_TASKS, [_task(number, annotated) for number, annotated in enumerate(drawn, 1)], 1)
     write_xml(folder / "config.xml", config(ordered, flags))
 
 

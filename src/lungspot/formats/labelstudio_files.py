@@ -22,9 +22,9 @@ from lungspot.formats.case_json import load_json, there
 from lungspot.images import has_suffix, list_files
 from lungspot.inputs import regular
 
-__all__ = ["film_of", "load_tasks"]
+__all__ = ["STUDIO_TASKS", "film_of", "load_tasks"]
 
-_FILE: Final = "tasks.json"
+STUDIO_TASKS: Final = "tasks.json"
 _TABLES: Final = (".csv", ".tsv")
 _PREFIX: Final = re.compile(r"\A[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 # What JSON-MIN says beside the task's data and the values of its regions.
@@ -74,13 +74,13 @@ def film_of(link: str, places: Sequence[Path]) -> str:
 
 
 def _file(root: Path) -> Path:
-    if not root.is_dir() or (root / _FILE).is_file():
-        return root / _FILE if root.is_dir() else root
+    if not root.is_dir() or (root / STUDIO_TASKS).is_file():
+        return root / STUDIO_TASKS if root.is_dir() else root
     files = list_files(root, "*.json") or [path for path in list_files(root) if has_suffix(path, _TABLES)]
     if len(files) > 1:
-        advice = f"name the file, or call it {_FILE}"
-        raise DatasetError("DATASET_NOT_FOUND", root, f"{len(files)} exports, and no {_FILE}", advice=advice)
-    return files[0] if files else root / _FILE
+        advice = f"name the file, or call it {STUDIO_TASKS}"
+        raise DatasetError("DATASET_NOT_FOUND", root, f"{len(files)} exports, and no {STUDIO_TASKS}", advice=advice)
+    return files[0] if files else root / STUDIO_TASKS
 
 
 def _whole(task: object) -> object:

@@ -19,24 +19,24 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.findings import State
-from lungspot.formats import cvat, labelstudio, yolo
 from lungspot.formats.annotated_image import AnnotatedImage, Mark, as_shown, labels_in
 from lungspot.formats.case import Case
 from lungspot.formats.case_json import there, write_json
+from lungspot.formats.catalog import ANNOTATION_FORMATS
+from lungspot.formats.coco_files import ANNOTATIONS_FILE
 from lungspot.formats.coco_ids import CocoIds, in_the_file
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
 from lungspot.outputs import Outputs, escape_formula
 
 __all__ = [
-    "COCO_FILE",
-    "CSV_FILE",
+    "PREDICTION_FILES",
     "PREDICTION_FORMATS",
     "coco_results",
     "coco_text",
@@ -46,9 +46,10 @@ __all__ = [
     "write_predictions",
 ]
 
-COCO_FILE: Final = "predictions.coco.json"
-CSV_FILE: Final = "predictions.csv"
-PREDICTION_FORMATS: Final = ("coco", "csv", "cvat", "labelstudio", "yolo")
+# The formats of which one file holds a whole run, and what it is called where nobody names it.
+PREDICTION_FILES: Final = {"coco": "predictions.coco.json", "csv": "predictions.csv"}
+# The formats that predictions are written in: our CSV, and those of tools that can say how sure a model is.
+PREDICTION_FORMATS: Final = tuple(sorted(("csv", *(name for name, form in ANNOTATION_FORMATS.items() if form.scored))))
 _COLUMNS: Final = (
     *("film", "status", "reasons", "width", "height", "label", "name", "score", "threshold", "positive", "standing"),
     *("place", "x0", "y0", "x1", "y1", "side", "zone", "judged", "model", "sha256"),
@@ -197,7 +198,7 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
         predictions = [one for one in predictions if not one.assessed or one.film in known]
         if strangers and not known:
             raise strangers[0]
-    if out.suffix.lower() == {"csv": ".csv", "coco": ".json"}.get(to):
+    if to in PREDICTION_FILES and out.suffix.lower() == Path(PREDICTION_FILES[to]).suffix:
         text = csv_text(predictions) if to == "csv" else coco_text(predictions, ids)
         Outputs(inputs, overwrite=overwrite).write(out, text.encode(errors="backslashreplace"))
         return strangers
@@ -213,12 +214,12 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
             drawn = _brought(paired, folder, how, to, progress)
             if to == "coco":
                 value = to_coco(_left(predictions, kept), [annotated.film for annotated in drawn], ids)
-                write_json(folder / "annotations.json", value)
+                write_json(folder / ANNOTATIONS_FILE, value)
                 write_json(folder / "results.json", coco_results(value))
             else:
-                _DRAFTS[to](drawn, folder)
+                ANNOTATION_FORMATS[to].draft(drawn, folder)
         text = csv_text(_left(predictions, kept))
-        (folder / CSV_FILE).write_bytes(text.encode(errors="backslashreplace"))
+        (folder / PREDICTION_FILES["csv"]).write_bytes(text.encode(errors="backslashreplace"))
     return refused
 
 
@@ -234,14 +235,6 @@ def _left(predictions: Iterable[Prediction], kept: Sequence[Prediction]) -> list
     return [prediction for prediction in predictions if not prediction.assessed or id(prediction) in left]
 
 
-_DRAFTS: Final[dict[str, Callable[[Sequence[AnnotatedImage], Path], None]]] = {
-    "cvat": cvat.draft,
-    "labelstudio": labelstudio.draft,
-    "yolo": yolo.draft,
-}
-_UNDER: Final = {"coco": "images", "cvat": "images", "labelstudio": "images", "yolo": "images/all"}
-
-
 def _brought(
     paired: Sequence[tuple[Prediction, Path | None]], folder: Path, films: FilmTransfer, to: str, progress: Progress
 ) -> list[AnnotatedImage]:
@@ -251,8 +244,9 @@ def _brought(
         Case(name, "predictions", name, (), film, prediction.size)
         for name, (prediction, film) in zip(names, paired, strict=True)
     ]
-    brought = annotated_images_of(cases, folder, films, lambda _: _UNDER[to], progress=progress)
-    by_path = films is FilmTransfer.NONE and to in {"coco", "labelstudio"}
+    layout = ANNOTATION_FORMATS[to].layout
+    brought = annotated_images_of(cases, folder, films, layout, progress=progress)
+    by_path = films is FilmTransfer.NONE and layout.by_path
     return [
         _image(prediction, prediction.film if by_path else shown.film)
         for (prediction, _), shown in zip(paired, brought, strict=True)

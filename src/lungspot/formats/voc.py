@@ -31,15 +31,16 @@ from lungspot.formats.annotated_image import AnnotatedImage, Mark, around_turned
 from lungspot.formats.case import Case, Split
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import ClassMap, ClassNames
-from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of
+from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.sidecar import file_key, read_sidecar, write_sidecar
 from lungspot.formats.xml_tree import parse_xml, write_xml
 from lungspot.images import walk
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "draft", "read", "write"]
+__all__ = ["LAYOUT", "annotated_images", "draft", "read", "write"]
 
 _FILMS: Final = "JPEGImages"
+LAYOUT: Final = FilmLayout(lambda _: _FILMS, by_path=False)
 _XML: Final = "Annotations"
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
@@ -84,9 +85,7 @@ def write(
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
         listed = list(cases)
-        drawn = annotated_images_of(
-            listed, folder, FilmTransfer(films), lambda _: _FILMS, by_path=False, progress=progress
-        )
+        drawn = annotated_images_of(listed, folder, FilmTransfer(films), LAYOUT, progress=progress)
         draft(drawn, folder)
         for split in Split:
             stems = [PurePosixPath(s.film).stem for s, case in zip(drawn, listed, strict=True) if case.split is split]

@@ -33,6 +33,7 @@ from lungspot.formats.cases import cases_from
 from lungspot.formats.class_list import class_names, class_yaml, keypoint_shape
 from lungspot.formats.classes import ClassMap, ClassNames
 from lungspot.formats.image_files import (
+    FilmLayout,
     FilmTransfer,
     Progress,
     annotated_images_of,
@@ -43,8 +44,9 @@ from lungspot.images import IMAGE_SUFFIXES, walk
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
 
-__all__ = ["annotated_images", "draft", "read", "write"]
+__all__ = ["LAYOUT", "annotated_images", "draft", "read", "write"]
 
+LAYOUT: Final = FilmLayout(lambda case: f"images/{case.split or 'all'}", by_path=False)
 _PART: Final = re.compile(r"(?:obj_)?(.+?)(?:_data)?")  # as it is, or as darknet and CVAT call their folders
 _SLACK: Final = 1e-3  # of a side: how far rounding may push a box over the edge
 _NOT_LABELS: Final = ("classes.txt", "requirements.txt")
@@ -72,18 +74,7 @@ def write(
 ) -> None:
     """Write cases into the new folder ``out``; changes nothing that was given."""
     with (outputs or Outputs()).folder(out) as folder:
-        listed = list(cases)
-        draft(
-            annotated_images_of(
-                listed,
-                folder,
-                FilmTransfer(films),
-                lambda case: f"images/{case.split or 'all'}",
-                by_path=False,
-                progress=progress,
-            ),
-            folder,
-        )
+        draft(annotated_images_of(list(cases), folder, FilmTransfer(films), LAYOUT, progress=progress), folder)
 
 
 def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] = ()) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from lungspot.detect import Detector
 from lungspot.errors import DatasetError, FilmError
-from lungspot.formats import READER, Case, Prediction, Progress, file_key, load_json, prediction_of
+from lungspot.formats import READER, STUDIO_TASKS, Case, Prediction, Progress, file_key, load_json, prediction_of
 from lungspot.images import read
 from lungspot.labelling.answers import Answers, collect
 from lungspot.labelling.choosing import Choice, PoolFilm
@@ -49,7 +49,6 @@ NEXT_TASKS: Final = "next.json"
 NEXT_VERSION: Final = "lungspot next"  # the model version under which Label Studio finds the order
 
 _STUDIO: Final = "labelstudio"
-_STUDIO_TASKS: Final = "tasks.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,17 @@ class Pool:
     labels: tuple[str, ...]
     films: Mapping[str, Case]
     answers: Answers
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """What is read of the pool: its lists, where the tool has one of its own, and its films."""
+        lists = (self.folder / TASKS_FILE, self.folder / STUDIO_TASKS)
+        return (*lists, *(case.image for case in self.films.values() if case.image is not None))
+
+    @property
+    def next_files(self) -> tuple[str, ...]:
+        """The names of the files that :func:`write_next` makes: the table, and where the tool takes them the tasks."""
+        return (NEXT_CSV, NEXT_TASKS) if self.tool == _STUDIO else (NEXT_CSV,)
 
     @property
     def answered(self) -> frozenset[str]:
@@ -146,7 +156,7 @@ def next_tasks(pool: Pool, choices: Sequence[Choice]) -> str | None:
     """
     if pool.tool != _STUDIO or not choices:
         return None
-    path = pool.folder / _STUDIO_TASKS
+    path = pool.folder / STUDIO_TASKS
     try:
         tasks: dict[str, dict[str, Any]] = {file_key(task["data"]["image"]): task for task in load_json(path)}
         chosen = [tasks[one.film] for one in choices]

@@ -102,9 +102,7 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
         told = len(answered)
         answered = _apart(answered, [case for case in cases_of(locked) if case.split is Split.TEST], pool.folder)
         say(f"{told - len(answered)} of {told} answered films are left out: they, or their people, are locked away")
-    outputs = Outputs(
-        [pool.folder / "pool.json", base, *(case.image for case in pool.films.values() if case.image)], overwrite=True
-    )
+    outputs = Outputs([*pool.inputs, base], overwrite=True)
     ANNOTATION_FORMATS["coco"].write(answered, here / "answers", films=FilmTransfer.COPY, outputs=outputs)
     config = settings_for(base, settings or {}, short=True)
     training = here / "run"

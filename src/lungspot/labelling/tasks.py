@@ -51,9 +51,10 @@ from lungspot.outputs import Outputs
 
 __all__ = ["TASKS_FILE", "TOOLS", "LabellingTask", "make", "proposed", "read_tasks", "select_tasks"]
 
-# Tool → the folder of its films.
-TOOLS: Final[dict[str, str]] = {"coco": "images", "cvat": "images", "labelme": "", "labelstudio": "images"}
+# The formats whose tools people label in.
+TOOLS: Final = tuple(name for name, form in ANNOTATION_FORMATS.items() if form.for_people)
 TASKS_FILE: Final = "pool.json"
+_GUIDELINES: Final = "GUIDELINES.md"
 
 _SCHEMA: Final = "lungspot-pool/1"
 _COLUMNS: Final = (  # of what is no patient's
@@ -124,7 +125,8 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
         drawn: list[AnnotatedImage] = []
         entries: list[dict[str, Any]] = []
         bare = [replace(task.case, readings=()) for task in tasks]
-        plain = annotated_images_of(bare, folder, FilmTransfer(films), lambda _: TOOLS[tool], progress=progress)
+        layout = replace(ANNOTATION_FORMATS[tool].layout, own_names=False)
+        plain = annotated_images_of(bare, folder, FilmTransfer(films), layout, progress=progress)
         for order, (task, annotated) in enumerate(zip(tasks, plain, strict=True)):
             marks = () if task.proposal is None else proposed(task.proposal, task.case.frame, annotated.size)
             drawn.append(AnnotatedImage(annotated.film, annotated.size, marks, {}, offered=task.asked))
@@ -139,13 +141,13 @@ def make(  # noqa: PLR0913 - what is asked, where to, and how it is told
         ANNOTATION_FORMATS[tool].draft(drawn, folder, labels)
         write_json(folder / TASKS_FILE, {"schema": _SCHEMA, "tool": tool, "labels": labels, "films": entries}, 1)
         guidelines = resources.files("lungspot.labelling").joinpath("guidelines.md").read_text(encoding="utf-8")
-        (folder / "GUIDELINES.md").write_text(guidelines, encoding="utf-8")
+        (folder / _GUIDELINES).write_text(guidelines, encoding="utf-8")
         write_croissant(
             folder,
             "lungspot-labelling-pool",
             f"{len(entries)} films for people to draw {', '.join(labels)} on, with {tool}.",
             licence="that of the sets that the films are from",
-            files=(TASKS_FILE, "GUIDELINES.md"),
+            files=(TASKS_FILE, _GUIDELINES),
             tables=(CroissantTable("films", TASKS_FILE, "One film a row.", _COLUMNS),),
         )
         _write_guides(folder, tool, labels)

@@ -58,12 +58,14 @@ from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
 from lungspot.report.text import LANGUAGES, ReportText, language_name, report_text, templates
 from lungspot.report.words import NOT_ASSESSED, NOT_COMPARED_WITH, refused_because
-from lungspot.report.write import FORMATS, data_of, ending_of, write
+from lungspot.report.write import FORMATS, FORMATS_OF_READ_FILMS, FORMATS_WITH_HEADER, data_of, ending_of, write
 
 __all__ = [
     "DECISIONS",
     "DICOM_KINDS",
     "FORMATS",
+    "FORMATS_OF_READ_FILMS",
+    "FORMATS_WITH_HEADER",
     "LANGUAGES",
     "NOT_ASSESSED",
     "NOT_COMPARED_WITH",

@@ -26,7 +26,7 @@ from lungspot.report.text import report_text
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["FORMATS", "data_of", "ending_of", "write"]
+__all__ = ["FORMATS", "FORMATS_OF_READ_FILMS", "FORMATS_WITH_HEADER", "data_of", "ending_of", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ def _fhir_r5(result: Analysis | Refusal, looks: _Looks) -> bytes:
     return _json_bytes(as_r5(fhir_bundle(result, looks.source, **looks.said)))
 
 
-def _png(result: Analysis | Refusal, looks: _Looks) -> bytes:
-    drawn = overlay(_read(result, "png"), heatmap=looks.heatmap, experimental=looks.experimental)
+def _png(result: Analysis, looks: _Looks) -> bytes:
+    drawn = overlay(result, heatmap=looks.heatmap, experimental=looks.experimental)
     buffer = io.BytesIO()
     drawn.save(buffer, "png", compress_level=3, pnginfo=png_info(DRAWN))  # no film: lungspot.outputs knows it again
     return buffer.getvalue()
 
 
-def _html(result: Analysis | Refusal, looks: _Looks) -> bytes:
-    text = page(_read(result, "html"), **looks.said)
+def _html(result: Analysis, looks: _Looks) -> bytes:
+    text = page(result, **looks.said)
     return text.encode(errors="backslashreplace")  # a file's name may be no Unicode
 
 
@@ -88,34 +88,45 @@ def _dicom(kind: str, result: Analysis | Refusal, looks: _Looks) -> bytes | None
     return dicom_bytes(made[0]) if made else None
 
 
-def _read(result: Analysis | Refusal, kind: str) -> Analysis:
-    if isinstance(result, Refusal):
-        raise ValueError(f"no {kind} of a file that could not be read")  # noqa: TRY004 - a kind, of a result without it
-    return result
-
-
 def _json_bytes(value: dict[str, Any]) -> bytes:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     return text.encode(errors="backslashreplace")  # a file's name may be no Unicode; JSON says such bytes like this
 
 
-# By form: what the name of its file ends with, after the dot, and what makes it.
-_FORMS: Final[dict[str, tuple[str, Callable[[Analysis | Refusal, _Looks], bytes | None]]]] = {
-    "json": ("json", _json),
-    "png": ("png", _png),
-    "html": ("html", _html),
-    "text": ("txt", _text),
-    **{kind: (f"{kind}.dcm", partial(_dicom, kind)) for kind in DICOM_KINDS},
-    "fhir": ("fhir.json", _fhir),
-    "fhir-r5": ("fhir-r5.json", _fhir_r5),
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One form: what the name of its file ends with, after the dot, and what makes it.
+
+    ``read``: of films that could be read only. ``header``: it says what the film's DICOM header says, where there is
+    one; kinds of DICOM object are made with it alone.
+    """
+
+    ending: str
+    make: Callable[..., bytes | None]
+    read: bool = False
+    header: bool = False
+
+
+_FORMS: Final[dict[str, _Form]] = {
+    "json": _Form("json", _json),
+    "png": _Form("png", _png, read=True),
+    "html": _Form("html", _html, read=True),
+    "text": _Form("txt", _text),
+    **{kind: _Form(f"{kind}.dcm", partial(_dicom, kind), header=True) for kind in DICOM_KINDS},
+    "fhir": _Form("fhir.json", _fhir, header=True),
+    "fhir-r5": _Form("fhir-r5.json", _fhir_r5, header=True),
 }
 # The forms that a result can be written in.
 FORMATS = tuple(_FORMS)
+# Those of them that a file that could not be read has not.
+FORMATS_OF_READ_FILMS: Final = frozenset(kind for kind, form in _FORMS.items() if form.read)
+# Those that say what the film's DICOM header says.
+FORMATS_WITH_HEADER: Final = frozenset(kind for kind, form in _FORMS.items() if form.header)
 
 
 def ending_of(kind: str) -> str:
     """Return what the name of a result's file ends with, after the dot."""
-    return _FORMS[kind][0] if kind in _FORMS else kind
+    return _FORMS[kind].ending
 
 
 def write(  # noqa: PLR0913 - each form has an option of its own
@@ -166,4 +177,6 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     """
     if kind not in _FORMS:
         raise ValueError(f"no format {kind!r}")
-    return _FORMS[kind][1](result, _Looks(heatmap, source, sr_class, experimental, language, review, before))
+    if kind in FORMATS_OF_READ_FILMS and isinstance(result, Refusal):
+        raise ValueError(f"no {kind} of a file that could not be read")
+    return _FORMS[kind].make(result, _Looks(heatmap, source, sr_class, experimental, language, review, before))

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from lungspot.datasets import Case
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json
-from lungspot.formats import ANNOTATION_FORMATS
+from lungspot.formats import ANNOTATION_FORMATS, ANNOTATIONS_FILE
 from lungspot.images import View, with_pixel_shape
 from lungspot.outputs import WRITTEN, escape_formula
 from lungspot.report import REVIEWS, pixels_of
@@ -65,7 +65,7 @@ def coco_json(store: Store, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - 
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
         ANNOTATION_FORMATS["coco"].write(cases_of(store, names), out, films="none")
-        return json.loads((out / "annotations.json").read_bytes())
+        return json.loads((out / ANNOTATIONS_FILE).read_bytes())
 
 
 def folder_zip(store: Store, kind: str, names: Mapping[str, str], *, films: bool) -> BinaryIO:

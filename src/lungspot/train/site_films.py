@@ -14,19 +14,18 @@ from typing import Final
 
 from lungspot.datasets import merge, split
 from lungspot.evaluate import truths
-from lungspot.formats import Case, ClassNames, Split, coco
+from lungspot.formats import ANNOTATIONS_FILE, Case, ClassNames, Split, coco
 
 __all__ = ["SHARES", "is_site", "site_cases"]
 
 # Which part of the people is learnt from, looked at while learning, and locked away.
 SHARES: Final[Mapping[Split, float]] = {Split.TRAIN: 0.6, Split.VAL: 0.1, Split.TEST: 0.3}
-_FILE: Final = "annotations.json"
 _SALT: Final = "lungspot-site"
 
 
 def is_site(data: Path) -> bool:
     """Say whether a data folder is one of a site's films, and not one of public sets with their ``splits.csv``."""
-    return (data / _FILE).is_file() and not (data / "splits.csv").exists()
+    return (data / ANNOTATIONS_FILE).is_file() and not (data / "splits.csv").exists()
 
 
 def site_cases(data: Path, names: ClassNames = None) -> list[Case]:
