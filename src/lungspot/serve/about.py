@@ -29,7 +29,7 @@ class Session(BaseModel):
     token: Annotated[str, Field(max_length=1024)]
 
 
-@router.get("/v1/model", response_model=ModelAnswer)
+@router.get("/v1/model", response_model=ModelAnswer, response_model_exclude_unset=True)
 def model(app: StateDep) -> dict[str, Any]:
     """Return the model's card, in the words that a page needs."""
     card = app.detector.card

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, RootModel, WithJsonSchema
 
 from lungspot.report import schema
 from lungspot.serve.review_answers import Answer, Corners, Marked, ReadingValue, ReviewAnswer
 
 __all__ = [
     "Accepted",
+    "ChangesValue",
     "Decided",
+    "ErrorParts",
     "Health",
     "ModelAnswer",
     "OperatingPoint",
@@ -48,6 +50,12 @@ def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 
 
 _DEFINITIONS = schema()["$defs"]
 StatementValue = Annotated[dict[str, Any], WithJsonSchema(_inlined(_DEFINITIONS["statement"], _DEFINITIONS))]
+ChangesValue = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        _inlined(_DEFINITIONS["report"]["properties"]["changes"]["oneOf"][1], _DEFINITIONS),
+    ),
+]
 Result = Annotated[dict[str, Any], WithJsonSchema(_inlined(schema(), schema()["$defs"]))]
 
 
@@ -257,6 +265,43 @@ class PointThresholds(Answer):
     image: Probability
 
 
+# As a model card has it: a whole number stays one.
+Number = Annotated[int | float, WithJsonSchema({"type": "number"})]
+Count = Annotated[int | float, WithJsonSchema({"type": "integer"})]
+
+
+class CardValue(RootModel[Number | str | bool | list["CardValue"] | dict[str, "CardValue"] | None]):
+    """What a model card says for people, under names of its own: a number, a word, or several of these."""
+
+
+class ReliabilityBins(Answer):
+    """How often a score came true on the validation films: in each bin the mean score, the share, and how many."""
+
+    count: list[Number]
+    observed: list[Number]
+    score: list[Number]
+
+
+class Evidence(Answer):
+    """The numbers that a label's standing rests on (docs/explanation/standing.md); empty where the card has none.
+
+    ``source``: whose films they are of. ``positive``, ``called``, ``shown``: films that show the label, films that it
+    was called on, boxes of it. ``calls_right``, ``boxes_right``: the shares of those that were right; null of none.
+    """
+
+    auroc: Number | None = None
+    boxes_right: Number | None = None
+    called: Count | None = None
+    calls_right: Number | None = None
+    positive: Count | None = None
+    shown: Count | None = None
+    source: str | None = None
+
+
+# What lungspot's own cards hold, or else whatever another's may.
+_OURS_FIRST = Field(union_mode="left_to_right")
+
+
 class LabelAnswer(Answer):
     """One label that the model looks for."""
 
@@ -265,9 +310,9 @@ class LabelAnswer(Answer):
     color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
     codes: dict[str, str]
     thresholds: dict[OperatingPoint, PointThresholds]
-    reliability: dict[str, Any]
+    reliability: Annotated[dict[str, ReliabilityBins] | CardValue, _OURS_FIRST]
     standing: Standing
-    evidence: dict[str, Any]
+    evidence: Annotated[Evidence | CardValue, _OURS_FIRST]
 
 
 class Word(Answer):
@@ -292,7 +337,7 @@ class UploadLimits(Answer):
 class GateAnswer(Answer):
     """On which films the gate was tested."""
 
-    tested_on: dict[str, Any]
+    tested_on: dict[str, CardValue]
 
 
 class SiteAnswer(Answer):
@@ -335,7 +380,7 @@ class ModelAnswer(Marked):
     terms: str
     intended_use: str
     notes: list[str]
-    metrics: dict[str, Any]
+    metrics: dict[str, CardValue]
     gate: GateAnswer | None
     reasons: dict[str, str]
     warnings: dict[str, str]

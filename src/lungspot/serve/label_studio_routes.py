@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from xml.etree.ElementTree import indent, tostring
 
 from fastapi import APIRouter, Query, Request, Response
@@ -24,7 +24,7 @@ from lungspot.errors import LungspotError, RequestError
 from lungspot.formats import LABELSTUDIO_PATIENT, labelstudio_config
 from lungspot.labelling import GUIDED, drawing, instruction
 from lungspot.report import Analysis, Refusal, pixels_of
-from lungspot.serve.answers import OperatingPoint
+from lungspot.serve.answers import ErrorParts, OperatingPoint, Probability
 from lungspot.serve.app_state import AppState, StateDep, model_of
 from lungspot.serve.exports import patient_of
 from lungspot.serve.label_studio import (
@@ -110,10 +110,49 @@ class StudioSetup(Answer):
     versions: list[str]
 
 
+class StudioRectangle(Answer):
+    """A box in per cent of the film's sides, from the top left, and its label as the project's interface has it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    rotation: int
+    rectanglelabels: list[str]
+
+
+class StudioRegion(Answer):
+    """A box as a result of the project's control ``from_name`` over its image ``to_name``."""
+
+    id: str
+    type: Literal["rectanglelabels"]
+    from_name: str
+    to_name: str
+    original_width: int
+    original_height: int
+    image_rotation: int
+    value: StudioRectangle
+    score: Probability
+
+
+class StudioPrediction(Answer):
+    """The boxes that the model suggests on a film, and the best of their scores."""
+
+    result: list[StudioRegion]
+    score: Probability
+    model_version: str
+
+
+class StudioRefusal(Answer):
+    """Why a task has no suggestion."""
+
+    error: ErrorParts
+
+
 class StudioSuggestions(Answer):
     """``/predict``: one entry a task, in their order: ``result``, ``score``, ``model_version``; or ``error``."""
 
-    results: list[dict[str, Any]]
+    results: list[StudioPrediction | StudioRefusal]
     model_version: str
 
 
@@ -129,7 +168,7 @@ class StudioTask(Answer):
     """One film of this server as a task to be imported."""
 
     data: dict[str, str]
-    predictions: list[dict[str, Any]]
+    predictions: list[StudioPrediction]
 
 
 @router.get("/health", response_model=StudioHealth)

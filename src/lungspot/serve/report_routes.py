@@ -25,7 +25,7 @@ from lungspot.report import (
     report_to_json,
     review_from_json,
 )
-from lungspot.serve.answers import OperatingPoint
+from lungspot.serve.answers import ChangesValue, OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.priors import before_of, followed
 from lungspot.serve.problems import ERRORS
@@ -74,7 +74,7 @@ class ReportAnswer(BaseModel):
     measurements: str
     impression: list[str]
     note: str
-    changes: dict[str, Any] | None
+    changes: ChangesValue | None
     text: str
     not_for_clinical_use: Literal[True]
 

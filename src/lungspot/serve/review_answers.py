@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Answer", "Corners", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer"]
+from lungspot.report import REVIEWS
+
+__all__ = ["Answer", "Corners", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer", "ReviewsFile"]
 
 Corners = tuple[float, float, float, float]
 
@@ -113,3 +115,17 @@ class ReviewsAnswer(Marked):
     """``GET /v1/readings/{id}/reviews``: oldest first."""
 
     reviews: list[ReviewAnswer]
+
+
+class FilmReview(ReviewAnswer):
+    """A review with the file of its film: its SHA-256, and its name where that is known."""
+
+    film_sha256: str
+    film_name: str | None
+
+
+class ReviewsFile(Marked):
+    """``/v1/reviews.json``: of each reader and film the last review, for ``lungspot detect --reviews``."""
+
+    form: str = Field(alias="schema", json_schema_extra={"const": REVIEWS})
+    reviews: list[FilmReview]

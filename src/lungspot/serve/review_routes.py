@@ -17,7 +17,7 @@ from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip, re
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
-from lungspot.serve.review_answers import ReviewAnswer, ReviewsAnswer
+from lungspot.serve.review_answers import ReviewAnswer, ReviewsAnswer, ReviewsFile
 from lungspot.serve.reviews import FilmNames, FilmShown, Review, Truth, add_review, reviews_of, set_truth
 from lungspot.serve.routes import Identifier
 from lungspot.serve.worklist import row_of
@@ -81,9 +81,7 @@ _COCO: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}
 }
 _ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}}
-_JSON: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "Reviews"}
-}
+_JSON: dict[int | str, dict[str, Any]] = {200: {"model": ReviewsFile, "description": "Reviews"}}
 
 
 @router.get("/reviews.coco", response_class=Response, responses=_COCO)
