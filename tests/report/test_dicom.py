@@ -56,6 +56,7 @@ def test_objects_belong_to_the_film_s_patient_and_study_in_series_of_their_own(h
         references = [e.value for e in each.iterall() if e.keyword == "ReferencedSOPInstanceUID"]
         assert set(references) == {header.SOPInstanceUID}
     assert len({each.SeriesInstanceUID for each in made}) == len({each.SOPInstanceUID for each in made}) == 4
+    assert sorted(int(each.SeriesNumber) for each in made) == [9901, 9902, 9903, 9904]
     if "FrameOfReferenceUID" in header:
         assert made[3].FrameOfReferenceUID == header.FrameOfReferenceUID
 

@@ -38,7 +38,7 @@ def make_capture(context: ReportContext) -> Dataset | None:
         study_instance_uid=source.StudyInstanceUID,
         specific_character_set="ISO_IR 192",
         **{argument: context.film[keyword].value for argument, keyword in _PATIENT.items()},
-        **context.about("sc", f"lungspot picture. {BANNER}"),
+        **context.about("sc", 9903, f"lungspot picture. {BANNER}"),
     )
     made.PatientOrientation = list(source.get("PatientOrientation", []))
     made.BurnedInAnnotation = "YES"
@@ -47,7 +47,7 @@ def make_capture(context: ReportContext) -> Dataset | None:
     film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
     made.SourceImageSequence = [film]
     _as_jpeg(made, picture)
-    return finish(made, context, "sc")
+    return finish(made, context, "Laterality")
 
 
 def _as_jpeg(made: Dataset, picture: Image.Image) -> None:

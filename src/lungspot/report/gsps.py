@@ -57,13 +57,13 @@ def make_gsps(context: ReportContext) -> Dataset | None:
             presentation_lut_shape="INVERSE" if inverted else "IDENTITY"
         ),
         specific_character_set="ISO_IR 192",
-        **context.about("gsps", f"lungspot boxes. {BANNER}"),
+        **context.about("gsps", 9902, f"lungspot boxes. {BANNER}"),
     )
     for area in made.DisplayedAreaSelectionSequence:
         area.PresentationPixelAspectRatio = list(result.radiograph.pixel_aspect)
     hidden = any(notice.code == "WINDOW_IGNORED" for notice in result.radiograph.notices)
     _show_as_the_film(made, context.header, window=not hidden)
-    return finish(made, context, "gsps")
+    return finish(made, context, "Laterality")
 
 
 def _outline(context: ReportContext, mark: PlaceMark) -> pr.GraphicObject | None:

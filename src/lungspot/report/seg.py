@@ -52,10 +52,10 @@ def make_seg(context: ReportContext) -> Dataset | None:
         content_label="LUNGSPOT",
         content_description=f"lungspot heat maps. {BANNER}",
         specific_character_set="ISO_IR 192",
-        **context.about("seg", f"lungspot heat maps. {BANNER}"),
+        **context.about("seg", 9904, f"lungspot heat maps. {BANNER}"),
     )
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian  # smooth maps: a twentieth
-    return finish(made, context, "seg")
+    return finish(made, context, "PatientOrientation")
 
 
 def _measures(result: Analysis, source: Dataset) -> PixelMeasuresSequence | None:

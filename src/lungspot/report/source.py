@@ -56,7 +56,6 @@ _NAMES: Final = ("PatientName", "ReferringPhysicianName")
 _LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16}  # VR SH; what is longer leads nowhere and is left out
 _AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
 _MULTIFRAME: Final = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures whose class has frames, be it one
-_SERIES: Final = {"sr": 9901, "gsps": 9902, "sc": 9903, "seg": 9904}  # above the numbers that modalities give
 _DEVICE: Final = "device"
 _ROWS: Final = 256  # of a film that are hashed at a time
 
@@ -115,11 +114,14 @@ class ReportContext:
         sha256 = "" if isinstance(self.result, Refusal) else self.result.model.sha256
         return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps([_DEVICE, __version__, sha256])).int}"
 
-    def about(self, kind: str, description: str, *settings: str) -> dict[str, Any]:
-        """Return what every highdicom object is told about its series, itself and its maker."""
+    def about(self, kind: str, series: int, description: str, *settings: str) -> dict[str, Any]:
+        """Return what every highdicom object is told about its series, itself and its maker.
+
+        ``series``: a number that no other kind has, from 9901 on, above those that modalities give.
+        """
         return {
             "series_instance_uid": self.uid(kind, "series", *settings),
-            "series_number": _SERIES[kind],
+            "series_number": series,
             "series_description": description,
             "sop_instance_uid": self.uid(kind, "instance", *settings),
             "instance_number": 1,
@@ -235,8 +237,12 @@ def pixels_sha256(film: Radiograph) -> str:
     return digest.hexdigest()
 
 
-def finish(made: Dataset, context: ReportContext, kind: str) -> Dataset:
-    """Return a made object with our own file meta information and one time of making throughout."""
+def finish(made: Dataset, context: ReportContext, *unknown: str) -> Dataset:
+    """Return a made object with our own file meta information and one time of making throughout.
+
+    ``unknown``: keywords of type 2C that are there without a value, where the film says none: a chest has no side, and
+    an orientation that nobody knows is said to be so.
+    """
     day, time = context.now.strftime("%Y%m%d"), context.now.strftime("%H%M%S")
     made.SeriesDate, made.SeriesTime = day, time
     for date, clock in _TIMES.items():
@@ -247,8 +253,8 @@ def finish(made: Dataset, context: ReportContext, kind: str) -> Dataset:
         setattr(made, keyword, context.source[keyword].value)
     if "IssuerOfPatientID" in context.source:
         made.IssuerOfPatientID = context.source.IssuerOfPatientID
-    for keyword in {"gsps": ("Laterality",), "sc": ("Laterality",), "seg": ("PatientOrientation",)}.get(kind, ()):
-        if keyword not in made:  # type 2C: a chest has no side, and an orientation that nobody knows is said to be so
+    for keyword in unknown:
+        if keyword not in made:
             setattr(made, keyword, "")
     for equipment in made.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:

@@ -47,11 +47,11 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive") -> Datas
         is_complete=assessed,
         coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
         specific_character_set="ISO_IR 192",
-        **context.about("sr", f"lungspot findings. {BANNER}", sr_class, *context.whose),
+        **context.about("sr", 9901, f"lungspot findings. {BANNER}", sr_class, *context.whose),
     )
     if not assessed:
         made.CompletionFlagDescription = "The film was not assessed"
-    return finish(made, context, "sr")
+    return finish(made, context)
 
 
 def _content(context: ReportContext) -> sr.MeasurementReport:
