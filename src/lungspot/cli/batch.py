@@ -53,7 +53,7 @@ def batch(
             "--format",
             metavar="LIST",
             help="Beside parquet, which is always written: jsonl; a file a film: json, png, html, text, sr, gsps, sc, "
-            "seg, fhir. Several with commas.",
+            "seg, fhir, fhir-r5. Several with commas.",
         ),
     ] = "parquet",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: read what is missing, no more.")] = False,
