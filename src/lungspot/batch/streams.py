@@ -15,7 +15,7 @@ from lungspot.batch.containers import in_dicomdir, in_store, in_tar, in_zip, is_
 from lungspot.batch.dicomweb import TlsFiles, in_dicomweb, instance_entry, is_dicomweb
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import DatasetError, FilmError
-from lungspot.formats import header_of, read_rows
+from lungspot.formats import CSV_SUFFIXES, header_of, read_rows
 from lungspot.images import walk
 from lungspot.sources import is_archive_file, is_folder
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_films", "entries_in", "given_columns"]
 
-_TABLES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
+_TABLES: Final = (*CSV_SUFFIXES, ".tsv", ".parquet")
 _PATHS: Final = ("path", "film", "file", "filename", "filepath", "image")  # the column of a table that names films
 _ROWS: Final = 10_000  # of a Parquet file that are held at a time
 

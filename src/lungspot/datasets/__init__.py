@@ -20,7 +20,7 @@ from lungspot.datasets.readers import (
 from lungspot.datasets.result_stats import ResultStats, result_stats
 from lungspot.datasets.sources import sources_of, unsized
 from lungspot.datasets.split import split, splits_csv, without_patient
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets.splits import SPLITS_FILE, apply_splits, read_splits
 from lungspot.datasets.stats import Conflict, Count, conflicts, count, diseases, sizes
 from lungspot.datasets.truth import noisy, of_people, people_first, truth
 from lungspot.formats import Case, Split
@@ -29,6 +29,7 @@ __all__ = [
     "DATASETS",
     "PERIODS",
     "SOURCES",
+    "SPLITS_FILE",
     "Case",
     "Conflict",
     "Count",

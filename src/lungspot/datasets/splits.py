@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from lungspot.formats import Case, Split, read_rows, refuse_row
 
-__all__ = ["apply_splits", "read_splits"]
+__all__ = ["SPLITS_FILE", "apply_splits", "read_splits"]
+
+# What the split of all datasets below a folder is called there.
+SPLITS_FILE: Final = "splits.csv"
 
 
 def read_splits(path: Path) -> dict[str, tuple[str, Split]]:

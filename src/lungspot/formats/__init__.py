@@ -16,7 +16,14 @@ from lungspot.formats.labelstudio import PATIENT as LABELSTUDIO_PATIENT
 from lungspot.formats.labelstudio import config as labelstudio_config
 from lungspot.formats.labelstudio import region as labelstudio_region
 from lungspot.formats.labelstudio_files import STUDIO_TASKS
-from lungspot.formats.predictions import PredictedFinding, Prediction, predicted_case, prediction_of, read_predictions
+from lungspot.formats.predictions import (
+    DOCUMENT_SUFFIXES,
+    PredictedFinding,
+    Prediction,
+    predicted_case,
+    prediction_of,
+    read_predictions,
+)
 from lungspot.formats.predictions_files import (
     PREDICTION_FILES,
     PREDICTION_FORMATS,
@@ -45,6 +52,7 @@ from lungspot.formats.result_tables import (
 )
 from lungspot.formats.sidecar import file_key
 from lungspot.formats.tables import (
+    CSV_SUFFIXES,
     Row,
     header_of,
     read_lines,
@@ -61,6 +69,8 @@ __all__ = [
     "ANNOTATIONS_FILE",
     "ANNOTATION_FORMATS",
     "CROISSANT_FILE",
+    "CSV_SUFFIXES",
+    "DOCUMENT_SUFFIXES",
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
     "GIVEN",

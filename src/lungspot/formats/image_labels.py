@@ -40,7 +40,7 @@ from lungspot.formats.case import Case, Split, everything_absent
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames, suggestion
 from lungspot.formats.films import dicom_facts, list_films, patient_named
 from lungspot.formats.reconcile import patient_in
-from lungspot.formats.tables import Row, header_of, read_rows, refuse_row, require_folder
+from lungspot.formats.tables import CSV_SUFFIXES, Row, header_of, read_rows, refuse_row, require_folder
 from lungspot.images import Sex, View, age_in_years, list_files, parse_sex, parse_view
 
 __all__ = ["READER", "cases"]
@@ -220,7 +220,7 @@ def _view(views: Sequence[View]) -> View:
 def _table(root: Path) -> Path:
     if (root / "labels.csv").is_file():
         return root / "labels.csv"
-    tables = [path for path in list_files(root) if path.name.lower().endswith((".csv", ".csv.gz"))]
+    tables = [path for path in list_files(root) if path.name.lower().endswith(CSV_SUFFIXES)]
     if len(tables) != 1:
         reason = f"no labels.csv here, and {len(tables)} other CSV files, not one"
         advice = f"name the one that counts: {tables[0]}" if tables else None

@@ -22,6 +22,7 @@ from lungspot.images import walk
 from lungspot.inputs import regular
 
 __all__ = [
+    "DOCUMENT_SUFFIXES",
     "EXTENSION",
     "STANDINGS",
     "PredictedFinding",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 EXTENSION: Final = "lungspot-predictions/1"  # how a COCO file of predictions calls itself
+# What a file of documents ends in: one document, or JSON Lines.
+DOCUMENT_SUFFIXES: Final = (".json", ".jsonl")
 _SCHEMA: Final = "lungspot/1"
 STANDINGS: Final = frozenset({"reported", "experimental"})
 
@@ -186,7 +189,7 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     :class:`DatasetError` where ``path`` is not there or holds none.
     """
     several = path.is_dir() and not is_result_folder(path)
-    files = list(walk(path, (".json", ".jsonl"))) if several else [path]
+    files = list(walk(path, DOCUMENT_SUFFIXES)) if several else [path]
     if not files:
         raise DatasetError("DATASET_NOT_FOUND", path, "no *.json and no *.jsonl in this folder")
     found: list[Prediction] = []

@@ -18,6 +18,7 @@ from lungspot.errors import DatasetError
 from lungspot.inputs import regular
 
 __all__ = [
+    "CSV_SUFFIXES",
     "Row",
     "header_of",
     "open_text",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 Row = Mapping[str, str]
+# What the name of a CSV file ends in: :func:`open_text` opens packed ones too.
+CSV_SUFFIXES: Final = (".csv", ".csv.gz")
 
 _MARKS: Final = ",;\t|"  # between the values of a row; the one that the header has most
 _SHEET: Final = re.compile(r"sep=(.)\s*\Z")  # a line for Excel before the header

@@ -22,6 +22,7 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lungspot.datasets import SPLITS_FILE
 from lungspot.errors import DatasetError, LungspotError, OutputError
 from lungspot.images import Pixels, squash
 from lungspot.inputs import regular
@@ -103,7 +104,7 @@ def pack_gate(
     The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
     Raises OutputError ``EXISTS`` where another file is there.
     """
-    rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / "splits.csv")]
+    rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / SPLITS_FILE)]
     rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
     outputs = Outputs((root / name for name, _, _ in rows), overwrite=True)  # a cache of other films goes
     if os.path.lexists(cache):

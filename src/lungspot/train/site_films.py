@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets import merge, split
+from lungspot.datasets import SPLITS_FILE, merge, split
 from lungspot.evaluate import truths
 from lungspot.formats import ANNOTATIONS_FILE, Case, ClassNames, Split, coco
 
@@ -25,7 +25,7 @@ _SALT: Final = "lungspot-site"
 
 def is_site(data: Path) -> bool:
     """Say whether a data folder is one of a site's films, and not one of public sets with their ``splits.csv``."""
-    return (data / ANNOTATIONS_FILE).is_file() and not (data / "splits.csv").exists()
+    return (data / ANNOTATIONS_FILE).is_file() and not (data / SPLITS_FILE).exists()
 
 
 def site_cases(data: Path, names: ClassNames = None) -> list[Case]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lungspot.datasets import SPLITS_FILE
 from lungspot.errors import DatasetError
 from lungspot.train.gate_films import SIZE, GateFilms, resize
 from lungspot.train.moving_average import moving_average
@@ -59,7 +60,7 @@ def shrunk(pixels: NDArray[np.uint8]) -> Tensor:
 def require_films(films: GateFilms) -> None:
     """Raise ``DATASET_INCOMPLETE`` where there is no film to learn from."""
     if not len(films.of("train")):
-        raise DatasetError("DATASET_INCOMPLETE", "splits.csv", "no training film could be read")
+        raise DatasetError("DATASET_INCOMPLETE", SPLITS_FILE, "no training film could be read")
 
 
 def learn(  # noqa: PLR0913 - the recipe

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from lungspot.errors import DatasetError, LungspotError
 from lungspot.findings import is_label_id
-from lungspot.formats import ClassMap, header_of, read_rows, refuse_row
+from lungspot.formats import CSV_SUFFIXES, ClassMap, header_of, read_rows, refuse_row
 
 __all__ = ["FilmTable", "is_table", "join", "read_scores", "read_truth"]
 
@@ -61,7 +61,7 @@ class FilmTable:
 
 def is_table(path: Path) -> bool:
     """Say whether a path is a CSV file by its name."""
-    return path.is_file() and path.name.lower().endswith((".csv", ".csv.gz"))
+    return path.is_file() and path.name.lower().endswith(CSV_SUFFIXES)
 
 
 def read_truth(path: Path, labels: Sequence[str], classes: ClassMap) -> FilmTable:

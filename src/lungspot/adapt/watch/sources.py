@@ -22,7 +22,7 @@ from urllib.parse import quote
 from lungspot.adapt.watch.facts import film_facts
 from lungspot.adapt.watch.films import FilmRow, Reviewed
 from lungspot.errors import DatasetError, LungspotError
-from lungspot.formats import is_result_folder, result_documents
+from lungspot.formats import DOCUMENT_SUFFIXES, is_result_folder, result_documents
 from lungspot.images import list_files, walk
 from lungspot.inputs import regular
 
@@ -50,7 +50,7 @@ def result_files(path: Path) -> list[Path]:
     known = [path / name for name in (_SERVER, _NODE) if (path / name).is_file()]
     if is_result_folder(path):
         return list_files(path, "**/*.parquet")
-    return known or list(walk(path, (".json", ".jsonl")))
+    return known or list(walk(path, DOCUMENT_SUFFIXES))
 
 
 def result_rows(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[FilmRow]:
