@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import typer
 
-from lungspot.batch import BATCH_FORMATS
 from lungspot.cli.app import app
 from lungspot.labelling import TOOLS
 from lungspot.report import DICOM_KINDS, FORMATS
@@ -17,7 +16,6 @@ from lungspot.results import RUN_FILES, form_named
     ("words", "option", "known"),
     [
         (["detect"], "formats", ("table", *FORMATS, *RUN_FILES)),
-        (["batch"], "formats", BATCH_FORMATS),
         (["node"], "formats", DICOM_KINDS),
         (["data", "pool"], "tool", TOOLS),
     ],

@@ -52,8 +52,8 @@ def batch(
         typer.Option(
             "--format",
             metavar="LIST",
-            help="Beside parquet, which is always written: jsonl; a file a film: json, png, html, text, sr, gsps, sc, "
-            "seg, fhir, fhir-r5. Several with commas.",
+            help="Beside parquet, which is always written: jsonl; a file a film, in a form of one film of "
+            "`lungspot detect --format`, as png or sr. Several with commas.",
         ),
     ] = "parquet",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: read what is missing, no more.")] = False,

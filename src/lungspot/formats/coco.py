@@ -41,7 +41,7 @@ from lungspot.formats.case import Case
 from lungspot.formats.case_json import SCHEMA, SOURCE, facts_from_json, load_json, write_json
 from lungspot.formats.cases import cases_from
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap, ClassNames
-from lungspot.formats.coco_files import ANNOTATIONS_FILE, FILMS_FOLDER, files_of, places
+from lungspot.formats.coco_files import ANNOTATIONS_FILE, IMAGES_FOLDER, files_of, places
 from lungspot.formats.coco_masks import box_around
 from lungspot.formats.image_files import FilmLayout, FilmTransfer, Progress, annotated_images_of
 from lungspot.formats.predictions import EXTENSION
@@ -49,7 +49,7 @@ from lungspot.outputs import Outputs
 
 __all__ = ["LAYOUT", "annotated_images", "annotated_images_in", "draft", "labels_of", "read", "write"]
 
-LAYOUT: Final = FilmLayout(lambda _: FILMS_FOLDER, own_names=True)
+LAYOUT: Final = FilmLayout(lambda _: IMAGES_FOLDER, own_names=True)
 
 
 def read(

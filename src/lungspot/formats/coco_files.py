@@ -17,10 +17,10 @@ from lungspot.errors import DatasetError
 from lungspot.formats.case import Split
 from lungspot.images import list_files
 
-__all__ = ["ANNOTATIONS_FILE", "FILMS_FOLDER", "files_of", "places"]
+__all__ = ["ANNOTATIONS_FILE", "IMAGES_FOLDER", "files_of", "places"]
 
 ANNOTATIONS_FILE: Final = "annotations.json"
-FILMS_FOLDER: Final = "images"
+IMAGES_FOLDER: Final = "images"
 _FOLDER: Final = "annotations"
 _ROBOFLOW: Final = "_annotations.coco.json"
 _INSTANCES: Final = "instances_"
@@ -49,13 +49,13 @@ def files_of(root: Path) -> list[tuple[Path, str, Split | None]]:
 def places(root: Path) -> list[Path]:
     """Return the folders in which films of a COCO folder or file may lie."""
     if root.is_dir() and files_of(root)[0][1]:
-        return [root / FILMS_FOLDER, root / "data", root]
+        return [root / IMAGES_FOLDER, root / "data", root]
     folder = root if root.is_dir() else root.parent
-    near = [folder, folder / FILMS_FOLDER, folder / "data", folder.parent / FILMS_FOLDER, folder.parent]
+    near = [folder, folder / IMAGES_FOLDER, folder / "data", folder.parent / IMAGES_FOLDER, folder.parent]
     if root.is_dir() or folder.name != _FOLDER:
         return near
     part = root.stem.removeprefix(_INSTANCES)
-    return [folder.parent / FILMS_FOLDER / part, folder.parent / part, *near]
+    return [folder.parent / IMAGES_FOLDER / part, folder.parent / part, *near]
 
 
 def _parts(root: Path) -> Iterator[tuple[Path, str]]:
