@@ -40,6 +40,14 @@ FREE = {
     "GET /v1/readings/{identifier}/fhir 200": "a bundle, whose types HL7 publishes",
 }
 
+# Where a model card says what it likes, as a tree of numbers and words.
+OF_CARDS = {
+    "ModelAnswer.metrics": "each export counts what it counts",
+    "GateAnswer.tested_on": "named by the films and pictures that the gate was tried on",
+    "LabelAnswer.reliability": "of another's card; of ours ReliabilityBins",
+    "LabelAnswer.evidence": "of another's card; of ours Evidence",
+}
+
 
 @pytest.fixture(scope="module")
 def openapi(tmp_path_factory):
@@ -96,6 +104,13 @@ def test_every_answer_in_json_has_a_type(openapi):
     found = [place for where, schema in answers_in_json(openapi) for place in untyped(schema, where, schemas, seen)]
     assert sorted(found) == sorted(FREE)
     assert {"ModelAnswer", "ReportAnswer", "StudioSuggestions", "CardValue", "ReviewsFile"} <= seen
+    trees = {
+        f"{name}.{key}"
+        for name, schema in schemas.items()
+        for key, value in schema.get("properties", {}).items()
+        if "/CardValue" in str(value)
+    }
+    assert trees == OF_CARDS.keys()
     for (method, path), (status, name) in ROUTES.items():
         content = openapi["paths"][path][method.lower()]["responses"][str(status)]["content"]
         assert content["application/json"]["schema"]["$ref"].rpartition("/")[2] == name

@@ -266,20 +266,20 @@ class PointThresholds(Answer):
 
 
 # As a model card has it: a whole number stays one.
-Number = Annotated[int | float, WithJsonSchema({"type": "number"})]
-Count = Annotated[int | float, WithJsonSchema({"type": "integer"})]
+CardNumber = Annotated[int | float, WithJsonSchema({"type": "number"})]
+CardCount = Annotated[int | float, WithJsonSchema({"type": "integer"})]
 
 
-class CardValue(RootModel[Number | str | bool | list["CardValue"] | dict[str, "CardValue"] | None]):
+class CardValue(RootModel[CardNumber | str | bool | list["CardValue"] | dict[str, "CardValue"] | None]):
     """What a model card says for people, under names of its own: a number, a word, or several of these."""
 
 
 class ReliabilityBins(Answer):
     """How often a score came true on the validation films: in each bin the mean score, the share, and how many."""
 
-    count: list[Number]
-    observed: list[Number]
-    score: list[Number]
+    count: list[CardNumber]
+    observed: list[CardNumber]
+    score: list[CardNumber]
 
 
 class Evidence(Answer):
@@ -289,12 +289,12 @@ class Evidence(Answer):
     was called on, boxes of it. ``calls_right``, ``boxes_right``: the shares of those that were right; null of none.
     """
 
-    auroc: Number | None = None
-    boxes_right: Number | None = None
-    called: Count | None = None
-    calls_right: Number | None = None
-    positive: Count | None = None
-    shown: Count | None = None
+    auroc: CardNumber | None = None
+    boxes_right: CardNumber | None = None
+    called: CardCount | None = None
+    calls_right: CardNumber | None = None
+    positive: CardCount | None = None
+    shown: CardCount | None = None
     source: str | None = None
 
 
