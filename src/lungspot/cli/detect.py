@@ -179,7 +179,7 @@ class _Forms:
     ) -> list[LungspotError]:
         """Give one film's result in every form; return why any that was asked for could not be made."""
         faults = [] if self._results is None else self._results.write(number, result, film, before)
-        for kind in _PRINTED.keys() & set(self._kinds) if self._out is None else ():
+        for kind in [one for one in _PRINTED if self._out is None and one in self._kinds]:
             heading = None if self._single else film.name
             _PRINTED[kind](result, heading, self._looks, {"review": self._review_of(result), "before": before})
         if self._run is not None:
