@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, organ_box
+from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, organ_box
 from lungspot.detect.detector import Raw
 from lungspot.findings import Box, Frame
 from lungspot.images import Placement
@@ -61,6 +61,70 @@ def test_sides_are_the_patient_s(probability, mirrored, right_lung):
     assert found.heart.corners == pytest.approx((64, 96, 112, 192))
     assert found.cardiothoracic_ratio == pytest.approx(3 / 8)
     assert [box.x0 for box in found.lungs] == pytest.approx([16, 96])
+
+
+# heart, lung at the picture's left, lung at its right, in per cent of the film
+HEART, RIGHT, LEFT = (38, 45, 68, 78), (12, 10, 46, 80), (56, 10, 90, 82)
+CHESTS = {
+    "as most": (HEART, RIGHT, LEFT),
+    "a mirror image": ((32, 45, 62, 78), (10, 10, 44, 82), (54, 10, 88, 80)),
+    "a slender heart": ((40, 45, 67, 78), RIGHT, LEFT),
+    "a large heart": ((30, 40, 86, 85), RIGHT, LEFT),
+    "a heart that reaches the chest's wall": ((36, 42, 91, 84), RIGHT, LEFT),
+    "a high diaphragm at one side": (HEART, RIGHT, (56, 10, 90, 60)),
+}
+NO_CHESTS = {
+    # as the shipped model outlined films of test with much disease
+    "a heart twice as wide as the chest": (
+        (44.1, 47.0, 75.5, 72.4),
+        (29.7, 41.3, 44.8, 69.3),
+        (32.2, 14.3, 44.7, 28.4),
+    ),
+    "a heart beyond the chest": ((3.2, 12.4, 67.1, 77.2), (19.6, 47.9, 37.2, 81.8), (43.5, 15.4, 87.4, 63.4)),
+    "a bit of heart in a lung": ((39.8, 42.3, 50.7, 60.4), (5.7, 12.6, 45.0, 77.7), (64.4, 26.4, 90.1, 74.1)),
+    "a heart all at one side": ((64.6, 51.8, 77.1, 68.6), (20.9, 19.7, 50.5, 66.0), (63.0, 26.7, 84.7, 69.9)),
+    "a heart that takes in masses": (
+        (15.6, 37.2, 77.5, 77.4),
+        (6.2, 7.6, 43.4, 76.6),
+        (53.2, 2.1, 92.3, 79.7),
+    ),
+    # one thing wrong at a time
+    "a narrow heart": ((44, 45, 62, 78), RIGHT, LEFT),
+    "a heart as wide as the chest": ((15, 45, 85, 78), RIGHT, LEFT),
+    "a heart out of the chest": ((44, 45, 95, 78), RIGHT, LEFT),
+    "a heart beside the middle": ((49, 45, 79, 78), RIGHT, LEFT),
+    "a heart at the lungs' tops": ((38, 20, 68, 78), RIGHT, LEFT),
+    "a heart far below the lungs": ((38, 45, 68, 100), RIGHT, LEFT),
+    "one lung half white": (HEART, RIGHT, (56, 10, 90, 50)),
+    "one lung higher": (HEART, (12, 25, 46, 80), LEFT),
+    "one lung narrow": (HEART, RIGHT, (74, 10, 90, 82)),
+    "lungs that overlap": (HEART, (12, 10, 57, 80), LEFT),
+    "lungs that changed sides": (HEART, LEFT, RIGHT),
+    "no heart": (None, RIGHT, LEFT),
+    "no left lung": (HEART, RIGHT, None),
+    "no right lung": (HEART, None, LEFT),
+}
+
+
+def boxes(corners):
+    return [None if each is None else Box(*each) for each in corners]
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (30, 12)])  # also where pixels are higher than wide
+@pytest.mark.parametrize("name", [*CHESTS, *NO_CHESTS])
+def test_what_looks_like_a_chest(name, scale):
+    organs = [box and box.scale(*scale) for box in boxes((CHESTS | NO_CHESTS)[name])]
+    assert is_plausible(*organs) is (name in CHESTS)
+
+
+def test_no_ratio_of_what_looks_like_no_chest():
+    lungs = likely((1, 9, 1, 4, 1)), likely((1, 9, 6, 9, 1))
+    for columns, ratio in (((4, 7), 3 / 8), ((1, 9), None), ((7, 9), None)):
+        organs = np.stack([likely((4, 8, *columns, 1)), *lungs])
+        found = anatomy(raw(organs, 0.02), Placement(SQUARE, 80), 0.95)
+        assert found.heart.x0 == pytest.approx(8 * columns[0])  # it is told what was seen
+        assert found.cardiothoracic_ratio == (ratio and pytest.approx(ratio))
+        assert found.plausible is (ratio is not None)
 
 
 def test_a_network_without_anatomy_says_none():

@@ -6,7 +6,10 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from tests.detect.test_anatomy import CHESTS, NO_CHESTS
 
+from lungspot.detect import is_plausible
+from lungspot.findings import Box
 from lungspot.images import read
 
 COUNT = int(os.environ.get("LUNGSPOT_PAGE_FILMS", "2"))  # `make drill` takes 200
@@ -68,3 +71,50 @@ def test_real_films(local, said, distance, real_cases):
     assert worst["greys"] <= 1e-3
     assert worst["pixels"] <= 1
     assert worst["scores"] <= 1e-3
+
+
+PLAUSIBLE = """async (all) => {
+  const { isPlausible } = await import(new URL("engine/anatomy.js", document.baseURI));
+  return all.map((organs) => isPlausible(...organs));
+}"""
+
+
+def test_what_looks_like_a_chest_does_so_in_both(local):
+    """The chests and what is none of tests/detect, and a thousand that lie about the borders of the rules."""
+    random = np.random.default_rng(4)
+    most = np.array(CHESTS["as most"])
+    organs = [*CHESTS.values(), *NO_CHESTS.values(), *(most + random.normal(0, 9, (1000, 3, 4))).round(3).tolist()]
+    organs = [
+        chest for chest in organs if all(each is None or (each[0] < each[2] and each[1] < each[3]) for each in chest)
+    ]
+    ours = [is_plausible(*(None if each is None else Box(*each) for each in chest)) for chest in organs]
+    assert 100 < sum(ours) < len(ours) - 100
+    assert local.page.evaluate(PLAUSIBLE, organs) == ours
+
+
+RATIO = """async ([ratio, view, probability]) => {
+  const { ratioOf } = await import(new URL("engine/ratio.js", document.baseURI));
+  const limits = (image) => ({ cardiomegaly: { box: 0.5, image } });
+  const card = { thresholds: { sensitive: limits(0.2), balanced: limits(0.5) } };
+  const findings = probability === null ? [] : [{ label: "cardiomegaly", box: null, score: probability }];
+  return ratioOf({ anatomy: { cardiothoracic_ratio: ratio }, film: { view }, card, findings }, null);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "notes"),
+    [
+        ([0.62, "PA", 0.05], ["LARGE"]),
+        ([0.62, "AP", 0.40], ["AP"]),
+        ([0.45, "LATERAL", 0.90], ["UNKNOWN", "SMALL"]),
+        ([0.45, "PA", 0.40], []),
+        ([0.62, "PA", None], []),
+        ([None, "PA", 0.05], []),
+    ],
+)
+def test_a_ratio_that_is_contradicted_is_so_on_the_page(local, asked, notes):
+    assert local.page.evaluate(RATIO, asked) == {
+        "key": "model" if asked[0] else "none",
+        "value": asked[0],
+        "notes": notes,
+    }

@@ -1,6 +1,6 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, left_side, organ_box
+from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, left_side, organ_box
 from lungspot.detect.calibration import Curve, Knots, Platt, calibrate, compose
 from lungspot.detect.card import (
     METADATA_KEY,
@@ -67,6 +67,7 @@ __all__ = [
     "examine",
     "find_places",
     "floor_of",
+    "is_plausible",
     "is_sealed",
     "left_side",
     "limit_of",

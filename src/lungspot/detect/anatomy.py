@@ -14,13 +14,26 @@ from numpy.typing import NDArray
 
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import regions
-from lungspot.findings import Box, Frame, Side
+from lungspot.findings import Box, Frame, Side, enclosing
 from lungspot.images import Placement
 
-__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "left_side", "organ_box"]
+__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "is_plausible", "left_side", "organ_box"]
 
 _HALF = 0.5  # an organ is where it is likelier than not
 _LEAST = 0.005  # of the film's area that an organ must have
+# What a chest looks like: the range of 383 films that people outlined (JSRT and Wingspan, train and val) without the
+# outermost; 99 % of them pass all (benchmarks/anatomy.py, docs/benchmarks.md). Lengths are parts of the chest's width
+# or height, which is that of both lungs together, but where another is named.
+_RATIO = (0.34, 0.8)  # the heart's width
+_OUTSIDE = 0.02  # how far the heart may reach out of the chest at a side
+_ACROSS = 0.14  # of the heart that lies at either side of the middle between the lungs, at least
+_NARROW = 0.3  # what of the heart lies at that side of the middle where less of it lies, at most
+_HEART_TOP = 0.2  # from the lungs' top to the heart's, at least
+_HEART_BOTTOM = 0.2  # from the lungs' bottom to the heart's, at most
+_HEIGHTS = 0.68  # of the higher lung's height that the other has, at least
+_TOPS = 0.15  # from one lung's top to the other's, at most
+_WIDTHS = 0.5  # of the wider lung's width that the other has, at least
+_BETWEEN = 0.04  # from one lung to the other, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +41,9 @@ class Anatomy:
     """Where heart and lungs are on one film, in pixels of the original; left and right are the patient's.
 
     An organ that was not seen is None. ``cardiothoracic_ratio``: the heart's width over the chest's, from the outer
-    edge of one lung to that of the other; None where one of the three was not seen. ``mirrored``: whether the film
-    shows the patient in a mirror (True: the heart points to the picture's left); None where that is not sure. Left and
-    right of an unsure film are those of a film that is not mirrored.
+    edge of one lung to that of the other; None where the three do not lie as in a chest (:func:`is_plausible`).
+    ``mirrored``: whether the film shows the patient in a mirror (True: the heart points to the picture's left); None
+    where that is not sure. Left and right of an unsure film are those of a film that is not mirrored.
     """
 
     heart: Box | None
@@ -45,6 +58,11 @@ class Anatomy:
             None if box is None else move(box) for box in (self.heart, self.left_lung, self.right_lung)
         )
         return replace(self, heart=heart, left_lung=left, right_lung=right)
+
+    @property
+    def plausible(self) -> bool:
+        """Whether heart and lungs lie as in a chest: only then may they be measured, drawn or coded."""
+        return self.cardiothoracic_ratio is not None
 
     @property
     def lungs(self) -> tuple[Box, ...]:
@@ -65,7 +83,8 @@ def anatomy(raw: Raw, placement: Placement, sure: float) -> Anatomy | None:
     likely = float(raw.mirrored[0])
     mirrored = True if likely >= sure else False if likely <= 1 - sure else None
     left, right = (first, second) if mirrored else (second, first)
-    return Anatomy(heart, left, right, cardiothoracic_ratio(heart, first, second), mirrored)
+    ratio = cardiothoracic_ratio(heart, first, second) if is_plausible(heart, first, second) else None
+    return Anatomy(heart, left, right, ratio, mirrored)
 
 
 def left_side(said: Side | None, seen: Anatomy | None) -> Side | None:
@@ -109,6 +128,31 @@ def cardiothoracic_ratio(heart: Box | None, one: Box | None, other: Box | None) 
     if heart is None or one is None or other is None:
         return None
     return heart.width / (max(one.x1, other.x1) - min(one.x0, other.x0))
+
+
+def is_plausible(heart: Box | None, one: Box | None, other: Box | None) -> bool:
+    """Say whether a heart and the lungs at the left and the right of an upright picture lie as in a chest.
+
+    The heart lies within the chest, across the middle between the lungs and below their tops, and has a width that
+    hearts have; the lungs are of like size and height and each on its own side. Not where one of the three is None.
+    """
+    if heart is None or one is None or other is None:
+        return False
+    chest = enclosing((one, other))
+    middle = (one.x1 + other.x0) / 2
+    heights, widths = sorted((one.height, other.height)), sorted((one.width, other.width))
+    least, most = _RATIO
+    return (
+        least <= heart.width / chest.width <= most
+        and min(heart.x0 - chest.x0, chest.x1 - heart.x1) >= -_OUTSIDE * chest.width
+        and _ACROSS * heart.width <= min(middle - heart.x0, heart.x1 - middle) <= _NARROW * chest.width
+        and heart.y0 - chest.y0 >= _HEART_TOP * chest.height
+        and heart.y1 - chest.y1 <= _HEART_BOTTOM * chest.height
+        and heights[0] >= _HEIGHTS * heights[1]
+        and abs(one.y0 - other.y0) <= _TOPS * chest.height
+        and widths[0] >= _WIDTHS * widths[1]
+        and other.x0 - one.x1 >= _BETWEEN * chest.width
+    )
 
 
 def _crossings(profile: NDArray[np.float32]) -> tuple[float, float]:

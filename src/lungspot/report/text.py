@@ -17,11 +17,11 @@ from typing import Any, Final
 from lungspot.detect import SiteMark
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES, Organ, Side, taxonomy
-from lungspot.images import View
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Before, Change, Changes, ChangeWord
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Observation, Review, observations
+from lungspot.report.ratio import ratio_of
 from lungspot.report.statement import Name, Statement, label_of, statement
 from lungspot.report.words import why
 
@@ -354,16 +354,10 @@ class _Words:
         return f"{self._number(value, digits)} {unit.replace('2', '²')}"
 
     def _ratio(self, result: Analysis, review: Review | None) -> Iterator[str]:
-        found = [each for each in review.measurements if each.kind is Kind.RATIO] if review else []
-        seen = None if result.anatomy is None else result.anatomy.cardiothoracic_ratio
-        ratio, by = (found[-1].value, found[-1].by) if found else (seen, None)
-        if ratio is None:
-            return
-        own = self.own["ratio"]
-        key = {"reader": "reader", "model": "accepted"}.get(by or "", "model")
-        yield own[key].format(ratio=self._number(ratio, 2))
-        if result.radiograph.view is not View.PA:
-            yield own["AP" if result.radiograph.view is View.AP else "UNKNOWN"]
+        said, own = ratio_of(result, review), self.own["ratio"]
+        if said is not None:
+            yield own[said.key].format(ratio="" if said.value is None else self._number(said.value, 2))
+            yield from (own[note] for note in said.notes)
 
     def _number(self, value: float, digits: int) -> str:
         return f"{value:.{digits}f}".replace(".", self.own["decimal"])

@@ -110,10 +110,10 @@ export function begun(kind, from, to, frame) {
   return [...ends, onFilm(arms.find(inside) ?? arms[0], frame)];
 }
 
-/** The lines of the cardiothoracic ratio: on the borders that the model found, else where a heart and a chest often are. */
+/** The lines of the cardiothoracic ratio: on the borders that the model found and measured, else where a heart and a chest often are. */
 export function ratioLines(anatomy, { width, height }) {
-  const { heart, left_lung: left, right_lung: right } = anatomy ?? {};
-  if (!heart || !left || !right) {
+  const { heart, left_lung: left, right_lung: right, cardiothoracic_ratio: ratio } = anatomy ?? {};
+  if (!heart || !left || !right || ratio === null) {
     const at = (x, y) => [x * width, y * height];
     return { by: "reader", points: [at(0.38, 0.62), at(0.66, 0.62), at(0.12, 0.72), at(0.88, 0.72)] };
   }

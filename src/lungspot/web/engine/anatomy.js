@@ -1,8 +1,20 @@
 // Heart and lungs of a film, their proportion, and on which side the heart lies (lungspot.detect.anatomy).
 
-import { move, width } from "./boxes.js";
+import { enclosing, height, move, width } from "./boxes.js";
 import { inFile } from "./correction.js";
 import { organBox } from "./regions.js";
+
+// What a chest looks like; lengths are parts of the chest's width or height, but where another is named.
+const RATIO = [0.34, 0.8]; // the heart's width
+const OUTSIDE = 0.02; // how far the heart may reach out of the chest at a side
+const ACROSS = 0.14; // of the heart that lies at either side of the middle between the lungs, at least
+const NARROW = 0.3; // what of the heart lies at that side of the middle where less of it lies, at most
+const HEART_TOP = 0.2; // from the lungs' top to the heart's, at least
+const HEART_BOTTOM = 0.2; // from the lungs' bottom to the heart's, at most
+const HEIGHTS = 0.68; // of the higher lung's height that the other has, at least
+const TOPS = 0.15; // from one lung's top to the other's, at most
+const WIDTHS = 0.5; // of the wider lung's width that the other has, at least
+const BETWEEN = 0.04; // from one lung to the other, at least
 
 /** {heart, left_lung, right_lung, cardiothoracic_ratio, mirrored} of the upright film; null where the network knows none. */
 export function anatomyOf(raw, frame, { anatomy, input_size: size }) {
@@ -15,12 +27,36 @@ export function anatomyOf(raw, frame, { anatomy, input_size: size }) {
   const likely = raw.mirrored[0];
   const mirrored = likely >= anatomy.sure ? true : likely <= 1 - anatomy.sure ? false : null;
   const [left, right] = mirrored ? [first, second] : [second, first];
-  return { heart, left_lung: left, right_lung: right, cardiothoracic_ratio: ratio(heart, first, second), mirrored };
+  return { heart, left_lung: left, right_lung: right, cardiothoracic_ratio: measured(heart, first, second), mirrored };
 }
 
-function ratio(heart, one, other) {
-  if (!heart || !one || !other) return null;
-  return width(heart) / (Math.max(one[2], other[2]) - Math.min(one[0], other[0]));
+function measured(heart, one, other) {
+  if (!isPlausible(heart, one, other)) return null;
+  return width(heart) / width(enclosing([one, other]));
+}
+
+/** Whether a heart and the lungs at the left and the right of an upright picture lie as in a chest; not where one is null. */
+export function isPlausible(heart, one, other) {
+  if (!heart || !one || !other) return false;
+  const chest = enclosing([one, other]);
+  const [wide, high] = [width(chest), height(chest)];
+  const middle = (one[2] + other[0]) / 2;
+  const narrow = Math.min(middle - heart[0], heart[2] - middle);
+  const alike = (size, least) => Math.min(size(one), size(other)) >= least * Math.max(size(one), size(other));
+  const ratio = width(heart) / wide;
+  return (
+    ratio >= RATIO[0] &&
+    ratio <= RATIO[1] &&
+    Math.min(heart[0] - chest[0], chest[2] - heart[2]) >= -OUTSIDE * wide &&
+    narrow >= ACROSS * width(heart) &&
+    narrow <= NARROW * wide &&
+    heart[1] - chest[1] >= HEART_TOP * high &&
+    heart[3] - chest[3] <= HEART_BOTTOM * high &&
+    alike(height, HEIGHTS) &&
+    Math.abs(one[1] - other[1]) <= TOPS * high &&
+    alike(width, WIDTHS) &&
+    other[0] - one[2] >= BETWEEN * wide
+  );
 }
 
 /** The lungs that were seen, the one at the picture's left first. */

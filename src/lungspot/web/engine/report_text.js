@@ -1,6 +1,7 @@
 // A report to copy, in words of a template and no others (lungspot.report.text): `facts.templates` has each language's.
 
 import { observations } from "./observations.js";
+import { ratioOf } from "./ratio.js";
 import { labelOf, percentage, statement } from "./statement.js";
 
 const REGIONS = {
@@ -192,14 +193,12 @@ class Words {
     return `${this.number(value, unit === "mm" && value < 100 ? 1 : 0)} ${unit.replace("2", "²")}`;
   }
 
-  ratio({ anatomy, film }, review) {
-    const measured = (review?.measurements ?? []).findLast(({ kind }) => kind === "cardiothoracic_ratio");
-    const value = measured?.value ?? anatomy?.cardiothoracic_ratio ?? null;
-    if (value === null) return [];
-    const key = { reader: "reader", model: "accepted" }[measured?.by] ?? "model";
-    const words = [filled(this.own.ratio[key], { ratio: this.number(value, 2) })];
-    if (film.view !== "PA") words.push(this.own.ratio[film.view === "AP" ? "AP" : "UNKNOWN"]);
-    return words;
+  ratio(analysis, review) {
+    const said = ratioOf(analysis, review);
+    if (!said) return [];
+    const own = this.own.ratio;
+    const words = filled(own[said.key], { ratio: said.value === null ? "" : this.number(said.value, 2) });
+    return [words, ...said.notes.map((note) => own[note])];
   }
 
   number(value, digits) {
