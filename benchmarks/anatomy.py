@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from lungspot.datasets import anatomy_of
+from lungspot.datasets.anatomy import anatomy_of
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import Detector, cardiothoracic_ratio, is_plausible, load_detector

@@ -85,11 +85,11 @@ def assess(
         return Analysis(*said, point=point, timings=timings, min_score=min_score, statistics=looks, made=made)
     start = time.perf_counter()
     card, turns = detector.card, gated.correction.quarter_turns
-    seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure)
+    left = radiograph.orientation.upright_left_side(turns)
+    seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure, left)
     trusted = card.anatomy is not None and card.anatomy.lungs_trusted
     lungs = seen.lungs if seen is not None and trusted and len(seen.lungs) == _BOTH else None
     upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score, lungs=lungs)
-    left = radiograph.orientation.upright_left_side(turns)
     reading = gated.correction.reading(sided(upright, left_side(left, seen)))
     heat = cam(gated.raw, detector.card, gated.correction)
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))

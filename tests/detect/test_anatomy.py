@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, organ_box
+from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, left_side, organ_box
 from lungspot.detect.detector import Raw
-from lungspot.findings import Box, Frame
+from lungspot.findings import Box, Frame, Side
 from lungspot.images import Placement
 
 SQUARE = Frame(80, 80)
@@ -50,17 +50,44 @@ def test_cardiothoracic_ratio(heart, one, other, ratio):
 
 
 @pytest.mark.parametrize(
-    ("probability", "mirrored", "right_lung"),
-    [(0.02, False, 8), (0.5, None, 8), (0.98, True, 48)],
+    ("probability", "mirrored", "said", "right_lung"),
+    [
+        (0.02, False, Side.RIGHT, 8),
+        (0.5, None, Side.RIGHT, 8),
+        (0.98, True, Side.LEFT, 48),
+        (0.5, None, Side.LEFT, 48),  # the file's word, which the heart does not contradict
+        (0.02, False, Side.LEFT, None),  # the heart contradicts the file
+        (0.98, True, Side.RIGHT, None),
+        (0.02, False, None, None),  # nobody says, as of findings
+        (0.5, None, None, None),
+        (0.98, True, None, None),
+    ],
 )
-def test_sides_are_the_patient_s(probability, mirrored, right_lung):
+def test_sides_are_the_patient_s_where_findings_have_sides(probability, mirrored, said, right_lung):
     organs = np.stack([likely((4, 8, 4, 7, 1)), likely((1, 9, 1, 4, 1)), likely((1, 9, 6, 9, 1))])
-    found = anatomy(raw(organs, probability), Placement(Frame(160, 240), 80), 0.95)
+    found = anatomy(raw(organs, probability), Placement(Frame(160, 240), 80), 0.95, said)
     assert found.mirrored is mirrored
-    assert found.right_lung.x0 == pytest.approx(2 * right_lung)  # in pixels of the original
+    assert (left_side(said, found) is None) is (right_lung is None)
+    if right_lung is None:
+        assert (found.left_lung, found.right_lung, len(found.unsided)) == (None, None, 2)
+    else:
+        assert found.right_lung.x0 == pytest.approx(2 * right_lung)  # in pixels of the original
+        assert found.left_lung.x0 == pytest.approx(2 * (56 - right_lung))
+        assert found.unsided == ()
     assert found.heart.corners == pytest.approx((64, 96, 112, 192))
     assert found.cardiothoracic_ratio == pytest.approx(3 / 8)
     assert [box.x0 for box in found.lungs] == pytest.approx([16, 96])
+    shifted = found.moved(lambda box: Box(box.x0 + 1, box.y0, box.x1 + 1, box.y1))
+    assert [box.x0 for box in shifted.lungs] == pytest.approx([17, 97])
+
+
+@pytest.mark.parametrize("said", [None, Side.RIGHT])
+def test_a_lung_that_was_not_seen(said):
+    organs = np.stack([likely((4, 8, 4, 7, 1)), likely(), likely((1, 9, 6, 9, 1))])
+    found = anatomy(raw(organs, 0.5), Placement(SQUARE, 80), 0.95, said)
+    assert found.right_lung is None
+    assert [box.x0 for box in found.lungs] == pytest.approx([48])
+    assert (found.left_lung is None) is (said is None)
 
 
 # heart, lung at the picture's left, lung at its right, in per cent of the film

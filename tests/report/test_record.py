@@ -12,7 +12,14 @@ from lungspot.images import Orientation, Origin, Radiograph, View
 from lungspot.report import Analysis, Model, from_record, to_record
 
 
-@pytest.mark.parametrize("seen", [None, Anatomy(Box(1, 2, 3, 4), None, Box(0.5, 1, 2, 3.25), 0.5, mirrored=True)])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        None,
+        Anatomy(Box(1, 2, 3, 4), None, Box(0.5, 1, 2, 3.25), 0.5, mirrored=True),
+        Anatomy(None, None, None, None, mirrored=None, unsided=(Box(1, 2, 3, 4), Box(5, 2, 7, 4.5))),
+    ],
+)
 def test_a_result_that_was_kept_is_the_same_again(model_file, seen):
     detector = load_detector(str(model_file))
     film = Radiograph(

@@ -157,6 +157,12 @@ def _distance(python, page):
     for mine, other in zip(ours["image_scores"], theirs["image_scores"], strict=True):
         assert (mine["label"], mine["positive"]) == (other["label"], other["positive"])
         found["scores"] = max(found["scores"], abs(mine["probability"] - other["probability"]))
+    seen, other = ours.get("anatomy"), theirs.get("anatomy")
+    if seen is not None:
+        assert (seen["mirrored"], len(seen["lungs"])) == (other["mirrored"], len(other["lungs"]))
+        assert [key for key in seen if seen[key] is None] == [key for key in other if other[key] is None]
+        for mine, its in zip([seen["heart"], *seen["lungs"]], [other["heart"], *other["lungs"]], strict=True):
+            found["pixels"] = max(found["pixels"], *(map(abs, np.subtract(mine, its)) if mine else ()))
     for mine, other in _pairs(python["candidates"], page["candidates"]):
         assert [mine[key] for key in ("side", "zone", "judged")] == [other[key] for key in ("side", "zone", "judged")]
         found["scores"] = max(found["scores"], abs(mine["score"] - other["score"]))

@@ -43,7 +43,8 @@ class Anatomy:
     An organ that was not seen is None. ``cardiothoracic_ratio``: the heart's width over the chest's, from the outer
     edge of one lung to that of the other; None where the three do not lie as in a chest (:func:`is_plausible`).
     ``mirrored``: whether the film shows the patient in a mirror (True: the heart points to the picture's left); None
-    where that is not sure. Left and right of an unsure film are those of a film that is not mirrored.
+    where that is not sure. ``unsided``: the lungs of a film of which nobody said which side is which, or said it and
+    the heart contradicts; left and right are None then (:func:`left_side`).
     """
 
     heart: Box | None
@@ -51,13 +52,14 @@ class Anatomy:
     right_lung: Box | None
     cardiothoracic_ratio: float | None
     mirrored: bool | None
+    unsided: tuple[Box, ...] = ()
 
     def moved(self, move: Callable[[Box], Box]) -> Anatomy:
         """Return the anatomy with every box moved; the ratio was taken on the upright film and stays."""
         heart, left, right = (
             None if box is None else move(box) for box in (self.heart, self.left_lung, self.right_lung)
         )
-        return replace(self, heart=heart, left_lung=left, right_lung=right)
+        return replace(self, heart=heart, left_lung=left, right_lung=right, unsided=tuple(map(move, self.unsided)))
 
     @property
     def plausible(self) -> bool:
@@ -67,24 +69,27 @@ class Anatomy:
     @property
     def lungs(self) -> tuple[Box, ...]:
         """The lungs that were seen, the one at the picture's left first."""
-        return tuple(
-            sorted((box for box in (self.left_lung, self.right_lung) if box is not None), key=lambda box: box.x0)
-        )
+        both = (self.left_lung, self.right_lung, *self.unsided)
+        return tuple(sorted((box for box in both if box is not None), key=lambda box: box.x0))
 
 
-def anatomy(raw: Raw, placement: Placement, sure: float) -> Anatomy | None:
+def anatomy(raw: Raw, placement: Placement, sure: float, said: Side | None = None) -> Anatomy | None:
     """Return the anatomy of a film, in its own frame; None where the network knows none.
 
-    ``sure``: from which probability on the film counts as mirrored; up to 1 less it as not mirrored.
+    ``sure``: from which probability on the film counts as mirrored; up to 1 less it as not mirrored. ``said``: the
+    patient's side at the left edge of the upright film by its file; the lungs have the sides that findings have.
     """
     if raw.organs is None or raw.mirrored is None:
         return None
     heart, first, second = (_original(organ_box(each, placement.target), placement) for each in raw.organs)
     likely = float(raw.mirrored[0])
     mirrored = True if likely >= sure else False if likely <= 1 - sure else None
-    left, right = (first, second) if mirrored else (second, first)
     ratio = cardiothoracic_ratio(heart, first, second) if is_plausible(heart, first, second) else None
-    return Anatomy(heart, left, right, ratio, mirrored)
+    seen = Anatomy(heart, None, None, ratio, mirrored)
+    if (left := left_side(said, seen)) is None:
+        return replace(seen, unsided=tuple(box for box in (first, second) if box is not None))
+    one, other = (first, second) if left is Side.LEFT else (second, first)
+    return replace(seen, left_lung=one, right_lung=other)
 
 
 def left_side(said: Side | None, seen: Anatomy | None) -> Side | None:

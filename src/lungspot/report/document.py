@@ -199,6 +199,7 @@ def _anatomy(seen: Anatomy) -> dict[str, Any]:
         "heart": _corners(seen.heart),
         "left_lung": _corners(seen.left_lung),
         "right_lung": _corners(seen.right_lung),
+        "lungs": [_corners(lung) for lung in seen.lungs],
         "cardiothoracic_ratio": None if seen.cardiothoracic_ratio is None else round(seen.cardiothoracic_ratio, 3),
         "mirrored": seen.mirrored,
     }

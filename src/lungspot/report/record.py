@@ -140,14 +140,21 @@ def refusal_of(record: Mapping[str, Any], name: str) -> Refusal | None:
 def _anatomy_to_json(seen: Anatomy) -> dict[str, Any]:
     boxes = {name: getattr(seen, name) for name in _ORGANS}
     corners = {name: None if box is None else list(box.corners) for name, box in boxes.items()}
-    return corners | {"cardiothoracic_ratio": seen.cardiothoracic_ratio, "mirrored": seen.mirrored}
+    unsided = [list(box.corners) for box in seen.unsided]
+    return corners | {
+        "unsided": unsided,
+        "cardiothoracic_ratio": seen.cardiothoracic_ratio,
+        "mirrored": seen.mirrored,
+    }
 
 
 def _anatomy_from_json(value: Mapping[str, Any] | None) -> Anatomy | None:
     if value is None:
         return None
     boxes = {name: None if value[name] is None else Box(*value[name]) for name in _ORGANS}
-    return Anatomy(**boxes, cardiothoracic_ratio=value["cardiothoracic_ratio"], mirrored=value["mirrored"])
+    unsided = tuple(Box(*corners) for corners in value.get("unsided", ()))
+    ratio, mirrored = value["cardiothoracic_ratio"], value["mirrored"]
+    return Anatomy(**boxes, cardiothoracic_ratio=ratio, mirrored=mirrored, unsided=unsided)
 
 
 def _flat(height: int, width: int) -> NDArray[np.float32]:

@@ -18,6 +18,14 @@ from playwright.sync_api import expect
 ROOT = Path(__file__).resolve().parents[3]
 VIEWER = ROOT / "src" / "lungspot" / "serve" / "viewer"
 
+OUTLINES = {  # of a chest, on RG1
+    "heart": [700.0, 850.0, 1250.0, 1450.0],
+    "left_lung": [1000.0, 250.0, 1650.0, 1500.0],
+    "right_lung": [200.0, 250.0, 850.0, 1480.0],
+    "lungs": [[200.0, 250.0, 850.0, 1480.0], [1000.0, 250.0, 1650.0, 1500.0]],
+    "cardiothoracic_ratio": 0.379,
+    "mirrored": False,
+}
 # What a hostile sender would put where people read names.
 NASTY = "<img src onerror=alert(1)>"
 
@@ -119,6 +127,20 @@ def look(page, server, settle):
         return page
 
     return open_film
+
+
+@pytest.fixture
+def outlined(page):
+    """Readings come to the page with heart and lungs as in a chest; most tests' film has masses beside the heart."""
+
+    def answer(route):
+        response = route.fetch()
+        value = response.json()
+        if (value.get("result") or {}).get("anatomy"):
+            value["result"]["anatomy"] |= OUTLINES
+        route.fulfill(response=response, json=value)
+
+    page.route(re.compile(r"/v1/readings/[^/?]+(\?[^/]*)?$"), answer)
 
 
 @pytest.fixture

@@ -51,11 +51,13 @@ def test_the_page_counts_as_the_server_does(ask, kind, points, spacing):
 ANATOMY = "{ heart: [40, 50, 80, 90], left_lung: [60, 10, 110, 100], right_lung: [5, 12, 50, 98] }"
 TURNED = "{ heart: [50, 40, 90, 80], left_lung: [10, 60, 100, 110], right_lung: [12, 5, 98, 50] }"
 NO_CHEST = f"{{ ...{ANATOMY}, cardiothoracic_ratio: null }}"  # outlines that nothing was measured from
+UNSIDED = "{ heart: [40, 50, 80, 90], left_lung: null, right_lung: null, lungs: [[5, 12, 50, 98], [60, 10, 110, 100]] }"
 RATIO = "{ kind: 'cardiothoracic_ratio', points: [[40, 70], [80, 70], [5, 82], [110, 82]] }"
 POINTS = [
     (f"m.ratioLines({ANATOMY}, {{ width: 120, height: 120 }}).points", [[40, 70], [80, 70], [5, 82], [110, 82]]),
     (f"m.ratioLines({TURNED}, {{ width: 120, height: 120 }}).points", [[70, 40], [70, 80], [82, 5], [82, 110]]),
     (f"m.ratioLines({ANATOMY}, {{ width: 120, height: 120 }}).by", "model"),
+    (f"m.ratioLines({UNSIDED}, {{ width: 120, height: 120 }}).points", [[40, 70], [80, 70], [5, 82], [110, 82]]),
     (f"m.ratioLines({NO_CHEST}, {{ width: 120, height: 120 }}).by", "reader"),
     ("m.ratioLines(null, { width: 100, height: 100 }).by", "reader"),
     (f"m.dragged({RATIO}, 0, [30, 60], {{ width: 120, height: 120 }}).points.slice(0, 2)", [[30, 60], [80, 60]]),
@@ -87,6 +89,7 @@ def save(page):
     assert answer.value.status == 201
 
 
+@pytest.mark.usefixtures("outlined")
 def test_keys_alone_measure_move_undo_remove_and_save(look, server, chest, settle, faults):
     page = look(chest)
     page.fill("#reader", "keys")

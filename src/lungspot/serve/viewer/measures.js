@@ -112,7 +112,8 @@ export function begun(kind, from, to, frame) {
 
 /** The lines of the cardiothoracic ratio: on the borders that the model found and measured, else where a heart and a chest often are. */
 export function ratioLines(anatomy, { width, height }) {
-  const { heart, left_lung: left, right_lung: right, cardiothoracic_ratio: ratio } = anatomy ?? {};
+  const { heart, cardiothoracic_ratio: ratio } = anatomy ?? {};
+  const [left, right] = anatomy?.lungs ?? [anatomy?.left_lung, anatomy?.right_lung];
   if (!heart || !left || !right || ratio === null) {
     const at = (x, y) => [x * width, y * height];
     return { by: "reader", points: [at(0.38, 0.62), at(0.66, 0.62), at(0.12, 0.72), at(0.88, 0.72)] };

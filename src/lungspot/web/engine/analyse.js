@@ -22,10 +22,10 @@ export async function analyse(film, card, taxonomy, run) {
   const empty = { findings: null, places: [], agreement: [], anatomy: null, heat: new Map(), turns: 0 };
   if (gated.reasons.length) return { ...base, ...empty, leftSide: uprightLeftSide(film.orientation, 0) };
   const { raw, frame, correction } = gated;
-  const seen = anatomyOf(raw, frame, card);
+  const said = uprightLeftSide(film.orientation, correction.turns);
+  const seen = anatomyOf(raw, frame, card, said);
   const known = seen && card.anatomy.lungs_trusted ? lungsOf(seen) : [];
   const lungs = known.length === 2 ? known : null;
-  const said = uprightLeftSide(film.orientation, correction.turns);
   const left = leftSide(said, seen);
   const upright = sided(decode(raw, frame, card, { taxonomy, floor: floorOf(card), lungs }), left);
   const findings = upright.map((each) => ({ ...each, box: each.box && inFile(each.box, correction, frame) }));

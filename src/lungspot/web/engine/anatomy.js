@@ -16,8 +16,11 @@ const TOPS = 0.15; // from one lung's top to the other's, at most
 const WIDTHS = 0.5; // of the wider lung's width that the other has, at least
 const BETWEEN = 0.04; // from one lung to the other, at least
 
-/** {heart, left_lung, right_lung, cardiothoracic_ratio, mirrored} of the upright film; null where the network knows none. */
-export function anatomyOf(raw, frame, { anatomy, input_size: size }) {
+/**
+ * {heart, left_lung, right_lung, unsided, cardiothoracic_ratio, mirrored} of the upright film; null where the network knows none. `said`: the
+ * patient's side at the left edge by the file; `unsided`: the lungs where sides are not said.
+ */
+export function anatomyOf(raw, frame, { anatomy, input_size: size }, said) {
   if (!anatomy || !raw.organs) return null;
   const square = { width: size, height: size };
   const [heart, first, second] = raw.organs.map((organ) => {
@@ -26,8 +29,11 @@ export function anatomyOf(raw, frame, { anatomy, input_size: size }) {
   });
   const likely = raw.mirrored[0];
   const mirrored = likely >= anatomy.sure ? true : likely <= 1 - anatomy.sure ? false : null;
-  const [left, right] = mirrored ? [first, second] : [second, first];
-  return { heart, left_lung: left, right_lung: right, cardiothoracic_ratio: measured(heart, first, second), mirrored };
+  const seen = { heart, left_lung: null, right_lung: null, unsided: [], cardiothoracic_ratio: measured(heart, first, second), mirrored };
+  const left = leftSide(said, seen);
+  if (!left) return { ...seen, unsided: [first, second].filter(Boolean) };
+  const [one, other] = left === "left" ? [first, second] : [second, first];
+  return { ...seen, left_lung: one, right_lung: other };
 }
 
 function measured(heart, one, other) {
@@ -60,12 +66,14 @@ export function isPlausible(heart, one, other) {
 }
 
 /** The lungs that were seen, the one at the picture's left first. */
-export const lungsOf = ({ left_lung: left, right_lung: right }) => [left, right].filter(Boolean).sort((a, b) => a[0] - b[0]);
+export const lungsOf = ({ left_lung: left, right_lung: right, unsided }) =>
+  [left, right, ...unsided].filter(Boolean).sort((a, b) => a[0] - b[0]);
 
 /** The anatomy of the upright film in the frame of the file. */
 export function anatomyInFile(seen, correction, frame) {
   const moved = (box) => box && inFile(box, correction, frame);
-  return { ...seen, heart: moved(seen.heart), left_lung: moved(seen.left_lung), right_lung: moved(seen.right_lung) };
+  const [heart, left, right] = [seen.heart, seen.left_lung, seen.right_lung].map(moved);
+  return { ...seen, heart, left_lung: left, right_lung: right, unsided: seen.unsided.map(moved) };
 }
 
 /** The patient's side at the left edge that may be believed: `said` by the file, null where the heart contradicts it. */

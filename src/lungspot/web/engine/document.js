@@ -1,5 +1,6 @@
 // One film's result as JSON, schema `lungspot/1` (docs/reference/json.md): the keys and digits of lungspot.report.document.
 
+import { lungsOf } from "./anatomy.js";
 import { isReported, limitOf, reaches } from "./card.js";
 import { reportText } from "./report_text.js";
 import { labelOf, statement, textOf, titleOf, told, groupsOf, whereOf } from "./statement.js";
@@ -88,12 +89,13 @@ const scoreOf = (finding, { card, point }) => ({
   standing: standingOf(card, finding.label),
 });
 
-const anatomyJson = ({ heart, left_lung, right_lung, cardiothoracic_ratio, mirrored }) => ({
-  heart: corners(heart),
-  left_lung: corners(left_lung),
-  right_lung: corners(right_lung),
-  cardiothoracic_ratio: rounded(cardiothoracic_ratio, 3),
-  mirrored,
+const anatomyJson = (seen) => ({
+  heart: corners(seen.heart),
+  left_lung: corners(seen.left_lung),
+  right_lung: corners(seen.right_lung),
+  lungs: lungsOf(seen).map(corners),
+  cardiothoracic_ratio: rounded(seen.cardiothoracic_ratio, 3),
+  mirrored: seen.mirrored,
 });
 
 /** A statement as the document's key `statement` has it. */
