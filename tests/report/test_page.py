@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from lungspot.detect import Anatomy
 from lungspot.findings import Box
 from lungspot.report import Review, Verdict, page, report_text
 
@@ -199,3 +200,20 @@ def test_the_page_prints_in_black_and_white_with_everything_open(make, show):
         "rgb(0, 0, 0)",
     }
     assert opened.locator("#copy:visible, .tools:visible").count() == 0
+
+
+def test_the_page_hides_and_shows_them_by_key_and_button(make, show):
+    organs = Box(76, 135, 136, 234), Box(112, 30, 180, 246), Box(24, 30, 92, 240)
+    result = replace(make(), anatomy=Anatomy(*organs, 0.38, mirrored=False))
+    shown = show(page(result, anatomy=True))
+    rectangles = shown.locator("#anatomy rect:not(.under)")
+    assert rectangles.count() == 3
+    assert shown.locator("#anatomy text").all_text_contents() == ["heart", "left lung", "right lung"]
+    assert rectangles.first.is_visible()
+    shown.keyboard.press("a")
+    assert not rectangles.first.is_visible()
+    shown.locator("#organs").click()
+    assert rectangles.first.is_visible()
+    without = show(page(result))
+    assert without.locator("#anatomy rect").count() == 0
+    assert not without.locator("#organs").is_visible()

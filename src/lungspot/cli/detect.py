@@ -54,6 +54,9 @@ def detect(
     ] = None,
     operating_point: Annotated[str, typer.Option(help="sensitive, balanced or specific.")] = "balanced",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
+    anatomy: Annotated[
+        bool, typer.Option("--anatomy", help="Show heart and lungs in PNG, page and SR, where they could be outlined.")
+    ] = False,
     experimental: Annotated[
         bool, typer.Option("--experimental", help="Say the model's experimental labels too, marked as such.")
     ] = False,
@@ -103,6 +106,7 @@ def detect(
     if ours and not quiet:
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
+    looks["anatomy"] = anatomy
     known = {} if reviews is None else _reviews_in(reviews)
     ids = _ids_of(coco_ids, kinds, class_map)
     results: list[Path] = []

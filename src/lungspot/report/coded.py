@@ -71,6 +71,7 @@ TERMS: Final[dict[str, Term]] = {
     "middle": Term("281393007", "SCT", "Middle zone of lung"),  # CID 6124
     "lower": Term("281394001", "SCT", "Lower zone of lung"),  # CID 6124
     "bounding_box": Term("75958009", "SCT", "Bounded by"),  # CID 219
+    "anatomical_structure": Term("91723000", "SCT", "Anatomical Structure"),  # CID 7150
     "abnormal_structure": Term("49755003", "SCT", "Morphologically Abnormal Structure"),  # CID 7150
     "class_activation": Term("130402", "DCM", "Class activation"),  # CID 217
     "artificial_intelligence": Term("123110", "DCM", "Artificial Intelligence"),  # CID 7162

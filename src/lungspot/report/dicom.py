@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.errors import InputError
 from lungspot.extras import extra
@@ -40,13 +40,15 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
     review: Review | None = None,
     now: datetime | None = None,
     before: Before | None = None,
+    anatomy: bool = False,
 ) -> tuple[Dataset, ...]:
     """Return the result as DICOM data sets, ready to be written or sent, in the order of ``kinds``.
 
     ``source``: the film's header (no pixels needed); it is not changed. ``kinds``: some of :data:`DICOM_KINDS`.
     ``sr_class``: one of :data:`SR_CLASSES`. ``experimental``: say experimental labels too, marked as such.
     ``review``: a reader's, whose measurements the SR holds. ``now``: when the objects say that they were made.
-    ``before``: the patient's earlier film that the SR compares with (``before_film``), whose tracking UIDs go on. UIDs
+    ``before``: the patient's earlier film that the SR compares with (``before_film``), whose tracking UIDs go on.
+    ``anatomy``: the SR holds heart and lungs too, where they lie as in a chest. UIDs
     follow from film, model, settings, version and review, so that a rerun gives the same objects and an archive keeps
     one of each.
 
@@ -67,9 +69,9 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
 
     now = datetime.now().astimezone() if now is None else now
     with config.disable_value_validation():  # faults of real headers are met in ``source_of``, not by warnings
-        made = [  # a context each, for objects share elements with it
-            makers[kind](context_of(source, result, now, experimental=experimental, review=review, before=before))
-            for kind in kinds
+        told: dict[str, Any] = {"experimental": experimental, "review": review, "before": before}
+        made = [  # a context each, for objects share elements with it; anatomy is in the SR alone
+            makers[kind](context_of(source, result, now, **told, anatomy=anatomy and kind == "sr")) for kind in kinds
         ]
     return tuple(each for each in made if each is not None)
 

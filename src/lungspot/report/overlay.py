@@ -12,6 +12,7 @@ from lungspot.findings import Box, Frame, name_of
 from lungspot.images import WARNINGS, draw_sides
 from lungspot.report.analysis import Analysis
 from lungspot.report.marks import PlaceMark, edge_letters, marks_of
+from lungspot.report.organs import ORGAN_COLOR, organ_marks
 from lungspot.report.statement import Statement, statement
 from lungspot.report.style import film_picture, glow
 
@@ -45,12 +46,15 @@ class _Chip:
     box: Rectangle
 
 
-def overlay(result: Analysis, *, heatmap: bool = False, experimental: bool = False) -> Image.Image:
+def overlay(
+    result: Analysis, *, heatmap: bool = False, experimental: bool = False, anatomy: bool = False
+) -> Image.Image:
     """Return an RGB picture: the film, one frame a place (below the threshold dashed), a strip with what and by whom.
 
     L and R stand at the film's edges, or that nobody knows. ``heatmap`` lays the activation map of what is said first
-    under the frames, relative to its own peak. ``experimental``: say experimental labels too, marked as such. A film
-    that is not assessed is shown dimmed with the reason and nothing else.
+    under the frames, relative to its own peak. ``experimental``: say experimental labels too, marked as such.
+    ``anatomy``: thin lines around heart and lungs, with their names, where they lie as in a chest. A film that is not
+    assessed is shown dimmed with the reason and nothing else.
     """
     told = statement(result, experimental=experimental)
     grey = film_picture(result.radiograph, smallest=_SMALLEST, largest=_LARGEST)
@@ -64,6 +68,8 @@ def overlay(result: Analysis, *, heatmap: bool = False, experimental: bool = Fal
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     draw, frame = ImageDraw.Draw(layer), Frame(*picture.size)
     taken = draw_sides(draw, edge_letters(result), picture.size)
+    if anatomy:
+        _draw_organs(draw, result, frame, taken)
     _draw_marks(draw, result.radiograph.frame, marks_of(told), frame, taken)
     picture.alpha_composite(layer)
     return _with_strip(picture.convert("RGB"), _strip(result, told, label), unit)
@@ -96,6 +102,22 @@ def _draw_marks(
         _draw_leader(draw, chip, unit)
     for chip in chips:
         _draw_chip(draw, chip, font, unit)
+
+
+def _draw_organs(draw: ImageDraw.ImageDraw, result: Analysis, frame: Frame, taken: list[Rectangle]) -> None:
+    """Draw heart and lungs below everything else: thin lines, names at a lung's top and the heart's bottom."""
+    unit = max(frame.width, frame.height) / 1024
+    font = ImageFont.load_default(round(16 * unit))
+    for mark in organ_marks(result):
+        x0, y0, x1, y1 = mark.box.move(result.radiograph.frame, frame).corners
+        line = max(round(1.4 * unit), 1)
+        draw.rectangle((x0 - line, y0 - line, x1 + line, y1 + line), outline=(0, 0, 0, 130), width=3 * line)
+        draw.rectangle((x0, y0, x1, y1), outline=ORGAN_COLOR, width=line)
+        wide, high = font.getlength(mark.name), 26 * unit
+        left, top = (x0 + x1 - wide) / 2, y1 - high if mark.organ == "heart" else y0
+        taken.append((left, top, left + wide, top + high))
+        at, halo = (left, top + high / 2), max(round(1.5 * unit), 1)
+        draw.text(at, mark.name, ORGAN_COLOR, font, anchor="lm", stroke_width=halo, stroke_fill=(0, 0, 0))
 
 
 def _outline(draw: ImageDraw.ImageDraw, box: Box, color: str, unit: float, *, solid: bool) -> None:

@@ -24,7 +24,7 @@ const bar = (parent, value, color, threshold) => {
 
 let chosen = -1;
 let hovered = -1;
-const view = { boxes: true, heat: false, below: false };
+const view = { boxes: true, heat: false, organs: true, below: false };
 
 const [width, height] = data.frame;
 $("picture").src = data.picture;
@@ -39,6 +39,7 @@ marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
 marks.setAttribute("preserveAspectRatio", "none");
 const size = Math.max(width, height) / 52;
 const taken = []; // rectangles that no label may cover: [x0, y0, x1, y1]
+const anatomy = marks.appendChild(svg("g", { id: "anatomy" })); // below what is found
 const lines = marks.appendChild(svg("g", {}));
 const words = marks.appendChild(svg("g", {})); // over every line, so that none crosses a word
 const wideOf = (text) => text.length * size * 0.54;
@@ -62,6 +63,17 @@ for (const [edge, letter] of Object.entries(data.edges)) {
   const from = { start: 0, end: width - wide, middle: (width - wide) / 2 }[anchor];
   taken.push([from, y - size * 1.8, from + wide, y + size * 0.4]);
 }
+
+// heart and lungs, where they were asked for: thin lines, names within, at a lung's top and the heart's bottom
+for (const { name, box: [x0, y0, x1, y1] } of data.organs) {
+  const frame = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+  anatomy.append(svg("rect", { ...frame, class: "under" }), svg("rect", frame));
+  const [wide, y] = [wideOf(name), name === "heart" ? y1 - size * 0.4 : y0 + size * 1.1];
+  write(anatomy, [name], (x0 + x1) / 2, y, { "text-anchor": "middle" });
+  taken.push([(x0 + x1 - wide) / 2, y - size, (x0 + x1 + wide) / 2, y + size * 0.3]);
+}
+$("organs").hidden = !data.organs.length;
+$("organs-key").hidden = !data.organs.length;
 
 /** Find where a label of this size crosses no other: above its frame, below it, in it, beside it, else further down. */
 const freePlace = ([x0, y0, x1, y1], wide, high) => {
@@ -203,9 +215,10 @@ function paint() {
   $("glow").hidden = !(view.heat && image);
   if (image) $("glow").src = image.src;
   $("heatof").textContent = view.heat && image ? `Heat map: ${image.name}` : "";
-  for (const id of ["boxes", "heat", "below"]) $(id).setAttribute("aria-pressed", String(view[id]));
+  anatomy.style.display = view.organs ? "" : "none";
+  for (const id of ["boxes", "heat", "organs", "below"]) $(id).setAttribute("aria-pressed", String(view[id]));
 }
-for (const id of ["boxes", "heat", "below"]) $(id).addEventListener("click", () => { view[id] = !view[id]; paint(); });
+for (const id of ["boxes", "heat", "organs", "below"]) $(id).addEventListener("click", () => { view[id] = !view[id]; paint(); });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
@@ -214,6 +227,7 @@ document.addEventListener("keydown", (event) => {
   const list = shown();
   if (key === "b") view.boxes = !view.boxes;
   else if (key === "h") view.heat = !view.heat;
+  else if (key === "a" && data.organs.length) view.organs = !view.organs;
   else if (key === "t" && !$("below").hidden) view.below = !view.below;
   else if (key === "escape") chosen = -1;
   else if ((key === "arrowdown" || key === "arrowup") && list.length) {

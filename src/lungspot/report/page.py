@@ -26,6 +26,7 @@ from lungspot.report.document import document
 from lungspot.report.marks import edge_letters, marks_of
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.observations import Review, observed
+from lungspot.report.organs import organ_marks
 from lungspot.report.site_words import thresholds_of
 from lungspot.report.statement import EXPERIMENTAL, Said, label_of, statement
 from lungspot.report.style import color_of, film_picture, glow
@@ -48,23 +49,26 @@ _WORDS: Final = {
 _GLOW = 256  # long side of a heat map; the browser smooths it
 
 
-def page(
+def page(  # noqa: PLR0913 - each choice has a name
     result: Analysis,
     *,
     experimental: bool = False,
     review: Review | None = None,
     language: str = "en",
     before: Before | None = None,
+    anatomy: bool = False,
 ) -> str:
     """Return the HTML text of one result.
 
     ``experimental``: say experimental labels too, marked as such. ``review``: a reader's, which is shown and counts in
-    the report to copy; ``language``: of that report; ``before``: the patient's film that it compares with.
+    the report to copy; ``language``: of that report; ``before``: the patient's film that it compares with;
+    ``anatomy``: heart and lungs are shown, where they lie as in a chest.
     """
     style, script, template = (page_part("lungspot.report", name) for name in ("page.css", "page.js", "page.html"))
     value = _data(result, experimental=experimental)
     words = report_text(result, language=language, experimental=experimental, review=review, before=before)
     value["report"] = words.text
+    value["organs"] = _organs(result) if anatomy else []
     value["language"] = language
     value["review"] = None if review is None else _review(result, review)
     value["changes"] = None if words.compared is None else _changes(words, words.compared)
@@ -120,6 +124,11 @@ def _data(result: Analysis, *, experimental: bool) -> dict[str, Any]:
         "facts": _facts(value),
         "card": _card(result, value),
     }
+
+
+def _organs(result: Analysis) -> list[dict[str, Any]]:
+    tall = result.radiograph.proportions[1] / result.radiograph.frame.height
+    return [{"name": mark.name, "box": mark.box.scale(1, tall).corners} for mark in organ_marks(result)]
 
 
 def _mark(score: Mapping[str, Any]) -> str:

@@ -77,6 +77,7 @@ class ReportContext:
     now: datetime
     review: Review | None = None
     before: Before | None = None
+    anatomy: bool = False
 
     def uid(self, *parts: str | int) -> str:
         """Return the UID of one part of this result: the same for ever (PS3.5 B.2: made of a UUID)."""
@@ -84,11 +85,13 @@ class ReportContext:
 
     @property
     def whose(self) -> tuple[str, ...]:
-        """What tells the report of one review, or against one earlier film, from that of another and from neither.
+        """What tells the report of one review, against one earlier film, or with anatomy, from others and from neither.
 
         Of an earlier film this includes what is said of it: an archive keeps the first of two objects with one UID.
         """
         reviewed = () if self.review is None else (self.review.reader, self.review.created or "")
+        if self.anatomy:
+            reviewed = ("with anatomy", *reviewed)
         if (before := self.before) is None:
             return reviewed
         uids = [sorted(each.items()) for each in (before.tracking, before.own)]
@@ -187,11 +190,12 @@ def context_of(  # noqa: PLR0913 - each choice has a name
     experimental: bool = False,
     review: Review | None = None,
     before: Before | None = None,
+    anatomy: bool = False,
 ) -> ReportContext:
     """Return what the result's objects are made from; ``experimental``: say experimental labels too.
 
     ``review``: a reader's, whose measurements a structured report holds; ``before``: the earlier film that it compares
-    with.
+    with; ``anatomy``: heart and lungs are in it too.
 
     Raises FilmError ``NO_STUDY`` as :func:`source_of` does, and InputError ``BAD_VALUE`` where the header is another
     film's.
@@ -205,7 +209,7 @@ def context_of(  # noqa: PLR0913 - each choice has a name
         setattr(film, keyword, "Name^")
     key = key_of(result, source, experimental=experimental)
     told = statement(result, experimental=experimental)
-    return ReportContext(header, source, film, result, told, key, now, review, before)
+    return ReportContext(header, source, film, result, told, key, now, review, before, anatomy)
 
 
 def uid_in(key: str, *parts: str | int) -> str:

@@ -2,8 +2,9 @@
 
 Imaging Measurements hold what has a place on the film, each with its tracking id: one group of TID 1410 a place, with
 all its names, in order of urgency, those below their thresholds last; then what a reader measured
-(``sr_measurements``). Everything else stands in Qualitative Evaluations (``sr_evaluations``). Every number is inferred
-from the coordinates of its place, and its name says what it is the probability of: what viewers read and show.
+(``sr_measurements``); on request heart and lungs (``sr_anatomy``). Everything else stands in Qualitative Evaluations
+(``sr_evaluations``). Every number is inferred from the coordinates of its place, and its name says what it is the
+probability of: what viewers read and show.
 ``sr_read`` reads all of it back.
 """
 
@@ -26,6 +27,7 @@ from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Change
 from lungspot.report.coded import OWN, TERMS, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
+from lungspot.report.sr_anatomy import anatomy_groups
 from lungspot.report.sr_changes import CHANGE, change_term, changes_of
 from lungspot.report.sr_evaluations import algorithm_of, evaluations, probability_of
 from lungspot.report.sr_measurements import Group, measurement_groups, reader_of, with_places
@@ -56,7 +58,9 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive") -> Datas
 
 def _content(context: ReportContext) -> sr.MeasurementReport:
     known = _parameters(context)
-    groups = [*_places(context, known), *measurement_groups(context, _film(context.source), _frames(context.source))]
+    film, frames = _film(context.source), _frames(context.source)
+    measured = measurement_groups(context, film, frames)
+    groups = [*_places(context, known), *measured, *anatomy_groups(context, known, film, frames)]
     content = sr.MeasurementReport(
         observation_context=_observer(context),
         procedure_reported=_CODES["chest_film"],

@@ -20,14 +20,15 @@ from lungspot.report.coded import OWN, TERMS
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.source import ReportContext
 
-__all__ = ["Group", "measurement_groups", "reader_of", "with_places"]
+__all__ = ["UNITS", "Group", "measurement_groups", "numbers_of", "reader_of", "with_places"]
 
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()} | {
     "cardiothoracic_ratio": Code("cardiothoracic_ratio", OWN, "Cardiothoracic ratio")  # no public term was found
 }
-_UNITS: Final = {
+# By a measurement's unit what UCUM calls it.
+UNITS: Final = {
     "mm": Code("mm", "UCUM", "millimeter"),
     "px": Code("{pixels}", "UCUM", "pixels"),
     "mm2": Code("mm2", "UCUM", "square millimeter"),
@@ -56,7 +57,7 @@ def measurement_groups(context: ReportContext, film: tuple[str, str], frames: di
         else:
             yield sr.MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=tracking,
-                measurements=list(_numbers(made, film, frames)),
+                measurements=list(numbers_of(made, film, frames)),
                 source_images=[sr.SourceImageForMeasurementGroup(*film, **frames)],
             )
 
@@ -73,12 +74,12 @@ def reader_of(context: ReportContext) -> sr.ObserverContext | None:
     return sr.ObserverContext(observer_type=codes.DCM.Person, observer_identifying_attributes=person)
 
 
-def _numbers(made: Measurement, film: tuple[str, str], frames: dict[str, Any]) -> Iterator[sr.Measurement]:
-    """Yield the numbers of a length, an angle, or the ratio with its two widths."""
+def numbers_of(made: Measurement, film: tuple[str, str], frames: dict[str, Any]) -> Iterator[sr.Measurement]:
+    """Yield the numbers of a length, an angle, or the ratio with its two widths, each with its points."""
 
     def number(name: str, value: float, unit: str, lines: Sequence[Sequence[tuple[float, float]]], **more: Any) -> Any:  # noqa: ANN401 - highdicom's
         places = [_line(np.array(line), film, frames) for line in lines]
-        return sr.Measurement(_CODES[name], value, _UNITS[unit], referenced_coordinates=places, **more)
+        return sr.Measurement(_CODES[name], value, UNITS[unit], referenced_coordinates=places, **more)
 
     if made.kind is not Kind.RATIO or made.widths is None:
         yield number("length" if made.kind is Kind.LENGTH else "angle", made.value, made.unit, [made.points])
@@ -101,8 +102,8 @@ def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str,
             source_image=sr.SourceImageForRegion(*film, **frames),
         ),
         measurements=[
-            sr.Measurement(_CODES["area"], made.value, _UNITS[made.unit]),
-            *(sr.Measurement(_CODES[name], value, _UNITS["%"]) for name, value in parts),
+            sr.Measurement(_CODES["area"], made.value, UNITS[made.unit]),
+            *(sr.Measurement(_CODES[name], value, UNITS["%"]) for name, value in parts),
         ],
     )
     return with_places(group, _outline(made.points), film, frames)

@@ -35,6 +35,7 @@ _ROWS, _COLUMNS = ("110910", "DCM"), ("110911", "DCM")
 _ALGORITHM, _VERSION = ("111001", "DCM"), ("111003", "DCM")
 _OBSERVER: Final = ("121013", "DCM")
 _FINDING: Final = ("121071", "DCM")
+_ORGAN: Final = TERMS["anatomical_structure"][:2]
 _SITE, _LATERALITY, _ZONE = ("363698007", "SCT"), ("272741003", "SCT"), ("106233006", "SCT")
 _OUTCOME, _REASON = ("outcome", OWN), ("reason", OWN)
 _PROBABILITY: Final = TERMS["probability"][:2]
@@ -161,6 +162,8 @@ def _read(dataset: Dataset, frame: Frame | None) -> StructuredReport:
 
 def _tracking(groups: Sequence[_Item]) -> Iterator[tuple[str, Box]]:
     for group in groups:
+        if _ORGAN in group.values(_FINDING):  # a heart is no place that a finding goes on at
+            continue
         for item in group.items(_TRACKING)[:1]:
             if (box := _box(group)) is not None:
                 yield str(item.dataset.UID), box
@@ -183,7 +186,8 @@ def _measured(group: _Item) -> Measurement | None:
             if len(points) == {Kind.RATIO: 4, Kind.LENGTH: 2, Kind.ANGLE: 3}[kind]:
                 sizes = [_number(each) for each in names["width"]]
                 widths = Widths(sizes[0][0], sizes[1][0], sizes[0][1]) if len(sizes) == 2 else None
-                return Measurement(kind, points, value, unit, widths=widths)
+                by = "model" if group.items(_ALGORITHM) else "reader"
+                return Measurement(kind, points, value, unit, by, widths=widths)
     return None
 
 

@@ -40,6 +40,7 @@ class _Looks:
     language: str
     review: Review | None
     before: Before | None
+    anatomy: bool
 
     @property
     def said(self) -> dict[str, Any]:
@@ -69,14 +70,14 @@ def _fhir_r5(result: Analysis | Refusal, looks: _Looks) -> bytes:
 
 
 def _png(result: Analysis, looks: _Looks) -> bytes:
-    drawn = overlay(result, heatmap=looks.heatmap, experimental=looks.experimental)
+    drawn = overlay(result, heatmap=looks.heatmap, experimental=looks.experimental, anatomy=looks.anatomy)
     buffer = io.BytesIO()
     drawn.save(buffer, "png", compress_level=3, pnginfo=png_info(DRAWN))  # no film: lungspot.outputs knows it again
     return buffer.getvalue()
 
 
 def _html(result: Analysis, looks: _Looks) -> bytes:
-    text = page(result, **looks.said)
+    text = page(result, anatomy=looks.anatomy, **looks.said)
     return text.encode(errors="backslashreplace")  # a file's name may be no Unicode
 
 
@@ -84,6 +85,7 @@ def _dicom(kind: str, result: Analysis | Refusal, looks: _Looks) -> bytes | None
     if looks.source is None:
         raise ValueError(f"no {kind} without the film's header")
     told: dict[str, Any] = {"experimental": looks.experimental, "review": looks.review, "before": looks.before}
+    told["anatomy"] = looks.anatomy
     made = dicom_results(looks.source, result, kinds=(kind,), sr_class=looks.sr_class, **told)
     return dicom_bytes(made[0]) if made else None
 
@@ -141,12 +143,13 @@ def write(  # noqa: PLR0913 - each form has an option of its own
     language: str = "en",
     review: Review | None = None,
     before: Before | None = None,
+    anatomy: bool = False,
 ) -> Path | None:
     """Write :func:`data_of` to ``target``, over what is there, and return it; OSError where that is impossible.
 
     Where there is nothing to show, nothing is written and None returned.
     """
-    looks: dict[str, Any] = {"heatmap": heatmap, "experimental": experimental, "language": language}
+    looks: dict[str, Any] = {"heatmap": heatmap, "experimental": experimental, "language": language, "anatomy": anatomy}
     data = data_of(result, kind, source=source, sr_class=sr_class, review=review, before=before, **looks)
     if data is None:
         return None
@@ -165,6 +168,7 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     language: str = "en",
     review: Review | None = None,
     before: Before | None = None,
+    anatomy: bool = False,
 ) -> bytes | None:
     """Return one result in one of :data:`FORMATS` as the bytes of a file; None where there is nothing to show.
 
@@ -172,11 +176,12 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     DICOM object, and no patient in a FHIR bundle (docs/reference/dicom-results.md). ``experimental``: say experimental
     labels too (JSON always holds them). ``language``: of the report's text, one of ``LANGUAGES``. ``review``: a
     reader's, whose word counts in that text, and whose measurements are in the SR. ``before``: an earlier
-    film of the patient, to compare with (:func:`before_film`). Of a file that could not be read
-    there are JSON, text, FHIR and an SR only.
+    film of the patient, to compare with (:func:`before_film`). ``anatomy``: PNG, page and SR show heart and lungs too,
+    where they lie as in a chest. Of a file that could not be read there are JSON, text, FHIR and an SR only.
     """
     if kind not in _FORMS:
         raise ValueError(f"no format {kind!r}")
     if kind in FORMATS_OF_READ_FILMS and isinstance(result, Refusal):
         raise ValueError(f"no {kind} of a file that could not be read")
-    return _FORMS[kind].make(result, _Looks(heatmap, source, sr_class, experimental, language, review, before))
+    looks = _Looks(heatmap, source, sr_class, experimental, language, review, before, anatomy)
+    return _FORMS[kind].make(result, looks)

@@ -1,5 +1,6 @@
 // Draws both stages from the page's state, at most once a frame: the open film, and the film to compare with.
 
+import { organsNow } from "./anatomy.js";
 import { cornerLines } from "./corners.js";
 import { one } from "./dom.js";
 import { measuresOf, scaleOf } from "./measuring.js";
@@ -23,7 +24,7 @@ const SHOWN = [
     "experimental",
   ],
   ...["over", "split", "facing", "corners", "unshown"],
-  ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "heats", "prior", "compare", "changed", "model"],
+  ...["draft", "reshaped", "sketch", "grip", "lens", "lensAt", "boxes", "heat", "anatomy", "heats", "prior", "compare", "changed", "model"],
 ];
 
 /** Draw when the state changes; returns what asks for a drawing (a stage's new view). `stages()`: [now, then]. */
@@ -93,6 +94,7 @@ function drawNow(store, now) {
     reserved: reserved(now),
     under: state.compare && state.over && state.prior?.film ? { ...state.prior, split: state.split } : null,
     heat,
+    organs: organsNow(state),
     marks: marks(state),
     focus: hover ?? focus,
     edited: editing && !state.revealed ? focus : null,

@@ -56,6 +56,7 @@ export const initial = (settings, names) => ({
   lens: false,
   boxes: true,
   heat: false,
+  anatomy: false,
   heats: new Map(),
   point: settings.point,
   experimental: false,

@@ -24,6 +24,7 @@ export const KEYS = [
       [["Shift+I"], "facts in the corners on or off", "corners"],
       [["v"], "show or hide this finding", "hide"],
       [["h"], "heat map on or off", "heat"],
+      [["Shift+H"], "heart and lungs on or off", "anatomy"],
       [[","], "less sensitive", "lessSensitive"],
       [["."], "more sensitive", "moreSensitive"],
     ],

@@ -4,6 +4,7 @@ import { findingActs, pictureActs } from "./acts.js";
 import { lookAhead } from "./ahead.js";
 import * as api from "./api.js";
 import { comparison } from "./compare.js";
+import { anatomyActs } from "./anatomy.js";
 import { cornerActs } from "./corners.js";
 import { askToken, help } from "./dialogs.js";
 import { one, say } from "./dom.js";
@@ -95,6 +96,7 @@ const acts = {
   ...picture,
   ...finding,
   ...cornerActs(store, change),
+  ...anatomyActs(store),
   open: () => films.open(),
   nextFilm: () => walk(1),
   previousFilm: () => walk(-1),

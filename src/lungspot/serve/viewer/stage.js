@@ -1,6 +1,7 @@
 // One film on one canvas: its picture under the window, the heat map, the boxes, and the reader's aids, in that order.
 
 import { drawLens, drawScale, drawSides } from "./aids.js";
+import { drawOrgans } from "./anatomy.js";
 import { drawCorners } from "./corners.js";
 import { picture } from "./film.js";
 import { axes, down, fit, onScreen, turnAbout } from "./geometry.js";
@@ -10,7 +11,7 @@ import { drawMeasureWords, drawMeasures, measureWords } from "./measure_marks.js
 export const NARROW = 520; // of a canvas on which words would cover the film; the list below has them
 
 /**
- * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, marks, focus, edited,
+ * A stage on a canvas. `draw(scene)` paints; scene: {film, window, frame, spacing, edges, heat, organs, marks, focus, edited,
  * measures, scale, grip, lens, draft}. After a drawing, `words` are the rectangles {left, top, wide, high, text, key} of all that is written
  * on it. `view` is where the film lies; `size` the canvas in CSS pixels.
  */
@@ -79,6 +80,7 @@ function paint(context, { canvas, view, size }, scene) {
   const unshown = scene.unshown ?? new Set();
   const taken = unshown.has("sides") ? [] : drawSides(context, view, scene.frame, scene.edges ?? {}, size);
   if (scene.spacing && !unshown.has("scale")) taken.push(drawScale(context, view, scene.spacing, size));
+  if (!scene.under) taken.push(...drawOrgans(context, view, scene.organs ?? []));
   const { measures = [], scale, grip: held } = scene;
   const lengths = measureWords(context, view, measures, { scale, film: scene.film, size });
   taken.push(...lengths);

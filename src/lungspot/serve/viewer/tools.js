@@ -64,12 +64,13 @@ export function tools(store, acts) {
       button("teach", "Teach", "Teaching: draw first, then reveal (T)", acts.teach),
     ),
     group(
-      "Turn, and facts in the corners",
+      "Turn, organs, and facts in the corners",
       "More",
       button("turn-left", "⟲ Turn left", "Turn to the left (6)", () => acts.turn(1)),
       button("turn-right", "⟳ Turn right", "Turn to the right (7)", () => acts.turn(-1)),
       button("flip", "⇋ Mirror", "Mirror (8)", acts.flip),
       button("stored", "As stored", "As the file stores it, or as it was read (9)", acts.stored),
+      button("anatomy", "Heart and lungs", "Heart and lungs (Shift+H)", acts.anatomy),
       button("corners", "Facts in the corners", "Facts in the corners (Shift+I)", acts.corners),
       ...SHOWN.map(([id, words]) => choice(store, id, words, acts)),
     ),
@@ -78,7 +79,7 @@ export function tools(store, acts) {
   bar.addEventListener("keydown", (event) => event.key === "Escape" && unfold(bar, null));
   const names = { "zoom-out": "Zoom out", "zoom-in": "Zoom in" };
   for (const [id, name] of Object.entries(names)) one(id).setAttribute("aria-label", name);
-  store.listen(["tool", "lens", "window", "boxes", "heat", "compare", "teach", "revealed", "film", "presets", "reading", "facing", "corners"], (state) =>
+  store.listen(["tool", "lens", "window", "boxes", "heat", "anatomy", "compare", "teach", "revealed", "film", "presets", "reading", "facing", "corners"], (state) =>
     draw(state),
   );
   store.listen(
@@ -122,6 +123,7 @@ function draw(state) {
   pressed("lens", state.lens);
   pressed("boxes", state.boxes);
   pressed("heat", state.heat);
+  pressed("anatomy", state.anatomy);
   pressed("compare", state.compare);
   pressed("teach", state.teach);
   const judged = state.reading?.status === "assessed";
@@ -129,6 +131,7 @@ function draw(state) {
   one("boxes").disabled = !state.film;
   one("stored").disabled = !state.film || !(turned || invert || !isStored(state));
   one("heat").disabled = !judged || secret(state);
+  one("anatomy").disabled = !judged || secret(state);
   one("teach").disabled = !judged && !state.teach;
 }
 
