@@ -286,6 +286,26 @@ def test_the_lungs_say_where_boxes_may_lie(write_model, generated_card, films, t
     assert max(f.box.y1 for f in analyze(films[0], free, min_score=0.01).boxed) > 7 / 8 * 120 + 0.5
 
 
+@pytest.mark.parametrize("rows", [slice(1, 7), slice(4, 8)])
+def test_a_lung_that_the_edge_cuts_off_is_warned_of(write_model, generated_card, films, tmp_path, rows):
+    organs = np.zeros((1, 3, 8, 8), np.float32)
+    organs[0, 1, rows, 1:4] = organs[0, 2, 1:7, 5:7] = 1
+
+    def change(model):
+        with_anatomy(0.01)(model)
+        known = next(each for each in model.graph.initializer if each.name == "organs_known")
+        known.CopyFrom(numpy_helper.from_array(organs, "organs_known"))
+
+    detector = load_detector(
+        write_model(tmp_path / "m.onnx", replace(generated_card, anatomy=AnatomyCard(0.9)), change)
+    )
+    result = analyze(films[0], detector)
+    assert ("LUNGS_CUT_OFF" in [notice.code for notice in result.notices]) is (rows.stop == 8)
+    value = document(result)
+    assert ("LUNGS_CUT_OFF" in [each["code"] for each in value["warnings"]]) is (rows.stop == 8)
+    assert ("seems to cut off a lung" in value["report"]["technique"]) is (rows.stop == 8)
+
+
 def test_organs_and_the_card_belong_together(write_model, generated_card, tmp_path):
     with pytest.raises(ModelError, match="belong together"):
         load_detector(write_model(tmp_path / "m.onnx", generated_card, with_anatomy(0.5)))

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from lungspot.detect import (
     Anatomy,
     Detector,
+    Raw,
     anatomy,
     compact_features,
     decode,
     left_side,
     load_detector,
+    lungs_cut_off,
     run_gated,
     sided,
 )
@@ -95,7 +97,15 @@ def assess(
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))
     timings["explain"] = _since(start)
     return Analysis(
-        *(radiograph, model, reading, (), (*gated.notices, *_heart_side(left, seen)), heat, agreement),
+        *(
+            radiograph,
+            model,
+            reading,
+            (),
+            (*gated.notices, *_heart_side(left, seen), *_cut_off(gated.raw)),
+            heat,
+            agreement,
+        ),
         *(point, timings, min_score, turns),
         anatomy=None if seen is None else seen.moved(partial(gated.correction.box, upright=gated.placement.source)),
         statistics=looks,
@@ -110,6 +120,12 @@ def _heart_side(said: Side | None, seen: Anatomy | None) -> tuple[Notice, ...]:
         return ()
     where = "as on a mirrored film" if seen.mirrored else "as on a film that is not mirrored, and the file says it is"
     return (Notice("HEART_SIDE", f"the heart lies {where}: check left and right, which are not said"),)
+
+
+def _cut_off(raw: Raw) -> tuple[Notice, ...]:
+    if not lungs_cut_off(raw):
+        return ()
+    return (Notice("LUNGS_CUT_OFF", "the picture's edge cuts off a lung: what lies beyond it was not judged"),)
 
 
 def analyze_all(

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, left_side, organ_box
+from lungspot.detect.anatomy import (
+    Anatomy,
+    anatomy,
+    cardiothoracic_ratio,
+    is_plausible,
+    left_side,
+    lungs_cut_off,
+    organ_box,
+)
 from lungspot.detect.detector import Raw
 from lungspot.findings import Box, Frame, Side
 from lungspot.images import Placement
@@ -152,6 +160,33 @@ def test_no_ratio_of_what_looks_like_no_chest():
         assert found.heart.x0 == pytest.approx(8 * columns[0])  # it is told what was seen
         assert found.cardiothoracic_ratio == (ratio and pytest.approx(ratio))
         assert found.plausible is (ratio is not None)
+
+
+LUNG = (2, 18, 11, 18, 1)  # one that lies free on 20 x 20 cells: rows, columns, how likely
+CUT_OFF = {
+    "free": ([(2, 18, 2, 9, 1)], False),
+    "at the left": ([(2, 18, 0, 6, 1)], True),
+    "at the right": ([(2, 18, 14, 20, 1)], True),
+    "at the top": ([(0, 10, 2, 9, 1)], True),
+    "at the bottom": ([(10, 20, 2, 9, 1)], True),
+    "a corner at the side": ([(2, 18, 1, 9, 1), (14, 18, 0, 1, 1)], False),
+    "a tip at the top": ([(1, 18, 2, 9, 1), (0, 1, 4, 7, 1)], False),
+    "an angle at the bottom": ([(2, 19, 2, 9, 1), (19, 20, 2, 4, 1)], False),
+    "a spot": ([(6, 9, 0, 2, 1)], False),
+    "nothing": ([], False),
+}
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_lung_that_the_picture_s_edge_cuts_off(name):
+    spots, cut = CUT_OFF[name]
+    heart = likely((8, 20, 6, 20, 1), cells=20)  # a heart at the edge is none of it
+    for lungs in (
+        (likely(*spots, cells=20), likely(LUNG, cells=20)),
+        (likely(LUNG, cells=20), likely(*spots, cells=20)),
+    ):
+        assert lungs_cut_off(raw(np.stack([heart, *lungs]), 0.02)) is cut
+    assert not lungs_cut_off(raw(None, None))
 
 
 def test_a_network_without_anatomy_says_none():

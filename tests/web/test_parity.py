@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from tests.detect.test_anatomy import CHESTS, NO_CHESTS
+from tests.detect.test_anatomy import CHESTS, CUT_OFF, NO_CHESTS, likely
 
 from lungspot.detect import is_plausible
 from lungspot.findings import Box
@@ -90,6 +90,21 @@ def test_what_looks_like_a_chest_does_so_in_both(local):
     ours = [is_plausible(*(None if each is None else Box(*each) for each in chest)) for chest in organs]
     assert 100 < sum(ours) < len(ours) - 100
     assert local.page.evaluate(PLAUSIBLE, organs) == ours
+
+
+EDGE = """async (maps) => {
+  const { lungsCutOff } = await import(new URL("engine/anatomy.js", document.baseURI));
+  const organs = maps.map((map) => ({ width: 20, height: 20, pixels: Float32Array.from(map.flat()) }));
+  return lungsCutOff(organs).map(({ code }) => code);
+}"""
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_lung_at_the_picture_s_edge_is_cut_off_in_both(local, name):
+    spots, cut = CUT_OFF[name]
+    lung, none = likely(*spots, cells=20).tolist(), likely(cells=20).tolist()
+    assert local.page.evaluate(EDGE, [none, none, lung]) == ["LUNGS_CUT_OFF"] * cut
+    assert local.page.evaluate(EDGE, [lung, none, none]) == []  # a heart
 
 
 RATIO = """async ([ratio, view, probability]) => {

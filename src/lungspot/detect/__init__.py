@@ -1,6 +1,14 @@
 """The model's reading: one sealed file in, boxes with calibrated scores in pixels of the original film out."""
 
-from lungspot.detect.anatomy import Anatomy, anatomy, cardiothoracic_ratio, is_plausible, left_side, organ_box
+from lungspot.detect.anatomy import (
+    Anatomy,
+    anatomy,
+    cardiothoracic_ratio,
+    is_plausible,
+    left_side,
+    lungs_cut_off,
+    organ_box,
+)
 from lungspot.detect.calibration import Curve, Knots, Platt, calibrate, compose
 from lungspot.detect.card import (
     METADATA_KEY,
@@ -73,6 +81,7 @@ __all__ = [
     "limit_of",
     "load_detector",
     "look_again",
+    "lungs_cut_off",
     "nms_with_voting",
     "organ_box",
     "parts",

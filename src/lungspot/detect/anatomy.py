@@ -17,7 +17,7 @@ from lungspot.detect.mapbox import regions
 from lungspot.findings import Box, Frame, Side, enclosing
 from lungspot.images import Placement
 
-__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "is_plausible", "left_side", "organ_box"]
+__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "is_plausible", "left_side", "lungs_cut_off", "organ_box"]
 
 _HALF = 0.5  # an organ is where it is likelier than not
 _LEAST = 0.005  # of the film's area that an organ must have
@@ -34,6 +34,10 @@ _HEIGHTS = 0.68  # of the higher lung's height that the other has, at least
 _TOPS = 0.15  # from one lung's top to the other's, at most
 _WIDTHS = 0.5  # of the wider lung's width that the other has, at least
 _BETWEEN = 0.04  # from one lung to the other, at least
+# A lung is cut off by the picture's edge where so much of its height lies at a side, of its width at top or bottom; not
+# where it is a stray spot (docs/explanation/training-log.md).
+_CUT_SIDE, _CUT_TOP, _CUT_BOTTOM = 0.7, 0.7, 0.4
+_SPOT = 0.02  # of the film's area
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +113,30 @@ def organ_box(likely: NDArray[np.float32], frame: Frame) -> Box | None:
     largest value of a column or row, on a straight line from one centre to the next, crosses a half.
     """
     height, width = likely.shape
-    hot = likely >= _HALF
-    if hot.sum() < _LEAST * hot.size:
+    if (own := _region(likely)) is None:
         return None
-    rows, columns = max(regions(hot), key=lambda cells: len(cells[0]))
-    if len(rows) < _LEAST * hot.size:
-        return None
-    own = np.zeros_like(hot)
-    own[rows, columns] = True
     near = np.pad(own, 1)
     for axis in (0, 1):  # the cells around the region, where its edge is
         near |= np.roll(near, 1, axis) | np.roll(near, -1, axis)
-    values = np.where(near[1:-1, 1:-1] & (own | ~hot), likely, 0)
+    values = np.where(near[1:-1, 1:-1] & (own | (likely < _HALF)), likely, 0)
     x0, x1 = _crossings(values.max(0))
     y0, y1 = _crossings(values.max(1))
     return Box(
         x0 * frame.width / width, y0 * frame.height / height, x1 * frame.width / width, y1 * frame.height / height
     )
+
+
+def lungs_cut_off(raw: Raw) -> bool:
+    """Say whether the picture's edge cuts off a lung: much of the lung's outline lies on it."""
+    for likely in () if raw.organs is None else raw.organs[1:]:
+        own = _region(likely)
+        if own is None or own.sum() < _SPOT * own.size:
+            continue
+        height, width = own.any(axis=1).sum(), own.any(axis=0).sum()
+        side, top, bottom = max(own[:, 0].sum(), own[:, -1].sum()), own[0].sum(), own[-1].sum()
+        if side >= _CUT_SIDE * height or top >= _CUT_TOP * width or bottom >= _CUT_BOTTOM * width:
+            return True
+    return False
 
 
 def cardiothoracic_ratio(heart: Box | None, one: Box | None, other: Box | None) -> float | None:
@@ -158,6 +169,19 @@ def is_plausible(heart: Box | None, one: Box | None, other: Box | None) -> bool:
         and widths[0] >= _WIDTHS * widths[1]
         and other.x0 - one.x1 >= _BETWEEN * chest.width
     )
+
+
+def _region(likely: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return the cells of an organ's largest region, None where it is too small to be one."""
+    hot = likely >= _HALF
+    if hot.sum() < _LEAST * hot.size:
+        return None
+    rows, columns = max(regions(hot), key=lambda cells: len(cells[0]))
+    if len(rows) < _LEAST * hot.size:
+        return None
+    own = np.zeros_like(hot)
+    own[rows, columns] = True
+    return own
 
 
 def _crossings(profile: NDArray[np.float32]) -> tuple[float, float]:

@@ -42,6 +42,7 @@ WARNINGS: dict[str, str] = {
     "TURNED": "the film does not stand upright in its file; it was turned for reading",
     "MIRRORED": "the file says that the film is mirrored: the patient's left is at the left of the picture",
     "HEART_SIDE": "the heart lies where it would on a mirrored film, or on one that is not; check the film's sides",
+    "LUNGS_CUT_OFF": "the picture's edge seems to cut off a lung; what lies beyond it was not judged",
     "ORIENTATION": "what the file says about the patient's sides makes no sense or contradicts itself; it is not used",
     "SPACING": "the file gives the size of a pixel in one direction only; the pixels were taken as square",
     "GREYS_SWAPPED": "the film's greys are swapped in its file; they were set right for reading",

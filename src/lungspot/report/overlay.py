@@ -21,8 +21,8 @@ __all__ = ["overlay"]
 _SMALLEST, _LARGEST = 1024, 2048  # long side of the picture; a phone photo and a 3000-pixel film read alike
 _SHOWN = frozenset(  # for any reader
     {
-        *("BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "HEART_SIDE", "MIRRORED", "NO_GATE", "ORIENTATION"),
-        "TURNED",
+        *("BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "HEART_SIDE", "LUNGS_CUT_OFF", "MIRRORED", "NO_GATE"),
+        *("ORIENTATION", "TURNED"),
     }
 )
 _INK = (12, 16, 22)

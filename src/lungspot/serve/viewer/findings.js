@@ -61,7 +61,7 @@ export function findings(store, acts) {
 
 // What a reader must know while looking; the rest (lossy compression, other windows …) stands once, in the details.
 const LOUD = new Set([
-  ...["BODY_PART", "BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "HEART_SIDE", "MIRRORED", "NO_GATE", "ORIENTATION"],
+  ...["BODY_PART", "BURNED_IN", "CHILD", "FRAME_CHOSEN", "GREYS_SWAPPED", "HEART_SIDE", "LUNGS_CUT_OFF", "MIRRORED", "NO_GATE", "ORIENTATION"],
   ...["RAW", "TRAILING", "TURNED"],
 ]);
 

@@ -1,6 +1,6 @@
 // One film from pixels to an analysis: the line that lungspot.pipeline.assess is in Python.
 
-import { anatomyInFile, anatomyOf, heartSide, leftSide, lungsOf } from "./anatomy.js";
+import { anatomyInFile, anatomyOf, heartSide, leftSide, lungsCutOff, lungsOf } from "./anatomy.js";
 import { reaches, thresholds, POINTS } from "./card.js";
 import { decode, sided } from "./decode.js";
 import { inFile } from "./correction.js";
@@ -37,7 +37,7 @@ export async function analyse(film, card, taxonomy, run) {
     places: findPlaces(findings, card, taxonomy),
     agreement: agreement(findings, heat, film),
     anatomy: seen && anatomyInFile(seen, correction, frame),
-    notices: [...gated.notices, ...heartSide(said, seen)],
+    notices: [...gated.notices, ...heartSide(said, seen), ...lungsCutOff(raw.organs)],
     turns: correction.turns,
     leftSide: left,
   };

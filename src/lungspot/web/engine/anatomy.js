@@ -2,7 +2,7 @@
 
 import { enclosing, height, move, width } from "./boxes.js";
 import { inFile } from "./correction.js";
-import { organBox } from "./regions.js";
+import { organBox, organCells } from "./regions.js";
 
 // What a chest looks like; lengths are parts of the chest's width or height, but where another is named.
 const RATIO = [0.34, 0.8]; // the heart's width
@@ -63,6 +63,26 @@ export function isPlausible(heart, one, other) {
     alike(width, WIDTHS) &&
     other[0] - one[2] >= BETWEEN * wide
   );
+}
+
+const [CUT_SIDE, CUT_TOP, CUT_BOTTOM] = [0.7, 0.7, 0.4]; // of a lung's height at a side, of its width at top or bottom
+const SPOT = 0.02; // of the film's area, below which a lung is a stray spot
+
+/** The warning that the picture's edge cuts off a lung: much of the lung's outline lies on it. `organs`: heart and two lungs, or null. */
+export function lungsCutOff(organs) {
+  const cut = (organs ?? []).slice(1).some((lung) => {
+    const { width: wide, height: high, pixels } = lung;
+    const cells = organCells(lung);
+    if (!cells || cells.length < SPOT * pixels.length) return false;
+    const [xs, ys] = [cells.map((cell) => cell % wide), cells.map((cell) => Math.floor(cell / wide))];
+    const [across, down] = [new Set(xs).size, new Set(ys).size];
+    const at = (values, edge) => values.filter((value) => value === edge).length;
+    return (
+      Math.max(at(xs, 0), at(xs, wide - 1)) >= CUT_SIDE * down || at(ys, 0) >= CUT_TOP * across || at(ys, high - 1) >= CUT_BOTTOM * across
+    );
+  });
+  const text = "the picture's edge cuts off a lung: what lies beyond it was not judged";
+  return cut ? [{ code: "LUNGS_CUT_OFF", text }] : [];
 }
 
 /** The lungs that were seen, the one at the picture's left first. */

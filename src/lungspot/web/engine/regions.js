@@ -50,13 +50,19 @@ export function boxesFromMap(map, fraction, frame) {
     });
 }
 
-/** The box around an organ's largest region, in pixels of `frame`, its edges where the map crosses a half; or null. */
-export function organBox({ width, height, pixels }, frame) {
+/** The numbers of the cells of an organ's largest region; null where it is too small to be one. */
+export function organCells({ width, pixels }) {
   const hot = Array.from(pixels, (each) => each >= HALF);
   const few = LEAST * hot.length;
   if (hot.filter(Boolean).length < few) return null;
   const largest = regions(hot, width).reduce((most, each) => (each.length > most.length ? each : most));
-  if (largest.length < few) return null;
+  return largest.length < few ? null : largest;
+}
+
+/** The box around an organ's largest region, in pixels of `frame`, its edges where the map crosses a half; or null. */
+export function organBox({ width, height, pixels }, frame) {
+  const largest = organCells({ width, pixels });
+  if (!largest) return null;
   const own = new Set(largest);
   const near = new Set(largest);
   for (const cell of largest) {
@@ -67,7 +73,7 @@ export function organBox({ width, height, pixels }, frame) {
   }
   const [across, down] = [new Float32Array(width), new Float32Array(height)];
   for (const cell of near) {
-    if (!own.has(cell) && hot[cell]) continue; // of another region
+    if (!own.has(cell) && pixels[cell] >= HALF) continue; // of another region
     const [x, y] = [cell % width, Math.floor(cell / width)];
     across[x] = Math.max(across[x], pixels[cell]);
     down[y] = Math.max(down[y], pixels[cell]);
