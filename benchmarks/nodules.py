@@ -2,14 +2,16 @@
 
 Reads the films of a split that are stored at 512 pixels (NIH, JSRT), each once with the model's second look and once
 without, and prints AP at IoU 0.3 with its interval over patients, and the share of true boxes found at one false box a
-film, for JSRT's nodules also by how hard they are to see. About two minutes.
+film, for JSRT's nodules also by how hard they are to see. About two minutes. With --look-again a model whose card asks
+for no second look is given one for both labels.
 
-    .venv/bin/python benchmarks/nodules.py [--data ../shared/data] [--split test] [--model default]
+    .venv/bin/python benchmarks/nodules.py [--data ../shared/data] [--split test] [--model default] [--look-again]
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from lungspot.datasets.catalog import load_all
 from lungspot.datasets.jsrt import subtlety
 from lungspot.datasets.splits import apply_splits, read_splits
-from lungspot.detect import Detector, decode, load_detector, look_again
+from lungspot.detect import Detector, SecondLook, decode, load_detector, look_again
 from lungspot.evaluate import FilmBoxes, ScoreLimits, by_patient, interval, tabulate_arrays, unit_weights
 from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities
 from lungspot.findings import State
@@ -45,15 +47,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--split", type=Split, default=Split.TEST)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--look-again", action="store_true", help="a second look, though the card asks for none")
     asked = parser.parse_args()
     if not asked.data.is_dir():
         print(f"{asked.data}: the films are not here; nothing measured")
         return
     detector = load_detector(asked.model)
+    asks = detector.card.second_look
+    if asked.look_again and asks is None:
+        detector = detector.with_card(replace(detector.card, second_look=SecondLook(LABELS)))
     cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
     mine = [case for case in cases if case.split is asked.split and case.dataset in {"nih", "jsrt"}]
     grades = subtlety(asked.data / "jsrt")
-    print(f"{detector.card.name} {detector.card.version}, {asked.split}; second look: {detector.card.second_look}")
+    print(f"{detector.card.name} {detector.card.version}, {asked.split}; second look: {asks}")
     for again in (False, True) if detector.card.second_look else (False,):
         looked = look(detector, mine, again=again)
         for label in LABELS:
