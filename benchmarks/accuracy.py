@@ -1,9 +1,12 @@
 """How well the detector that ships reads films it has not seen: per label and source, from file to decoded finding.
 
 Reads every film of a split of ../shared/data the way `lungspot detect` does (the gate's answers left aside), decodes
-with a score of 0 as the only threshold, and prints AP at IoU 0.3, 0.4 and 0.5 and AUROC. About two minutes.
+with a score of 0 as the only threshold, and prints AP at IoU 0.3, 0.4 and 0.5 and AUROC. About two minutes. With
+--apart LABEL it reads the films alone on which the label is known, and prints AP and AUROC with their intervals by who
+boxed it: a dataset's own readers, or NIH's own list of boxes (against NIH films that no other dataset's reader boxed).
 
     .venv/bin/python benchmarks/accuracy.py [--data ../shared/data] [--split test] [--model default] [--json OUT]
+    .venv/bin/python benchmarks/accuracy.py --apart cardiomegaly
 """
 
 from __future__ import annotations
@@ -14,15 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets import apply_splits, chestxdet, load_all, nih, read_splits, truth
 from lungspot.detect import Detector, decode, load_detector
+from lungspot.evaluate import by_patient, chosen_metrics, counts, interval, select_films, unit_weights
+from lungspot.findings import State
 from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
-from lungspot.train.accuracy import accuracy
+from lungspot.train.accuracy import accuracy, match_label
 from lungspot.train.calibrate import Fitted
 from lungspot.train.data import known
 from lungspot.train.validate import Found, Predictions
+
+RESAMPLES = 500
 
 
 def main() -> None:
@@ -32,14 +38,19 @@ def main() -> None:
     parser.add_argument("--split", type=Split, default=Split.TEST)
     parser.add_argument("--model", default="default")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--apart", metavar="LABEL", help="one label by who boxed it, and nothing else")
     asked = parser.parse_args()
     if not asked.data.is_dir():
         print(f"{asked.data}: the films are not here; nothing measured")
         return
     detector = load_detector(asked.model)
     cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
-    found = predictions(detector, [case for case in cases if case.split is asked.split])
-    labels = detector.card.labels
+    mine, labels = [case for case in cases if case.split is asked.split], detector.card.labels
+    if asked.apart:
+        mine = [case for case in mine if truth(case).state(asked.apart) is not State.NOT_LOOKED_FOR]
+        apart(predictions(detector, mine), mine, labels, asked.apart)
+        return
+    found = predictions(detector, mine)
     plain = Fitted(dict.fromkeys(labels, 0.0), {}, {}, {}, {}, {})
     table = accuracy(found, labels, plain)
     show(table)
@@ -72,6 +83,38 @@ def predictions(detector: Detector, cases: list[Case]) -> Predictions:
         )
     films = tuple(known(case, labels) for case in cases)
     return Predictions(films, tuple(found), np.array(image), np.stack(features))
+
+
+def apart(found: Predictions, cases: list[Case], labels: tuple[str, ...], label: str) -> None:
+    """Print one label's numbers on the films of each group of readers that boxed it."""
+    matched = match_label(found, labels.index(label), label, 0.0)
+    groups = [boxed_by(case, label) for case in cases]
+    rows = (unit_weights(len(cases)), by_patient([case.patient for case in cases], RESAMPLES, 0))
+    print(f"{label}, {len(cases)} films")
+    for name in sorted({name for name in groups if name}):
+        chosen = np.array([name == group for group in groups], dtype=np.bool_)
+        part = select_films(matched, chosen)
+        names = ("ap0.4", "auroc")
+        point, spread = (chosen_metrics(part, weights, names) for weights in rows)
+        texts = []
+        for metric in names:
+            low, high = interval(spread[metric]) or (float("nan"), float("nan"))
+            texts.append(f"{metric} {float(point[metric][0]):.3f} ({low:.3f} to {high:.3f})")
+        of = counts(part)
+        print(f"  {name:12}{of['boxes']:4} boxes, films {of['positive']} / {of['negative']}   {'   '.join(texts)}")
+
+
+def boxed_by(case: Case, label: str) -> str:
+    """Return the group of a film: whose people looked for the label on it, NIH's box list where they are nobody else's.
+
+    A positive film without a box is in no group of NIH's: the list has one box a film and label, not all.
+    """
+    readers = {reading.reader for reading in case.readings}
+    if case.dataset != nih.DATASET.name:
+        return case.dataset
+    if chestxdet.DATASET.name in readers:
+        return chestxdet.DATASET.name
+    return nih.BOXES if truth(case).state(label) in {State.BOXED, State.ABSENT} else ""
 
 
 def show(table: dict) -> None:
