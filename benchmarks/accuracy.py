@@ -101,7 +101,8 @@ def apart(found: Predictions, cases: list[Case], labels: tuple[str, ...], label:
             low, high = interval(spread[metric]) or (float("nan"), float("nan"))
             texts.append(f"{metric} {float(point[metric][0]):.3f} ({low:.3f} to {high:.3f})")
         of = counts(part)
-        print(f"  {name:12}{of['boxes']:4} boxes, films {of['positive']} / {of['negative']}   {'   '.join(texts)}")
+        if of["boxes"]:
+            print(f"  {name:12}{of['boxes']:4} boxes, films {of['positive']} / {of['negative']}   {'   '.join(texts)}")
 
 
 def boxed_by(case: Case, label: str) -> str:
@@ -114,7 +115,9 @@ def boxed_by(case: Case, label: str) -> str:
         return case.dataset
     if chestxdet.DATASET.name in readers:
         return chestxdet.DATASET.name
-    return nih.BOXES if truth(case).state(label) in {State.BOXED, State.ABSENT} else ""
+    known = truth(case)
+    boxed = any(finding.box is not None for finding in known.of(label))
+    return nih.BOXES if boxed or known.state(label) is State.ABSENT else ""
 
 
 def show(table: dict) -> None:
