@@ -118,8 +118,8 @@ study: .venv/dev
 	$(BIN)/python tools/study.py $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --data $(DATA) -o runs/study --overwrite --write
 
 # What needs neither an argument, nor a program of others, nor root; the others say at their top what they want.
-BENCHMARKS := accuracy average_precision batch datasets detect evaluate node nodules read screening screening_day serve \
-	shortcuts simulate_archive ups viewer web
+BENCHMARKS := accuracy average_precision batch datasets detect evaluate mirrored node nodules outside_lungs read screening \
+	screening_day serve shortcuts simulate_archive ups viewer web
 bench: .venv/dev
 	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
