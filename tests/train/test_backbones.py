@@ -80,7 +80,7 @@ def test_imagenet_s_backbone_says_what_the_package_s_network_says(name):
         assert torch.allclose(one, two, atol=2e-3 * float(two.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["lite0", "lite2"])
+@pytest.mark.parametrize("name", LITE)
 def test_it_says_the_same_where_gradients_are_wanted(name):
     backbone = BACKBONES[name](TrainConfig())
     begin_backbone(name, backbone, films())
@@ -130,7 +130,7 @@ class Plain(nn.Module):
         return found[3:]
 
 
-@pytest.mark.parametrize("backbone", ["csp", "lite0", "plain"])
+@pytest.mark.parametrize("backbone", ["csp", *LITE, "plain"])
 def test_a_run_learns_with_any_backbone_and_says_the_same_when_released(
     backbone, tiny, generated_films, tmp_path, monkeypatch
 ):
