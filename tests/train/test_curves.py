@@ -36,6 +36,12 @@ def test_the_curves_are_the_numbers_and_gaps_are_left_out(tmp_path):
     assert figure.axes[1].get_ylim() == (0, 1)
 
 
+def test_where_val_measured_nothing_there_is_a_picture_without_its_legend(tmp_path):
+    (tmp_path / "log.csv").write_text(LOG)
+    (tmp_path / "val.csv").write_text(HEAD + "1,nan,nan,nan,nan,nan\n")
+    assert draw_curves(tmp_path) == tmp_path / "curves.png"  # matplotlib warned of an empty legend
+
+
 def test_without_matplotlib_there_is_no_picture(tmp_path, monkeypatch):
     (tmp_path / "log.csv").write_text(LOG)
     for name in [each for each in sys.modules if each.partition(".")[0] == "matplotlib"]:

@@ -48,7 +48,7 @@ def _draw(figure: Figure, log: Mapping[str, Sequence[float]], val: Mapping[str, 
             bold = name in {"map", "auroc"}
             right.plot(*zip(*known, strict=True), label=name, linewidth=2 if bold else 0.8) if known else None
     right.set(xlabel="minutes", ylabel="val: AP at IoU 0.4, AUROC", ylim=(0, 1))
-    if val:
+    if right.lines:
         right.legend(frameon=False, fontsize="x-small", ncols=2)
 
 
