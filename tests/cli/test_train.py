@@ -1,12 +1,18 @@
 """From a folder of films to a finding in JSON: train, export, detect, with a network that takes seconds."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from subprocess import DEVNULL
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lungspot.cli.app import run
+from lungspot.train.loop import load_checkpoint
 
 SETTINGS = (
     *("labels=['effusion','edema']", "steps=2", "sizes=[[0.0, 64]]", "batch=2", "widths=[32,32,32,32]"),
@@ -44,6 +50,36 @@ def test_train_leaves_a_run_that_resume_finds_done(trained, films, capsys):
     words = [word for setting in SETTINGS for word in ("-s", setting)]
     assert run(["train", "-o", str(trained), "--data", str(films), "--resume", *words]) == 0
     assert "2 steps" in capsys.readouterr().err
+    assert steps_of(trained / "val.csv") == ["2"]
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(films, tmp_path, capsys):
+    """By SIGKILL, while a checkpoint is being written."""
+    settings = (*SETTINGS[:1], "steps=30", *SETTINGS[2:], "checkpoint_minutes=0.0")
+    command = ["train", "--data", str(films), "--cache", str(tmp_path / "cache")]
+    command += [word for setting in settings for word in ("-s", setting)]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run([*command, "-o", str(whole)]) == 0
+    with subprocess.Popen([sys.executable, "-m", "lungspot", *command, "-o", str(parts)], stderr=DEVNULL) as process:
+        while not ((parts / "last.pt").exists() and (parts / "last.tmp").exists()):
+            assert process.poll() is None
+            time.sleep(0.0005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    kept = load_checkpoint(parts)
+    assert 1 <= kept.step < 30
+    capsys.readouterr()
+    assert run([*command, "-o", str(parts), "--resume"]) == 0
+    assert "30 steps" in capsys.readouterr().err
+    assert load_checkpoint(parts).step == 30
+    for name in ("losses.csv", "val.csv"):
+        assert steps_of(parts / name) == steps_of(whole / name)
+    assert (whole / "losses.csv").read_text() == (parts / "losses.csv").read_text()
+    assert steps_of(parts / "log.csv") == ["25"]
+
+
+def steps_of(path):
+    return [line.split(",")[0] for line in path.read_text("utf-8").splitlines()[1:]]
 
 
 def test_a_teacher_is_asked_once_about_the_films(trained, films, tmp_path, capsys):

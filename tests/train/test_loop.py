@@ -69,6 +69,68 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tiny, generated_films, tmp_
     assert (tmp_path / "whole" / "losses.csv").read_text() == (tmp_path / "parts" / "losses.csv").read_text()
 
 
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def test_what_a_killed_run_did_after_its_checkpoint_is_written_once(tiny, generated_films, tmp_path, monkeypatch):
+    config = replace(tiny, checkpoint_minutes=0.0, steps=50)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(config, generated_films, whole)
+    step, save = loop._step, loop._save
+
+    def until_thirty(run, done):
+        if run.step == 30:
+            raise KilledError
+        return step(run, done)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_step", until_thirty)
+        patch.setattr(loop, "_save", lambda run, done: save(run, done) if run.step <= 20 else None)
+        with pytest.raises(KilledError):
+            train(config, generated_films, parts)
+    assert [row["step"] for row in rows(parts / "log.csv")] == ["25"]
+    train(config, generated_films, parts, resume=True)
+    assert (whole / "losses.csv").read_text() == (parts / "losses.csv").read_text()
+    first, second = rows(parts / "log.csv")
+    assert (first["step"], second["step"]) == ("25", "50")
+    said = [float(row["loss"]) for row in rows(parts / "losses.csv")]
+    assert float(first["loss"]) == pytest.approx(sum(said[20:25]) / 5, abs=1e-4)  # of the steps since the checkpoint
+    assert second["loss"] == rows(whole / "log.csv")[1]["loss"]
+
+
+def test_a_row_that_a_kill_cut_short_is_forgotten(tmp_path):
+    table = tmp_path / "log.csv"
+    table.write_text("step,loss\r\n1,3.5\r\n2,3.25\r\n3\r\n", "utf-8")
+    loop._forget_after(table, 2)
+    assert table.read_bytes() == b"step,loss\r\n1,3.5\r\n2,3.25\r\n"
+    loop._forget_after(table, 0)
+    assert rows(table) == []
+    loop._forget_after(tmp_path / "none.csv", 0)
+    table.write_bytes(b"")
+    loop._forget_after(table, 0)
+
+
+def test_a_checkpoint_that_was_not_finished_leaves_the_one_before(tiny, generated_films, tmp_path, monkeypatch):
+    config = replace(tiny, checkpoint_minutes=0.0)
+    save = torch.save
+
+    def half(state, path):
+        save(state, path)
+        if state["step"] == 4:
+            data = path.read_bytes()
+            path.write_bytes(data[: len(data) // 2])
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", half)
+        with pytest.raises(KilledError):
+            train(config, generated_films, tmp_path)
+    assert load_checkpoint(tmp_path).step == 3
+    assert train(config, generated_films, tmp_path, resume=True).step == tiny.steps
+    assert not (tmp_path / "last.tmp").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "facts", "code"),
     [({"seed": 9}, {"data": ""}, "BAD_VALUE"), ({}, {"data": "others"}, "BAD_VALUE"), (None, {}, "NOT_FOUND")],

@@ -2,13 +2,15 @@
 
 A run folder holds ``config.json``, ``run.json`` (data fingerprint, git state, machine), ``log.csv`` (one row every
 :data:`LOG_EVERY` steps), ``losses.csv`` (the first steps, for comparing two runs), ``val.csv`` and ``last.pt``
-(everything ``--resume`` needs). What step k draws depends on the seed and on k alone, so a resumed run goes on as if it
-had not been stopped. ``accelerate launch`` spreads the same run over more processes or machines.
+(everything ``--resume`` needs; rows of later steps are forgotten then). What step k draws depends on the seed and on k
+alone, so a resumed run goes on as if it had not been stopped. ``accelerate launch`` spreads the same run over more
+processes or machines.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import time
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from lungspot.durable import sync_path, write_atomic
 from lungspot.errors import InputError
 from lungspot.formats import Split
 from lungspot.train.augment import augment, plain
@@ -49,6 +52,7 @@ from lungspot.train.validate import detect_all, predict
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
 
 LOG_EVERY = 25
+_TABLES = ("log.csv", "losses.csv", "val.csv")
 _FIRST = 50  # losses written one by one
 _MEASURED = 512  # films that the normalisations of a backbone measure
 _MEASURED_SIZE = 192  # pixels: more would not fit in memory at once
@@ -91,6 +95,7 @@ class _Run:
     began: float = field(default_factory=time.monotonic)
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    summed: int = 0  # steps that are in the sums
     marked: tuple[int, float] = (0, 0.0)  # the step and time of the last row of the log
     saved: float = field(default_factory=time.monotonic)
     validated: float = field(default_factory=time.monotonic)
@@ -154,7 +159,7 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
         (folder / "run.json").write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
-        for name in ("log.csv", "losses.csv", "val.csv"):
+        for name in _TABLES:
             (folder / name).unlink(missing_ok=True)
     run.marked = (run.step, time.monotonic())
     while (done := run.progress()) < 1.0:
@@ -261,6 +266,9 @@ def _resume(run: _Run) -> None:
     run.average.n_averaged.fill_(state["step"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.step = state["step"]
+    if run.accelerator.is_main_process:
+        for name in _TABLES:
+            _forget_after(run.folder / name, run.step)
     run.began = time.monotonic() - state["seconds"]
 
 
@@ -297,17 +305,18 @@ def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
         _append(run.folder / "losses.csv", {"step": run.step, "loss": repr(parts["loss"])})
     for name, value in parts.items():
         run.sums[name] = run.sums.get(name, 0.0) + value
+    run.summed += 1
     if run.step % LOG_EVERY:
         return
     now, (step, then) = time.monotonic(), run.marked
     speed = (run.step - step) * run.config.batch / max(now - then, 1e-9)
     size = run.config.size_at(done)
-    row = {name: round(value / LOG_EVERY, 4) for name, value in run.sums.items()}
+    row = {name: round(value / run.summed, 4) for name, value in run.sums.items()}
     row |= {"rate": run.optimiser.param_groups[0]["lr"], "size": size, "films_per_second": round(speed, 1)}
     _append(run.folder / "log.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
     left = run.seconds * (1 - done) / max(done, 1e-6) / 60
     run.say(f"step {run.step} {done:.1%} loss {row['loss']} {size} px {speed:.0f} films/s, {left:.0f} min left")
-    run.sums, run.marked = {}, (run.step, now)
+    run.sums, run.summed, run.marked = {}, 0, (run.step, now)
 
 
 def _validate(run: _Run, size: int) -> None:
@@ -318,6 +327,7 @@ def _validate(run: _Run, size: int) -> None:
     if not len(val):
         return
     found = detect_all(predict(run.averaged, run.films, val, size), run.config.labels)
+    _forget_after(run.folder / "val.csv", run.step - 1)  # a run that was done when it was resumed is judged anew
     _append(run.folder / "val.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
     each = " ".join(f"{k[3:9]} {v:.2f}" for k, v in found.items() if k.startswith("ap/") and math.isfinite(v))
     run.say(f"val at step {run.step}: mAP@0.4 {found['map']:.3f}, AUROC {found['auroc']:.3f} ({each})")
@@ -335,6 +345,7 @@ def _save(run: _Run, done: float) -> None:
         "optimiser": run.optimiser.state_dict(),
     }
     torch.save(state, run.folder / "last.tmp")
+    sync_path(run.folder / "last.tmp")
     (run.folder / "last.tmp").replace(run.folder / "last.pt")
 
 
@@ -369,6 +380,15 @@ def _rate(config: TrainConfig, step: int, done: float) -> float:
 def _kept_share(ema: float, count: int) -> float:
     """Return how much of the average stays at an update: less while it is young (``count`` updates old)."""
     return min(ema, (1 + count) / (10 + count))
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Take the rows of later steps out of a table: a run that was killed took them, and they are taken again."""
+    if path.exists():
+        head, *rows = [*csv.reader(path.read_text("utf-8").splitlines())] or [[]]
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows([head, *(row for row in rows if len(row) == len(head) and int(row[0]) <= step)])
+        write_atomic(path, buffer.getvalue().encode())
 
 
 def _append(path: Path, row: Mapping[str, float | str]) -> None:
