@@ -13,7 +13,8 @@ nothing to compare, and are counted apart.
 Real pairs: NIH films with follow-up numbers next to each other, of one age and view: nothing says that nothing changed,
 but most of what differs is breath, posture and exposure. Same-day pairs: two films of one SIIM study, in their own
 proportions; which was taken first is not known. Those of train are films that the detector has learnt, and are printed
-apart. Thresholds were chosen on val (``report/changes.py``).
+apart. Mirrored pairs: one film of SIIM's as two DICOM files, the earlier stored left for right and saying so: a place
+that is followed on the patient's other side is wrong. Thresholds were chosen on val (``report/changes.py``).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from lungspot.detect import Detector, load_detector
 from lungspot.findings import Box, taxonomy
@@ -47,10 +50,12 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--real", type=int, default=120)
+    parser.add_argument("--mirrored", type=int, default=60)
     asked = parser.parse_args()
     detector = load_detector()
     every = list(csv.DictReader((asked.data / "splits.csv").open()))
     rows = [row for row in every if row["split"] == asked.split]
+    mirrored_pairs(asked.data, rows, detector, asked.mirrored)
     made_pairs(asked.data, rows, detector, asked.pairs)
     pairs = list(neighbours(asked.data, rows))
     np.random.default_rng(3).shuffle(pairs)
@@ -233,6 +238,48 @@ def real_pairs(what: str, pairs: Sequence[Sequence[Path | bytes]], detector: Det
         print(
             f"  {kind}: " + ", ".join(f"{word} {count}" for (of, word), count in sorted(counts.items()) if of == kind)
         )
+
+
+def mirrored_pairs(data: Path, rows: list[dict[str, str]], detector: Detector, wanted: int) -> None:
+    """Print how many places of films keep their side where the earlier film is the same one, stored in a mirror."""
+    names = [row["image"] for row in rows if row["image"].startswith("siim-covid/")][:wanted]
+    used, laid, kept, swapped = 0, 0, 0, 0
+    for name in names:
+        film = np.asarray(Image.open(data / name).convert("L"))
+        later = analyze(dicom(film, "L", "2.25.8"), detector)
+        earlier = analyze(dicom(film[:, ::-1], "R", "2.25.7"), detector)
+        if not (later.assessed and earlier.assessed):
+            continue
+        used += 1
+        aligned = laid_on(later, earlier)
+        laid += aligned is not None and aligned.alignment.matrix[0][0] < 0
+        changes = before_film(later, earlier, aligned=aligned).against(observations(later, statement(later)))
+        for change in () if changes is None else changes.every:
+            if change.now is not None and change.before is not None and change.now.boxed:
+                kept += change.now.side == change.before.side
+                swapped += change.now.side != change.before.side
+    print(
+        f"mirrored pairs: {used} of {len(names)} assessed, turned round {laid}; places that kept their side {kept}, "
+        f"followed on another {swapped}"
+    )
+
+
+def dicom(film: np.ndarray, right: str, uid: str) -> bytes:
+    """Return a film of 8 bits as a DICOM file that says which side of the patient lies at its right edge."""
+    made = Dataset()
+    made.SOPClassUID, made.SOPInstanceUID, made.Modality = ComputedRadiographyImageStorage, uid, "CR"
+    made.StudyInstanceUID, made.SeriesInstanceUID, made.PatientID = f"{uid}.1", f"{uid}.2", "P"
+    made.BodyPartExamined, made.ViewPosition, made.PatientOrientation = "CHEST", "PA", [right, "F"]
+    made.Rows, made.Columns = film.shape
+    made.SamplesPerPixel, made.PhotometricInterpretation, made.PixelRepresentation = 1, "MONOCHROME2", 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 8, 8, 7
+    made.PixelData = film.tobytes() + b"\0" * (film.size % 2)
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = made.SOPClassUID, uid
+    buffer = io.BytesIO()
+    made.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def neighbours(data: Path, rows: list[dict[str, str]]) -> Iterator[tuple[str, str]]:

@@ -15,9 +15,11 @@ from lungspot.report import read_sr, schema
 def films(rg1, tmp_path):
     """A function that writes the film, moved down and to the right by so many pixels, with other facts; its path."""
 
-    def write(name, uid, day, move=0, **facts):
+    def write(name, uid, day, move=0, *, mirror=False, **facts):
         film = dcmread(rg1["UNCR"])
         pixels = film.pixel_array
+        if mirror:
+            pixels, film.PatientOrientation = pixels[:, ::-1], ["R", "F"]
         film.PixelData = np.pad(pixels, ((move, 0), (move, 0)), mode="edge")[: film.Rows, : film.Columns].tobytes()
         film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = uid
         film.StudyDate = film.AcquisitionDate = film.ContentDate = day
@@ -62,6 +64,20 @@ def test_a_film_is_compared_with_the_newest_earlier_one_and_places_keep_their_ui
     for name in ("now.html", "now.fhir.json"):
         assert found["sentence"] in (out / name).read_text(), name
     assert found["sentence"].encode() in (out / "now.sr.dcm").read_bytes()
+
+
+def test_a_film_stored_in_a_mirror_is_compared_side_by_side(films, tmp_path):
+    """Its places were followed as those of the patient's other side."""
+    then = films("archive/then.dcm", "2.25.2", "20250201", mirror=True)
+    now, out = films("now.dcm", "2.25.5", "20250315", PatientOrientation=["L", "F"]), tmp_path / "out"
+    assert run(["detect", str(now), "--prior", str(then), "--format", "json", "-o", str(out)]) == 0
+    found = changes_in(out / "now.json")
+    assert found["alignment"]["matrix"][0][0] == pytest.approx(-1, abs=0.05)
+    assert {each["word"] for each in found["every"] if each["box"]} == {"same"}
+    both = [each for each in found["every"] if each["box"] and each["marked"] == "both"]
+    assert both
+    for each in both:
+        assert sum(each["earlier_box"][::2]) / 2 == pytest.approx(sum(each["box"][::2]) / 2, abs=150)  # of 1,760
 
 
 def test_of_several_reports_of_the_earlier_film_the_one_whose_uids_go_on_counts(films, tmp_path):

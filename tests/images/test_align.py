@@ -61,6 +61,20 @@ def test_films_of_other_sizes_and_shapes_are_laid_on_each_other():
     assert np.array(found.matrix)[:, :2] == pytest.approx(1.5 * np.eye(2), abs=0.03)
 
 
+@pytest.mark.parametrize(("mirror", "axis"), [("across", 1), ("down", 0)])
+def test_a_mirror_image_is_laid_where_it_was_moved_from(mirror, axis):
+    film, matrix = picture(), np.array([[1.05, 0, -14], [0, 1.05, 4]])
+    earlier = thumbnail(np.flip(film, axis).copy())
+    now, chest = thumbnail(moved(film, matrix)), Box(60, 60, 240, 240)
+    for starts in ([], [(Box(*(matrix @ (60, 60, 1)), *(matrix @ (240, 240, 1))), chest)]):
+        found = align(now, earlier, starts, mirror=mirror)
+        x, y = (240, 90) if axis else (60, 210)  # where the mirror has (60, 90)
+        assert np.array(found.matrix) @ (x, y, 1) == pytest.approx(matrix @ (60, 90, 1), abs=2)
+        assert found.correlation > 0.6
+    blank = thumbnail(np.zeros((SIZE, SIZE), np.float32))
+    assert align(blank, earlier, mirror=mirror) is None
+
+
 def test_what_has_nothing_in_common_is_not_laid_or_does_not_correlate():
     noise = np.random.default_rng(4).random((SIZE, SIZE), dtype=np.float32)
     found = align(thumbnail(picture()), thumbnail(noise))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lungspot.detect import Thresholds
-from lungspot.findings import Box, Frame
+from lungspot.findings import Box, Frame, Side
 from lungspot.images import Alignment, Difference
 from lungspot.report import Before, Observation, before_film
 from lungspot.report.changes import Aligned, ChangeWord, changes
@@ -89,6 +89,15 @@ def test_the_nearest_of_a_group_is_matched_and_each_once():
     found = changes(now, before, aligned()).every
     pairs = [(each.now and each.now.place, each.before and each.before.place) for each in found]
     assert pairs == [(1, 9), (2, 7), (3, None), (None, 8)]
+
+
+@pytest.mark.parametrize(
+    ("now", "then_", "matched"),
+    [("left", "right", False), ("left", "left", True), ("left", None, True), ("left", "bilateral", True)],
+)
+def test_places_of_two_sides_of_the_patient_are_never_one(now, then_, matched):
+    lines = [line("pneumonia", HERE, 1, Side(now))], [line("pneumonia", then(HERE), 4, then_ and Side(then_))]
+    assert [each.marked for each in changes(*lines, aligned()).every] == (["both"] if matched else ["now", "before"])
 
 
 def test_a_line_that_has_a_counterpart_on_this_film_is_not_gone_too():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +75,19 @@ def thumbnail(pixels: Pixels, proportions: tuple[float, float] | None = None) ->
     return Thumbnail(greys, Frame(width, height))
 
 
-def align(now: Thumbnail, before: Thumbnail, starts: Sequence[tuple[Box, Box]] = ()) -> Alignment | None:
+def align(
+    now: Thumbnail,
+    before: Thumbnail,
+    starts: Sequence[tuple[Box, Box]] = (),
+    mirror: Literal["across", "down"] | None = None,
+) -> Alignment | None:
     """Return how the earlier film lies on this one; None where no map makes the two alike.
 
-    ``starts``: pairs of boxes, of one thing on this film and on the earlier one, to begin with.
+    ``starts``: pairs of boxes, of one thing on this film and on the earlier one, to begin with. ``mirror``: the earlier
+    film is stored as in a mirror, left for right (``across``) or top for bottom (``down``); the matrix undoes it.
     """
+    if mirror is not None:
+        return _mirrored(now, before, starts, across=mirror == "across")
     fixed, moving = _comparable(now.greys), _comparable(before.greys)
     begins = [_of_frames(now, before)]
     begins += [_of_boxes(now, before, *pair) for pair in starts]
@@ -96,6 +104,28 @@ def align(now: Thumbnail, before: Thumbnail, starts: Sequence[tuple[Box, Box]] =
     whole: Matrix = np.diag([w, h, 1.0]) @ _square(found) @ np.diag([1 / wide, 1 / high, 1.0])
     first, second = ((float(a), float(b), float(c)) for a, b, c in np.linalg.inv(whole)[:2])
     return Alignment((first, second), correlation)
+
+
+def _mirrored(
+    now: Thumbnail, before: Thumbnail, starts: Sequence[tuple[Box, Box]], *, across: bool
+) -> Alignment | None:
+    """Return how the earlier film lies on this one, of which it is a mirror image."""
+    width, height = before.frame.width, before.frame.height
+    flip = np.diag([-1.0, 1.0, 1.0] if across else [1.0, -1.0, 1.0])
+    flip[0 if across else 1, 2] = width if across else height
+    turned = [(mine, _flipped(theirs, before.frame, across=across)) for mine, theirs in starts]
+    greys = np.ascontiguousarray(before.greys[:, ::-1] if across else before.greys[::-1])
+    found = align(now, Thumbnail(greys, before.frame), turned)
+    if found is None:
+        return None
+    first, second = ((float(a), float(b), float(c)) for a, b, c in np.array(found.matrix) @ flip)
+    return Alignment((first, second), found.correlation)
+
+
+def _flipped(box: Box, frame: Frame, *, across: bool) -> Box:
+    if across:
+        return Box(frame.width - box.x1, box.y0, frame.width - box.x0, box.y1)
+    return Box(box.x0, frame.height - box.y1, box.x1, frame.height - box.y0)
 
 
 def _square(matrix: Matrix) -> Matrix:

@@ -146,9 +146,10 @@ class Changes:
 def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: Aligned | None = None) -> Changes:
     """Compare the lines of two films' reports.
 
-    Places are matched where ``aligned`` is given: boxes of one look-alike group that meet, the best pair first, each
-    once. Lines without a box, and all lines where it is not, speak of the same where their names are of one group and
-    their sides may be the same: equal, or one of them not known, or one of the film as a whole.
+    Places are matched where ``aligned`` is given: boxes of one look-alike group that meet and are not of two sides of
+    the patient, the best pair first, each once. Lines without a box, and all lines where it is not, speak of the same
+    where their names are of one group and their sides may be the same: equal, or one of them not known, or one of the
+    film as a whole.
     """
     now, before = tuple(now), tuple(before)
     pairs = {} if aligned is None else _matched(now, before, aligned.alignment)
@@ -226,6 +227,8 @@ def _matched(now: Sequence[Observation], before: Sequence[Observation], alignmen
         then = None if other.box is None else alignment.box(other.box)
         for index, line in enumerate(now):
             if then is None or line.box is None or _group(line) != _group(other):
+                continue
+            if not _may_be(line.side, other.side):
                 continue
             if _meet(line.box, then):
                 found.append((line.box.iou(then), index, number))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from lungspot.findings import Box, enclosing, taxonomy
-from lungspot.images import Thumbnail, View, align, difference, thumbnail
+from lungspot.findings import Box, Side, enclosing, taxonomy
+from lungspot.images import Alignment, Thumbnail, View, align, difference, thumbnail
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Aligned, Before
 from lungspot.report.earlier import Whose, days_between, newest_earlier
@@ -147,9 +147,11 @@ def laid_on(
 ) -> Aligned | None:
     """Return how an earlier film lies on this one, and where they differ.
 
-    ``small``, ``small_then``: the films' thumbnails, where their pixels are no longer at hand. None where one of them
-    was not assessed, where they are two views or lie differently in their files, and where they cannot be laid on each
-    other: another person's film seldom can.
+    ``small``, ``small_then``: the films' thumbnails, where their pixels are no longer at hand. One that is stored as a
+    mirror image of the other is turned round first: where both say on which side the patient's left lies, as they say;
+    else, where their hearts lie as if it were so, the better of both. None where one of them was not assessed, where
+    they are two views or one had to be turned another way to be upright, and where they cannot be laid on each other:
+    another person's film seldom can.
     """
     if not (result.assessed and then.assessed) or result.quarter_turns != then.quarter_turns:
         return None
@@ -158,10 +160,32 @@ def laid_on(
         return None
     now, before = small or thumbnail_of(result), small_then or thumbnail_of(then)
     mine, theirs = _chest(result), _chest(then)
-    found = align(now, before, [] if mine is None or theirs is None else [(mine, theirs)])
-    if found is None or found.correlation < _LEAST:
+    starts = [] if mine is None or theirs is None else [(mine, theirs)]
+    mirror: Literal["across", "down"] = "down" if then.quarter_turns % 2 else "across"  # in its file
+    best: Alignment | None = None
+    for flipped in _flips(result, then):
+        found = align(now, before, starts, mirror if flipped else None)
+        best = max(
+            (each for each in (best, found) if each is not None), key=lambda each: each.correlation, default=None
+        )
+    if best is None or best.correlation < _LEAST:
         return None
-    return Aligned(found, difference(found, now, before))
+    return Aligned(best, difference(best, now, before))
+
+
+def _flips(result: Analysis, then: Analysis) -> tuple[bool, ...]:
+    """Return whether one of two films is a mirror image of the other; both answers where that is not sure."""
+    differ = _mirrored(result) != _mirrored(then)
+    if result.left_side is not None and then.left_side is not None:
+        return (differ,)
+    return (False, True) if differ else (False,)
+
+
+def _mirrored(result: Analysis) -> bool:
+    """Return whether the upright film probably shows the patient's left at its left edge."""
+    if result.left_side is not None:
+        return result.left_side is Side.LEFT
+    return result.anatomy is not None and bool(result.anatomy.mirrored)
 
 
 def thumbnail_of(result: Analysis) -> Thumbnail:
