@@ -131,6 +131,44 @@ def test_a_place_keeps_the_uid_of_the_earlier_film():
     assert dataclasses.replace(before, lines=None).against(lines) is None
 
 
+@pytest.mark.parametrize(("seen", "lines_then"), [(None, 1), (None, 3), (aligned(), 1)])
+def test_no_two_places_are_followed_by_one_uid(seen, lines_then):
+    """Without an alignment every place of a kind had the first one's UID, and what was left of the earlier no word."""
+    boxes = (HERE, ELSEWHERE, Box(60, 10, 68, 18))
+    lines = [line("nodule_mass", box, number, Side.LEFT) for number, box in enumerate(boxes[:2], 1)]
+    earlier = tuple(line("nodule_mass", then(box), number, Side.LEFT) for number, box in enumerate(boxes, 7))
+    before = Before(3, earlier[:lines_then], seen, {7: "1.7", 8: "1.8", 9: "1.9"}, {1: "2.1", 2: "2.2"})
+    found = before.against(lines).every
+    uids = [before.uid_of(each) for each in found]
+    assert len(set(uids)) == len(uids) == max(2, lines_then)
+    if seen is None:
+        words = ["both", "unsure"] if lines_then == 1 else ["both", "both", "unsure"]
+        assert [str(each.word) for each in found] == words
+    assert [each.marked for each in changes(earlier[:2], lines[:1]).every] == ["both", "now"]
+
+
+def test_of_two_places_without_an_alignment_sides_come_first():
+    left, right, unknown = (line("effusion", HERE, 1, side) for side in (Side.LEFT, Side.RIGHT, None))
+    found = changes([unknown, left], [left, right]).every
+    assert [(each.now, each.before, str(each.word)) for each in found] == [
+        (unknown, right, "both"),
+        (left, left, "both"),
+    ]
+    found = changes([left, unknown], [right]).every
+    assert [str(each.word) for each in found] == ["new", "both"]
+
+
+def test_two_places_that_were_one_are_not_followed_by_one_uid():
+    """An earlier place of two kinds, which lie at two places now: both had its UID."""
+    lines = [line("pneumonia", HERE, 1), line("effusion", BIG, 2)]
+    earlier = (line("pneumonia", then(HERE), 7), line("effusion", then(HERE), 7))
+    for seen in (None, aligned()):
+        before = Before(3, earlier, seen, {7: "1.7"}, {1: "2.1", 2: "2.2"})
+        assert [before.uid_of(each) for each in before.against(lines).every] == ["1.7", "2.2"]
+    film = Before(3, earlier[:1], None, {7: "1.7"})
+    assert film.uid_of(film.against([line("pneumonia", None)]).every[0]) is None
+
+
 def test_what_films_nearly_show_counts_at_their_operating_point(make, card):
     """How they lie on each other is kept for all points; what was nearly shown at one counted at another."""
     strict = dict.fromkeys(card.labels, Thresholds(0.9, 0.9))

@@ -10,7 +10,7 @@ more than elsewhere (:class:`lungspot.images.LocalChange`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -84,7 +84,7 @@ class Before:
 
     def uid_of(self, change: Change) -> str | None:
         """Return the UID by which a place is followed: the earlier film's where it has it, else this film's."""
-        earlier = None if change.before is None else self.tracking.get(change.before.place or 0)
+        earlier = self.tracking.get(change.before.place or 0) if change.before and change.followed else None
         return earlier or (None if change.now is None else self.own.get(change.now.place or 0))
 
 
@@ -93,7 +93,8 @@ class Change:
     """What became of one line: as this film has it (``now``), as the earlier one has it (``before``); one may be None.
 
     ``then``: the box of ``before`` on this film. ``ratio``: the area of this film's box over that of ``then``.
-    ``seen``: how the pictures differ there; None where that is not known.
+    ``seen``: how the pictures differ there; None where that is not known. ``followed``: whether it is the earlier
+    film's place under its UID, which goes on with one place of this film only.
     """
 
     word: ChangeWord
@@ -102,6 +103,7 @@ class Change:
     then: Box | None = None
     ratio: float | None = None
     seen: LocalChange | None = None
+    followed: bool = True
 
     @property
     def line(self) -> Observation:
@@ -149,22 +151,54 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
     Places are matched where ``aligned`` is given: boxes of one look-alike group that meet and are not of two sides of
     the patient, the best pair first, each once. Lines without a box, and all lines where it is not, speak of the same
     where their names are of one group and their sides may be the same: equal, or one of them not known, or one of the
-    film as a whole.
+    film as a whole. Of places, too, each is then matched once; one that is left over is undecided.
     """
     now, before = tuple(now), tuple(before)
-    pairs = {} if aligned is None else _matched(now, before, aligned.alignment)
+    pairs = _alike(now, before) if aligned is None else _matched(now, before, aligned.alignment)
+    taken = set(pairs.values()) if aligned is None else set()
     found = []
     for index, line in enumerate(now):
-        if aligned is not None and index in pairs:
-            found.append(_followed(line, before[pairs[index]], aligned))
-        elif (other := _counterpart(line, before, aligned)) is not None:
-            found.append(Change(ChangeWord.BOTH, line, other))
+        others = [other for number, other in enumerate(before) if line.box is None or number not in taken]
+        if index in pairs:
+            other = before[pairs[index]]
+            word = Change(ChangeWord.BOTH, line, other) if aligned is None else _followed(line, other, aligned)
+            found.append(word)
+        elif (counterpart := _counterpart(line, others, aligned)) is not None:
+            found.append(Change(ChangeWord.BOTH, line, counterpart))
         else:
-            found.append(_alone(line, aligned, earlier=False))
+            found.append(_alone(line, aligned, before, earlier=False))
     told = {id(each.before) for each in found}
-    left = (line for line in before if id(line) not in told)
-    found += [_alone(line, aligned, earlier=True) for line in left if _counterpart(line, now, aligned) is None]
-    return Changes(tuple(found))
+    found += [
+        _alone(line, aligned, now, earlier=True)
+        for line in before
+        if id(line) not in told and (line.box is not None or _counterpart(line, now, aligned) is None)
+    ]
+    return Changes(_each_followed_once(found))
+
+
+def _alike(now: Sequence[Observation], before: Sequence[Observation]) -> dict[int, int]:
+    """Return which place of the earlier film may be which of this one by names and sides alone, each once."""
+    found = [
+        (line.side != other.side, index, number)
+        for index, line in enumerate(now)
+        for number, other in enumerate(before)
+        if line.box is not None and other.box is not None and _same(line, other)
+    ]
+    return _once(found)
+
+
+def _each_followed_once(found: Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes; a place of the earlier film that several lines were matched with is followed by the first."""
+    followers: dict[int, object] = {}
+    made = []
+    for each in found:
+        if each.now is not None and each.before is not None and each.before.place is not None:
+            mine = each.now.place if each.now.place is not None else each.now.box
+            followed = mine is not None and followers.setdefault(each.before.place, mine) == mine
+            made.append(replace(each, followed=followed))
+        else:
+            made.append(each)
+    return tuple(made)
 
 
 def _counterpart(line: Observation, others: Iterable[Observation], aligned: Aligned | None) -> Observation | None:
@@ -174,12 +208,12 @@ def _counterpart(line: Observation, others: Iterable[Observation], aligned: Alig
     return next((other for other in others if _same(line, other)), None)
 
 
-def _alone(line: Observation, aligned: Aligned | None, *, earlier: bool) -> Change:
-    """Return what a line that only one film has means."""
+def _alone(line: Observation, aligned: Aligned | None, others: Iterable[Observation], *, earlier: bool) -> Change:
+    """Return what a line that only one film has means; ``others``: the other film's."""
     now, before = (None, line) if earlier else (line, None)
     changed = ChangeWord.GONE if earlier else ChangeWord.NEW
-    if aligned is None:
-        return Change(changed, now, before)
+    if aligned is None:  # another place that it may be was taken for the one beside it
+        return Change(changed if _counterpart(line, others, None) is None else ChangeWord.UNSURE, now, before)
     if line.box is None:
         almost = aligned.almost if earlier else aligned.almost_then
         return Change(ChangeWord.UNSURE if _group(line) in almost else changed, now, before)
@@ -232,8 +266,13 @@ def _matched(now: Sequence[Observation], before: Sequence[Observation], alignmen
                 continue
             if _meet(line.box, then):
                 found.append((line.box.iou(then), index, number))
+    return _once((-overlap, index, number) for overlap, index, number in found)
+
+
+def _once(found: Iterable[tuple[float, int, int]]) -> dict[int, int]:
+    """Return the pairs that come first, each line once."""
     pairs: dict[int, int] = {}
-    for _, index, number in sorted(found, key=lambda each: -each[0]):
+    for _, index, number in sorted(found):
         if index not in pairs and number not in pairs.values():
             pairs[index] = number
     return pairs

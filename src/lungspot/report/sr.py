@@ -159,7 +159,7 @@ def _followed(context: ReportContext, said: Said, changes: Sequence[Change]) -> 
     """Return the place's tracking id: the earlier film's UID where that film has it, so that it can be followed."""
     own = _tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0)
     before = context.before
-    uids = [uid for each in changes if before and each.before is not None and (uid := before.uid_of(each))]
+    uids = [uid for each in changes if before and each.before and each.followed and (uid := before.uid_of(each))]
     if uids:
         own[1].UID = uids[0]
     return own
