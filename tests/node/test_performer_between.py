@@ -6,6 +6,7 @@ import pytest
 from tests.node.worklist_manager import CLAIM, COMPLETE, outputs, read
 
 from lungspot.node.performer import perform
+from lungspot.queue import ATTEMPTS
 
 
 def test_a_claim_whose_answer_was_lost_is_known_again_by_its_lock(manager, order, serve, performer_of):
@@ -103,6 +104,48 @@ def test_a_work_list_that_refuses_the_end_is_told_again_and_then_set_aside(manag
     performer.context.spool.retry_failed()
     performer.advance(performer.context.spool.items.get(uid))
     assert manager.state(uid) == "COMPLETED"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 415])
+def test_a_refused_claim_of_what_nobody_has_is_tried_again(status, manager, order, serve, performer_of, lines):
+    """It was taken for another performer's until the next start, and the item stayed as it was."""
+    uid = order(1)
+    performer = performer_of(serve())
+    manager.broken["PUT", "state"] = status
+    performer.consider(uid)
+    assert performer.context.spool.items.get(uid).attempts == 1
+    assert any(f"does not take its claim (HTTP {status}); trying again" in line for line in lines)
+    manager.broken.clear()
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM)]
+    assert performer.passed_by == set()
+
+
+def test_a_claim_that_is_always_refused_is_left_to_a_later_search(manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    manager.broken["PUT", "state"] = 405
+    perform(performer, every=1, once=True)
+    assert performer.context.spool.items.counts() == {"open": 0, "failed": 0}
+    assert len([line for line in lines if "HTTP 405" in line]) == ATTEMPTS
+    assert any("left as it is until it is found again" in line for line in lines)
+    manager.broken.clear()
+    assert performer.consider(uid)
+    assert manager.state(uid) == "IN PROGRESS"
+
+
+def test_what_another_performer_has_is_passed_by(manager, order, serve, performer_of, lines):
+    claimed, canceled = order(1), order(2)
+    performer = performer_of(serve())
+    items = performer.context.spool.items
+    for uid in (claimed, canceled):  # both were found scheduled
+        items.begin(uid, performer.worklist.name, "1.2.1")
+    performer.worklist.change_state(claimed, "IN PROGRESS", "1.2.99")
+    manager.cancel(canceled)
+    for uid in (claimed, canceled):
+        assert not performer.advance(items.get(uid))
+    assert performer.passed_by == {claimed, canceled}
+    assert len([line for line in lines if "passed by: it could not be claimed" in line]) == 2
 
 
 def test_an_item_is_not_completed_without_what_was_done(manager, order, serve, performer_of, lines):

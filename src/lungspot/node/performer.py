@@ -39,7 +39,7 @@ from lungspot.node.ups import (
     state_of,
 )
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
-from lungspot.queue import back_off
+from lungspot.queue import ATTEMPTS, back_off
 
 __all__ = ["Performer", "perform"]
 
@@ -119,17 +119,20 @@ class Performer:
 
     def _claim(self, item: WorkItem) -> None:
         """Claim an item. One that is in progress already may be ours: only its owner may change it."""
-        ours = self.worklist.change_state(item.uid, IN_PROGRESS, item.transaction)
-        if not ours and self.worklist.state(item.uid) == IN_PROGRESS:
+        ours = taken = self.worklist.change_state(item.uid, IN_PROGRESS, item.transaction)
+        state = "" if taken else self.worklist.state(item.uid)
+        if state == IN_PROGRESS:
             ours = self.worklist.update(item.uid, item.transaction, performed.progress(0, "claimed"))
+        if state == SCHEDULED:
+            return self._again(item, f"the work list does not take its claim (HTTP {taken.status})")
         if not ours:
             self._pass_by(item.uid, "it could not be claimed")
-            self.context.spool.items.forget(item)
-            return
+            return self.context.spool.items.forget(item)
         self.context.spool.items.move(item, "claimed")
         self.context.tally.add("items_claimed")
         self._note(item, IN_PROGRESS)
         _LOG.info("claimed work item %s", item.uid)
+        return None
 
     def _fetch(self, item: WorkItem) -> None:
         """Fetch an item's films into the spool, those that were had at an earlier attempt left out."""
@@ -263,6 +266,14 @@ class Performer:
         _LOG.warning("work item %s: %s; %s", item.uid, why, after)
         if not again:
             self._note(item, why, Outcome.SERIOUS_FAILURE)
+
+    def _again(self, item: WorkItem, why: str) -> None:
+        """Claim an item once more later; after so many attempts it is left to a later search: it is nobody's yet."""
+        if item.attempts + 1 < ATTEMPTS:
+            return self._postpone(item, why)
+        self._note(item, why, Outcome.SERIOUS_FAILURE)
+        _LOG.warning("work item %s: %s; left as it is until it is found again", item.uid, why)
+        return self.context.spool.items.forget(item)
 
     def _pass_by(self, uid: str, why: str) -> None:
         self.passed_by.add(uid)

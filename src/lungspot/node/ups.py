@@ -26,6 +26,7 @@ __all__ = [
     "SCHEDULED",
     "ItemContent",
     "ItemQuery",
+    "Taken",
     "UnifiedWorklist",
     "inputs_of",
     "is_of_the_server",
@@ -80,6 +81,17 @@ class ItemQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a server answered to a change, by its HTTP ``status``: true where it made it."""
+
+    status: int
+
+    def __bool__(self) -> bool:
+        """Tell whether the change was made."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
 class UnifiedWorklist:
     """One work list server, and which of its items are asked for."""
 
@@ -124,13 +136,13 @@ class UnifiedWorklist:
         """Return the state of an item; empty where the server does not say it."""
         return state_of(self.retrieve(uid) or {})
 
-    def change_state(self, uid: str, state: str, transaction: str) -> bool:
+    def change_state(self, uid: str, state: str, transaction: str) -> Taken:
         """Claim, complete or cancel an item; tell whether it is in that state now."""
         change = Dataset()
         change.ProcedureStepState, change.TransactionUID = state, transaction
         return self._send("PUT", f"workitems/{uid}/state", change)
 
-    def update(self, uid: str, transaction: str, change: ItemContent) -> bool:
+    def update(self, uid: str, transaction: str, change: ItemContent) -> Taken:
         """Change attributes of an item in progress; tell whether the server did so.
 
         The standard puts the Transaction UID into the address; dcm4chee looks for it in the data set, as N-SET has it.
@@ -138,10 +150,10 @@ class UnifiedWorklist:
         own = {**change, "00081195": {"vr": "UI", "Value": [transaction]}}
         return self._send("POST", f"workitems/{uid}?{transaction}", own)
 
-    def _send(self, method: str, path: str, change: Dataset | ItemContent) -> bool:
+    def _send(self, method: str, path: str, change: Dataset | ItemContent) -> Taken:
         content = change.to_json_dict() if isinstance(change, Dataset) else change
         headers = {"Accept": _ACCEPT, "Content-Type": _TYPE}
-        return 200 <= self._ask(method, path, headers, json.dumps(content).encode()).status_code < 300
+        return Taken(self._ask(method, path, headers, json.dumps(content).encode()).status_code)
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> requests.Response:
         try:
