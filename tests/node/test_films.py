@@ -19,6 +19,11 @@ from lungspot.node import FilmFilter
         ([], ["station=PORT*"], {}, ""),
         (["description=*chest*"], [], {"StudyDescription": "XR Chest PA"}, ""),
         (["description=*chest*"], [], {"SeriesDescription": "Doe^Jane ankle"}, "description"),  # quoted in no log
+        (["description=Thorax [AP]"], [], {"SeriesDescription": "Thorax [AP]"}, ""),  # a bracket is one
+        (["description=Thorax [AP]"], [], {"SeriesDescription": "Thorax A"}, "description"),
+        (["description=*[[]*"], [], {"SeriesDescription": "Thorax [[]1"}, ""),
+        ([], ["station=ROOM[1]"], {"StationName": "ROOM[1]"}, "station ROOM[1]"),
+        ([], ["station=ROOM[!1]"], {"StationName": "ROOM2"}, ""),
         (["body=CHEST", "station=ROOM?"], [], {"StationName": "ROOM1"}, ""),
         (["body=CHEST", "station=ROOM?"], [], {"StationName": "ROOM12"}, "station ROOM12"),
         (["body=CHEST"], ["station=ROOM1"], {"StationName": "ROOM1"}, "station ROOM1"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final
 
 from pydicom.dataset import Dataset
 
 from lungspot.errors import InputError
 from lungspot.images import text_of
+from lungspot.node.patterns import meets
 
 __all__ = ["FilmFilter"]
 
@@ -65,7 +65,7 @@ def _values(header: Dataset, name: str) -> list[str]:
 
 
 def _meets(value: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(value.casefold(), pattern) for pattern in patterns)
+    return any(meets(value.casefold(), pattern) for pattern in patterns)
 
 
 def _rules(given: Sequence[str], option: str) -> tuple[_Rule, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from heapq import nsmallest
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from pydicom.dataset import Dataset
 from lungspot.dicomweb import DicomWebArchive, value_of
 from lungspot.errors import InputError
 from lungspot.images import is_uid
+from lungspot.node.patterns import meets
 from lungspot.node.sender import Unreachable
 from lungspot.node.workitems import Reference
 
@@ -74,8 +74,7 @@ class ItemQuery:
         ``*`` and ``?`` stand for anything. Dates and times may be ranges: of those the server's word is taken.
         """
         return all(
-            any(fnmatchcase(value, wanted.replace("[", "[[]")) for value in _values(item, key.split(".")))
-            or _is_time(key)
+            any(meets(value, wanted) for value in _values(item, key.split("."))) or _is_time(key)
             for key, wanted in self.filters
         )
 
