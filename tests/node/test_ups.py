@@ -49,6 +49,26 @@ def test_inputs_that_are_none_are_left_out(make_film):
     assert inputs_of({"00404041": one("UNAVAILABLE", "CS")}) is None
 
 
+@pytest.mark.parametrize("requester", ["", "LUNG%20SPOT"])
+def test_a_server_is_asked_for_states_where_it_takes_them(manager, order, serve, requester):
+    """dcm4chee has `…/state/REQUESTER` only."""
+    uids, server = [order(1), order(2)], serve()
+    manager.requester = requester
+    named = UnifiedWorklist(open_client(server.url, "--ups"), ItemQuery.parse((), "A"), "LUNG SPOT")
+    assert [named.change_state(uid, "IN PROGRESS", "1.2").status for uid in uids] == [200, 200]
+    assert manager.asked["PUT", "workitems"] == (3 if requester else 2)  # asked once at the other address
+    assert named.change_state(uids[0], "IN PROGRESS", "1.3").status == 409
+    unnamed = UnifiedWorklist(open_client(server.url, "--ups"), ItemQuery.parse((), "A"))
+    assert unnamed.change_state(uids[0], "IN PROGRESS", "1.3").status == (404 if requester else 409)
+
+
+def test_an_item_that_is_gone_is_gone_at_either_address(manager, serve):
+    named = UnifiedWorklist(open_client(serve().url, "--ups"), ItemQuery.parse((), "A"), "LUNGSPOT")
+    assert [named.change_state("1.2.3", "IN PROGRESS", "1.2").status for _ in range(2)] == [404, 404]
+    assert manager.asked["PUT", "workitems"] == 4
+    assert named.named == set()
+
+
 @pytest.fixture
 def worklist():
     """A work list of 260 items, the most urgent last, of which nobody's and unready ones are the first."""

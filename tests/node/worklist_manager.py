@@ -106,6 +106,7 @@ class Manager:
         self.transitions, self.updates, self.stored = [], [], Counter()
         self.ignores_filters, self.broken, self.asked = False, {}, Counter()
         self.page = 50  # entries of an answer that lists instances
+        self.requester = ""  # where it is set, states are changed at …/state/REQUESTER only, as dcm4chee has it
         self.refuses = set()  # studies of which no result is stored
         self.lost, self.on_answer = 0, lambda *_: None  # called between what was done and its answer
         self._lose, self._random, self.lock = lose, random.Random(seed), threading.RLock()  # noqa: S311 - no secret
@@ -271,7 +272,9 @@ class Manager:
                     return self.retrieve(uid)
                 case "POST", ["workitems", uid]:
                     return self.update(uid, parts.query, json.loads(body))
-                case "PUT", ["workitems", uid, "state"]:
+                case "PUT", ["workitems", uid, "state", *requester] if (
+                    requester == [self.requester][: bool(self.requester)]
+                ):
                     return self.change_state(uid, json.loads(body))
                 case "GET", ["studies", _, "series", _, "instances", uid]:
                     return self.instance(uid)

@@ -215,7 +215,7 @@ def _client(settings: NodeSettings, url: str, where: str) -> DicomWebArchive:
 def _performer(settings: NodeSettings, url: str, context: NodeContext, target: str) -> Performer:
     """Return what performs a work list; ``target``: where results go."""
     query = settings.items or ItemQuery.parse((), settings.title)
-    worklist = UnifiedWorklist(_client(settings, url, "--ups"), query)
+    worklist = UnifiedWorklist(_client(settings, url, "--ups"), query, settings.title)
     archive = _client(settings, settings.wado or url, "--wado" if settings.wado else "--ups")
     retrieval = by_wado(target) if settings.send_to is None else by_dicom(settings.send_to.ae)
     return Performer(context, worklist, archive, settings.title, retrieval)

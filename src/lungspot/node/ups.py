@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -40,6 +41,7 @@ _STUDY, _SERIES, _SOPS, _CLASS, _INSTANCE = "0020000D", "0020000E", "00081199", 
 _URGENT: Final = ("HIGH", "MEDIUM", "LOW")
 _MOST: Final = 200  # items of one search that are considered
 _OF_THE_SERVER: Final = frozenset({401, 403, 407, 408, 425, 429})  # not the item's fault, like 3xx and 5xx
+_NO_SUCH: Final = frozenset({404, 405})  # no such address, or not for this method
 _TYPE: Final = "application/dicom+json"
 _ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
 
@@ -92,10 +94,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class UnifiedWorklist:
-    """One work list server, and which of its items are asked for."""
+    """One work list server, and which of its items are asked for.
+
+    ``station``: the node's AE title. Where it is given, a server that has no ``…/state`` (HTTP 404 or 405) is asked at
+    ``…/state/STATION``, as dcm4chee would have it; ``named`` remembers servers that took that.
+    """
 
     client: DicomWebArchive
     query: ItemQuery
+    station: str = ""
+    named: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -139,7 +147,15 @@ class UnifiedWorklist:
         """Claim, complete or cancel an item; tell whether it is in that state now."""
         change = Dataset()
         change.ProcedureStepState, change.TransactionUID = state, transaction
-        return self._send("PUT", f"workitems/{uid}/state", change)
+        plain = f"workitems/{uid}/state"
+        named = f"{plain}/{quote(self.station, safe='')}"
+        taken = self._send("PUT", named if self.name in self.named else plain, change)
+        if taken.status in _NO_SUCH and self.station and self.name not in self.named:
+            by_name = self._send("PUT", named, change)
+            if by_name.status not in _NO_SUCH:
+                self.named.add(self.name)
+                return by_name
+        return taken
 
     def update(self, uid: str, transaction: str, change: ItemContent) -> Taken:
         """Change attributes of an item in progress; tell whether the server did so.
