@@ -9,8 +9,9 @@ from tests.node.worklist_manager import CANCEL, CLAIM, COMPLETE, first, one, out
 
 from lungspot import __version__
 from lungspot.node import Certificates, FilmFilter
-from lungspot.node.performed import by_dicom
+from lungspot.node.performed import NO_SUCH_KIND, NOT_GIVEN, by_dicom, why_nothing
 from lungspot.node.performer import perform
+from lungspot.node.workitems import ItemFilm
 
 
 def test_items_are_claimed_read_and_completed_with_what_was_stored(manager, order, serve, node_of, make_film):
@@ -78,6 +79,33 @@ def test_an_item_without_a_result_is_canceled_and_says_why(
     assert says in first(step, "00741238")
     assert first(first(step, "0074100E"), "00080100") == code
     assert manager.held == {}
+
+
+def test_an_item_without_an_object_of_the_kinds_asked_for_says_so(
+    manager, order, serve, node_of, make_film, make_settings
+):
+    """It said that its films were passed over."""
+    uid, silent = order(1), order(2, make_film(2, BodyPartExamined="ANKLE"), make_film(3))
+    results = replace(make_settings().results, kinds=(), films=FilmFilter.parse([], ["body=ANKLE"]))
+    node_of(serve(), results=results)
+    for each, says in ((uid, "1 film: no result of the kinds asked for"), (silent, "asked for, passed over")):
+        step = first(manager.items[each], "00741002")
+        assert says in first(step, "00741238")
+        assert first(first(step, "0074100E"), "00080100") == "110513"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [
+        (["", NO_SUCH_KIND], "110513"),
+        (["", "NOT_A_RADIOGRAPH"], "110522"),
+        ([NO_SUCH_KIND, "DAMAGED"], "110521"),
+        ([NO_SUCH_KIND, NOT_GIVEN], "110523"),
+    ],
+)
+def test_why_nothing_came_of_an_item_is_the_worst_of_its_films_reasons(reasons, code):
+    films = [ItemFilm(str(number), "sent", reason, ()) for number, reason in enumerate(reasons)]
+    assert why_nothing(films)[1] == code
 
 
 def test_a_film_that_cannot_be_had_is_asked_for_again_and_then_said(manager, order, serve, performer_of, make_film):

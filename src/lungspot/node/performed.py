@@ -15,6 +15,7 @@ from lungspot.node.workitems import ItemFilm, Reference, WorkItem
 
 __all__ = [
     "NOT_GIVEN",
+    "NO_SUCH_KIND",
     "Retrieval",
     "by_dicom",
     "by_wado",
@@ -40,6 +41,7 @@ _SCHEME: Final = "99LUNGSPOT"
 _DONE: Final = f"lungspot {__version__}: {BANNER.lower().removesuffix('.')}"
 _LONGEST: Final = 1024  # characters of an ST
 NOT_GIVEN: Final = "NOT_GIVEN"  # an input that the archive does not give
+NO_SUCH_KIND: Final = "no result of the kinds asked for"  # a film that was read
 _UNKNOWN_CLASS: Final = "NOT_A_RADIOGRAPH"
 
 
@@ -106,7 +108,9 @@ def why_nothing(films: Sequence[ItemFilm]) -> tuple[str, str]:
     said = {film.reason for film in films}
     if NOT_GIVEN in said:
         return words, "110523"
-    return words, "110522" if said <= {_UNKNOWN_CLASS, ""} else "110521"
+    if said <= {_UNKNOWN_CLASS, ""}:
+        return words, "110522"
+    return words, "110513" if said <= {_UNKNOWN_CLASS, "", NO_SUCH_KIND} else "110521"
 
 
 def why_partly(films: Sequence[ItemFilm]) -> str:

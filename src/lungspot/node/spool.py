@@ -218,13 +218,14 @@ class Spool:
         """Return the files of a film's results."""
         return sorted((self._results / job.sha256).iterdir())
 
-    def sent(self, job: Job, *, outputs: Sequence[Reference] | None = None) -> None:
+    def sent(self, job: Job, *, outputs: Sequence[Reference] | None = None, reason: str = "") -> None:
         """Note that the archive holds a film's results, then let go of film and results.
 
-        ``outputs``: their UIDs, where :meth:`keep_results` did not say them: of a film without results, none.
+        ``outputs``: their UIDs, where :meth:`keep_results` did not say them: of a film without results, none, and
+        ``reason`` why, where a work item is to hear it.
         """
         values = {} if outputs is None else {"outputs": outputs_to_json(outputs)}
-        self._move(job.sha256, "sent", **values)
+        self._move(job.sha256, "sent", reason=reason, **values)
         self.film(job.sha256).unlink(missing_ok=True)
         shutil.rmtree(self._results / job.sha256, ignore_errors=True)
 

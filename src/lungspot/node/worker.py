@@ -19,6 +19,7 @@ from lungspot.images import read_header
 from lungspot.node.context import NodeContext
 from lungspot.node.earlier import Comparison
 from lungspot.node.films import FilmFilter
+from lungspot.node.performed import NO_SUCH_KIND
 from lungspot.node.spool import Job
 from lungspot.node.workitems import reference_to
 from lungspot.pipeline import analyze
@@ -96,7 +97,7 @@ def _one(context: NodeContext, job: Job, options: ResultOptions) -> None:
     if files:
         spool.keep_results(job, files, outputs)
     else:
-        spool.sent(job, outputs=())
+        spool.sent(job, outputs=(), reason="" if result is None or _silent(result, options) else NO_SUCH_KIND)
     context.tally.add("read" if result is not None else "passed_over")
     if result is not None and not _assessed(result):
         context.tally.add("not_assessed")
@@ -116,6 +117,11 @@ def _say_compared(context: NodeContext, job: Job, compared: Comparison) -> None:
         _LOG.info("%s: compared with the earlier film %s%s", job.name, compared.against[:12], words)
     elif compared.words:
         _LOG.info("%s: not compared with an earlier film: %s", job.name, compared.words)
+
+
+def _silent(result: Analysis | Refusal, options: ResultOptions) -> bool:
+    """Tell whether nothing is to be said of a film because it is no chest film."""
+    return options.films.chest_only and isinstance(result, Analysis) and not result.assessed
 
 
 def _assessed(result: Analysis | Refusal) -> bool:
@@ -140,11 +146,10 @@ def _made(  # noqa: PLR0913, PLR0917 - a film, and what is known of it
     options: ResultOptions,
     compared: Comparison,
 ) -> Sequence[Dataset]:
-    silent = options.films.chest_only and isinstance(result, Analysis) and not result.assessed
     objects = dicom_results(
         header,
         result,
-        kinds=() if silent else options.kinds,
+        kinds=() if _silent(result, options) else options.kinds,
         sr_class=options.sr_class,
         experimental=options.experimental,
         before=compared.before,
