@@ -176,7 +176,7 @@ def _seen(manager: Manager) -> dict[str, object]:
         "results": len(manager.held),
         "compared with an earlier film": sum(then is not None for _, then in compared),
         "compared with another patient's or a later film": sum(_wrong(films, *pair) for pair in compared),
-        "results stored twice": sum(count - 1 for count in manager.stored.values()),
+        "results stored again with another content": sum(count - 1 for count in manager.stored.values()),
         "items that do not name their results": sum(
             len(names) != count or not names <= manager.held.keys() for names, count in zip(named, about, strict=True)
         ),
@@ -207,7 +207,11 @@ def main() -> int:
     wanted = {"completed": options.items, "results": seen["films"], "kills": options.kills, "exit code of SIGTERM": 0}
     wanted |= dict.fromkeys(
         (
-            *("claimed or closed twice", "results stored twice", "items that do not name their results"),
+            *(
+                "claimed or closed twice",
+                "results stored again with another content",
+                "items that do not name their results",
+            ),
             "compared with another patient's or a later film",
         ),
         0,

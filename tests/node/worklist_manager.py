@@ -2,8 +2,9 @@
 
 No server of others could be had: the registries that this project builds from have none (Orthanc has no UPS, dcm4chee
 is no package there). So it is strict where the standard is: the Transaction UID is the lock, states go forward only,
-and what an item must hold in a final state is checked. It counts what was done to each item and how often each object
-was stored, and can lose answers: the request is carried out, and the connection closed instead of an answer.
+and what an item must hold in a final state is checked. It counts what was done to each item and with how many contents
+each object was stored, and can lose answers: the request is carried out, and the connection closed instead of an
+answer.
 """
 
 import io
@@ -93,6 +94,13 @@ def read(performer, *, results=True):
         spool.sent(job)
 
 
+def content_of(result):
+    """What an object says, but for when it was made: the same object may be made again after a crash."""
+    return repr(
+        [(element.tag, str(element)) for element in result.iterall() if element.VR not in {"DA", "TM", "DT", "SQ"}]
+    )
+
+
 def outputs(item):
     done = first(item, "00741216")
     return [first(each, "00081155") for entry in values(done, "00404033") for each in values(entry, "00081199")]
@@ -102,7 +110,7 @@ class Manager:
     """The items, the films and the results; every method holds the lock."""
 
     def __init__(self, *, lose=0.0, seed=0):
-        self.items, self.films, self.held = {}, {}, {}
+        self.items, self.films, self.held, self.contents = {}, {}, {}, {}
         self.transitions, self.updates, self.stored = [], [], Counter()
         self.ignores_filters, self.broken, self.asked = False, {}, Counter()
         self.page = 50  # entries of an answer that lists instances
@@ -249,7 +257,8 @@ class Manager:
             if result.StudyInstanceUID in self.refuses:
                 refused.append({**said, "00081197": one(0x0110, "US")})
                 continue
-            self.stored[uid] += uid not in self.held
+            self.contents.setdefault(uid, set()).add(content_of(result))
+            self.stored[uid] = len(self.contents[uid])
             self.held.setdefault(uid, result)
             stored.append(said)
         lists = {"00081198": {"vr": "SQ", "Value": refused}, "00081199": {"vr": "SQ", "Value": stored}}
