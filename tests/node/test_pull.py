@@ -23,7 +23,7 @@ def test_every_value_is_a_query_of_its_own():
 
 
 def test_films_are_asked_for_where_nothing_is_said():
-    assert [query["Modality"] for query in QidoQuery.parse([], "1d").queries()] == ["CR", "DX"]
+    assert [query["Modality"] for query in QidoQuery.parse([], "1d").queries()] == ["CR", "DX", "DR"]
 
 
 def test_days_count_back_from_today():
@@ -40,6 +40,10 @@ def test_days_count_back_from_today():
         (["=CR"], "1d"),
         (["Modality="], "1d"),
         (["A b=C"], "1d"),
+        (["Modality=CR,"], "1d"),  # it asked for those of no modality
+        (["StationName=,A"], "1d"),
+        (["StudyDate=20260101"], "1d"),  # --since took its place, without a word
+        (["00080020=20260101"], "1d"),
         ([], "yesterday"),
         ([], "xd"),
         ([], "999999999d"),

@@ -67,6 +67,24 @@ def test_a_bundle_says_what_was_found_where_and_how_surely(rg1_header, on):
     assert {"type": {"text": "weights sha256"}, "value": "b" * 64} in device["version"]
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("=山田^太郎", "山田 太郎"),  # a name without letters was none
+        ("==やまだ^たろう", "やまだ たろう"),
+        ("Doe^John=Y=Z", "Doe John"),
+        ("^^=Y", "Y"),
+        ("==", None),
+        ("", None),
+    ],
+)
+def test_a_patient_is_named_by_the_first_group_of_a_name(rg1_header, on, name, says):
+    rg1_header.SpecificCharacterSet, rg1_header.PatientName = "ISO_IR 192", name
+    bundle = fhir_bundle(on(rg1_header), rg1_header)
+    (patient,) = (each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Patient")
+    assert patient.get("name") == (None if says is None else [{"text": says}])
+
+
 def test_a_picture_s_bundle_says_nothing_of_a_patient(make):
     bundle = fhir_bundle(make())
     check(bundle)

@@ -41,7 +41,8 @@ def node(
         str | None, typer.Option(metavar="URL", help="A DICOMweb archive to fetch films from; results go back to it.")
     ] = None,
     query: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Which films to fetch; Modality=CR,DX if not given.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Which films to fetch; Modality=CR,DX,DR if not given."),
     ] = None,
     since: Annotated[str, typer.Option(help="The first study date to fetch: 2026-01-31, or 7d.")] = "1d",
     ups: Annotated[

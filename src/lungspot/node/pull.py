@@ -25,8 +25,9 @@ __all__ = ["QidoQuery", "fetch_film", "in_words", "parse_since", "pull", "take_f
 
 _LOG = logging.getLogger("lungspot.node")
 _SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
-_DEFAULT: Final = ("Modality=CR,DX",)
+_DEFAULT: Final = ("Modality=CR,DX,DR",)
 _SAID: Final = frozenset({"Modality", "StudyDate"})  # keys whose values the audit log holds
+_DATE: Final = frozenset({"StudyDate", "00080020"})
 _ROUNDS: Final = 3
 
 
@@ -39,13 +40,22 @@ class QidoQuery:
 
     @classmethod
     def parse(cls, texts: Sequence[str], since: str) -> QidoQuery:
-        """Return the query of ``KEY=VALUE[,VALUE…]`` texts; CR and DX where none names the modality."""
+        """Return the query of ``KEY=VALUE[,VALUE…]`` texts; CR, DX and DR where none names the modality.
+
+        Raises InputError BAD_VALUE where one is no filter, has an empty value, or is the study date, which ``since``
+        says.
+        """
         given = [*texts, *(() if any(text.startswith("Modality=") for text in texts) else _DEFAULT)]
         filters = []
         for text in given:
             key, equals, values = text.partition("=")
-            if not (key.isalnum() and equals and values):
-                raise InputError("BAD_VALUE", "--query", f"{text!r} is no filter", advice="give KEY=VALUE")
+            if not (key.isalnum() and equals and all(values.split(","))) or key in _DATE:
+                raise InputError(
+                    "BAD_VALUE",
+                    "--query",
+                    f"{text!r} is no filter",
+                    advice="give KEY=VALUE[,VALUE…]; --since says the study date",
+                )
             filters.append((key, tuple(values.split(","))))
         return cls(tuple(filters), parse_since(since))
 

@@ -235,7 +235,10 @@ def _patient(film: Dataset) -> JsonObject:
     patient: JsonObject = {"resourceType": "Patient"}
     if film.PatientID:
         patient["identifier"] = [{"value": str(film.PatientID)}]
-    if name := str(film.PatientName).partition("=")[0].replace("^", " ").strip():
+    groups = (
+        group.replace("^", " ").strip() for group in str(film.PatientName).split("=")
+    )  # letters, ideographs, sound
+    if name := next(filter(None, groups), ""):
         patient["name"] = [{"text": name}]
     if film.PatientBirthDate:
         patient["birthDate"] = _date(film.PatientBirthDate)
