@@ -98,7 +98,8 @@ $(STUDIO)/bin/label-studio:
 trees: .venv/dev
 	LUNGSPOT_TREES=10000 $(BIN)/python -m pytest tests/cli/test_detect_trees.py
 
-# What OHIF, Cornerstone and dwv show of our DICOM results; wants npm, Orthanc and Chromium, and ten minutes.
+# What OHIF, Cornerstone and dwv show of our DICOM results; wants npm, Orthanc and Chromium, and half an
+# hour; ends with 1 where SR or SC is not shown. `make drill` runs it too.
 viewers: .venv/dev system
 	$(BIN)/python benchmarks/viewers/run.py runs/viewers
 

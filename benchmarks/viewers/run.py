@@ -3,8 +3,9 @@
     make viewers            # or: .venv/bin/python benchmarks/viewers/run.py FOLDER [FILM …]
 
 FOLDER is kept between runs: npm packages (pinned below, 350 MB), pictures of what was seen, and `viewers.json`. Six
-real films are judged by the model that ships, written as SR (both classes), GSPS, SC and SEG, stored in Debian's
-Orthanc, and opened in OHIF in Debian's Chromium. Corners are read back from the viewer's own state, in film pixels.
+real films are judged by the model that ships, written as SR (both classes; against an earlier film; with a reader's
+measurements), GSPS, SC and SEG, stored in Debian's Orthanc, and opened in OHIF in Debian's Chromium. Corners are read
+back from the viewer's own state, in film pixels. Ends with 1 where SR or SC is not shown as it should be (checks.py).
 
 Needs npm, Orthanc with its DICOMweb plugin, and Chromium. Nothing of it is needed to use lungspot.
 """
@@ -13,26 +14,34 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
-import threading
-import time
-import urllib.error
 import urllib.request
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from checks import Place, complaints, furthest, places_of
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 from pydicom import dcmread
+from servers import ohif, orthanc
 
 from lungspot.detect import load_detector
 from lungspot.images import read_header
 from lungspot.pipeline import analyze
-from lungspot.report import dicom_bytes, dicom_results, statement
+from lungspot.report import (
+    DICOM_KINDS,
+    Analysis,
+    Review,
+    Statement,
+    before_film,
+    dicom_bytes,
+    dicom_results,
+    laid_on,
+    measure,
+    statement,
+    tracking_uids,
+)
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -88,9 +97,22 @@ def films(folder: Path) -> list[Path]:
 _WHERE = "import data_store, pathlib; print(pathlib.Path(data_store.__path__[0]) / 'data')"
 
 
-def write_results(folder: Path, paths: list[Path]) -> dict[str, dict[str, Path]]:
-    """Write every kind of result of each film, and return their files by film and kind."""
+KINDS = {  # what is written, and the modality of its series
+    "sr": "SR",
+    "sr3d": "SR",
+    "sr-prior": "SR",
+    "sr-review": "SR",
+    "gsps": "PR",
+    "sc": "OT",
+    "seg": "SEG",
+}
+REPORTS = [kind for kind, modality in KINDS.items() if modality == "SR"]
+
+
+def write_results(folder: Path, paths: list[Path]) -> dict[str, tuple[dict[str, Path], Statement]]:
+    """Write every kind of result of each film, and return their files by film and kind, and what is said of it."""
     detector, made = load_detector(threads=1), {}
+    then = analyze(paths[-1], detector, min_score=0.1)  # another's, so that something is new and something gone
     for path in paths:
         header = read_header(path)
         for least in (0.1, 0.03, 0.01):  # down to where there is something to draw
@@ -99,25 +121,35 @@ def write_results(folder: Path, paths: list[Path]) -> dict[str, dict[str, Path]]
             if any(said.box for said in (*told.said, *told.below)):
                 break
         written = {"film": path}
-        for kind, how in {"sr": {}, "sr3d": {"sr_class": "comprehensive3d"}, "gsps": {}, "sc": {}, "seg": {}}.items():
-            for each in dicom_results(header, result, kinds=(kind[:2] if kind == "sr3d" else kind,), **how):
+        own = tracking_uids(result, header)
+        before = before_film(
+            result, then, days=30, aligned=laid_on(result, then), tracking=tracking_uids(then), own=own
+        )
+        options = {"sr3d": {"sr_class": "comprehensive3d"}, "sr-prior": {"before": before}}
+        options["sr-review"] = {"review": review_of(result)}
+        for kind in KINDS:
+            for each in dicom_results(
+                header, result, kinds=(kind if kind in DICOM_KINDS else "sr",), **options.get(kind, {})
+            ):
                 written[kind] = folder / "films" / f"{path.stem}.{kind}.dcm"
                 written[kind].write_bytes(dicom_bytes(each))
-        made[path.stem] = written
+        made[path.stem], then = (written, told), result
     return made
 
 
-def boxes_of(report: Path) -> list[list[float]]:
-    """Return the corners x0, y0, x1, y1 of a report's places, in its order."""
-    found = []
-    for part in dcmread(report).ContentSequence:
-        if part.ConceptNameCodeSequence[0].CodeValue == "126010":
-            for group in part.ContentSequence:
-                for item in group.get("ContentSequence", ()):
-                    if item.ValueType == "SCOORD":
-                        xs, ys = item.GraphicData[0::2], item.GraphicData[1::2]
-                        found.append([min(xs), min(ys), max(xs), max(ys)])
-    return found
+def review_of(result: Analysis) -> Review:
+    """Return a reader's review with one measurement of each kind, by shares of the film's width and height."""
+    height, width = result.radiograph.pixels.shape
+    points = {
+        "length": [(0.2, 0.2), (0.4, 0.25)],
+        "angle": [(0.2, 0.4), (0.4, 0.4), (0.4, 0.6)],
+        "region": [(0.6, 0.2), (0.7, 0.3)],
+        "cardiothoracic_ratio": [(0.4, 0.7), (0.65, 0.7), (0.15, 0.75), (0.85, 0.75)],
+    }
+    sizes = (
+        measure(kind, [(x * width, y * height) for x, y in each], result.radiograph) for kind, each in points.items()
+    )
+    return Review("A. Reader", created="2026-11-30T00:00:00Z", measurements=tuple(sizes))
 
 
 def install(folder: Path) -> None:
@@ -154,118 +186,6 @@ def in_node(folder: Path, script: str, reports: list[Path]) -> list[dict[str, ob
     target.write_text((HERE / script).read_text())
     done = subprocess.run(["node", target, *reports], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def orthanc(folder: Path):
-    """Run Debian's Orthanc with DICOMweb on an empty store; yields its address."""
-    store, http, dicom = folder / "orthanc", free_port(), free_port()
-    subprocess.run(["rm", "-rf", store], check=True)
-    store.mkdir()
-    settings = {
-        "StorageDirectory": str(store),
-        "IndexDirectory": str(store),
-        "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
-        "HttpPort": http,
-        "DicomPort": dicom,
-        "DicomAet": "ORTHANC",
-        "RemoteAccessAllowed": False,
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    (store / "orthanc.json").write_text(json.dumps(settings))
-    program = subprocess.Popen(
-        ["/usr/sbin/Orthanc", store / "orthanc.json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        address = f"http://127.0.0.1:{http}"
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/system", timeout=5).read()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield address
-    finally:
-        program.terminate()
-        program.wait(60)
-
-
-@contextmanager
-def ohif(folder: Path, archive: str):
-    """Serve OHIF's files, with the archive's DICOMweb below the same origin; yields the address."""
-    dist = folder / "ohif" / "node_modules" / "@ohif" / "app" / "dist"
-    root = {"wadoUriRoot": "/dicom-web", "qidoRoot": "/dicom-web", "wadoRoot": "/dicom-web"}
-    source = {
-        "namespace": "@ohif/extension-default.dataSourcesModule.dicomweb",
-        "sourceName": "dicomweb",
-        "configuration": {
-            **root,
-            "friendlyName": "Orthanc",
-            "name": "orthanc",
-            "qidoSupportsIncludeField": True,
-            "imageRendering": "wadors",
-            "thumbnailRendering": "wadors",
-            "enableStudyLazyLoad": True,
-            "supportsFuzzyMatching": False,
-            "supportsWildcard": True,
-            "omitQuotationForMultipartRequest": True,
-            "bulkDataURI": {"enabled": True},
-        },
-    }
-    config = {
-        "routerBasename": "/",
-        "extensions": [],
-        "modes": [],
-        "showStudyList": True,
-        "investigationalUseDialog": {"option": "never"},
-        "showWarningMessageForCrossOrigin": False,
-        "showCPUFallbackMessage": False,
-        "defaultDataSourceName": "dicomweb",
-        "dataSources": [source],
-    }
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *given):
-            super().__init__(*given, directory=str(dist))
-
-        def do_GET(self):
-            if self.path.startswith("/dicom-web"):
-                return self.passed_on()
-            if self.path.startswith("/app-config.js"):
-                return self.answer(200, "text/javascript", f"window.config = {json.dumps(config)};".encode())
-            if self.path.startswith("/viewer"):
-                return self.answer(200, "text/html", (dist / "index.html").read_bytes())
-            return super().do_GET()
-
-        def passed_on(self):
-            request = urllib.request.Request(archive + self.path, headers={"Accept": self.headers.get("Accept", "*/*")})
-            request.add_header("Host", self.headers["Host"])  # so that the archive's links lead here
-            try:
-                with urllib.request.urlopen(request, timeout=120) as found:
-                    self.answer(found.status, found.headers["Content-Type"], found.read())
-            except urllib.error.HTTPError as error:
-                self.answer(error.code, "text/plain", error.read())
-
-        def answer(self, status, kind, body):
-            self.send_response(status)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 # What OHIF holds, in pixels of the film: the preview of a report, and what became of it when it was loaded.
@@ -332,15 +252,17 @@ def look(browser, address: str, study: str, kind: str, picture: Path, *, boxes: 
     return {**seen, "errors": faults}
 
 
-def main() -> None:
+def main() -> int:
     folder = Path(sys.argv[1]).resolve()
     (folder / "films").mkdir(parents=True, exist_ok=True)
     install(folder)
     made = write_results(folder, [Path(each) for each in sys.argv[2:]] or films(folder))
-    reports = [files[kind] for files in made.values() for kind in ("sr", "sr3d")]
+    places = {files[kind]: places_of(files[kind], told) for files, told in made.values() for kind in REPORTS}
     seen: dict[str, object] = {}
+    wrong: list[str] = []
     for script in ("cornerstone.mjs", "dwv.mjs"):
-        seen[script] = in_node(folder, script, reports)
+        seen[script] = answers = in_node(folder, script, list(places))
+        wrong += [f"{script} {each}" for each in in_each(answers, places)]
     with orthanc(folder) as archive, ohif(folder, archive) as address, sync_playwright() as playwright:
         flags = [
             "--no-sandbox",
@@ -348,21 +270,24 @@ def main() -> None:
             "--enable-unsafe-swiftshader",
             "--disable-background-networking",
         ]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        for name, files in made.items():
-            for kind, modality in {"sr": "SR", "sr3d": "SR", "gsps": "PR", "sc": "OT", "seg": "SEG"}.items():
+        program = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        for name, (files, _) in made.items():
+            for kind, modality in KINDS.items():
                 if kind not in files:
                     continue
                 post(archive, files["film"])
                 post(archive, files[kind])
                 study = str(dcmread(files["film"], stop_before_pixels=True).StudyInstanceUID)
+                wanted = places.get(files[kind], [])
                 seen[f"OHIF {name} {kind}"] = found = look(
-                    browser, address, study, modality, folder / f"{name}.{kind}.png", boxes=bool(boxes_of(files["sr"]))
+                    browser, address, study, modality, folder / f"{name}.{kind}.png", boxes=bool(wanted)
                 )
-                if modality == "SR":
-                    wanted = boxes_of(files[kind])
-                    for state in ("preview", "loaded"):
-                        found[f"{state} px"] = furthest(wanted, found.get(state, []))
+                states = ("preview", "loaded") if modality == "SR" and wanted else ()
+                for state in states:
+                    found[f"{state} px"] = furthest(wanted, found.get(state, []))
+                if modality in {"SR", "OT"}:  # the others are known not to be shown
+                    wrong += [f"OHIF {name} {kind}: {each}" for each in complaints(found, wanted, states)]
                 (folder / "viewers.json").write_text(json.dumps(seen, indent=1))
                 print(
                     name,
@@ -372,16 +297,27 @@ def main() -> None:
                 )
                 urllib.request.urlopen(urllib.request.Request(f"{archive}/{_study(archive, study)}", method="DELETE"))
         browser.close()
+    print("\n".join(wrong) or "SR and SC are shown as they should be")
+    return int(bool(wrong))
 
 
-def furthest(wanted: list[list[float]], drawn: list[dict]) -> str:
-    """Return how many boxes were found, and how many pixels their corners lie away from those written, at most."""
-    distances = []
-    for each in drawn:
-        xs, ys = zip(*each["corners"], strict=True)
-        corners = [min(xs), min(ys), max(xs), max(ys)]
-        distances.append(min(max(abs(a - b) for a, b in zip(corners, box, strict=True)) for box in wanted))
-    return f"{len(drawn)} of {len(wanted)}, {max(distances, default=0):.3f} px"
+def in_each(answers: list[dict], places: dict[Path, list[Place]]) -> list[str]:
+    """Return what is wrong with what a script read of each report."""
+    wrong = []
+    for answer in answers:
+        wanted = places[Path(answer["path"])]
+        fault = [answer["error"]] if answer.get("error") else []
+        drawn = [{**each, "corners": each.get("corners") or _ends(each)} for each in answer["drawings"]]
+        found = {"read": drawn, "errors": fault}
+        print(Path(answer["path"]).name, furthest(wanted, drawn), f"({len(drawn)} drawings)", flush=True)
+        wrong += [f"{Path(answer['path']).name}: {each}" for each in complaints(found, wanted, ["read"])]
+    return wrong
+
+
+def _ends(drawing: dict) -> list | None:
+    """Return two corners of a drawing of dwv's; None where it is no rectangle."""
+    ends = [drawing.get("begin"), drawing.get("end")]
+    return ends if all(ends) else None
 
 
 def post(archive: str, path: Path) -> None:
@@ -395,4 +331,4 @@ def _study(archive: str, study: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
