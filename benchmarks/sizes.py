@@ -1,4 +1,4 @@
-"""How large results are: every kind of DICOM result of six real films, as they are written, and uncompressed.
+"""How large results are: every kind of result of six real films, as they are written, and pixels uncompressed.
 
     python benchmarks/sizes.py FILM …
 
@@ -7,6 +7,7 @@ Prints the table of docs/benchmarks.md. Films: CR and DX, of pydicom-data and of
 
 from __future__ import annotations
 
+import json
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -17,23 +18,35 @@ from lungspot.detect import load_detector
 from lungspot.images import read_header
 from lungspot.node.plain import plain
 from lungspot.pipeline import analyze
-from lungspot.report import DICOM_KINDS, dicom_bytes, dicom_results
+from lungspot.report import DICOM_KINDS, dicom_bytes, dicom_results, document, fhir_bundle
+
+COMPRESSED = ("sc", "seg")  # the others hold no pixels
 
 
 def main() -> None:
     """Print the table."""
     detector = load_detector(threads=1)
-    print("| film | KB |", *(f"{kind} KB | uncompressed |" for kind in DICOM_KINDS))
-    print("|---|---|" + "---|---|" * len(DICOM_KINDS))
+    heads = ["film", "film KB"]
+    for kind in DICOM_KINDS:
+        heads += [kind.upper(), f"{kind.upper()} uncompressed"] if kind in COMPRESSED else [kind.upper()]
+    print("|", " | ".join([*heads, "JSON", "FHIR"]), "|")
+    print("|" + "---|" * (len(heads) + 2))
     for path in map(Path, sys.argv[1:]):
         result, header = analyze(path, detector), read_header(path)
-        cells = [path.stem, f"{path.stat().st_size / 1e3:,.0f}"]
+        cells = [path.stem, _kilobytes(path.stat().st_size)]
         for kind in DICOM_KINDS:
             made = dicom_results(header, result, kinds=(kind,))
             data = [dicom_bytes(each) for each in made]
-            cells.append(f"{len(data[0]) / 1e3:,.0f}" if data else "none")
-            cells.append(f"{len(dicom_bytes(plain(dcmread(BytesIO(data[0]))))) / 1e3:,.0f}" if data else "")
-        print("|", " | ".join(cells), "|")
+            cells.append(_kilobytes(len(data[0])) if data else "none")
+            if kind in COMPRESSED:
+                cells.append(_kilobytes(len(dicom_bytes(plain(dcmread(BytesIO(data[0])))))) if data else "")
+        values = document(result), fhir_bundle(result, header)
+        cells += [_kilobytes(len(json.dumps(value, indent=1, ensure_ascii=False).encode())) for value in values]
+        print("|", " | ".join(cells), "|", flush=True)
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size / 1e3:,.0f}"
 
 
 if __name__ == "__main__":
