@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from lungspot.findings import name_of
 from lungspot.report import Statement
@@ -36,11 +37,15 @@ def places_of(report: Path, told: Statement) -> list[Place]:
                     if item.ValueType == "SCOORD":
                         xs, ys = item.GraphicData[0::2], item.GraphicData[1::2]
                         corners = (min(xs), min(ys), max(xs), max(ys))
-                        names = [
-                            name_of(one.label) for box, every in named if _off(box, corners) < NEAR for one in every
-                        ]
-                        found.append(Place(corners, tuple(names)))
+                        labels = [one.label for box, every in named if _off(box, corners) < NEAR for one in every]
+                        found.append(Place(corners, (*map(name_of, labels), *_finding(group, labels))))
     return found
+
+
+def _finding(group: Dataset, labels: Sequence[str]) -> list[str]:
+    """Return the coded finding of a group that has labels of ours."""
+    codes = [each for each in group.ContentSequence if each.ConceptNameCodeSequence[0].CodeValue == "121071"]
+    return [each.ConceptCodeSequence[0].CodeMeaning for each in codes if labels]
 
 
 def _off(one: Sequence[float], other: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """What a reader measured is in the structured report, valid, coded, and read back."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -59,3 +60,46 @@ def test_a_report_with_a_review_is_another_object(rg1_header, reviewed):
     assert mine.SOPInstanceUID == again.SOPInstanceUID
     assert len({plain.SOPInstanceUID, mine.SOPInstanceUID, other.SOPInstanceUID}) == 3
     assert read_sr(dicom_bytes(plain)).measurements == ()
+
+
+def test_each_group_has_a_number_with_one_place_and_nothing_else(rg1_header, reviewed):
+    """OHIF 3.12 draws a group by such a number; of one without it drew nothing, and of the whole report neither."""
+    result, review = reviewed(None)
+    (made,) = dicom_results(rg1_header, result, review=review)
+    groups = [
+        [item for item in each.ContentSequence if item.ValueType in {"NUM", "SCOORD"}]
+        for part in made.ContentSequence
+        if part.ConceptNameCodeSequence[0].CodeValue == "126010"
+        for each in part.ContentSequence
+    ]
+    assert len(groups) >= len(POINTS)
+    for group in groups:
+        places = [item for item in group if item.ValueType == "SCOORD"]
+        places += [item for item in group if [each.ValueType for each in item.get("ContentSequence", ())] == ["SCOORD"]]
+        assert places
+
+
+def test_a_ratio_of_an_earlier_version_is_read(rg1_header, reviewed):
+    """It was inferred from two polylines."""
+    result, review = reviewed(None)
+    (made,) = dicom_results(rg1_header, result, review=review)
+    changed = 0
+    for item in _items(made):
+        borders = next(iter(item.get("ContentSequence", ())), {})
+        if item.get("ValueType") == "NUM" and borders.get("GraphicType") == "MULTIPOINT":
+            points = list(borders.GraphicData)
+            other = copy.deepcopy(borders)
+            for each, part in ((borders, points[:4]), (other, points[4:])):
+                each.GraphicType, each.GraphicData = "POLYLINE", part
+            item.ContentSequence = [borders, other]
+            changed += 1
+    assert changed == 1
+    (ratio,) = (each for each in read_sr(dicom_bytes(made)).measurements if each.kind == "cardiothoracic_ratio")
+    assert ratio.points == tuple(POINTS["cardiothoracic_ratio"])
+
+
+def _items(dataset):
+    for element in dataset:
+        for item in element.value if element.VR == "SQ" else ():
+            yield item
+            yield from _items(item)

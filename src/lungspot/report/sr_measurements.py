@@ -85,7 +85,9 @@ def numbers_of(made: Measurement, film: tuple[str, str], frames: dict[str, Any])
         yield number("length" if made.kind is Kind.LENGTH else "angle", made.value, made.unit, [made.points])
         return
     heart, chest, widths = made.points[:2], made.points[2:], made.widths
-    yield number("cardiothoracic_ratio", made.value, "1", [heart, chest])
+    # the four borders as one SCOORD: OHIF draws nothing of a report in which a group has no number with just one
+    borders = _line(np.array(made.points), film, frames, sr.GraphicTypeValues.MULTIPOINT)
+    yield sr.Measurement(_CODES["cardiothoracic_ratio"], made.value, _UNITS["1"], referenced_coordinates=[borders])
     for organ, width, line in (("heart", widths.heart, heart), ("thorax", widths.chest, chest)):
         yield number("width", width, widths.unit, [line], finding_sites=[sr.FindingSite(_CODES[organ])])
 
@@ -121,9 +123,13 @@ def with_places(group: Group, points: NDArray[np.float64], film: tuple[str, str]
     return group
 
 
-def _line(points: NDArray[np.float64], film: tuple[str, str], frames: dict[str, Any]) -> sr.CoordinatesForMeasurement:
-    source = sr.SourceImageForRegion(*film, **frames)
-    return sr.CoordinatesForMeasurement(sr.GraphicTypeValues.POLYLINE, points, source)
+def _line(
+    points: NDArray[np.float64],
+    film: tuple[str, str],
+    frames: dict[str, Any],
+    kind: sr.GraphicTypeValues = sr.GraphicTypeValues.POLYLINE,
+) -> sr.CoordinatesForMeasurement:
+    return sr.CoordinatesForMeasurement(kind, points, sr.SourceImageForRegion(*film, **frames))
 
 
 def _outline(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

@@ -199,7 +199,7 @@ def _number(item: _Item) -> tuple[float, str]:
 
 def _lines(item: _Item) -> Iterator[list[tuple[float, float]]]:
     for each in item.below:
-        if each.dataset.get("ValueType") == "SCOORD" and each.dataset.get("GraphicType") == "POLYLINE":
+        if each.dataset.get("ValueType") == "SCOORD" and each.dataset.get("GraphicType") in {"POLYLINE", "MULTIPOINT"}:
             numbers = [float(number) for number in each.dataset.GraphicData]
             yield list(zip(numbers[0::2], numbers[1::2], strict=True))
 
