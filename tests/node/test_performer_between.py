@@ -121,16 +121,17 @@ def test_a_refused_claim_of_what_nobody_has_is_tried_again(status, manager, orde
     assert performer.passed_by == set()
 
 
-def test_a_claim_that_is_always_refused_is_left_to_a_later_search(manager, order, serve, performer_of, lines):
+def test_a_claim_that_is_always_refused_is_left_until_the_next_start(manager, order, serve, performer_of, lines):
     uid = order(1)
-    performer = performer_of(serve())
+    server = serve()
+    performer = performer_of(server)
     manager.broken["PUT", "state"] = 405
     perform(performer, every=1, once=True)
     assert performer.context.spool.items.counts() == {"open": 0, "failed": 0}
     assert len([line for line in lines if "HTTP 405" in line]) == ATTEMPTS
-    assert any("left as it is until it is found again" in line for line in lines)
+    assert any("left as it is until the next start" in line for line in lines)
     manager.broken.clear()
-    assert performer.consider(uid)
+    assert performer_of(server).consider(uid)
     assert manager.state(uid) == "IN PROGRESS"
 
 

@@ -268,11 +268,12 @@ class Performer:
             self._note(item, why, Outcome.SERIOUS_FAILURE)
 
     def _again(self, item: WorkItem, why: str) -> None:
-        """Claim an item once more later; after so many attempts it is left to a later search: it is nobody's yet."""
+        """Claim an item once more later; after so many attempts it is left until the next start."""
         if item.attempts + 1 < ATTEMPTS:
             return self._postpone(item, why)
         self._note(item, why, Outcome.SERIOUS_FAILURE)
-        _LOG.warning("work item %s: %s; left as it is until it is found again", item.uid, why)
+        _LOG.warning("work item %s: %s; left as it is until the next start", item.uid, why)
+        self.passed_by.add(item.uid)
         return self.context.spool.items.forget(item)
 
     def _pass_by(self, uid: str, why: str) -> None:
