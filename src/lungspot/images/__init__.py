@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from lungspot.images.align import Alignment, Thumbnail, align, thumbnail
 from lungspot.images.archive import is_archive, members
+from lungspot.images.dicom_file import dicom_bytes
 from lungspot.images.difference import Difference, LocalChange, difference
 from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, is_hidden, list_files, walk
@@ -23,6 +24,13 @@ from lungspot.images.statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
     from lungspot.images.deidentify import Pseudonyms, deidentified
+    from lungspot.images.deidentify_folder import (
+        deidentify_files,
+        films_to_deidentify,
+        is_one_film,
+        secret_key,
+        why_not_into,
+    )
     from lungspot.images.dicom_facts import patient_facts
     from lungspot.images.dicom_header import SYNTAXES
     from lungspot.images.dicom_lut import table_of
@@ -69,15 +77,19 @@ __all__ = [
     "align",
     "date_of",
     "deidentified",
+    "deidentify_files",
+    "dicom_bytes",
     "dicom_bytes_of",
     "dicomdir_files",
     "difference",
     "draw_sides",
     "film_bytes",
+    "films_to_deidentify",
     "has_suffix",
     "image_statistics",
     "is_archive",
     "is_hidden",
+    "is_one_film",
     "is_uid",
     "list_files",
     "members",
@@ -91,6 +103,7 @@ __all__ = [
     "read",
     "read_header",
     "read_identity",
+    "secret_key",
     "squash",
     "table_of",
     "text_of",
@@ -99,6 +112,7 @@ __all__ = [
     "values_of",
     "walk",
     "whole_of",
+    "why_not_into",
     "with_pixel_shape",
     "words_of",
 ]
@@ -108,17 +122,22 @@ _MODULES: Final = {
     "Pseudonyms": "deidentify",
     "SYNTAXES": "dicom_header",
     "date_of": "dicom_values",
+    "deidentify_files": "deidentify_folder",
     "dicomdir_files": "dicomdir",
+    "films_to_deidentify": "deidentify_folder",
+    "is_one_film": "deidentify_folder",
     "is_uid": "dicom_values",
     "number_of": "dicom_values",
     "numbers_of": "dicom_values",
     "patient_facts": "dicom_facts",
     "read_identity": "identity",
+    "secret_key": "deidentify_folder",
     "table_of": "dicom_lut",
     "text_of": "dicom_values",
     "use_fork_server": "fork_server",
     "values_of": "dicom_values",
     "whole_of": "dicom_values",
+    "why_not_into": "deidentify_folder",
     "words_of": "dicom_values",
     "deidentified": "deidentify",
 }

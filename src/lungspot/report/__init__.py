@@ -1,8 +1,9 @@
 """How a result is said: JSON, pictures, a page, a table; each a view of one Analysis."""
 
+from lungspot.images import dicom_bytes
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
 from lungspot.report.changes import Aligned, Before, Change, Changes, ChangeWord
-from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_bytes, dicom_results, require_dicom, require_study
+from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_results, require_dicom, require_study
 from lungspot.report.document import SCHEMA, document, findings_to_json, report_to_json, schema, statement_to_json
 from lungspot.report.earlier import Whose, days_between, newest_earlier, whose, why_not
 from lungspot.report.fhir import fhir_bundle

@@ -5,7 +5,6 @@ docs/reference/dicom-results.md says what is in each and who shows it. highdicom
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from lungspot.report.source import ReportContext
 
-__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_bytes", "dicom_results", "require_dicom", "require_study"]
+__all__ = ["DICOM_KINDS", "SR_CLASSES", "dicom_results", "require_dicom", "require_study"]
 
 # The kinds of DICOM object that a result can be written as.
 DICOM_KINDS: Final = ("sr", "gsps", "sc", "seg")
@@ -74,14 +73,6 @@ def dicom_results(  # noqa: PLR0913 - each choice has a name
             makers[kind](context_of(source, result, now, **told, anatomy=anatomy and kind == "sr")) for kind in kinds
         ]
     return tuple(each for each in made if each is not None)
-
-
-def dicom_bytes(dataset: Dataset) -> bytes:
-    """Return a result as the bytes of a DICOM file: a preamble of zeros, file meta information, the data set."""
-    buffer = io.BytesIO()
-    dataset.preamble = bytes(128)
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def require_dicom() -> None:

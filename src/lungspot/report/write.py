@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lungspot.durable import write_atomic
+from lungspot.images import dicom_bytes
 from lungspot.outputs import DRAWN, png_info
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Before
-from lungspot.report.dicom import DICOM_KINDS, dicom_bytes, dicom_results
+from lungspot.report.dicom import DICOM_KINDS, dicom_results
 from lungspot.report.document import document
 from lungspot.report.fhir import fhir_bundle
 from lungspot.report.fhir_r5 import as_r5
