@@ -1,18 +1,28 @@
 """A model taught on a site's films: what it may learn from, what stays locked, and when it is not written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lungspot.cli.app import run
-from lungspot.cli.export import _export_taught
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError, ModelError
 from lungspot.formats import Split
 from lungspot.outputs import Outputs
-from lungspot.train import TrainConfig, gather, gather_as_served, open_checkpoint, settings_for, teach_model
+from lungspot.train import (
+    TrainConfig,
+    gather,
+    gather_as_served,
+    open_checkpoint,
+    run_config,
+    settings_for,
+    taught_report,
+    teach_model,
+    write_taught,
+)
 from lungspot.train.site_films import SHARES, is_site, site_cases
 
 FILMS = 40
@@ -120,13 +130,16 @@ def test_a_folder_of_public_sets_is_no_sites(old, tmp_path):
     assert not is_site(tmp_path)
 
 
-def test_the_run_takes_the_models_shape_and_a_short_recipe_and_what_is_set_counts(model):
+def test_the_run_takes_the_models_shape_and_a_short_recipe_and_what_is_set_counts(model, tmp_path):
     short, plain = (settings_for(model, {"batch": 4}, short=short) for short in (True, False))
     assert (short.labels, short.sizes, short.widths, short.neck, short.batch) == (
         *(("effusion", "edema"), ((0.0, 64),), (32, 32, 32, 32), 32, 4),
     )
     assert short.rate < plain.rate == TrainConfig().rate
     assert settings_for(model, {"rate": 0.5}, short=True).rate == 0.5
+    assert run_config(model, {"batch": 4}, short=True) == short
+    assert run_config(None, {"batch": 4}, short=True) == TrainConfig(batch=4)
+    assert run_config(tmp_path, {}, short=True) == TrainConfig()  # with a run: its shape is the caller's to say
 
 
 def test_a_taught_model_says_what_it_learnt_from_and_keeps_its_thresholds(taught, model, site, old, tmp_path, capsys):
@@ -174,11 +187,15 @@ def test_a_model_that_got_worse_is_not_written_and_its_report_is(taught, model, 
     checkpoint = open_checkpoint(taught)
     films, _ = gather(checkpoint.config, site, taught / "cache")
     out = tmp_path / "mine.onnx"
+    found = teach_model(checkpoint, films, model, worse=-1.0)
     with pytest.raises(ModelError, match="WORSE") as error:
-        _export_taught(checkpoint, films, model, out, Outputs(), None, -1.0)
+        write_taught(found, out, Outputs())
     assert "auroc on the locked films of the site fell" in error.value.reason
     assert not out.exists()
-    assert len(json.loads((tmp_path / "mine.report.json").read_text())["got_worse"]) == 2
+    assert taught_report(out) == tmp_path / "mine.report.json"
+    assert len(json.loads(taught_report(out).read_text())["got_worse"]) == 2
+    write_taught(replace(found, worse=()), out, Outputs(overwrite=True))
+    assert out.read_bytes() == found.data
 
 
 def test_without_locked_films_nothing_is_judged(taught, model, site):

@@ -59,14 +59,21 @@ def export(
     ] = None,
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
-    import hashlib
-    import json
+    from lungspot.detect import MANIFEST_FILE, manifest_of
 
     with extra("train", "exporting"):
-        from lungspot.train import average_weights, export_model, gather_as_served, is_site, load_gate, open_checkpoint
-    manifest = out.parent / "manifest.json"
+        from lungspot.train import (
+            average_weights,
+            checkpoint_file,
+            export_model,
+            gather_as_served,
+            is_site,
+            load_gate,
+            open_checkpoint,
+        )
+    manifest = out.parent / MANIFEST_FILE
     outputs = Outputs(
-        [each / "last.pt" if each.is_dir() else each for each in (run, *(average or ()), gate, opinion) if each],
+        [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion) if each],
         overwrite=overwrite,
     )
     for file in (out, manifest) if pin else (out,):
@@ -101,8 +108,7 @@ def export(
     )
     outputs.write(out, found.data)
     if pin:
-        about = {"file": out.name, "sha256": hashlib.sha256(found.data).hexdigest()}
-        outputs.write(manifest, (json.dumps(about, indent=1) + "\n").encode())
+        outputs.write(manifest, manifest_of(out.name, found.data))
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})
 
 
@@ -116,20 +122,13 @@ def _export_taught(
     worse: float,
 ) -> None:
     """Write a model that was taught a site's films, and its report; only the report where it got worse."""
-    import json
-
     from lungspot.detect import default_weights
-    from lungspot.errors import ModelError
-    from lungspot.train import teach_model
+    from lungspot.train import taught_report, teach_model, write_taught
 
-    report = out.with_suffix(".report.json")
-    outputs.require(report)
+    outputs.require(taught_report(out))
     base = default_weights()[0] if str(model) == "default" else model
     found = teach_model(checkpoint, films, base, old=old, worse=worse, say=say)
-    outputs.write(report, (json.dumps(found.report, indent=1, allow_nan=False) + "\n").encode())
-    if found.worse:
-        raise ModelError("WORSE", out, "; ".join(found.worse))
-    outputs.write(out, found.data)
+    write_taught(found, out, outputs)
     judged = list(found.report["judged"])
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "judged_on": judged})
 

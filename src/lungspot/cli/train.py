@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from lungspot.cli.console import Overwrite, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import say_classes, site_classes
-from lungspot.errors import OutputError
 from lungspot.extras import extra
-from lungspot.outputs import Outputs, writing
+from lungspot.outputs import writing
 
 __all__ = ["train"]
-
-_FILES: Final = ("run.json", "config.json", "log.csv", "losses.csv", "val.csv", "last.pt", "curves.png")
 
 
 def train(
@@ -53,7 +48,7 @@ def train(
     from lungspot.errors import InputError
 
     with extra("train", "training"):
-        from lungspot.train import TrainConfig, is_site, read_toml, run, settings_for
+        from lungspot.train import is_site, read_toml, require_new_run, run, run_config
     if str(begin) == "default":
         from lungspot.detect import default_weights
 
@@ -63,12 +58,9 @@ def train(
     except tomllib.TOMLDecodeError as error:
         raise InputError("BAD_VALUE", "--set", str(error)) from error
     given = read_toml(config) if config else {}
-    if begin is not None and begin.suffix == ".onnx":
-        chosen = settings_for(begin, {**given, **over}, short=is_site(data))
-    else:
-        chosen = TrainConfig.from_dict({**TrainConfig().to_dict(), **given, **over})
+    chosen = run_config(begin, {**given, **over}, short=is_site(data))
     if not resume:
-        _require_new(out, begin, overwrite=overwrite)
+        require_new_run(out, begin, overwrite=overwrite)
     tell = (lambda _: None) if quiet else say
     classes = site_classes(class_map, data)
     with writing():
@@ -85,18 +77,3 @@ def train(
     if not quiet:
         say_classes(classes)
     say(f"{out}: {end.step} steps in {end.seconds / 60:.1f} minutes; next: lungspot export {out}")
-
-
-def _require_new(out: Path, begin: Path | None, *, overwrite: bool) -> None:
-    """Raise OutputError where a run would replace the one that it begins with, an earlier one, or anybody's file."""
-    weights = begin / "last.pt" if begin is not None and begin.is_dir() else begin
-    outputs = Outputs([] if weights is None else [weights], overwrite=overwrite)
-    there = [name for name in _FILES if os.path.lexists(out / name)]
-    if begin is not None and "last.pt" in there:
-        outputs.require_not_input(out / "last.pt")
-    if there:  # run.json says that the others are a run's
-        outputs.require(out / there[0])
-    for name in there:
-        outputs.require_not_input(out / name)
-        if not stat.S_ISREG((out / name).lstat().st_mode):
-            raise OutputError("EXISTS", out / name, "it is no file of a run", advice="give another output")

@@ -34,10 +34,11 @@ from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import NetworkSession
 from lungspot.detect.site_mark import SiteMark
-from lungspot.detect.weights import default_weights
+from lungspot.detect.weights import MANIFEST_FILE, default_weights, manifest_of
 
 __all__ = [
     "INPUT",
+    "MANIFEST_FILE",
     "METADATA_KEY",
     "OPERATING_POINTS",
     "REASONS",
@@ -82,6 +83,7 @@ __all__ = [
     "load_detector",
     "look_again",
     "lungs_cut_off",
+    "manifest_of",
     "nms_with_voting",
     "organ_box",
     "parts",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lungspot import BANNER, __version__
 from lungspot.detect import load_detector
@@ -24,9 +24,6 @@ from lungspot.formats import ANNOTATION_FORMATS, Case, FilmTransfer, Progress, S
 from lungspot.labelling.choosing import RANDOM_SHARE, Choice, choose, random_sample
 from lungspot.labelling.next_films import Pool, ask, pool_films, write_next
 from lungspot.outputs import Outputs
-
-if TYPE_CHECKING:
-    from lungspot.train import TrainConfig
 
 __all__ = ["LOG", "ROUND_SCHEMA", "Round", "play_round", "rounds_of"]
 
@@ -91,6 +88,7 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
             open_checkpoint,
             run,
             settings_for,
+            stands_ready,
             teach_model,
         )
 
@@ -110,7 +108,7 @@ def play_round(  # noqa: PLR0913 - what is learnt from, how, and what is chosen
     if not len(given.of(Split.TEST)):
         reason = f"none of the people on {len(answered)} answered films is locked away to judge on"
         raise DatasetError("DATASET_INCOMPLETE", pool.folder, reason, advice="answer more films")
-    resume = _stands(training, config, fingerprint(given))
+    resume = stands_ready(training, config, fingerprint(given))
     run(config, here / "answers", training, resume=resume, begin=None if resume else base, say=say)
     checkpoint = open_checkpoint(training)
     films, _ = gather_as_served(checkpoint.config, here / "answers", training / "cache")
@@ -173,14 +171,3 @@ def _apart(answered: Sequence[Case], locked: Sequence[Case], where: Path) -> lis
     if not kept:
         raise DatasetError("DATASET_INCOMPLETE", where, f"all {len(answered)} answered films are of those locked away")
     return kept
-
-
-def _stands(training: Path, config: TrainConfig, data: str) -> bool:
-    """Say whether a run stopped that learnt the same films in the same way."""
-    try:
-        before = json.loads((training / "config.json").read_text("utf-8"))
-        facts = json.loads((training / "run.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    same = before == json.loads(json.dumps(config.to_dict())) and facts.get("data") == data
-    return bool(same) and (training / "last.pt").exists()

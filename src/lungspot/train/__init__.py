@@ -8,12 +8,14 @@ from lungspot.train.gate import fit_gate, judge_gate, load_gate, save_gate
 from lungspot.train.gate_films import pack_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Network
+from lungspot.train.run_folder import RUN_FOLDER_FILES, checkpoint_file, require_new_run, stands_ready
 from lungspot.train.sides import fit_sides, judge_sides
 from lungspot.train.site_films import is_site
 from lungspot.train.start import cases_of, gather, gather_as_served, run
-from lungspot.train.teach import Taught, settings_for, teach_model
+from lungspot.train.teach import Taught, run_config, settings_for, taught_report, teach_model, write_taught
 
 __all__ = [
+    "RUN_FOLDER_FILES",
     "Checkpoint",
     "Films",
     "Network",
@@ -21,6 +23,7 @@ __all__ = [
     "TrainConfig",
     "average_weights",
     "cases_of",
+    "checkpoint_file",
     "export_model",
     "fingerprint",
     "fit_gate",
@@ -34,8 +37,13 @@ __all__ = [
     "open_checkpoint",
     "pack_gate",
     "read_toml",
+    "require_new_run",
     "run",
+    "run_config",
     "save_gate",
     "settings_for",
+    "stands_ready",
+    "taught_report",
     "teach_model",
+    "write_taught",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungspot.extras import import_matplotlib
+from lungspot.train.run_folder import CURVES_FILE, LOG_FILE, VAL_FILE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ def draw_curves(run: Path) -> Path | None:
 
     Without matplotlib there is no picture; the numbers are in the CSV files.
     """
-    log, val = _columns(run / "log.csv"), _columns(run / "val.csv")
+    log, val = _columns(run / LOG_FILE), _columns(run / VAL_FILE)
     if not log:
         return None
     try:
@@ -30,7 +31,7 @@ def draw_curves(run: Path) -> Path | None:
         return None
     figure = Figure(figsize=(11, 4), layout="constrained")
     _draw(figure, log, val)
-    path = run / "curves.png"
+    path = run / CURVES_FILE
     figure.savefig(path, dpi=110, metadata={"Software": None})
     return path
 

@@ -1,10 +1,9 @@
 """The loop: draw films, step, follow with an average, look at val now and then, and be ready to be stopped.
 
-A run folder holds ``config.json``, ``run.json`` (data fingerprint, git state, machine), ``log.csv`` (one row every
-:data:`LOG_EVERY` steps), ``losses.csv`` (the first steps, for comparing two runs), ``val.csv`` and ``last.pt``
-(everything ``--resume`` needs; rows of later steps are forgotten then). What step k draws depends on the seed and on k
-alone, so a resumed run goes on as if it had not been stopped. ``accelerate launch`` spreads the same run over more
-processes or machines.
+What a run folder holds stands in :mod:`lungspot.train.run_folder`; its log has one row every :data:`LOG_EVERY` steps.
+What step k draws depends on the seed and on k alone, so a resumed run goes on as if it had not been stopped; rows of
+steps later than its checkpoint are forgotten then. ``accelerate launch`` spreads the same run over more processes or
+machines.
 """
 
 from __future__ import annotations
@@ -47,12 +46,21 @@ from lungspot.train.onnx_import import (
     recalibrate_batchnorm,
     restore,
 )
+from lungspot.train.run_folder import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    FACTS_FILE,
+    LOG_FILE,
+    LOSSES_FILE,
+    VAL_FILE,
+    checkpoint_file,
+)
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
 
 LOG_EVERY = 25
-_TABLES = ("log.csv", "losses.csv", "val.csv")
+_TABLES = (LOG_FILE, LOSSES_FILE, VAL_FILE)
 _FIRST = 50  # losses written one by one
 _MEASURED = 512  # films that the normalisations of a backbone measure
 _MEASURED_SIZE = 192  # pixels: more would not fit in memory at once
@@ -125,7 +133,7 @@ class _Run:
 
 def load_checkpoint(run: Path) -> Checkpoint:
     """Return the last checkpoint of a run folder with the averaged weights; raises ``NOT_FOUND``."""
-    state = _load(run / "last.pt" if run.is_dir() else run)
+    state = _load(checkpoint_file(run))
     config = TrainConfig.from_dict(state["config"])
     network = Network(config)
     network.load_state_dict(state["average"])
@@ -157,8 +165,8 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         _begin(run, begin)
     if not resume and run.accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
-        (folder / "run.json").write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
+        (folder / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
+        (folder / FACTS_FILE).write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
         for name in _TABLES:
             (folder / name).unlink(missing_ok=True)
     run.marked = (run.step, time.monotonic())
@@ -258,7 +266,7 @@ def _sample_films(run: _Run, most: int) -> Tensor:
 
 
 def _resume(run: _Run) -> None:
-    state = _load(run.folder / "last.pt")
+    state = _load(run.folder / CHECKPOINT_FILE)
     if TrainConfig.from_dict(state["config"]) != run.config or state["data"] != run.data:
         raise InputError("BAD_VALUE", run.folder, "the run to resume has another config or other data")
     run.bare.load_state_dict(state["network"])
@@ -302,7 +310,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
 
 def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
     if run.step <= _FIRST:
-        _append(run.folder / "losses.csv", {"step": run.step, "loss": repr(parts["loss"])})
+        _append(run.folder / LOSSES_FILE, {"step": run.step, "loss": repr(parts["loss"])})
     for name, value in parts.items():
         run.sums[name] = run.sums.get(name, 0.0) + value
     run.summed += 1
@@ -313,7 +321,7 @@ def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
     size = run.config.size_at(done)
     row = {name: round(value / run.summed, 4) for name, value in run.sums.items()}
     row |= {"rate": run.optimiser.param_groups[0]["lr"], "size": size, "films_per_second": round(speed, 1)}
-    _append(run.folder / "log.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
+    _append(run.folder / LOG_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
     left = run.seconds * (1 - done) / max(done, 1e-6) / 60
     run.say(f"step {run.step} {done:.1%} loss {row['loss']} {size} px {speed:.0f} films/s, {left:.0f} min left")
     run.sums, run.summed, run.marked = {}, 0, (run.step, now)
@@ -327,8 +335,8 @@ def _validate(run: _Run, size: int) -> None:
     if not len(val):
         return
     found = detect_all(predict(run.averaged, run.films, val, size), run.config.labels)
-    _forget_after(run.folder / "val.csv", run.step - 1)  # a run that was done when it was resumed is judged anew
-    _append(run.folder / "val.csv", {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
+    _forget_after(run.folder / VAL_FILE, run.step - 1)  # a run that was done when it was resumed is judged anew
+    _append(run.folder / VAL_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
     each = " ".join(f"{k[3:9]} {v:.2f}" for k, v in found.items() if k.startswith("ap/") and math.isfinite(v))
     run.say(f"val at step {run.step}: mAP@0.4 {found['map']:.3f}, AUROC {found['auroc']:.3f} ({each})")
 
@@ -346,7 +354,7 @@ def _save(run: _Run, done: float) -> None:
     }
     torch.save(state, run.folder / "last.tmp")
     sync_path(run.folder / "last.tmp")
-    (run.folder / "last.tmp").replace(run.folder / "last.pt")
+    (run.folder / "last.tmp").replace(run.folder / CHECKPOINT_FILE)
 
 
 def _load(path: Path) -> dict[str, Any]:

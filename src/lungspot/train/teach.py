@@ -8,6 +8,7 @@ calibrate` does that where they can. It says what was learnt from.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,10 @@ from torch import nn
 
 from lungspot import __version__
 from lungspot.detect import ModelCard, NetworkSession, examine, read_model, with_card
-from lungspot.errors import DatasetError, InputError
+from lungspot.errors import DatasetError, InputError, ModelError
 from lungspot.evaluate import by_patient, compare, permutation_weights
 from lungspot.formats import Split
+from lungspot.outputs import Outputs
 from lungspot.train.accuracy import match_label
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
@@ -31,10 +33,19 @@ from lungspot.train.gate import load_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Mirrored
 from lungspot.train.onnx_export import build, compare_outputs, serving
-from lungspot.train.onnx_import import is_mirrored, read_model_file, shape_of
+from lungspot.train.onnx_import import SUFFIX, is_mirrored, read_model_file, shape_of
 from lungspot.train.validate import Predictions, collect, second_look
 
-__all__ = ["RECIPE", "TAUGHT_SCHEMA", "Taught", "settings_for", "teach_model"]
+__all__ = [
+    "RECIPE",
+    "TAUGHT_SCHEMA",
+    "Taught",
+    "run_config",
+    "settings_for",
+    "taught_report",
+    "teach_model",
+    "write_taught",
+]
 
 TAUGHT_SCHEMA: Final = "lungspot-taught/1"
 # A short run at a low rate: what a few hundred films can bear.
@@ -122,6 +133,22 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     return Taught(data, card, report, tuple(fallen))
 
 
+def taught_report(out: Path) -> Path:
+    """Return where the report of a model file that was taught lies: beside it, under its name."""
+    return out.with_suffix(".report.json")
+
+
+def write_taught(found: Taught, out: Path, outputs: Outputs) -> None:
+    """Write a model file that was taught to ``out``, and its report beside it (:func:`taught_report`).
+
+    Where it got worse the report alone is written: raises ModelError ``WORSE``, and what ``outputs`` raises.
+    """
+    outputs.write(taught_report(out), (json.dumps(found.report, indent=1, allow_nan=False) + "\n").encode())
+    if found.worse:
+        raise ModelError("WORSE", out, "; ".join(found.worse))
+    outputs.write(out, found.data)
+
+
 def _session(data: bytes) -> NetworkSession:
     """Return a model file's bytes made ready."""
     return NetworkSession(examine(data, "taught"), torch.get_num_threads())
@@ -156,3 +183,13 @@ def settings_for(model: Path, config: Mapping[str, Any], *, short: bool) -> Trai
     card, weights = read_model_file(model)
     shape = {"labels": card.labels, "sizes": ((0.0, card.input_size),), **shape_of(weights)}
     return TrainConfig.from_dict({**TrainConfig().to_dict(), **shape, **(RECIPE if short else {}), **config})
+
+
+def run_config(begin: Path | None, config: Mapping[str, Any], *, short: bool = False) -> TrainConfig:
+    """Return the config of a run that begins with ``begin``: :func:`settings_for` a model file (``.onnx``).
+
+    With another run, or with nothing, it is the shipped recipe. ``config``: settings over all of these.
+    """
+    if begin is not None and begin.suffix == SUFFIX:
+        return settings_for(begin, config, short=short)
+    return TrainConfig.from_dict({**TrainConfig().to_dict(), **config})

@@ -1,0 +1,79 @@
+"""What a run folder holds, by name, and when a new run may be written there.
+
+``config.json``: the settings; ``run.json``: facts (the films' fingerprint, git state, machine); ``log.csv``: losses, a
+row each :data:`~lungspot.train.loop.LOG_EVERY` steps; ``losses.csv``: the first steps, for comparing two runs;
+``val.csv``: how the network did on val; ``last.pt``: everything that resuming needs; ``curves.png``: a picture of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from lungspot.errors import OutputError
+from lungspot.outputs import Outputs
+from lungspot.train.config import TrainConfig
+
+__all__ = [
+    "CHECKPOINT_FILE",
+    "CONFIG_FILE",
+    "CURVES_FILE",
+    "FACTS_FILE",
+    "LOG_FILE",
+    "LOSSES_FILE",
+    "RUN_FOLDER_FILES",
+    "VAL_FILE",
+    "checkpoint_file",
+    "require_new_run",
+    "stands_ready",
+]
+
+FACTS_FILE: Final = "run.json"
+CONFIG_FILE: Final = "config.json"
+LOG_FILE: Final = "log.csv"
+LOSSES_FILE: Final = "losses.csv"
+VAL_FILE: Final = "val.csv"
+CHECKPOINT_FILE: Final = "last.pt"
+CURVES_FILE: Final = "curves.png"
+# Every file that a run writes into its folder, that one first which says that the others are a run's.
+RUN_FOLDER_FILES: Final = (FACTS_FILE, CONFIG_FILE, LOG_FILE, LOSSES_FILE, VAL_FILE, CHECKPOINT_FILE, CURVES_FILE)
+
+
+def checkpoint_file(run: Path) -> Path:
+    """Return the file that holds the weights of ``run``: a run folder's last checkpoint, else ``run`` itself."""
+    return run / CHECKPOINT_FILE if run.is_dir() else run
+
+
+def require_new_run(out: Path, begin: Path | None = None, *, overwrite: bool = False) -> None:
+    """Refuse a run folder ``out`` in which a new run would replace what it must not.
+
+    That is the run or model file that it begins with (``begin``; OutputError ``IS_INPUT``), an earlier run unless
+    ``overwrite`` says so, and anybody's file (``EXISTS``). Files that a run does not write stay, and are no hindrance.
+    """
+    outputs = Outputs([] if begin is None else [checkpoint_file(begin)], overwrite=overwrite)
+    there = [name for name in RUN_FOLDER_FILES if os.path.lexists(out / name)]
+    if begin is not None and CHECKPOINT_FILE in there:
+        outputs.require_not_input(out / CHECKPOINT_FILE)
+    if there:  # run.json says that the others are a run's
+        outputs.require(out / there[0])
+    for name in there:
+        outputs.require_not_input(out / name)
+        if not stat.S_ISREG((out / name).lstat().st_mode):
+            raise OutputError("EXISTS", out / name, "it is no file of a run", advice="give another output")
+
+
+def stands_ready(run: Path, config: TrainConfig, data: str) -> bool:
+    """Say whether a run stopped in the folder ``run`` that can go on: of the same settings and films.
+
+    ``data``: the films' fingerprint (:func:`lungspot.train.fingerprint`).
+    """
+    try:
+        before = json.loads((run / CONFIG_FILE).read_text("utf-8"))
+        facts = json.loads((run / FACTS_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    same = before == json.loads(json.dumps(config.to_dict())) and facts.get("data") == data
+    return bool(same) and (run / CHECKPOINT_FILE).exists()
