@@ -15,7 +15,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
 from lungspot.cli.data_options import Classes
-from lungspot.cli.prior_option import EarlierFilms, PriorFilms
+from lungspot.cli.prior_option import PriorFilms
 from lungspot.cli.site_option import SiteFile, detector_of
 from lungspot.errors import FilmError, InputError, LungspotError, printable
 from lungspot.inputs import regular
@@ -24,6 +24,7 @@ from lungspot.outputs import writing
 if TYPE_CHECKING:
     from lungspot.formats import CocoIds
     from lungspot.pipeline import Film
+    from lungspot.priors import EarlierFilms
     from lungspot.report import Analysis, Before, Refusal, Review
     from lungspot.sources import FilmSource
 
@@ -93,7 +94,7 @@ def detect(
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
     from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom, require_screened
-    from lungspot.sources import films_in, is_archive_file, is_folder
+    from lungspot.sources import films_in
 
     kinds = _formats(formats, out)
     require_one_of(operating_point, OPERATING_POINTS, "--operating-point")
@@ -116,15 +117,22 @@ def detect(
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if "register" in kinds:
         forms.screen_for(require_screened(detector.card, screen))
-    alone = len(sources) == 1 and not any(is_folder(Path(name)) or is_archive_file(Path(name)) for name in prior or ())
     earlier = None
     if priors:
-        earlier = EarlierFilms(
-            *(priors, results, detector, operating_point),
-            experimental=experimental,
-            min_score=min_score,
-            alone=alone,
-        )
+        from lungspot.priors import EarlierFilms, belong_together
+
+        try:
+            earlier = EarlierFilms(
+                priors,
+                detector,
+                results=results,
+                point=operating_point,
+                min_score=min_score,
+                experimental=experimental,
+                together=belong_together(sources, prior or ()),
+            )
+        except FilmError as error:
+            raise error.at("--prior") from None
         for fault in earlier.faults:
             print_error(fault)
     if not quiet and sys.stderr.isatty():
