@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.contact import COLOURS, contact_sheet
+from lungspot.datasets.contact import COLOURS, contact_sheet, films_to_draw
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case
@@ -110,3 +110,32 @@ def test_refusals(film, options):
         contact_sheet([case(image=film)], **options)
     with pytest.raises(InputError, match="a sheet of 0 films"):
         contact_sheet([])
+
+
+def test_films_with_boxes_are_worth_drawing_and_of_those_the_ones_that_are_here(film):
+    def named(name, *readings, image=film):
+        return Case(name, "set", name, readings, image=image, frame=FRAME)
+
+    empty = Reading("R1", (), {"effusion": State.ABSENT}, FRAME)
+    plain, gone = named("plain", empty), named("gone", boxed("R1", (1, 1, 9, 9)), image=None)
+    one = named("one", boxed("R1", (1, 1, 9, 9)))
+    other = named("other", boxed("R1", (1, 1, 9, 9), label="edema"))
+    everything = [plain, gone, one, other]
+
+    def chosen(cases, **options):
+        return sorted(case.id for case in films_to_draw(cases, **options))
+
+    assert chosen(everything) == ["one", "other"]
+    assert chosen(everything, labels=["edema"]) == ["other"]
+    assert chosen([plain, gone]) == ["gone"]  # the sheet says that there is no film
+    assert chosen([plain]) == ["plain"]
+    assert chosen([plain], labels=["edema"]) == []
+    assert [case.id for case in films_to_draw(everything, ids=["one", "plain"], count=1)] == ["plain", "one"]
+
+
+def test_which_films_are_drawn_depends_on_the_seed_alone(film):
+    cases = [Case(str(number), "set", "p", (boxed("R1", (1, 1, 9, 9)),), film, FRAME) for number in range(30)]
+    first, again, other = (films_to_draw(cases, count=5, seed=seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert len(first) == 5
+    assert len(films_to_draw(cases, count=99)) == 30

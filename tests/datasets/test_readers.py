@@ -1,6 +1,16 @@
 import pytest
 
-from lungspot.datasets import disputes, disputes_csv, label_kappa, of_people, over_time, people_first, reader_agreement
+from lungspot.datasets import (
+    LabelAgreement,
+    disputes,
+    disputes_csv,
+    label_agreement,
+    label_kappa,
+    of_people,
+    over_time,
+    people_first,
+    reader_agreement,
+)
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading
 from lungspot.formats import Case
@@ -49,6 +59,20 @@ def test_kappa_of_whole_films(table, films, kappa):
 @pytest.mark.parametrize("table", [("yy", "nn", "yn"), ("yy", "nn", "nn", "y-"), ("yyyn", "nnnn", "yyyy"), ("yy",)])
 def test_pooled_kappa_of_one_label_is_its_own(table):
     assert label_kappa(votes(*table)) == label_kappa(votes(*table), "edema") != (0, None)
+
+
+def test_each_label_that_two_judged_has_a_row():
+    """A film that one person read counts for nothing, nor does a label that one of two did not look for."""
+    both = film("1", reading("a", HERE), reading("b", NEAR))
+    apart = film("2", reading("a", HERE), reading("b", FAR))
+    none = film("3", reading("a"), reading("b"))
+    alone = film("4", reading("a", HERE, label="effusion"), reading("b", HERE))
+    single = film("5", reading("a", HERE, label="fracture"))
+    assert label_agreement([both, apart, none, alone, single], iou=0.5) == (
+        LabelAgreement("edema", 3, pytest.approx(1.0), pytest.approx(0.5)),
+    )
+    absent = film("6", reading("a", label="fracture"), reading("b", label="fracture"))
+    assert label_agreement([absent, single]) == (LabelAgreement("fracture", 1, None, None),)
 
 
 def test_pooled_kappa_asks_of_each_film_about_labels_that_somebody_found_on_any():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lungspot.datasets.split import leaks, refuse_leaks, side, split, write_splits
+from lungspot.datasets.split import leaks, refuse_leaks, side, split, split_base, write_splits
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats.case import Case, Split
@@ -157,3 +157,19 @@ def test_a_film_whose_name_is_no_unicode_has_a_split_too(tmp_path):
     found = split(cases)
     write_splits(found, tmp_path / "splits.csv", tmp_path)
     assert apply_splits(cases, read_splits(tmp_path / "splits.csv"), tmp_path) == list(found)
+
+
+@pytest.mark.parametrize(
+    ("images", "base"),
+    [
+        (["data/nih/a.png", "data/nih/b/c.png"], "data/nih"),
+        (["data/nih/a.png", "data/rsna/b.png"], "data"),
+        (["data/nih/out/a.png"], "data/nih/out"),
+        ([None, "data/nih/a.png"], "data/nih"),
+        (["elsewhere/a.png"], "data/nih/out"),
+        ([None], "data/nih/out"),
+    ],
+)
+def test_paths_of_a_split_start_where_all_films_are_below(images, base):
+    cases = [film(str(number), "p", image=None if path is None else Path(path)) for number, path in enumerate(images)]
+    assert split_base(cases, Path("data/nih/out/splits.csv"), Path("data/nih")) == Path(base)

@@ -1,9 +1,12 @@
 """Counts, box sizes and warnings; the numbers are those of the study that this project starts from (detection, 5.3)."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from lungspot.datasets.box_sizes import Sizes
-from lungspot.datasets.stats import PUBLISHED, conflicts, count, diseases, sizes
+from lungspot.datasets.stats import PUBLISHED, conflicts, count, diseases, number_of_films, sizes
 from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
 
@@ -169,3 +172,9 @@ def test_slip_nih_and_vindr_hearts_are_not_mixed_in_silence(measured):
 def test_a_finding_without_a_box_has_no_size():
     case = film("1", Reading("R1", (Finding("edema"),), {"edema": State.PRESENT}))
     assert sizes([case]) == ()
+
+
+def test_entries_of_one_file_are_one_film():
+    one, other = (replace(film(name, dataset=name), image=Path("a.png")) for name in "ab")
+    assert number_of_films([one, other, film("c"), film("c"), film("c", dataset="b")]) == 3
+    assert number_of_films([]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,7 @@ from lungspot.cli.data_sources import (
     need_folder_of,
     problems_of,
     show,
-    split_base,
     united,
-    worth_drawing,
     write,
 )
 from lungspot.errors import DatasetError, InputError, printable
@@ -48,7 +46,6 @@ from lungspot.outputs import DRAWN, Outputs, png_info
 
 if TYPE_CHECKING:
     from lungspot.datasets import Conflict, Count, Sizes
-    from lungspot.findings import Reading
 
 __all__ = ["app", "check", "collect", "convert", "draw", "fuse", "merge", "pool", "readers", "split", "stats"]
 
@@ -102,7 +99,7 @@ def stats(
     Of predictions, what reaches its threshold is counted; ROOT is lungspot/1 JSON or a folder of `lungspot batch`.
     """
     from lungspot.cli.data_text import agreement_lines
-    from lungspot.datasets import conflicts, count, reader_agreement, sizes, unsized
+    from lungspot.datasets import conflicts, count, number_of_films, reader_agreement, sizes, unsized
     from lungspot.datasets import diseases as as_diseases
 
     found = name == predicted.PREDICTIONS
@@ -124,8 +121,7 @@ def stats(
     truths = cases if found else list(as_diseases(cases))
     counts, measured = count(truths if diseases else cases), sizes(cases, unsized=() if found else unsized(name, root))
     warnings = () if found else conflicts(measured, count(truths))
-    films = len({case.image or (case.dataset, case.id) for case in cases})
-    _show_stats(name, films, counts, measured, warnings, as_json=as_json)
+    _show_stats(name, number_of_films(cases), counts, measured, warnings, as_json=as_json)
 
 
 def _show_stats(
@@ -171,7 +167,7 @@ def split(
     quiet: Quiet = False,
 ) -> None:
     """Split by patient, the same on every machine; refuses a given split that leaks."""
-    from lungspot.datasets import read_splits, splits_csv, without_patient
+    from lungspot.datasets import read_splits, split_base, splits_csv, without_patient
     from lungspot.datasets import split as by_patient
     from lungspot.formats import Split as Sides
 
@@ -218,27 +214,14 @@ def fuse(
     quiet: Quiet = False,
 ) -> None:
     """Make one reading of each film's readers, and keep who agreed."""
-    from dataclasses import replace
-
-    from lungspot.datasets import people_first
-    from lungspot.findings import majority, one_reader, reading_to_json, union, weighted
+    from lungspot.datasets import fuse_readers
+    from lungspot.findings import reading_to_json
 
     if how is How.ONE and not reader:
         raise typer.BadParameter("name the reader whose boxes count", param_hint="--reader")
-    methods: dict[How, Callable[[Sequence[Reading]], Reading]] = {
-        How.WBF: lambda readings: weighted(readings, iou=iou),
-        How.MAJORITY: lambda readings: majority(readings, least=least, iou=iou),
-        How.UNION: union,
-        How.ONE: lambda readings: one_reader(readings, reader or []),
-    }
     cases = cases_of(name, root, class_map=class_map, quiet=quiet)
-    wanted = set(reader or []) if how is How.ONE else None
-    voting = {How.WBF, How.MAJORITY}  # the share of the readers counts: of people, before labels mined from reports
-    fused = [
-        replace(case, readings=(methods[how]((people_first(case) if how in voting else case).readings),))
-        for case in progress(cases, "Fusing", quiet=quiet)
-        if wanted is None or wanted & {reading.reader for reading in case.readings}
-    ]
+    bar = progress(cases, "Fusing", quiet=quiet)
+    fused = list(fuse_readers(bar, how.value, readers=reader or (), least=least, iou=iou))
     if not fused:
         raise DatasetError("DATASET_INCOMPLETE", root, f"no film was read by {', '.join(reader or [])}")
     if not quiet and len(fused) < len(cases):
@@ -320,9 +303,7 @@ def draw(
     quiet: Quiet = False,
 ) -> None:
     """Draw a contact sheet of films with every reader's boxes; of all films, those with boxes."""
-    import numpy as np
-
-    from lungspot.datasets import contact_sheet
+    from lungspot.datasets import contact_sheet, films_to_draw
 
     need_folder_of(out)
     outputs = Outputs(overwrite=overwrite)
@@ -332,11 +313,9 @@ def draw(
     wanted = set(film or [])
     if missing := wanted - {case.id for case in cases}:
         raise InputError("BAD_VALUE", root, f"no film {', '.join(sorted(missing))} in {name}")
-    some = [case for case in cases if case.id in wanted] or worth_drawing(cases, labels)
-    if not some:
+    chosen = films_to_draw(cases, labels=labels, ids=wanted, count=count, seed=seed)
+    if not chosen:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film to draw", advice="choose another label")
-    order = np.random.default_rng(seed).permutation(len(some))
-    chosen = some if wanted else [some[index] for index in order[:count]]
     sheet = contact_sheet(
         chosen, labels=labels, columns=columns, cell=cell, progress=partial(progress, what="Drawing", quiet=quiet)
     )

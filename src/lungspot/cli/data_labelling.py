@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from lungspot.cli.console import Exit, Overwrite, emit, progress, say
+from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, say
 from lungspot.cli.data_options import Classes, DatasetName, FilmPlacing, FilmsTo, Json, Labels, Out, Quiet, Root, To
-from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, proposer, say_classes, with_whole_films, write
+from lungspot.cli.data_sources import cases_of, class_map_of, label_ids, say_classes, write
 from lungspot.errors import DatasetError, printable
 from lungspot.outputs import Outputs, writing
 
@@ -36,18 +36,19 @@ def pool(
     quiet: Quiet = False,
 ) -> None:
     """Choose films that show a disease and have no box of it, and write them as tasks with guidelines."""
+    from lungspot.detect import load_detector
     from lungspot.findings import DISEASES
-    from lungspot.formats import FilmTransfer
-    from lungspot.labelling import make, select_tasks
+    from lungspot.formats import FilmTransfer, whole_films
+    from lungspot.labelling import make, proposer, select_tasks
 
     labels = label_ids(label) or list(DISEASES)
     cases = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
     chosen = select_tasks(cases, labels, count, seed)
-    whole = set(with_whole_films([task.case for task in chosen]))
+    whole = set(whole_films([task.case for task in chosen], print_error))
     tasks = [task for task in chosen if task.case in whole]
     with writing():
         bar = partial(progress, what="Preparing films", quiet=quiet)
-        start = None if model is None else proposer(model)
+        start = None if model is None else proposer(load_detector(model))
         films_of = (task.case.image for task in tasks if task.case.image is not None)
         outputs = Outputs([root, *films_of], overwrite=overwrite)
         make(tasks, out, tool=tool, films=FilmTransfer(films.value), propose=start, progress=bar, outputs=outputs)

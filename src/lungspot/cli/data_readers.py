@@ -31,7 +31,7 @@ def readers(
     quiet: Quiet = False,
 ) -> None:
     """Say how readers of the same films agree, label by label and over time, and list what they dispute."""
-    from lungspot.datasets import PERIODS, disputes, disputes_csv, label_kappa, of_people, over_time, reader_agreement
+    from lungspot.datasets import PERIODS, disputes, disputes_csv, label_agreement, of_people, over_time
 
     require_one_of(by, PERIODS, "--by")
     outputs = Outputs([root], overwrite=overwrite)
@@ -42,22 +42,22 @@ def readers(
     cases = [case for case in read if len(case.readings) > 1]
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film has two readers", advice="give films to two readers")
-    boxes = {row.label: row for row in reader_agreement(cases, iou=iou)}
-    found = sorted({label for case in cases for each in case.readings for label in each.states})
-    rows = []
-    for label in found:
-        films, kappa = label_kappa(cases, label)
-        if films:
-            rows.append((label, films, kappa, boxes[label].match if label in boxes else None))
+    rows = label_agreement(cases, iou=iou)
     periods, disputed = over_time(cases, by=by, iou=iou), disputes(cases, iou=iou)
     if out is not None:
         outputs.write(out, disputes_csv(disputed).encode())
     if as_json:
-        labels = [dict(zip(("label", "films", "kappa", "match"), row, strict=True)) for row in rows]
-        emit({"labels": labels, "periods": [asdict(row) for row in periods], "disputes": [asdict(d) for d in disputed]})
+        emit(
+            {
+                "labels": list(map(asdict, rows)),
+                "periods": list(map(asdict, periods)),
+                "disputes": list(map(asdict, disputed)),
+            }
+        )
         return
-    show(aligned(("label", "films", "kappa", f"match@{iou:g}"), ((*row[:2], *map(_shown, row[2:])) for row in rows)))
-    head = ("period", "films", "kappa", f"match@{iou:g}")
+    head = ("label", "films", "kappa", f"match@{iou:g}")
+    show(aligned(head, ((row.label, row.films, _shown(row.kappa), _shown(row.match)) for row in rows)))
+    head = ("period", *head[1:])
     show(["", *aligned(head, ((row.period, row.films, _shown(row.kappa), _shown(row.match)) for row in periods))])
     if not quiet:
         undecided = len({(each.dataset, each.film) for each in disputed if not each.settled})

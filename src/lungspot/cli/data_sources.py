@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from lungspot.cli.console import Exit, emit, print_error, progress, require_one_of, say
-from lungspot.errors import DatasetError, FilmError, SetupError, printable
-from lungspot.outputs import Outputs, writing
+from lungspot.errors import SetupError, printable
+from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
-    from lungspot.findings import Reading
-    from lungspot.formats import AnnotatedImage, Case, ClassMap, Problem, Split
+    from lungspot.formats import Case, ClassMap, Problem, Split
 
 __all__ = [
     "cases_of",
@@ -26,14 +24,10 @@ __all__ = [
     "label_ids",
     "need_folder_of",
     "problems_of",
-    "proposer",
     "say_classes",
     "show",
     "site_classes",
-    "split_base",
     "united",
-    "with_whole_films",
-    "worth_drawing",
     "write",
 ]
 
@@ -134,64 +128,31 @@ def write(
 
     ``inputs``: what was read, beside the cases' films; none of it is replaced.
     """
-    from lungspot.formats import ANNOTATION_FORMATS, FilmTransfer, without_crowds
+    from lungspot.formats import FilmTransfer, boxes_unsaid, write_cases
 
-    outputs = Outputs([*inputs, *(case.image for case in cases if case.image is not None)], overwrite=overwrite)
-    given, cases = len(cases), with_whole_films(cases)
-    if to != "coco":
-        cases, crowds = without_crowds(cases)
-        if crowds and not quiet:
+    def tell_crowds(crowds: int) -> None:
+        if not quiet:
             say(f"lungspot: {crowds} boxes around several instances are left out: only coco can say them")
-    with writing():
-        bar = partial(progress, what="Writing films", quiet=quiet)
-        ANNOTATION_FORMATS[to].write(cases, out, films=FilmTransfer(films), progress=bar, outputs=outputs)
-    unsaid = 0 if quiet else _unsaid(cases, ANNOTATION_FORMATS[to].annotated_images(out))
+
+    written = write_cases(
+        *(cases, out, to),
+        films=FilmTransfer(films),
+        progress=partial(progress, what="Writing films", quiet=quiet),
+        outputs=Outputs([*inputs, *(case.image for case in cases if case.image is not None)], overwrite=overwrite),
+        refuse=print_error,
+        left_out=tell_crowds,
+    )
+    unsaid = 0 if quiet else boxes_unsaid(written, out, to)
     if unsaid:
         say(
             f"lungspot: {unsaid} boxes lie off their films or have no width: {to} has them in lungspot's extension only"
         )
     if as_json:
-        emit({"out": str(out), "format": to, "films": len(cases), "refused": given - len(cases)})
+        emit({"out": str(out), "format": to, "films": len(written), "refused": len(cases) - len(written)})
     elif not quiet:
-        say(printable(f"{out}: {len(cases)} films as {to}"))
-    if len(cases) < given:
+        say(printable(f"{out}: {len(written)} films as {to}"))
+    if len(written) < len(cases):
         raise typer.Exit(Exit.SOME_REFUSED)
-
-
-def _unsaid(cases: Iterable[Case], written: Iterable[AnnotatedImage]) -> int:
-    """Return how many boxes of the cases are none in the tool's own words, read back from what was written."""
-    kept: Counter[tuple[str, str]] = Counter()
-    for one in written:
-        if one.case_json is not None:
-            kept[one.case_json["dataset"], one.case_json["id"]] += len(one.marks)
-    given: Counter[tuple[str, str]] = Counter()
-    for case in cases:
-        findings = (finding for reading in case.readings for finding in reading.findings)
-        given[case.dataset, case.id] += sum(finding.box is not None for finding in findings)
-    return (given - kept).total()
-
-
-def with_whole_films(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases whose film, if they have one, says its size; the others are one line each on stderr.
-
-    Raises the error of the first where none is left, so that one bad film never stops the rest.
-    """
-    from lungspot.formats import film_size
-
-    kept: list[Case] = []
-    refused: list[DatasetError] = []
-    for case in cases:
-        try:
-            if case.image is not None:
-                film_size(case.image)
-            kept.append(case)
-        except DatasetError as error:
-            refused.append(error)
-    if refused and not kept:
-        raise refused[0]
-    for refusal in refused:
-        print_error(refusal)
-    return kept
 
 
 def need_folder_of(out: Path) -> None:
@@ -215,42 +176,8 @@ def fractions_of(text: str) -> dict[Split, float]:
         raise typer.BadParameter(f"{text!r} is not three numbers with commas", param_hint="--fractions") from None
 
 
-def split_base(cases: Iterable[Case], out: Path, root: Path) -> Path:
-    """Return the folder that a split's paths start from: the CSV's, else the dataset's, else the one above that."""
-    images = [case.image for case in cases if case.image is not None]
-    bases = (out.parent, root, root.parent)
-    return next((base for base in bases if all(image.is_relative_to(base) for image in images)), bases[0])
-
-
 def label_ids(names: Iterable[str] | None) -> list[str]:
     """Return the ids of labels given by id or by any name; raises ``UNKNOWN_LABEL``."""
     from lungspot.findings import label_id
 
     return [label_id(name) for name in names or ()]
-
-
-def proposer(model: str) -> Callable[[Case], Reading | None]:
-    """Return what gives a model's reading of a case's film, or None where it cannot be read or judged."""
-    from lungspot.detect import load_detector
-    from lungspot.pipeline import analyze
-
-    detector = load_detector(model)
-
-    def propose(case: Case) -> Reading | None:
-        try:
-            return None if case.image is None else analyze(case.image, detector).reading
-        except FilmError:
-            return None
-
-    return propose
-
-
-def worth_drawing(cases: Sequence[Case], labels: Sequence[str]) -> list[Case]:
-    """Return the cases with boxes of ``labels`` (none: of any), else all; and of those the ones whose film is here."""
-    boxed = [
-        case
-        for case in cases
-        if any(f.box is not None and (not labels or f.label in labels) for r in case.readings for f in r.findings)
-    ]
-    some = boxed or ([] if labels else list(cases))
-    return [case for case in some if case.image is not None] or some

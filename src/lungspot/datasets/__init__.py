@@ -6,27 +6,31 @@ from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.box_sizes import Sizes
 from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
 from lungspot.datasets.check import check
-from lungspot.datasets.contact import contact_sheet
+from lungspot.datasets.contact import contact_sheet, films_to_draw
+from lungspot.datasets.fusing import FUSIONS, fuse_readers
 from lungspot.datasets.merge import merge, repeated_boxes
 from lungspot.datasets.readers import (
     PERIODS,
     Dispute,
+    LabelAgreement,
     PeriodAgreement,
     disputes,
     disputes_csv,
+    label_agreement,
     label_kappa,
     over_time,
 )
 from lungspot.datasets.result_stats import ResultStats, result_stats
 from lungspot.datasets.sources import sources_of, unsized
-from lungspot.datasets.split import split, splits_csv, without_patient
+from lungspot.datasets.split import split, split_base, splits_csv, without_patient
 from lungspot.datasets.splits import SPLITS_FILE, apply_splits, read_splits
-from lungspot.datasets.stats import Conflict, Count, conflicts, count, diseases, sizes
+from lungspot.datasets.stats import Conflict, Count, conflicts, count, diseases, number_of_films, sizes
 from lungspot.datasets.truth import noisy, of_people, people_first, truth
 from lungspot.formats import Case, Split
 
 __all__ = [
     "DATASETS",
+    "FUSIONS",
     "PERIODS",
     "SOURCES",
     "SPLITS_FILE",
@@ -34,6 +38,7 @@ __all__ = [
     "Conflict",
     "Count",
     "Dispute",
+    "LabelAgreement",
     "PeriodAgreement",
     "ReaderAgreement",
     "ResultStats",
@@ -48,11 +53,15 @@ __all__ = [
     "diseases",
     "disputes",
     "disputes_csv",
+    "films_to_draw",
+    "fuse_readers",
+    "label_agreement",
     "label_kappa",
     "load",
     "load_all",
     "merge",
     "noisy",
+    "number_of_films",
     "of_people",
     "over_time",
     "people_first",
@@ -64,6 +73,7 @@ __all__ = [
     "sources",
     "sources_of",
     "split",
+    "split_base",
     "splits_csv",
     "terms_of",
     "truth",

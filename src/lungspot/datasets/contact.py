@@ -7,8 +7,10 @@ native frame, whatever shape their file has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Frame, State, name_of
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "films_to_draw"]
 
 Field = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the sheet
 _Mark = tuple[str, str, Field]  # reader, name, box
@@ -74,6 +76,34 @@ def contact_sheet(
             draw.text((left, top + cell + 2 + line * _LINE), text, fill=_INK, font=font)
     _legend(draw, readers, font, (_GAP, sheet.height - _LINE * 2))
     return sheet
+
+
+def films_to_draw(
+    cases: Sequence[Case],
+    *,
+    labels: Iterable[str] = (),
+    ids: Collection[str] = (),
+    count: int = 12,
+    seed: int = 0,
+) -> list[Case]:
+    """Return the cases that a sheet is worth drawing of: those of ``ids``, in the order of the cases, where given.
+
+    Else ``count`` at random (``seed`` says which): of the cases with boxes of ``labels`` (none: of any), and, where no
+    case has a box and no label was asked for, of all; among these of the ones whose film is here, where any is.
+    """
+    wanted = set(labels)
+    if ids:
+        return [case for case in cases if case.id in ids]
+    boxed = [case for case in cases if _is_boxed(case, wanted)]
+    some = boxed or ([] if wanted else list(cases))
+    some = [case for case in some if case.image is not None] or some
+    order = np.random.default_rng(seed).permutation(len(some))
+    return [some[index] for index in order[:count]]
+
+
+def _is_boxed(case: Case, labels: set[str]) -> bool:
+    findings = (finding for reading in case.readings for finding in reading.findings)
+    return any(finding.box is not None and (not labels or finding.label in labels) for finding in findings)
 
 
 def _readers(cases: Iterable[Case], labels: set[str]) -> list[str]:

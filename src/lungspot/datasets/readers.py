@@ -21,7 +21,17 @@ from lungspot.findings import Box, Reading, State, majority
 from lungspot.formats import Case
 from lungspot.outputs import escape_formula
 
-__all__ = ["PERIODS", "Dispute", "PeriodAgreement", "disputes", "disputes_csv", "label_kappa", "over_time"]
+__all__ = [
+    "PERIODS",
+    "Dispute",
+    "LabelAgreement",
+    "PeriodAgreement",
+    "disputes",
+    "disputes_csv",
+    "label_agreement",
+    "label_kappa",
+    "over_time",
+]
 
 PERIODS: Final = ("week", "month", "year")
 
@@ -42,6 +52,19 @@ class Dispute:
     for_it: tuple[str, ...]
     against: tuple[str, ...]
     settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAgreement:
+    """How readers agreed about one label: ``films`` that two or more judged, ``kappa`` of what they say of them.
+
+    ``match``: the share of boxes that another reader's meets. None where there is nothing to count.
+    """
+
+    label: str
+    films: int
+    kappa: float | None
+    match: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,21 @@ def label_kappa(cases: Iterable[Case], label: str | None = None) -> tuple[int, f
     expected = share**2 + (1 - share) ** 2
     observed = sum(_equal_pairs(votes) for votes in said) / len(said)
     return len(said), None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def label_agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[LabelAgreement, ...]:
+    """Return how readers agreed about each label that two or more judged on a film, by label.
+
+    ``iou``: from which overlap on boxes are of one place.
+    """
+    shared = [case for case in cases if len(case.readings) > 1]
+    boxes = {row.label: row.match for row in reader_agreement(shared, iou=iou)}
+    rows = []
+    for label in sorted({label for case in shared for reading in case.readings for label in reading.states}):
+        films, kappa = label_kappa(shared, label)
+        if films:
+            rows.append(LabelAgreement(label, films, kappa, boxes.get(label)))
+    return tuple(rows)
 
 
 def disputes(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[Dispute, ...]:

@@ -26,6 +26,7 @@ __all__ = [
     "refuse_leaks",
     "side",
     "split",
+    "split_base",
     "splits_csv",
     "without_patient",
     "write_splits",
@@ -155,6 +156,17 @@ def splits_csv(cases: Iterable[Case], path: Path, root: Path) -> str:
     writer.writerow(("image", "patient", "split"))
     writer.writerows(rows)
     return file.getvalue()
+
+
+def split_base(cases: Iterable[Case], path: Path, root: Path) -> Path:
+    """Return the folder that the paths of a split's CSV at ``path`` start from: the first below which all films are.
+
+    Asked are the CSV's own folder, the dataset's ``root``, and the one above that; where none holds all, it is the
+    first.
+    """
+    images = [case.image for case in cases if case.image is not None]
+    bases = (path.parent, root, root.parent)
+    return next((base for base in bases if all(image.is_relative_to(base) for image in images)), bases[0])
 
 
 def _sharing(cases: Iterable[Case]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from lungspot.datasets.truth import truth
 from lungspot.findings import State, union
 from lungspot.formats import Case
 
-__all__ = ["PUBLISHED", "Conflict", "Count", "conflicts", "count", "diseases", "medians", "sizes"]
+__all__ = ["PUBLISHED", "Conflict", "Count", "conflicts", "count", "diseases", "medians", "number_of_films", "sizes"]
 
 # Two sources fit where boxes of their median sizes, laid over each other, reach the IoU that a match is counted from.
 FIT: Final = 0.4
@@ -59,6 +59,11 @@ class Conflict:
     sources: tuple[str, ...]
     value: float
     text: str
+
+
+def number_of_films(cases: Iterable[Case]) -> int:
+    """Return how many films the cases are of: several entries of one file are one, as of two sets that share it."""
+    return len({case.image or (case.dataset, case.id) for case in cases})
 
 
 def count(cases: Iterable[Case]) -> tuple[Count, ...]:

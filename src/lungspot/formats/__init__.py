@@ -63,6 +63,7 @@ from lungspot.formats.tables import (
     require_file,
     require_folder,
 )
+from lungspot.formats.written import boxes_unsaid, sayable_cases, whole_films, write_cases
 from lungspot.formats.xml_tree import parse_xml
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "ShardArrays",
     "Split",
     "annotated_images_of",
+    "boxes_unsaid",
     "case_from_json",
     "case_to_json",
     "coco",
@@ -142,13 +144,16 @@ __all__ = [
     "require_file",
     "require_folder",
     "result_documents",
+    "sayable_cases",
     "shard_arrays",
     "shard_files",
     "stated_size",
     "suggestion",
     "to_coco",
     "unicode_text",
+    "whole_films",
     "without_crowds",
+    "write_cases",
     "write_croissant",
     "write_json",
     "write_predictions",

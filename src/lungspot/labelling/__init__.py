@@ -19,6 +19,7 @@ from lungspot.labelling.next_films import (
     pool_films,
     write_next,
 )
+from lungspot.labelling.proposals import proposer
 from lungspot.labelling.rounds import Round, play_round, rounds_of
 from lungspot.labelling.tasks import TOOLS, LabellingTask, make, select_tasks
 from lungspot.labelling.uncertainty import Uncertainty, uncertainty_of, unsure_scores
@@ -56,6 +57,7 @@ __all__ = [
     "open_pool",
     "play_round",
     "pool_films",
+    "proposer",
     "random_sample",
     "rounds_of",
     "select_tasks",
