@@ -17,6 +17,7 @@ from lungspot.findings import (
     Zone,
     finding_from_json,
     finding_to_json,
+    label_to_json,
     reading_from_json,
     reading_to_json,
     taxonomy,
@@ -155,3 +156,16 @@ def test_what_is_not_a_reading_is_refused(value, code):
     with pytest.raises(InputError) as caught:
         reading_from_json(value)
     assert caught.value.code == code
+
+
+def test_a_label_says_its_names_and_codes():
+    assert label_to_json(taxonomy()["effusion"]) == {
+        "id": "effusion",
+        "name": "Pleural effusion",
+        "parent": taxonomy()["effusion"].parent,
+        "disease": True,
+        "codes": {code.scheme: code.value for code in taxonomy()["effusion"].codes},
+        "aliases": list(taxonomy()["effusion"].aliases),
+    }
+    assert label_to_json(taxonomy()["effusion"])["codes"]["SCT"] == "60046008"
+    assert json.loads(json.dumps([label_to_json(label) for label in taxonomy()]))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lungspot.cli.console import Tally, aligned, emit, film_source
 
-if TYPE_CHECKING:
-    from lungspot.images import Radiograph
-
-__all__ = ["facts_of_film", "info", "installation"]
+__all__ = ["info", "installation"]
 
 # what decodes what; each is part of the base install
 _DECODERS = {
@@ -64,12 +61,12 @@ def info(
 
 def _describe(films: list[Path], *, as_json: bool) -> int:
     from lungspot.errors import LungspotError
-    from lungspot.images import read
+    from lungspot.images import radiograph_to_json, read
 
     tally = Tally()
     for path in films:
         try:
-            facts = facts_of_film(read(film_source(path)))
+            facts = radiograph_to_json(read(film_source(path)))
         except LungspotError as error:
             tally.refuse(error)
             continue
@@ -79,37 +76,6 @@ def _describe(films: list[Path], *, as_json: bool) -> int:
         else:
             _show(_film_lines(facts))
     return tally.exit_code
-
-
-def facts_of_film(film: Radiograph) -> dict[str, Any]:
-    """Return what is known of a film, as JSON says it; what its file does not say is null."""
-    return {
-        "path": film.origin.path,
-        "sha256": film.origin.sha256,
-        "kind": film.origin.kind,
-        "modality": film.origin.modality,
-        "transfer_syntax": film.origin.transfer_syntax,
-        "sop_instance_uid": film.origin.sop_instance_uid,
-        "width": film.frame.width,
-        "height": film.frame.height,
-        "bits": film.bits,
-        "inverted": film.inverted,
-        "pixel_spacing_mm": None if film.pixel_spacing_mm is None else list(film.pixel_spacing_mm),
-        "pixel_aspect": list(film.pixel_aspect),
-        "edges": {
-            "left": film.orientation.left,
-            "right": film.orientation.right,
-            "top": film.orientation.top,
-            "bottom": film.orientation.bottom,
-        },
-        "view": film.view.value,
-        "laterality": film.laterality,
-        "body_part": film.body_part,
-        "age_years": film.age_years,
-        "sex": film.sex.value,
-        "warnings": [{"code": notice.code, "text": notice.text} for notice in film.notices],
-        "not_for_clinical_use": True,
-    }
 
 
 def installation() -> dict[str, Any]:
@@ -205,19 +171,9 @@ def _installation_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _label_facts() -> list[dict[str, Any]]:
-    from lungspot.findings import taxonomy
+    from lungspot.findings import label_to_json, taxonomy
 
-    return [
-        {
-            "id": label.id,
-            "name": label.name,
-            "parent": label.parent,
-            "disease": label.disease,
-            "codes": {code.scheme: code.value for code in label.codes},
-            "aliases": list(label.aliases),
-        }
-        for label in taxonomy()
-    ]
+    return [label_to_json(label) for label in taxonomy()]
 
 
 def _label_lines(labels: list[dict[str, Any]]) -> list[str]:

@@ -1,7 +1,13 @@
 """The vocabulary: boxes, labels, readings. Values only: numpy, no files but ``taxonomy.json``, knows no other room."""
 
 from lungspot.findings.boxes import Box, Frame, as_array, enclosing, intersection_matrix, iou_matrix
-from lungspot.findings.codec import finding_from_json, finding_to_json, reading_from_json, reading_to_json
+from lungspot.findings.codec import (
+    finding_from_json,
+    finding_to_json,
+    label_to_json,
+    reading_from_json,
+    reading_to_json,
+)
 from lungspot.findings.fuse import majority, one_reader, union, weighted
 from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
 from lungspot.findings.reading import (
@@ -47,6 +53,7 @@ __all__ = [
     "iou_matrix",
     "is_label_id",
     "label_id",
+    "label_to_json",
     "majority",
     "name_of",
     "one_reader",

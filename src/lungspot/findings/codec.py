@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from lungspot.errors import InputError
 from lungspot.findings.boxes import Box, Frame
+from lungspot.findings.labels import Label
 from lungspot.findings.reading import Finding, Reading, Side, State, Zone
 
-__all__ = ["finding_from_json", "finding_to_json", "reading_from_json", "reading_to_json"]
+__all__ = ["finding_from_json", "finding_to_json", "label_to_json", "reading_from_json", "reading_to_json"]
 
 
 _WHEN: Final = ("created", "basis")
@@ -49,6 +50,18 @@ def finding_from_json(value: Mapping[str, Any]) -> Finding:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _malformed("finding", error) from error
+
+
+def label_to_json(label: Label) -> dict[str, Any]:
+    """Return what a label is called, as JSON values: id, names, the wider label, and codes by their scheme."""
+    return {
+        "id": label.id,
+        "name": label.name,
+        "parent": label.parent,
+        "disease": label.disease,
+        "codes": {code.scheme: code.value for code in label.codes},
+        "aliases": list(label.aliases),
+    }
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
+from lungspot.images.radiograph_forms import png_depth, radiograph_png, radiograph_to_json
 from lungspot.images.read import MAX_BYTES, dicom_bytes_of, film_bytes, read, read_header
 from lungspot.images.sides import SIDE_UNKNOWN, draw_sides
 from lungspot.images.statistics import ImageStatistics, image_statistics
@@ -99,7 +100,10 @@ __all__ = [
     "parse_sex",
     "parse_view",
     "patient_facts",
+    "png_depth",
     "prepare",
+    "radiograph_png",
+    "radiograph_to_json",
     "read",
     "read_header",
     "read_identity",
