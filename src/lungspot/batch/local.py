@@ -20,7 +20,13 @@ from lungspot.errors import LungspotError
 from lungspot.images import use_fork_server
 from lungspot.logs import service_log
 
-__all__ = ["LocalPool"]
+__all__ = ["LocalPool", "usable_processors"]
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use; at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 _LOG = logging.getLogger("lungspot.batch")
 

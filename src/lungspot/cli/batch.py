@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,7 +20,7 @@ from lungspot.errors import printable
 from lungspot.logs import service_log
 
 if TYPE_CHECKING:
-    from lungspot.batch import BatchSettings, Ledger, WorkerPool
+    from lungspot.batch import BatchSettings, Ledger, RunCounts, RunReport, WorkerPool
     from lungspot.detect import ModelCard
 
 __all__ = ["batch"]
@@ -91,14 +89,17 @@ def batch(
         BatchFolder,
         BatchSettings,
         Ledger,
+        RunCounts,
         TlsFiles,
         asked_for,
         count_films,
         entries_in,
+        finish_run,
         given_columns,
         require_dicomweb,
         run_batch,
         shards_of,
+        usable_processors,
     )
     from lungspot.detect import OPERATING_POINTS
     from lungspot.report import DICOM_KINDS, require_dicom
@@ -126,17 +127,19 @@ def batch(
         ledger = Ledger(out)
         if not quiet and sys.stderr.isatty():
             say(f"lungspot: {BANNER}")
-        number = workers or (_processors() if engine == "local" else 0)
+        number = workers or (usable_processors() if engine == "local" else 0)
         entries = entries_in(sources, share=sample, without=out, tls=tls)
         shards = shards_of(entries, shard_films, ledger.take)
         count = partial(count_films, sources, share=sample, without=out)
-        with service_log("warning"), _Progress(count, ledger.rows, as_json=as_json, quiet=quiet) as progress:
+        counts = RunCounts()
+        shown = _Progress(counts, count, ledger.rows, as_json=as_json, quiet=quiet)
+        with service_log("warning"), shown as progress:
             pool = _pool_of(engine, address or None, number, settings, out, ledger)
             number = (
                 run_batch(shards, pool, folder=folder, ledger=ledger, settings=settings, tell=progress.tell) or number
             )
-        folder.tidy()
-        _finish(folder, settings, {"on": on, "workers": number, **progress.run(timeout)}, quiet=quiet)
+        told = counts.to_json(on=on, workers=number, timeout=timeout)
+        _say_end(out, finish_run(folder, settings, told), quiet=quiet)
     finally:
         folder.close()
 
@@ -159,23 +162,15 @@ def _pool_of(
     return lambda: LocalPool(number, settings, out, ledger.claim)
 
 
-def _finish(folder: Any, settings: BatchSettings, run: dict[str, Any], *, quiet: bool) -> None:  # noqa: ANN401 - BatchFolder
-    """Write the summary, and the register where people are screened; end with the right exit code."""
-    from lungspot.batch import batch_page, batch_summary, screened_people
-    from lungspot.report import register_text
-
-    value = batch_summary(folder.folder, settings.given).to_json(run)
-    folder.write("summary.json", json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    page = folder.write("summary.html", batch_page(value))
-    register = None
-    if settings.screen is not None:
-        register = folder.write_register(register_text(screened_people(folder.folder)))
+def _say_end(out: Path, report: RunReport, *, quiet: bool) -> None:
+    """Say what was written at the end of a run, and end with the right exit code."""
+    value = report.value
     done = {key: value[key] for key in ("films", "shards", "status", "errors", "run", "not_for_clinical_use")}
-    emit({"event": "finished", "out": str(folder.folder), **done})
+    emit({"event": "finished", "out": str(out), **done})
     if not quiet:
-        say(printable(f"lungspot: {page}"))
-        if register is not None:
-            say(printable(f"lungspot: {register}"))
+        say(printable(f"lungspot: {report.page}"))
+        if report.register is not None:
+            say(printable(f"lungspot: {report.register}"))
     status = value["status"]
     refused = status.get("not_assessed", 0)
     if refused:
@@ -190,13 +185,17 @@ class _Progress:
     """
 
     def __init__(
-        self, count: Callable[[Callable[[], bool]], int | None], before: int, *, as_json: bool, quiet: bool
+        self,
+        counts: RunCounts,
+        count: Callable[[Callable[[], bool]], int | None],
+        before: int,
+        *,
+        as_json: bool,
+        quiet: bool,
     ) -> None:
         self._json, self._shown = as_json, not quiet and not as_json and sys.stderr.isatty()
         self._count_films, self._before = count, before
-        self._began = self._said = time.monotonic()
-        self._films, self._back = 0, 0
-        self._codes, self._counts = Counter[str](), Counter[str]()
+        self._counts, self._said = counts, time.monotonic()
         self._total: int | None = None
         self._stop = threading.Event()
         self._notes = 0
@@ -216,20 +215,16 @@ class _Progress:
 
     def tell(self, event: dict[str, Any]) -> None:
         """Take what the driver says."""
+        self._counts.take(event)
         kind = event["event"]
-        if kind == "film":
-            self._films += 1
-        elif kind == "shard":
-            self._codes.update(event["codes"])
+        if kind == "shard":
             for note in event["notes"]:
                 self._notes += 1
                 if self._notes <= _MOST_NOTES:
                     say(f"lungspot: error: {note}")
-        else:
-            self._counts[kind] += 1
-            self._films -= event["back"]
+        elif kind != "film":
             what = "was stopped" if kind == "timed_out" else "ended its worker, whose films are read again"
-            if not self._json and self._counts[kind] <= _MOST_NOTES:
+            if not self._json and self._counts.struck[kind] <= _MOST_NOTES:
                 say(printable(f"lungspot: {event['film'] or 'the end of a shard'} {what}"))
         if self._json and kind != "film":
             emit(event)
@@ -239,10 +234,10 @@ class _Progress:
             self._show()
 
     def _show(self) -> None:
-        rate = self._films / max(time.monotonic() - self._began, 1e-9)
-        left = None if self._total is None else max(self._total - self._before - self._films, 0)
+        films, rate, codes = self._counts.films, self._counts.films_per_second, self._counts.codes
+        left = None if self._total is None else max(self._total - self._before - films, 0)
         eta = None if left is None or not rate else left / rate
-        told: dict[str, Any] = {"films": self._films, "done_before": self._before, "total": self._total}
+        told: dict[str, Any] = {"films": films, "done_before": self._before, "total": self._total}
         told["films_per_second"] = round(rate, 2)
         if self._json:
             emit(
@@ -250,40 +245,22 @@ class _Progress:
                     "event": "progress",
                     **told,
                     "eta_seconds": None if eta is None else round(eta),
-                    "errors": dict(self._codes),
+                    "errors": dict(codes),
                 }
             )
         elif self._shown:
             ends = "" if eta is None else f", {_clock(eta)} left"
-            whole = "" if left is None else f" of {self._films + left}"
-            errors = "".join(f", {number} {code}" for code, number in self._codes.most_common(4))
-            line = f"lungspot: {self._films}{whole} films, {rate:.1f} a second{ends}{errors}"
+            whole = "" if left is None else f" of {films + left}"
+            errors = "".join(f", {number} {code}" for code, number in codes.most_common(4))
+            line = f"lungspot: {films}{whole} films, {rate:.1f} a second{ends}{errors}"
             width = people(stderr=True).width
             sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
             sys.stderr.flush()
-
-    def run(self, timeout: float) -> dict[str, Any]:
-        """Return what is to be said of the run, for its summary."""
-        seconds = time.monotonic() - self._began
-        return {
-            "films": self._films,
-            "seconds": round(seconds, 2),
-            "films_per_second": round(self._films / max(seconds, 1e-9), 2),
-            "timeout": timeout,
-            "timed_out": self._counts["timed_out"],
-            "worker_deaths": self._counts["worker_died"],
-        }
 
 
 def _clock(seconds: float) -> str:
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def _processors() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require_parquet() -> None:

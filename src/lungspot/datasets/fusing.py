@@ -32,7 +32,8 @@ def fuse_readers(
     ``readers``: for ``one``, whose reading counts, and whose where that one did not read the film; films that none of
     them read are left out. ``least``: for ``majority``, how many readers; else more than half. ``iou``: boxes that
     overlap more than this mean one spot. Where the share of the readers counts (``wbf``, ``majority``), people vote
-    before labels mined from reports (:func:`~lungspot.datasets.people_first`). Raises ``BAD_VALUE`` for an unknown rule, and for ``one`` without a reader.
+    before labels mined from reports (:func:`~lungspot.datasets.people_first`). Raises
+    ``BAD_VALUE`` for an unknown rule, and for ``one`` without a reader.
     """
     rules: dict[str, Callable[[Sequence[Reading]], Reading]] = {
         "wbf": partial(weighted, iou=iou),
