@@ -1,7 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
-from lungspot.adapt import FilmTable, cases_of_table, model_of, of_pairs, of_tables, predictions_of_table
+from lungspot.adapt import FilmTable, cases_of_table, local_films, model_of, of_pairs, of_tables, predictions_of_table
 from lungspot.errors import DatasetError
 from lungspot.evaluate import Pair, Predicted
 from lungspot.findings import Box, Finding, Frame, Reading, State
@@ -87,3 +89,30 @@ def test_predictions_are_of_one_model_and_of_no_site():
         model_of([one, Predicted("f", "p:3", None, by=BY | {"sha256": "b"})])
     with pytest.raises(DatasetError, match="--site"):
         model_of([Predicted("f", "p:3", None, by=BY | {"site": {"name": "x"}})])
+
+
+def test_tables_are_joined_and_films_with_boxes_are_paired(tmp_path):
+    scores, boxes = tmp_path / "scores.csv", tmp_path / "boxes.json"
+    scores.write_text("film,effusion,edema\na,0.9,0.1\nb,0.2,0.3\nx,0.5,0.5\n")
+    known = FilmTable(("a", "b"), ("p", "q"), {"effusion": np.array([1.0, 0.0])}, tmp_path / "truth.csv")
+    joined, refused = local_films(known, scores, ["effusion"])
+    assert (joined.films, joined.people, list(joined.labels)) == (2, 2, ["effusion"])
+    assert len(refused) == 1  # x is of no film
+    paired, refused = local_films(cases_of_table(known), scores)
+    assert (paired.films, len(refused)) == (2, 1)
+    found = [{"image_id": 1, "category_id": 1, "bbox": [10, 10, 30, 30], "score": 0.8}]
+    images = [{"id": 1, "file_name": "a.png", "width": 100, "height": 100}]
+    boxes.write_text(
+        json.dumps({"images": images, "categories": [{"id": 1, "name": "effusion"}], "annotations": found})
+    )
+    with_boxes, _ = local_films(known, boxes)
+    assert list(with_boxes.labels) == ["effusion"]
+
+
+def test_where_no_film_can_be_judged_the_reasons_are_all_there_is(tmp_path):
+    scores = tmp_path / "scores.csv"
+    scores.write_text("film,effusion\nx,0.9\ny,0.9\n")
+    truth = cases_of_table(FilmTable(("a",), ("p",), {"effusion": np.array([1.0])}, tmp_path / "t.csv"))
+    local, refused = local_films(truth, scores)
+    assert local is None
+    assert len(refused) == 3  # two strangers, and a film that nobody predicted

@@ -1,6 +1,7 @@
 """What a reader said takes the place of what the model said, and of nothing else."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -8,7 +9,7 @@ from lungspot.detect import Standing, Thresholds
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Reading, Side, Zone
 from lungspot.images import Orientation
-from lungspot.report import Review, Verdict, observations, review_from_json, statement
+from lungspot.report import Review, Verdict, observations, read_reviews, review_from_json, statement
 
 LABELS = ("pneumonia", "covid19", "effusion", "pneumothorax")
 HERE, THERE = Box(20, 30, 80, 130), Box(120, 220, 190, 270)
@@ -139,3 +140,19 @@ def test_a_saved_review_is_read(result):
     ):
         with pytest.raises(InputError):
             review_from_json(wrong)
+
+
+def test_reviews_are_read_from_a_server_s_file_and_faults_name_it(tmp_path):
+    path = tmp_path / "reviews.json"
+    rows = [
+        {"film_sha256": "a", "created": created, "reader": reader, "complete": True, "verdicts": [], "absent": []}
+        for created, reader in (("2026-02-01", "second"), ("2026-01-01", "first"))
+    ]
+    path.write_text(json.dumps({"schema": "lungspot-reviews/1", "reviews": rows}))
+    assert {film: review.reader for film, review in read_reviews(path).items()} == {"a": "second"}
+    for text, reason in (("{}", "not a file of lungspot-reviews/1"), ("{", "no JSON"), ("[" * 100_000, "no JSON")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=f"reviews.json: BAD_VALUE: {reason}.*v1/reviews.json"):
+            read_reviews(path)
+    with pytest.raises(InputError, match="No such file"):
+        read_reviews(tmp_path / "gone.json")

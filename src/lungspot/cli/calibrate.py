@@ -6,21 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lungspot.cli.console import Exit, Overwrite, aligned, emit, print_error, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import class_map_of, label_ids
-from lungspot.cli.truth_options import source_of, truth_cases
-from lungspot.errors import DatasetError, InputError, LungspotError, printable
+from lungspot.cli.truth_options import truth_cases
+from lungspot.errors import DatasetError, InputError, printable
 from lungspot.outputs import Outputs
-
-if TYPE_CHECKING:
-    from lungspot.adapt import LocalFilms
-    from lungspot.findings import Reading
-    from lungspot.formats import Case, ClassMap
 
 __all__ = ["calibrate"]
 
@@ -87,35 +82,39 @@ def calibrate(
         CalibrationSettings,
         calibrate_site,
         is_table,
-        of_tables,
+        local_films,
         parse_goal,
-        read_scores,
         read_truth,
     )
+    from lungspot.evaluate import coco_truth, truth_source, truths
 
     goals = tuple(parse_goal(text) for text in goal or ())
     wanted = label_ids(label)
     classes = class_map_of(class_map)
     settings = CalibrationSettings(goals, iou, _shares(prevalence), ci, width, coverage)
-    source, root = source_of(truth)
+    source, root = truth_source(truth)
     outputs = Outputs(
         [each for each in (root, Path(truth), predicted, splits) if each is not None], overwrite=overwrite
     )
     outputs.require(out)
 
-    if is_table(Path(truth)) and is_table(predicted):
-        known, scores = read_truth(Path(truth), wanted, classes), read_scores(predicted, wanted, classes)
-        local, problems = of_tables(known, scores)
-    else:
-        local, problems = _paired(
-            _truths(truth, splits, split, classes, wanted, looked_for_all=looked_for_all, certain=certain, quiet=quiet),
-            predicted,
-            wanted,
-            classes,
-            coco=root if source == "coco" and root.is_file() and not is_table(root) else None,
+    known = (
+        read_truth(Path(truth), wanted, classes)
+        if is_table(Path(truth))
+        else truths(
+            truth_cases(source, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet),
+            source,
+            certain=certain,
         )
+    )
+    local, problems = local_films(
+        known, predicted, wanted, classes, None if is_table(root) else coco_truth(source, root)
+    )
     for problem in problems[:_MOST_LINES]:
         print_error(problem)
+    if local is None:
+        advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
+        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged", advice=advice)
     if len(problems) > _MOST_LINES:
         say(f"lungspot: and {len(problems) - _MOST_LINES} more films")
     made = calibrate_site(local, settings, name=name or out.stem, made=date.today().isoformat())  # noqa: DTZ011
@@ -142,51 +141,6 @@ def calibrate(
         if not (local.model or {}).get("sha256"):
             say("lungspot: the predictions do not say which model made them; no --site can take this file")
     raise typer.Exit(Exit.SOME_REFUSED if problems or made.refused else Exit.DONE)
-
-
-def _truths(
-    truth: str,
-    splits: Path | None,
-    split: str | None,
-    classes: ClassMap,
-    wanted: list[str],
-    *,
-    looked_for_all: bool,
-    certain: bool,
-    quiet: bool,
-) -> list[tuple[Case, Reading]]:
-    """Return each film of the truth with the reading that counts."""
-    from lungspot.adapt import cases_of_table, is_table, read_truth
-    from lungspot.evaluate import truths
-
-    if is_table(Path(truth)):
-        return cases_of_table(read_truth(Path(truth), wanted, classes))
-    source, root = source_of(truth)
-    cases = truth_cases(source, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
-    return truths(cases, source, certain=certain)
-
-
-def _paired(
-    readings: list[tuple[Case, Reading]], predicted: Path, wanted: list[str], classes: ClassMap, coco: Path | None
-) -> tuple[LocalFilms, list[LungspotError]]:
-    """Return films with boxes, and what could not be paired or read."""
-    from lungspot.adapt import is_table, model_of, of_pairs, predictions_of_table, read_scores
-    from lungspot.evaluate import only_labels, pair_up, read_predicted
-
-    refused: list[LungspotError] = []
-    if is_table(predicted):
-        found = predictions_of_table(read_scores(predicted, wanted, classes))
-    else:
-        found, refused = read_predicted(predicted, coco, classes)
-    paired = pair_up(readings, found)
-    pairs = only_labels(paired.pairs, wanted) if wanted else paired.pairs
-    problems = [*refused, *paired.refused]
-    if not pairs:
-        for problem in problems[:_MOST_LINES]:
-            print_error(problem)
-        advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
-        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged", advice=advice)
-    return of_pairs(pairs, model_of(found)), problems
 
 
 def _shares(words: Sequence[str] | None) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -17,8 +16,7 @@ from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, pr
 from lungspot.cli.data_options import Classes
 from lungspot.cli.prior_option import PriorFilms
 from lungspot.cli.site_option import SiteFile, detector_of
-from lungspot.errors import FilmError, InputError, LungspotError, printable
-from lungspot.inputs import regular
+from lungspot.errors import FilmError, LungspotError, printable
 from lungspot.outputs import writing
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ def detect(
     from lungspot.detect import OPERATING_POINTS
     from lungspot.images import use_fork_server
     from lungspot.pipeline import analyze_all
-    from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, require_dicom, require_screened
+    from lungspot.report import DICOM_KINDS, LANGUAGES, SR_CLASSES, read_reviews, require_dicom, require_screened
     from lungspot.sources import films_in
 
     kinds = _formats(formats, out)
@@ -108,7 +106,7 @@ def detect(
         say(f"lungspot: {len(ours)} files that lungspot wrote are left out")
     looks = {"heatmap": heatmap, "sr_class": sr_class, "experimental": experimental, "language": language}
     looks["anatomy"] = anatomy
-    known = {} if reviews is None else _reviews_in(reviews)
+    known = {} if reviews is None else read_reviews(reviews)
     ids = _ids_of(coco_ids, kinds, class_map)
     results: list[Path] = []
     priors = list(films_in(prior or (), left_out=results.append))
@@ -320,18 +318,6 @@ def _ids_of(path: Path | None, kinds: Sequence[str], class_map: list[str] | None
     from lungspot.formats import read_class_map, read_coco_ids
 
     return read_coco_ids(path, read_class_map(class_map))
-
-
-def _reviews_in(path: Path) -> dict[str, Review]:
-    """Return the reviews of a server's file by film; raises InputError ``BAD_VALUE`` or ``NOT_FOUND``."""
-    from lungspot.report import reviews_by_film
-
-    try:
-        return reviews_by_film(json.loads(regular(path).read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.reason if isinstance(error, InputError) else getattr(error, "strerror", None) or "no JSON"
-        advice = "give the file that a server answers at v1/reviews.json"
-        raise InputError("BAD_VALUE", path, reason, advice=advice) from error
 
 
 def _standard_input() -> bytes:

@@ -13,7 +13,7 @@ import typer
 from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, say
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import class_map_of, label_ids
-from lungspot.cli.truth_options import source_of, truth_cases
+from lungspot.cli.truth_options import truth_cases
 from lungspot.errors import DatasetError, LungspotError, printable
 from lungspot.outputs import Outputs
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 _READERS: Final = "readers"
-_DIVISIONS: Final = ("source", "view", "sex", "age", "stored", "size")
 _MOST_LINES: Final = 20
 
 
@@ -76,23 +75,26 @@ def evaluate(
     Films that only one side has, that cannot be read or were not assessed are named and left out of the numbers.
     """
     from lungspot.evaluate import (
+        DIVISIONS,
         EvaluationSettings,
         Paired,
+        coco_truth,
         common_films,
         folder_of,
         only_labels,
         pair_files,
         people,
         summarise,
+        truth_source,
         truths,
     )
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
-    if unknown := set(divisions) - set(_DIVISIONS):
+    if unknown := set(divisions) - set(DIVISIONS):
         raise typer.BadParameter(
-            f"{', '.join(sorted(unknown))}: give some of {', '.join(_DIVISIONS)}", param_hint="--by"
+            f"{', '.join(sorted(unknown))}: give some of {', '.join(DIVISIONS)}", param_hint="--by"
         )
-    name, root = source_of(truth)
+    name, root = truth_source(truth)
     outputs = _outputs(out, [root, predicted, other, splits], overwrite=overwrite)
     classes = class_map_of(class_map)
     cases = truth_cases(name, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
@@ -106,7 +108,7 @@ def evaluate(
         paired = Paired(people(cases, predicted.partition(":")[2] or None, divisions), ())
     else:
         readings = truths(cases, name, certain=certain)
-        pair = partial(pair_files, readings, coco=root if name == "coco" and root.is_file() else None, names=classes)
+        pair = partial(pair_files, readings, coco=coco_truth(name, root), names=classes)
         paired, limits = pair(Path(predicted), by=divisions, threshold=threshold)
         if other is not None:
             second, their_limits = pair(Path(other), by=divisions, threshold=threshold)

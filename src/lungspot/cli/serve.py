@@ -108,11 +108,10 @@ def serve(
 def _lessons(words: str, count: int, class_map: list[str] | None, *, quiet: bool) -> tuple[Lesson, ...]:
     """Return the cases that ``--teach`` means; a name that is none is a usage error."""
     from lungspot.cli.data_sources import cases_of
-    from lungspot.cli.truth_options import source_of
-    from lungspot.evaluate import truths
+    from lungspot.evaluate import truth_source, truths
     from lungspot.serve import choose_lessons
 
-    name, root = source_of(words)
+    name, root = truth_source(words)
     cases = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
     return choose_lessons(truths(cases, name), count)
 

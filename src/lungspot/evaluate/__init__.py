@@ -19,16 +19,26 @@ from lungspot.evaluate.metrics import (
     select_films,
     values,
 )
-from lungspot.evaluate.pairing import Paired, common_films, exhaustive, only_labels, pair_files, pair_up, people
+from lungspot.evaluate.pairing import (
+    DIVISIONS,
+    Paired,
+    common_films,
+    exhaustive,
+    only_labels,
+    pair_files,
+    pair_up,
+    people,
+)
 from lungspot.evaluate.plots import COLORS, figure_of, svg_of, words_in_figure
 from lungspot.evaluate.predicted import Predicted, read_predicted
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
 from lungspot.evaluate.shortcuts import linear_probe, shortcuts
 from lungspot.evaluate.summary import EvaluationSettings, Summary, notes, summarise
-from lungspot.evaluate.truths import truths
+from lungspot.evaluate.truths import coco_truth, judged_cases, load_truth, truth_source, truths
 
 __all__ = [
     "COLORS",
+    "DIVISIONS",
     "FILES",
     "METRICS",
     "EvaluationSettings",
@@ -46,6 +56,7 @@ __all__ = [
     "average_precision",
     "by_patient",
     "chosen_metrics",
+    "coco_truth",
     "common_films",
     "compare",
     "counts",
@@ -55,7 +66,9 @@ __all__ = [
     "fit_platt",
     "folder_of",
     "interval",
+    "judged_cases",
     "linear_probe",
+    "load_truth",
     "macro",
     "match",
     "match_at",
@@ -76,6 +89,7 @@ __all__ = [
     "svg_of",
     "tabulate",
     "tabulate_arrays",
+    "truth_source",
     "truths",
     "unit_weights",
     "values",

@@ -35,7 +35,8 @@ __all__ = [
     "without",
 ]
 
-DIVISIONS: Final = ("source", "view", "sex", "age", "stored")
+# Into which parts films can be divided; ``size`` divides boxes.
+DIVISIONS: Final = ("source", "view", "sex", "age", "stored", "size")
 _AGES: Final = ((40.0, "under 40"), (60.0, "40 to 59"), (float("inf"), "60 and over"))
 _OUTSIDE: Final = 0.5  # of a box: what leaves the film more than this is in another frame
 

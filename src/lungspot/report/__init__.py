@@ -23,6 +23,7 @@ from lungspot.report.observations import (
     Review,
     Verdict,
     observations,
+    read_reviews,
     review_from_json,
     reviews_by_film,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "overlay",
     "page",
     "pixels_of",
+    "read_reviews",
     "read_sr",
     "refusal_of",
     "refused_because",

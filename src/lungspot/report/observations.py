@@ -5,13 +5,16 @@ A :class:`Review` is what one reader said about one film; :func:`observations` p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from lungspot.detect import Correction, side_and_zone, sided
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Reading, Side, State, Zone, taxonomy
+from lungspot.inputs import regular
 from lungspot.report.analysis import Analysis
 from lungspot.report.measurements import Measurement, measurement_from_json
 from lungspot.report.statement import Name, Said, Statement
@@ -24,6 +27,7 @@ __all__ = [
     "Verdict",
     "observations",
     "observed",
+    "read_reviews",
     "review_from_json",
     "reviews_by_film",
 ]
@@ -125,6 +129,19 @@ def reviews_by_film(value: Any) -> dict[str, Review]:  # noqa: ANN401 - a JSON v
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "film_sha256" in row for row in rows):
         raise InputError("BAD_VALUE", "reviews", f"not a file of {REVIEWS}")
     return {row["film_sha256"]: review_from_json(row) for row in sorted(rows, key=lambda row: row.get("created") or "")}
+
+
+def read_reviews(path: Path) -> dict[str, Review]:
+    """Return :func:`reviews_by_film` of a file that a server answered at ``v1/reviews.json``.
+
+    Raises InputError ``BAD_VALUE``, which names the file, where it cannot be read or is another.
+    """
+    try:
+        return reviews_by_film(json.loads(regular(path).read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, InputError) else getattr(error, "strerror", None) or "no JSON"
+        advice = "give the file that a server answers at v1/reviews.json"
+        raise InputError("BAD_VALUE", path, reason, advice=advice) from error
 
 
 def observations(result: Analysis, told: Statement, review: Review | None = None) -> tuple[Observation, ...]:

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.adapt.site.sample import Sample, index_people, of_boxes, of_films
-from lungspot.adapt.site.score_table import FilmTable, join
+from lungspot.adapt.site.score_table import FilmTable, is_table, join, read_scores
 from lungspot.errors import DatasetError, LungspotError
-from lungspot.evaluate import Matched, Pair, Predicted, ScoreLimits, tabulate
+from lungspot.evaluate import (
+    Matched,
+    Pair,
+    Predicted,
+    ScoreLimits,
+    only_labels,
+    pair_up,
+    read_predicted,
+    tabulate,
+)
 from lungspot.findings import Finding, Reading, State, taxonomy
-from lungspot.formats import Case
+from lungspot.formats import Case, ClassMap, read_class_map
 
-__all__ = ["LocalFilms", "LocalLabel", "cases_of_table", "model_of", "of_pairs", "of_tables", "predictions_of_table"]
+__all__ = [
+    "LocalFilms",
+    "LocalLabel",
+    "cases_of_table",
+    "local_films",
+    "model_of",
+    "of_pairs",
+    "of_tables",
+    "predictions_of_table",
+]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -70,6 +89,36 @@ class LocalFilms:
     model: Mapping[str, str] | None = None
     half_digit: float = 0.0
     scale: float = 1.0
+
+
+def local_films(
+    truth: FilmTable | Sequence[tuple[Case, Reading]],
+    predicted: Path,
+    labels: Sequence[str] = (),
+    classes: ClassMap | None = None,
+    coco: Path | None = None,
+) -> tuple[LocalFilms | None, list[LungspotError]]:
+    """Return a site's films, of which a tool says in ``predicted`` what ``truth`` knows, and what is wrong with others.
+
+    ``truth``: a table, or each film with the reading that counts (:func:`lungspot.evaluate.truths`). ``predicted``: a
+    CSV of any tool's scores, or what :func:`lungspot.evaluate.read_predicted` reads. Two tables are joined; else films
+    are paired, and boxes count. ``labels``: only these. ``classes``: what class names mean. ``coco``: the truth's COCO
+    file, whose ids a bare list of COCO results uses. None where no film can be judged. Raises
+    :class:`~lungspot.errors.DatasetError` where one of the two cannot be read as a whole, where they have no label in
+    common, and as :func:`model_of` does.
+    """
+    classes = read_class_map(None) if classes is None else classes
+    if isinstance(truth, FilmTable) and is_table(predicted):
+        return of_tables(truth, read_scores(predicted, labels, classes))
+    readings = cases_of_table(truth) if isinstance(truth, FilmTable) else truth
+    refused: list[LungspotError] = []
+    if is_table(predicted):
+        found = predictions_of_table(read_scores(predicted, labels, classes))
+    else:
+        found, refused = read_predicted(predicted, coco, classes)
+    paired = pair_up(readings, found)
+    pairs = only_labels(paired.pairs, labels) if labels else paired.pairs
+    return of_pairs(pairs, model_of(found)) if pairs else None, [*refused, *paired.refused]
 
 
 def of_pairs(pairs: Sequence[Pair], model: Mapping[str, str] | None) -> LocalFilms:
