@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from lungspot.cli.app import run
 from lungspot.errors import DatasetError, OutputError
 from lungspot.images import read
-from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, load_gate, save_gate
+from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
 from lungspot.train.sides import SideNet, judge_sides
 
@@ -197,6 +198,21 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
         assert torch.equal(kept(image), two.sides(image))
     films, _ = pack_gate(root, pixels, tmp_path / "films.npz")
     assert judge_sides(two.sides, films)["val"] == 1.0
+
+
+def test_a_gate_that_is_kept_stays_as_it_is_with_its_threshold(films, tmp_path):
+    told = []
+    first = learn_gate(films, steps=100, side_steps=1, watch=lambda step, _: told.append(step))
+    assert told
+    kept = replace(first.card, thresholds={**first.card.thresholds, "frontal": 0.25})
+    save_gate(tmp_path / "gate.npz", first.net, kept)
+    again = learn_gate(films, tmp_path / "gate.npz", steps=100, side_steps=2)
+    assert again.card.thresholds["frontal"] == 0.25
+    assert again.told_mirrored == judge_sides(again.net.sides, films)
+    before, after = first.net.state_dict(), again.net.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    assert changed
+    assert all(name.startswith("sides.") for name in changed)
 
 
 def test_a_gate_that_is_kept_is_judged_on_todays_films(films):

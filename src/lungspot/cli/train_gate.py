@@ -36,7 +36,7 @@ def train_gate(
     with extra("train", "training a gate"):
         import torch
 
-        from lungspot.train import fit_gate, fit_sides, judge_gate, judge_sides, load_gate, pack_gate, save_gate
+        from lungspot.train import learn_gate, pack_gate, save_gate
 
     outputs = Outputs([cache or out.with_suffix(".films.npz"), *([keep] if keep else [])], overwrite=overwrite)
     outputs.require(out)
@@ -49,17 +49,9 @@ def train_gate(
     for error in refused:
         print_error(error)
     watch = None if quiet else lambda step, loss: say(f"step {step}: loss {loss:.3f}")
-    if keep is None:
-        net = fit_gate(films, steps=steps, watch=watch)
-        threshold = None
-    else:
-        net, card = load_gate(keep)
-        threshold = card.thresholds["frontal"]
-    card = judge_gate(net, films, threshold)
-    if side_steps or net.sides is None:
-        net.sides = fit_sides(films, steps=max(side_steps, 1), watch=watch)
+    found = learn_gate(films, keep, steps=steps, side_steps=side_steps, watch=watch)
     buffer = io.BytesIO()
-    save_gate(buffer, net, card)
+    save_gate(buffer, found.net, found.card)
     outputs.write(out, buffer.getvalue())
-    told = judge_sides(net.sides, films)
+    card, told = found.card, dict(found.told_mirrored)
     emit({"thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on), "told from mirror images": told})

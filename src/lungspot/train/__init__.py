@@ -4,7 +4,7 @@ from lungspot.train.average import average_weights
 from lungspot.train.config import TrainConfig, read_toml
 from lungspot.train.data import Films, fingerprint
 from lungspot.train.export_model import export_model, open_checkpoint
-from lungspot.train.gate import fit_gate, judge_gate, load_gate, save_gate
+from lungspot.train.gate import LearntGate, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import pack_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Network
@@ -18,6 +18,7 @@ __all__ = [
     "RUN_FOLDER_FILES",
     "Checkpoint",
     "Films",
+    "LearntGate",
     "Network",
     "Taught",
     "TrainConfig",
@@ -33,6 +34,7 @@ __all__ = [
     "is_site",
     "judge_gate",
     "judge_sides",
+    "learn_gate",
     "load_gate",
     "open_checkpoint",
     "pack_gate",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -23,10 +24,10 @@ from lungspot.errors import InputError
 from lungspot.inputs import regular
 from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, equalise, sample_batch
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
-from lungspot.train.sides import SideNet
+from lungspot.train.sides import SideNet, fit_sides, judge_sides
 from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
 
-__all__ = ["CLASSES", "GateNet", "fit_gate", "judge_gate", "load_gate", "save_gate"]
+__all__ = ["CLASSES", "GateNet", "LearntGate", "fit_gate", "judge_gate", "learn_gate", "load_gate", "save_gate"]
 
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "what": WHAT,
@@ -64,6 +65,40 @@ class GateNet(nn.Module):
         """Return (N, 11) probabilities; those of each group sum to 1."""
         groups = torch.split(self.logits(self.shrink(image)), _SIZES, dim=1)
         return torch.cat([group.softmax(dim=1) for group in groups], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LearntGate:
+    """A gate with what knows mirror images beside it, its card, and how well it tells them (:func:`judge_sides`)."""
+
+    net: GateNet
+    card: GateCard
+    told_mirrored: Mapping[str, Any]
+
+
+def learn_gate(
+    films: GateFilms,
+    keep: Path | None = None,
+    *,
+    steps: int = 1500,
+    side_steps: int = 5000,
+    watch: Callable[[int, float], None] | None = None,
+) -> LearntGate:
+    """Return a gate that learnt from films, with what knows mirror images beside it.
+
+    ``keep``: a file whose gate is kept (:func:`load_gate`), its threshold too: it is judged anew on these films, and
+    only mirror images are learnt. ``steps`` of the gate, ``side_steps`` of what knows mirror images, where 0 keeps
+    that of ``keep``, too; ``watch`` as for :func:`fit_gate`. Raises ``DATASET_INCOMPLETE`` without films to train on.
+    """
+    if keep is None:
+        net, threshold = fit_gate(films, steps=steps, watch=watch), None
+    else:
+        net, before = load_gate(keep)
+        threshold = before.thresholds["frontal"]
+    card = judge_gate(net, films, threshold)
+    if (sides := net.sides) is None or side_steps:
+        net.sides = sides = fit_sides(films, steps=max(side_steps, 1), watch=watch)
+    return LearntGate(net, card, judge_sides(sides, films))
 
 
 def fit_gate(
