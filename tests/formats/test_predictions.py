@@ -8,7 +8,14 @@ import pytest
 
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import Box, Frame
-from lungspot.formats.predictions import PredictedFinding, Prediction, prediction_of, read_predictions
+from lungspot.formats.predictions import (
+    PredictedFinding,
+    Prediction,
+    predicted_case,
+    predicted_cases,
+    prediction_of,
+    read_predictions,
+)
 
 DOCUMENT = {
     "schema": "lungspot/1",
@@ -150,3 +157,14 @@ def test_a_file_that_holds_none_is_refused_as_a_whole(tmp_path, content):
         read_predictions(tmp_path / "p.json")
     with pytest.raises(DatasetError, match="No such file"):
         read_predictions(tmp_path / "none.json")
+
+
+def test_films_that_were_assessed_become_cases_and_what_is_refused_is_said(tmp_path):
+    lines = [DOCUMENT, UNREAD, DOCUMENT | {"schema": "lungspot/9"}]
+    (tmp_path / "found.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    cases, refused = predicted_cases(tmp_path / "found.jsonl")
+    assert cases == [predicted_case(prediction_of(DOCUMENT, f"{tmp_path / 'found.jsonl'}:1"))]
+    assert [(error.code, error.where) for error in refused] == [
+        (error.code, error.where) for error in read_predictions(tmp_path / "found.jsonl")[1]
+    ]
+    assert len(refused) == 1

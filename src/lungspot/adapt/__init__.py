@@ -50,6 +50,7 @@ from lungspot.adapt.tb import (
     screening_summary,
 )
 from lungspot.adapt.watch import (
+    WATCH_FORMS,
     AlarmRule,
     FilmHistory,
     FilmRow,
@@ -62,9 +63,11 @@ from lungspot.adapt.watch import (
     result_files,
     result_rows,
     verdict,
+    watch_file,
     watch_films,
     watch_metrics,
     watch_page,
+    watch_text,
     watch_to_json,
 )
 
@@ -72,6 +75,7 @@ __all__ = [
     "DEFAULTS",
     "SCREENING_FILES",
     "SITE_SCHEMA",
+    "WATCH_FORMS",
     "AlarmRule",
     "Calibrated",
     "CalibrationSettings",
@@ -127,9 +131,11 @@ __all__ = [
     "screening_summary",
     "threshold_for",
     "verdict",
+    "watch_file",
     "watch_films",
     "watch_metrics",
     "watch_page",
+    "watch_text",
     "watch_to_json",
     "wilson",
     "with_site",

@@ -95,12 +95,12 @@ def counted(path: Path) -> ResultStats | None:
 
 def predicted_cases(path: Path) -> list[Case]:
     """Return what ``lungspot detect`` or ``batch`` found, film by film, as cases; films not assessed are left out."""
-    from lungspot.formats import predicted_case, read_predictions
+    from lungspot.formats import predicted_cases as cases_in
 
-    found, refused = read_predictions(path)
+    found, refused = cases_in(path)
     for error in refused:
         print_error(error)
-    return [predicted_case(prediction) for prediction in found if prediction.assessed]
+    return found
 
 
 def convert_predictions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
-_FORMATS: Final = ("html", "json", "prom")
 _MOST_LINES: Final = 20
 
 
@@ -57,25 +55,26 @@ def watch(
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads only wait for others
     from lungspot.adapt import (
+        WATCH_FORMS,
         AlarmRule,
         SourceDoubts,
         film_history,
         result_files,
+        watch_file,
         watch_films,
-        watch_metrics,
-        watch_to_json,
+        watch_text,
     )
 
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     for part in wanted:
-        require_one_of(part, _FORMATS, "--format")
+        require_one_of(part, WATCH_FORMS, "--format")
     now = datetime.now(UTC)
     end = now.date() if until is None else _day(until, "--until")
     rule = AlarmRule(false_alarms, baseline=None if baseline is None else _range(baseline))
     named = [_named(source) for source in sources]
     outputs = Outputs([file for _, path in named for file in result_files(path)], overwrite=overwrite)
     for part in wanted:
-        outputs.require(out / f"watch.{part}")
+        outputs.require(out / watch_file(part))
     if "html" in wanted:
         _require_page()
     doubts = SourceDoubts()
@@ -87,13 +86,8 @@ def watch(
     if not len(films):
         raise DatasetError("DATASET_INCOMPLETE", ", ".join(sources), "no dated result in it")
     found = watch_films(films, end, rule, doubts.notices)
-    texts = {
-        "json": lambda: json.dumps(watch_to_json(found), ensure_ascii=False, allow_nan=False) + "\n",
-        "prom": lambda: watch_metrics(found, now),
-        "html": lambda: _page(found),
-    }
     for part in wanted:
-        outputs.write(out / f"watch.{part}", texts[part]().encode(errors="backslashreplace"))
+        outputs.write(out / watch_file(part), watch_text(found, part, now).encode(errors="backslashreplace"))
     _say(found, out, wanted, doubts, quiet=quiet)
     if found.on:
         raise typer.Exit(Exit.ALARM)
@@ -122,12 +116,6 @@ def _require_page() -> None:
         import jinja2  # noqa: F401 - whether it is there
 
 
-def _page(found: Watch) -> str:
-    from lungspot.adapt import watch_page
-
-    return watch_page(found)
-
-
 def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text.strip())
@@ -146,7 +134,7 @@ def _range(text: str) -> tuple[date, date]:
 
 
 def _say(found: Watch, out: Path, wanted: Sequence[str], doubts: SourceDoubts, *, quiet: bool) -> None:
-    from lungspot.adapt import alarm_text, verdict
+    from lungspot.adapt import alarm_text, verdict, watch_file
 
     emit(
         {
@@ -166,4 +154,6 @@ def _say(found: Watch, out: Path, wanted: Sequence[str], doubts: SourceDoubts, *
     for alarm in found.on:
         say(printable(f"lungspot: alarm: {alarm.chart.stream.name}: {alarm_text(alarm)}"))
     say(printable(f"lungspot: {verdict(found)}"))
-    say(printable(f"lungspot: {out / f'watch.{wanted[0]}'}") if wanted else "lungspot: nothing was asked to be written")
+    say(
+        printable(f"lungspot: {out / watch_file(wanted[0])}") if wanted else "lungspot: nothing was asked to be written"
+    )

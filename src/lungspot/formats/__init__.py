@@ -21,6 +21,7 @@ from lungspot.formats.predictions import (
     PredictedFinding,
     Prediction,
     predicted_case,
+    predicted_cases,
     prediction_of,
     read_predictions,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "parse_xml",
     "patient_in",
     "predicted_case",
+    "predicted_cases",
     "prediction_of",
     "read_class_map",
     "read_coco_ids",

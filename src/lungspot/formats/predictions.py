@@ -28,6 +28,7 @@ __all__ = [
     "PredictedFinding",
     "Prediction",
     "predicted_case",
+    "predicted_cases",
     "prediction_of",
     "read_predictions",
 ]
@@ -179,6 +180,15 @@ def predicted_case(prediction: Prediction) -> Case:
     boxes = tuple(Finding(each.label, each.box, each.score) for each in found if each.box is not None)
     reading = Reading(prediction.model or "model", boxes, states, prediction.size)
     return Case(prediction.film, "predictions", prediction.film, (reading,), frame=prediction.size)
+
+
+def predicted_cases(path: Path) -> tuple[list[Case], list[LungspotError]]:
+    """Return what :func:`read_predictions` finds as cases (:func:`predicted_case`), and what it refuses.
+
+    Films that were not assessed are left out: nobody looked for anything there.
+    """
+    found, refused = read_predictions(path)
+    return [predicted_case(prediction) for prediction in found if prediction.assessed], refused
 
 
 def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]:
