@@ -2,7 +2,7 @@
 
 import pytest
 
-from lungspot.datasets import FUSIONS, fuse_readers
+from lungspot.datasets import FUSIONS, fuse_readers, nih
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, majority, union, weighted
 from lungspot.formats import Case
@@ -48,3 +48,11 @@ def test_unknown_rules_and_one_reader_without_a_name_are_refused(how):
     assert set(FUSIONS) == {"wbf", "majority", "union", "one"}
     with pytest.raises(InputError, match="BAD_VALUE"):
         list(fuse_readers([TWO], how))
+
+
+@pytest.mark.parametrize(("how", "state"), [("wbf", "absent"), ("majority", "absent"), ("union", "present")])
+def test_people_vote_before_labels_mined_from_reports(how, state):
+    person = Reading("R1", (), {"effusion": "absent"}, FRAME)
+    mined = Reading(nih.REPORTS, (Finding("effusion"),), {"effusion": "present"}, FRAME)
+    (fused,) = fuse_readers([Case("a", "nih", "p", (person, mined), None, FRAME)], how)
+    assert fused.readings[0].state("effusion") == state
