@@ -87,7 +87,7 @@ def numbers_of(made: Measurement, film: tuple[str, str], frames: dict[str, Any])
     heart, chest, widths = made.points[:2], made.points[2:], made.widths
     # the four borders as one SCOORD: OHIF draws nothing of a report in which a group has no number with just one
     borders = _line(np.array(made.points), film, frames, sr.GraphicTypeValues.MULTIPOINT)
-    yield sr.Measurement(_CODES["cardiothoracic_ratio"], made.value, _UNITS["1"], referenced_coordinates=[borders])
+    yield sr.Measurement(_CODES["cardiothoracic_ratio"], made.value, UNITS["1"], referenced_coordinates=[borders])
     for organ, width, line in (("heart", widths.heart, heart), ("thorax", widths.chest, chest)):
         yield number("width", width, widths.unit, [line], finding_sites=[sr.FindingSite(_CODES[organ])])
 

@@ -8,8 +8,6 @@ machines.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import time
@@ -27,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from lungspot.durable import sync_path, write_atomic
+from lungspot.durable import sync_path
 from lungspot.errors import InputError
 from lungspot.formats import Split
 from lungspot.train.augment import augment, plain
@@ -53,7 +51,9 @@ from lungspot.train.run_folder import (
     LOG_FILE,
     LOSSES_FILE,
     VAL_FILE,
+    append_row,
     checkpoint_file,
+    forget_after,
 )
 from lungspot.train.validate import detect_all, predict
 
@@ -276,7 +276,7 @@ def _resume(run: _Run) -> None:
     run.step = state["step"]
     if run.accelerator.is_main_process:
         for name in _TABLES:
-            _forget_after(run.folder / name, run.step)
+            forget_after(run.folder / name, run.step)
     run.began = time.monotonic() - state["seconds"]
 
 
@@ -310,7 +310,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
 
 def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
     if run.step <= _FIRST:
-        _append(run.folder / LOSSES_FILE, {"step": run.step, "loss": repr(parts["loss"])})
+        append_row(run.folder / LOSSES_FILE, {"step": run.step, "loss": repr(parts["loss"])})
     for name, value in parts.items():
         run.sums[name] = run.sums.get(name, 0.0) + value
     run.summed += 1
@@ -321,7 +321,7 @@ def _log(run: _Run, parts: Mapping[str, float], done: float) -> None:
     size = run.config.size_at(done)
     row = {name: round(value / run.summed, 4) for name, value in run.sums.items()}
     row |= {"rate": run.optimiser.param_groups[0]["lr"], "size": size, "films_per_second": round(speed, 1)}
-    _append(run.folder / LOG_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
+    append_row(run.folder / LOG_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **row})
     left = run.seconds * (1 - done) / max(done, 1e-6) / 60
     run.say(f"step {run.step} {done:.1%} loss {row['loss']} {size} px {speed:.0f} films/s, {left:.0f} min left")
     run.sums, run.summed, run.marked = {}, 0, (run.step, now)
@@ -335,8 +335,8 @@ def _validate(run: _Run, size: int) -> None:
     if not len(val):
         return
     found = detect_all(predict(run.averaged, run.films, val, size), run.config.labels)
-    _forget_after(run.folder / VAL_FILE, run.step - 1)  # a run that was done when it was resumed is judged anew
-    _append(run.folder / VAL_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
+    forget_after(run.folder / VAL_FILE, run.step - 1)  # a run that was done when it was resumed is judged anew
+    append_row(run.folder / VAL_FILE, {"step": run.step, "minutes": round(run.seconds / 60, 2), **found})
     each = " ".join(f"{k[3:9]} {v:.2f}" for k, v in found.items() if k.startswith("ap/") and math.isfinite(v))
     run.say(f"val at step {run.step}: mAP@0.4 {found['map']:.3f}, AUROC {found['auroc']:.3f} ({each})")
 
@@ -388,21 +388,3 @@ def _rate(config: TrainConfig, step: int, done: float) -> float:
 def _kept_share(ema: float, count: int) -> float:
     """Return how much of the average stays at an update: less while it is young (``count`` updates old)."""
     return min(ema, (1 + count) / (10 + count))
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Take the rows of later steps out of a table: a run that was killed took them, and they are taken again."""
-    if path.exists():
-        head, *rows = [*csv.reader(path.read_text("utf-8").splitlines())] or [[]]
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer).writerows([head, *(row for row in rows if len(row) == len(head) and int(row[0]) <= step)])
-        write_atomic(path, buffer.getvalue().encode())
-
-
-def _append(path: Path, row: Mapping[str, float | str]) -> None:
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)

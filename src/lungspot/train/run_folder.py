@@ -7,12 +7,16 @@ row each :data:`~lungspot.train.loop.LOG_EVERY` steps; ``losses.csv``: the first
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from lungspot.durable import write_atomic
 from lungspot.errors import OutputError
 from lungspot.outputs import Outputs
 from lungspot.train.config import TrainConfig
@@ -26,7 +30,9 @@ __all__ = [
     "LOSSES_FILE",
     "RUN_FOLDER_FILES",
     "VAL_FILE",
+    "append_row",
     "checkpoint_file",
+    "forget_after",
     "require_new_run",
     "stands_ready",
 ]
@@ -77,3 +83,22 @@ def stands_ready(run: Path, config: TrainConfig, data: str) -> bool:
         return False
     same = before == json.loads(json.dumps(config.to_dict())) and facts.get("data") == data
     return bool(same) and (run / CHECKPOINT_FILE).exists()
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Take the rows of later steps out of a table: a run that was killed took them, and they are taken again."""
+    if path.exists():
+        head, *rows = [*csv.reader(path.read_text("utf-8").splitlines())] or [[]]
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows([head, *(row for row in rows if len(row) == len(head) and int(row[0]) <= step)])
+        write_atomic(path, buffer.getvalue().encode())
+
+
+def append_row(path: Path, row: Mapping[str, float | str]) -> None:
+    """Write a row to the end of a table (CSV), after its head where it is new."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
