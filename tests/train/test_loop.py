@@ -9,6 +9,7 @@ from lungspot.train import loop
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films
 from lungspot.train.loop import load_checkpoint, train
+from lungspot.train.run_folder import forget_after
 
 
 def rows(path):
@@ -102,13 +103,13 @@ def test_what_a_killed_run_did_after_its_checkpoint_is_written_once(tiny, genera
 def test_a_row_that_a_kill_cut_short_is_forgotten(tmp_path):
     table = tmp_path / "log.csv"
     table.write_text("step,loss\r\n1,3.5\r\n2,3.25\r\n3\r\n", "utf-8")
-    loop._forget_after(table, 2)
+    forget_after(table, 2)
     assert table.read_bytes() == b"step,loss\r\n1,3.5\r\n2,3.25\r\n"
-    loop._forget_after(table, 0)
+    forget_after(table, 0)
     assert rows(table) == []
-    loop._forget_after(tmp_path / "none.csv", 0)
+    forget_after(tmp_path / "none.csv", 0)
     table.write_bytes(b"")
-    loop._forget_after(table, 0)
+    forget_after(table, 0)
 
 
 def test_a_checkpoint_that_was_not_finished_leaves_the_one_before(tiny, generated_films, tmp_path, monkeypatch):
