@@ -102,6 +102,7 @@ KINDS = {  # what is written, and the modality of its series
     "sr3d": "SR",
     "sr-prior": "SR",
     "sr-review": "SR",
+    "sr-anatomy": "SR",
     "gsps": "PR",
     "sc": "OT",
     "seg": "SEG",
@@ -126,7 +127,7 @@ def write_results(folder: Path, paths: list[Path]) -> dict[str, tuple[dict[str, 
             result, then, days=30, aligned=laid_on(result, then), tracking=tracking_uids(then), own=own
         )
         options = {"sr3d": {"sr_class": "comprehensive3d"}, "sr-prior": {"before": before}}
-        options["sr-review"] = {"review": review_of(result)}
+        options |= {"sr-review": {"review": review_of(result)}, "sr-anatomy": {"anatomy": True}}
         for kind in KINDS:
             for each in dicom_results(
                 header, result, kinds=(kind if kind in DICOM_KINDS else "sr",), **options.get(kind, {})

@@ -50,7 +50,8 @@ def model_facts(detector: Detector) -> dict[str, Any]:
 
 def page_facts(detector: Detector) -> dict[str, Any]:
     """Return all that the page's engine needs and that no model file holds."""
-    unread = {"metrics", "gate"}  # what no page shows of the model, in 25 kB
+    # What no page shows of the model, in 25 kB, and what it makes of the taxonomy below.
+    unread = {"metrics", "gate", "taxonomy"}
     model = {key: value for key, value in model_facts(detector).items() if key not in unread}
     for label in model["labels"]:
         del label["reliability"]
@@ -59,6 +60,7 @@ def page_facts(detector: Detector) -> dict[str, Any]:
         "taxonomy": {
             each.id: {
                 "name": each.name,
+                "disease": each.disease,
                 "organ": str(each.organ),
                 "paired": each.paired,
                 "in_lungs": each.in_lungs,

@@ -43,6 +43,7 @@ export async function model() {
   document.documentElement.dataset.threads = threads;
   return {
     ...inShape(facts.model),
+    taxonomy: Object.entries(facts.taxonomy).map(([id, { name, disease, group, color }]) => ({ id, name, disease, group, color })),
     software: { ...software, onnxruntime: `${runtime} (in this page)` },
     limits: { upload_bytes: LARGEST },
   };
