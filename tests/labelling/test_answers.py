@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.labelling.conftest import MODEL, NATIVE, answer_labelme, case, drawn
 
 from lungspot import labelling
 from lungspot.errors import DatasetError
-from lungspot.findings import Box, Finding, Reading, State
+from lungspot.findings import Box, Finding, Frame, Reading, State
+from lungspot.formats import Case
 from lungspot.formats.classes import ClassMap
 from lungspot.formats.image_files import FilmTransfer
 
@@ -211,6 +213,32 @@ def test_cvat_says_whose_the_boxes_of_its_automatic_annotation_are(picks, tmp_pa
     found = {one.id: [each.source for each in one.readings[-1].findings] for one in answers.cases}
     assert found == {"c": ["model", "edited", "human", "human"], "d": ["model"]}
     assert len(answers.pending) == 2
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "sources"),
+    [
+        ('xtl="20.00"', 'xtl="20.00"', None),
+        ('xtl="20.00"', 'xtl="28.00"', ["edited"]),
+        ("<box ", '<box label="edema" source="auto" xtl="70" ytl="10" xbr="90" ybr="30"/><box ', ["model", "model"]),
+        ('label="edema"', 'label="effusion"', ["edited"]),
+    ],
+)
+def test_a_box_of_the_model_that_a_program_moved_in_cvat_is_an_answer(was, now, sources, tmp_path):
+    """Whatever moved it left it ``auto``."""
+    shown = Reading("m", (Finding("edema", Box(20, 10, 60, 40), 0.8),), {"edema": State.PRESENT}, Frame(100, 50))
+    Image.new("L", (100, 50)).save(tmp_path / "a.png")
+    task = labelling.LabellingTask(Case("a", "d", "p", (), tmp_path / "a.png", frame=Frame(100, 50)), ("edema",))
+    pool = tmp_path / "pool"
+    labelling.make([task], pool, tool="cvat", films=FilmTransfer.COPY, propose=lambda _: shown)
+    asked = (pool / "annotations.xml").read_text()
+    assert was in asked
+    (pool / "annotations.xml").write_text(asked.replace('source="semi-auto"', 'source="auto"').replace(was, now, 1))
+    answers = labelling.collect(pool, reader="ann")
+    found = [[each.source for each in one.readings[-1].findings] for one in answers.cases]
+    untouched = sources is None or sources == ["model", "model"]  # the tool's own boxes beside are nobody's answer
+    assert found == ([] if untouched else [sources])
+    assert len(answers.pending) == untouched
 
 
 def test_coco_s_lists_are_answers(picks, tmp_path):

@@ -106,17 +106,17 @@ def _answers(
         for person in dict.fromkeys(annotated.readers):
             marks = tuple(mark for mark in annotated.marks if mark.reader == person and not mark.proposed)
             hers = replace(annotated, marks=marks, states=annotated.states_by.get(person, {}))
-            answer = _answer(task, hers, person, done=True)
+            answer, _ = _answer(task, hers, person, done=True)
             readings.append(replace(answer, created=annotated.created.get(person)))
         return readings
-    answer = _answer(task, annotated, reader, done=annotated.done or complete)
+    answer, left_alone = _answer(task, annotated, reader, done=annotated.done or complete)
     start = () if task.proposal is None else proposed(task.proposal, task.case.frame, annotated.size)
-    untouched = len(answer.findings) >= len(start) and all(finding.source == MODEL for finding in answer.findings)
+    untouched = left_alone >= len(start) and all(finding.source == MODEL for finding in answer.findings)
     return [] if untouched and not annotated.states and not annotated.done and not complete else [answer]
 
 
-def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done: bool) -> Reading:
-    """Return what one annotator says, each box with its provenance, in the case's frame."""
+def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done: bool) -> tuple[Reading, int]:
+    """Return what one annotator says, in the case's frame, and how many boxes of the model are as they were."""
     size, marks = annotated.size, annotated.marks
     frame = task.case.frame or size
     start = list(annotated.began_with.get(reader, ())) if task.proposal is None else _start(task.proposal, frame, size)
@@ -145,20 +145,20 @@ def _answer(task: LabellingTask, annotated: AnnotatedImage, reader: str, *, done
             if task.proposal is not None or mark.origin is None
         ),
     )
-    edited = {number for number, mark in enumerate(marks) if mark.origin == EDITED}
+    left_alone, edited = len(taken), set[int]()
     for *_, number, index in pairs:
         if number not in edited and index not in taken:
             edited.add(number)
             taken.add(index)
     for number, mark in enumerate(marks):
         if findings[number] is None:
-            origin = MODEL if mark.origin == MODEL else EDITED if number in edited else HUMAN
+            origin = EDITED if number in edited else mark.origin or HUMAN
             findings[number] = _finding(mark, size, frame, origin)
     drawn = tuple(finding for finding in findings if finding is not None)
     boxes = {finding.label for finding in drawn}
     states = dict.fromkeys(task.asked, State.ABSENT) if done else {}
     states |= {label: State.BOXED if label in task.asked else State.PRESENT for label in boxes}
-    return Reading(reader, drawn, states | dict(annotated.states or {}), frame)
+    return Reading(reader, drawn, states | dict(annotated.states or {}), frame), left_alone
 
 
 def _start(proposal: Reading, frame: Frame | None, size: Frame | None) -> list[Mark | None]:
