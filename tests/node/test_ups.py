@@ -1,4 +1,5 @@
 import pytest
+import requests
 from tests.node.worklist_manager import Manager, Server, one, scheduled
 
 from lungspot.dicomweb import open_client
@@ -67,6 +68,27 @@ def test_an_item_that_is_gone_is_gone_at_either_address(manager, serve):
     assert [named.change_state("1.2.3", "IN PROGRESS", "1.2").status for _ in range(2)] == [404, 404]
     assert manager.asked["PUT", "workitems"] == 4
     assert named.named == set()
+
+
+class Router:
+    """Answers 400, or the code given, at the address with a name, which it does not have; one item is gone."""
+
+    base_url = "http://archive"
+
+    def __init__(self, unknown):
+        self.unknown = unknown
+
+    def ask(self, _method, path, _headers, _body=None):
+        answer = requests.Response()
+        answer.status_code = self.unknown if path.endswith("/LUNGSPOT") else 404 if "1.2.3" in path else 200
+        return answer
+
+
+@pytest.mark.parametrize("unknown", [400, 409, 401, 503])
+def test_an_item_that_is_gone_teaches_no_other_address(unknown):
+    named = UnifiedWorklist(Router(unknown), ItemQuery.parse((), "A"), "LUNGSPOT")
+    assert named.change_state("1.2.3", "IN PROGRESS", "1.2").status == 404
+    assert named.change_state("1.2.4", "IN PROGRESS", "1.2").status == 200
 
 
 @pytest.fixture

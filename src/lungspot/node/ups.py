@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,10 +152,10 @@ class UnifiedWorklist:
         named = f"{plain}/{quote(self.station, safe='')}"
         taken = self._send("PUT", named if self.name in self.named else plain, change)
         if taken.status in _NO_SUCH and self.station and self.name not in self.named:
-            by_name = self._send("PUT", named, change)
-            if by_name.status not in _NO_SUCH:
-                self.named.add(self.name)
-                return by_name
+            with contextlib.suppress(Unreachable):
+                if by_name := self._send("PUT", named, change):
+                    self.named.add(self.name)
+                    return by_name
         return taken
 
     def update(self, uid: str, transaction: str, change: ItemContent) -> Taken:
