@@ -43,3 +43,21 @@ def test_a_result_that_was_kept_is_the_same_again(model_file, seen):
     assert (
         from_record({k: v for k, v in record.items() if k != "anatomy"}, result.model, "a", None, None).anatomy is None
     )
+
+
+def test_a_result_of_an_older_version_says_no_ratio_and_no_lungs_side(model_file):
+    """Such records hold ratios of up to 2.09, and lungs by the side of the picture."""
+    detector = load_detector(str(model_file))
+    film = Radiograph(np.zeros((60, 100), np.float32), Origin("a.png", "a" * 64, "png"), 8, None, View.PA)
+    model = Model(detector.card, detector.sha256, detector.runtime)
+    record = to_record(Analysis(film, model, reasons=("BLANK",)), keep_identifiers=False) | {"reasons": []}
+    record["reading"] = {"reader": "m", "findings": [], "states": {}}
+    record["anatomy"] = {
+        "heart": [0, 0, 90, 50],
+        "left_lung": [10, 0, 20, 50],
+        "right_lung": None,
+        "cardiothoracic_ratio": 2.09,
+        "mirrored": None,
+    }
+    again = from_record(record, model, "a", None, None).anatomy
+    assert again == Anatomy(Box(0, 0, 90, 50), None, None, None, mirrored=None, unsided=(Box(10, 0, 20, 50),))

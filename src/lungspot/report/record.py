@@ -154,6 +154,9 @@ def _anatomy_from_json(value: Mapping[str, Any] | None) -> Anatomy | None:
     boxes = {name: None if value[name] is None else Box(*value[name]) for name in _ORGANS}
     unsided = tuple(Box(*corners) for corners in value.get("unsided", ()))
     ratio, mirrored = value["cardiothoracic_ratio"], value["mirrored"]
+    if "unsided" not in value:  # of a version that asked neither whose side a lung is on, nor whether a ratio can be
+        unsided = tuple(lung for name in ("left_lung", "right_lung") if (lung := boxes.pop(name)) is not None)
+        boxes, ratio = {"left_lung": None, "right_lung": None, **boxes}, None
     return Anatomy(**boxes, cardiothoracic_ratio=ratio, mirrored=mirrored, unsided=unsided)
 
 
