@@ -211,6 +211,14 @@ def test_of_one_person_s_annotations_the_last_counts(make, first, second, wins):
         assert labelstudio.read(make(annotations=annotations)) == labelstudio.read(make(annotations=alone))
 
 
+def test_annotations_that_name_nobody_take_no_place_of_each_other(make):
+    annotations = [{"result": [region(), said("present:edema")]}, {"result": [region(x=61)]}]
+    (case,) = labelstudio.read(make(annotations=annotations))
+    (reading,) = case.readings
+    assert len(reading.boxes()) == 2
+    assert reading.state("edema") == "present"
+
+
 def test_the_boxes_of_an_earlier_annotation_are_said_to_be_left_out(make):
     annotations = [{"completed_by": 3, "result": [region()]}, {"completed_by": 3, "result": [region(x=11)]}]
     annotations.append({"completed_by": 4, "result": [region()]})

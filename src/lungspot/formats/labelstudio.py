@@ -224,8 +224,10 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
         drawn, flags = regions.drawn(results, place)
         marks += [replace(mark, reader=reader) for mark in drawn]
         if any(mark.origin is None for mark in drawn):
-            began_with[reader] = _began_with(annotation, task, deepcopy(regions))
-        states_by[reader], _, nothing = flagged(flags, place, classes, drawn, ours=ours)
+            began_with[reader] = _began_with(annotation, task, regions)
+        states, _, nothing = flagged(flags, place, classes, drawn, ours=ours)
+        there = {label: state for label, state in states_by.get(reader, {}).items() if state is not State.ABSENT}
+        states_by[reader] = states | there  # of several that name nobody
         said_normal += [reader] * nothing
     for place, prediction in _predictions(task, where):
         model = str(prediction.get("model_version") or "model")
@@ -263,8 +265,11 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
 def _handed_in(
     task: Mapping[str, Any], where: str, known: Sequence[str], classes: ClassMap
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the annotations that people handed in: place, reader, annotation; of one person the last alone."""
-    last: dict[str, tuple[float, str, dict[str, Any]]] = {}
+    """Return the annotations that people handed in: place, reader, annotation; of one person the last alone.
+
+    Whose an annotation is that names nobody is not known, so that none of those takes another's place.
+    """
+    last: dict[tuple[str, str], tuple[float, str, dict[str, Any]]] = {}
     for row, annotation in enumerate(_list(task, "annotations" if "annotations" in task else "completions", where)):
         place = f"{where}: annotation {row}"
         results = _list(annotation, "result", place)
@@ -272,12 +277,13 @@ def _handed_in(
             classes.left_out("skipped annotations", boxes_in(results))
             continue
         reader, given = _reader(annotation, results, known), (_seconds(annotation), place, annotation)
-        other = last.setdefault(reader, given)
+        whose = (reader, place if reader == READER else "")
+        other = last.setdefault(whose, given)
         if other is not given:
             kept, left = (given, other) if given[0] >= other[0] else (other, given)
-            last[reader] = kept
+            last[whose] = kept
             classes.left_out("earlier annotations", boxes_in(left[2].get("result")))
-    return [(place, reader, annotation) for reader, (_, place, annotation) in last.items()]
+    return [(place, reader, annotation) for (reader, _), (_, place, annotation) in last.items()]
 
 
 def _when(annotation: Mapping[str, Any]) -> object:
@@ -296,14 +302,14 @@ def _seconds(annotation: Mapping[str, Any]) -> float:
 def _began_with(annotation: Mapping[str, Any], task: Mapping[str, Any], regions: FilmRegions) -> tuple[Mark, ...]:
     """Return the boxes of the prediction that an annotation began with: kept with it, or known by its id.
 
-    Empty where there is none, or where it cannot be read: nothing but the origin of boxes depends on it. ``regions``: a
-    copy of the film's.
+    Empty where there is none, or where it cannot be read: nothing but the origin of boxes depends on it. ``regions``:
+    the film's, which do not hear of these.
     """
     kept, parent = annotation.get("prediction"), annotation.get("parent_prediction")
     bodies = [body for _, body in _predictions(task, "") if parent is not None and body.get("id") == parent]
     began = next((body for body in (kept, *bodies) if isinstance(body, dict) and body.get("result")), None)
     try:
-        return () if began is None else tuple(regions.drawn(_list(began, "result", ""), "")[0])
+        return () if began is None else tuple(deepcopy(regions).drawn(_list(began, "result", ""), "")[0])
     except DatasetError:
         return ()
 
