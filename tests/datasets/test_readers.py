@@ -172,3 +172,9 @@ def test_mined_labels_stay_where_no_person_looked():
     case = film("1", mined(), reading("A", HERE))
     assert [dict(one.states) for one in people_first(case).readings] == [{"hernia": "present"}, {"edema": "boxed"}]
     assert people_first(film("1", mined())) == film("1", mined())
+
+
+def test_agreement_about_a_label_is_of_people_alone_in_every_column():
+    agreed = film("1", reading("ann", HERE), reading("bob", NEAR))
+    listed = film("2", reading("nih", HERE), reading("nih-boxes", FAR))
+    assert label_agreement([agreed, listed]) == label_agreement([agreed])

@@ -107,7 +107,7 @@ def label_agreement(cases: Iterable[Case], *, iou: float = 0.4) -> tuple[LabelAg
 
     ``iou``: from which overlap on boxes are of one place.
     """
-    shared = [case for case in cases if len(case.readings) > 1]
+    shared = [case for case in map(of_people, cases) if len(case.readings) > 1]
     boxes = {row.label: row.match for row in reader_agreement(shared, iou=iou)}
     rows = []
     for label in sorted({label for case in shared for reading in case.readings for label in reading.states}):
