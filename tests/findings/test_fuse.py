@@ -237,3 +237,12 @@ def test_every_box_is_in_exactly_one_spot_of_its_own_film(readings):
     agreed = set(majority(readings, least=2).boxes())
     assert agreed == {f.box for f in fused.findings if len(f.source.split("+")) >= 2}
     assert all(round(f.score * 3) == len(f.source.split("+")) for f in fused.findings)
+
+
+def test_a_reader_who_is_called_as_an_origin_is_taken_for_no_person():
+    """What a tool calls `model` says how sure it is; fused once and again it weighs no more for its name."""
+    frame = Frame(100, 100)
+    unnamed = Reading("model", (Finding("edema", Box(10, 10, 30, 30), 0.2),), {"edema": State.PRESENT}, frame)
+    once = union([unnamed])
+    assert [(one.source, one.of_a_person) for one in once.findings] == [("reader model", False)]
+    assert [one.score for one in weighted([once]).findings] == [pytest.approx(0.2)]

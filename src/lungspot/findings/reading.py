@@ -130,8 +130,12 @@ class Finding:
         return self.source in {HUMAN, MODEL, EDITED}
 
     def said_by(self, reader: str) -> str:
-        """Return who says it, of a finding in the reading of ``reader``: whence the box comes is nobody's name."""
-        return reader if self.source is None or self.of_a_person else self.source
+        """Return who says it, of a finding in the reading of ``reader``: whence the box comes is nobody's name.
+
+        A reader who is called as an origin is (a tool's unnamed ``model``) is named so that nobody takes it for one.
+        """
+        who = reader if self.source is None or self.of_a_person else self.source
+        return f"reader {who}" if who in {HUMAN, MODEL, EDITED} else who
 
 
 @dataclass(frozen=True, slots=True)
