@@ -8,7 +8,7 @@ import torch.nn.functional as nnf
 from PIL import Image
 
 from lungspot.cli.app import run
-from lungspot.errors import DatasetError, OutputError
+from lungspot.errors import DatasetError, InputError, OutputError
 from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
@@ -200,19 +200,28 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
     assert judge_sides(two.sides, films)["val"] == 1.0
 
 
-def test_a_gate_that_is_kept_stays_as_it_is_with_its_threshold(films, tmp_path):
+def test_a_gate_that_is_kept_stays_as_it_is_with_its_threshold(films, tmp_path, monkeypatch):
+    monkeypatch.setattr("lungspot.train.small_nets._WATCHED", 1)
     told = []
-    first = learn_gate(films, steps=100, side_steps=1, watch=lambda step, _: told.append(step))
-    assert told
+    first = learn_gate(films, steps=2, side_steps=1, watch=lambda step, _: told.append(step))
+    assert len(told) == 3
     kept = replace(first.card, thresholds={**first.card.thresholds, "frontal": 0.25})
     save_gate(tmp_path / "gate.npz", first.net, kept)
-    again = learn_gate(films, tmp_path / "gate.npz", steps=100, side_steps=2)
+    again = learn_gate(films, tmp_path / "gate.npz", steps=2, side_steps=2)
     assert again.card.thresholds["frontal"] == 0.25
     assert again.told_mirrored == judge_sides(again.net.sides, films)
     before, after = first.net.state_dict(), again.net.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
     assert changed
     assert all(name.startswith("sides.") for name in changed)
+
+
+def test_nothing_of_mirror_images_can_be_kept_where_nothing_is(films, tmp_path):
+    with pytest.raises(InputError, match="keep nothing"):
+        learn_gate(films, steps=1, side_steps=0)
+    save_gate(tmp_path / "bare.npz", GateNet(), judge_gate(GateNet(), films))
+    with pytest.raises(InputError, match="keep nothing"):
+        learn_gate(films, tmp_path / "bare.npz", side_steps=0)
 
 
 def test_a_gate_that_is_kept_is_judged_on_todays_films(films):

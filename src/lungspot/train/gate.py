@@ -88,8 +88,11 @@ def learn_gate(
 
     ``keep``: a file whose gate is kept (:func:`load_gate`), its threshold too: it is judged anew on these films, and
     only mirror images are learnt. ``steps`` of the gate, ``side_steps`` of what knows mirror images, where 0 keeps
-    that of ``keep``, too; ``watch`` as for :func:`fit_gate`. Raises ``DATASET_INCOMPLETE`` without films to train on.
+    that of ``keep``, too; ``watch`` as for :func:`fit_gate`. Raises ``DATASET_INCOMPLETE`` without films to train on,
+    ``BAD_VALUE`` for 0 ``side_steps`` where nothing is there to keep.
     """
+    if not side_steps and (keep is None or load_gate(keep)[0].sides is None):
+        raise InputError("BAD_VALUE", keep, "nothing here knows mirror images: 0 steps keep nothing")
     if keep is None:
         net, threshold = fit_gate(films, steps=steps, watch=watch), None
     else:
@@ -97,7 +100,7 @@ def learn_gate(
         threshold = before.thresholds["frontal"]
     card = judge_gate(net, films, threshold)
     if (sides := net.sides) is None or side_steps:
-        net.sides = sides = fit_sides(films, steps=max(side_steps, 1), watch=watch)
+        net.sides = sides = fit_sides(films, steps=side_steps, watch=watch)
     return LearntGate(net, card, judge_sides(sides, films))
 
 
