@@ -9,7 +9,7 @@ from lungspot.train import loop
 from lungspot.train.curves import draw_curves
 from lungspot.train.data import Films
 from lungspot.train.loop import load_checkpoint, train
-from lungspot.train.run_folder import forget_after
+from lungspot.train.run_folder import append_row, forget_after
 
 
 def rows(path):
@@ -75,28 +75,29 @@ class KilledError(Exception):
 
 
 def test_what_a_killed_run_did_after_its_checkpoint_is_written_once(tiny, generated_films, tmp_path, monkeypatch):
-    config = replace(tiny, checkpoint_minutes=0.0, steps=50)
+    monkeypatch.setattr(loop, "LOG_EVERY", 5)
+    config = replace(tiny, checkpoint_minutes=0.0, steps=10)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(config, generated_films, whole)
     step, save = loop._step, loop._save
 
-    def until_thirty(run, done):
-        if run.step == 30:
+    def until_six(run, done):
+        if run.step == 6:
             raise KilledError
         return step(run, done)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", until_thirty)
-        patch.setattr(loop, "_save", lambda run, done: save(run, done) if run.step <= 20 else None)
+        patch.setattr(loop, "_step", until_six)
+        patch.setattr(loop, "_save", lambda run, done: save(run, done) if run.step <= 3 else None)
         with pytest.raises(KilledError):
             train(config, generated_films, parts)
-    assert [row["step"] for row in rows(parts / "log.csv")] == ["25"]
+    assert [row["step"] for row in rows(parts / "log.csv")] == ["5"]
     train(config, generated_films, parts, resume=True)
     assert (whole / "losses.csv").read_text() == (parts / "losses.csv").read_text()
     first, second = rows(parts / "log.csv")
-    assert (first["step"], second["step"]) == ("25", "50")
+    assert (first["step"], second["step"]) == ("5", "10")
     said = [float(row["loss"]) for row in rows(parts / "losses.csv")]
-    assert float(first["loss"]) == pytest.approx(sum(said[20:25]) / 5, abs=1e-4)  # of the steps since the checkpoint
+    assert float(first["loss"]) == pytest.approx(sum(said[3:5]) / 2, abs=1e-4)  # of the steps since the checkpoint
     assert second["loss"] == rows(whole / "log.csv")[1]["loss"]
 
 
@@ -110,6 +111,17 @@ def test_a_row_that_a_kill_cut_short_is_forgotten(tmp_path):
     forget_after(tmp_path / "none.csv", 0)
     table.write_bytes(b"")
     forget_after(table, 0)
+
+
+def test_a_table_that_was_killed_before_its_head_has_one_again(tmp_path):
+    table = tmp_path / "log.csv"
+    table.write_text("", "utf-8")
+    forget_after(table, 5)
+    append_row(table, {"step": 6, "loss": 1.5})
+    assert table.read_text("utf-8").split() == ["step,loss", "6,1.5"]
+    table.write_text("step,loss\r\n1,3.5\r\nx,2\r\n", "utf-8")
+    forget_after(table, 5)
+    assert table.read_text("utf-8").split() == ["step,loss", "1,3.5"]
 
 
 def test_a_checkpoint_that_was_not_finished_leaves_the_one_before(tiny, generated_films, tmp_path, monkeypatch):

@@ -87,11 +87,15 @@ def stands_ready(run: Path, config: TrainConfig, data: str) -> bool:
 
 def forget_after(path: Path, step: int) -> None:
     """Take the rows of later steps out of a table: a run that was killed took them, and they are taken again."""
-    if path.exists():
-        head, *rows = [*csv.reader(path.read_text("utf-8").splitlines())] or [[]]
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer).writerows([head, *(row for row in rows if len(row) == len(head) and int(row[0]) <= step)])
-        write_atomic(path, buffer.getvalue().encode())
+    lines = [*csv.reader(path.read_text("utf-8").splitlines())] if path.exists() else []
+    if not lines:  # killed before it wrote a head
+        path.unlink(missing_ok=True)
+        return
+    head, *rows = lines
+    kept = (row for row in rows if len(row) == len(head) and row[0].isdecimal() and int(row[0]) <= step)
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([head, *kept])
+    write_atomic(path, buffer.getvalue().encode())
 
 
 def append_row(path: Path, row: Mapping[str, float | str]) -> None:
