@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-import numpy as np
 from highdicom import sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.dataset import Dataset
@@ -30,7 +29,7 @@ from lungspot.report.source import ReportContext, finish, threshold_set
 from lungspot.report.sr_anatomy import anatomy_groups
 from lungspot.report.sr_changes import CHANGE, change_term, changes_of
 from lungspot.report.sr_evaluations import algorithm_of, evaluations, probability_of
-from lungspot.report.sr_measurements import Group, measurement_groups, reader_of, with_places
+from lungspot.report.sr_measurements import Group, measurement_groups, outline_of, reader_of, with_places
 from lungspot.report.statement import Said
 
 __all__ = ["make_sr"]
@@ -121,7 +120,7 @@ def _place(  # noqa: PLR0913, PLR0917 - a place, and what is known of it
         tracking_identifier=_followed(context, said, changes),
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
-            graphic_data=_outline(box),
+            graphic_data=outline_of((box.corners[:2], box.corners[2:])),
             source_image=sr.SourceImageForRegion(*film, **frames),
         ),
         finding_type=Code(*term_of(said.label)),
@@ -134,7 +133,7 @@ def _place(  # noqa: PLR0913, PLR0917 - a place, and what is known of it
         ],
         geometric_purpose=_CODES["bounding_box"],
     )
-    return _with_words(with_places(group, _outline(box), film, frames), said)
+    return _with_words(with_places(group, outline_of((box.corners[:2], box.corners[2:])), film, frames), said)
 
 
 def _evaluation(label: str, word: str) -> sr.QualitativeEvaluation:
@@ -172,12 +171,6 @@ def _site(said: Said) -> sr.FindingSite:
         laterality=None if said.side is None else Code(*side_term(said.side)),
         topographical_modifier=None if said.zone is None else Code(*zone_term(said.zone)),
     )
-
-
-def _outline(box: Box) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the corners clockwise from the top left, shape (5, 2), the first again at the end: a closed polyline."""
-    x0, y0, x1, y1 = box.corners
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
 
 
 def _film(source: Dataset) -> tuple[str, str]:

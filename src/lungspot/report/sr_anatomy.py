@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import numpy as np
 from highdicom import sr
 from pydicom.sr.coding import Code
 
@@ -19,7 +18,7 @@ from lungspot.report.measurements import Kind, measure
 from lungspot.report.organs import OrganMark, organ_marks, ratio_points
 from lungspot.report.source import ReportContext
 from lungspot.report.sr_evaluations import algorithm_of
-from lungspot.report.sr_measurements import UNITS, Group, numbers_of, with_places
+from lungspot.report.sr_measurements import UNITS, Group, numbers_of, outline_of, with_places
 
 __all__ = ["anatomy_groups"]
 
@@ -61,7 +60,7 @@ def _organ(  # noqa: PLR0913, PLR0917 - an organ, and what is known of it
         tracking_identifier=_tracking(context, mark.name, number),
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
-            graphic_data=_outline(mark.box),
+            graphic_data=outline_of((mark.box.corners[:2], mark.box.corners[2:])),
             source_image=sr.SourceImageForRegion(*film, **frames),
         ),
         finding_type=_CODES["anatomical_structure"],
@@ -70,7 +69,7 @@ def _organ(  # noqa: PLR0913, PLR0917 - an organ, and what is known of it
         measurements=[sr.Measurement(_CODES["width"], width.value, UNITS[width.unit])],
         geometric_purpose=_CODES["bounding_box"],
     )
-    return with_places(group, _outline(mark.box), film, frames)
+    return with_places(group, outline_of((mark.box.corners[:2], mark.box.corners[2:])), film, frames)
 
 
 def _across(box: Box, quarter_turns: int) -> list[tuple[float, float]]:
@@ -81,8 +80,3 @@ def _across(box: Box, quarter_turns: int) -> list[tuple[float, float]]:
 
 def _tracking(context: ReportContext, name: str, number: int) -> sr.TrackingIdentifier:
     return sr.TrackingIdentifier(uid=context.uid("anatomy", number), identifier=f"lungspot: {name}")
-
-
-def _outline(box: Box) -> np.ndarray[Any, np.dtype[np.float64]]:
-    x0, y0, x1, y1 = box.corners
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])

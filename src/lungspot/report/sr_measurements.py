@@ -20,7 +20,7 @@ from lungspot.report.coded import OWN, TERMS
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.source import ReportContext
 
-__all__ = ["UNITS", "Group", "measurement_groups", "numbers_of", "reader_of", "with_places"]
+__all__ = ["UNITS", "Group", "measurement_groups", "numbers_of", "outline_of", "reader_of", "with_places"]
 
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -100,7 +100,7 @@ def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str,
         tracking_identifier=tracking,
         referenced_region=sr.ImageRegion(
             graphic_type=sr.GraphicTypeValues.POLYLINE,
-            graphic_data=_outline(made.points),
+            graphic_data=outline_of(made.points),
             source_image=sr.SourceImageForRegion(*film, **frames),
         ),
         measurements=[
@@ -108,7 +108,7 @@ def _region(made: Measurement, tracking: sr.TrackingIdentifier, film: tuple[str,
             *(sr.Measurement(_CODES[name], value, UNITS["%"]) for name, value in parts),
         ],
     )
-    return with_places(group, _outline(made.points), film, frames)
+    return with_places(group, outline_of(made.points), film, frames)
 
 
 def with_places(group: Group, points: NDArray[np.float64], film: tuple[str, str], frames: dict[str, Any]) -> Group:
@@ -132,7 +132,7 @@ def _line(
     return sr.CoordinatesForMeasurement(kind, points, sr.SourceImageForRegion(*film, **frames))
 
 
-def _outline(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+def outline_of(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """Return a rectangle's corners clockwise from the top left, shape (5, 2), the first again at the end."""
     (x0, x1), (y0, y1) = (sorted(corner[axis] for corner in corners) for axis in (0, 1))
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
