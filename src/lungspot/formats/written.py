@@ -18,7 +18,7 @@ from lungspot.formats.catalog import ANNOTATION_FORMATS
 from lungspot.formats.image_files import FilmTransfer, Progress, film_size
 from lungspot.outputs import Outputs, writing
 
-__all__ = ["boxes_unsaid", "sayable_cases", "unsaid_in", "whole_films", "write_cases"]
+__all__ = ["boxes_unsaid", "sayable_cases", "whole_films", "write_cases"]
 
 _SAYS_CROWDS: Final = "coco"
 
@@ -83,10 +83,10 @@ def boxes_unsaid(cases: Iterable[Case], out: Path, to: str) -> int:
 
     Those that lie off their films or have no width are none in the tool's own words; the folder is read back for it.
     """
-    return unsaid_in(cases, ANNOTATION_FORMATS[to].annotated_images(out))
+    return _unsaid_in(cases, ANNOTATION_FORMATS[to].annotated_images(out))
 
 
-def unsaid_in(cases: Iterable[Case], written: Iterable[AnnotatedImage]) -> int:
+def _unsaid_in(cases: Iterable[Case], written: Iterable[AnnotatedImage]) -> int:
     """Return how many boxes of the cases are no marks of the annotated images that were written of them."""
     kept: Counter[tuple[str, str]] = Counter()
     for one in written:

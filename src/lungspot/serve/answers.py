@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel, WithJsonSchema
+from pydantic import Field, RootModel, StrictFloat, StrictInt, WithJsonSchema
 
 from lungspot.report import schema
 from lungspot.serve.review_answers import Answer, Corners, Marked, ReadingValue, ReviewAnswer
@@ -266,7 +266,7 @@ class PointThresholds(Answer):
 
 
 # As a model card has it: a whole number stays one.
-CardNumber = Annotated[int | float, WithJsonSchema({"type": "number"})]
+CardNumber = Annotated[StrictInt | StrictFloat, WithJsonSchema({"type": "number"})]
 CardCount = Annotated[int | float, WithJsonSchema({"type": "integer"})]
 
 
