@@ -19,7 +19,7 @@ __all__ = ["train"]
 def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to write.")],
     config: Annotated[
-        Path | None, typer.Argument(help="TOML file of settings; the defaults are the shipped recipe.")
+        Path | None, typer.Argument(help="TOML file of settings; the defaults are those of release 1.1.")
     ] = None,
     data: Annotated[Path, typer.Option(help="The folder with the datasets' downloads and splits.csv.")] = Path("data"),
     cache: Annotated[Path | None, typer.Option(help="Where packed films are kept; OUT/cache if not given.")] = None,

@@ -188,7 +188,7 @@ def settings_for(model: Path, config: Mapping[str, Any], *, short: bool) -> Trai
 def run_config(begin: Path | None, config: Mapping[str, Any], *, short: bool = False) -> TrainConfig:
     """Return the config of a run that begins with ``begin``: :func:`settings_for` a model file (``.onnx``).
 
-    With another run, or with nothing, it is the shipped recipe. ``config``: settings over all of these.
+    With another run, or with nothing, the defaults of :class:`TrainConfig`. ``config``: settings over all of these.
     """
     if begin is not None and begin.suffix == SUFFIX:
         return settings_for(begin, config, short=short)
