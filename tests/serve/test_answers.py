@@ -5,11 +5,11 @@ from typing import get_args
 
 import jsonschema
 import pytest
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, RootModel, TypeAdapter
 
 from lungspot.detect import load_detector
 from lungspot.serve import answers, review_answers
-from lungspot.serve.answers import ModelAnswer
+from lungspot.serve.answers import LabelAnswer, ModelAnswer
 from lungspot.serve.app import create_app
 from lungspot.serve.remote_films import FilmHost
 from lungspot.serve.settings import Settings
@@ -232,3 +232,11 @@ def test_answers_hold_what_their_models_name(server, film, picture):
     assert upload.json["refused"]
     assert said["ReadingAnswer"]["candidates"]
     assert said["ReadingAnswer"]["reviews"][0]["verdicts"][0]["offered"]
+
+
+@pytest.mark.parametrize("said", [{"auroc": True}, {"called": True}, {"count": [True, 1], "observed": [], "score": []}])
+def test_what_another_card_says_of_a_label_stays_as_it_is(said):
+    """A word that is true is no 1."""
+    for name in ("evidence", "reliability"):
+        kind = TypeAdapter(LabelAnswer.model_fields[name].rebuild_annotation())
+        assert json.dumps(kind.dump_python(kind.validate_python(said), exclude_unset=True)) == json.dumps(said)

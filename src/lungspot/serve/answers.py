@@ -267,7 +267,7 @@ class PointThresholds(Answer):
 
 # As a model card has it: a whole number stays one.
 CardNumber = Annotated[StrictInt | StrictFloat, WithJsonSchema({"type": "number"})]
-CardCount = Annotated[int | float, WithJsonSchema({"type": "integer"})]
+CardCount = Annotated[StrictInt | StrictFloat, WithJsonSchema({"type": "integer"})]
 
 
 class CardValue(RootModel[CardNumber | str | bool | list["CardValue"] | dict[str, "CardValue"] | None]):
