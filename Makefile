@@ -33,8 +33,8 @@ counted: .venv/dev system
 	$(PYTEST) 2 --cov --cov-report=term $(COUNTED)
 	$(BIN)/python tools/coverage_floor.py
 
-# Of the others many wait for a browser, a server or a disk: three at a time keep two processors busy.
-WORKERS ?= 3
+# Of the others many wait for a browser, a server or a disk: four at a time keep two processors busy.
+WORKERS ?= 4
 
 others: .venv/dev system
 	$(PYTEST) $(WORKERS) $(COUNTED:%=--ignore=%)
