@@ -42,8 +42,7 @@ export async function model() {
   if (film && !films.length) await shownFirst(film);
   document.documentElement.dataset.threads = threads;
   return {
-    ...inShape(facts.model),
-    taxonomy: Object.entries(facts.taxonomy).map(([id, { name, disease, group, color }]) => ({ id, name, disease, group, color })),
+    ...inShape({ ...facts.model, taxonomy: Object.entries(facts.taxonomy).map(([id, known]) => ({ id, ...known })) }),
     software: { ...software, onnxruntime: `${runtime} (in this page)` },
     limits: { upload_bytes: LARGEST },
   };
