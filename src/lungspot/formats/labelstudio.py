@@ -225,9 +225,9 @@ def _annotated(task: object, where: str, classes: ClassMap, places: Sequence[Pat
         marks += [replace(mark, reader=reader) for mark in drawn]
         if any(mark.origin is None for mark in drawn):
             began_with[reader] = _began_with(annotation, task, regions)
-        states, _, nothing = flagged(flags, place, classes, drawn, ours=ours)
+        hers, _, nothing = flagged(flags, place, classes, drawn, ours=ours)
         there = {label: state for label, state in states_by.get(reader, {}).items() if state is not State.ABSENT}
-        states_by[reader] = states | there  # of several that name nobody
+        states_by[reader] = hers | there  # of several that name nobody
         said_normal += [reader] * nothing
     for place, prediction in _predictions(task, where):
         model = str(prediction.get("model_version") or "model")
