@@ -11,13 +11,12 @@ boxed it: a dataset's own readers, or NIH's own list of boxes (against NIH films
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 
-from lungspot.datasets import apply_splits, chestxdet, load_all, nih, read_splits, truth
+from lungspot.datasets import chestxdet, load_with_splits, nih, truth
 from lungspot.detect import Detector, decode, load_detector
 from lungspot.evaluate import by_patient, chosen_metrics, counts, interval, select_films, unit_weights
 from lungspot.findings import State
@@ -27,24 +26,21 @@ from lungspot.train.accuracy import accuracy, match_label
 from lungspot.train.calibrate import Fitted
 from lungspot.train.data import known
 from lungspot.train.validate import Found, Predictions
+from real_films import are_here, options
 
 RESAMPLES = 500
 
 
 def main() -> None:
     """Measure, print, and write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--split", type=Split, default=Split.TEST)
-    parser.add_argument("--model", default="default")
+    parser = options(__doc__, Split.TEST)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--apart", metavar="LABEL", help="one label by who boxed it, and nothing else")
     asked = parser.parse_args()
-    if not asked.data.is_dir():
-        print(f"{asked.data}: the films are not here; nothing measured")
+    if not are_here(asked.data):
         return
     detector = load_detector(asked.model)
-    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    cases = load_with_splits(asked.data)
     mine, labels = [case for case in cases if case.split is asked.split], detector.card.labels
     if asked.apart:
         mine = [case for case in mine if truth(case).state(asked.apart) is not State.NOT_LOOKED_FOR]

@@ -13,14 +13,11 @@ Eight minutes for val on two busy cores.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
+from lungspot.datasets import load_with_splits
 from lungspot.datasets.anatomy import anatomy_of
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import Detector, cardiothoracic_ratio, is_plausible, load_detector
 from lungspot.errors import LungspotError
 from lungspot.findings import Frame
@@ -28,6 +25,7 @@ from lungspot.formats import Case, Split
 from lungspot.images import read
 from lungspot.pipeline import assess
 from lungspot.report.ratio import ratio_of
+from real_films import are_here, options
 
 UNIT = Frame(1000, 1000)
 LABEL = "cardiomegaly"
@@ -71,15 +69,10 @@ def count(case: Case, detector: Detector) -> Counter[str]:
 
 def main() -> None:
     """Print both tables."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    options.add_argument("--split", type=Split, default=Split.VAL)
-    options.add_argument("--model", default="default")
-    given = options.parse_args()
-    if not given.data.is_dir():
-        print(f"{given.data}: the films are not here; nothing measured")
+    given = options(__doc__, Split.VAL).parse_args()
+    if not are_here(given.data):
         return
-    cases = apply_splits(load_all(given.data), read_splits(given.data / "splits.csv"), given.data)
+    cases = load_with_splits(given.data)
     outlined(cases)
     detector = load_detector(given.model, threads=1)
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)

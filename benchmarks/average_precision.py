@@ -8,36 +8,31 @@ with the differences. pycocotools knows no partial labels: it judges the films w
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-from pathlib import Path
 
 import faster_coco_eval
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets import load_with_splits
 from lungspot.datasets.truth import truth
 from lungspot.detect import decode, load_detector
 from lungspot.evaluate import Pair, ScoreLimits, metrics_of, tabulate, unit_weights
 from lungspot.findings import State
 from lungspot.formats.case import Split
 from lungspot.images import prepare, read
+from real_films import are_here, options
 
 
 def main() -> None:
     """Read the real test films with the shipped detector and compare AP with the two reference programs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    data = parser.parse_args().data
-    if not data.is_dir():
-        print(f"{data}: the films are not here; nothing measured")
+    asked = options(__doc__).parse_args()
+    if not are_here(asked.data):
         return
-    detector = load_detector()
-    cases = apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    detector = load_detector(asked.model)
+    cases = load_with_splits(asked.data)
     pairs = []
     for case in (case for case in cases if case.split is Split.TEST):
         prepared = prepare(read(case.image, sandboxed=False), detector.card.input_size)

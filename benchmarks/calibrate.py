@@ -35,7 +35,7 @@ from lungspot.adapt import (
     threshold_for,
 )
 from lungspot.adapt.site.prediction_sets import prediction_sets
-from lungspot.datasets import apply_splits, load_all, merge, read_splits
+from lungspot.datasets import load_with_splits, merge
 from lungspot.errors import DatasetError
 from lungspot.evaluate import Pair, pair_up, read_predicted, truths
 
@@ -144,7 +144,7 @@ def transported(sites: int) -> None:
 
 def real(val: Path, test: Path, data: Path) -> None:
     """Print, label by label and source by source, what thresholds of val do on test."""
-    cases = merge(apply_splits(load_all(data), read_splits(data / "splits.csv"), data))
+    cases = merge(load_with_splits(data))
     sides = []
     for path, split in ((val, "val"), (test, "test")):
         found, _ = read_predicted(path)

@@ -20,7 +20,7 @@ from typing import Any, Final
 import matplotlib.pyplot as plt
 import numpy as np
 
-from lungspot.datasets import apply_splits, load_all, read_splits
+from lungspot.datasets import load_with_splits
 from lungspot.findings import Box, Frame
 from lungspot.formats import PredictedFinding, Prediction, Split
 from lungspot.images import read
@@ -75,7 +75,7 @@ def main() -> None:
 
 def pool_of(data: Path, cache: Path) -> Films:
     """Return ChestX-Det's films, small, with the boxes of its three radiologists alone."""
-    cases = apply_splits(load_all(data), read_splits(data / "splits.csv"), data)
+    cases = load_with_splits(data)
     read_by = [
         replace(case, readings=tuple(one for one in case.readings if one.reader.startswith(READER))) for case in cases
     ]

@@ -9,34 +9,30 @@ About four minutes.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 
-from lungspot.datasets import apply_splits, load_all, read_splits
+from lungspot.datasets import load_with_splits
 from lungspot.detect import load_detector
 from lungspot.formats import Split
 from lungspot.images import prepare, read
+from real_films import are_here, options
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--model", default="default")
+    parser = options(__doc__)
     parser.add_argument("--dataset")
     asked = parser.parse_args()
-    if not asked.data.is_dir():
-        print(f"{asked.data}: the films are not here; nothing measured")
+    if not are_here(asked.data):
         return
     detector = load_detector(asked.model)
     if detector.card.anatomy is None:
         print("this model knows no mirror images; nothing measured")
         return
     sure = detector.card.anatomy.sure
-    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    cases = load_with_splits(asked.data)
     likely: dict[str, list[float]] = defaultdict(list)
     print(f"{detector.card.name} {detector.card.version}, mirrored from {sure} on")
     for case in cases:

@@ -10,17 +10,14 @@ for no second look is given one for both labels.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.datasets.catalog import load_all
+from lungspot.datasets import load_with_splits
 from lungspot.datasets.jsrt import subtlety
-from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.detect import Detector, SecondLook, decode, load_detector, look_again
 from lungspot.evaluate import FilmBoxes, ScoreLimits, by_patient, interval, tabulate_arrays, unit_weights
 from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities
@@ -28,6 +25,7 @@ from lungspot.findings import State
 from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
 from lungspot.train.data import known
+from real_films import are_here, options
 
 IOU = 0.3
 FINE = 512
@@ -43,20 +41,16 @@ class Looked(NamedTuple):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--split", type=Split, default=Split.TEST)
-    parser.add_argument("--model", default="default")
+    parser = options(__doc__, Split.TEST)
     parser.add_argument("--look-again", action="store_true", help="a second look, though the card asks for none")
     asked = parser.parse_args()
-    if not asked.data.is_dir():
-        print(f"{asked.data}: the films are not here; nothing measured")
+    if not are_here(asked.data):
         return
     detector = load_detector(asked.model)
     asks = detector.card.second_look
     if asked.look_again and asks is None:
         detector = detector.with_card(replace(detector.card, second_look=SecondLook(LABELS)))
-    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    cases = load_with_splits(asked.data)
     mine = [case for case in cases if case.split is asked.split and case.dataset in {"nih", "jsrt"}]
     grades = subtlety(asked.data / "jsrt")
     print(f"{detector.card.name} {detector.card.version}, {asked.split}; second look: {asks}")

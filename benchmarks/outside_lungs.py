@@ -9,21 +9,20 @@ the lungs' outlines, and outside the box around both lungs. The same for the box
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungspot.datasets import anatomy_masks, apply_splits, load_all, read_splits, truth
+from lungspot.datasets import anatomy_masks, load_with_splits, truth
 from lungspot.detect import load_detector
 from lungspot.findings import Finding, Frame, taxonomy
 from lungspot.formats import Case, Split
 from lungspot.images import read
 from lungspot.pipeline import assess
+from real_films import are_here, options
 
 LUNGS = ("left_lung", "right_lung")
 POINTS = ("balanced", "sensitive")
@@ -39,16 +38,11 @@ class Outside(NamedTuple):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--split", type=Split, default=Split.TEST)
-    parser.add_argument("--model", default="default")
-    asked = parser.parse_args()
-    if not asked.data.is_dir():
-        print(f"{asked.data}: the films are not here; nothing measured")
+    asked = options(__doc__, Split.TEST).parse_args()
+    if not are_here(asked.data):
         return
     detector = load_detector(asked.model)
-    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    cases = load_with_splits(asked.data)
     mine = [case for case in cases if case.split is asked.split and anatomy_masks(case).keys() >= set(LUNGS)]
     print(f"{detector.card.name} {detector.card.version}, {asked.split}, {len(mine)} films with outlined lungs")
     found: dict[str, dict[str, list[Outside]]] = {who: defaultdict(list) for who in (*POINTS, "people")}

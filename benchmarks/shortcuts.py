@@ -15,22 +15,20 @@ Seven minutes for test on two quiet cores.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets import load_with_splits
 from lungspot.detect import load_detector
 from lungspot.evaluate import auroc
 from lungspot.findings import PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.images import prepare, read
 from lungspot.train.data import known
+from real_films import are_here, options
 
 COARSE = 96  # pixels
 FEW = 10  # films that show a label, and as many that do not, for a source to judge it by
@@ -71,18 +69,14 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--split", type=Split, default=Split.TEST)
-    parser.add_argument("--model", default="default")
+    parser = options(__doc__, Split.TEST)
     parser.add_argument("--films", type=int, default=0, help="only so many, drawn at random")
     asked = parser.parse_args()
-    if not asked.data.is_dir():
-        print(f"{asked.data}: the films are not here; nothing measured")
+    if not are_here(asked.data):
         return
     detector = load_detector(asked.model)
     labels = detector.card.labels
-    cases = apply_splits(load_all(asked.data), read_splits(asked.data / "splits.csv"), asked.data)
+    cases = load_with_splits(asked.data)
     cases = [case for case in cases if case.split is asked.split]
     if asked.films:
         chosen = np.random.default_rng(0).choice(len(cases), min(asked.films, len(cases)), replace=False)

@@ -8,8 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.datasets.catalog import load, load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets.catalog import load, load_with_splits
 from lungspot.datasets.truth import truth
 from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.evaluate.metrics import metrics_of
@@ -61,7 +60,7 @@ def as_coco(pairs):
 
 def test_average_precision_on_the_whole_test_split(shared_data):
     rng = np.random.default_rng(0)
-    cases = apply_splits(load_all(shared_data), read_splits(shared_data / "splits.csv"), shared_data)
+    cases = load_with_splits(shared_data)
     trues = [(case, truth(case)) for case in cases if case.split is Split.TEST]
     pairs = [
         Pair(case.id, case.patient, true, made_up(true, rng), {"source": case.dataset})

@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungspot.datasets.catalog import load_all
-from lungspot.datasets.splits import apply_splits, read_splits
+from lungspot.datasets.catalog import load_with_splits
 from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import ABSENT, BOXED, DISEASES, PRESENT, UNKNOWN, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
@@ -179,7 +178,7 @@ def test_rare_labels_are_drawn_more_often_and_mined_films_less():
 
 
 def test_the_real_films_have_what_their_readme_says(shared_data):
-    cases = apply_splits(load_all(shared_data), read_splits(shared_data / "splits.csv"), shared_data)
+    cases = load_with_splits(shared_data)
     films = [known(c, DISEASES) for c in cases if c.split is Split.VAL]
     boxes = {label: sum(int((f.labels == i).sum()) for f in films) for i, label in enumerate(DISEASES)}
     assert boxes["tuberculosis"] == 148

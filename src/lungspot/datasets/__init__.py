@@ -4,7 +4,7 @@ from lungspot.datasets import sources
 from lungspot.datasets.agreement import ReaderAgreement, reader_agreement
 from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.box_sizes import Sizes
-from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, terms_of
+from lungspot.datasets.catalog import DATASETS, SOURCES, load, load_all, load_with_splits, terms_of
 from lungspot.datasets.check import check
 from lungspot.datasets.contact import contact_sheet, films_to_draw
 from lungspot.datasets.fusing import FUSIONS, fuse_readers
@@ -59,6 +59,7 @@ __all__ = [
     "label_kappa",
     "load",
     "load_all",
+    "load_with_splits",
     "merge",
     "noisy",
     "number_of_films",

@@ -25,10 +25,11 @@ from lungspot.datasets import (
 )
 from lungspot.datasets.declaration import Dataset, TruthSource
 from lungspot.datasets.merge import merge
+from lungspot.datasets.splits import SPLITS_FILE, apply_splits, read_splits
 from lungspot.errors import DatasetError
 from lungspot.formats import Case, list_films
 
-__all__ = ["DATASETS", "SOURCES", "Dataset", "load", "load_all", "terms_of"]
+__all__ = ["DATASETS", "SOURCES", "Dataset", "load", "load_all", "load_with_splits", "terms_of"]
 
 
 # Films' own datasets stand before those that only read them: merge() takes its facts from the first.
@@ -90,6 +91,14 @@ def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
         here = [data for data in here if data.films_elsewhere or any(list_films(data_root / data.folder))]
     cases = (case for data in here for case in data.cases(data_root / data.folder))
     return merge(case for case in cases if case.image is not None or not with_film)
+
+
+def load_with_splits(data_root: Path) -> list[Case]:
+    """Return the cases of :func:`load_all` that ``splits.csv`` below ``data_root`` names, with its patients and parts.
+
+    Raises :class:`DatasetError` where no dataset or no such table is there.
+    """
+    return apply_splits(load_all(data_root), read_splits(data_root / SPLITS_FILE), data_root)
 
 
 def _unknown(name: str) -> DatasetError:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.datasets import DATASETS, SPLITS_FILE, apply_splits, load, load_all, read_splits
+from lungspot.datasets import DATASETS, load, load_with_splits
 from lungspot.detect import Detector
 from lungspot.errors import InputError
 from lungspot.evaluate import Value
@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913 - two networks, their films, how many, and where the g
     if tuple(classifier.config.labels) != tuple(labels):
         advice = "train it anew with the detector's labels"
         raise InputError("BAD_VALUE", None, f"the classifier's labels are {classifier.config.labels}", advice=advice)
-    cases = apply_splits(load_all(data), read_splits(data / SPLITS_FILE), data)
+    cases = load_with_splits(data)
     seen: dict[Split, list[StudyFilm]] = {}
     for split in (Split.VAL, Split.TEST):
         some = [case for case in cases if case.split is split]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from lungspot.datasets import SPLITS_FILE, apply_splits, load_all, read_splits
+from lungspot.datasets import load_with_splits
 from lungspot.errors import InputError, LungspotError
 from lungspot.formats import Case, ClassNames, Split
 from lungspot.images import Pixels, read
@@ -41,7 +41,7 @@ def cases_of(data: Path, names: ClassNames = None) -> list[Case]:
     """
     if is_site(data):
         return site_cases(data, names)
-    return apply_splits(load_all(data), read_splits(data / SPLITS_FILE), data)
+    return load_with_splits(data)
 
 
 def gather(
