@@ -226,3 +226,9 @@ def test_the_boxes_of_an_earlier_annotation_are_said_to_be_left_out(make):
     (case,) = labelstudio.read(make(annotations=annotations), names=classes)
     assert [(one.reader, len(one.boxes())) for one in case.readings] == [("user 3", 1), ("user 4", 1)]
     assert "boxes of earlier annotations: left out (1)" in classes.summary()
+
+
+def test_the_interface_can_be_pasted_into_label_studio(tmp_path):
+    """It takes no text that declares an encoding; without a declaration XML is UTF-8."""
+    labelstudio.draft([], tmp_path, ["edema"])
+    assert (tmp_path / "config.xml").read_text("utf-8").startswith("<View>")

@@ -99,7 +99,8 @@ def draft(drawn: Sequence[AnnotatedImage], folder: Path, labels: Iterable[str] =
     ordered = labels_in(drawn, labels)
     flags = list(dict.fromkeys(flag for annotated in drawn for flag in flags_of(annotated) if flag != DONE))
     write_json(folder / STUDIO_TASKS, [_task(number, annotated) for number, annotated in enumerate(drawn, 1)], 1)
-    write_xml(folder / "config.xml", config(ordered, flags))
+    # Label Studio takes it as text, in which it refuses a declaration of an encoding.
+    write_xml(folder / "config.xml", config(ordered, flags), declared=False)
 
 
 def config(labels: Iterable[str], flags: Iterable[str] = ()) -> Element:

@@ -40,7 +40,7 @@ def parse_xml(path: Path, root: str) -> Element:
     return tree
 
 
-def write_xml(path: Path, tree: Element) -> None:
-    """Write a tree, indented, UTF-8, with its declaration."""
+def write_xml(path: Path, tree: Element, *, declared: bool = True) -> None:
+    """Write a tree, indented, UTF-8, with its declaration unless ``declared`` is False."""
     indent(tree)
-    path.write_bytes(tostring(tree, encoding="utf-8", xml_declaration=True) + b"\n")
+    path.write_bytes(tostring(tree, encoding="utf-8", xml_declaration=declared) + b"\n")
