@@ -16,8 +16,8 @@ for (const path of process.argv.slice(2)) {
     const warning = factory.checkElements(elements);
     const group = warning === undefined || warning === "" ? factory.create(elements) : undefined;
     drawings = (group?.getList() ?? []).map((each) => ({
-      tool: each.mathShape.constructor.name, label: each.textExpr, uid: each.trackingUid, id: each.trackingId,
-      begin: at(each.mathShape.getBegin?.()), end: at(each.mathShape.getEnd?.()),
+      tool: each.mathShape?.constructor.name, label: each.textExpr, uid: each.trackingUid, id: each.trackingId,
+      begin: at(each.mathShape?.getBegin?.()), end: at(each.mathShape?.getEnd?.()),
     }));
   } catch (fault) {
     error = String(fault);
