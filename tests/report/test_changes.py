@@ -75,6 +75,16 @@ def test_a_rim_that_differs_is_a_size_even_where_only_one_film_is_marked(now, be
     assert str(change.word) == word
 
 
+@pytest.mark.parametrize(("rim", "seen", "word"), [(False, 1.5, "same"), (True, 3, "larger"), (True, -3, "smaller")])
+def test_a_rim_that_differs_a_little_is_a_size_where_both_are_marked(rim, seen, word):
+    films = aligned(HERE, seen)
+    if rim:
+        films.difference.greys[23:37, 23:37] = 0
+    assert films.difference.at(HERE).surprise == pytest.approx(1.5 if seen > 0 else -1.5, abs=0.1)
+    (change,) = changes([line("pneumonia", HERE)], [line("pneumonia", then(HERE))], films).every
+    assert str(change.word) == word
+
+
 @pytest.mark.parametrize(("seen", "word"), [(6, "smaller"), (-6, "larger")])
 def test_air_makes_a_film_darker(seen, word):
     lines = [line("emphysema", HERE)], [line("emphysema", then(HERE))]
@@ -91,6 +101,28 @@ def test_the_nearest_of_a_group_is_matched_and_each_once():
     assert pairs == [(1, 9), (2, 7), (3, None), (None, 8)]
 
 
+BESIDE = Box(20, 32, 40, 62)  # meets HERE: an IoU of .19
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "seen", "rim", "words"),
+    [
+        (HERE, BESIDE, 4, False, ["new", "same"]),
+        (BESIDE, HERE, -4, False, ["same", "gone"]),
+        (HERE, BESIDE, 12, True, ["larger"]),
+        (HERE, BESIDE, 0, False, ["same"]),
+        (HERE, BIG, 6, False, ["larger"]),  # one place: they lie on each other
+    ],
+)
+def test_a_place_all_of_which_is_new_is_not_the_one_beside_it(now, before, seen, rim, words):
+    """A new opacity beside an old one was called larger, one that went smaller: their frames met."""
+    films = aligned(HERE, seen)
+    if rim:
+        films.difference.greys[23:37, 23:37] = 0
+    found = changes([line("pneumonia", now)], [line("covid19", then(before))], films).every
+    assert [str(each.word) for each in found] == words
+
+
 @pytest.mark.parametrize(
     ("now", "then_", "matched"),
     [("left", "right", False), ("left", "left", True), ("left", None, True), ("left", "bilateral", True)],
@@ -100,9 +132,14 @@ def test_places_of_two_sides_of_the_patient_are_never_one(now, then_, matched):
     assert [each.marked for each in changes(*lines, aligned()).every] == (["both"] if matched else ["now", "before"])
 
 
-def test_a_line_that_has_a_counterpart_on_this_film_is_not_gone_too():
-    lines = [line("pneumonia", None)], [line("pneumonia", then(HERE))]
-    assert [each.word for each in changes(*lines, aligned(HERE, -6)).every] == [ChangeWord.BOTH]
+@pytest.mark.parametrize(("seen", "word"), [(-6, "gone"), (0, "same"), (6, "larger")])
+def test_a_place_has_a_word_where_the_other_film_shows_the_like_as_a_whole(seen, word):
+    """Of an earlier place nothing was said where this film shows its group without one."""
+    film, place = [line("pneumonia", None)], [line("pneumonia", then(HERE))]
+    assert [str(each.word) for each in changes(film, place, aligned(HERE, seen)).every] == ["both", word]
+    (change,) = changes([line("pneumonia", HERE)], film, aligned(HERE, -seen)).every
+    assert str(change.word) == {"gone": "new", "larger": "smaller"}.get(word, word)
+    assert [str(each.word) for each in changes(film, place).every] == ["both"]
 
 
 def test_a_place_of_the_earlier_film_that_this_one_does_not_show_is_undecided():

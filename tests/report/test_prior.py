@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from lungspot.detect import Anatomy
-from lungspot.findings import Box
+from lungspot.findings import Box, State
 from lungspot.images import Orientation
-from lungspot.report import before_film, laid_on, observations, statement, thumbnail_of
+from lungspot.report import before_film, document, laid_on, observations, statement, thumbnail_of
 
 PLACE = ("effusion", (0.15, 0.6, 0.4, 0.8), 0.9)
 OTHER = ("effusion", (0.6, 0.6, 0.85, 0.8), 0.9)  # where a mirror has it
@@ -92,3 +92,16 @@ def test_a_box_keeps_its_size_through_a_mirror(film):
     now, then = film(chest()), film(chest()[:, ::-1].copy(), ("R", "F"))
     box = laid_on(now, then).alignment.box(Box(20, 50, 60, 80))
     assert box.corners == pytest.approx((140, 50, 180, 80), abs=3)
+
+
+def test_a_place_and_the_film_as_a_whole_have_a_word_each(film):
+    """The line about the whole film named the earlier place as its own, which has a line of its own beside it."""
+    now, then = film(chest(), boxes=[]), film(chest(), boxes=[PLACE])
+    states = {**now.reading.states, "effusion": State.PRESENT}
+    shown = tuple(
+        dataclasses.replace(each, score=0.9 if each.label == "effusion" else 0.1) for each in now.reading.findings
+    )
+    now = dataclasses.replace(now, reading=dataclasses.replace(now.reading, states=states, findings=shown))
+    for aligned, expected in ((laid_on(now, then), [("both", None), ("same", 1)]), (None, [("both", 1)])):
+        changes = document(now, before=before_film(now, then, aligned=aligned))["report"]["changes"]
+        assert [(each["word"], each["earlier_place"]) for each in changes["every"]] == expected

@@ -22,13 +22,15 @@ __all__ = ["Aligned", "Before", "Change", "ChangeWord", "Changes", "changes"]
 
 # Chosen on films of val (benchmarks/prior.py), so that films of one person shortly after one another differ in hardly
 # anything.
-_SURE: Final = 2.0  # robust deviations from which on the pictures alone say that a place has changed
+_SURE: Final = 1.75  # robust deviations from which on the pictures alone say that a place has changed
 _HINT: Final = 1.0  # where the boxes say so too
-_AGAINST: Final = 1.5  # where they say the contrary of what is marked
+_AGAINST: Final = 1.2  # where they say the contrary of what is marked
+_RIM: Final = 1.4  # where both films have the place, and what differs is its rim
 _FILLED: Final = 0.62  # below this what differs is a rim: the other film has the place, if too faintly to be marked
 _GROWN: Final = 1.25  # ratio of areas that counts as boxes saying so
 _MEET: Final = 0.1  # IoU of two boxes of one place
 _WITHIN: Final = 0.6  # or how much of the smaller lies in the larger
+_APART: Final = 0.4  # IoU below which two boxes are two places where all of one of them is new, or gone
 
 
 class ChangeWord(StrEnum):
@@ -151,14 +153,16 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
     Places are matched where ``aligned`` is given: boxes of one look-alike group that meet and are not of two sides of
     the patient, the best pair first, each once. Lines without a box, and all lines where it is not, speak of the same
     where their names are of one group and their sides may be the same: equal, or one of them not known, or one of the
-    film as a whole. Of places, too, each is then matched once; one that is left over is undecided.
+    film as a whole. Of places, too, each is then matched once; one that is left over is undecided. A place that only
+    one film has is judged by the pictures, where they can be compared, also where the other shows the like as a whole.
     """
     now, before = tuple(now), tuple(before)
-    pairs = _alike(now, before) if aligned is None else _matched(now, before, aligned.alignment)
-    taken = set(pairs.values()) if aligned is None else set()
+    pairs = _alike(now, before) if aligned is None else _matched(now, before, aligned)
+    taken = set(pairs.values())
     found = []
     for index, line in enumerate(now):
         others = [other for number, other in enumerate(before) if line.box is None or number not in taken]
+        others.sort(key=lambda other: (other.box is None) != (line.box is None))  # the like of it first
         if index in pairs:
             other = before[pairs[index]]
             word = Change(ChangeWord.BOTH, line, other) if aligned is None else _followed(line, other, aligned)
@@ -168,11 +172,13 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
         else:
             found.append(_alone(line, aligned, before, earlier=False))
     told = {id(each.before) for each in found}
-    found += [
-        _alone(line, aligned, now, earlier=True)
-        for line in before
-        if id(line) not in told and (line.box is not None or _counterpart(line, now, aligned) is None)
-    ]
+    for number, line in enumerate(before):
+        if line.box is None:
+            known = id(line) in told or _counterpart(line, now, aligned) is not None
+        else:  # that this film shows the like as a whole does not say what became of a place that is compared
+            known = number in taken if aligned is not None else id(line) in told
+        if not known:
+            found.append(_alone(line, aligned, now, earlier=True))
     return Changes(_each_followed_once(found))
 
 
@@ -245,28 +251,39 @@ def _followed(line: Observation, other: Observation, aligned: Aligned) -> Change
     then = aligned.alignment.box(other.box)
     ratio, seen = line.box.area / then.area, aligned.difference.at(enclosing([line.box, then]))
     more = _denser(line, seen)
-    if more >= _SURE or (more >= _HINT and ratio >= _GROWN):
+    sure = _RIM if seen is not None and seen.filled < _FILLED else _SURE
+    if more >= sure or (more >= _HINT and ratio >= _GROWN):
         word = ChangeWord.LARGER
-    elif more <= -_SURE or (more <= -_HINT and ratio <= 1 / _GROWN):
+    elif more <= -sure or (more <= -_HINT and ratio <= 1 / _GROWN):
         word = ChangeWord.SMALLER
     else:
         word = ChangeWord.SAME
     return Change(word, line, other, then, ratio, seen)
 
 
-def _matched(now: Sequence[Observation], before: Sequence[Observation], alignment: Alignment) -> dict[int, int]:
+def _matched(now: Sequence[Observation], before: Sequence[Observation], aligned: Aligned) -> dict[int, int]:
     """Return which line of the earlier film is the same place as which of this one."""
     found: list[tuple[float, int, int]] = []
     for number, other in enumerate(before):
-        then = None if other.box is None else alignment.box(other.box)
+        then = None if other.box is None else aligned.alignment.box(other.box)
         for index, line in enumerate(now):
             if then is None or line.box is None or _group(line) != _group(other):
                 continue
             if not _may_be(line.side, other.side):
                 continue
-            if _meet(line.box, then):
-                found.append((line.box.iou(then), index, number))
+            overlap = line.box.iou(then)
+            if _meet(line.box, then) and (overlap >= _APART or not _two(line, then, aligned.difference)):
+                found.append((overlap, index, number))
     return _once((-overlap, index, number) for overlap, index, number in found)
+
+
+def _two(line: Observation, then: Box, difference: Difference) -> bool:
+    """Say whether all of a place of this film is new, or all of one of the earlier film gone: not its rim alone."""
+    for box, sign in ((line.box, 1), (then, -1)):
+        seen = None if box is None else difference.at(box)
+        if seen is not None and sign * _denser(line, seen) >= _SURE and seen.filled >= _FILLED:
+            return True
+    return False
 
 
 def _once(found: Iterable[tuple[float, int, int]]) -> dict[int, int]:

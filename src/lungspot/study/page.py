@@ -18,8 +18,8 @@ _SHOWN: Final = ("ap0.3", "ap0.5", "t_iou0.3", "hit", "overlap")  # by label; th
 
 # What the heat map's network is: one that saw no box, or the detector's own.
 _HEAT: Final = {
-    False: "the same network, trained in the same way on the same films, from which all boxes were taken away: it "
-    "knows only which film shows what, and how often a film is drawn follows from that.",
+    False: "a network of the same shape, trained with the same losses on the same films, from which all boxes were "
+    "taken away: it knows only which film shows what, and how often a film is drawn follows from that.",
     True: "the detector's own network, the same weights, asked what its head for the whole film looks at. It has seen "
     "as many films as the boxes' head, and the boxes, which a classifier has not: that can only help the map.",
 }
