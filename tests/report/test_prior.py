@@ -94,14 +94,14 @@ def test_a_box_keeps_its_size_through_a_mirror(film):
     assert box.corners == pytest.approx((140, 50, 180, 80), abs=3)
 
 
-def test_a_place_and_the_film_as_a_whole_have_a_word_each(film):
-    """The line about the whole film named the earlier place as its own, which has a line of its own beside it."""
+def test_what_one_film_shows_as_a_whole_and_one_at_a_place_is_told_once(film):
+    """Of an earlier place nothing was said where this film shows the like as a whole."""
     now, then = film(chest(), boxes=[]), film(chest(), boxes=[PLACE])
     states = {**now.reading.states, "effusion": State.PRESENT}
     shown = tuple(
         dataclasses.replace(each, score=0.9 if each.label == "effusion" else 0.1) for each in now.reading.findings
     )
     now = dataclasses.replace(now, reading=dataclasses.replace(now.reading, states=states, findings=shown))
-    for aligned, expected in ((laid_on(now, then), [("both", None), ("same", 1)]), (None, [("both", 1)])):
+    for aligned, expected in ((laid_on(now, then), [("same", 1)]), (None, [("both", 1)])):
         changes = document(now, before=before_film(now, then, aligned=aligned))["report"]["changes"]
         assert [(each["word"], each["earlier_place"]) for each in changes["every"]] == expected

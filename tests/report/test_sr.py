@@ -86,6 +86,41 @@ def test_reports_that_say_other_things_of_the_earlier_film_have_other_uids(rg1_h
     assert read_sr(dicom_results(rg1_header, result)[0]).against is None
 
 
+WHERE = (0.6, 0.7, 0.9, 0.9)
+
+
+def changes_in(items):
+    """The words of what became of a place, each with the findings that it is said of."""
+    said = [item for item in items if meaning(item) == "Change since the earlier film"]
+    return {
+        item.ConceptCodeSequence[0].CodeMeaning: [
+            each.ConceptCodeSequence[0].CodeMeaning
+            for each in item.get("ContentSequence", [])
+            if each.ValueType == "CODE"
+        ]
+        for item in said
+    }
+
+
+def test_a_place_has_every_word_that_is_said_of_its_labels(rg1_header, on):
+    """Of two labels the first one's word alone was coded; one that is gone had the UID of what is still there."""
+    both = on(rg1_header, boxes=[("effusion", WHERE, 0.9), ("edema", WHERE, 0.9)])
+    one = on(rg1_header, boxes=[("effusion", WHERE, 0.9)])
+    for now, then, places, left in (
+        (both, one, {"Marked on both films": ["Pleural effusion"], "New finding": ["Pulmonary edema"]}, {}),
+        (both, both, {"Marked on both films": []}, {}),
+        (one, both, {"Marked on both films": []}, {"Gone": ["Pulmonary edema"]}),
+    ):
+        before = Before(30, observations(then, statement(then)), tracking={1: "2.25.11"}, own={1: "2.25.21"})
+        (report,) = dicom_results(rg1_header, now, before=before)
+        (group,) = groups(report)
+        assert changes_in(group.ContentSequence) == places
+        evaluations = part(report, "Qualitative Evaluations").ContentSequence
+        assert changes_in(evaluations) == left
+        assert all(item.get("UID") != "2.25.11" for each in evaluations for item in each.get("ContentSequence", []))
+        assert next(item.UID for item in group.ContentSequence if item.ValueType == "UIDREF") == "2.25.11"
+
+
 def test_no_group_is_without_a_drawing_whatever_the_outcome(rg1_header, on):
     """OHIF ends with an error at one that is: no view of the study is left."""
     found = on(rg1_header)

@@ -25,7 +25,6 @@ __all__ = ["Aligned", "Before", "Change", "ChangeWord", "Changes", "changes"]
 _SURE: Final = 1.75  # robust deviations from which on the pictures alone say that a place has changed
 _HINT: Final = 1.0  # where the boxes say so too
 _AGAINST: Final = 1.2  # where they say the contrary of what is marked
-_RIM: Final = 1.4  # where both films have the place, and what differs is its rim
 _FILLED: Final = 0.62  # below this what differs is a rim: the other film has the place, if too faintly to be marked
 _GROWN: Final = 1.25  # ratio of areas that counts as boxes saying so
 _MEET: Final = 0.1  # IoU of two boxes of one place
@@ -86,7 +85,7 @@ class Before:
 
     def uid_of(self, change: Change) -> str | None:
         """Return the UID by which a place is followed: the earlier film's where it has it, else this film's."""
-        earlier = self.tracking.get(change.before.place or 0) if change.before and change.followed else None
+        earlier = None if change.follows is None else self.tracking.get(change.follows)
         return earlier or (None if change.now is None else self.own.get(change.now.place or 0))
 
 
@@ -95,8 +94,8 @@ class Change:
     """What became of one line: as this film has it (``now``), as the earlier one has it (``before``); one may be None.
 
     ``then``: the box of ``before`` on this film. ``ratio``: the area of this film's box over that of ``then``.
-    ``seen``: how the pictures differ there; None where that is not known. ``followed``: whether it is the earlier
-    film's place under its UID, which goes on with one place of this film only.
+    ``seen``: how the pictures differ there; None where that is not known. ``follows``: the number of the earlier film's
+    place under whose UID it goes on: a place of either film goes on with one of the other's only.
     """
 
     word: ChangeWord
@@ -105,7 +104,7 @@ class Change:
     then: Box | None = None
     ratio: float | None = None
     seen: LocalChange | None = None
-    followed: bool = True
+    follows: int | None = None
 
     @property
     def line(self) -> Observation:
@@ -153,8 +152,8 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
     Places are matched where ``aligned`` is given: boxes of one look-alike group that meet and are not of two sides of
     the patient, the best pair first, each once. Lines without a box, and all lines where it is not, speak of the same
     where their names are of one group and their sides may be the same: equal, or one of them not known, or one of the
-    film as a whole. Of places, too, each is then matched once; one that is left over is undecided. A place that only
-    one film has is judged by the pictures, where they can be compared, also where the other shows the like as a whole.
+    film as a whole. Of places, too, each is then matched once; one that is left over is undecided. What one film shows
+    as a whole and the other at a place is told once: as that place, judged by the pictures where they can be compared.
     """
     now, before = tuple(now), tuple(before)
     pairs = _alike(now, before) if aligned is None else _matched(now, before, aligned)
@@ -162,23 +161,20 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
     found = []
     for index, line in enumerate(now):
         others = [other for number, other in enumerate(before) if line.box is None or number not in taken]
-        others.sort(key=lambda other: (other.box is None) != (line.box is None))  # the like of it first
         if index in pairs:
             other = before[pairs[index]]
             word = Change(ChangeWord.BOTH, line, other) if aligned is None else _followed(line, other, aligned)
             found.append(word)
-        elif (counterpart := _counterpart(line, others, aligned)) is not None:
-            found.append(Change(ChangeWord.BOTH, line, counterpart))
-        else:
+        elif (counterpart := _counterpart(line, others, aligned)) is None:
             found.append(_alone(line, aligned, before, earlier=False))
+        elif aligned is None or counterpart.box is None:  # else the place has a word of its own
+            found.append(Change(ChangeWord.BOTH, line, counterpart))
     told = {id(each.before) for each in found}
-    for number, line in enumerate(before):
-        if line.box is None:
-            known = id(line) in told or _counterpart(line, now, aligned) is not None
-        else:  # that this film shows the like as a whole does not say what became of a place that is compared
-            known = number in taken if aligned is not None else id(line) in told
-        if not known:
-            found.append(_alone(line, aligned, now, earlier=True))
+    found += [
+        _alone(line, aligned, now, earlier=True)
+        for number, line in enumerate(before)
+        if number not in taken and id(line) not in told and not _told_as_a_whole(line, now, aligned)
+    ]
     return Changes(_each_followed_once(found))
 
 
@@ -193,25 +189,48 @@ def _alike(now: Sequence[Observation], before: Sequence[Observation]) -> dict[in
     return _once(found)
 
 
-def _each_followed_once(found: Iterable[Change]) -> tuple[Change, ...]:
-    """Return the changes; a place of the earlier film that several lines were matched with is followed by the first."""
-    followers: dict[int, object] = {}
-    made = []
+def _each_followed_once(found: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes with the place that each follows: of several the first; all of one place follow the same."""
+    earlier_of: dict[object, int] = {}
     for each in found:
-        if each.now is not None and each.before is not None and each.before.place is not None:
-            mine = each.now.place if each.now.place is not None else each.now.box
-            followed = mine is not None and followers.setdefault(each.before.place, mine) == mine
-            made.append(replace(each, followed=followed))
-        else:
-            made.append(each)
-    return tuple(made)
+        mine = _place_of(each.now)
+        if mine is None or each.before is None or each.before.place is None:
+            continue
+        if mine not in earlier_of and each.before.place not in earlier_of.values():
+            earlier_of[mine] = each.before.place
+    left = [each.before.place for each in found if each.now is None and each.before is not None]
+    gone = {place for place in left if place not in earlier_of.values()}
+    return tuple(
+        replace(
+            each,
+            follows=earlier_of.get(_place_of(each.now))
+            if each.now is not None
+            else each.before.place
+            if each.before is not None and each.before.place in gone
+            else None,
+        )
+        for each in found
+    )
+
+
+def _place_of(line: Observation | None) -> object:
+    """Return what tells a place from others: its number, or the box that a reader drew."""
+    return None if line is None else line.place if line.place is not None else line.box
 
 
 def _counterpart(line: Observation, others: Iterable[Observation], aligned: Aligned | None) -> Observation | None:
     """Return a line that may speak of the same, where places cannot tell; a place that is compared has none."""
     if aligned is not None and line.box is not None:
         return None
-    return next((other for other in others if _same(line, other)), None)
+    alike = [other for other in others if _same(line, other)]
+    return min(alike, key=lambda other: (other.box is None) != (line.box is None), default=None)
+
+
+def _told_as_a_whole(line: Observation, others: Iterable[Observation], aligned: Aligned | None) -> bool:
+    """Say whether a line of the other film, or this one, is about the film as a whole and may speak of the same."""
+    if aligned is not None and line.box is not None:
+        return False
+    return any(_same(line, other) for other in others if line.box is None or other.box is None)
 
 
 def _alone(line: Observation, aligned: Aligned | None, others: Iterable[Observation], *, earlier: bool) -> Change:
@@ -251,10 +270,9 @@ def _followed(line: Observation, other: Observation, aligned: Aligned) -> Change
     then = aligned.alignment.box(other.box)
     ratio, seen = line.box.area / then.area, aligned.difference.at(enclosing([line.box, then]))
     more = _denser(line, seen)
-    sure = _RIM if seen is not None and seen.filled < _FILLED else _SURE
-    if more >= sure or (more >= _HINT and ratio >= _GROWN):
+    if more >= _SURE or (more >= _HINT and ratio >= _GROWN):
         word = ChangeWord.LARGER
-    elif more <= -sure or (more <= -_HINT and ratio <= 1 / _GROWN):
+    elif more <= -_SURE or (more <= -_HINT and ratio <= 1 / _GROWN):
         word = ChangeWord.SMALLER
     else:
         word = ChangeWord.SAME
@@ -272,7 +290,10 @@ def _matched(now: Sequence[Observation], before: Sequence[Observation], aligned:
             if not _may_be(line.side, other.side):
                 continue
             overlap = line.box.iou(then)
-            if _meet(line.box, then) and (overlap >= _APART or not _two(line, then, aligned.difference)):
+            nested = line.box.intersection(then) >= _WITHIN * min(line.box.area, then.area)
+            if overlap < _MEET and not nested:
+                continue
+            if nested or overlap >= _APART or not _two(line, then, aligned.difference):
                 found.append((overlap, index, number))
     return _once((-overlap, index, number) for overlap, index, number in found)
 
@@ -293,11 +314,6 @@ def _once(found: Iterable[tuple[float, int, int]]) -> dict[int, int]:
         if index not in pairs and number not in pairs.values():
             pairs[index] = number
     return pairs
-
-
-def _meet(one: Box, other: Box) -> bool:
-    within = one.intersection(other) >= _WITHIN * min(one.area, other.area)
-    return within or one.iou(other) >= _MEET
 
 
 def _group(line: Observation) -> str:

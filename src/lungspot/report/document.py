@@ -151,7 +151,6 @@ def _film(before: Before | None) -> dict[str, str | None] | None:
 def _change(change: Change, text: str, before: Before) -> dict[str, Any]:
     """Return what became of one line; boxes lie in this film."""
     now, then = change.now, change.before
-    of_film = before.aligned is not None and now is not None and now.box is None  # the place has a word of its own
     return {
         "word": str(change.word),
         "text": text,
@@ -159,7 +158,7 @@ def _change(change: Change, text: str, before: Before) -> dict[str, Any]:
         "marked": change.marked,
         "place": None if now is None else now.place,
         "box": None if now is None else _corners(now.box),
-        "earlier_place": None if then is None or of_film else then.place,
+        "earlier_place": None if then is None else then.place,
         "earlier_box": _corners(change.then),
         "area_ratio": None if change.ratio is None else round(change.ratio, 2),
         "difference": None if change.seen is None else round(change.seen.surprise, 1),

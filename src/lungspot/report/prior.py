@@ -209,7 +209,7 @@ def tracking_after(result: Analysis, before: Before, *, experimental: bool = Fal
     compared = before.against(observations(result, statement(result, experimental=experimental)))
     carried: dict[int, str] = {}
     for change in () if compared is None else compared.every:
-        if change.now is None or change.now.place is None or change.before is None or not change.followed:
+        if change.now is None or change.now.place is None or change.follows is None:
             continue
         if (uid := before.uid_of(change)) is not None:
             carried.setdefault(change.now.place, uid)

@@ -27,7 +27,7 @@ from lungspot.report.changes import Change
 from lungspot.report.coded import OWN, TERMS, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
 from lungspot.report.sr_anatomy import anatomy_groups
-from lungspot.report.sr_changes import CHANGE, change_term, changes_of
+from lungspot.report.sr_changes import changed, changes_of
 from lungspot.report.sr_evaluations import algorithm_of, evaluations, probability_of
 from lungspot.report.sr_measurements import Group, measurement_groups, outline_of, reader_of, with_places
 from lungspot.report.statement import Said
@@ -129,7 +129,7 @@ def _place(  # noqa: PLR0913, PLR0917 - a place, and what is known of it
         measurements=[probability_of(name.label, name.probability, of_film=name.score is None) for name in said.names],
         qualitative_evaluations=[
             *(_evaluation(name.label, "present" if name.positive else "undetermined") for name in said.names),
-            *(sr.QualitativeEvaluation(CHANGE, change_term(each.word)) for each in changes[:1]),
+            *changed(changes),
         ],
         geometric_purpose=_CODES["bounding_box"],
     )
@@ -158,7 +158,7 @@ def _followed(context: ReportContext, said: Said, changes: Sequence[Change]) -> 
     """Return the place's tracking id: the earlier film's UID where that film has it, so that it can be followed."""
     own = _tracking(context, f"{said.title} (place {said.place})", "place", said.place or 0)
     before = context.before
-    uids = [uid for each in changes if before and each.before and each.followed and (uid := before.uid_of(each))]
+    uids = [uid for each in changes if before and each.follows is not None and (uid := before.uid_of(each))]
     if uids:
         own[1].UID = uids[0]
     return own

@@ -6,7 +6,7 @@ stands with its UID in Qualitative Evaluations, as do which film was compared wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from highdicom import sr
@@ -20,9 +20,9 @@ from lungspot.report.observations import observations
 from lungspot.report.source import ReportContext
 from lungspot.report.text import report_text
 
-__all__ = ["CHANGE", "change_term", "changes_of", "comparison"]
+__all__ = ["changed", "changes_of", "comparison"]
 
-CHANGE: Final = Code("change", OWN, "Change since the earlier film")
+_CHANGE: Final = Code("change", OWN, "Change since the earlier film")
 _COMPARISON: Final = Code("comparison", OWN, "Comparison with the earlier film")
 _FILM: Final = Code("earlier_film", OWN, "Earlier film, SOP Instance UID")
 _OWN_WORDS: Final = {
@@ -32,10 +32,25 @@ _OWN_WORDS: Final = {
 }
 _CONTAINS: Final = sr.RelationshipTypeValues.CONTAINS
 _CONTEXT: Final = sr.RelationshipTypeValues.HAS_OBS_CONTEXT
+_MODIFIES: Final = sr.RelationshipTypeValues.HAS_CONCEPT_MOD
 _PROPERTY: Final = sr.RelationshipTypeValues.HAS_PROPERTIES
 
 
-def change_term(word: ChangeWord) -> Code:
+def changed(changes: Sequence[Change]) -> Iterator[sr.QualitativeEvaluation]:
+    """Yield a place's words; where its labels have several, each with the findings that it is of."""
+    findings: dict[ChangeWord, list[str]] = {}
+    for change in changes:
+        findings.setdefault(change.word, []).append(change.line.labels[0])
+    for word, labels in findings.items():
+        said = sr.QualitativeEvaluation(_CHANGE, _term(word))
+        if len(findings) > 1:
+            said[0].ContentSequence = [
+                sr.CodeContentItem(_code("finding"), Code(*term_of(label)), _MODIFIES) for label in labels
+            ]
+        yield said
+
+
+def _term(word: ChangeWord) -> Code:
     """Return a word as a code: SNOMED CT's where it has one, else our own."""
     return _OWN_WORDS.get(word) or Code(*TERMS[str(word)])
 
@@ -61,7 +76,7 @@ def comparison(context: ReportContext) -> Iterator[sr.ContentItem]:
     for change in _every(context):
         if change.now is not None or not change.line.boxed:
             continue
-        item = sr.CodeContentItem(CHANGE, change_term(change.word), _CONTAINS)
+        item = sr.CodeContentItem(_CHANGE, _term(change.word), _CONTAINS)
         label = change.line.labels[0]
         about: list[sr.ContentItem] = [sr.TextContentItem(_code("tracking"), f"lungspot: {name_of(label)}", _CONTEXT)]
         if (uid := before.uid_of(change)) is not None:
