@@ -122,8 +122,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
         say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
-    learnt_from = {name for i in films.of(Split.TRAIN) for name in films.films[i].datasets}
-    terms = terms_of(learnt_from)
+    licence, terms = _licence_and_terms(films)
     card = replace(
         draft,
         box_fusion=fitted.box_fusion,
@@ -135,8 +134,8 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),
-        licence=_RESEARCH if any(DATASETS[name].research_only for name in learnt_from) else _LICENCE,
-        terms=" ".join(terms),
+        licence=licence,
+        terms=terms,
         notes=tuple(notes),
     )
     standings, metrics["standing"] = standing(seen, card)
@@ -208,6 +207,13 @@ def answers_of(session: NetworkSession) -> Callable[[Tensor], NetworkAnswer]:
         return boxes, scores, image, features
 
     return answer
+
+
+def _licence_and_terms(films: Films) -> tuple[str, str]:
+    """Return what may be done with a model that learnt from these films, and the terms of their datasets."""
+    learnt_from = {name for i in films.of(Split.TRAIN) for name in films.films[i].datasets}
+    licence = _RESEARCH if any(DATASETS[name].research_only for name in learnt_from) else _LICENCE
+    return licence, " ".join(terms_of(learnt_from))
 
 
 def _sources(films: Films) -> tuple[str, ...]:
