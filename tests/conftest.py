@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +47,10 @@ def beside(name):
     if not folder.is_dir():
         pytest.skip(f"../{name} is not here")
     return folder
+
+
+# Three seconds of each process that imports jsonschema: grammars of URIs, for checks of formats that no test asks for.
+sys.modules["rfc3987_syntax"] = None
 
 
 # What takes long comes first, and small files last: workers that are given file by file then end together. The tests of
