@@ -1,5 +1,6 @@
 """What every test may ask for: the real films beside the checkout, and pydicom-data's real chest film."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -18,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network
+from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network, watched_result
 from tests.orthanc import PATIENCE, Orthanc
 
 from lungspot.datasets.catalog import load_all
@@ -59,6 +60,17 @@ LONG = (
     *("tests/images/", "tests/serve/viewer/", "tests/serve/", "tests/web/", "tests/cli/", "tests/node/"),
     *("tests/batch/", "tests/train/", "tests/study/", "tests/report/", "tests/test_"),
 )
+
+
+def pytest_collection():
+    """Look for no garbage among modules that are being imported; it takes a fifth of the time, and they stay."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Look for garbage again, among what tests make: all else is passed over."""
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
@@ -171,24 +183,8 @@ def orthanc(program, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def watched_film():
-    """A function that returns what a watch needs of a film's result; months of 28 days will do."""
-
-    def result(week, number, score, *, model="m"):
-        day = f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}"
-        film = {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"}
-        return {
-            "schema": "lungspot/1",
-            "status": "assessed",
-            "reasons": [],
-            "image": film,
-            "findings": [],
-            "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
-            "statement": {"said": []},
-            "model": {"name": model, "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
-            "made": f"{day}T{number % 24:02d}:00:00Z",
-        }
-
-    return result
+    """A function that returns what a watch needs of a film's result."""
+    return watched_result
 
 
 @pytest.fixture(scope="session")

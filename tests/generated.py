@@ -1,4 +1,4 @@
-"""A network that nobody trained: small, quick, and its answers follow from the picture."""
+"""A network that nobody trained: small, quick, and its answers follow from the picture; and films and results."""
 
 import numpy as np
 import onnx
@@ -105,3 +105,20 @@ def generated_film(number=0, **tags):
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     return data
+
+
+def watched_result(week, number, score, *, model="m"):
+    """What a watch needs of a film's result; months of 28 days will do."""
+    day = f"2026-{1 + (week * 7 + 4) // 28:02d}-{1 + (week * 7 + 4) % 28:02d}"
+    film = {"path": "a.dcm", "sha256": f"{week:032x}{number:032x}", "width": 2000, "height": 2400, "view": "PA"}
+    return {
+        "schema": "lungspot/1",
+        "status": "assessed",
+        "reasons": [],
+        "image": film,
+        "findings": [],
+        "image_scores": [{"label": "effusion", "probability": score, "threshold": 0.5, "positive": score > 0.5}],
+        "statement": {"said": []},
+        "model": {"name": model, "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
+        "made": f"{day}T{number % 24:02d}:00:00Z",
+    }
