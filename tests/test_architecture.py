@@ -267,7 +267,7 @@ def small_set(folder):
 @pytest.mark.parametrize(("command", "exit_code", "says"), IN_THE_BASE_INSTALL)
 def test_the_base_install_alone_runs(command, exit_code, says, rg1, model_file, tmp_path):
     small_set(tmp_path / "SET")
-    places = {"FILM": str(rg1["J2KR"]), "MODEL": str(model_file)}
+    places = {"FILM": str(rg1["UNCR"]), "MODEL": str(model_file)}
     words = [places.get(word, word) for word in command.split()]
     done = in_the_base_install(f"from lungspot.cli.app import run\nsys.exit(run({words!r}))", tmp_path)
     assert done.returncode == exit_code, done.stderr

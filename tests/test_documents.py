@@ -184,7 +184,7 @@ RUN = [
 def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
     """Blocks marked ``<!-- run -->`` run in a folder that holds ``film.dcm``, ``films/`` and ``people.csv``."""
     assert path.is_file()
-    shutil.copy(rg1["J2KI"], tmp_path / "film.dcm")
+    shutil.copy(rg1["UNCI"], tmp_path / "film.dcm")
     (tmp_path / "films").mkdir()
     shutil.copy(rg1["UNCR"], tmp_path / "films" / "one.dcm")
     shutil.copy(ROOT / "docs" / "how-to" / "people.csv", tmp_path)

@@ -186,10 +186,10 @@ def small_set(audit):
 
 @pytest.mark.usefixtures("small_set")
 def test_films_in_results_out(verbs, rg1, model_file):
-    dicom = rg1["J2KR"]
+    packed, dicom = rg1["J2KR"], rg1["UNCR"]  # a library decodes the one
     verbs(
         ("info --json", [0]),
-        (f"info {dicom}", [0]),
+        (f"info {packed}", [0]),
         (f"convert {dicom} -o film.png", [0]),
         (
             f"detect {dicom} film.png -o out --format json,png,html,sr,gsps,sc,seg,fhir --heatmap --model {model_file}",
@@ -298,7 +298,7 @@ def test_serving(audit, rg1, model_file):
     with audit("-m", "lungspot", "serve", "--port", "0", "--data", "data", "--model", str(model_file)) as process:
         address = says(process, r"serving (\S+?)/* ")[1]
         head = b'--edge\r\nContent-Disposition: form-data; name="film"; filename="a"\r\n\r\n'
-        body = head + rg1["J2KR"].read_bytes() + b"\r\n--edge--\r\n"
+        body = head + rg1["UNCR"].read_bytes() + b"\r\n--edge--\r\n"
         kind = {"Content-Type": "multipart/form-data; boundary=edge"}
         with urllib.request.urlopen(urllib.request.Request(f"{address}/v1/readings", body, kind)) as answer:  # noqa: S310
             (reading,) = json.load(answer)["readings"]
@@ -321,7 +321,7 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
         with audit("-m", "lungspot", "node", *map(str, words), peers={("INET", "127.0.0.1", port)}) as process:
             ours = says(process, r"listens at \S+:(\d+)")[1]
             dcmsend = program("dcmsend", "dcmtk")
-            subprocess.run([dcmsend, "-aec", "LUNGSPOT", "127.0.0.1", ours, rg1["J2KR"]], check=True)
+            subprocess.run([dcmsend, "-aec", "LUNGSPOT", "127.0.0.1", ours, rg1["UNCR"]], check=True)
             says(process, "results sent")
             end(process)
     finally:
@@ -333,7 +333,7 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
 @pytest.fixture
 def archive(rg1, serving):
     """A DICOMweb archive that has one film and keeps what it is sent: QIDO-RS, WADO-RS, STOW-RS; `kept`: its UIDs."""
-    film = rg1["J2KR"].read_bytes()
+    film = rg1["UNCR"].read_bytes()
     header = dcmread(io.BytesIO(film), stop_before_pixels=True)
     names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     entry = {f"{header[name].tag:08X}": {"vr": "UI", "Value": [str(header[name].value)]} for name in names}

@@ -19,6 +19,12 @@ def read(server, film):
     return server.read(("chest.dcm", film))[0]
 
 
+@pytest.fixture(scope="module")
+def keeping(start):
+    """A server that keeps identifiers, which structured reports need."""
+    return start("--keep-identifiers")
+
+
 def words(answer):
     assert answer.status == 200, answer.body
     return answer.json
@@ -177,11 +183,10 @@ def test_what_was_not_assessed_or_could_not_be_read_says_so(server):
     assert server.get(f"/v1/readings/{value['id']}/report.html").code == "NO_PICTURE"
 
 
-def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(server, read, start, film):
+def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(server, read, keeping, film):
     answer = server.get(f"/v1/readings/{read['id']}/sr")
     assert (answer.status, answer.code) == (422, "NO_STUDY")
     assert "--reviews" in answer.json["error"]["advice"]
-    keeping = start("--keep-identifiers")
     (value,) = keeping.read(("chest.dcm", film))
     line = {"kind": "length", "points": [[100, 100], [100, 400]]}
     keeping.ask("POST", f"/v1/readings/{value['id']}/review", {"reader": "R1", "measurements": [line]})
@@ -193,9 +198,9 @@ def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(
     assert keeping.get(f"/v1/readings/{value['id']}/sr?reader=").status == 200
 
 
-def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(start, film, model_file, tmp_path):
+def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(keeping, film, model_file, tmp_path):
     """Two films of the same day among them, which are each other's prior; and as `detect --prior` writes them."""
-    keeping, paths = start("--keep-identifiers"), []
+    paths = []
     for number, day in enumerate(("20200101", "20200131", "20200131"), 1):
         data = pydicom.dcmread(io.BytesIO(film))
         data.PatientID, data.StudyDate, data.SOPInstanceUID = "followed", day, f"2.25.{number}"
@@ -212,9 +217,9 @@ def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(star
     assert {uid for uid, _ in read_sr(tmp_path / "out" / "2.sr.dcm").tracking} == followed[1]
 
 
-def test_films_that_cannot_be_followed_keep_uids_of_their_own(start, film, model_file, tmp_path):
+def test_films_that_cannot_be_followed_keep_uids_of_their_own(keeping, film, model_file, tmp_path):
     """Two without a date, of which neither is the earlier; and one after a film whose header allows no report."""
-    keeping, names = start("--keep-identifiers"), ("undated-1", "undated-2", "unheaded", "later")
+    names = ("undated-1", "undated-2", "unheaded", "later")
     films = {}
     for number, name in enumerate(names, 1):
         data = pydicom.dcmread(io.BytesIO(film))
