@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from tests.node.worklist_manager import CLAIM, COMPLETE, outputs, read
+from tests.node.worklist_manager import CANCEL, CLAIM, COMPLETE, first, outputs, read
 
 from lungspot.node.performer import perform
 from lungspot.queue import ATTEMPTS
@@ -195,3 +195,53 @@ def test_answers_that_are_none_do_not_end_it(manager, order, serve, performer_of
         thread.join(0.05)
     assert manager.states() == {"COMPLETED": 1}
     assert len([line for line in lines if "next attempt in" in line]) == 2
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 408, 429, 500, 502, 503])
+@pytest.mark.parametrize("of", ["instance", "series"])
+def test_an_archive_that_is_away_loses_no_item(status, of, manager, order, serve, performer_of, lines, make_film):
+    """After ten such answers the item was canceled, as if the archive had no such film."""
+    film = make_film(1)
+    uid = order(1, film)
+    if of == "series":
+        first(manager.items[uid], "00404021")["00081199"] = {"vr": "SQ"}
+    performer = performer_of(serve())
+    manager.broken["GET", str(film.SOPInstanceUID) if of == "instance" else "instances"] = status
+    performer.consider(uid)
+    for _ in range(ATTEMPTS):
+        performer.advance(performer.context.spool.items.get(uid))
+    found = performer.context.spool.items.get(uid)
+    assert (found.state, found.attempts, manager.state(uid)) == ("claimed", 0, "IN PROGRESS")
+    assert len([line for line in lines if "; next attempt in" in line]) == 1 + ATTEMPTS
+    manager.broken.clear()
+    performer.advance(performer.context.spool.items.get(uid))
+    read(performer)
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+
+
+def test_a_film_that_was_had_before_the_archive_went_is_not_fetched_again(
+    manager, order, serve, performer_of, make_film
+):
+    films = [make_film(1), make_film(2)]
+    uid = order(1, *films)
+    performer = performer_of(serve())
+    manager.broken["GET", str(films[1].SOPInstanceUID)] = 503
+    performer.consider(uid)
+    manager.broken.clear()
+    performer.advance(performer.context.spool.items.get(uid))
+    assert manager.asked["GET", "studies"] == 3
+    assert performer.context.spool.counts()["received"] == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 415])
+def test_a_film_that_the_archive_refuses_is_believed_in_the_end(status, manager, order, serve, performer_of, make_film):
+    film = make_film(1)
+    uid = order(1, film)
+    performer = performer_of(serve())
+    manager.broken["GET", str(film.SOPInstanceUID)] = status
+    performer.consider(uid)
+    for _ in range(4 if status in {404, 410} else 9):
+        assert manager.state(uid) == "IN PROGRESS"
+        performer.advance(performer.context.spool.items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *CANCEL)]

@@ -173,7 +173,8 @@ class Manager:
 
     @staticmethod
     def refuse(status, words):
-        return status, {"Warning": f"299 work list: {words}"}, b""
+        away = {"Location": "/login"} if status // 100 == 3 else {}
+        return status, {"Warning": f"299 work list: {words}", **away}, b""
 
     # --- 11.6 Update, 11.7 Change State, 11.8 Request Cancellation ------------------------------------------------
 

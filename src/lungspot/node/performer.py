@@ -153,6 +153,8 @@ class Performer:
                 continue
             data = fetch_film(self.context, self.archive, (each.study, each.series, each.instance))
             if isinstance(data, str):
+                if _is_of_the_archive(data):
+                    raise Unreachable(data)
                 missing.append(data)
                 films[each.instance] = (each.instance, "", performed.NOT_GIVEN)
                 continue
@@ -283,6 +285,12 @@ class Performer:
     def _note(self, item: WorkItem, what: str, outcome: Outcome = Outcome.SUCCESS) -> None:
         who = {"work_list": self.worklist.name}
         self.context.note(AuditEvent.PROCEDURE, outcome, who, {"work_item": item.uid, "state": what})
+
+
+def _is_of_the_archive(why: str) -> bool:
+    """Tell whether the reason why a film cannot be fetched (``in_words``) is the archive's, and no film's."""
+    status = why.removeprefix("HTTP ")
+    return why == requests.TooManyRedirects.__name__ or (status.isdecimal() and is_of_the_server(int(status)))
 
 
 def perform(performer: Performer, *, every: float, once: bool = False) -> None:
