@@ -122,7 +122,7 @@ def value_of(item: Mapping[str, Any], tag: str) -> str:
     """Return the first value of an attribute in DICOM JSON as text; empty where there is none."""
     element = item.get(tag)
     values = element.get("Value") if isinstance(element, dict) else None
-    return str(values[0]) if isinstance(values, list) and values else ""
+    return str(values[0]) if isinstance(values, list) and values and values[0] is not None else ""
 
 
 class _Patience(Retry):

@@ -245,3 +245,117 @@ def test_a_film_that_the_archive_refuses_is_believed_in_the_end(status, manager,
         assert manager.state(uid) == "IN PROGRESS"
         performer.advance(performer.context.spool.items.get(uid))
     assert manager.transitions == [(uid, *CLAIM), (uid, *CANCEL)]
+
+
+@pytest.mark.parametrize("status", [204, 400, 406, 415])
+@pytest.mark.parametrize("step", ["fetch", "tell", "close"])
+def test_an_item_that_is_not_given_once_is_not_gone(status, step, manager, order, serve, performer_of, make_film):
+    """It was let go, in progress for ever."""
+    film = make_film(1)
+    uid = order(1, film)
+    performer = performer_of(serve())
+    items = performer.context.spool.items
+    if step == "fetch":
+        manager.on_answer = lambda method, _: method == "PUT" and manager.broken.update({("GET", uid): status})
+    performer.consider(uid)
+    manager.on_answer = lambda *_: None
+    if step == "close":
+        read(performer)
+    if step != "fetch":
+        performer.told.clear()
+        manager.broken.update({("GET", uid): status, ("POST", uid): 400, ("PUT", "state"): 409})
+        performer.advance(items.get(uid))
+    assert items.get(uid).attempts == 1
+    assert performer.context.tally.all()["items_lost"] == 0
+    manager.broken.clear()
+    performer.advance(items.get(uid))
+    read(performer)
+    performer.advance(items.get(uid)) if items.get(uid) else None
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_item_that_is_gone_is_let_go(status, manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    manager.on_answer = lambda method, _: method == "PUT" and manager.broken.update({("GET", uid): status})
+    performer.consider(uid)
+    assert performer.context.spool.items.open(performer.worklist.name) == []
+    assert any("this node's no more: it is gone" in line for line in lines)
+
+
+def test_a_scheduled_item_that_is_not_given_is_left_for_the_next_search(manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    manager.broken["GET", uid] = 406
+    assert not performer.consider(uid)
+    assert any("does not say what it is (HTTP 406); it is left alone" in line for line in lines)
+    manager.broken.clear()
+    assert performer.consider(uid)
+
+
+def lose_claim(manager):
+    """Let the answer to the next claim be lost, though it was heard."""
+    lost = []
+
+    def loses():
+        claims = manager.asked["PUT", "workitems"] == 1 and not lost
+        lost.extend([1] * claims)
+        return claims
+
+    manager.loses_answer = loses
+
+
+@pytest.mark.parametrize("broken", [("POST", 400), ("GET", 406)])
+def test_a_lost_claim_that_cannot_be_told_at_once_keeps_its_lock(broken, manager, order, serve, performer_of):
+    """The item was passed by, and its lock deleted: in progress for ever."""
+    uid = order(1)
+    performer = performer_of(serve())
+    items = performer.context.spool.items
+    lose_claim(manager)
+    manager.broken[broken[0], uid] = broken[1]
+    performer.context.spool.items.begin(uid, performer.worklist.name, "1.2.99")
+    for _ in range(3):
+        performer.advance(items.get(uid))
+    assert (manager.state(uid), items.get(uid).state, items.get(uid).attempts) == ("IN PROGRESS", "claiming", 2)
+    manager.broken.clear()
+    performer.advance(items.get(uid))
+    read(performer)
+    performer.advance(items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+
+
+def test_a_lost_claim_that_is_never_told_is_set_aside_with_its_lock(manager, order, serve, performer_of, lines):
+    uid = order(1)
+    performer = performer_of(serve())
+    items = performer.context.spool.items
+    lose_claim(manager)
+    manager.broken["POST", uid] = 400
+    items.begin(uid, performer.worklist.name, "1.2.99")
+    for _ in range(1 + ATTEMPTS):
+        performer.advance(items.get(uid))
+    assert items.counts() == {"open": 0, "failed": 1}
+    assert any("does not say whether it heard the claim (HTTP 400); set aside" in line for line in lines)
+    manager.broken.clear()
+    performer.context.spool.retry_failed()
+    performer.advance(items.get(uid))
+    read(performer)
+    performer.advance(items.get(uid))
+    assert manager.transitions == [(uid, *CLAIM), (uid, *COMPLETE)]
+
+
+def test_a_claim_that_was_not_heard_and_another_won_is_passed_by_when_it_is_closed(manager, order, serve, performer_of):
+    uid = order(1)
+    performer = performer_of(serve())
+    items = performer.context.spool.items
+    items.begin(uid, performer.worklist.name, "1.2.99")
+    manager.broken["PUT", "state"] = 503
+    performer.advance(items.get(uid))
+    manager.broken.clear()
+    assert performer.worklist.change_state(uid, "IN PROGRESS", "1.2.1")  # somebody else's
+    performer.advance(items.get(uid))
+    assert items.get(uid).state == "claiming"
+    manager.cancel(uid)
+    assert not performer.advance(items.get(uid))
+    assert not items.knows(uid)
+    assert (performer.passed_by, performer.unsure) == ({uid}, set())

@@ -50,6 +50,21 @@ def test_inputs_that_are_none_are_left_out(make_film):
     assert inputs_of({"00404041": one("UNAVAILABLE", "CS")}) is None
 
 
+@pytest.mark.parametrize("value", [None, "", "READY"])
+def test_an_item_that_says_nothing_of_its_inputs_is_ready(make_film, value):
+    """DICOM JSON writes an empty value as null, which was read as the word None."""
+    item = {**scheduled("1.2", [make_film(1)]), "00404041": one(value, "CS")}
+    assert len(list(inputs_of(item))) == 1
+    del item["00404041"]["Value"]
+    assert len(list(inputs_of(item))) == 1
+
+
+@pytest.mark.parametrize("empty", [None, {"Alphabetic": None}, {}])
+def test_a_null_is_no_word(empty):
+    item = {**scheduled("1.2", []), "00100010": one(empty, "PN")}
+    assert not ItemQuery.parse(["PatientName=None"], "LUNGSPOT").holds(item)
+
+
 @pytest.mark.parametrize("requester", ["", "LUNG%20SPOT"])
 def test_a_server_is_asked_for_states_where_it_takes_them(manager, order, serve, requester):
     """dcm4chee has `…/state/REQUESTER` only."""

@@ -33,6 +33,7 @@ from lungspot.node.ups import (
     IN_PROGRESS,
     SCHEDULED,
     ItemContent,
+    NotGiven,
     UnifiedWorklist,
     inputs_of,
     is_of_the_server,
@@ -63,6 +64,7 @@ class Performer:
     retrieval: performed.Retrieval
     down: dict[str, int] = field(default_factory=dict)  # how often in a row an item's server was not to be reached
     passed_by: set[str] = field(default_factory=set)  # scheduled items that are not for this node; said once in the log
+    unsure: set[str] = field(default_factory=set)  # items whose claim was sent, and the answer to it lost
     told: dict[str, int] = field(default_factory=dict)  # the progress that the work list knows of, in per cent
 
     def consider(self, uid: str) -> bool:
@@ -74,7 +76,11 @@ class Performer:
             if items.get(uid) is None:  # else its claim waits for the server
                 self._pass_by(uid, "it was performed here before")
             return False
-        item = self.worklist.retrieve(uid)
+        try:
+            item = self.worklist.retrieve(uid)
+        except NotGiven as error:  # the next search may find it again
+            _LOG.warning("work item %s: %s; it is left alone", uid, error)
+            return False
         if item is None or state_of(item) != SCHEDULED or inputs_of(item) is None:
             return False
         if not self.worklist.query.holds(item):
@@ -105,6 +111,9 @@ class Performer:
             except (Unreachable, OSError) as error:
                 self._wait(found, error)
                 return True
+            except NotGiven as error:
+                self._postpone(found, str(error))
+                return True
             except Exception as error:  # noqa: BLE001 - work lists answer with anything, and the other items must go on
                 self._postpone(found, type(error).__name__)
                 return True
@@ -118,13 +127,29 @@ class Performer:
     # --- the steps of an item -----------------------------------------------------------------------------------------
 
     def _claim(self, item: WorkItem) -> None:
-        """Claim an item. One that is in progress already may be ours: only its owner may change it."""
-        ours = taken = self.worklist.change_state(item.uid, IN_PROGRESS, item.transaction)
-        state = "" if taken else self.worklist.state(item.uid)
+        """Claim an item. One that is in progress already may be ours: only its owner may change it.
+
+        Was the answer to a claim lost, a refused change alone does not say that the item is another's.
+        """
+        try:
+            ours = taken = self.worklist.change_state(item.uid, IN_PROGRESS, item.transaction)
+        except Unreachable:
+            self.unsure.add(item.uid)
+            raise
+        if taken.lost:
+            self.unsure.add(item.uid)
+        unsure = item.uid in self.unsure
+        try:
+            state = "" if taken else self.worklist.state(item.uid)
+        except NotGiven as error:
+            return self._postpone(item, str(error)) if unsure else self._again(item, str(error))
         if state == IN_PROGRESS:
             ours = self.worklist.update(item.uid, item.transaction, performed.progress(0, "claimed"))
         if state == SCHEDULED:
             return self._again(item, f"the work list does not take its claim (HTTP {taken.status})")
+        if not ours and state == IN_PROGRESS and unsure:
+            return self._postpone(item, f"the work list does not say whether it heard the claim (HTTP {ours.status})")
+        self.unsure.discard(item.uid)
         if not ours:
             self._pass_by(item.uid, "it could not be claimed")
             return self.context.spool.items.forget(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ __all__ = [
     "SCHEDULED",
     "ItemContent",
     "ItemQuery",
+    "NotGiven",
     "Taken",
     "UnifiedWorklist",
     "inputs_of",
@@ -42,11 +42,16 @@ _STUDY, _SERIES, _SOPS, _CLASS, _INSTANCE = "0020000D", "0020000E", "00081199", 
 _URGENT: Final = ("HIGH", "MEDIUM", "LOW")
 _MOST: Final = 200  # items of one search that are considered
 _OF_THE_SERVER: Final = frozenset({401, 403, 407, 408, 425, 429})  # not the item's fault, like 3xx and 5xx
+_GONE: Final = frozenset({404, 410})
 _NO_SUCH: Final = frozenset({404, 405})  # no such address, or not for this method
 _TYPE: Final = "application/dicom+json"
 _ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
 
 ItemContent = Mapping[str, Any]  # DICOM JSON: by tag, eight capital hexadecimal digits
+
+
+class NotGiven(Exception):  # noqa: N818 - an answer, not an error of the node's
+    """The server says neither what an item is nor that it has none such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,13 @@ class ItemQuery:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a server answered to a change, by its HTTP ``status``: true where it made it."""
+    """What a server answered to a change, by its HTTP ``status``: true where it made it.
+
+    ``lost``: another request for the same change was not answered, and may have been heard.
+    """
 
     status: int
+    lost: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether the change was made."""
@@ -129,10 +138,15 @@ class UnifiedWorklist:
             raise Unreachable(_words(error)) from error
 
     def retrieve(self, uid: str) -> ItemContent | None:
-        """Return an item, None where the server does not give it; it need not give a closed one."""
+        """Return an item, None where the server says that it has none such; it need not keep a closed one.
+
+        Raises :class:`Unreachable`, and :class:`NotGiven` where it says something else.
+        """
         response = self._ask("GET", f"workitems/{uid}", {"Accept": _ACCEPT})
-        if response.status_code != 200:
+        if response.status_code in _GONE:
             return None
+        if response.status_code != 200:
+            raise NotGiven(f"the work list does not say what it is (HTTP {response.status_code})")
         try:
             found = response.json()
         except ValueError as error:
@@ -141,7 +155,7 @@ class UnifiedWorklist:
         return item if isinstance(item, dict) else None
 
     def state(self, uid: str) -> str:
-        """Return the state of an item; empty where the server does not say it."""
+        """Return the state of an item; empty where it is gone, or says none. Raises as :meth:`retrieve`."""
         return state_of(self.retrieve(uid) or {})
 
     def change_state(self, uid: str, state: str, transaction: str) -> Taken:
@@ -152,10 +166,13 @@ class UnifiedWorklist:
         named = f"{plain}/{quote(self.station, safe='')}"
         taken = self._send("PUT", named if self.name in self.named else plain, change)
         if taken.status in _NO_SUCH and self.station and self.name not in self.named:
-            with contextlib.suppress(Unreachable):
-                if by_name := self._send("PUT", named, change):
-                    self.named.add(self.name)
-                    return by_name
+            try:
+                by_name = self._send("PUT", named, change)
+            except Unreachable:
+                return Taken(taken.status, lost=True)
+            if by_name:
+                self.named.add(self.name)
+                return by_name
         return taken
 
     def update(self, uid: str, transaction: str, change: ItemContent) -> Taken:
@@ -218,7 +235,8 @@ def _values(item: ItemContent, path: Sequence[str]) -> Iterator[str]:
         return
     element = item.get(tag)
     for value in (element.get("Value") if isinstance(element, dict) else None) or ():
-        yield str(value.get("Alphabetic", "") if isinstance(value, dict) else value).strip()
+        text = value.get("Alphabetic") if isinstance(value, dict) else value
+        yield "" if text is None else str(text).strip()
 
 
 def _is_time(key: str) -> bool:
