@@ -9,7 +9,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from lungspot.errors import InputError
-from lungspot.images import text_of
+from lungspot.images import words_of
 from lungspot.node.patterns import meets
 
 __all__ = ["FilmFilter"]
@@ -20,6 +20,7 @@ _ATTRIBUTES: Final = {
     "description": ("SeriesDescription", "StudyDescription", "ProtocolName"),
     "station": ("StationName",),
 }
+_LONGEST: Final = 128  # characters of a value that count, and that the log may quote
 _Rule = tuple[str, tuple[str, ...]]
 
 
@@ -28,9 +29,9 @@ class FilmFilter:
     """Which films are read; without rules all are.
 
     A film is read where it meets one pattern of every rule of ``only``, and none of ``skip``. Patterns know ``*`` and
-    ``?``; case does not count. A film meets a pattern where one of the attributes does; one that does not say it has
-    an empty value, which only an empty pattern and ``*`` meet. ``chest_only``: no result is made of a film that the
-    model cannot judge.
+    ``?``; case does not count. A film meets a pattern where a value of one of the attributes does; one of which none
+    says anything has an empty value, which only an empty pattern and ``*`` meet. ``chest_only``: no result is made of a
+    film that the model cannot judge.
     """
 
     only: tuple[_Rule, ...] = ()
@@ -39,7 +40,10 @@ class FilmFilter:
 
     @classmethod
     def parse(cls, only: Sequence[str], skip: Sequence[str], *, chest_only: bool = False) -> FilmFilter:
-        """Return the filter of ``body=CHEST,THORAX``, ``station=PORT*``, …; InputError BAD_VALUE where it is none."""
+        """Return the filter of ``body=CHEST,THORAX``, ``station=PORT*``, …; InputError BAD_VALUE where it is none.
+
+        Films that say nothing are skipped by a rule of its own only (``body=``): a comma too many asks for none.
+        """
         return cls(_rules(only, "--only"), _rules(skip, "--skip"), chest_only)
 
     def passes_over(self, header: Dataset) -> str:
@@ -61,7 +65,9 @@ def _said(name: str, values: Sequence[str]) -> str:
 
 
 def _values(header: Dataset, name: str) -> list[str]:
-    return [text_of(header, keyword) for keyword in _ATTRIBUTES[name]]
+    """Return what a film says, in capitals; one empty value where it says nothing."""
+    values = [word[:_LONGEST] for keyword in _ATTRIBUTES[name] for word in words_of(header, keyword) if word]
+    return values or [""]
 
 
 def _meets(value: str, patterns: Sequence[str]) -> bool:
@@ -75,5 +81,9 @@ def _rules(given: Sequence[str], option: str) -> tuple[_Rule, ...]:
         if name not in _ATTRIBUTES or not equals:
             advice = f"give {', '.join(f'{known}=VALUE' for known in _ATTRIBUTES)}"
             raise InputError("BAD_VALUE", option, f"{text!r} says nothing of a film", advice=advice)
-        rules.append((name, tuple(value.strip().casefold() for value in values.split(","))))
+        patterns = tuple(value.strip().casefold() for value in values.split(","))
+        if option == "--skip" and len(patterns) > 1 and not all(patterns):
+            advice = f"leave the comma out; --skip {name}= alone skips films that do not say it"
+            raise InputError("BAD_VALUE", option, f"{text!r} has an empty pattern", advice=advice)
+        rules.append((name, patterns))
     return tuple(rules)
