@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lungspot.errors import FilmError, OutputError, SetupError
-from lungspot.outputs import DRAWN, Outputs, is_drawn, is_film_of_ours, is_ours, png_info, writing
+from lungspot.outputs import DRAWN, Outputs, is_drawn, is_film_of_ours, is_ours, is_read_by_name, png_info, writing
 
 
 @pytest.fixture
@@ -54,6 +54,32 @@ def test_an_input_of_ours_is_an_input_all_the_same(tmp_path):
     path = picture(tmp_path / "film.png")
     assert refused(Outputs([path], overwrite=True), path) == "IS_INPUT"
     Outputs([tmp_path / "other.png"], overwrite=True).require(path)
+
+
+def test_what_is_known_to_be_read_only_later_is_an_input_from_then_on(tmp_path):
+    path = picture(tmp_path / "film.png")
+    outputs = Outputs(overwrite=True)
+    outputs.require(path)
+    outputs.protect([path, tmp_path / "not there"])
+    assert refused(outputs, path) == "IS_INPUT"
+
+
+def test_reports_are_told_from_what_verbs_find_in_a_folder(tmp_path):
+    texts = {
+        '{"schema": "lungspot/1", "status": "assessed"}': False,
+        '{"info": {"description": "Predictions of lungspot; not for clinical use"}}': False,
+        '{"schema": "lungspot-site/1"}': True,
+        '{"schema": "lungspot-batch/1"}': True,
+        "image,patient,split\na.png,p,train\n": True,
+        "dataset,film,label,kind,for,against,settled\n": True,
+    }
+    for text, by_name in texts.items():
+        (tmp_path / "file").write_text(text)
+        assert is_ours(tmp_path / "file")
+        assert is_read_by_name(tmp_path / "file") is by_name
+    assert is_read_by_name(picture(tmp_path / "drawn.png"))
+    assert not is_read_by_name(picture(tmp_path / "film.png", "lungspot: a film"))
+    assert not is_read_by_name(tmp_path / "not there")
 
 
 def test_what_lungspot_did_not_write_stays(film, tmp_path):

@@ -36,6 +36,7 @@ __all__ = [
     "is_drawn",
     "is_film_of_ours",
     "is_ours",
+    "is_read_by_name",
     "png_info",
     "writing",
 ]
@@ -48,8 +49,11 @@ _PLAIN: Final = "lungspot: a film"
 _SOFTWARE: Final = "Software"
 _LOOK: Final = 1 << 18  # bytes at a file's beginning and end that are looked at
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
-_OURS: Final = re.compile(
-    rb"""\A\s*\{\s*"schema":\s*"lungspot(-batch|-eval|-round|-site|-taught|-tb|-watch)?/  # a result, a report
+_IN_FOLDERS: Final = re.compile(  # what verbs also find in a folder that they are given
+    rb'\A(\s*\{\s*"schema":\s*"lungspot/|\{"info":\ \{"description":\ "Predictions\ of\ lungspot;)', re.VERBOSE
+)
+_BY_NAME: Final = re.compile(  # what verbs read only where it is named, or never
+    rb"""\A\s*\{\s*"schema":\s*"lungspot-(batch|eval|round|site|taught|tb|watch)/  # a report, a site
     |\A\s*\{\s*"resourceType":\s*"Bundle".*"manufacturer":\s*"lungspot"
     |\A\s*\{\s*"file":\s*"[^"]*",\s*"sha256":\s*"[0-9a-f]{64}"\s*\}\s*\Z  # a model's manifest
     |\A(<!doctype\ html>).{0,500}<meta\ name=["']?generator["']?\ content=["']?lungspot
@@ -61,7 +65,6 @@ _OURS: Final = re.compile(
     |\Aplace,film,why,score,                                 # what to label next
     |\A\[\s*\{\s*"meta":\s*\{\s*"lungspot":\s*"next         # and the same as tasks
     |\A\#\ lungspot\b[^\n]*Research\ use\ only                # numbers for Prometheus
-    |\A\{"info":\ \{"description":\ "Predictions\ of\ lungspot;
     |\Alungspot\b[^\n]*(Research\ use\ only|Nur\ f\xc3\xbcr\ Forschungszwecke)  # a text
     |\A\s*\{\s*"data":\s*"[0-9a-f]{64}",\s*"films":          # a run of training
     |\APK.*"tested_on"                                       # a gate
@@ -84,9 +87,15 @@ class Outputs:
     """The files that one run may write. ``inputs``: what it reads; ``overwrite``: results of an earlier run may go."""
 
     def __init__(self, inputs: Iterable[Path] = (), *, overwrite: bool = False) -> None:
-        self._inputs = {identity for path in inputs for identity in (_identity(path), _identity(path, links=False))}
-        self._inputs.discard(None)
+        self._inputs: set[tuple[int, int]] = set()
         self._overwrite = overwrite
+        self.protect(inputs)
+
+    def protect(self, inputs: Iterable[Path]) -> None:
+        """Take more files for inputs, as those that are known only once others were read."""
+        for path in inputs:
+            found = (_identity(path), _identity(path, links=False))
+            self._inputs.update(identity for identity in found if identity is not None)
 
     def require(self, target: Path) -> None:
         """Raise OutputError ``IS_INPUT`` or ``EXISTS`` where ``target`` may not be written."""
@@ -216,14 +225,19 @@ def is_ours(path: Path) -> bool:
     """Say whether lungspot wrote a file, by its content alone."""
     head, tail = _ends(path)
     return (
-        bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _OURS.match(head))
-        or (
-            b"lungspot.card" in head  # a model file
-            or b"lungspot.card" in tail
-            or (head[:4] == b"PAR1" and b"lungspot.schema" in head + tail)  # a table of films or findings
-            or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
-        )
+        bool(_png_software(head).startswith(b"lungspot") or _is_dicom_of_ours(head) or _IN_FOLDERS.match(head))
+        or (head[:4] == b"PAR1" and b"lungspot.schema" in head + tail)  # a table of films or findings
+        or _is_by_name(head, tail)
     )
+
+
+def is_read_by_name(path: Path) -> bool:
+    """Say whether a file is a result of lungspot that no verb looks for in a folder that it is given.
+
+    Such are reports, drawings, tables (CSV), sites, gates and models; not films, predictions, and DICOM objects.
+    """
+    head, tail = _ends(path)
+    return _is_by_name(head, tail) or _png_software(head) == DRAWN.encode()
 
 
 def is_drawn(path: Path) -> bool:
@@ -362,6 +376,11 @@ def _png_software(head: bytes) -> bytes:
                 return text
         at += 12 + length
     return b""
+
+
+def _is_by_name(head: bytes, tail: bytes) -> bool:
+    model = b"lungspot.card" in head or b"lungspot.card" in tail
+    return model or bool(_BY_NAME.match(head)) or (head[:2] == b"PK" and b'"tested_on"' in head + tail)
 
 
 def _is_dicom_of_ours(head: bytes) -> bool:

@@ -53,9 +53,8 @@ class Results:
     ``lungspot.report.FORMATS``. ``sources``: the films, all of them, in the order in which they will come.
     ``looks``: arguments of ``lungspot.report.data_of``, as ``heatmap`` and ``experimental``. ``reviews``: readers', by
     the SHA-256 of a film's file, that go into its results. ``inputs``: what else is read, and not to be written over.
-    Before
-    anything is read it is known whether every result may be written (:mod:`lungspot.outputs`): raises OutputError, and
-    SetupError where the folder cannot be made.
+    Before anything is read it is known whether every result may be written (:mod:`lungspot.outputs`): raises
+    OutputError, and SetupError where the folder cannot be made.
     """
 
     def __init__(  # noqa: PLR0913 - what is written, where to, and how
@@ -68,12 +67,11 @@ class Results:
         overwrite: bool = False,
         looks: Mapping[str, Any] | None = None,
         reviews: Mapping[str, Review] | None = None,
-        inputs: Iterable[FilmSource] = (),
+        inputs: Iterable[Path] = (),
     ) -> None:
         self._kinds, self._looks, self._reviews = tuple(kinds), dict(looks or {}), reviews or {}
-        self._outputs = Outputs(
-            (source.file for source in (*sources, *inputs) if source.file is not None), overwrite=overwrite
-        )
+        films = [source.file for source in sources if source.file is not None]
+        self._outputs = Outputs([*films, *inputs], overwrite=overwrite)
         self.written = 0
         if one and len(sources) == len(self._kinds) == 1 and _is_file_of(out, self._kinds[0]):
             self._targets = [{self._kinds[0]: out}]
@@ -134,8 +132,9 @@ class RunFiles:
 
     ``out``: the folder; where ``kinds`` is one form and nothing else is written (``alone``), also the file; None: no
     file. ``ids``: of somebody's own COCO file, whose ids COCO's results take. ``screen``, to be set before films come:
-    the label of the register, which is never replaced, for people write in it what they decide. Before anything is
-    read it is known whether they may be written: raises OutputError, and SetupError.
+    the label of the register, which is never replaced, for people write in it what they decide. ``inputs``: what else
+    is read, and not to be written over. Before anything is read it is known whether they may be written: raises
+    OutputError, and SetupError.
     """
 
     def __init__(  # noqa: PLR0913 - what is written, where to, and how
@@ -147,9 +146,11 @@ class RunFiles:
         alone: bool,
         overwrite: bool = False,
         ids: CocoIds | None = None,
+        inputs: Iterable[Path] = (),
     ) -> None:
-        inputs = [source.file for source in sources if source.file is not None]
-        self._outputs = Outputs([*inputs, *([] if ids is None else [ids.path])], overwrite=overwrite)
+        films = [source.file for source in sources if source.file is not None]
+        read = [*films, *inputs, *([] if ids is None else [ids.path])]
+        self._outputs = Outputs(read, overwrite=overwrite)
         self._ids = ids
         self._targets: dict[str, Path] = {}
         if out is not None:

@@ -136,7 +136,9 @@ def test_no_input_and_nothing_of_anybodys_is_replaced(line, overwrite, capsys):
         "deidentify a.dcm new.dcm --key key",
         "deidentify a.dcm new --key key",
         "data split coco d -o new.csv",
+        "data split coco d -o d/new.csv",
         "data draw coco d -o new.png",
+        "data draw coco d -o d/new.png",
         "data convert coco d -o new --to yolo",
         "data convert coco d -o new --to coco --films link",
         "data merge coco d -o new/deep --to labelme",
@@ -259,3 +261,86 @@ def test_a_run_of_training_follows_no_link_out_of_its_folder(name, capsys):
     assert run(["train", "-o", "run", "--data", "d", "--overwrite"]) == 2
     assert "EXISTS" in capsys.readouterr().err
     assert everything() == before
+
+
+@pytest.fixture
+def ours(here, capsys):
+    """As ``here``, and inputs that lungspot wrote, so that their content alone does not guard them."""
+    assert run(shlex.split("deidentify a.dcm de/x.dcm --pixels-checked")) == 0
+    film = COCO["images"][0] | {"file_name": "x.dcm"}
+    Path("de/annotations.json").write_text(json.dumps(COCO | {"images": [film]}))
+    Path("de/splits.csv").write_text("image,patient,split\nx.dcm,p,train\n")
+    Path("apart").mkdir()  # its film lies elsewhere
+    Path("apart/annotations.json").write_text(json.dumps(COCO | {"images": [film | {"file_name": "../de/x.dcm"}]}))
+    Path("linked").mkdir()
+    assert run(shlex.split("convert f.png -o o.png")) == 0
+    assert run(shlex.split("detect f.png -o p/a0.json --model model.onnx")) in {0, 3}
+    Path("linked/a0.json").symlink_to("../p/a0.json")
+    for copy in ("p/report.json", "p/next.json"):
+        shutil.copy("p/a0.json", copy)
+    Path("site.json").write_text('{"schema": "lungspot-site/1"}')
+    Path("t.csv").write_text("image,patient,Effusion\nf.png,1,1\n")
+    Path("run").mkdir()
+    Path("run/run.json").write_text('{"data": "' + "0" * 64 + '", "films": 3}')
+    Path("run/last.pt").write_bytes(b"weights")
+    Path("dm").mkdir()
+    shutil.copy("model.onnx", "dm/film.json")
+    assert run(shlex.split("data pool coco d -o pool --label edema --tool labelstudio --quiet")) in {0, 1}
+    capsys.readouterr()
+    return here
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "detect de/x.dcm -o de/x.dcm --format sr --model model.onnx",
+        "detect f.png -o site.json --site site.json --format json --model model.onnx",
+        "detect f.png -o site.json --site site.json --format coco --model model.onnx",
+        "detect f.png -o dm/film.json --format json --model dm/film.json",
+        "detect f.png -o o.png --prior o.png --format png --model model.onnx",
+        "detect a.dcm -o dm --site dm/a.json --format json --model model.onnx",
+        "demo -o dm --model dm/film.json",
+        "convert o.png -o o.png",
+        "deidentify de/x.dcm de/x.dcm --pixels-checked",
+        "data split coco de -o de/x.dcm",
+        "data split coco apart -o de/x.dcm",
+        "data split coco de -o de/splits.csv --given de/splits.csv",
+        "data draw coco de -o de/x.dcm",
+        "data draw coco apart -o de/x.dcm",
+        "data draw coco de -o de/splits.csv --splits de/splits.csv",
+        "data readers coco de -o de/x.dcm",
+        "data convert coco de -o de --to yolo",
+        "data convert predictions p -o p/a0.json --to coco",
+        "data convert predictions linked -o p/a0.json --to coco",
+        "data pool coco de -o de --label edema",
+        "calibrate t.csv p -o p/a0.json --goal film:balanced:sensitivity=0.9",
+        "calibrate t.csv linked -o p/a0.json --goal film:balanced:sensitivity=0.9",
+        "calibrate coco:de p -o de/x.dcm --goal film:balanced:sensitivity=0.9",
+        "calibrate coco:apart p -o de/x.dcm --goal film:balanced:sensitivity=0.9",
+        "eval coco:de p -o p",
+        "labelling next pool -o p --predictions p --model model.onnx",
+        "train -o run --data d --teacher run",
+        "train -o run --data d --teacher run/last.pt",
+        "train-gate -o de/x.dcm --data de",
+        "export dm/film.json -o model.onnx --taught-from model.onnx --data d",
+        "export model.onnx -o de/x.dcm --data de",
+        "export model.onnx -o p/a0.json --old-test p --data d",
+    ],
+)
+@pytest.mark.usefixtures("ours")
+def test_an_input_that_lungspot_wrote_is_not_replaced_either(line, capsys):
+    Path("dm/a.json").write_text('{"schema": "lungspot-site/1"}')
+    before = everything()
+    assert run([*shlex.split(line), "--overwrite"]) == 2
+    said = capsys.readouterr().err
+    assert everything() == before
+    assert "IS_INPUT" in said
+
+
+@pytest.mark.parametrize(
+    "line", ["data split coco de -o de/splits.csv", "data convert predictions p -o p/all.csv --to csv"]
+)
+@pytest.mark.usefixtures("ours")
+def test_what_an_earlier_run_left_in_a_folder_that_is_read_is_no_input(line, capsys):
+    for _ in range(2):
+        assert run([*shlex.split(line), "--overwrite"]) == 0, capsys.readouterr().err

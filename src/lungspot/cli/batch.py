@@ -15,7 +15,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import Exit, emit, people, require_one_of, say
-from lungspot.cli.site_option import SiteFile, detector_of
+from lungspot.cli.site_option import SiteFile, detector_of, model_inputs
 from lungspot.errors import printable
 from lungspot.logs import service_log
 
@@ -120,7 +120,7 @@ def batch(
     looks = {"heatmap": heatmap, "experimental": experimental}
     kinds = tuple(form for form in forms if form != "parquet")
     settings = BatchSettings(model, site, operating_point, kinds, label, given, shard_films, timeout, **looks)
-    inputs = [Path(source) for source in sources]
+    inputs = [*map(Path, sources), *model_inputs(model, site)]
     folder = BatchFolder(out, asked_for(settings, *read_by), inputs=inputs, resume=resume)
     try:
         settings = replace(settings, given=folder.given)

@@ -87,26 +87,23 @@ def calibrate(
         read_truth,
     )
     from lungspot.evaluate import coco_truth, truth_source, truths
+    from lungspot.formats import films_of, inputs_of
 
     goals = tuple(parse_goal(text) for text in goal or ())
     wanted = label_ids(label)
     classes = class_map_of(class_map)
     settings = CalibrationSettings(goals, iou, _shares(prevalence), ci, width, coverage)
     source, root = truth_source(truth)
-    outputs = Outputs(
-        [each for each in (root, Path(truth), predicted, splits) if each is not None], overwrite=overwrite
-    )
+    outputs = Outputs(inputs_of([root, Path(truth), predicted, splits], out=[out]), overwrite=overwrite)
     outputs.require(out)
 
-    known = (
-        read_truth(Path(truth), wanted, classes)
-        if is_table(Path(truth))
-        else truths(
-            truth_cases(source, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet),
-            source,
-            certain=certain,
-        )
+    table = is_table(Path(truth))
+    cases = (
+        [] if table else truth_cases(source, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
     )
+    outputs.protect(films_of(cases))
+    outputs.require(out)
+    known = read_truth(Path(truth), wanted, classes) if table else truths(cases, source, certain=certain)
     local, problems = local_films(
         known, predicted, wanted, classes, None if is_table(root) else coco_truth(source, root)
     )

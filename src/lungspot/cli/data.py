@@ -170,12 +170,14 @@ def split(
     from lungspot.datasets import read_splits, split_base, splits_csv, without_patient
     from lungspot.datasets import split as by_patient
     from lungspot.formats import Split as Sides
+    from lungspot.formats import films_of, inputs_of
 
     parts = fractions_of(fractions)
-    outputs = Outputs([] if given is None else [given], overwrite=overwrite)
+    outputs = Outputs(inputs_of([root, given], out=[out]), overwrite=overwrite)
     outputs.require(out)
     read = cases_of(name, root, merged=True, class_map=class_map, quiet=quiet)
     cases = [case for case in read if case.image is not None]
+    outputs.protect(films_of(cases))
     known = None if given is None else read_splits(given)
     base = None if given is None else split_base(cases, given, root)
     found = by_patient(cases, fractions=parts, salt=salt, given=known, root=base)
@@ -304,12 +306,15 @@ def draw(
 ) -> None:
     """Draw a contact sheet of films with every reader's boxes; of all films, those with boxes."""
     from lungspot.datasets import contact_sheet, films_to_draw
+    from lungspot.formats import films_of, inputs_of
 
     need_folder_of(out)
-    outputs = Outputs(overwrite=overwrite)
+    outputs = Outputs(inputs_of([root, splits], out=[out]), overwrite=overwrite)
     outputs.require(out)
     labels = label_ids(label)
     cases = cases_of(name, root, splits, class_map=class_map, quiet=quiet)
+    outputs.protect(films_of(cases))
+    outputs.require(out)
     wanted = set(film or [])
     if missing := wanted - {case.id for case in cases}:
         raise InputError("BAD_VALUE", root, f"no film {', '.join(sorted(missing))} in {name}")

@@ -32,14 +32,17 @@ def readers(
 ) -> None:
     """Say how readers of the same films agree, label by label and over time, and list what they dispute."""
     from lungspot.datasets import PERIODS, disputes, disputes_csv, label_agreement, of_people, over_time
+    from lungspot.formats import films_of, inputs_of
 
     require_one_of(by, PERIODS, "--by")
-    outputs = Outputs([root], overwrite=overwrite)
+    outputs = Outputs(overwrite=overwrite)
     if out is not None:
         need_folder_of(out)
+        outputs.protect(inputs_of([root], out=[out]))
         outputs.require(out)
-    read = map(of_people, cases_of(name, root, class_map=class_map, quiet=quiet))
-    cases = [case for case in read if len(case.readings) > 1]
+    read = cases_of(name, root, class_map=class_map, quiet=quiet)
+    outputs.protect(films_of(read))
+    cases = [case for case in map(of_people, read) if len(case.readings) > 1]
     if not cases:
         raise DatasetError("DATASET_INCOMPLETE", root, "no film has two readers", advice="give films to two readers")
     rows = label_agreement(cases, iou=iou)

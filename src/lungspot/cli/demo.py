@@ -11,6 +11,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import Exit, Overwrite, people
 from lungspot.cli.detect import report_refusal
+from lungspot.cli.site_option import model_inputs
 from lungspot.errors import SetupError
 from lungspot.outputs import Outputs
 
@@ -36,7 +37,7 @@ def demo(
         ("film.html", "html", False, "a page: press H for the heat map, B for boxes"),
         ("film.json", "json", False, "the data"),
     )
-    outputs = Outputs([film], overwrite=overwrite)
+    outputs = Outputs([film, *model_inputs(model)], overwrite=overwrite)
     for name, *_ in ways:
         outputs.require(out / name)
     console = people()

@@ -15,7 +15,7 @@ from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
 from lungspot.cli.data_options import Classes
 from lungspot.cli.prior_option import PriorFilms
-from lungspot.cli.site_option import SiteFile, detector_of
+from lungspot.cli.site_option import SiteFile, detector_of, model_inputs
 from lungspot.errors import FilmError, LungspotError, printable
 from lungspot.outputs import writing
 
@@ -110,7 +110,9 @@ def detect(
     ids = _ids_of(coco_ids, kinds, class_map)
     results: list[Path] = []
     priors = list(films_in(prior or (), left_out=results.append))
-    forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite, priors=priors)
+    read = [*model_inputs(model, site), *(path for path in (reviews, coco_ids) if path is not None)]
+    read += [source.file for source in priors if source.file is not None]
+    forms = _Forms(kinds, out, sources, looks, known, ids, one=len(films) == 1, overwrite=overwrite, inputs=read)
     # Of many films one is judged while the next are decoded; the number of threads changes no result.
     detector = detector_of(model, site, threads=2 if len(sources) == 1 else 1)
     if "register" in kinds:
@@ -164,7 +166,7 @@ class _Forms:
         *,
         one: bool,
         overwrite: bool,
-        priors: Sequence[FilmSource],
+        inputs: Sequence[Path],
     ) -> None:
         from lungspot.results import RUN_FILES, Results, RunFiles
 
@@ -172,11 +174,13 @@ class _Forms:
         self._reviews = reviews
         self._of_run = of_run = [kind for kind in kinds if kind in RUN_FILES]
         files = [kind for kind in kinds if kind not in {_TABLE, *RUN_FILES}]
-        self._run = RunFiles(out, of_run, sources, alone=not files, overwrite=overwrite, ids=ids) if of_run else None
-        self._results = None
+        self._run = self._results = None
+        if of_run:
+            how_run: dict[str, Any] = {"overwrite": overwrite, "ids": ids, "inputs": inputs}
+            self._run = RunFiles(out, of_run, sources, alone=not files, **how_run)
         if out is not None and (files or not of_run):
             one = one and len(files) == 1 and not of_run
-            how: dict[str, Any] = {"looks": looks, "reviews": reviews, "inputs": priors}
+            how: dict[str, Any] = {"looks": looks, "reviews": reviews, "inputs": inputs}
             self._results = Results(out, files, sources, one=one, overwrite=overwrite, **how)
 
     def screen_for(self, label: str) -> None:

@@ -140,10 +140,9 @@ def evaluate(
 def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -> Outputs:
     """Return what may be written, once every file of the report may be; ``read``: the files and folders of inputs."""
     from lungspot.evaluate import FILES
-    from lungspot.images import walk
+    from lungspot.formats import inputs_of
 
-    given = [Path(each) for each in read if each is not None]
-    outputs = Outputs([file for path in given for file in (path, *walk(path))], overwrite=overwrite)
+    outputs = Outputs(inputs_of(Path(each) for each in read if each is not None), overwrite=overwrite)
     for file in FILES:
         outputs.require(out / file)
     return outputs

@@ -60,6 +60,7 @@ def export(
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
     from lungspot.detect import MANIFEST_FILE, manifest_of
+    from lungspot.formats import inputs_of
 
     with extra("train", "exporting"):
         from lungspot.train import (
@@ -72,11 +73,10 @@ def export(
             open_checkpoint,
         )
     manifest = out.parent / MANIFEST_FILE
-    outputs = Outputs(
-        [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion) if each],
-        overwrite=overwrite,
-    )
-    for file in (out, manifest) if pin else (out,):
+    written = (out, manifest) if pin else (out,)
+    networks = [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion, taught_from) if each]
+    outputs = Outputs(inputs_of([*networks, notes, data, old_test], out=written), overwrite=overwrite)
+    for file in written:
         outputs.require(file)
     if taught_from is None and is_site(data):
         advice = "say --taught-from with the model that the run began with"

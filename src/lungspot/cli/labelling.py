@@ -10,6 +10,7 @@ import typer
 
 from lungspot.cli.console import Overwrite, Tally, emit, progress, require_one_of, say
 from lungspot.cli.data_options import Json, Quiet
+from lungspot.cli.site_option import model_inputs
 from lungspot.errors import DatasetError, InputError, printable
 from lungspot.outputs import Outputs, writing
 
@@ -54,7 +55,7 @@ def next_films(
     from dataclasses import asdict
 
     from lungspot.detect import load_detector
-    from lungspot.formats import read_predictions
+    from lungspot.formats import inputs_of, read_predictions
     from lungspot.labelling import (
         NEXT_CSV,
         STRATEGIES,
@@ -71,10 +72,11 @@ def next_films(
     if not opened.answers.pending:
         raise DatasetError("DATASET_INCOMPLETE", pool, f"all {len(opened.films)} films are answered")
     folder = pool if out is None else out
-    read = [*(path for path in (answers, predictions) if path is not None), *opened.inputs]
-    outputs = Outputs(read, overwrite=overwrite)
-    for name in opened.next_files:
-        outputs.require(folder / name)
+    written = [folder / name for name in opened.next_files]
+    read = [answers, predictions, *([] if predictions else model_inputs(model)), *opened.inputs]
+    outputs = Outputs(inputs_of(read, out=written), overwrite=overwrite)
+    for file in written:
+        outputs.require(file)
     tally = Tally()
     if predictions is None:
         bar = partial(progress, what="Reading films", quiet=quiet)

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from lungspot.detect import Detector
 
-__all__ = ["SiteFile", "detector_of"]
+__all__ = ["SiteFile", "detector_of", "model_inputs"]
 
 SiteFile = Annotated[
     Path | None,
@@ -21,6 +21,11 @@ SiteFile = Annotated[
         help="A site file of `lungspot calibrate`: judge by its thresholds and probabilities (or $LUNGSPOT_SITE).",
     ),
 ]
+
+
+def model_inputs(model: str, site: Path | None = None) -> list[Path]:
+    """Return the files that a detector is read from and that a person gave: no run may write over them."""
+    return [*([] if model == "default" else [Path(model)]), *([] if site is None else [site])]
 
 
 def detector_of(model: str, site: Path | None, *, threads: int = 2) -> Detector:

@@ -60,7 +60,8 @@ def train(
     given = read_toml(config) if config else {}
     chosen = run_config(begin, {**given, **over}, short=is_site(data))
     if not resume:
-        require_new_run(out, begin, overwrite=overwrite)
+        read = [*(teachers or ()), *([config] if config else [])]
+        require_new_run(out, begin, inputs=read, overwrite=overwrite)
     tell = (lambda _: None) if quiet else say
     classes = site_classes(class_map, data)
     with writing():

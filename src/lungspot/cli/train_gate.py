@@ -31,6 +31,7 @@ def train_gate(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train the gate: it refuses what is no frontal chest film, and finds turned, inverted and mirrored ones."""
+    from lungspot.formats import inputs_of
     from lungspot.images import Pixels, read
 
     with extra("train", "training a gate"):
@@ -38,7 +39,8 @@ def train_gate(
 
         from lungspot.train import learn_gate, pack_gate, save_gate
 
-    outputs = Outputs([cache or out.with_suffix(".films.npz"), *([keep] if keep else [])], overwrite=overwrite)
+    read_from = [cache or out.with_suffix(".films.npz"), keep, data]
+    outputs = Outputs(inputs_of(read_from, out=[out]), overwrite=overwrite)
     outputs.require(out)
 
     def pixels(path: Path) -> Pixels:

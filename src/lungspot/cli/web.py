@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lungspot.cli.console import Overwrite, say
+from lungspot.cli.site_option import model_inputs
 from lungspot.errors import printable
 from lungspot.outputs import Outputs
 
@@ -36,6 +37,6 @@ def web(
     """Write a page that reads films in the browser: any file server serves it, and no byte of a film leaves it."""
     from lungspot.web import write_page
 
-    inputs = [*([] if model == "default" else [Path(model)]), *([] if film is None else [film])]
+    inputs = [*model_inputs(model), *(path for path in (film, runtime) if path is not None)]
     size = write_page(Outputs(inputs, overwrite=overwrite), out, model=model, runtime=runtime, film=film)
     say(printable(f"{out}: {size / 1e6:.1f} MB; serve it, as with: python -m http.server -d {out} 8000"))

@@ -34,6 +34,7 @@ from lungspot.formats.predictions_files import (
     write_predictions,
 )
 from lungspot.formats.problems import PROBLEMS, Problem
+from lungspot.formats.read_files import films_of, inputs_of
 from lungspot.formats.reconcile import nearest, patient_in
 from lungspot.formats.result_arrays import ShardArrays, shard_arrays
 from lungspot.formats.result_tables import (
@@ -115,6 +116,7 @@ __all__ = [
     "film_columns",
     "film_row",
     "film_size",
+    "films_of",
     "films_parquet",
     "find_films",
     "finding_columns",
@@ -123,6 +125,7 @@ __all__ = [
     "header_of",
     "image_labels",
     "in_the_file",
+    "inputs_of",
     "is_result_folder",
     "labelstudio_config",
     "labelstudio_region",

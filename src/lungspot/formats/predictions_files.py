@@ -33,6 +33,7 @@ from lungspot.formats.coco_files import ANNOTATIONS_FILE
 from lungspot.formats.coco_ids import CocoIds, in_the_file
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
+from lungspot.formats.read_files import inputs_of
 from lungspot.outputs import Outputs, escape_formula
 
 __all__ = [
@@ -200,7 +201,7 @@ def write_predictions(  # noqa: PLR0913 - what is written, where to, and how
             raise strangers[0]
     if to in PREDICTION_FILES and out.suffix.lower() == Path(PREDICTION_FILES[to]).suffix:
         text = csv_text(predictions) if to == "csv" else coco_text(predictions, ids)
-        Outputs(inputs, overwrite=overwrite).write(out, text.encode(errors="backslashreplace"))
+        Outputs(inputs_of(inputs, out=[out]), overwrite=overwrite).write(out, text.encode(errors="backslashreplace"))
         return strangers
     how = FilmTransfer.NONE if to == "csv" else films
     paired, refused = with_films(predictions, how)

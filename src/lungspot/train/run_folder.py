@@ -12,7 +12,7 @@ import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,15 +53,19 @@ def checkpoint_file(run: Path) -> Path:
     return run / CHECKPOINT_FILE if run.is_dir() else run
 
 
-def require_new_run(out: Path, begin: Path | None = None, *, overwrite: bool = False) -> None:
+def require_new_run(
+    out: Path, begin: Path | None = None, *, inputs: Iterable[Path] = (), overwrite: bool = False
+) -> None:
     """Refuse a run folder ``out`` in which a new run would replace what it must not.
 
-    That is the run or model file that it begins with (``begin``; OutputError ``IS_INPUT``), an earlier run unless
-    ``overwrite`` says so, and anybody's file (``EXISTS``). Files that a run does not write stay, and are no hindrance.
+    That is the run or model file that it begins with (``begin``; OutputError ``IS_INPUT``), other runs, model files and
+    files that it reads (``inputs``), an earlier run unless ``overwrite`` says so, and anybody's file (``EXISTS``).
+    Files that a run does not write stay, and are no hindrance.
     """
-    outputs = Outputs([] if begin is None else [checkpoint_file(begin)], overwrite=overwrite)
+    read = [*inputs, *([] if begin is None else [begin])]
+    outputs = Outputs(map(checkpoint_file, read), overwrite=overwrite)
     there = [name for name in RUN_FOLDER_FILES if os.path.lexists(out / name)]
-    if begin is not None and CHECKPOINT_FILE in there:
+    if CHECKPOINT_FILE in there:
         outputs.require_not_input(out / CHECKPOINT_FILE)
     if there:  # run.json says that the others are a run's
         outputs.require(out / there[0])
