@@ -3,6 +3,7 @@
 import functools
 import importlib
 import importlib.util
+import inspect
 import operator
 import os
 import re
@@ -246,6 +247,11 @@ def test_every_extra_is_explained():
     assert [name for name in EXTRAS if f"| `{name}` |" not in page] == []
 
 
+# Steps that the module above them does not name: it is handed them.
+HANDED_ON = {
+    ("images.sandbox.run", "images.dicom.read_dicom"),
+    ("images.sandbox.run", "images.raster.read_raster"),
+}
 WALK = re.compile(r"^<!-- walk -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -258,12 +264,47 @@ def test_every_step_of_a_films_way_exists():
     steps += [name for cell in values for name in re.findall(r"`([\w.]+)`", cell)]
     assert len(steps) > 60
     for step in steps:
-        module, name = "lungspot", step.split(".")
-        while name and importlib.util.find_spec(f"{module}.{name[0]}") is not None:
-            module = f"{module}.{name.pop(0)}"
-            if not hasattr(importlib.import_module(module), "__path__"):
-                break
-        assert operator.attrgetter(".".join(name))(importlib.import_module(module)) if name else module, step
+        assert found(step), step
+
+
+def found(step):
+    """Return the module or what it holds that a step names."""
+    module, name = "lungspot", step.split(".")
+    while name and importlib.util.find_spec(f"{module}.{name[0]}") is not None:
+        module = f"{module}.{name.pop(0)}"
+        if not hasattr(importlib.import_module(module), "__path__"):
+            break
+    return operator.attrgetter(".".join(name))(importlib.import_module(module)) if name else sys.modules[module]
+
+
+def calls(walk):
+    """Yield each step of a walk that stands below another, with that other."""
+    above = {}
+    for line in walk.splitlines():
+        depth, step = len(line) - len(line.lstrip()), line.split()[0]
+        if depth:
+            yield above[depth - 4], step
+        above[depth] = step
+
+
+def source_of(step):
+    """Return the source of the module that a step is defined in."""
+    return inspect.getsource(inspect.getmodule(found(step)))
+
+
+def test_a_step_is_called_where_the_step_above_it_is_defined():
+    page = read("docs/explanation/architecture.md")
+    pairs = [pair for walk in WALK.findall(page) for pair in calls(walk)]
+    assert len(pairs) > 40
+    stale = [
+        (above, step)
+        for above, step in pairs
+        if (above, step) not in HANDED_ON and not re.search(rf"\b{step.rpartition('.')[2]}\b", source_of(above))
+    ]
+    assert stale == []
+    for above, step in HANDED_ON:  # an exception that is none
+        assert (above, step) in pairs
+        assert step.rpartition(".")[2] not in source_of(above)
 
 
 def test_what_is_said_of_a_step_stands_in_one_column():
