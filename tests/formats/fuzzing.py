@@ -198,7 +198,7 @@ def our_own(name, tmp_path_factory):
 
 
 def seeds_of(name, tmp_path_factory):
-    """Return the seeds of a format: each path → bytes of a folder."""
+    """Return the seeds of a format: each path → bytes of a folder; our own alone where no stranger's is known."""
     films = {f"{stem}.png": FILM for stem in "abc"}
     strangers = {
         "coco": lambda: films | {"instances.json": dump(coco())},
@@ -230,7 +230,8 @@ def seeds_of(name, tmp_path_factory):
     more = [others[name]()] if name in others else []
     more += [films | {"export.csv": table_of_labelstudio()}] if name == "labelstudio" else []
     own = [our_own(name, tmp_path_factory)] if name in ANNOTATION_FORMATS else []
-    return [strangers[name](), *own, *more]
+    theirs = [strangers[name]()] if name in strangers else []
+    return [*theirs, *own, *more]
 
 
 def dump(value):
