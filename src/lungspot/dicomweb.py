@@ -27,7 +27,7 @@ from urllib3.util import Retry
 from lungspot.errors import InputError
 from lungspot.tls import load_certificates
 
-__all__ = ["AUTHORIZATION", "MOST_FOUND", "DicomWebArchive", "open_client", "value_of"]
+__all__ = ["AUTHORIZATION", "MOST_FOUND", "DicomWebArchive", "in_words", "open_client", "value_of"]
 
 AUTHORIZATION: Final = "LUNGSPOT_DICOMWEB_AUTHORIZATION"  # environment variable: the whole header, "Bearer …"
 _MOST: Final = 256 * 1024 * 1024  # bytes of one answer
@@ -183,6 +183,13 @@ def open_client(
         raise InputError("BAD_VALUE", where, f"{url!r} is no address", advice="give http(s)://host/path") from error
     client.set_http_retry_params(retry=False)
     return client
+
+
+def in_words(error: BaseException) -> str:
+    """Return what logs say of an error: never its own words, which may quote what was asked for."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
 
 
 def _pages(search: Callable[[int | None], Sequence[Any]], keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:

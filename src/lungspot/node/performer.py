@@ -19,13 +19,13 @@ from typing import Final
 import requests
 from pydicom.uid import generate_uid
 
-from lungspot.dicomweb import DicomWebArchive, value_of
+from lungspot.dicomweb import DicomWebArchive, in_words, value_of
 from lungspot.images import is_uid
 from lungspot.node import performed
 from lungspot.node.audit import AuditEvent, Outcome
 from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES
-from lungspot.node.pull import fetch_film, in_words, take_film
+from lungspot.node.pull import fetch_film, take_film
 from lungspot.node.sender import Unreachable
 from lungspot.node.ups import (
     CANCELED,

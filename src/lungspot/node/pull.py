@@ -13,7 +13,7 @@ from typing import Final
 import requests
 from pydicom import dcmwrite
 
-from lungspot.dicomweb import DicomWebArchive, value_of
+from lungspot.dicomweb import DicomWebArchive, in_words, value_of
 from lungspot.errors import FilmError, InputError
 from lungspot.images import is_uid
 from lungspot.node.audit import AuditEvent, Outcome
@@ -21,7 +21,7 @@ from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES, film_header
 from lungspot.queue import back_off
 
-__all__ = ["QidoQuery", "fetch_film", "in_words", "parse_since", "pull", "take_film"]
+__all__ = ["QidoQuery", "fetch_film", "parse_since", "pull", "take_film"]
 
 _LOG = logging.getLogger("lungspot.node")
 _SERIES, _INSTANCE, _STUDY, _CLASS = "0020000E", "00080018", "0020000D", "00080016"
@@ -174,10 +174,3 @@ def take_film(context: NodeContext, client: DicomWebArchive, data: bytes, uids: 
     context.tally.add("received" if new else "duplicate")
     context.audit.record(AuditEvent.READ, who=who, what={**what, "new": new})
     return ""
-
-
-def in_words(error: BaseException) -> str:
-    """Return what logs say of an error: never its own words, which may quote what was asked for."""
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    return type(error).__name__

@@ -13,7 +13,7 @@ import requests
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
-from lungspot.dicomweb import DicomWebArchive, value_of
+from lungspot.dicomweb import DicomWebArchive, in_words, value_of
 from lungspot.errors import InputError
 from lungspot.images import is_uid
 from lungspot.node.patterns import meets
@@ -135,7 +135,7 @@ class UnifiedWorklist:
         try:
             return [value_of(item, _UID) for item in nsmallest(_MOST, asked_for, key=_order)]
         except (requests.RequestException, ValueError) as error:
-            raise Unreachable(_words(error)) from error
+            raise Unreachable(in_words(error)) from error
 
     def retrieve(self, uid: str) -> ItemContent | None:
         """Return an item, None where the server says that it has none such; it need not keep a closed one.
@@ -192,7 +192,7 @@ class UnifiedWorklist:
         try:
             response = self.client.ask(method, path, headers, body)
         except (requests.RequestException, OSError, ValueError) as error:
-            raise Unreachable(_words(error)) from error
+            raise Unreachable(in_words(error)) from error
         if is_of_the_server(response.status_code):
             raise Unreachable(f"HTTP {response.status_code}")
         return response
@@ -246,9 +246,3 @@ def _is_time(key: str) -> bool:
 def _order(item: ItemContent) -> tuple[int, str]:
     priority = value_of(item, _PRIORITY)
     return _URGENT.index(priority) if priority in _URGENT else 1, value_of(item, _START)
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    return type(error).__name__
