@@ -119,8 +119,8 @@ def test_what_was_being_read_is_read_again_after_a_crash(store, open_store):
 
 def test_a_film_that_ends_the_server_each_time_is_given_up(store, open_store):
     store.accept([arrive(store, "a")])
-    hopeless = [open_store().claim().hopeless for _ in range(13)]
-    assert hopeless == [False] * 12 + [True]
+    exhausted = [open_store().claim().exhausted for _ in range(13)]
+    assert exhausted == [False] * 12 + [True]
 
 
 def test_a_film_that_ends_the_server_lets_others_go_first(store, open_store):
@@ -131,10 +131,10 @@ def test_a_film_that_ends_the_server_lets_others_go_first(store, open_store):
 
 def test_a_failure_of_the_machine_is_no_attempt(store):
     store.accept([arrive(store, "a")])
-    for innocent, attempts in [(True, 0), (True, 0), (False, 0), (False, 1), (True, 2), (False, 2)]:
+    for counted, attempts in [(False, 0), (False, 0), (True, 0), (True, 1), (False, 2), (True, 2)]:
         task = store.claim()
         assert task.attempts == attempts
-        store.give_back(task, innocent=innocent)
+        store.give_back(task, count_attempt=counted)
 
 
 def test_leftovers_of_a_crash_are_removed(store, open_store):

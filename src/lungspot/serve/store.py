@@ -28,7 +28,7 @@ from typing import Any
 
 from lungspot.durable import sync_path
 from lungspot.errors import RequestError
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, discard, is_queue_name
+from lungspot.queue import FilmQueue, QueueFolder, discard, is_queue_name
 from lungspot.serve.migrations import MIGRATIONS
 from lungspot.serve.search_text import search_text
 
@@ -56,18 +56,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedFilm:
-    """A film to be read: its row's number and id, its name for results, its bytes, and its attempts before this one."""
+    """A film to be read: its row's number and id, its name for results, its bytes, and its attempts before this one.
+
+    ``exhausted``: it was tried as often as any film is, for the server ended in the midst of it each time.
+    """
 
     number: int
     id: str
     name: str
     path: Path
     attempts: int
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether it was tried as often as any film is: the server ended in the midst of it each time."""
-        return self.attempts >= ATTEMPTS
+    exhausted: bool
 
 
 class Store:
@@ -146,7 +145,8 @@ class Store:
         if claim is None:
             return None
         name = claim.row["name"] or f"film {claim.row['number']}"
-        return ClaimedFilm(claim.row["number"], claim.key, name, self.spooled(claim.key), claim.attempts)
+        path = self.spooled(claim.key)
+        return ClaimedFilm(claim.row["number"], claim.key, name, path, claim.attempts, claim.exhausted)
 
     def finish(self, claimed: ClaimedFilm, values: dict[str, Any], scores: Sequence[tuple[str, float, bool]]) -> bool:
         """Write a result down; False where the film was deleted meanwhile. Its files must be in place and synced."""
@@ -165,9 +165,9 @@ class Store:
                 self._remove_files(claimed.id)
         return done
 
-    def give_back(self, claimed: ClaimedFilm, *, innocent: bool) -> None:
-        """Put a film back into the queue; ``innocent``: this machine failed, not the film, and it is no attempt."""
-        self._queue.release(claimed.id, attempts=claimed.attempts + (not innocent))
+    def give_back(self, claimed: ClaimedFilm, *, count_attempt: bool) -> None:
+        """Put a film back into the queue; ``count_attempt``: False where this machine failed, not the film."""
+        self._queue.release(claimed.id, attempts=claimed.attempts + count_attempt)
 
     def delete(self, identifier: str) -> None:
         """Remove a film, its result and its reviews; raises ``NO_READING``."""

@@ -86,17 +86,19 @@ class Workers:
         try:
             status = self._read(claimed)
         except Exception as error:
-            self._give_back(claimed, innocent=isinstance(error, OSError | SetupError | sqlite3.OperationalError))
+            self._give_back(
+                claimed, count_attempt=not isinstance(error, OSError | SetupError | sqlite3.OperationalError)
+            )
             raise
         seconds = time.monotonic() - start
         _LOG.debug("film %d: %s in %.1f s", claimed.number, status, seconds)
         self._done(claimed.id, status, seconds)
 
-    def _give_back(self, claimed: ClaimedFilm, *, innocent: bool) -> None:
+    def _give_back(self, claimed: ClaimedFilm, *, count_attempt: bool) -> None:
         """Put a film back into the queue as soon as the disk lets us; where it never does, the next start will."""
         while True:
             try:
-                return self._store.give_back(claimed, innocent=innocent)
+                return self._store.give_back(claimed, count_attempt=count_attempt)
             except sqlite3.OperationalError:
                 with self._wake:
                     if self._stopped:
@@ -147,7 +149,7 @@ class Workers:
 
 
 def _bytes_of(claimed: ClaimedFilm) -> bytes:
-    if claimed.hopeless:
+    if claimed.exhausted:
         raise FilmError("CRASHED", claimed.name, "the server failed each time that it read this film")
     try:
         return claimed.path.read_bytes()
