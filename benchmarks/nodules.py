@@ -20,7 +20,7 @@ from lungspot.datasets import load_with_splits
 from lungspot.datasets.jsrt import subtlety
 from lungspot.detect import Detector, SecondLook, decode, load_detector, look_again
 from lungspot.evaluate import FilmBoxes, ScoreLimits, by_patient, interval, tabulate_arrays, unit_weights
-from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities
+from lungspot.evaluate.froc import ThresholdSweep, coco_precision, sensitivities
 from lungspot.findings import State
 from lungspot.formats.case import Case, Split
 from lungspot.images import prepare, read
@@ -100,7 +100,7 @@ def show(name: str, looked: list[Looked]) -> None:
     rows = (unit_weights(len(looked)), by_patient([one.case.patient for one in looked], 500, 0))
     texts = []
     for metric in (_precision, _at_one):
-        point, spread = (metric(Ladder(matched, weights)) for weights in rows)
+        point, spread = (metric(ThresholdSweep(matched, weights)) for weights in rows)
         low, high = interval(spread) or (float("nan"), float("nan"))
         texts.append(f"{float(point[0]):.3f} ({low:.3f} to {high:.3f})")
     print(
@@ -108,12 +108,12 @@ def show(name: str, looked: list[Looked]) -> None:
     )
 
 
-def _precision(ladder: Ladder) -> NDArray[np.float64]:
-    return coco_precision(ladder.climb(IOU))
+def _precision(sweep: ThresholdSweep) -> NDArray[np.float64]:
+    return coco_precision(sweep.counts(IOU))
 
 
-def _at_one(ladder: Ladder) -> NDArray[np.float64]:
-    return sensitivities(ladder, IOU, (1.0,))[:, 0]
+def _at_one(sweep: ThresholdSweep) -> NDArray[np.float64]:
+    return sensitivities(sweep, IOU, (1.0,))[:, 0]
 
 
 if __name__ == "__main__":

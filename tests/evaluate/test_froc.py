@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungspot.evaluate.froc import Ladder, coco_precision, sensitivities, voc_precision, wafroc
+from lungspot.evaluate.froc import ThresholdSweep, coco_precision, sensitivities, voc_precision, wafroc
 from lungspot.evaluate.resample import unit_weights
 from lungspot.findings import State
 
@@ -9,7 +9,7 @@ A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (40, 40, 60, 60)
 
 
 def at_rates(matched, *rates):
-    return sensitivities(Ladder(matched, unit_weights(len(matched.state))), 0.5, rates)[0].tolist()
+    return sensitivities(ThresholdSweep(matched, unit_weights(len(matched.state))), 0.5, rates)[0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_wafroc_needs_both_kinds_of_films(one_label):
 def test_voc_is_the_whole_area_and_coco_101_points_of_it(one_label):
     # Precision 1 to recall 1/3, then (one false box) 2/3 to recall 2/3; the third is missed.
     matched = one_label([([A, B, C], [(A, 0.9), ((70, 70, 80, 80), 0.8), (B, 0.7)])])
-    climb = Ladder(matched, unit_weights(1)).climb(0.5)
-    assert voc_precision(climb)[0] == pytest.approx(1 / 3 + 2 / 9)
-    assert coco_precision(climb)[0] == pytest.approx((34 + 33 * 2 / 3) / 101)
+    counts = ThresholdSweep(matched, unit_weights(1)).counts(0.5)
+    assert voc_precision(counts)[0] == pytest.approx(1 / 3 + 2 / 9)
+    assert coco_precision(counts)[0] == pytest.approx((34 + 33 * 2 / 3) / 101)

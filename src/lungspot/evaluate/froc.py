@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lungspot.evaluate.matched import Matched, level
 from lungspot.findings import ABSENT, BOXED
 
-__all__ = ["RATES", "Climb", "Ladder", "coco_precision", "sensitivities", "voc_precision", "wafroc"]
+__all__ = ["RATES", "SweepCounts", "ThresholdSweep", "coco_precision", "sensitivities", "voc_precision", "wafroc"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -25,7 +25,7 @@ _RECALLS: Final = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class SweepCounts:
     """Going down in score, at each of the H right boxes: ``hits`` so far and boxes ``found`` so far, (R, H).
 
     ``true``: (R,) how many true boxes there are.
@@ -45,7 +45,7 @@ class _Judged:
     sums: NDArray[np.int32]
 
 
-class Ladder:
+class ThresholdSweep:
     """One label's boxes under R rows of weights, (R, F); the sums that all thresholds share are made once."""
 
     def __init__(self, matched: Matched, weights: Integers) -> None:
@@ -66,14 +66,14 @@ class Ladder:
             self._made[key] = _Judged(sure, np.cumsum(sure), np.concatenate((none, sums), axis=1))
         return self._made[key]
 
-    def climb(self, iou: float) -> Climb:
+    def counts(self, iou: float) -> SweepCounts:
         """Return the counts at each right box, as the order of the boxes stands (COCO's rule for equal scores)."""
         at = np.flatnonzero(self.matched.right[level(iou)])
         mine = self.weights[:, self.matched.film[at]]
         of = self._judged(iou)
         unsure = np.cumsum(mine * ~of.sure[at], axis=1, dtype=np.float64)
         hits = np.cumsum(mine, axis=1, dtype=np.float64)
-        return Climb(hits, of.sums[:, of.rank[at]] + unsure, self.true)
+        return SweepCounts(hits, of.sums[:, of.rank[at]] + unsure, self.true)
 
     def froc(self, iou: float) -> tuple[Array, Array, Array]:
         """Return thresholds (G,), true and false positives (R, G) where boxes from each threshold on are counted.
@@ -92,44 +92,44 @@ class Ladder:
         return score[at[last]], hits[:, last], false
 
 
-def coco_precision(climb: Climb) -> Array:
+def coco_precision(counts: SweepCounts) -> Array:
     """Return COCO's average precision, (R,): the precision envelope at 101 recalls; NaN without a true box."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall = climb.hits / climb.true[:, None]
+        recall = counts.hits / counts.true[:, None]
         passed = np.searchsorted(_RECALLS, recall.ravel(), side="right").reshape(recall.shape)
         steps = np.diff(passed, axis=1, prepend=0)
-        total = (_envelope(climb) * steps).sum(1) / len(_RECALLS)
-    return np.where(climb.true > 0, total, np.nan)
+        total = (_envelope(counts) * steps).sum(1) / len(_RECALLS)
+    return np.where(counts.true > 0, total, np.nan)
 
 
-def voc_precision(climb: Climb) -> Array:
+def voc_precision(counts: SweepCounts) -> Array:
     """Return PASCAL VOC 2010's average precision, (R,): the area under the precision envelope, all points."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        gained = np.diff(climb.hits, axis=1, prepend=0)
-        total = (_envelope(climb) * gained).sum(1) / climb.true
-    return np.where(climb.true > 0, total, np.nan)
+        gained = np.diff(counts.hits, axis=1, prepend=0)
+        total = (_envelope(counts) * gained).sum(1) / counts.true
+    return np.where(counts.true > 0, total, np.nan)
 
 
-def _envelope(climb: Climb) -> Array:
-    precision = np.where(climb.found > 0, climb.hits / np.maximum(climb.found, 1), 0.0)
+def _envelope(counts: SweepCounts) -> Array:
+    precision = np.where(counts.found > 0, counts.hits / np.maximum(counts.found, 1), 0.0)
     return np.asarray(np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1], dtype=np.float64)
 
 
-def sensitivities(ladder: Ladder, iou: float, rates: tuple[float, ...] = RATES) -> Array:
+def sensitivities(sweep: ThresholdSweep, iou: float, rates: tuple[float, ...] = RATES) -> Array:
     """Return the largest share of true boxes found at no more than each rate of false positives a film, (R, len).
 
     Films: those where a wrong box is known to be wrong, with the finding or without. A second box on one true box is
     a false positive.
     """
-    _, hits, false = ladder.froc(iou)
+    _, hits, false = sweep.froc(iou)
     found = np.zeros((len(hits), len(rates)))
     rows = np.arange(len(hits))
     padded = np.concatenate((np.zeros((len(hits), 1)), hits), axis=1)
     for column, rate in enumerate(rates):
-        within = (false <= rate * ladder.films[:, None] + 1e-9).sum(1)
+        within = (false <= rate * sweep.films[:, None] + 1e-9).sum(1)
         found[:, column] = padded[rows, within]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(ladder.true[:, None] > 0, found / ladder.true[:, None], np.nan)
+        return np.where(sweep.true[:, None] > 0, found / sweep.true[:, None], np.nan)
 
 
 def wafroc(matched: Matched, weights: Integers, iou: float) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.evaluate.classify import area_under, precision_recall, weighted_shortfall
-from lungspot.evaluate.froc import RATES, Ladder, coco_precision, sensitivities, voc_precision, wafroc
+from lungspot.evaluate.froc import RATES, ThresholdSweep, coco_precision, sensitivities, voc_precision, wafroc
 from lungspot.evaluate.matched import Matched, level
 from lungspot.evaluate.resample import interval, p_value, unit_weights
 from lungspot.findings import ABSENT, PRESENT, UNKNOWN
@@ -98,7 +98,7 @@ def chosen_metrics(matched: Matched, weights: Integers, names: Sequence[str] = (
     found: dict[str, list[Array]] = {name: [] for name in names}
     for start in range(0, len(weights), _BLOCK):
         rows = weights[start : start + _BLOCK]
-        ladder = Ladder(matched, rows)
+        sweep = ThresholdSweep(matched, rows)
         for name in names:
             if name == "auroc":
                 known = matched.known
@@ -107,9 +107,9 @@ def chosen_metrics(matched: Matched, weights: Integers, names: Sequence[str] = (
             elif name == "wafroc":
                 value = wafroc(matched, rows, _IOU)
             elif name == "cpm":
-                value = sensitivities(ladder, _IOU).mean(1)
+                value = sensitivities(sweep, _IOU).mean(1)
             else:
-                value = coco_precision(ladder.climb(float(name.removeprefix("ap"))))
+                value = coco_precision(sweep.counts(float(name.removeprefix("ap"))))
             found[name].append(value)
     return {name: np.concatenate(blocks) for name, blocks in found.items()}
 
@@ -211,15 +211,15 @@ def counts(matched: Matched) -> dict[str, int]:
 
 
 def _measure(m: Matched, weights: Integers) -> dict[str, Array]:
-    ladder = Ladder(m, weights)
+    sweep = ThresholdSweep(m, weights)
     found: dict[str, Array] = {}
-    climbs = {iou: ladder.climb(iou) for iou in (0.1, 0.3, 0.4, *_COCO)}
-    precisions = {iou: coco_precision(climb) for iou, climb in climbs.items()}
+    counts = {iou: sweep.counts(iou) for iou in (0.1, 0.3, 0.4, *_COCO)}
+    precisions = {iou: coco_precision(at) for iou, at in counts.items()}
     for iou in (0.1, 0.3, 0.4, 0.5):
         found[f"ap{iou}"] = precisions[iou]
     found["ap0.5:0.95"] = np.mean([precisions[iou] for iou in _COCO], axis=0)
-    found["voc0.4"] = voc_precision(climbs[_IOU])
-    at_rates = sensitivities(ladder, _IOU)
+    found["voc0.4"] = voc_precision(counts[_IOU])
+    at_rates = sensitivities(sweep, _IOU)
     found |= {f"froc{rate:g}": at_rates[:, i] for i, rate in enumerate(RATES)}
     found["cpm"] = at_rates.mean(1)
     found["wafroc"] = wafroc(m, weights, _IOU)

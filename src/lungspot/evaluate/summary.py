@@ -13,7 +13,7 @@ from lungspot import __version__
 from lungspot.errors import DatasetError
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import reliability
-from lungspot.evaluate.froc import RATES, Ladder
+from lungspot.evaluate.froc import RATES, ThresholdSweep
 from lungspot.evaluate.matched import Matched, Pair, ScoreLimits, level, tabulate
 from lungspot.evaluate.metrics import METRICS, Value, chosen_metrics, compare, counts, macro, select_films, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
@@ -215,17 +215,17 @@ def _small_table(
 
 def _curves(m: Matched) -> dict[str, Any]:
     """Return FROC and precision over recall at IoU .4, and reliability, as lists of rounded numbers."""
-    ladder = Ladder(m, unit_weights(len(m.state)))
-    _, hits, false = ladder.froc(0.4)
-    climb = ladder.climb(0.4)
+    sweep = ThresholdSweep(m, unit_weights(len(m.state)))
+    _, hits, false = sweep.froc(0.4)
+    counts = sweep.counts(0.4)
     known = m.known
     probability, positive = m.probability[known], m.state[known] >= PRESENT
     sure = m.judged(0.4)
-    true, films = max(float(ladder.true[0]), 1.0), max(float(ladder.films[0]), 1.0)
-    precision = climb.hits[0] / np.maximum(climb.found[0], 1)
+    true, films = max(float(sweep.true[0]), 1.0), max(float(sweep.films[0]), 1.0)
+    precision = counts.hits[0] / np.maximum(counts.found[0], 1)
     return {
         "froc": _thinned(false[0] / films, hits[0] / true, until=RATES[-1]),
-        "precision_recall": _thinned(climb.hits[0] / true, precision),
+        "precision_recall": _thinned(counts.hits[0] / true, precision),
         "reliability_film": reliability(probability, positive) if len(positive) else None,
         "reliability_box": reliability(m.score[sure], m.right[level(0.4)][sure]) if sure.any() else None,
     }
