@@ -6,9 +6,10 @@ from defusedxml import ElementTree
 from fhir.resources.bundle import Bundle as R5Bundle
 from fhir.resources.R4B.bundle import Bundle as R4BBundle
 from fhirclient.models.bundle import Bundle as R4Bundle  # HL7's 4.0.1; fhir.resources says the same in the drill
+from pydicom import config
 
 from lungspot.errors import FilmError
-from lungspot.report import Refusal, Review, Verdict, fhir_bundle
+from lungspot.report import Before, Refusal, Review, Verdict, fhir_bundle
 from lungspot.report.fhir_r5 import as_r5
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -83,6 +84,65 @@ def test_a_patient_is_named_by_the_first_group_of_a_name(rg1_header, on, name, s
     bundle = fhir_bundle(on(rg1_header), rg1_header)
     (patient,) = (each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Patient")
     assert patient.get("name") == (None if says is None else [{"text": says}])
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"PatientID": ["A1", "B2"]}, ("A1", "Doe", "7")),
+        ({"PatientID": ["", " B2 "]}, ("B2", "Doe", "7")),
+        ({"PatientID": "  "}, (None, "Doe", "7")),
+        ({"PatientName": ["DOE^A", "ROE^B"]}, ("1", "DOE A", "7")),
+        ({"PatientName": ["^^", "ROE^B"]}, ("1", "ROE B", "7")),
+        ({"PatientName": "^^^"}, ("1", None, "7")),
+        ({"AccessionNumber": ["1", "2"]}, ("1", "Doe", "1")),
+        ({"AccessionNumber": ["", ""]}, ("1", "Doe", None)),
+        ({"AccessionNumber": "  "}, ("1", "Doe", None)),
+    ],
+)
+def test_of_several_values_the_first_counts(rg1_header, on, tags, said):
+    """They were written as Python writes a list."""
+    for keyword, value in ({"PatientID": "1", "PatientName": "Doe", "AccessionNumber": "7"} | tags).items():
+        setattr(rg1_header, keyword, value)
+    bundle = fhir_bundle(on(rg1_header), rg1_header)
+    check(bundle)
+    (patient,), (study,) = resources(bundle, "Patient"), resources(bundle, "ImagingStudy")
+    found = [patient.get("identifier"), patient.get("name"), study["identifier"][1:]]
+    assert tuple((one and (one[0].get("value") or one[0]["text"])) or None for one in found) == said
+
+
+@pytest.mark.parametrize(
+    ("modality", "code"),
+    [("DX", "DX"), ("dx ", "DX"), ("CR  X", "OT"), ("CR X", "CR X"), ("C-R", "OT"), ("", "OT"), ("A" * 17, "OT")],
+)
+def test_a_modality_that_is_none_is_other(rg1_header, on, modality, code):
+    with config.disable_value_validation():
+        del rg1_header.Modality  # an element keeps its validation
+        rg1_header.Modality = modality
+        bundle = fhir_bundle(on(rg1_header), rg1_header)
+    check(bundle)
+    (study,) = resources(bundle, "ImagingStudy")
+    assert study["series"][0]["modality"]["code"] == code
+
+
+def test_a_report_against_an_earlier_film_is_another_report(rg1_header, on):
+    """Both had one id, and their narratives differ."""
+    result = on(rg1_header)
+    review = Review("R. Ader", (), created="2026-11-29T01:02:03Z")
+    befores = [None, Before(30), Before(31), Before(30, film="2.25.1"), Before(30, film="2.25.2")]
+    bundles = [
+        fhir_bundle(result, rg1_header, now=NOW, before=before, review=each)
+        for before in befores
+        for each in (None, review)
+    ]
+    assert len({bundle["id"] for bundle in bundles}) == len({bundle["entry"][0]["fullUrl"] for bundle in bundles}) == 10
+    again = fhir_bundle(result, rg1_header, now=NOW, before=Before(30))
+    assert again == bundles[2]
+    for bundle in bundles:
+        check(bundle)
+        assert [entry["fullUrl"] for entry in bundle["entry"][1:]] == [
+            entry["fullUrl"] for entry in bundles[0]["entry"][1:]
+        ]
 
 
 def test_a_picture_s_bundle_says_nothing_of_a_patient(make):

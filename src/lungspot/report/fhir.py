@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +40,7 @@ _SYSTEMS: Final = {
 }
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
 _UNKNOWN: Final = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "not-performed"}]}
+_MODALITY: Final = re.compile(r"(?=.{1,16}$)[A-Z0-9_]+( [A-Z0-9_]+)*")  # what is both a CS and a code of FHIR's
 _GENDERS: Final = {"F": "female", "M": "male", "O": "other"}
 
 
@@ -61,7 +62,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
     ``before``: the patient's film that the narrative compares with. A film that was not assessed gives a cancelled
     report with a reason and no probability. Raises FilmError ``NO_STUDY``.
     """
-    from lungspot.report.source import key_of, source_of  # noqa: PLC0415 - loads pydicom
+    from lungspot.report.source import against_of, key_of, source_of  # noqa: PLC0415 - loads pydicom
 
     film = None if source is None else source_of(source)
     key = key_of(result, film, experimental=experimental)
@@ -88,7 +89,7 @@ def fhir_bundle(  # noqa: PLR0913 - each choice has a name
         report |= {"subject": links["subject"], "imagingStudy": links["derivedFrom"]}
         if film.StudyDate:
             report["effectiveDateTime"] = _date(film.StudyDate)
-    whose = [] if review is None else ["review", review.reader, review.created or ""]
+    whose = [*([] if review is None else ["review", review.reader, review.created or ""]), *against_of(before)]
     everything = {url("report", *whose): report} | seen | entries
     return {
         "resourceType": "Bundle",
@@ -233,11 +234,11 @@ def _device(result: Analysis | Refusal) -> JsonObject:
 
 def _patient(film: Dataset) -> JsonObject:
     patient: JsonObject = {"resourceType": "Patient"}
-    if film.PatientID:
-        patient["identifier"] = [{"value": str(film.PatientID)}]
-    groups = (
-        group.replace("^", " ").strip() for group in str(film.PatientName).split("=")
-    )  # letters, ideographs, sound
+    if identifier := next(_texts(film, "PatientID"), ""):
+        patient["identifier"] = [{"value": identifier}]
+    groups = (  # of each name letters, ideographs, sound
+        group.replace("^", " ").strip() for name in _texts(film, "PatientName") for group in name.split("=")
+    )
     if name := next(filter(None, groups), ""):
         patient["name"] = [{"text": name}]
     if film.PatientBirthDate:
@@ -254,7 +255,10 @@ def _study(film: Dataset, patient: str) -> JsonObject:
         "series": [
             {
                 "uid": film.SeriesInstanceUID,
-                "modality": {"system": _SYSTEMS["DCM"], "code": film.Modality or "OT"},
+                "modality": {
+                    "system": _SYSTEMS["DCM"],
+                    "code": film.Modality if _MODALITY.fullmatch(film.Modality) else "OT",
+                },
                 "instance": [
                     {
                         "uid": film.SOPInstanceUID,
@@ -264,10 +268,18 @@ def _study(film: Dataset, patient: str) -> JsonObject:
             }
         ],
     }
-    if film.AccessionNumber:
+    if accession := next(_texts(film, "AccessionNumber"), ""):
         kind = {"coding": [{"system": f"{_HL7}/v2-0203", "code": "ACSN"}]}
-        study["identifier"].append({"type": kind, "value": str(film.AccessionNumber)})
+        study["identifier"].append({"type": kind, "value": accession})
     return study | ({"started": _date(film.StudyDate)} if film.StudyDate else {})
+
+
+def _texts(film: Dataset, keyword: str) -> Iterator[str]:
+    """Yield the values of an attribute that are not empty, stripped; a header may have several where one belongs."""
+    value = film[keyword].value
+    for each in value if isinstance(value, MutableSequence) else [value]:
+        if text := str(each).strip():
+            yield text
 
 
 def _concept(term: Term) -> JsonObject:

@@ -32,6 +32,7 @@ from lungspot.report.statement import Statement, statement
 __all__ = [
     "IMPLEMENTATION_UID",
     "ReportContext",
+    "against_of",
     "context_of",
     "finish",
     "key_of",
@@ -92,12 +93,7 @@ class ReportContext:
         reviewed = () if self.review is None else (self.review.reader, self.review.created or "")
         if self.anatomy:
             reviewed = ("with anatomy", *reviewed)
-        if (before := self.before) is None:
-            return reviewed
-        uids = [sorted(each.items()) for each in (before.tracking, before.own)]
-        said = repr((before.days, before.lines, before.aligned is not None, uids))
-        digest = hashlib.sha256(said.encode()).hexdigest()
-        return (*reviewed, "against", before.film or before.name or "", digest)
+        return (*reviewed, *against_of(self.before))
 
     @property
     def experimental(self) -> bool:
@@ -133,6 +129,15 @@ class ReportContext:
             "software_versions": __version__,
             "device_serial_number": self.device_uid.rpartition(".")[2],
         }
+
+
+def against_of(before: Before | None) -> tuple[str, ...]:
+    """Return what tells a report against an earlier film from others: that film, and a digest of what is said of it."""
+    if before is None:
+        return ()
+    uids = [sorted(each.items()) for each in (before.tracking, before.own)]
+    said = repr((before.days, before.lines, before.aligned is not None, uids))
+    return "against", before.film or before.name or "", hashlib.sha256(said.encode()).hexdigest()
 
 
 def source_of(header: Dataset) -> Dataset:
