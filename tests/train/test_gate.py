@@ -1,4 +1,6 @@
 import csv
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +80,43 @@ def test_films_are_packed_once_and_broken_ones_named(root, tmp_path):
     assert films.others == sorted(OTHERS)
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
         pack_gate(tmp_path, pixels, tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("splits.csv", b"film,patient,split\nfilms/0.png,0,train\n", "DATASET_COLUMNS"),
+        ("splits.csv", b"image,patient,split\nfilms/0.png,0,training\n", "DATASET_ROW"),
+        ("splits.csv", b"image,patient,split\nfilms/0.png\n", "DATASET_ROW"),
+        ("splits.csv", b"", "DATASET_COLUMNS"),
+        ("ood/index.csv", b"image,kind,split\nbone/1.png,bone,train\n", "DATASET_COLUMNS"),
+        ("ood/index.csv", b"image,class,split\nbone/1.png\n", "DATASET_ROW"),
+        ("ood/index.csv", None, "DATASET_NOT_FOUND"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_by_name(root, tmp_path, name, text, code):
+    data = tmp_path / "data"
+    shutil.copytree(root, data)
+    (data / name).unlink()
+    if text is not None:
+        (data / name).write_bytes(text)
+    with pytest.raises(DatasetError, match=name) as caught:
+        pack_gate(data, pixels, tmp_path / "films.npz")
+    assert caught.value.code == code
+
+
+def test_films_whose_names_are_no_unicode_are_packed_and_known_again(root, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(root, data)
+    for name, folder in (("splits.csv", data), ("ood/index.csv", data / "ood")):
+        rows = (data / name).read_bytes()
+        old = rows.split(b"\n")[1].split(b",")[0].decode()
+        new = old.replace(".png", "\udce9.png")
+        (folder / old).rename(folder / new)
+        (data / name).write_bytes(rows.replace(old.encode(), os.fsencode(new)))
+    films, refused = pack_gate(data, pixels, tmp_path / "films.npz")
+    assert (len(films.pixels), len(refused)) == (43, 1)
+    assert len(pack_gate(data, None, tmp_path / "films.npz")[0].pixels) == 43
 
 
 def test_a_cache_takes_the_place_of_a_cache_and_of_nothing_else(root, tmp_path):

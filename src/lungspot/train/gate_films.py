@@ -6,7 +6,6 @@ Size, sharpness and shape give the class away in any collection of other picture
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -22,8 +21,9 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungspot.datasets import SPLITS_FILE
+from lungspot.datasets import SPLITS_FILE, read_splits
 from lungspot.errors import DatasetError, LungspotError, OutputError
+from lungspot.formats import read_rows
 from lungspot.images import Pixels, squash
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
@@ -102,10 +102,16 @@ def pack_gate(
     """Return the films of ``root/splits.csv`` and the pictures of ``root/ood/index.csv``, and what could not be read.
 
     The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
-    Raises OutputError ``EXISTS`` where another file is there.
+    Raises DatasetError where one of the tables is not there or cannot be used, OutputError ``EXISTS`` where another
+    file is in the cache's place.
     """
-    rows = [(row["image"], _FILM, row["split"]) for row in _rows(root / SPLITS_FILE)]
-    rows += [(f"ood/{row['image']}", row["class"], row["split"]) for row in _rows(root / "ood" / "index.csv")]
+    splits, pictures = root / SPLITS_FILE, root / "ood" / "index.csv"
+    for table in (splits, pictures):
+        if not table.exists():
+            raise DatasetError("DATASET_NOT_FOUND", table, "no such file")
+    rows = [(image, _FILM, str(split)) for image, (_, split) in read_splits(splits).items()]
+    named = read_rows(pictures, ("image", "class", "split"), errors="surrogateescape")  # names of files
+    rows += [(f"ood/{row['image']}", row["class"], row["split"]) for _, row in named]
     outputs = Outputs((root / name for name, _, _ in rows), overwrite=True)  # a cache of other films goes
     if os.path.lexists(cache):
         outputs.require(cache)
@@ -265,11 +271,3 @@ def _is_packed(path: Path) -> bool:
 def _films(pixels: NDArray[np.uint8], rows: Sequence[tuple[str, str, str]], kept: NDArray[np.bool_]) -> GateFilms:
     kinds, splits = (np.array([row[column] for row in rows]) for column in (1, 2))
     return GateFilms(pixels[kept], kinds[kept], splits[kept])
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with regular(path).open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise DatasetError("DATASET_NOT_FOUND", path, error.strerror or "cannot be read") from error
