@@ -3,7 +3,7 @@ from pydicom.sr._concepts_dict import concepts
 
 from lungspot.detect import REASONS
 from lungspot.errors import CODES
-from lungspot.findings import Side, Zone, taxonomy
+from lungspot.findings import Organ, Side, Zone, taxonomy
 from lungspot.report.coded import (
     OWN,
     TERMS,
@@ -74,6 +74,18 @@ def test_places_have_codes():
     assert {zone_term(zone).meaning.partition(" ")[0] for zone in Zone} == {"Upper", "Middle", "Lower"}
     assert site_term("cardiomegaly").meaning == "Heart"
     assert site_term("effusion").meaning == "Lung"
+
+
+def test_every_organ_has_a_site_and_none_but_the_pleura_s_is_the_lung_s():
+    sites = {organ: {site_term(label.id) for label in taxonomy() if label.organ is organ} for organ in Organ}
+    assert {organ: [term.meaning for term in terms] for organ, terms in sites.items()} == {
+        Organ.LUNG: ["Lung"],
+        Organ.PLEURA: ["Lung"],  # DICOM has zones of lungs only
+        Organ.HEART: ["Heart"],
+        Organ.MEDIASTINUM: ["Mediastinum"],
+        Organ.BONE: ["Bone of thorax"],
+        Organ.CHEST: ["Thorax"],
+    }
 
 
 @pytest.mark.parametrize("reason", [*REASONS, *CODES])

@@ -4,11 +4,14 @@ docs/reference/dicom-results.md says what they showed when they were run; benchm
 """
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from lungspot.errors import FilmError
+from lungspot.findings import Side, Zone
 from lungspot.report import Before, Refusal, Review, dicom_results, measure, observations, read_sr, statement
+from lungspot.report.sr import _site
 
 
 def meaning(item):
@@ -48,6 +51,23 @@ def test_a_box_is_drawn_wherever_viewers_look_for_it_and_goes_by_its_name(rg1_he
         assert items["Finding"].ConceptCodeSequence[0].CodeMeaning == name
         assert items["Comment"].TextValue.startswith(name)  # Cornerstone's label
         assert (items["Short Label"].TextValue, items["Short Label"].RelationshipType) == (name, "HAS CONCEPT MOD")
+
+
+@pytest.mark.parametrize(
+    ("label", "organ", "zone"),
+    [
+        ("edema", "Lung", "Upper zone of lung"),
+        ("effusion", "Lung", "Upper zone of lung"),
+        ("rib_fracture", "Bone of thorax", None),
+        ("mediastinal_shift", "Mediastinum", None),
+        ("calcification", "Thorax", None),
+    ],
+)
+def test_a_site_is_the_finding_s_organ_and_only_a_lung_has_zones(label, organ, zone):
+    site = _site(SimpleNamespace(label=label, side=Side.LEFT, zone=Zone.UPPER))
+    modifiers = [item.ConceptCodeSequence[0].CodeMeaning for item in site.ContentSequence]
+    assert site.ConceptCodeSequence[0].CodeMeaning == organ
+    assert modifiers == ["Left", *([] if zone is None else [zone])]
 
 
 def test_a_box_that_nobody_judged_has_a_name_too_and_no_score(rg1_header, on):

@@ -64,6 +64,8 @@ TERMS: Final[dict[str, Term]] = {
     "undetermined": Term("373068000", "SCT", "Undetermined"),  # CID 240
     "lung": Term("39607008", "SCT", "Lung"),  # CID 6129
     "heart": Term("80891009", "SCT", "Heart"),  # CID 6102
+    "mediastinum": Term("72410000", "SCT", "Mediastinum"),  # CID 6129
+    "bone": Term("272710004", "SCT", "Bone of thorax"),  # CID 7151
     "left": Term("7771000", "SCT", "Left"),  # CID 244
     "right": Term("24028007", "SCT", "Right"),  # CID 244
     "bilateral": Term("51440002", "SCT", "Bilateral"),  # CID 244
@@ -103,6 +105,17 @@ _QUALITIES: Final = {
     "MODEL_NUMERIC": "software_failure",
 }
 
+# Of what has a side and a zone DICOM has the zones of the lung alone (CID 6124), so an effusion or a pneumothorax is
+# said by the lung that it lies beside, which readers and viewers then follow; its own code says that it is pleural.
+_SITES: Final = {
+    Organ.LUNG: "lung",
+    Organ.PLEURA: "lung",
+    Organ.HEART: "heart",
+    Organ.MEDIASTINUM: "mediastinum",
+    Organ.BONE: "bone",
+    Organ.CHEST: "thorax",
+}
+
 
 def term_of(label: str) -> Term:
     """Return a label's code: SNOMED CT's, else DICOM's, else the label id in our own scheme."""
@@ -120,7 +133,7 @@ def label_of(value: str, scheme: str) -> str | None:
 
 def site_term(label: str) -> Term:
     """Return the organ that a finding is in."""
-    return TERMS["heart" if taxonomy()[label].organ is Organ.HEART else "lung"]
+    return TERMS[_SITES[taxonomy()[label].organ]]
 
 
 def side_term(side: Side) -> Term:
