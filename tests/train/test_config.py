@@ -31,12 +31,22 @@ def test_reads_toml(tmp_path):
         ({"minutes": 0}, "a length"),
         ({"labels": ["edema", "edema"]}, "edema"),
         ({"widths": [1, 2, 3]}, "four widths"),
+        ({"labels": ["edema"], "crop_share": 0.25}, "nodule_mass, pneumothorax: not among the labels"),
+        ({"crop_labels": ["nodule_mass", "nodul"], "crop_share": 0.25}, "nodul: not among the labels"),
     ],
 )
 def test_refuses(values, reason):
     with pytest.raises(InputError, match=reason) as caught:
         TrainConfig.from_dict(values)
     assert caught.value.code == "BAD_VALUE"
+
+
+def test_parts_are_shown_for_the_sake_of_labels_that_are_learnt():
+    two = TrainConfig(labels=("edema", "nodule_mass"), crop_share=0.25)
+    assert two.cropped == ("nodule_mass",)
+    assert TrainConfig.from_dict(json.loads(json.dumps(two.to_dict()))) == two
+    assert TrainConfig(crop_share=0.25).cropped == ("nodule_mass", "pneumothorax")
+    assert TrainConfig(labels=("edema",)).cropped == ()  # none are shown
 
 
 @pytest.mark.parametrize(("text", "code"), [("minutes =", "BAD_VALUE"), (None, "NOT_FOUND")])

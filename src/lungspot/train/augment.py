@@ -161,7 +161,7 @@ def _window(film: FilmTruth, config: TrainConfig, rng: np.random.Generator) -> N
     Often a box of the labels for whose sake parts are shown lies in it, else it mostly lies at one side.
     """
     half = np.array([rng.uniform(*_CROP_WIDTH), rng.uniform(*_CROP_HEIGHT)])
-    wanted = np.isin(film.labels, [config.labels.index(label) for label in config.crop_labels])
+    wanted = np.isin(film.labels, [config.labels.index(label) for label in config.cropped])
     if wanted.any() and rng.random() < _CROP_ON_BOX:
         box = film.boxes[rng.choice(np.flatnonzero(wanted))]
         centre = box[:2] + box[2:] - 1 + half * rng.uniform(-0.8, 0.8, 2)

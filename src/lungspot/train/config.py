@@ -7,13 +7,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from lungspot.errors import InputError
 from lungspot.findings import DISEASES
 from lungspot.inputs import regular
 
 __all__ = ["TrainConfig", "read_toml"]
+
+_CROP_LABELS: Final = ("nodule_mass", "pneumothorax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class TrainConfig:
     outlined_share: float = 0.0  # of a batch, drawn from the films whose heart and lungs are outlined
     # of a batch, parts of films as the second look shows them (lungspot.detect.second_look), for the sake of labels
     crop_share: float = 0.0
-    crop_labels: tuple[str, ...] = ("nodule_mass", "pneumothorax")
+    crop_labels: tuple[str, ...] = _CROP_LABELS  # unless others are named, those of them that the run learns
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08
@@ -95,6 +97,15 @@ class TrainConfig:
             raise InputError("BAD_VALUE", "config", "a batch, a length, four widths and four depths are needed")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise InputError("BAD_VALUE", "labels", f"{self.labels}")
+        strange = [label for label in self.crop_labels if label not in self.labels]
+        if self.crop_share and strange and (not self.cropped or self.crop_labels != _CROP_LABELS):
+            reason = f"{', '.join(strange)}: not among the labels that are learnt"
+            raise InputError("BAD_VALUE", "crop_labels", reason, advice="name some of labels, or set crop_share to 0")
+
+    @property
+    def cropped(self) -> tuple[str, ...]:
+        """The labels for whose sake parts of films are shown: of ``crop_labels`` those that the run learns."""
+        return tuple(label for label in self.crop_labels if label in self.labels)
 
     def size_at(self, progress: float) -> int:
         """Return the input size at a fraction of the run."""

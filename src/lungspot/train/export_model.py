@@ -164,7 +164,7 @@ def _looked(
     once = collect(answer, films, val, size)
     if not config.crop_share:
         return once, None
-    look = SecondLook(config.crop_labels, config.cache_size, FINE)
+    look = SecondLook(config.cropped, config.cache_size, FINE)
     again = collect(answer, films, val, size, second_look(answer, films, size, look, labels))
     columns = [labels.index(label) for label in look.labels]
     fine = [one.stored >= FINE for one in once.films]

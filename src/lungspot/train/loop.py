@@ -217,7 +217,7 @@ def _start(
     data = str(facts.get("data", ""))
     run = _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
     if config.crop_share:
-        wanted = [config.labels.index(label) for label in config.crop_labels]
+        wanted = [config.labels.index(label) for label in config.cropped]
         run.crop_chance = crop_sampling([films.films[i] for i in indices], wanted)
     return run
 
