@@ -11,7 +11,7 @@ from lungspot.train.augment import plain
 from lungspot.train.data import Films
 from lungspot.train.loop import train
 from lungspot.train.model import Mirrored, Network, Output, points
-from lungspot.train.teacher import LEAST, Committee, ask, teach
+from lungspot.train.teacher import LEAST, SOURCED, Committee, ask, teach
 
 LABELS = ("effusion", "edema")
 SIZE = 64
@@ -77,6 +77,11 @@ def test_a_teacher_boxes_what_is_there_and_not_boxed(generated_films):
 def test_an_unsure_teacher_boxes_nothing(generated_films, score):
     films = present(generated_films)
     assert not len(ask(Sure(score, 0.999), films, LABELS, SIZE).boxes)
+
+
+def test_of_what_is_detected_two_diseases_are_known_by_their_source():
+    assert set(DISEASES) & SOURCED == {"tuberculosis", "covid19"}
+    assert {"tuberculosis_active", "tuberculosis_old"} < SOURCED  # of the same germ and the same films
 
 
 def test_a_teacher_is_not_asked_where_the_source_is_the_label(generated_films):

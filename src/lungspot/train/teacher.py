@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungspot.findings import PRESENT
+from lungspot.findings import PRESENT, taxonomy
 from lungspot.formats import Split
 from lungspot.train.data import Films
 from lungspot.train.model import Output
@@ -31,8 +31,9 @@ from lungspot.train.validate import Found, predict
 __all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "teach"]
 
 LEAST: Final = 0.15  # of a box's score times the film's probability
-# Here the source is the label (no negatives of TBX11K, no NIH film of 2020): a teacher would teach the source.
-SOURCED: Final = frozenset({"tuberculosis", "covid19"})
+# Diseases of one germ: here the source is the label (no negatives of TBX11K, no NIH film of 2020), and a teacher would
+# teach the source.
+SOURCED: Final = frozenset(label.id for label in taxonomy() if label.germ is not None)
 _MOST: Final = 3  # boxes a label and film
 
 
