@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from lungspot.formats import film_columns, shard_files, unicode_text
+from lungspot.formats import JUDGED, film_columns, shard_files, unicode_text
 
 __all__ = ["Ledger"]
 
@@ -42,7 +42,7 @@ class Ledger:
                     [
                         (sha256, file.stem, number, film)
                         for status, sha256, number, film in held
-                        if sha256 is not None and status in {"assessed", "not_assessed"}
+                        if sha256 is not None and status in JUDGED
                     ],
                 )
                 self._db.execute("COMMIT")

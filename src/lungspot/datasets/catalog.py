@@ -29,7 +29,17 @@ from lungspot.datasets.splits import SPLITS_FILE, apply_splits, read_splits
 from lungspot.errors import DatasetError
 from lungspot.formats import Case, list_films
 
-__all__ = ["DATASETS", "SOURCES", "Dataset", "load", "load_all", "load_with_splits", "terms_of"]
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "Dataset",
+    "datasets_below",
+    "load",
+    "load_all",
+    "load_with_splits",
+    "terms_of",
+    "unknown_dataset",
+]
 
 
 # Films' own datasets stand before those that only read them: merge() takes its facts from the first.
@@ -67,15 +77,27 @@ def terms_of(names: Iterable[str]) -> tuple[str, ...]:
     """
     wanted = set(names)
     if unknown := sorted(wanted - DATASETS.keys()):
-        raise _unknown(unknown[0])
+        raise unknown_dataset(unknown[0])
     return tuple(f"{data.title}: {data.terms} {data.link}" for name, data in DATASETS.items() if name in wanted)
 
 
 def load(name: str, root: Path) -> list[Case]:
     """Return the cases of one dataset; raises :class:`DatasetError`."""
     if name not in DATASETS:
-        raise _unknown(name)
+        raise unknown_dataset(name)
     return list(DATASETS[name].cases(root))
+
+
+def datasets_below(data_root: Path) -> list[Dataset]:
+    """Return the datasets whose folder is below ``data_root``, in the catalogue's order.
+
+    Raises :class:`DatasetError` ``DATASET_NOT_FOUND`` where none is.
+    """
+    here = [data for data in DATASETS.values() if (data_root / data.folder).is_dir()]
+    if not here:
+        folders = ", ".join(data.folder for data in DATASETS.values())
+        raise DatasetError("DATASET_NOT_FOUND", data_root, f"none of the folders {folders} here")
+    return here
 
 
 def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
@@ -83,10 +105,7 @@ def load_all(data_root: Path, *, with_film: bool = True) -> list[Case]:
 
     ``with_film``: leave out cases whose film is not there. Raises :class:`DatasetError` where no dataset is there.
     """
-    here = [data for data in DATASETS.values() if (data_root / data.folder).is_dir()]
-    if not here:
-        folders = ", ".join(data.folder for data in DATASETS.values())
-        raise DatasetError("DATASET_NOT_FOUND", data_root, f"none of the folders {folders} here")
+    here = datasets_below(data_root)
     if with_film:  # a folder of annotations alone need not be read
         here = [data for data in here if data.films_elsewhere or any(list_films(data_root / data.folder))]
     cases = (case for data in here for case in data.cases(data_root / data.folder))
@@ -101,6 +120,7 @@ def load_with_splits(data_root: Path) -> list[Case]:
     return apply_splits(load_all(data_root), read_splits(data_root / SPLITS_FILE), data_root)
 
 
-def _unknown(name: str) -> DatasetError:
+def unknown_dataset(name: str) -> DatasetError:
+    """Return what is said of a name that is no dataset's."""
     advice = f"use one of {', '.join(DATASETS)}"
     return DatasetError("DATASET_NOT_FOUND", None, f"no dataset is called {name!r}", advice=advice)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lungspot.datasets import own_films
-from lungspot.datasets.catalog import DATASETS, load
+from lungspot.datasets.catalog import DATASETS, datasets_below, load, unknown_dataset
 from lungspot.datasets.merge import merge
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
@@ -24,13 +24,8 @@ def sources_of(name: str, root: Path) -> list[tuple[str, Path]]:
     if name in DATASETS or name in ANNOTATION_FORMATS:
         return [(name, root)]
     if name != ALL:
-        advice = f"use one of {', '.join(DATASETS)}"
-        raise DatasetError("DATASET_NOT_FOUND", None, f"no dataset is called {name!r}", advice=advice)
-    here = [(source, root / data.folder) for source, data in DATASETS.items() if (root / data.folder).is_dir()]
-    if not here:
-        folders = ", ".join(data.folder for data in DATASETS.values())
-        raise DatasetError("DATASET_NOT_FOUND", root, f"none of the folders {folders} here")
-    return here
+        raise unknown_dataset(name)
+    return [(data.name, root / data.folder) for data in datasets_below(root)]
 
 
 def load_source(name: str, root: Path, classes: ClassMap | None = None) -> list[Case]:

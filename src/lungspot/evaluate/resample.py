@@ -1,4 +1,4 @@
-"""Chance: resamples of patients as weights of films, intervals from them, and the swaps of a permutation test.
+"""Chance: resamples of patients as weights of films, intervals from them, and the draws of a permutation test.
 
 A resample is a row of weights: how often each film counts. Every metric takes such rows, so that what is measured once
 on all films (a row of ones) and a thousand times for an interval is the same code, and two models can be measured on

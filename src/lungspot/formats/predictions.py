@@ -17,7 +17,7 @@ from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, name_of
 from lungspot.formats.annotated_image import stated_box, stated_size
 from lungspot.formats.case import Case
-from lungspot.formats.result_tables import is_result_folder, result_documents
+from lungspot.formats.result_tables import JUDGED, is_result_folder, result_documents
 from lungspot.images import walk
 from lungspot.inputs import regular
 
@@ -137,7 +137,7 @@ def prediction_of(document: object, where: str) -> Prediction:
     try:
         image, model = document["image"], document.get("model")
         film, status = image["path"], document["status"]
-        if not isinstance(film, str) or not film or "\0" in film or status not in {"assessed", "not_assessed"}:
+        if not isinstance(film, str) or not film or "\0" in film or status not in JUDGED:
             raise DatasetError("DATASET_ROW", where, "no path of a film, or a status that is none")
         boxes = [
             _boxed(row, document, f"{where}: findings[{number}]")
