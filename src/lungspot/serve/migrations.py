@@ -5,11 +5,13 @@ Step N brings ``PRAGMA user_version`` from N - 1 to N, in one transaction. A rel
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from typing import Final
 
 from lungspot.queue import MigrationStep
+from lungspot.serve.pseudonyms import pseudonym
 from lungspot.serve.search_text import search_text
 
 __all__ = ["MIGRATIONS"]
@@ -133,8 +135,25 @@ def _listed(connection: sqlite3.Connection) -> None:
     )
 
 
+def _whose(connection: sqlite3.Connection) -> None:
+    """Tell people with one patient ID apart, and films of one day: keyed digests, and a shifted time of day.
+
+    Of films that came before, the date of birth is known where identifiers are kept.
+    """
+    for column in ("issuer TEXT NOT NULL DEFAULT ''", "born TEXT NOT NULL DEFAULT ''", "second INTEGER"):
+        connection.execute(f"ALTER TABLE readings ADD COLUMN {column}")
+    (salt,) = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()
+    kept = "SELECT number, identity FROM readings WHERE patient IS NOT NULL AND identity IS NOT NULL"
+    for number, identity in connection.execute(kept).fetchall():
+        said = json.loads(identity)
+        if said.get("birth_date"):
+            born = pseudonym(bytes(salt), b"born", f"{said.get('patient_id')}\n{said['birth_date']}")[:16]
+            connection.execute("UPDATE readings SET born = ? WHERE number = ?", (born, number))
+
+
 MIGRATIONS: Final[tuple[MigrationStep, ...]] = (
     *(_readings, _reviews, _due, _found_by, _facts, _said_by, _answers),
     _decisions,
     _listed,
+    _whose,
 )

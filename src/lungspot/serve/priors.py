@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from lungspot.errors import FilmError, RequestError
-from lungspot.images import Thumbnail, read_header, thumbnail
+from lungspot.images import Thumbnail, View, read_header, thumbnail
 from lungspot.report import (
     Aligned,
     Analysis,
@@ -27,11 +28,14 @@ from lungspot.serve.record import at_point
 from lungspot.serve.reviews import last_review
 from lungspot.serve.store import Store
 
-__all__ = ["before_of", "followed", "priors_of"]
+__all__ = ["before_of", "followed", "priors_of", "priors_to_json"]
 
+_INNER: Final = frozenset({"later", "other_view"})  # what is said of a prior film in here only
+# An ID may be two people's: films that name two issuers, or two dates of birth, are not of one.
 _OTHERS: Final = (
-    "SELECT id, number, name, created, day, status, headline FROM readings"
-    " WHERE patient = ? AND id <> ? AND state = 'done' ORDER BY number DESC LIMIT 100"
+    "SELECT id, number, name, created, day, second, status, headline, view FROM readings"
+    " WHERE patient = ? AND id <> ? AND state = 'done' AND (issuer = '' OR ? IN ('', issuer))"
+    " AND (born = '' OR ? IN ('', born)) ORDER BY number DESC LIMIT 100"
 )
 
 
@@ -47,9 +51,10 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
 ) -> Before | None:
     """Return the patient's film that a report compares with: ``prior`` by its id, else the nearest earlier one.
 
-    Of earlier ones, one that was assessed counts first; None where there is none. The last saved review of that film
-    counts in its lines. ``priors``: what :func:`priors_of` said, where it was asked before. Raises ``NO_READING`` where
-    ``prior`` is no other film of the patient.
+    Of earlier ones, one of the same view that was assessed counts first; None where there is none. One of another view
+    (AP against PA) is not compared with. The last saved review of that film counts in its lines. ``priors``: what
+    :func:`priors_of` said, where it was asked before. Raises ``NO_READING`` where ``prior`` is no other film of the
+    patient.
     """
     found = priors_of(app.store, row) if priors is None else priors
     chosen = _chosen(found, prior)
@@ -58,6 +63,8 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     other, days = app.done(chosen["id"]), chosen["days_earlier"]
     then = app.result(other, pictures=False)
     if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
+        return Before(days)
+    if _differ(result.radiograph.view, then.radiograph.view):
         return Before(days)
     then, review = at_point(then, point), last_review(app.store, other, None)
     laid = app.laid((row["id"], other["id"]), partial(_laid_on, app, row, other, result, then))
@@ -77,7 +84,7 @@ def followed(  # noqa: PLR0913 - as before_of
     """Return what :func:`before_of` does, with the UIDs by which the SR of that film follows its places (TID 1501).
 
     That SR may compare with a film before it, and so on; the chain goes from film to film by day, and on one day by the
-    order in which they came. Reads the pixels of each film once.
+    time, else by the order in which they came. Reads the pixels of each film once.
     """
     found = priors_of(app.store, row) if priors is None else priors
     before = before_of(app, row, result, point, experimental=experimental, prior=prior, priors=found)
@@ -112,8 +119,9 @@ def _tracking(app: AppState, row: sqlite3.Row, point: str, experimental: bool) -
 
 
 def _is_before(other: dict[str, Any], row: sqlite3.Row) -> bool:
-    days = other["days_earlier"]
-    return days is not None and (days > 0 or (days == 0 and other["number"] < row["number"]))
+    if other["later"] is None:  # of two without a date neither is
+        return other["days_earlier"] is not None and bool(other["number"] < row["number"])
+    return not other["later"]
 
 
 def _chosen(found: list[dict[str, Any]], prior: str | None = None) -> dict[str, Any] | None:
@@ -123,9 +131,9 @@ def _chosen(found: list[dict[str, Any]], prior: str | None = None) -> dict[str, 
         if not mine:
             raise RequestError("NO_READING", prior, "no other film of this patient has that id")
         return mine[0]
-    earlier = [each for each in found if each["days_earlier"] is not None and each["days_earlier"] >= 0]
+    earlier = [each for each in found if each["days_earlier"] is not None and not each["later"]]
     undated = [each for each in found if each["days_earlier"] is None]
-    mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed")  # stable: the nearest first
+    mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed" or each["other_view"])  # stable
     return mine[0] if mine else None
 
 
@@ -145,14 +153,16 @@ def _small(app: AppState, row: sqlite3.Row, result: Analysis) -> Thumbnail:
 
 
 def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
-    """Return other films of the patient that are done, as JSON values: the nearest earlier one first, then later ones.
+    """Return other films of the patient that are done: the nearest earlier one first, then later ones.
 
-    Where the patient is not known there are none; ``days_earlier`` is None where a date is not known.
+    Where the patient is not known there are none, and a film that names another issuer of the ID or another date of
+    birth is another's. ``days_earlier`` is None where a date is not known, ``later`` where on one day nothing says
+    which was first. :func:`priors_to_json` says what the server answers of them.
     """
     if row["patient"] is None:
         return []
     found = []
-    for other in store.all(_OTHERS, (row["patient"], row["id"])):
+    for other in store.all(_OTHERS, (row["patient"], row["id"], row["issuer"], row["born"])):
         days = None if row["day"] is None or other["day"] is None else row["day"] - other["day"]
         found.append(
             {
@@ -163,11 +173,31 @@ def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
                 "days_earlier": days,
                 "status": other["status"],
                 "headline": other["headline"],
+                "later": _is_later(days, row["second"], other["second"]),
+                "other_view": _differ(row["view"], other["view"]),
             }
         )
-    return sorted(found, key=lambda each: _nearness(each["days_earlier"]))
+    return sorted(found, key=_nearness)
 
 
-def _nearness(days: int | None) -> tuple[int, int]:
+def priors_to_json(priors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what :func:`priors_of` says as the server answers it."""
+    return [{name: value for name, value in each.items() if name not in _INNER} for each in priors]
+
+
+def _is_later(days: int | None, second: int | None, other: int | None) -> bool | None:
+    """Return whether another film was taken after one, by days between them and times of day; None: not known."""
+    if days:
+        return days < 0
+    return None if days is None or second is None or other is None or second == other else other > second
+
+
+def _differ(view: str | None, other: str | None) -> bool:
+    """Tell whether two films are known to be of two views."""
+    return len({view or View.UNKNOWN, other or View.UNKNOWN} - {View.UNKNOWN}) > 1
+
+
+def _nearness(prior: Mapping[str, Any]) -> tuple[int, int]:
     """Return what sorts the nearest earlier film first, then those without a date, then later ones."""
-    return (1, 0) if days is None else (0, days) if days >= 0 else (2, -days)
+    days = prior["days_earlier"]
+    return (1, 0) if days is None else (2, -days) if prior["later"] else (0, days)

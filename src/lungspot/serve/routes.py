@@ -20,7 +20,7 @@ from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.files import FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
-from lungspot.serve.priors import before_of, priors_of
+from lungspot.serve.priors import before_of, priors_of, priors_to_json
 from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, statements
 from lungspot.serve.reviews import reviews_of, truth_of
@@ -126,7 +126,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
     }
     value["why_repeat"] = "" if row["status"] != "not_assessed" else why_repeat(value["result"]["reasons"])
     value["identity"] = None if row["identity"] is None else json.loads(row["identity"])
-    value["priors"] = priors
+    value["priors"] = priors_to_json(priors)
     value["reviews"] = reviews_of(app.store, row)
     value["truth"] = truth_of(app.store, row, learner)
     value["not_for_clinical_use"] = True

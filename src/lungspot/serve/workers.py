@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import sqlite3
@@ -20,6 +18,7 @@ from lungspot.errors import FilmError, SetupError
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, document, save_arrays, to_record
+from lungspot.serve.pseudonyms import pseudonym
 from lungspot.serve.record import at_point
 from lungspot.serve.said import POINT, columns_of, scores_of
 from lungspot.serve.search_text import search_text
@@ -28,6 +27,7 @@ from lungspot.serve.store import ClaimedFilm, Store, now
 __all__ = ["Workers"]
 
 _LOG = logging.getLogger("lungspot.serve")
+_SECONDS_SHIFT: Final = 10_000_000  # most that a patient's times of day are shifted by
 _PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
 
@@ -125,17 +125,37 @@ class Workers:
         return str(values["status"])
 
     def _patient(self, identity: Identity) -> dict[str, Any]:
-        """Return the patient's key and the film's day: a keyed digest, and a day shifted by as many as the key says."""
+        """Return what ties a patient's films: keyed digests, and day and second, shifted as far as the key says.
+
+        ``patient`` is of the ID; ``issuer`` and ``born``, of who issued it and of the date of birth, tell two people
+        with one ID apart. What the file does not say is None, of those two "".
+        """
         if not identity.patient_id:
             key, shift = None, b""
         else:
             key = self._digest(b"patient", identity.patient_id)[:16]
             shift = self._digest(b"day", identity.patient_id).encode()
-        day = None
+        day = second = None
         if key is not None and identity.study_date:
             day = date.fromisoformat(identity.study_date).toordinal() - int(shift[:8], 16) % 20_000
-        kept = json.dumps(asdict(identity)) if self._store.keep_identifiers and any(asdict(identity).values()) else None
-        return {"patient": None if key is None else f"p{key}", "day": day, "identity": kept}
+        if day is not None and identity.clock:
+            hour, minute, last = (int(identity.clock[at : at + 2]) for at in (0, 2, 4))
+            second = hour * 3600 + minute * 60 + last + int(shift[8:16], 16) % _SECONDS_SHIFT
+        said = asdict(identity)
+        issuer, born = (
+            self._digest(name.encode(), f"{identity.patient_id}\n{text}")[:16] if key is not None and text else ""
+            for name, text in (("issuer", said.pop("issuer")), ("born", identity.birth_date))
+        )
+        del said["clock"]
+        kept = json.dumps(said) if self._store.keep_identifiers and any(said.values()) else None
+        return {
+            "patient": None if key is None else f"p{key}",
+            "issuer": issuer,
+            "born": born,
+            "day": day,
+            "second": second,
+            "identity": kept,
+        }
 
     def _facts(self, result: Analysis | Refusal) -> dict[str, Any]:
         """Return what the watch looks at; devices can be told apart and, without identifiers, not be named."""
@@ -145,7 +165,7 @@ class Workers:
         return facts
 
     def _digest(self, what: bytes, text: str) -> str:
-        return hmac.new(self._store.salt + what, text.encode(), hashlib.sha256).hexdigest()
+        return pseudonym(self._store.salt, what, text)
 
 
 def _bytes_of(claimed: ClaimedFilm) -> bytes:
