@@ -129,10 +129,10 @@ def test_a_report_against_an_earlier_film_is_another_report(rg1_header, on):
     """Both had one id, and their narratives differ."""
     result = on(rg1_header)
     review = Review("R. Ader", (), created="2026-11-29T01:02:03Z")
-    befores = [None, Before(30), Before(31), Before(30, film="2.25.1"), Before(30, film="2.25.2")]
+    those = [None, Before(30), Before(31), Before(30, film="2.25.1"), Before(30, film="2.25.2")]
     bundles = [
         fhir_bundle(result, rg1_header, now=NOW, before=before, review=each)
-        for before in befores
+        for before in those
         for each in (None, review)
     ]
     assert len({bundle["id"] for bundle in bundles}) == len({bundle["entry"][0]["fullUrl"] for bundle in bundles}) == 10
