@@ -313,9 +313,14 @@ class Performer:
 
 
 def _is_of_the_archive(why: str) -> bool:
-    """Tell whether the reason why a film cannot be fetched (``in_words``) is the archive's, and no film's."""
+    """Tell whether the reason why a film cannot be fetched (``in_words``) is the archive's, and no film's.
+
+    HTTP 500 is what archives say of a film that they cannot read.
+    """
     status = why.removeprefix("HTTP ")
-    return why == requests.TooManyRedirects.__name__ or (status.isdecimal() and is_of_the_server(int(status)))
+    if not status.isdecimal():
+        return why == requests.TooManyRedirects.__name__
+    return is_of_the_server(int(status)) and int(status) != 500
 
 
 def perform(performer: Performer, *, every: float, once: bool = False) -> None:
