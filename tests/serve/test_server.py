@@ -5,10 +5,10 @@ import os
 import resource
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -162,10 +162,9 @@ def test_a_full_queue_says_so_at_once_and_loses_nothing(start, picture):
 def test_stopping_finishes_what_is_read_and_keeps_what_waits(start, picture, tmp_path):
     server = start("--workers", 1, data=tmp_path)
     sent = server.send(*(("a.png", picture(number, (1500, 1500))) for number in range(6))).json["readings"]
-    asked = threading.Thread(target=server.get, args=(f"/v1/readings/{sent[-1]['id']}?wait=30",))
-    asked.start()
-    assert server.stop(signal.SIGTERM) == 0
-    asked.join()
+    with closing(HTTPConnection(server.host, server.port, timeout=60)) as asked:
+        asked.request("GET", f"/v1/readings/{sent[-1]['id']}?wait=30")
+        assert server.stop(signal.SIGTERM) == 0
     assert "Traceback" not in server.log.read_text()
     again = start(data=tmp_path)
     assert {again.whole(each["id"])["status"] for each in sent} == {"assessed"}
