@@ -213,12 +213,12 @@ def counts(matched: Matched) -> dict[str, int]:
 def _measure(m: Matched, weights: Integers) -> dict[str, Array]:
     sweep = ThresholdSweep(m, weights)
     found: dict[str, Array] = {}
-    counts = {iou: sweep.counts(iou) for iou in (0.1, 0.3, 0.4, *_COCO)}
-    precisions = {iou: coco_precision(at) for iou, at in counts.items()}
+    at = {iou: sweep.counts(iou) for iou in (0.1, 0.3, 0.4, *_COCO)}
+    precisions = {iou: coco_precision(each) for iou, each in at.items()}
     for iou in (0.1, 0.3, 0.4, 0.5):
         found[f"ap{iou}"] = precisions[iou]
     found["ap0.5:0.95"] = np.mean([precisions[iou] for iou in _COCO], axis=0)
-    found["voc0.4"] = voc_precision(counts[_IOU])
+    found["voc0.4"] = voc_precision(at[_IOU])
     at_rates = sensitivities(sweep, _IOU)
     found |= {f"froc{rate:g}": at_rates[:, i] for i, rate in enumerate(RATES)}
     found["cpm"] = at_rates.mean(1)

@@ -217,15 +217,15 @@ def _curves(m: Matched) -> dict[str, Any]:
     """Return FROC and precision over recall at IoU .4, and reliability, as lists of rounded numbers."""
     sweep = ThresholdSweep(m, unit_weights(len(m.state)))
     _, hits, false = sweep.froc(0.4)
-    counts = sweep.counts(0.4)
+    at = sweep.counts(0.4)
     known = m.known
     probability, positive = m.probability[known], m.state[known] >= PRESENT
     sure = m.judged(0.4)
     true, films = max(float(sweep.true[0]), 1.0), max(float(sweep.films[0]), 1.0)
-    precision = counts.hits[0] / np.maximum(counts.found[0], 1)
+    precision = at.hits[0] / np.maximum(at.found[0], 1)
     return {
         "froc": _thinned(false[0] / films, hits[0] / true, until=RATES[-1]),
-        "precision_recall": _thinned(counts.hits[0] / true, precision),
+        "precision_recall": _thinned(at.hits[0] / true, precision),
         "reliability_film": reliability(probability, positive) if len(positive) else None,
         "reliability_box": reliability(m.score[sure], m.right[level(0.4)][sure]) if sure.any() else None,
     }

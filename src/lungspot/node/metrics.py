@@ -7,16 +7,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from lungspot import __version__
 from lungspot.errors import SetupError
-
-if TYPE_CHECKING:
-    from lungspot.node.spool import Spool
+from lungspot.node.spool import OPEN_STATES, Spool
 
 __all__ = ["COUNTED", "MetricsServer", "NodeCounts"]
 
@@ -38,7 +36,6 @@ COUNTED = {
     "items_lost": "Work items that the work list took away from this node.",
     "archive_down": "Times that the archive was not to be reached.",
 }
-_STATES = {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
 
 
 class NodeCounts:
@@ -70,7 +67,7 @@ class _Collector:
             yield CounterMetricFamily(f"lungspot_node_{name}", COUNTED[name], value=value)
         films = GaugeMetricFamily("lungspot_node_films", "Films in the spool by state.", labels=["state"])
         counts = self._spool.counts()
-        for state in _STATES:
+        for state in OPEN_STATES:
             films.add_metric([state], counts[state])
         yield films
         items = GaugeMetricFamily("lungspot_node_items", "Claimed work items by state.", labels=["state"])

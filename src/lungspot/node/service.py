@@ -28,7 +28,7 @@ from lungspot.node.performed import by_dicom, by_wado
 from lungspot.node.performer import Performer, perform
 from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
-from lungspot.node.spool import KEEP_SECONDS, Spool
+from lungspot.node.spool import KEEP_SECONDS, OPEN_STATES, Spool
 from lungspot.node.stow import stow_to
 from lungspot.node.ups import ItemQuery, UnifiedWorklist
 from lungspot.node.worker import ResultOptions, work
@@ -95,9 +95,9 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
         stack.callback(audit.close)
         if settings.retry_failed:
             _LOG.info("%d films that were set aside are tried again", spool.retry_failed())
-        counts, words = spool.counts(), {"received": "to be read", "analysed": "to be sent", "failed": "set aside"}
-        if any(counts[state] for state in words):
-            _LOG.info("in the spool: %s", ", ".join(f"{counts[state]} {word}" for state, word in words.items()))
+        counts = spool.counts()
+        if any(counts[state] for state in OPEN_STATES):
+            _LOG.info("in the spool: %s", ", ".join(f"{counts[state]} {word}" for state, word in OPEN_STATES.items()))
         context = NodeContext(spool, audit, stopping)
         admission = _admission(settings, context) if settings.rules else None
         parts: dict[str, Callable[[], object]] = {

@@ -24,6 +24,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pydicom import dcmread
@@ -34,10 +35,12 @@ from lungspot.node.migrations import MIGRATIONS
 from lungspot.node.workitems import Reference, WorkItems, outputs_to_json, reference_to
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
 
-__all__ = ["KEEP_SECONDS", "Job", "Spool"]
+__all__ = ["KEEP_SECONDS", "OPEN_STATES", "Job", "Spool"]
 
 _LOG = logging.getLogger("lungspot.node")
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
+# What a film in the spool waits for, in words; the third until it is tried again.
+OPEN_STATES: Final = MappingProxyType({"received": "to be read", "analysed": "to be sent", "failed": "set aside"})
 _FACTS_SECONDS: Final = 3 * 366 * 86400
 _WITH_FILM: Final = frozenset({"received", "reading", "analysed", "failed"})
 _WITH_RESULTS: Final = frozenset({"analysed", "failed"})
