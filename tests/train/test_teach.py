@@ -171,7 +171,8 @@ def test_without_the_old_films_only_the_locked_ones_judge(taught, model, site):
 @pytest.mark.parametrize(("crops", "size", "packed"), [(0.0, None, 64), (0.0, 96, 96), (0.5, None, 128)])
 def test_films_are_packed_as_they_are_served(site, tmp_path, crops, size, packed):
     """At the network's input size, but where parts of films are looked at again."""
-    config = TrainConfig(labels=("effusion", "edema"), sizes=((0.0, 64),), cache_size=128, crop_share=crops)
+    how = {"sizes": ((0.0, 64),), "cache_size": 128, "crop_share": crops, "crop_labels": ("effusion",)}
+    config = TrainConfig(labels=("effusion", "edema"), **how)
     films, _ = gather_as_served(config, site, tmp_path, size)
     assert films.pixels.shape == (FILMS, packed, packed)
 

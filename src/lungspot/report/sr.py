@@ -165,16 +165,11 @@ def _followed(context: ReportContext, said: Said, changes: Sequence[Change]) -> 
 
 
 def _site(said: Said) -> sr.FindingSite:
-    """Return organ, side and zone; a side only where it is known which side of the patient that is.
-
-    The zones are those of a lung, so a finding of another organ, as a rib, has none.
-    """
-    organ = site_term(said.label)
-    zone = said.zone if organ == TERMS["lung"] else None
+    """Return organ, side and zone; a side only where it is known which side of the patient that is."""
     return sr.FindingSite(
-        Code(*organ),
+        Code(*site_term(said.label)),
         laterality=None if said.side is None else Code(*side_term(said.side)),
-        topographical_modifier=None if zone is None else Code(*zone_term(zone)),
+        topographical_modifier=None if said.zone is None else Code(*zone_term(said.zone)),
     )
 
 
