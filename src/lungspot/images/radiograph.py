@@ -58,6 +58,10 @@ class View(StrEnum):
     LATERAL = "LATERAL"
     UNKNOWN = "UNKNOWN"
 
+    def contradicts(self, other: View) -> bool:
+        """Say whether two films are known to be of two views."""
+        return View.UNKNOWN not in {self, other} and self is not other
+
 
 class Sex(StrEnum):
     """The patient's sex, as the source says."""

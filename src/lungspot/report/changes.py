@@ -173,7 +173,9 @@ def changes(now: Iterable[Observation], before: Iterable[Observation], aligned: 
     found += [
         _alone(line, aligned, now, earlier=True)
         for number, line in enumerate(before)
-        if number not in taken and id(line) not in told and not _told_as_a_whole(line, now, aligned)
+        if number not in taken
+        and id(line) not in told
+        and _counterpart(line, [other for other in now if line.box is None or other.box is None], aligned) is None
     ]
     return Changes(_each_followed_once(found))
 
@@ -198,19 +200,13 @@ def _each_followed_once(found: Sequence[Change]) -> tuple[Change, ...]:
             continue
         if mine not in earlier_of and each.before.place not in earlier_of.values():
             earlier_of[mine] = each.before.place
-    left = [each.before.place for each in found if each.now is None and each.before is not None]
-    gone = {place for place in left if place not in earlier_of.values()}
-    return tuple(
-        replace(
-            each,
-            follows=earlier_of.get(_place_of(each.now))
-            if each.now is not None
-            else each.before.place
-            if each.before is not None and each.before.place in gone
-            else None,
-        )
-        for each in found
-    )
+    made = []
+    for each in found:
+        place = earlier_of.get(_place_of(each.now))
+        if each.now is None and each.before is not None and each.before.place not in earlier_of.values():
+            place = each.before.place  # it has come to its end under its own UID
+        made.append(replace(each, follows=place))
+    return tuple(made)
 
 
 def _place_of(line: Observation | None) -> object:
@@ -224,13 +220,6 @@ def _counterpart(line: Observation, others: Iterable[Observation], aligned: Alig
         return None
     alike = [other for other in others if _same(line, other)]
     return min(alike, key=lambda other: (other.box is None) != (line.box is None), default=None)
-
-
-def _told_as_a_whole(line: Observation, others: Iterable[Observation], aligned: Aligned | None) -> bool:
-    """Say whether a line of the other film, or this one, is about the film as a whole and may speak of the same."""
-    if aligned is not None and line.box is not None:
-        return False
-    return any(_same(line, other) for other in others if line.box is None or other.box is None)
 
 
 def _alone(line: Observation, aligned: Aligned | None, others: Iterable[Observation], *, earlier: bool) -> Change:
@@ -293,12 +282,12 @@ def _matched(now: Sequence[Observation], before: Sequence[Observation], aligned:
             nested = line.box.intersection(then) >= _WITHIN * min(line.box.area, then.area)
             if overlap < _MEET and not nested:
                 continue
-            if nested or overlap >= _APART or not _two(line, then, aligned.difference):
+            if nested or overlap >= _APART or not _two_places(line, then, aligned.difference):
                 found.append((overlap, index, number))
     return _once((-overlap, index, number) for overlap, index, number in found)
 
 
-def _two(line: Observation, then: Box, difference: Difference) -> bool:
+def _two_places(line: Observation, then: Box, difference: Difference) -> bool:
     """Say whether all of a place of this film is new, or all of one of the earlier film gone: not its rim alone."""
     for box, sign in ((line.box, 1), (then, -1)):
         seen = None if box is None else difference.at(box)

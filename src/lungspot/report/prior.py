@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from lungspot.findings import Box, Side, enclosing, taxonomy
-from lungspot.images import Alignment, Thumbnail, View, align, difference, thumbnail
+from lungspot.images import Alignment, Thumbnail, align, difference, thumbnail
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Aligned, Before
 from lungspot.report.earlier import Whose, days_between, newest_earlier
@@ -98,8 +98,7 @@ def _unlike(result: Analysis, then: Analysis) -> str:
         return NOT_COMPARED_WITH
     if then.radiograph.origin.sha256 == result.radiograph.origin.sha256:
         return "the same film"
-    views = {result.radiograph.view, then.radiograph.view}
-    if len(views) > 1 and View.UNKNOWN not in views:
+    if result.radiograph.view.contradicts(then.radiograph.view):
         return f"another view ({then.radiograph.view}, not {result.radiograph.view})"
     return ""
 
@@ -155,8 +154,7 @@ def laid_on(
     """
     if not (result.assessed and then.assessed) or result.quarter_turns != then.quarter_turns:
         return None
-    views = {result.radiograph.view, then.radiograph.view} - {View.UNKNOWN}
-    if len(views) > 1:
+    if result.radiograph.view.contradicts(then.radiograph.view):
         return None
     now, before = small or thumbnail_of(result), small_then or thumbnail_of(then)
     mine, theirs = _chest(result), _chest(then)

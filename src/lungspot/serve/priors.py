@@ -64,7 +64,7 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     then = app.result(other, pictures=False)
     if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
         return Before(days)
-    if _differ(result.radiograph.view, then.radiograph.view):
+    if result.radiograph.view.contradicts(then.radiograph.view):
         return Before(days)
     then, review = at_point(then, point), last_review(app.store, other, None)
     laid = app.laid((row["id"], other["id"]), partial(_laid_on, app, row, other, result, then))
@@ -174,7 +174,7 @@ def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
                 "status": other["status"],
                 "headline": other["headline"],
                 "later": _is_later(days, row["second"], other["second"]),
-                "other_view": _differ(row["view"], other["view"]),
+                "other_view": _view(row).contradicts(_view(other)),
             }
         )
     return sorted(found, key=_nearness)
@@ -192,9 +192,8 @@ def _is_later(days: int | None, second: int | None, other: int | None) -> bool |
     return None if days is None or second is None or other is None or second == other else other > second
 
 
-def _differ(view: str | None, other: str | None) -> bool:
-    """Tell whether two films are known to be of two views."""
-    return len({view or View.UNKNOWN, other or View.UNKNOWN} - {View.UNKNOWN}) > 1
+def _view(row: sqlite3.Row) -> View:
+    return View(row["view"] or View.UNKNOWN)
 
 
 def _nearness(prior: Mapping[str, Any]) -> tuple[int, int]:
