@@ -5,7 +5,6 @@ import pytest
 
 from lungspot.detect import ModelCard, Platt, Positions, Raw, Thresholds, calibrate, decode
 from lungspot.detect.decode import side_and_zone
-from lungspot.detect.mapbox import boxes_from_map
 from lungspot.findings import Box, Frame, Side, State, Zone
 from lungspot.images import Placement
 
@@ -98,17 +97,6 @@ def test_a_label_without_boxes_gets_them_from_its_map():
     assert finding.box.iou(Box(0, 100, 50, 300)) > 0.7
     low = decode(raw([], [], image=(0, 0.4), maps=maps), PLACEMENT, card)
     assert boxed(low) == []
-
-
-def test_a_map_of_two_regions_gives_two_boxes_and_weak_ones_do_not_count():
-    heat = np.zeros((8, 8), np.float32)
-    heat[1:5, 1:3] = 1
-    heat[2:6, 5:7] = 0.9
-    heat[7, 0] = 0.8
-    found = boxes_from_map(heat, 0.5, Frame(80, 80))
-    assert len(found) == 2
-    assert found[0].iou(Box(10, 10, 30, 50)) > 0.75
-    assert boxes_from_map(np.zeros((8, 8), np.float32), 0.5, Frame(80, 80)) == ()
 
 
 BASES = Positions.of(np.array([[0, 0], [1, 1]], bool))  # the lower half

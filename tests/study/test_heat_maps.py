@@ -4,7 +4,7 @@ import torch
 from captum.attr import LayerGradCam
 
 from lungspot.formats.case import Split
-from lungspot.study.heat_maps import GRID, MAPS, _combined, cut, heat_maps, random_map
+from lungspot.study.heat_maps import GRID, MAPS, _combined, heat_maps, random_map
 from lungspot.train.augment import plain
 from lungspot.train.data import without_boxes
 from lungspot.train.loop import load_checkpoint, train
@@ -66,24 +66,6 @@ def test_grad_cam_plus_plus_of_a_constant_gradient_is_grad_cam_but_for_scale():
     found = _combined(activation, torch.full((1, 1, 4, 4), 0.5))
     one, two = found["gradcam"], found["gradcam++"]
     assert torch.allclose(one / one.max(), two / two.max())
-
-
-@pytest.mark.parametrize(
-    ("rows", "fraction", "expected"),
-    [
-        (["000", "090", "000"], 0.5, [(1 / 3, 1 / 3, 2 / 3, 2 / 3)]),
-        (["990", "009", "000"], 0.5, [(0, 0, 2 / 3, 1 / 3), (2 / 3, 1 / 3, 1, 2 / 3)]),  # corners do not touch
-        (["950", "000", "004"], 0.3, [(0, 0, 2 / 3, 1 / 3), (2 / 3, 2 / 3, 1, 1)]),
-        (["990", "990", "002"], 0.2, [(0, 0, 2 / 3, 2 / 3)]),  # a region under a quarter of the strongest is noise
-        (["000", "000", "000"], 0.5, []),
-        (["909", "999", "000"], 0.5, [(0, 0, 1, 2 / 3)]),  # a bent region is one
-    ],
-)
-def test_boxes_are_cut_around_regions(rows, fraction, expected):
-    heat = np.array([[float(cell) for cell in row] for row in rows], np.float32)
-    (boxes,) = cut(heat[None], fraction)
-    assert [box for box, _ in boxes] == [pytest.approx(box) for box in expected]
-    assert [share for _, share in boxes] == sorted((share for _, share in boxes), reverse=True)
 
 
 def test_the_control_is_chance_and_repeatable():

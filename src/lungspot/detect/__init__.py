@@ -26,6 +26,7 @@ from lungspot.detect.correction import Correction
 from lungspot.detect.decode import decode, side_and_zone, sided
 from lungspot.detect.detector import Detector, Raw, detector_from, load_detector, read_model
 from lungspot.detect.gate import REASONS, GateResult, run_gated
+from lungspot.detect.mapbox import cut_map
 from lungspot.detect.modelfile import INPUT, ModelFile, examine, is_sealed, seal_model, with_card
 from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
@@ -70,6 +71,7 @@ __all__ = [
     "compact_features",
     "compose",
     "confine",
+    "cut_map",
     "decode",
     "default_weights",
     "detector_from",

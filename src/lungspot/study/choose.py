@@ -9,15 +9,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lungspot.detect import cut_map
 from lungspot.evaluate import Pair, ScoreLimits, chosen_metrics, tabulate, unit_weights
-from lungspot.findings import Box, Finding, Reading, State
+from lungspot.findings import Box, Finding, Frame, Reading, State
 from lungspot.study.films import Corners, StudyFilm
-from lungspot.study.heat_maps import MAPS, cut
+from lungspot.study.heat_maps import MAPS
 
 __all__ = ["MapChoice", "choose_maps", "heat_of", "pairs_of"]
 
 FRACTIONS: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _PRECISIONS: Final = ("ap0.1", "ap0.3", "ap0.4", "ap0.5")  # whose mean is the best
+_WHOLE: Final = Frame(1, 1)  # so that boxes are fractions of the film
 _NEGATIVES: Final = 300  # val films without a label that take part in choosing for it
 
 
@@ -45,17 +47,14 @@ def choose_maps(val: Sequence[StudyFilm], labels: Sequence[str], *, control: boo
         best: MapChoice | None = None
         rated: dict[str, float] = {}
         for method, stride in [("random", 0)] if control else MAPS:
-            heat = np.stack([heat_of(film, method, stride, column) for film in some])
             for fraction in FRACTIONS:
-                pairs = [
-                    _pair(film, label, _scored(boxes, float(film.classified[column])))
-                    for film, boxes in zip(some, cut(heat, fraction), strict=True)
-                ]
+                choice = MapChoice(method, stride, fraction, 0.0)
+                pairs = [_pair(film, label, _cut(film, column, choice)) for film in some]
                 found = chosen_metrics(tabulate(pairs, label, ScoreLimits()), unit_weights(len(pairs)), _PRECISIONS)
                 value = float(np.mean([each[0] for each in found.values()]))
                 rated[method] = max(rated.get(method, 0.0), value)
                 if best is None or value > best.precision:
-                    best = MapChoice(method, stride, fraction, value)
+                    best = replace(choice, precision=value)
         if best is not None:
             chosen[label] = replace(best, per_method=rated)
     return chosen
@@ -65,12 +64,7 @@ def pairs_of(seen: Sequence[StudyFilm], column: int, label: str, choice: MapChoi
     """Return one label on every film: the detector's boxes (no ``choice``), or those cut from the chosen map."""
     if choice is None:
         return [_pair(film, label, film.found[column]) for film in seen]
-    heat = np.stack([heat_of(film, choice.method, choice.stride, column) for film in seen])
-    cuts = cut(heat, choice.fraction)
-    return [
-        _pair(film, label, _scored(boxes, float(film.classified[column])))
-        for film, boxes in zip(seen, cuts, strict=True)
-    ]
+    return [_pair(film, label, _cut(film, column, choice)) for film in seen]
 
 
 def heat_of(film: StudyFilm, method: str, stride: int, column: int) -> NDArray[np.float32]:
@@ -86,9 +80,12 @@ def _for_choosing(val: Sequence[StudyFilm], label: str) -> list[StudyFilm]:
     return [*positive, *(negative[i] for i in spread)]  # of every source its share: films stand source by source
 
 
-def _scored(boxes: Sequence[tuple[Corners, float]], probability: float) -> list[tuple[Corners, float]]:
+def _cut(film: StudyFilm, column: int, choice: MapChoice) -> list[tuple[Corners, float]]:
     """Return a map's boxes with scores: the film's probability, the stronger region before the weaker."""
-    return [(box, probability * (1 - 1e-3 * rank)) for rank, (box, _) in enumerate(boxes)]
+    heat = heat_of(film, choice.method, choice.stride, column)
+    probability = float(film.classified[column])
+    found = cut_map(heat, choice.fraction, _WHOLE)
+    return [(box.corners, probability * (1 - 1e-3 * rank)) for rank, box in enumerate(found)]
 
 
 def _pair(film: StudyFilm, label: str, boxes: Sequence[tuple[Corners, float]]) -> Pair:

@@ -1,4 +1,4 @@
-"""Heat maps of an image-level classifier, and the boxes cut from them: what lungspot's boxes are compared with.
+"""Heat maps of an image-level classifier: what lungspot's boxes are compared with.
 
 The classifier is the detector's own network, with the detector's films, loop and augmentation, from which every box
 was taken away (:func:`lungspot.train.data.without_boxes`): it learns from the films' labels alone. Its maps are
@@ -27,14 +27,12 @@ from torch import Tensor
 from lungspot.explain import standing_out
 from lungspot.train import Network
 
-__all__ = ["GRID", "MAPS", "cut", "heat_maps", "random_map"]
+__all__ = ["GRID", "MAPS", "heat_maps", "random_map"]
 
 _LAYERS: Final = (16, 32)  # strides of the activations that are looked at
 # method and stride of every map
 MAPS: Final = (*product(("gradcam", "gradcam++", "hirescam"), _LAYERS), ("class map", 16))
 GRID: Final = 40  # cells each way to which maps are brought before boxes are cut
-_MOST: Final = 4  # boxes a map
-_SHARE: Final = 0.25  # of the strongest region's activation, that another region needs
 
 Maps = NDArray[np.float32]
 
@@ -80,37 +78,6 @@ def random_map(rng: np.random.Generator, cells: int = 10) -> Maps:
     return _on_grid(coarse[:, 0])[0].numpy()
 
 
-def cut(heat: Maps, fraction: float) -> list[list[tuple[tuple[float, float, float, float], float]]]:
-    """Return for each map, (N, h, w), boxes around the regions from ``fraction`` of its peak on, strongest first.
-
-    A box is x0, y0, x1, y1 in fractions of the film, with its region's part of the strongest region's activation. Cells
-    that share a side are one region.
-    """
-    count, height, width = heat.shape
-    peak = heat.reshape(count, -1).max(1)
-    hot = (heat >= fraction * peak[:, None, None]) & (peak > 0)[:, None, None]
-    region = _regions(hot)
-    found: list[list[tuple[tuple[float, float, float, float], float]]] = []
-    for number in range(count):
-        ys, xs = np.nonzero(hot[number])
-        names, index = np.unique(region[number, ys, xs], return_inverse=True)
-        weight = np.bincount(index, weights=heat[number, ys, xs], minlength=len(names))
-        boxes = []
-        for one in np.argsort(-weight, kind="stable")[:_MOST]:
-            if weight[one] < _SHARE * weight.max():
-                break
-            mine_x, mine_y = xs[index == one], ys[index == one]
-            sides = (
-                mine_x.min() / width,
-                mine_y.min() / height,
-                (mine_x.max() + 1) / width,
-                (mine_y.max() + 1) / height,
-            )
-            boxes.append((tuple(map(float, sides)), float(weight[one] / weight.max())))
-        found.append(boxes)  # type: ignore[arg-type]
-    return found
-
-
 def _combined(activation: Tensor, gradient: Tensor) -> dict[str, Tensor]:
     """Return each method's map, (N, h, w), of one layer, (N, K, h, w)."""
     mean = gradient.mean((2, 3), keepdim=True)
@@ -128,19 +95,3 @@ def _combined(activation: Tensor, gradient: Tensor) -> dict[str, Tensor]:
 def _on_grid(heat: Tensor) -> Tensor:
     grown = torch.nn.functional.interpolate(heat[:, None].float(), (GRID, GRID), mode="bilinear", align_corners=False)
     return grown[:, 0]
-
-
-def _regions(hot: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Return for each hot cell, (N, h, w), a number that the cells of its region share; h w is at most 32766."""
-    numbers = np.arange(1, hot.shape[1] * hot.shape[2] + 1, dtype=np.int16).reshape(hot.shape[1:])
-    region = np.where(hot, numbers, np.int16(0))
-    while True:
-        grown = region.copy()
-        grown[:, 1:] = np.maximum(grown[:, 1:], region[:, :-1])
-        grown[:, :-1] = np.maximum(grown[:, :-1], region[:, 1:])
-        grown[:, :, 1:] = np.maximum(grown[:, :, 1:], region[:, :, :-1])
-        grown[:, :, :-1] = np.maximum(grown[:, :, :-1], region[:, :, 1:])
-        grown[~hot] = 0
-        if (grown == region).all():
-            return region
-        region = grown
