@@ -27,7 +27,15 @@ from urllib3.util import Retry
 from lungspot.errors import InputError
 from lungspot.tls import load_certificates
 
-__all__ = ["AUTHORIZATION", "MOST_FOUND", "DicomWebArchive", "in_words", "open_client", "value_of"]
+__all__ = [
+    "AUTHORIZATION",
+    "MOST_FOUND",
+    "DicomWebArchive",
+    "in_words",
+    "open_client",
+    "status_of",
+    "value_of",
+]
 
 AUTHORIZATION: Final = "LUNGSPOT_DICOMWEB_AUTHORIZATION"  # environment variable: the whole header, "Bearer …"
 _MOST: Final = 256 * 1024 * 1024  # bytes of one answer
@@ -187,9 +195,14 @@ def open_client(
 
 def in_words(error: BaseException) -> str:
     """Return what logs say of an error: never its own words, which may quote what was asked for."""
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    return type(error).__name__
+    status = status_of(error)
+    return f"HTTP {status}" if status else type(error).__name__
+
+
+def status_of(error: BaseException) -> int:
+    """Return the HTTP status that an error tells of; 0 where it tells of none."""
+    answer = error.response if isinstance(error, requests.HTTPError) else None
+    return 0 if answer is None else answer.status_code
 
 
 def _pages(search: Callable[[int | None], Sequence[Any]], keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Final
 import requests
 from pydicom.uid import generate_uid
 
-from lungspot.dicomweb import DicomWebArchive, in_words, value_of
+from lungspot.dicomweb import DicomWebArchive, in_words, status_of, value_of
 from lungspot.images import is_uid
 from lungspot.node import performed
 from lungspot.node.audit import AuditEvent, Outcome
@@ -30,6 +30,7 @@ from lungspot.node.sender import Unreachable
 from lungspot.node.ups import (
     CANCELED,
     COMPLETED,
+    GONE,
     IN_PROGRESS,
     SCHEDULED,
     ItemContent,
@@ -48,7 +49,6 @@ _LOG = logging.getLogger("lungspot.node")
 _AT_ONCE: Final = 8  # items that are claimed and not closed: others perform items, too
 _ASKED: Final = 10  # times that a film is asked for which the archive does not give, in eight minutes
 _ASKED_GONE: Final = 5  # likewise, where it says that it has none such, in half a minute
-_GONE: Final = frozenset({"HTTP 404", "HTTP 410"})
 _PAUSE_SECONDS: Final = 1.0
 _SCHEDULED_CODE: Final = "00404018"
 
@@ -166,7 +166,7 @@ class Performer:
         if content is None:
             return self._lose(item, "it is gone")
         films: dict[str, tuple[str, str, str]] = {}
-        missing: list[str] = []
+        missing: list[Exception] = []
         had = {uid: film for uid, film in items.had(item).items() if film[2] != performed.NOT_GIVEN}
         for each in self._radiographs(content, missing):
             if not each.instance:  # a series or study that the archive does not list
@@ -177,16 +177,16 @@ class Performer:
                 films[each.instance] = had[each.instance]
                 continue
             data = fetch_film(self.context, self.archive, (each.study, each.series, each.instance))
-            if isinstance(data, str):
+            if isinstance(data, Exception):
                 if _is_of_the_archive(data):
-                    raise Unreachable(data)
+                    raise Unreachable(in_words(data))
                 missing.append(data)
                 films[each.instance] = (each.instance, "", performed.NOT_GIVEN)
                 continue
             why = take_film(self.context, self.archive, data, (each.study, each.instance))
             films[each.instance] = (each.instance, "" if why else hashlib.sha256(data).hexdigest(), why)
             items.keep(item, films[each.instance])
-        if missing and item.attempts + 1 < (_ASKED_GONE if _GONE.issuperset(missing) else _ASKED):
+        if missing and item.attempts + 1 < (_ASKED_GONE if GONE.issuperset(map(status_of, missing)) else _ASKED):
             return self._postpone(item, f"{len(missing)} of {len(films)} inputs cannot be fetched")
         scheduled = content.get(_SCHEDULED_CODE)
         has_code = isinstance(scheduled, dict) and bool(scheduled.get("Value"))
@@ -235,10 +235,11 @@ class Performer:
 
     # --- what the steps are made of -----------------------------------------------------------------------------------
 
-    def _radiographs(self, content: ItemContent, missing: list[str]) -> Iterator[Reference]:
+    def _radiographs(self, content: ItemContent, missing: list[Exception]) -> Iterator[Reference]:
         """Yield the inputs of an item that may be films, each instance by its UIDs.
 
-        A series or study that the archive says it cannot list is yielded as it is, and why is added to ``missing``.
+        A series or study that the archive says it cannot list is yielded as it is, and the error is added to
+        ``missing``.
         """
         for each in inputs_of(content) or ():
             if each.instance and is_uid(each.instance) and is_uid(each.series):
@@ -252,7 +253,7 @@ class Performer:
                 except requests.HTTPError as error:
                     if error.response is None or is_of_the_server(error.response.status_code):
                         raise
-                    missing.append(in_words(error))
+                    missing.append(error)
                     yield each
                     continue
             else:
@@ -312,15 +313,13 @@ class Performer:
         self.context.note(AuditEvent.PROCEDURE, outcome, who, {"work_item": item.uid, "state": what})
 
 
-def _is_of_the_archive(why: str) -> bool:
-    """Tell whether the reason why a film cannot be fetched (``in_words``) is the archive's, and no film's.
+def _is_of_the_archive(error: Exception) -> bool:
+    """Tell whether the error with which a film was not given is the archive's, and no film's.
 
     HTTP 500 is what archives say of a film that they cannot read.
     """
-    status = why.removeprefix("HTTP ")
-    if not status.isdecimal():
-        return why == requests.TooManyRedirects.__name__
-    return is_of_the_server(int(status)) and int(status) != 500
+    status = status_of(error)
+    return isinstance(error, requests.TooManyRedirects) or (is_of_the_server(status) and status != 500)
 
 
 def perform(performer: Performer, *, every: float, once: bool = False) -> None:

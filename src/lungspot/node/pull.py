@@ -112,7 +112,7 @@ def _round(context: NodeContext, client: DicomWebArchive, query: QidoQuery, refu
     missed = 0
     for study, series, instance in _new_films(context, client, query, refused):
         data = fetch_film(context, client, (study, series, instance))
-        if isinstance(data, str):
+        if isinstance(data, Exception):
             missed += 1
         elif take_film(context, client, data, (study, instance)):
             refused.add(instance)
@@ -142,8 +142,11 @@ def _new_films(
                     yield study, series, uid
 
 
-def fetch_film(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, str]) -> bytes | str:
-    """Return one instance as a file, or in words why the archive cannot give it; raises where nobody is there."""
+def fetch_film(context: NodeContext, client: DicomWebArchive, uids: tuple[str, str, str]) -> bytes | Exception:
+    """Return one instance as a file, or the error with which the archive did not give it.
+
+    Raises requests' ConnectionError and Timeout where nobody is there.
+    """
     try:
         found = client.retrieve_instance(*uids)
         found.preamble = bytes(128)
@@ -155,7 +158,7 @@ def fetch_film(context: NodeContext, client: DicomWebArchive, uids: tuple[str, s
         _LOG.warning("%s: a film cannot be fetched: %s", client.base_url, in_words(error))
         what = {"sop_instance": uids[2], "study": uids[0], "reason": in_words(error)}
         context.note(AuditEvent.READ, Outcome.SERIOUS_FAILURE, {"archive": client.base_url}, what)
-        return in_words(error)
+        return error
     return buffer.getvalue()
 
 

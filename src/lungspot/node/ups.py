@@ -23,6 +23,7 @@ from lungspot.node.workitems import Reference
 __all__ = [
     "CANCELED",
     "COMPLETED",
+    "GONE",
     "IN_PROGRESS",
     "SCHEDULED",
     "ItemContent",
@@ -42,7 +43,7 @@ _STUDY, _SERIES, _SOPS, _CLASS, _INSTANCE = "0020000D", "0020000E", "00081199", 
 _URGENT: Final = ("HIGH", "MEDIUM", "LOW")
 _MOST: Final = 200  # items of one search that are considered
 _OF_THE_SERVER: Final = frozenset({401, 403, 407, 408, 425, 429})  # not the item's fault, like 3xx and 5xx
-_GONE: Final = frozenset({404, 410})
+GONE: Final = frozenset({404, 410})  # there is none such
 _NO_SUCH: Final = frozenset({404, 405})  # no such address, or not for this method
 _TYPE: Final = "application/dicom+json"
 _ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
@@ -143,7 +144,7 @@ class UnifiedWorklist:
         Raises :class:`Unreachable`, and :class:`NotGiven` where it says something else.
         """
         response = self._ask("GET", f"workitems/{uid}", {"Accept": _ACCEPT})
-        if response.status_code in _GONE:
+        if response.status_code in GONE:
             return None
         if response.status_code != 200:
             raise NotGiven(f"the work list does not say what it is (HTTP {response.status_code})")
