@@ -33,6 +33,7 @@ from lungspot.train.backbones import begin_backbone
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films, crop_sampling, sampling
 from lungspot.train.loss import losses
+from lungspot.train.memory import keep_memory
 from lungspot.train.model import Network
 from lungspot.train.moving_average import moving_average
 from lungspot.train.onnx_import import (
@@ -195,6 +196,7 @@ def _start(
     config: TrainConfig, films: Films, folder: Path, facts: Mapping[str, Any], say: Callable[[str], None]
 ) -> _Run:
     torch.set_num_threads(config.threads)
+    keep_memory()
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
