@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from lungspot.findings import DISEASES, PRESENT
+from lungspot.findings import ABSENT, DISEASES, PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.train.augment import plain
-from lungspot.train.data import Films
+from lungspot.train.data import OUTLINE, Films
 from lungspot.train.loop import train
 from lungspot.train.model import Mirrored, Network, Output, points
-from lungspot.train.teacher import LEAST, SOURCED, Committee, ask, teach
+from lungspot.train.teacher import LEAST, SOURCED, Committee, ask, outline_lungs, teach
 
 LABELS = ("effusion", "edema")
 SIZE = 64
@@ -101,3 +101,26 @@ def test_a_run_learns_from_what_it_was_told(tiny, generated_films, tmp_path):
     with torch.no_grad():
         assert not torch.equal(first.network(films).image, second.network(films).image)
         assert Mirrored(second.network, SIZE)(films).image.isfinite().all()
+
+
+def test_lungs_are_outlined_where_nobody_did_and_a_nodule_may_be_pasted(tiny, generated_films):
+    told = {"outlines": None, "stored": 512, "split": Split.TRAIN, "states": np.array([ABSENT, UNKNOWN])}
+    base = replace(generated_films.films[0], **told)
+    drawn = np.full((3, OUTLINE, OUTLINE), 255, np.uint8)
+    others = {
+        "coarse": replace(base, stored=128),
+        "of val": replace(base, split=Split.VAL),
+        "not looked for": replace(base, states=np.array([UNKNOWN, ABSENT])),
+        "outlined": replace(base, outlines=drawn),
+    }
+    films = Films((base, *others.values()), generated_films.pixels[: 1 + len(others)])
+    network = Network(tiny)
+    known = outline_lungs(films, network, 0, SIZE).films
+    with torch.inference_mode():
+        organs = network.eval()(plain(films.pixels[:1], SIZE)).organs.sigmoid()[0]
+    assert known[0].outlines.shape == (3, OUTLINE, OUTLINE)
+    said = known[0].outlines.reshape(3, 8, OUTLINE // 8, 8, OUTLINE // 8).mean((2, 4)) / 255
+    np.testing.assert_allclose(said, organs, atol=0.05)
+    assert known[1:] == films.films[1:]
+    without = Network(replace(tiny, anatomy=False))
+    assert outline_lungs(films, without, 0, SIZE) is films

@@ -19,6 +19,7 @@ from torch.nn import functional
 from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import FilmTruth
+from lungspot.train.lesions import paste_lesions
 from lungspot.train.loss import Target
 from lungspot.train.model import STRIDES
 
@@ -108,14 +109,18 @@ def augment(  # noqa: PLR0913 - as above
     rng: np.random.Generator,
     *,
     crops: int = 0,
+    progress: float = 0.0,
 ) -> tuple[Tensor, Target]:
     """Return a batch: images float32 (N, 1, size, size) in 0 to 1, and what is known about them.
 
-    Of the last ``crops`` films a part is shown, of which less is known than of the whole (:func:`_part`).
+    Of the last ``crops`` films a part is shown, of which less is known than of the whole (:func:`_part`). ``progress``:
+    how much of the run is done, 0 to 1, for what becomes harder meanwhile (:mod:`lungspot.train.lesions`).
     """
     pictures, boxes, matrices, known = [], [], [], []
     for i, (film, picture) in enumerate(zip(films, pixels, strict=True)):
         crop = i >= len(films) - crops
+        if config.paste_share and rng.random() < config.paste_share:
+            picture, film = paste_lesions(picture, film, config.labels.index("nodule_mass"), progress, rng)  # noqa: PLW2901
         matrix = _matrix(config, rng)
         matrix = _cropping(matrix, _window(film, config, rng)) if crop else matrix
         matrices.append(matrix)

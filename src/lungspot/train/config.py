@@ -69,6 +69,7 @@ class TrainConfig:
     # of a batch, parts of films as the second look shows them (lungspot.detect.second_look), for the sake of labels
     crop_share: float = 0.0
     crop_labels: tuple[str, ...] = _CROP_LABELS  # unless others are named, those of them that the run learns
+    paste_share: float = 0.0  # of the films without a nodule, those that made ones are pasted into: lesions.py
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08
@@ -101,6 +102,9 @@ class TrainConfig:
         if self.crop_share and strange and (not self.cropped or self.crop_labels != _CROP_LABELS):
             reason = f"{', '.join(strange)}: not among the labels that are learnt"
             raise InputError("BAD_VALUE", "crop_labels", reason, advice="name some of labels, or set crop_share to 0")
+
+        if self.paste_share and "nodule_mass" not in self.labels:
+            raise InputError("BAD_VALUE", "paste_share", "nodule_mass is not among the labels that are learnt")
 
     @property
     def cropped(self) -> tuple[str, ...]:

@@ -295,7 +295,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     if crops := round(share * config.crop_share):
         drawn[-crops:] = rng.choice(run.indices, crops, p=run.crop_chance)
     films = [run.films.films[i] for i in drawn]
-    images, target = augment(run.films.pixels[drawn], films, size, config, rng, crops=crops)
+    images, target = augment(run.films.pixels[drawn], films, size, config, rng, crops=crops, progress=done)
     _set_learning(run.bare, config.learn)
     with run.accelerator.autocast():
         output = run.network(images.to(run.accelerator.device, memory_format=torch.channels_last))

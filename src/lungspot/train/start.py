@@ -27,8 +27,9 @@ from lungspot.train.data import Films, fingerprint, pack, without_boxes
 from lungspot.train.export_model import open_checkpoint
 from lungspot.train.loop import Checkpoint, train
 from lungspot.train.model import Mirrored
+from lungspot.train.onnx_import import SUFFIX
 from lungspot.train.site_films import is_site, site_cases
-from lungspot.train.teacher import Committee, PseudoLabels, ask, teach
+from lungspot.train.teacher import Committee, PseudoLabels, ask, outline_lungs, teach
 
 __all__ = ["cases_of", "gather", "gather_as_served", "run"]
 
@@ -96,6 +97,9 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     """
     films, refused = gather(config, data, cache or out / "cache", names)
     films = films if boxes else without_boxes(films)
+    if config.paste_share and begin is not None and begin.suffix == SUFFIX:
+        size, label = config.input_size, config.labels.index("nodule_mass")
+        films = outline_lungs(films, open_checkpoint(begin).network, label, size)
     if teachers:
         films = _taught(films, config, teachers, cache or out / "cache")
     state = PartialState()

@@ -8,6 +8,9 @@ Two things are taken from a committee of teachers, each of whom also looks at th
 - the **film's probability** of every label (distillation; Hinton et al. 2015), with which doubtful and unknown states
   are taught (``soft_share`` and ``soft_unknown`` of the config), but for :data:`SOURCED`.
 
+And one thing from the network that a run begins with: **outlines** of lungs, into which made nodules are pasted
+(:func:`outline_lungs`).
+
 Only films of train are asked about: no teacher tells anything about val or test.
 """
 
@@ -21,14 +24,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
-from lungspot.findings import PRESENT, taxonomy
+from lungspot.findings import ABSENT, PRESENT, taxonomy
 from lungspot.formats import Split
-from lungspot.train.data import Films
-from lungspot.train.model import Output
+from lungspot.train.augment import plain
+from lungspot.train.data import FINE, OUTLINE, Films
+from lungspot.train.model import Network, Output
 from lungspot.train.validate import Found, predict
 
-__all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "teach"]
+__all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "outline_lungs", "teach"]
 
 LEAST: Final = 0.15  # of a box's score times the film's probability
 # Diseases of one germ: here the source is the label (no negatives of TBX11K, no NIH film of 2020), and a teacher would
@@ -102,3 +107,22 @@ def _best(found: Found, probability: float) -> NDArray[np.float32]:
         return np.zeros((0, 4), np.float32)
     chosen = scores >= max(LEAST, scores.max() / 2)
     return np.asarray(found.boxes[chosen][:_MOST], dtype=np.float32)
+
+
+def outline_lungs(films: Films, network: Network, label: int, size: int) -> Films:
+    """Return the films with a network's outlines where nobody drew any and people found no ``label``.
+
+    Made nodules are pasted into lungs (:mod:`lungspot.train.lesions`). Only films of train that are fine enough to be
+    shown in part are asked about, and none where the network knows no anatomy.
+    """
+    if network.anatomy is None:
+        return films
+    known = list(films.films)
+    for i in films.of(Split.TRAIN):
+        film = known[i]
+        if film.outlines is None and film.stored >= FINE and film.states[label] == ABSENT:
+            with torch.inference_mode():
+                organs = network.eval()(plain(films.pixels[i : i + 1], size)).organs
+            grown = functional.interpolate(organs.sigmoid(), (OUTLINE, OUTLINE), mode="bilinear", align_corners=False)
+            known[i] = replace(film, outlines=(grown[0] * 255).byte().numpy())
+    return replace(films, films=tuple(known))
