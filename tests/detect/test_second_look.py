@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from lungspot.detect import SecondLook, decode, load_detector, look_again, parts, placed, run_gated
-from lungspot.errors import InputError
+from lungspot.errors import InputError, ModelError
 from lungspot.findings import Box
 from lungspot.images import Origin, Radiograph, prepare
 
@@ -78,6 +79,57 @@ def test_what_is_small_is_found_by_the_second_look(detector):
         return max(f.score for f in reading.findings if f.label == "nodule_mass" and f.box and f.box.iou(spot) > 0.02)
 
     assert best(gated.raw) > best(raw)
+
+
+def with_parts(names=("part_boxes", "part_scores"), column=1, *, spoil=False):
+    """Return a change of the generated network: its boxes, and the roots of one label's scores, are those of parts."""
+
+    def change(model):
+        made = {
+            "part_boxes": [helper.make_node("Identity", ["boxes"], ["part_boxes"])],
+            "part_scores": [
+                helper.make_node("Gather", ["scores", "part_column"], ["one_label"], axis=2),
+                helper.make_node("Sqrt" if not spoil else "Log", ["one_label"], ["part_scores"]),
+            ],
+        }
+        columns = np.atleast_1d(np.array(column, np.int64))
+        model.graph.initializer.append(numpy_helper.from_array(columns, "part_column"))
+        for name in names:
+            model.graph.node.extend(made[name])
+            shape = [1, 64, 4 if name == "part_boxes" else len(columns)]
+            model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    return change
+
+
+def test_what_was_taught_with_parts_is_asked_about_parts(write_model, generated_card, tmp_path):
+    at = generated_card.labels.index("nodule_mass")
+    card = replace(generated_card, second_look=LOOK)
+    taught = load_detector(write_model(tmp_path / "taught.onnx", card, with_parts(column=at)))
+    plain = load_detector(write_model(tmp_path / "plain.onnx", card))
+    radiograph = film(spotted())
+    raw = taught.run(prepare(radiograph, 64).tensor)
+    np.testing.assert_array_equal(raw.scores, plain.run(prepare(radiograph, 64).tensor).scores)
+    mine, other = (look_again(raw, radiograph, each) for each in (taught, plain))
+    np.testing.assert_array_equal(mine.boxes, other.boxes)
+    np.testing.assert_array_equal(mine.scores[:64], raw.scores)
+    np.testing.assert_allclose(mine.scores[64:], np.sqrt(other.scores[64:]), rtol=1e-6)
+
+
+def test_outputs_for_parts_that_do_not_fit_are_refused(write_model, generated_card, tmp_path):
+    at, card = generated_card.labels.index("nodule_mass"), replace(generated_card, second_look=LOOK)
+    for path, mine, change in (
+        ("no-look", generated_card, with_parts(column=at)),
+        ("half", card, with_parts(("part_boxes",))),
+        ("other-half", card, with_parts(("part_scores",))),
+    ):
+        with pytest.raises(ModelError, match=r"part_boxes.*belong together"):
+            load_detector(write_model(tmp_path / f"{path}.onnx", mine, change))
+    two = load_detector(write_model(tmp_path / "two.onnx", card, with_parts(column=(0, at))))
+    with pytest.raises(ModelError, match="outputs for parts of shapes"):
+        look_again(two.run(prepare(film(spotted()), 64).tensor), film(spotted()), two)
+    below = load_detector(write_model(tmp_path / "below.onnx", card, with_parts(column=at, spoil=True)))
+    assert run_gated(film(spotted()), below).reasons == ("MODEL_NUMERIC",)
 
 
 def test_a_turned_film_is_looked_at_upright(detector):

@@ -7,14 +7,14 @@ import onnx
 import pytest
 import torch
 
-from lungspot.detect import Standing, load_detector
+from lungspot.detect import ModelCard, Standing, load_detector
 from lungspot.errors import DatasetError, InputError, ModelError
 from lungspot.formats.case import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
-from lungspot.train.export_model import _licence_and_terms, _looked, export_model, open_checkpoint
+from lungspot.train.export_model import _licence_and_terms, _look_of, _looked, export_model, open_checkpoint
 from lungspot.train.loop import train
 from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.validate import predict
@@ -90,10 +90,17 @@ def test_a_second_look_is_kept_for_the_labels_of_which_it_finds_more(tiny, gener
         )
 
     films = Films(tuple(replace(film, stored=512) for film in generated_films.films), generated_films.pixels)
-    config = replace(tiny, crop_share=0.25, crop_labels=("effusion",))
-    _, look = _looked(answer, films, films.of(Split.VAL), 64, config)
+
+    def of_parts(pictures):
+        boxes, scores, _, _ = answer(pictures)
+        return boxes, scores[..., :1]
+
+    asked = _look_of(replace(tiny, crop_share=0.25, crop_labels=("effusion",)))
+    card = ModelCard("m", "1", tiny.labels, 64, second_look=asked)
+    _, look = _looked(answer, of_parts, films, films, card, whole=False)
     assert (look and look.labels) == kept
-    assert _looked(answer, films, films.of(Split.VAL), 64, tiny)[1] is None
+    none = replace(card, second_look=_look_of(tiny))
+    assert _looked(answer, of_parts, films, films, none, whole=False)[1] is None
 
 
 def test_large_weights_are_stored_in_eight_bits(made, trained):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,10 @@ def export(
         Path | None,
         typer.Option(help="A run or model file whose view of the film counts as much: the mean of both is given."),
     ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(help="A run that learnt parts of films with the model's backbone: they are looked at again."),
+    ] = None,
     average: Annotated[
         list[Path] | None,
         typer.Option(help="Another run that began with the same network: the mean of their weights. Repeatable."),
@@ -67,14 +72,16 @@ def export(
             average_weights,
             checkpoint_file,
             export_model,
+            gather,
             gather_as_served,
             is_site,
             load_gate,
             open_checkpoint,
+            parts_head,
         )
     manifest = out.parent / MANIFEST_FILE
     written = (out, manifest) if pin else (out,)
-    networks = [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion, taught_from) if each]
+    networks = [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion, parts, taught_from) if each]
     outputs = Outputs(inputs_of([*networks, notes, data, old_test], out=written), overwrite=overwrite)
     for file in written:
         outputs.require(file)
@@ -91,9 +98,13 @@ def export(
         _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
         return
     pixels = size or checkpoint.config.input_size
-    films, _ = gather_as_served(
-        checkpoint.config, data, cache or (run if run.is_dir() else out.parent) / "cache", pixels
-    )
+    packed = cache or (run if run.is_dir() else out.parent) / "cache"
+    films, _ = gather_as_served(checkpoint.config, data, packed, pixels)
+    head = checkpoint.parts
+    if parts:
+        learnt = open_checkpoint(parts)
+        head = parts_head(learnt.config, learnt.network, checkpoint.network)
+    fine = gather(replace(checkpoint.config, cache_size=head.look.size), data, packed)[0] if head else None
     found = export_model(
         checkpoint,
         films,
@@ -103,6 +114,8 @@ def export(
         mirror=mirror,
         gate=load_gate(gate, pixels) if gate else None,
         opinion=open_checkpoint(opinion) if opinion else None,
+        parts=head,
+        fine=fine,
         notes=_paragraphs(notes) if notes else (),
         say=say,
     )

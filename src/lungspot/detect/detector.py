@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +64,7 @@ class Detector:
         Raises ``MODEL_NUMERIC`` where any output is NaN, infinite or not a probability, and ``MODEL_FORMAT`` where
         shapes are not those of docs/reference/model-format.md: nothing is guessed from a broken answer.
         """
-        size = self.card.input_size
-        if tensor.shape != (1, 1, size, size) or tensor.dtype != np.float32:
-            raise ModelError("MODEL_FORMAT", self._where, f"given {tensor.dtype} {tensor.shape}, not (1, 1, {size}, …)")
-        if not np.isfinite(tensor).all():
-            raise ModelError("MODEL_NUMERIC", self._where, "the prepared film holds a value that is not a number")
+        self._require(tensor)
         outputs = {name: self._check(name, values) for name, values in self._session.run(tensor).items()}
         raw = Raw(**outputs)
         found = (raw.boxes.shape, raw.scores.shape, raw.image_scores.shape, raw.maps.shape[:1], raw.features.ndim)
@@ -84,12 +81,36 @@ class Detector:
             raise ModelError("MODEL_FORMAT", self._where, "a gate output that its card does not describe")
         return raw
 
+    def run_part(self, tensor: Float32Array, labels: Sequence[str]) -> tuple[Float32Array, Float32Array]:
+        """Return boxes, (P, 4), and scores, (P, L), of the card's second look on a part of a film.
+
+        ``tensor``: the part, float32, shape (1, 1, size, size), 0 to 1; boxes are in its pixels. ``labels``: the L that
+        the second look is for. By what the network was taught about parts; where it was not, by what it says of whole
+        films. Raises what :meth:`run` raises.
+        """
+        self._require(tensor)
+        said = {name: self._check(name, values) for name, values in self._session.run_part(tensor).items()}
+        if not said:
+            raw = self.run(tensor)
+            return raw.boxes, raw.scores[:, [self.card.labels.index(label) for label in labels]]
+        boxes, scores = said["part_boxes"], said["part_scores"]
+        if boxes.shape != (len(boxes), 4) or scores.shape != (len(boxes), len(labels)):
+            raise ModelError("MODEL_FORMAT", self._where, f"outputs for parts of shapes {boxes.shape}, {scores.shape}")
+        return boxes, scores
+
+    def _require(self, tensor: Float32Array) -> None:
+        size = self.card.input_size
+        if tensor.shape != (1, 1, size, size) or tensor.dtype != np.float32:
+            raise ModelError("MODEL_FORMAT", self._where, f"given {tensor.dtype} {tensor.shape}, not (1, 1, {size}, …)")
+        if not np.isfinite(tensor).all():
+            raise ModelError("MODEL_NUMERIC", self._where, "the prepared film holds a value that is not a number")
+
     def _check(self, name: str, values: Float32Array) -> Float32Array:
         if values.dtype != np.float32 or values.ndim < 2 or values.shape[0] != 1:
             raise ModelError("MODEL_FORMAT", self._where, f"output {name} is {values.dtype} {values.shape}")
         if not np.isfinite(values).all():
             raise ModelError("MODEL_NUMERIC", self._where, f"output {name} holds a value that is not a number")
-        if name not in {"boxes", "features"}:
+        if name not in {"boxes", "features", "part_boxes"}:
             if values.size and (values.min() < -_SLACK or values.max() > 1 + _SLACK):
                 raise ModelError("MODEL_NUMERIC", self._where, f"output {name} goes beyond 0 and 1")
             values = np.clip(values, 0, 1)

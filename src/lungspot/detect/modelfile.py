@@ -20,11 +20,22 @@ from lungspot.detect.card import METADATA_KEY, ModelCard
 from lungspot.detect.protobuf import encode, fields, integer, message, text
 from lungspot.errors import ModelError
 
-__all__ = ["INPUT", "OPTIONAL_OUTPUTS", "OUTPUTS", "ModelFile", "examine", "is_sealed", "seal_model", "with_card"]
+__all__ = [
+    "INPUT",
+    "OPTIONAL_OUTPUTS",
+    "OUTPUTS",
+    "PART_OUTPUTS",
+    "ModelFile",
+    "examine",
+    "is_sealed",
+    "seal_model",
+    "with_card",
+]
 
 INPUT = "image"
 OUTPUTS = frozenset({"boxes", "scores", "image_scores", "maps", "features"})
-OPTIONAL_OUTPUTS = frozenset({"gate", "organs", "mirrored"})
+PART_OUTPUTS = frozenset({"part_boxes", "part_scores"})  # of a part of a film that is looked at again
+OPTIONAL_OUTPUTS = frozenset({"gate", "organs", "mirrored"}) | PART_OUTPUTS
 
 _DOMAINS = frozenset({"", "ai.onnx"})
 _SEAL_KEY = b"lungspot.seal"
@@ -135,7 +146,11 @@ def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:
     card = ModelCard.from_json(cards[0])
     inputs, outputs = _graph(graphs[0], 0)
     _check_inputs(inputs, card)
-    names = [text(dict(fields(output)).get(1, memoryview(b""))) for output in outputs]
+    return card, _check_outputs([text(dict(fields(each)).get(1, memoryview(b""))) for each in outputs], card)
+
+
+def _check_outputs(names: list[str], card: ModelCard) -> frozenset[str]:
+    """Return the names of the outputs; refuse others than ours, and those that the card does not go with."""
     given = frozenset(names)
     if len(given) != len(names) or not OUTPUTS <= given <= OUTPUTS | OPTIONAL_OUTPUTS:
         raise _refuse(f"outputs {sorted(names)}; expected {sorted(OUTPUTS)}, perhaps {sorted(OPTIONAL_OUTPUTS)}")
@@ -143,7 +158,9 @@ def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:
         raise _refuse("the card describes a gate that the network does not have")
     if (card.anatomy is not None) != ({"organs", "mirrored"} <= given) or len({"organs", "mirrored"} & given) == 1:
         raise _refuse("organs, mirrored and the card's anatomy belong together")
-    return card, given
+    if PART_OUTPUTS & given and (card.second_look is None or not given >= PART_OUTPUTS):
+        raise _refuse("part_boxes, part_scores and the card's second_look belong together")
+    return given
 
 
 def _check_inputs(inputs: list[memoryview], card: ModelCard) -> None:

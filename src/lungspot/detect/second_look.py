@@ -1,5 +1,8 @@
 """A second look at parts of a film, for what is small: the same network, shown a part as large as the whole before.
 
+A file may hold a pyramid and a box head that were taught with nothing but parts (``part_boxes``); else those for whole
+films are asked.
+
 A nodule of 10 mm is 8 pixels on a whole film of 320 x 320; in a part of half the width and most of the height it is
 twice that. What the parts show of the labels that the card names (:class:`~lungspot.detect.card.SecondLook`) joins what
 the whole film shows. A film that is stored too coarsely is not looked at again: there is nothing more to see.
@@ -30,13 +33,14 @@ def look_again(raw: Raw, film: Radiograph, detector: Detector) -> Raw:
     look, size = card.second_look, card.input_size
     if look is None or min(film.pixels.shape) < look.least:
         return raw
-    wanted = np.isin(np.array(card.labels), look.labels)
+    columns = [card.labels.index(label) for label in look.labels]
     boxes, scores = [raw.boxes], [raw.scores]
     shown = parts(prepare(film, look.size).tensor[0, 0], look, size)
     for window, part in zip(look.windows, shown, strict=True):
-        said = detector.run(part)
-        boxes.append(placed(said.boxes, window, size))
-        scores.append(np.where(wanted, said.scores, np.float32(0)))
+        found, sure = detector.run_part(part, look.labels)
+        boxes.append(placed(found, window, size))
+        scores.append(np.zeros((len(sure), len(card.labels)), np.float32))
+        scores[-1][:, columns] = sure
     joined = (np.concatenate(boxes), np.concatenate(scores))
     for values in joined:
         values.flags.writeable = False

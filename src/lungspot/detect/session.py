@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.modelfile import INPUT, ModelFile
+from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile
 from lungspot.errors import ModelError
 
 __all__ = ["NetworkSession"]
@@ -39,7 +39,10 @@ class NetworkSession:
         # A waiting thread that spins takes the core on which the next film is being decoded.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._where = file.where
-        self._names = sorted(file.outputs)
+        self._whole, self._part = sorted(file.outputs - PART_OUTPUTS), sorted(file.outputs & PART_OUTPUTS)
+        self._needed = onnxruntime.RunOptions()  # what other outputs need is not computed
+        self._needed.only_execute_path_to_fetches = True
+        self._needed.log_severity_level = 4
         self.runtime: str = onnxruntime.__version__
         try:
             self._session: Any = onnxruntime.InferenceSession(
@@ -49,12 +52,19 @@ class NetworkSession:
             raise ModelError("MODEL_FORMAT", file.where, f"onnxruntime refuses it ({_first_line(error)})") from error
 
     def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1."""
+        """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1, of a whole film."""
+        return self._run(self._whole, image)
+
+    def run_part(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """Return ``part_boxes`` and ``part_scores`` of a part of a film; none where it was not taught."""
+        return self._run(self._part, image) if self._part else {}
+
+    def _run(self, names: list[str], image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         try:
-            values = self._session.run(self._names, {INPUT: image})
+            values = self._session.run(names, {INPUT: image}, self._needed if self._part else None)
         except Exception as error:
             raise ModelError("MODEL_FORMAT", self._where, f"the network stopped ({_first_line(error)})") from error
-        return dict(zip(self._names, values, strict=True))
+        return dict(zip(names, values, strict=True))
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from lungspot.train.gate import LearntGate, fit_gate, judge_gate, learn_gate, lo
 from lungspot.train.gate_films import pack_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Network
+from lungspot.train.parts import parts_head
 from lungspot.train.run_folder import RUN_FOLDER_FILES, checkpoint_file, require_new_run, stands_ready
 from lungspot.train.sides import fit_sides, judge_sides
 from lungspot.train.site_films import is_site
@@ -38,6 +39,7 @@ __all__ = [
     "load_gate",
     "open_checkpoint",
     "pack_gate",
+    "parts_head",
     "read_toml",
     "require_new_run",
     "run",

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungspot.datasets import DATASETS, terms_of
-from lungspot.detect import AnatomyCard, GateCard, ModelCard, NetworkSession, SecondLook, examine, with_card
+from lungspot.detect import AnatomyCard, Detector, GateCard, ModelCard, NetworkSession, SecondLook, examine, with_card
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
@@ -25,13 +24,21 @@ from lungspot.train.data import FINE, Films
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
 from lungspot.train.onnx_export import build, compare_outputs, serving
-from lungspot.train.onnx_import import OPINION, SUFFIX, read_model_file, restore, shape_of
+from lungspot.train.onnx_import import OPINION, PARTS, SUFFIX, read_model_file, restore, shape_of
+from lungspot.train.parts import PartsHead, parts_in
 from lungspot.train.places import place_rule
 from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
-from lungspot.train.validate import NMS_IOU, VOTE_IOU, NetworkAnswer, Predictions, collect, second_look
+from lungspot.train.validate import NMS_IOU, VOTE_IOU, NetworkAnswer, PartAnswer, Predictions, collect, second_look
 
-__all__ = ["COMPARED", "ExportedModel", "answers_of", "export_model", "open_checkpoint"]
+__all__ = [
+    "COMPARED",
+    "ExportedModel",
+    "answers_of",
+    "export_model",
+    "open_checkpoint",
+    "part_answers_of",
+]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
 
@@ -59,7 +66,9 @@ def open_checkpoint(run: Path) -> Checkpoint:
     other = {name.removeprefix(OPINION): value for name, value in weights.items() if name.startswith(OPINION)}
     config, network = _network_of(card, weights)
     opinion = _network_of(card, other, partly=True)[1] if other else None
-    return Checkpoint(config, network, 0, 0.0, 1.0, opinion=opinion)
+    mine = {name.removeprefix(PARTS): value for name, value in weights.items() if name.startswith(PARTS)}
+    parts = parts_in(config, card, {**weights, **mine}) if mine else None  # the exporter stores equal tensors once
+    return Checkpoint(config, network, 0, 0.0, 1.0, opinion=opinion, parts=parts)
 
 
 def _network_of(card: ModelCard, weights: Mapping[str, Tensor], *, partly: bool = False) -> tuple[TrainConfig, Network]:
@@ -79,6 +88,8 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     mirror: bool = False,
     gate: tuple[nn.Module, GateCard] | None = None,
     opinion: Checkpoint | None = None,
+    parts: PartsHead | None = None,
+    fine: Films | None = None,
     notes: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> ExportedModel:
@@ -86,7 +97,9 @@ def export_model(  # noqa: PLR0913 - what makes one file another
 
     ``size``: input pixels, the size that training ended with if None. ``mirror``: the file looks at the mirrored film
     too and gives the mean. ``opinion``: whose view of the film counts as much as the checkpoint's; the checkpoint's own
-    second network if None. ``notes``: what people should know of this model. Licence and terms are those of the
+    second network if None. ``parts``: what boxes parts of films (:func:`parts_head`); the checkpoint's own if None; it
+    is kept where it finds more on val. ``fine``: the same films packed larger, of which parts are shown; ``films`` if
+    None. ``notes``: what people should know of this model. Licence and terms are those of the
     datasets that the films of train, and what is known about them, come from. Raises ``DATASET_INCOMPLETE`` without
     films in val, ``BAD_VALUE`` where the other network has other labels, ``MODEL_NUMERIC`` where the file and the
     network disagree.
@@ -97,8 +110,11 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         raise DatasetError("DATASET_INCOMPLETE", None, "no film of the val split: nothing to calibrate on")
     if opinion and opinion.config.labels != labels:
         raise InputError("BAD_VALUE", "opinion", f"the other network has the labels {opinion.config.labels}")
+    fine = films if fine is None else fine
+    parts = checkpoint.parts if parts is None else parts
     network: nn.Module = Mirrored(checkpoint.network, pixels) if mirror else checkpoint.network
-    served = serving(network, gate[0] if gate else None, opinion.network if opinion else checkpoint.opinion)
+    networks = (network, gate[0] if gate else None, opinion.network if opinion else checkpoint.opinion)
+    served = serving(*networks, parts.boxes if parts else None)
     draft = ModelCard(
         name=name,
         version=version,
@@ -106,18 +122,23 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         input_size=pixels,
         gate=gate[1] if gate else None,
         anatomy=AnatomyCard(1.0) if "organs" in served.outputs else None,
+        second_look=parts.look if parts else _look_of(checkpoint.config),
     )
     built = build(served, draft)
     session = _session(built)
-    answer = answers_of(session)
-    seen, look = _looked(answer, films, val, pixels, checkpoint.config)
+    answer, part_answer = answers_of(session), part_answers_of(session, draft)
+    seen, look = _looked(answer, part_answer, films, fine, draft, whole=parts is not None)
+    if parts and look is None:
+        served = serving(*networks)
+        built = build(served, replace(draft, second_look=None))
+        session = _session(built)
     draft = replace(draft, second_look=look)
     fitted = fit(seen, labels)
     metrics: dict[str, Any] = {"val": accuracy(seen, labels, fitted)}
     say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
     if len(test):
-        again = second_look(answer, films, pixels, look, labels) if look else None
-        judged = collect(answer, films, test, pixels, again)
+        again = second_look(part_answers_of(session, draft), fine, pixels, look, labels) if look else None
+        judged = collect(answers_of(session), films, test, pixels, again)
         metrics["test"] = accuracy(judged, labels, fitted)
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
@@ -156,19 +177,35 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     return ExportedModel(data, card, largest)
 
 
-def _looked(
-    answer: Callable[[Tensor], NetworkAnswer], films: Films, val: NDArray[np.int64], size: int, config: TrainConfig
+def _look_of(config: TrainConfig) -> SecondLook | None:
+    """Return the second look that a run prepared its network for."""
+    return SecondLook(config.cropped, config.cache_size, FINE) if config.crop_share else None
+
+
+def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
+    answer: Callable[[Tensor], NetworkAnswer],
+    part_answer: Callable[[Tensor], PartAnswer],
+    films: Films,
+    fine: Films,
+    card: ModelCard,
+    *,
+    whole: bool,
 ) -> tuple[Predictions, SecondLook | None]:
-    """Return what is said of val, and the second look for the labels of which it finds more on its fine films."""
-    labels = config.labels
+    """Return what is said of val, and the card's second look for the labels of which it finds more on its fine films.
+
+    ``whole``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none.
+    """
+    labels, size, look = card.labels, card.input_size, card.second_look
+    val = films.of(Split.VAL)
     once = collect(answer, films, val, size)
-    if not config.crop_share:
+    if look is None:
         return once, None
-    look = SecondLook(config.cropped, config.cache_size, FINE)
-    again = collect(answer, films, val, size, second_look(answer, films, size, look, labels))
+    again = collect(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
     columns = [labels.index(label) for label in look.labels]
-    fine = [one.stored >= FINE for one in once.films]
-    better = {c for c in columns if best_precision(_of(again, fine), c) > best_precision(_of(once, fine), c)}
+    seen_fine = [one.stored >= FINE for one in once.films]
+    better = {c for c in columns if best_precision(_of(again, seen_fine), c) > best_precision(_of(once, seen_fine), c)}
+    if whole and len(better) < len(columns):
+        better = set()
     found = tuple(
         tuple(two[c] if c in better else one[c] for c in range(len(labels)))
         for one, two in zip(once.found, again.found, strict=True)
@@ -205,6 +242,18 @@ def answers_of(session: NetworkSession) -> Callable[[Tensor], NetworkAnswer]:
             np.concatenate([one[name] for one in said]) for name in ("boxes", "scores", "image_scores", "features")
         )
         return boxes, scores, image, features
+
+    return answer
+
+
+def part_answers_of(session: NetworkSession, card: ModelCard) -> Callable[[Tensor], PartAnswer]:
+    """Return what a model file says of parts of films, as :func:`lungspot.train.validate.second_look` asks."""
+    detector = Detector(session, card, "", card.name)
+    labels = card.second_look.labels if card.second_look else ()
+
+    def answer(pictures: Tensor) -> PartAnswer:
+        said = [detector.run_part(picture[None], labels) for picture in pictures.numpy()]
+        return np.stack([boxes for boxes, _ in said]), np.stack([scores for _, scores in said])
 
     return answer
 

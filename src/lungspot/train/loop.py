@@ -40,11 +40,13 @@ from lungspot.train.onnx_import import (
     ANATOMY,
     SUFFIX,
     WEIGHTS,
+    of_labels,
     read_model_file,
     read_weights,
     recalibrate_batchnorm,
     restore,
 )
+from lungspot.train.parts import PartsHead
 from lungspot.train.run_folder import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -72,7 +74,8 @@ _RECALIBRATED = 128  # films that the normalisations of a model file measure
 class Checkpoint:
     """Where a run stands: its averaged network, its config, and how far it is (``progress``, 0 to 1).
 
-    ``opinion``: of a model file of two networks the other one (:class:`~lungspot.train.onnx_export.Served`).
+    ``opinion``: of a model file of two networks the other one (:class:`~lungspot.train.onnx_export.Served`). ``parts``:
+    what a model file has for parts of films.
     """
 
     config: TrainConfig
@@ -82,6 +85,7 @@ class Checkpoint:
     progress: float
     data: str = ""
     opinion: Network | None = None
+    parts: PartsHead | None = None
 
 
 @dataclass(slots=True)
@@ -244,9 +248,9 @@ def _begin(run: _Run, begin: Path | None) -> None:
         )
     elif begin.suffix == SUFFIX:
         card, weights = read_model_file(begin)
-        if card.labels != run.config.labels:
+        if not set(run.config.labels) <= set(card.labels):
             raise InputError("BAD_VALUE", begin, f"the model file has the labels {card.labels}")
-        restore(run.bare, weights)
+        restore(run.bare, of_labels(weights, card.labels, run.config.labels))
         recalibrate_batchnorm(run.bare, _sample_films(run, _RECALIBRATED))
     else:
         weights = read_weights(begin) if begin.suffix == WEIGHTS else load_checkpoint(begin).network.state_dict()

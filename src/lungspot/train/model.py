@@ -17,7 +17,7 @@ from lungspot.errors import InputError
 from lungspot.train.backbones import BACKBONES, ConvNorm
 from lungspot.train.config import TrainConfig
 
-__all__ = ["STRIDES", "Mirrored", "Network", "Output", "points"]
+__all__ = ["STRIDES", "Boxes", "Mirrored", "Network", "Output", "points"]
 
 STRIDES = (8, 16, 32)
 _SHARPNESS = 4.0  # of the pooling between mean (0) and maximum (infinite)
@@ -34,6 +34,7 @@ class Output:
     ``maps``: (N, C, h, w) logits at stride 16. ``features``: (N, D). ``organs``: (N, 3, h, w) logits at stride 8 of
     heart, lung at the picture's left, lung at its right. ``mirrored``: (N,) logits that the picture is a mirror image,
     so that the patient's right lung is at the picture's right; both None where the network was not taught anatomy.
+    ``levels``: what the backbone says, for another box head.
     """
 
     boxes: Tensor
@@ -43,6 +44,7 @@ class Output:
     features: Tensor
     organs: Tensor | None = None
     mirrored: Tensor | None = None
+    levels: tuple[Tensor, ...] = ()
 
 
 def points(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -93,18 +95,17 @@ class _Anatomy(nn.Module):
         return organs, mirrored[:, 0]
 
 
-class Network(nn.Module):
-    """The detector; ``forward`` takes float (N, 1, S, S) in 0 to 1, S a multiple of 32, and gives :class:`Output`."""
+class Boxes(nn.Module):
+    """The feature pyramid, and the one box head that its three strides share.
 
-    def __init__(self, config: TrainConfig) -> None:
+    ``widths``: channels of the features at :data:`STRIDES`. ``neck``: channels of the pyramid. ``labels``: how many.
+    """
+
+    def __init__(self, widths: Sequence[int], neck: int, labels: int) -> None:
         super().__init__()
-        labels, neck = len(config.labels), config.neck
-        if config.backbone not in BACKBONES:
-            raise InputError("BAD_VALUE", "backbone", f"{config.backbone!r} is none of {', '.join(BACKBONES)}")
-        self.backbone = BACKBONES[config.backbone](config)
-        widths: tuple[int, int, int] = self.backbone.widths  # type: ignore[assignment]
-        self.middle = nn.Identity()  # what the backbone sees at stride 16, for hooks
-        self.context = _Context(widths[2])
+        self._add(widths, neck, labels)
+
+    def _add(self, widths: Sequence[int], neck: int, labels: int) -> None:
         # Four more channels say where on the film a place is: a heart is not at the apex.
         self.lateral = nn.ModuleList(ConvNorm(width + 4, neck, 1) for width in widths)
         self.smooth = nn.ModuleList(ConvNorm(neck, neck) for _ in range(3))
@@ -113,6 +114,42 @@ class Network(nn.Module):
         self.classify = nn.Sequential(ConvNorm(neck, neck), nn.Conv2d(neck, labels, 1))
         self.regress = nn.Sequential(ConvNorm(neck, neck), nn.Conv2d(neck, 4, 1))
         self.reach = nn.Parameter(torch.ones(3))
+
+    def pyramid(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Return the features of a backbone, (N, C, h, w) a stride, each having seen those of the other strides."""
+        found = [lateral(_placed(level)) for lateral, level in zip(self.lateral, levels, strict=True)]
+        for i in (1, 0):
+            found[i] = found[i] + functional.interpolate(found[i + 1], scale_factor=2.0, mode="nearest")
+        found = [smooth(level) for smooth, level in zip(self.smooth, found, strict=True)]
+        for i in (0, 1):
+            found[i + 1] = found[i + 1] + self.down[i](found[i])
+        return found
+
+    def boxed(self, pyramid: Sequence[Tensor], size: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return boxes, (N, P, 4), in pixels of an input of ``size``, and logits of their labels, (N, P, C)."""
+        scores, boxes = [], []
+        for level, stride, reach in zip(pyramid, STRIDES, self.reach, strict=True):
+            shared = self.tower(level)
+            scores.append(_flat(self.classify(shared)))
+            boxes.append(torch.exp((_flat(self.regress(shared)).float() * reach).clamp(max=5.5)) * stride)
+        centre = points(*size)[0].to(pyramid[0].device)
+        sides = torch.cat(boxes, 1)
+        return torch.cat((centre - sides[..., :2], centre + sides[..., 2:]), -1), torch.cat(scores, 1).float()
+
+
+class Network(Boxes):
+    """The detector; ``forward`` takes float (N, 1, S, S) in 0 to 1, S a multiple of 32, and gives :class:`Output`."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        nn.Module.__init__(self)  # its own parts come first, for what a run begins with depends on their order
+        labels, neck = len(config.labels), config.neck
+        if config.backbone not in BACKBONES:
+            raise InputError("BAD_VALUE", "backbone", f"{config.backbone!r} is none of {', '.join(BACKBONES)}")
+        self.backbone = BACKBONES[config.backbone](config)
+        widths: tuple[int, int, int] = self.backbone.widths  # type: ignore[assignment]
+        self.middle = nn.Identity()  # what the backbone sees at stride 16, for hooks
+        self.context = _Context(widths[2])
+        self._add(widths, neck, labels)
         self.film = nn.Sequential(ConvNorm(widths[1] + neck, 128, 1), nn.Conv2d(128, labels, 1))
         self.whole = nn.Linear(widths[2] + 9 * _REDUCED, labels)
         self.reduce = ConvNorm(widths[2], _REDUCED, 1)
@@ -140,27 +177,15 @@ class Network(nn.Module):
         levels = self.backbone(image)
         levels[1] = self.middle(levels[1])
         levels[2] = deep = self.context(levels[2])
-        pyramid = [lateral(_placed(level)) for lateral, level in zip(self.lateral, levels, strict=True)]
-        for i in (1, 0):
-            pyramid[i] = pyramid[i] + functional.interpolate(pyramid[i + 1], scale_factor=2.0, mode="nearest")
-        pyramid = [smooth(level) for smooth, level in zip(self.smooth, pyramid, strict=True)]
-        for i in (0, 1):
-            pyramid[i + 1] = pyramid[i + 1] + self.down[i](pyramid[i])
-        scores, boxes = [], []
-        for level, stride, reach in zip(pyramid, STRIDES, self.reach, strict=True):
-            shared = self.tower(level)
-            scores.append(_flat(self.classify(shared)))
-            boxes.append(torch.exp((_flat(self.regress(shared)).float() * reach).clamp(max=5.5)) * stride)
-        centre = points(*image.shape[2:])[0].to(image.device)
-        sides = torch.cat(boxes, 1)
-        corners = torch.cat((centre - sides[..., :2], centre + sides[..., 2:]), -1)
+        pyramid = self.pyramid(levels)
+        corners, scores = self.boxed(pyramid, image.shape[2:])
         maps = self.film(torch.cat((levels[1], pyramid[1]), 1)).float()
         coarse = _sized(self.reduce(deep), (6, 6))
         features = torch.cat((deep.mean((2, 3)), functional.avg_pool2d(coarse, 2).flatten(1)), 1)
         sharp = _SHARPNESS * maps.flatten(2)
         film = (torch.logsumexp(sharp, 2) - math.log(sharp.shape[2])) / _SHARPNESS + self.whole(features).float()
-        anatomy = self.anatomy(pyramid[0], deep) if self.anatomy is not None else ()
-        return Output(corners, torch.cat(scores, 1).float(), film, maps, features.float(), *anatomy)
+        organs, mirrored = (None, None) if self.anatomy is None else self.anatomy(pyramid[0], deep)
+        return Output(corners, scores, film, maps, features.float(), organs, mirrored, tuple(levels))
 
 
 class Mirrored(nn.Module):
@@ -192,6 +217,7 @@ class Mirrored(nn.Module):
             one.features,
             None if one.organs is None else (one.organs + two.organs.flip(3)[:, [0, 2, 1]]) / 2,
             None if one.mirrored is None else (one.mirrored - two.mirrored) / 2,
+            one.levels,
         )
 
 

@@ -23,12 +23,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lungspot.detect import INPUT, METADATA_KEY, ModelCard, NetworkSession, examine, seal_model
+from lungspot.detect import INPUT, METADATA_KEY, PART_OUTPUTS, ModelCard, NetworkSession, examine, seal_model
 from lungspot.errors import ModelError
+from lungspot.train.model import Boxes
 
 __all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "fold", "serving"]
 
-OUTPUTS: Final = ("boxes", "scores", "image_scores", "maps", "features", "organs", "mirrored", "gate")
+OUTPUTS: Final = (
+    "boxes",
+    "scores",
+    "image_scores",
+    "maps",
+    "features",
+    "organs",
+    "mirrored",
+    "gate",
+    "part_boxes",
+    "part_scores",
+)
 TOLERANCE: Final = 1e-4
 # Outlines are sharp: a cell on the border goes from 0 to 1 within few units, and a box around it hears nothing of this.
 _TOLERANCES: Final = {"organs": 5e-4}
@@ -43,14 +55,17 @@ class Served(nn.Module):
     """The network as the file holds it: probabilities instead of logits, and the gate's where there is a gate.
 
     ``opinion``: another network, whose view of the film counts as much as the first's (the mean of their logits);
-    boxes, maps, features and organs are the first's alone.
+    boxes, maps, features and organs are the first's alone. ``parts``: what boxes parts of films by its backbone.
     """
 
-    def __init__(self, network: nn.Module, gate: nn.Module | None, opinion: nn.Module | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, gate: nn.Module | None, opinion: nn.Module | None = None, parts: Boxes | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.gate = gate
         self.opinion = opinion
+        self.parts = parts
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of docs/reference/model-format.md, in the order of :data:`OUTPUTS`."""
@@ -60,14 +75,21 @@ class Served(nn.Module):
         if said.organs is not None:
             sides = getattr(self.gate, "sides", None)  # which knows mirror images better, where it is there
             found += [said.organs.sigmoid(), (said.mirrored if sides is None else sides(image)).sigmoid()[:, None]]
-        return (*found,) if self.gate is None else (*found, self.gate(image))
+        if self.gate is not None:
+            found.append(self.gate(image))
+        if self.parts is not None:
+            boxes, scores = self.parts.boxed(self.parts.pyramid(said.levels), image.shape[2:])
+            found += [boxes, scores.sigmoid()]
+        return (*found,)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of what it gives, in order."""
         inner = getattr(self.network, "network", self.network)  # the one that also looks at the mirrored film holds it
         missing = {"organs", "mirrored"} if getattr(inner, "anatomy", None) is None else set()
-        return tuple(name for name in OUTPUTS if name not in missing | ({"gate"} if self.gate is None else set()))
+        missing |= {"gate"} if self.gate is None else set()
+        missing |= PART_OUTPUTS if self.parts is None else set()
+        return tuple(name for name in OUTPUTS if name not in missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +100,12 @@ class LargestDifferences:
     largest: dict[str, float]
 
 
-def serving(network: nn.Module, gate: nn.Module | None = None, opinion: nn.Module | None = None) -> Served:
+def serving(
+    network: nn.Module, gate: nn.Module | None = None, opinion: nn.Module | None = None, parts: Boxes | None = None
+) -> Served:
     """Return a copy ready to be exported: normalisation folded, large weights rounded to what the file can hold."""
     # eval() on the whole: the exporter leaves every part in the mode of the whole, and the gate has a dropout.
-    parts = (None if part is None else copy.deepcopy(part).float() for part in (gate, opinion))
-    served = Served(copy.deepcopy(network).float(), *parts).eval()
+    served = copy.deepcopy(Served(network, gate, opinion, parts)).float().eval()
     fold(served)
     with torch.no_grad():
         for name, value in served.named_parameters():
@@ -131,8 +154,8 @@ def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> 
         image = np.ascontiguousarray(film[None])
         with torch.inference_mode():
             mine = dict(zip(served.outputs, served(torch.from_numpy(image)), strict=True))
-        for name, values in session.run(image).items():
-            scale = image.shape[2] if name == "boxes" else max(1.0, float(mine[name].abs().max()))
+        for name, values in {**session.run(image), **session.run_part(image)}.items():
+            scale = image.shape[2] if name.endswith("boxes") else max(1.0, float(mine[name].abs().max()))
             gap = float(np.abs(values - mine[name].numpy()).max()) / scale
             largest[name] = max(largest.get(name, 0.0), gap)
     worst = max(largest, key=lambda name: largest[name] / _TOLERANCES.get(name, TOLERANCE))

@@ -8,7 +8,7 @@ the file stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -29,9 +29,11 @@ from lungspot.train.onnx_export import BYTES, HALF, SCALE
 __all__ = [
     "ANATOMY",
     "OPINION",
+    "PARTS",
     "SUFFIX",
     "WEIGHTS",
     "is_mirrored",
+    "of_labels",
     "read_model_file",
     "read_weights",
     "recalibrate_batchnorm",
@@ -43,6 +45,8 @@ SUFFIX: Final = ".onnx"
 WEIGHTS: Final = ".npz"  # bare weights by their names in ``Network``, in half precision
 ANATOMY: Final = "anatomy."  # the part of the network that older files do not have
 OPINION: Final = "opinion."  # the other network of a file of two
+PARTS: Final = "parts."  # what boxes parts of films, in a file that has it
+_BY_LABEL: Final = ("classify.1", "film.1", "whole")  # the layers that have a row for each label
 _SIDES: Final = (f"{ANATOMY}reduce.", f"{ANATOMY}mirror.")  # nor that, where the gate's neighbour knows mirror images
 _NETWORK: Final = "network."
 _BACKBONE: Final = "backbone."
@@ -51,7 +55,7 @@ _BACKBONE: Final = "backbone."
 def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     """Return a sealed model file's card and its weights, float32, by the names they have in ``Network``.
 
-    The gate's are called ``gate.*``, those of a second network ``opinion.*``.
+    The gate's are called ``gate.*``, those of a second network ``opinion.*``, those for parts of films ``parts.*``.
 
     Raises ``NOT_FOUND``, and what :func:`~lungspot.detect.modelfile.examine` raises for a file that is not one of ours.
     """
@@ -73,6 +77,13 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
             name = f"backbone.{name}"
         found[name] = torch.from_numpy(single)
     return file.card, found
+
+
+def of_labels(weights: Mapping[str, Tensor], had: Sequence[str], wanted: Sequence[str]) -> dict[str, Tensor]:
+    """Return the weights of a network that knows the labels ``had``, for one that knows some of them in their order."""
+    rows = [had.index(label) for label in wanted]
+    of_rows = {f"{layer}.{part}" for layer in _BY_LABEL for part in ("weight", "bias")}
+    return {name: value[rows] if name in of_rows else value for name, value in weights.items()}
 
 
 def is_mirrored(path: Path) -> bool:

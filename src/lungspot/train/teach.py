@@ -28,7 +28,7 @@ from lungspot.train.accuracy import match_label
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films
-from lungspot.train.export_model import COMPARED, answers_of, open_checkpoint
+from lungspot.train.export_model import COMPARED, answers_of, open_checkpoint, part_answers_of
 from lungspot.train.gate import load_gate
 from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Mirrored
@@ -95,12 +95,15 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     if not len(films.of(Split.TEST)):
         raise DatasetError("DATASET_INCOMPLETE", None, "no film is locked away to judge on", advice="add films")
     network: nn.Module = Mirrored(checkpoint.network, size) if is_mirrored(model) else checkpoint.network
-    served = serving(network, load_gate(model, size)[0] if card.gate else None, open_checkpoint(model).opinion)
+    base = open_checkpoint(model)
+    served = serving(network, load_gate(model, size)[0] if card.gate else None, base.opinion)
     learnt = films.of(Split.TRAIN)
     people = len({films.films[i].patient for i in learnt})
     about = f"further on {len(learnt)} films of {people} people of one site"
+    parts = base.parts is not None  # what they were taught goes with the backbone as it was
     after = replace(
         card,
+        second_look=None if parts else card.second_look,
         version=version or f"{card.version}+site",
         training_data=(*card.training_data, f"a site's own: {len(learnt)} films"),
         notes=(*card.notes, f"Taught {about}; thresholds and percentages are those of {card.name} {card.version}."),
@@ -156,7 +159,9 @@ def _session(data: bytes) -> NetworkSession:
 
 def _said(session: NetworkSession, films: Films, card: ModelCard) -> Predictions:
     answer, size, look = answers_of(session), card.input_size, card.second_look
-    again = None if look is None else second_look(answer, films, size, look, card.labels)
+    if look is not None and films.pixels.shape[1] < look.size:
+        look = None  # packed too small to show more in part
+    again = None if look is None else second_look(part_answers_of(session, card), films, size, look, card.labels)
     return collect(answer, films, films.of(Split.TEST), size, again)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "VOTE_IOU",
     "Found",
     "NetworkAnswer",
+    "PartAnswer",
     "Predictions",
     "answering",
     "collect",
@@ -36,6 +37,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 NetworkAnswer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+PartAnswer = tuple[NDArray[np.float32], NDArray[np.float32]]  # boxes and scores of parts of films
 
 KEPT = 50
 NMS_IOU, VOTE_IOU = 0.35, 0.4  # chosen on val (docs/explanation/training-log.md); a card carries them
@@ -116,21 +118,24 @@ def collect(
 
 
 def second_look(
-    answer: Callable[[Tensor], NetworkAnswer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
+    answer: Callable[[Tensor], PartAnswer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
 ) -> Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return what gives boxes (K, 4), fractions of the film, and scores (K, C) of the parts of a film, by its index.
 
-    ``answer``: as in :func:`collect`; ``labels``: the network's. A film that is stored too coarsely has none.
+    ``answer`` takes parts, float32 (N, 1, size, size), and gives boxes (N, P, 4) and scores (N, P, L) of the look's
+    labels; ``labels``: the network's C. A film that is stored too coarsely has none.
     """
-    wanted = np.isin(np.array(labels), look.labels)
+    columns = [labels.index(label) for label in look.labels]
 
     def again(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if films.films[index].stored < look.least:
             return np.zeros((0, 4), np.float32), np.zeros((0, len(labels)), np.float32)
         shown = parts(plain(films.pixels[index : index + 1], look.size).numpy()[0, 0], look, size)
-        found, sure, _, _ = answer(torch.from_numpy(np.concatenate(shown)))
+        found, sure = answer(torch.from_numpy(np.concatenate(shown)))
         boxes = [np.clip(placed(one, window, size), 0, size) for one, window in zip(found, look.windows, strict=True)]
-        return np.concatenate(boxes) / np.float32(size), np.where(wanted, sure, np.float32(0)).reshape(-1, len(labels))
+        scores = np.zeros((*sure.shape[:2], len(labels)), np.float32)
+        scores[..., columns] = sure
+        return np.concatenate(boxes) / np.float32(size), scores.reshape(-1, len(labels))
 
     return again
 

@@ -2,7 +2,7 @@
 
 const SLACK = 1e-3; // rounding past 0 or 1 that a probability may show
 
-/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, organs, mirrored, gate}. */
+/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, organs, mirrored, gate}; run(tensor, true): of a part, {boxes, scores}. */
 export async function openNetwork(ort, model, size) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
@@ -10,17 +10,20 @@ export async function openNetwork(ort, model, size) {
     executionMode: "sequential",
     logSeverityLevel: 4,
   });
-  async function run(tensor) {
-    const found = await session.run({ image: new ort.Tensor("float32", tensor, [1, 1, size, size]) });
+  const ofParts = session.outputNames.filter((name) => name.startsWith("part_"));
+  const ofWholes = session.outputNames.filter((name) => !ofParts.includes(name));
+  async function run(tensor, part) {
+    const names = part && ofParts.length ? ofParts : ofWholes;
+    const found = await session.run({ image: new ort.Tensor("float32", tensor, [1, 1, size, size]) }, names);
     const made = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, checked(name, value)]));
     Object.values(found).forEach((value) => value.dispose());
-    return raw(made);
+    return made.boxes ? raw(made) : { boxes: rows(made.part_boxes), scores: rows(made.part_scores), part };
   }
   return { run };
 }
 
 function checked(name, { data, dims }) {
-  const plain = name === "boxes" || name === "features";
+  const plain = name.endsWith("boxes") || name === "features";
   const values = data.slice();
   for (let at = 0; at < values.length; at += 1) {
     const value = values[at];

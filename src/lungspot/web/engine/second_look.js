@@ -7,16 +7,16 @@ import { resize } from "./resize.js";
 export async function lookAgain(raw, film, card, run) {
   const { second_look: look, input_size: size } = card;
   if (!look || Math.min(film.width, film.height) < look.least) return raw;
-  const wanted = card.labels.map((label) => look.labels.includes(label));
+  const wanted = card.labels.map((label) => look.labels.indexOf(label));
   const whole = { width: look.size, height: look.size, pixels: prepare(film, look.size) };
   const [boxes, scores] = [[...raw.boxes], [...raw.scores]];
   for (const [x0, y0, x1, y1] of look.windows) {
     const part = [x0 * look.size, y0 * look.size, x1 * look.size, y1 * look.size];
     const tensor = resize(whole, size, size, "bilinear", part).pixels.map((each) => Math.min(Math.max(each, 0), 1));
-    const said = await run(tensor);
+    const said = await run(tensor, true);
     const placed = (value, at) => value * (at % 2 ? y1 - y0 : x1 - x0) + (at % 2 ? y0 : x0) * size;
     boxes.push(...said.boxes.map((box) => box.map(placed)));
-    scores.push(...said.scores.map((row) => row.map((score, at) => (wanted[at] ? score : 0))));
+    scores.push(...said.scores.map((row) => wanted.map((of, at) => (of < 0 ? 0 : row[said.part ? of : at]))));
   }
   return { ...raw, boxes, scores };
 }
