@@ -2,7 +2,7 @@
 
 const SLACK = 1e-3; // rounding past 0 or 1 that a probability may show
 
-/** `ort`: onnxruntime-web, already set up. {run(tensor)}: {boxes, scores, image_scores, maps, organs, mirrored, gate}; run(tensor, true): of a part, {boxes, scores}. */
+/** `ort`: onnxruntime-web. {run(tensor)}: {boxes, scores, image_scores, maps, organs, mirrored, gate}; of a part boxes and scores. */
 export async function openNetwork(ort, model, size) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
@@ -10,11 +10,11 @@ export async function openNetwork(ort, model, size) {
     executionMode: "sequential",
     logSeverityLevel: 4,
   });
-  const ofParts = session.outputNames.filter((name) => name.startsWith("part_"));
-  const ofWholes = session.outputNames.filter((name) => !ofParts.includes(name));
+  const named = (parts) => session.outputNames.filter((name) => name.startsWith("part_") === parts);
+  const [wholes, parts] = [named(false), named(true)];
   async function run(tensor, part) {
-    const names = part && ofParts.length ? ofParts : ofWholes;
-    const found = await session.run({ image: new ort.Tensor("float32", tensor, [1, 1, size, size]) }, names);
+    const image = new ort.Tensor("float32", tensor, [1, 1, size, size]);
+    const found = await session.run({ image }, part && parts.length ? parts : wholes);
     const made = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, checked(name, value)]));
     Object.values(found).forEach((value) => value.dispose());
     return made.boxes ? raw(made) : { boxes: rows(made.part_boxes), scores: rows(made.part_scores), part };
@@ -27,15 +27,13 @@ function checked(name, { data, dims }) {
   const values = data.slice();
   for (let at = 0; at < values.length; at += 1) {
     const value = values[at];
-    if (!Number.isFinite(value)) throw numeric(`output ${name} holds a value that is not a number`);
-    if (plain) continue;
-    if (value < -SLACK || value > 1 + SLACK) throw numeric(`output ${name} goes beyond 0 and 1`);
-    values[at] = Math.min(Math.max(value, 0), 1);
+    const fair = plain ? value : Math.min(Math.max(value, 0), 1);
+    if (!(Math.abs(fair - value) <= SLACK)) throw Object.assign(new Error(`${name}: ${value}`), { code: "MODEL_NUMERIC" }); // NaN, too
+    values[at] = fair;
   }
   return { values, dims };
 }
 
-const numeric = (words) => Object.assign(new Error(words), { code: "MODEL_NUMERIC" });
 const rows = ({ values, dims }) => Array.from({ length: dims[1] }, (_, at) => Array.from(values.subarray(at * dims[2], (at + 1) * dims[2])));
 
 function planes({ values, dims: [, count, height, width] }) {
@@ -48,7 +46,7 @@ const raw = (made) => ({
   scores: rows(made.scores),
   image_scores: made.image_scores.values,
   maps: planes(made.maps),
-  organs: made.organs ? planes(made.organs) : null,
-  mirrored: made.mirrored?.values ?? null,
-  gate: made.gate?.values ?? null,
+  organs: made.organs && planes(made.organs),
+  mirrored: made.mirrored?.values,
+  gate: made.gate?.values,
 });

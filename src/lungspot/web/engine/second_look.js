@@ -3,10 +3,10 @@
 import { prepare } from "./prepare.js";
 import { resize } from "./resize.js";
 
-/** What the network said of the upright `film`, with what its parts show of the labels that the card names. */
+/** What the network said of the upright `film`, and what parts show of the labels that the card names. */
 export async function lookAgain(raw, film, card, run) {
   const { second_look: look, input_size: size } = card;
-  if (!look || Math.min(film.width, film.height) < look.least) return raw;
+  if (Math.min(film.width, film.height) < look.least) return raw;
   const wanted = card.labels.map((label) => look.labels.indexOf(label));
   const whole = { width: look.size, height: look.size, pixels: prepare(film, look.size) };
   const [boxes, scores] = [[...raw.boxes], [...raw.scores]];

@@ -1,5 +1,5 @@
-// The page's other thread: opens the network once, then reads one film after another. Files come from the page, what is
-// read goes back to it; nothing here asks for anything but the decoders beside it.
+// The page's other thread: opens the network once, then reads one film after another. Nothing here asks
+// for anything but the decoders beside it.
 
 import { analyse } from "./analyse.js";
 import { cardOf } from "./card.js";
