@@ -13,7 +13,7 @@ and inputs and outputs that are not those of docs/reference/model-format.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lungspot.detect.card import METADATA_KEY, ModelCard
@@ -28,6 +28,7 @@ __all__ = [
     "ModelFile",
     "examine",
     "is_sealed",
+    "only_outputs",
     "seal_model",
     "with_card",
 ]
@@ -98,6 +99,47 @@ def with_card(data: bytes, card: ModelCard) -> bytes:
     sealed = seal_model(bytes(body))
     examine(sealed, "card")
     return sealed
+
+
+def only_outputs(data: bytes, wanted: Collection[str]) -> bytes:
+    """Return the bytes of a judged model file, unsealed, with the ``wanted`` outputs and what is needed for them alone.
+
+    onnxruntime computes every node of a graph, those that no output needs, too. A file with graphs within graphs, which
+    lungspot does not write, keeps all its nodes.
+    """
+    body = bytearray()
+    for number, value in fields(memoryview(data)):
+        body += encode(number, _pruned(message(value), wanted) if number == 7 else value)
+    return bytes(body)
+
+
+def _pruned(graph: memoryview, wanted: Collection[str]) -> bytes:
+    """Return a graph (GraphProto) with some of its outputs, and the nodes and weights that they need."""
+    parts = list(fields(graph))
+    nodes = [message(value) for number, value in parts if number == 1]  # each stands after those that it takes from
+    if any(_holds_graph(node) for node in nodes):
+        return bytes(graph)
+    needed, kept = set(wanted), []
+    for node in reversed(nodes):
+        if not needed.isdisjoint(_texts(node, 2)):
+            kept.append(node)
+            needed.update(_texts(node, 1))
+    weights = [message(value) for number, value in parts if number == 5]
+    outputs = [message(value) for number, value in parts if number == 12]
+    body = bytearray()
+    for number, chosen in (
+        (1, reversed(kept)),
+        (5, (each for each in weights if not needed.isdisjoint(_texts(each, 8)))),
+        (12, (each for each in outputs if not set(wanted).isdisjoint(_texts(each, 1)))),
+    ):
+        body += b"".join(encode(number, each) for each in chosen)
+    return bytes(body) + b"".join(encode(number, value) for number, value in parts if number not in {1, 5, 12})
+
+
+def _holds_graph(node: memoryview) -> bool:
+    """Tell whether an attribute of a node (NodeProto) is a graph, which may take from anywhere around it."""
+    attributes = (message(value) for number, value in fields(node) if number == 5)
+    return any(number in {6, 11} for attribute in attributes for number, _ in fields(attribute))
 
 
 def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:

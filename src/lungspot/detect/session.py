@@ -10,13 +10,14 @@ starts is a variable that is read while the package is imported; ``tests/test_ne
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile
+from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile, only_outputs
 from lungspot.errors import ModelError
 
 __all__ = ["NetworkSession"]
@@ -29,27 +30,21 @@ class NetworkSession:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import: `disable_telemetry_events()` comes too late
         import onnxruntime  # noqa: PLC0415 - 0.1 s and 30 MB that reading a film alone does not need
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.use_deterministic_compute = True
-        options.log_severity_level = 4
+        self._where, self._options = file.where, onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.inter_op_num_threads = 1
+        self._options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        self._options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        self._options.use_deterministic_compute = True
+        self._options.log_severity_level = 4
         # A waiting thread that spins takes the core on which the next film is being decoded.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._where = file.where
-        self._whole, self._part = sorted(file.outputs - PART_OUTPUTS), sorted(file.outputs & PART_OUTPUTS)
-        self._needed = onnxruntime.RunOptions()  # what other outputs need is not computed
-        self._needed.only_execute_path_to_fetches = True
-        self._needed.log_severity_level = 4
+        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.runtime: str = onnxruntime.__version__
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                file.data, sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a family without a common base
-            raise ModelError("MODEL_FORMAT", file.where, f"onnxruntime refuses it ({_first_line(error)})") from error
+        self._open: Callable[..., Any] = onnxruntime.InferenceSession
+        self._whole = self._session(file.data, sorted(file.outputs - PART_OUTPUTS), file.outputs)
+        self._part: _Ready | None = None
+        self._opening = threading.Lock()
+        self._of_parts = file.data if file.outputs >= PART_OUTPUTS else b""
 
     def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1, of a whole film."""
@@ -57,14 +52,34 @@ class NetworkSession:
 
     def run_part(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return ``part_boxes`` and ``part_scores`` of a part of a film; none where it was not taught."""
+        with self._opening:  # when the first film needs it, for a coarse one does not
+            if self._part is None and self._of_parts:
+                self._part = self._session(self._of_parts, sorted(PART_OUTPUTS))
         return self._run(self._part, image) if self._part else {}
 
-    def _run(self, names: list[str], image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+    def _session(self, data: bytes, names: list[str], given: Collection[str] = ()) -> _Ready:
+        """Return the network made ready to give some outputs; ``given``: those of the file."""
         try:
-            values = self._session.run(names, {INPUT: image}, self._needed if self._part else None)
+            data = data if set(names) == set(given) else only_outputs(data, names)
+            return _Ready(names, self._open(data, sess_options=self._options, providers=["CPUExecutionProvider"]))
+        except ModelError as error:
+            raise error.at(self._where) from error
+        except Exception as error:  # onnxruntime raises a family without a common base
+            raise ModelError("MODEL_FORMAT", self._where, f"onnxruntime refuses it ({_first_line(error)})") from error
+
+    def _run(self, ready: _Ready, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        try:
+            values = ready.session.run(ready.names, {INPUT: image})
         except Exception as error:
             raise ModelError("MODEL_FORMAT", self._where, f"the network stopped ({_first_line(error)})") from error
-        return dict(zip(names, values, strict=True))
+        return dict(zip(ready.names, values, strict=True))
+
+
+class _Ready(NamedTuple):
+    """A session of onnxruntime, and the outputs that it gives."""
+
+    names: list[str]
+    session: Any
 
 
 def _first_line(error: Exception) -> str:
