@@ -41,10 +41,10 @@ class NetworkSession:
         self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.runtime: str = onnxruntime.__version__
         self._open: Callable[..., Any] = onnxruntime.InferenceSession
-        self._whole = self._session(file.data, sorted(file.outputs - PART_OUTPUTS), file.outputs)
+        self._whole = self._session(_only(file, file.outputs - PART_OUTPUTS), file.outputs - PART_OUTPUTS)
         self._part: _Ready | None = None
         self._opening = threading.Lock()
-        self._of_parts = file.data if file.outputs >= PART_OUTPUTS else b""
+        self._of_parts = _only(file, PART_OUTPUTS) if file.outputs >= PART_OUTPUTS else b""
 
     def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1, of a whole film."""
@@ -54,16 +54,15 @@ class NetworkSession:
         """Return ``part_boxes`` and ``part_scores`` of a part of a film; none where it was not taught."""
         with self._opening:  # when the first film needs it, for a coarse one does not
             if self._part is None and self._of_parts:
-                self._part = self._session(self._of_parts, sorted(PART_OUTPUTS))
+                self._part = self._session(self._of_parts, PART_OUTPUTS)
+                self._of_parts = b""
         return self._run(self._part, image) if self._part else {}
 
-    def _session(self, data: bytes, names: list[str], given: Collection[str] = ()) -> _Ready:
-        """Return the network made ready to give some outputs; ``given``: those of the file."""
+    def _session(self, data: bytes, names: Collection[str]) -> _Ready:
+        """Return a network of these bytes made ready to give its outputs."""
         try:
-            data = data if set(names) == set(given) else only_outputs(data, names)
-            return _Ready(names, self._open(data, sess_options=self._options, providers=["CPUExecutionProvider"]))
-        except ModelError as error:
-            raise error.at(self._where) from error
+            session = self._open(data, sess_options=self._options, providers=["CPUExecutionProvider"])
+            return _Ready(sorted(names), session)
         except Exception as error:  # onnxruntime raises a family without a common base
             raise ModelError("MODEL_FORMAT", self._where, f"onnxruntime refuses it ({_first_line(error)})") from error
 
@@ -80,6 +79,14 @@ class _Ready(NamedTuple):
 
     names: list[str]
     session: Any
+
+
+def _only(file: ModelFile, names: Collection[str]) -> bytes:
+    """Return the bytes of a model file with these of its outputs."""
+    try:
+        return file.data if file.outputs == names else only_outputs(file.data, names)
+    except ModelError as error:
+        raise error.at(file.where) from error
 
 
 def _first_line(error: Exception) -> str:

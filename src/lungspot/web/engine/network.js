@@ -6,8 +6,6 @@ const SLACK = 1e-3; // rounding past 0 or 1 that a probability may show
 export async function openNetwork(ort, model, size) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
-    graphOptimizationLevel: "all",
-    executionMode: "sequential",
     logSeverityLevel: 4,
   });
   const named = (parts) => session.outputNames.filter((name) => name.startsWith("part_") === parts);

@@ -12,8 +12,7 @@ export async function lookAgain(raw, film, card, run) {
   const [boxes, scores] = [[...raw.boxes], [...raw.scores]];
   for (const [x0, y0, x1, y1] of look.windows) {
     const part = [x0 * look.size, y0 * look.size, x1 * look.size, y1 * look.size];
-    const tensor = resize(whole, size, size, "bilinear", part).pixels.map((each) => Math.min(Math.max(each, 0), 1));
-    const said = await run(tensor, true);
+    const said = await run(resize(whole, size, size, "bilinear", part).pixels, true);
     const placed = (value, at) => value * (at % 2 ? y1 - y0 : x1 - x0) + (at % 2 ? y0 : x0) * size;
     boxes.push(...said.boxes.map((box) => box.map(placed)));
     scores.push(...said.scores.map((row) => wanted.map((of, at) => (of < 0 ? 0 : row[said.part ? of : at]))));
