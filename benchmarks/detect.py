@@ -2,10 +2,9 @@
 
 Makes 1024 x 1024 PNG films of pydicom-data's real one, ten different in grey and place, then measures on this machine:
 warm film to findings, beside its reading and the network alone (with its second look, if it has one) in turns; a
-folder of films through the command line,
-a cold start, and peak memory. With torch installed,
-DenseNet-121 at 224 pixels with Grad-CAM (torch, random weights) is timed on the same films; with transformers, D-FINE-N
-and RT-DETRv2-R18 at 640 pixels (random weights, exported to ONNX) too. Only the network of those is timed, not their
+folder of films through the command line, a cold start, and peak memory. With torch installed, DenseNet-121 at 224
+pixels with Grad-CAM (torch, random weights) is timed on the same films; with transformers, D-FINE-N and RT-DETRv2-R18
+at 640 pixels (random weights, exported to ONNX) too. Only the network of those is timed, not their
 preparation or their boxes' clean-up.
 
     .venv/bin/python benchmarks/detect.py [--films 1000] [--model default] [--others]
