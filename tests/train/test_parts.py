@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lungspot.detect import SecondLook, load_detector, parts
+from lungspot.detect import PART_OUTPUTS, SecondLook, examine, load_detector, parts
 from lungspot.errors import InputError
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
@@ -18,6 +18,7 @@ from lungspot.train.loop import train
 from lungspot.train.model import Network
 from lungspot.train.onnx_import import of_labels, read_model_file, restore
 from lungspot.train.parts import parts_head
+from lungspot.train.teach import teach_model
 
 EXPORT = sys.modules[export_model.__module__]  # whose name in its room is that of the function
 HEAD = ("lateral", "smooth", "down", "tower", "classify", "regress")
@@ -88,6 +89,22 @@ def test_a_file_says_of_parts_what_was_learnt_of_them_and_of_films_what_it_said(
     assert again.parts is not None
     assert again.parts.look == keep.look
     assert _exported(again, films, None).card.second_look == keep.look
+
+
+def test_a_model_that_is_taught_further_looks_at_films_once_and_says_so(tiny, learnt, model, films, tmp_path):
+    """Its backbone moves, and what was learnt of parts goes with the backbone as it was."""
+    base = open_checkpoint(model)
+    made = _exported(base, films, parts_head(learnt.config, learnt.network, base.network))
+    (path := tmp_path / "two.onnx").write_bytes(made.data)
+    assert made.card.second_look is not None
+    taught = teach_model(train(replace(tiny, steps=2), films, tmp_path / "run", begin=path), films, path, worse=1.0)
+    assert taught.card.second_look is None
+    assert not PART_OUTPUTS & examine(taught.data, "taught").outputs
+    assert taught.card.notes[-1].endswith("Parts of films are not looked at again.")
+    from_whole = teach_model(
+        train(replace(tiny, steps=2), films, tmp_path / "r2", begin=model), films, model, worse=1.0
+    )
+    assert "not looked at again" not in from_whole.card.notes[-1]
 
 
 def _exported(checkpoint, films, head):

@@ -100,13 +100,18 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     learnt = films.of(Split.TRAIN)
     people = len({films.films[i].patient for i in learnt})
     about = f"further on {len(learnt)} films of {people} people of one site"
-    parts = base.parts is not None  # what they were taught goes with the backbone as it was
+    # What it was taught of parts of films goes with the backbone as it was.
+    look = card.second_look if base.parts is None else None
+    without = "" if look == card.second_look else " Parts of films are not looked at again."
     after = replace(
         card,
-        second_look=None if parts else card.second_look,
+        second_look=look,
         version=version or f"{card.version}+site",
         training_data=(*card.training_data, f"a site's own: {len(learnt)} films"),
-        notes=(*card.notes, f"Taught {about}; thresholds and percentages are those of {card.name} {card.version}."),
+        notes=(
+            *card.notes,
+            f"Taught {about}; thresholds and percentages are those of {card.name} {card.version}.{without}",
+        ),
     )
     draft = build(served, after)
     report: dict[str, Any] = {
