@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lungspot.detect import NetworkSession, default_weights, examine, is_sealed, load_detector, seal_model, with_card
-from lungspot.detect.modelfile import only_outputs
+from lungspot.detect.modelfile import split_outputs
 from lungspot.errors import ModelError
 
 
@@ -44,7 +44,7 @@ def test_another_card_changes_no_byte_of_the_network(model_file, generated_card)
 @pytest.mark.parametrize("wanted", [{"scores"}, {"gate"}, {"boxes", "features"}])
 def test_a_file_with_fewer_outputs_says_the_same_and_computes_no_more(model_file, wanted):
     whole = examine(model_file.read_bytes(), "x").data
-    part = only_outputs(whole, wanted)
+    (part,) = split_outputs(whole, [wanted])
     graph = onnx.load_from_string(part).graph
     onnx.checker.check_model(onnx.load_from_string(part))
     assert {each.name for each in graph.output} == wanted
@@ -77,7 +77,7 @@ def test_graphs_within_graphs_keep_all_that_they_may_need(write_model, generated
 
     whole = examine(write_model(tmp_path / "m.onnx", generated_card, change).read_bytes(), "x").data
     count = len(onnx.load_from_string(whole).graph.node)
-    assert len(onnx.load_from_string(only_outputs(whole, {"gate"})).graph.node) == count
+    assert len(onnx.load_from_string(split_outputs(whole, [{"gate"}])[0]).graph.node) == count
 
 
 def test_a_card_is_not_put_into_a_file_that_was_changed(model_file, generated_card):

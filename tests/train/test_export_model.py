@@ -97,10 +97,10 @@ def test_a_second_look_is_kept_for_the_labels_of_which_it_finds_more(tiny, gener
 
     asked = _look_of(replace(tiny, crop_share=0.25, crop_labels=("effusion",)))
     card = ModelCard("m", "1", tiny.labels, 64, second_look=asked)
-    _, look = _looked(answer, of_parts, films, films, card, whole=False)
+    _, look = _looked(answer, of_parts, films, films, card, own_head=False)
     assert (look and look.labels) == kept
     none = replace(card, second_look=_look_of(tiny))
-    assert _looked(answer, of_parts, films, films, none, whole=False)[1] is None
+    assert _looked(answer, of_parts, films, films, none, own_head=False)[1] is None
 
 
 def test_large_weights_are_stored_in_eight_bits(made, trained):

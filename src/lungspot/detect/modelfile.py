@@ -13,8 +13,9 @@ and inputs and outputs that are not those of docs/reference/model-format.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lungspot.detect.card import METADATA_KEY, ModelCard
 from lungspot.detect.protobuf import encode, fields, integer, message, text
@@ -28,8 +29,8 @@ __all__ = [
     "ModelFile",
     "examine",
     "is_sealed",
-    "only_outputs",
     "seal_model",
+    "split_outputs",
     "with_card",
 ]
 
@@ -101,45 +102,55 @@ def with_card(data: bytes, card: ModelCard) -> bytes:
     return sealed
 
 
-def only_outputs(data: bytes, wanted: Collection[str]) -> bytes:
-    """Return the bytes of a judged model file, unsealed, with the ``wanted`` outputs and what is needed for them alone.
+def split_outputs(data: bytes, groups: Sequence[Collection[str]]) -> tuple[bytes, ...]:
+    """Return a judged model file once for each group of its outputs, unsealed, with what is needed for them alone.
 
     onnxruntime computes every node of a graph, those that no output needs, too. A file with graphs within graphs, which
     lungspot does not write, keeps all its nodes.
     """
-    body = bytearray()
-    for number, value in fields(memoryview(data)):
-        body += encode(number, _pruned(message(value), wanted) if number == 7 else value)
-    return bytes(body)
-
-
-def _pruned(graph: memoryview, wanted: Collection[str]) -> bytes:
-    """Return a graph (GraphProto) with some of its outputs, and the nodes and weights that they need."""
+    model = list(fields(memoryview(data)))
+    around = b"".join(encode(number, value) for number, value in model if number != 7)
+    graph = next(message(value) for number, value in model if number == 7)
     parts = list(fields(graph))
-    nodes = [message(value) for number, value in parts if number == 1]  # each stands after those that it takes from
-    if any(_holds_graph(node) for node in nodes):
-        return bytes(graph)
+    nodes = [_Node.of(message(value)) for number, value in parts if number == 1]
+    if any(node.holds_graph for node in nodes):
+        return (data,) * len(groups)
+    return tuple(around + encode(7, _pruned(parts, nodes, group)) for group in groups)
+
+
+class _Node(NamedTuple):
+    """A node (NodeProto): its bytes, what it takes and gives, and whether an attribute is a graph.
+
+    Such a graph may take from anywhere around it without saying so.
+    """
+
+    data: memoryview
+    takes: list[str]
+    gives: list[str]
+    holds_graph: bool
+
+    @classmethod
+    def of(cls, data: memoryview) -> _Node:
+        parts = list(fields(data))
+        takes, gives = ([text(value) for number, value in parts if number == wanted] for wanted in (1, 2))
+        attributes = (fields(message(value)) for number, value in parts if number == 5)
+        return cls(data, takes, gives, any(number in {6, 11} for each in attributes for number, _ in each))
+
+
+def _pruned(parts: list[tuple[int, int | memoryview]], nodes: Sequence[_Node], wanted: Collection[str]) -> bytes:
+    """Return a graph (GraphProto, of these fields) with some of its outputs, and the nodes and weights they need."""
     needed, kept = set(wanted), []
-    for node in reversed(nodes):
-        if not needed.isdisjoint(_texts(node, 2)):
-            kept.append(node)
-            needed.update(_texts(node, 1))
-    weights = [message(value) for number, value in parts if number == 5]
-    outputs = [message(value) for number, value in parts if number == 12]
-    body = bytearray()
-    for number, chosen in (
-        (1, reversed(kept)),
-        (5, (each for each in weights if not needed.isdisjoint(_texts(each, 8)))),
-        (12, (each for each in outputs if not set(wanted).isdisjoint(_texts(each, 1)))),
-    ):
-        body += b"".join(encode(number, each) for each in chosen)
-    return bytes(body) + b"".join(encode(number, value) for number, value in parts if number not in {1, 5, 12})
-
-
-def _holds_graph(node: memoryview) -> bool:
-    """Tell whether an attribute of a node (NodeProto) is a graph, which may take from anywhere around it."""
-    attributes = (message(value) for number, value in fields(node) if number == 5)
-    return any(number in {6, 11} for attribute in attributes for number, _ in fields(attribute))
+    for node in reversed(nodes):  # each stands after those that it takes from
+        if not needed.isdisjoint(node.gives):
+            kept.append(node.data)
+            needed.update(node.takes)
+    names = {5: (8, needed), 12: (1, set(wanted))}  # weights and outputs: the field of their name, and which are kept
+    body = [encode(1, node) for node in reversed(kept)]
+    for number, value in parts:
+        field, chosen = names.get(number, (0, set()))
+        if number != 1 and (not field or not chosen.isdisjoint(_texts(message(value), field))):
+            body.append(encode(number, value))
+    return b"".join(body)
 
 
 def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:

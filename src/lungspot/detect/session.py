@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile, only_outputs
+from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile, split_outputs
 from lungspot.errors import ModelError
 
 __all__ = ["NetworkSession"]
@@ -41,10 +41,10 @@ class NetworkSession:
         self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.runtime: str = onnxruntime.__version__
         self._open: Callable[..., Any] = onnxruntime.InferenceSession
-        self._whole = self._session(_only(file, file.outputs - PART_OUTPUTS), file.outputs - PART_OUTPUTS)
+        whole, self._of_parts = _for_films_and_parts(file)
+        self._whole = self._session(whole, file.outputs - PART_OUTPUTS)
         self._part: _Ready | None = None
         self._opening = threading.Lock()
-        self._of_parts = _only(file, PART_OUTPUTS) if file.outputs >= PART_OUTPUTS else b""
 
     def run(self, image: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return the outputs by name for ``image``, float32, shape (1, 1, size, size), 0 to 1, of a whole film."""
@@ -81,12 +81,15 @@ class _Ready(NamedTuple):
     session: Any
 
 
-def _only(file: ModelFile, names: Collection[str]) -> bytes:
-    """Return the bytes of a model file with these of its outputs."""
+def _for_films_and_parts(file: ModelFile) -> tuple[bytes, bytes]:
+    """Return the bytes of the network for whole films, and of that for parts of films; empty where there is none."""
+    if not file.outputs >= PART_OUTPUTS:
+        return file.data, b""
     try:
-        return file.data if file.outputs == names else only_outputs(file.data, names)
+        whole, part = split_outputs(file.data, (file.outputs - PART_OUTPUTS, PART_OUTPUTS))
     except ModelError as error:
         raise error.at(file.where) from error
+    return whole, part
 
 
 def _first_line(error: Exception) -> str:

@@ -127,7 +127,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     built = build(served, draft)
     session = _session(built)
     answer, part_answer = answers_of(session), part_answers_of(session, draft)
-    seen, look = _looked(answer, part_answer, films, fine, draft, whole=parts is not None)
+    seen, look = _looked(answer, part_answer, films, fine, draft, own_head=parts is not None)
     if parts and look is None:
         served = serving(*networks)
         built = build(served, replace(draft, second_look=None))
@@ -189,11 +189,11 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     fine: Films,
     card: ModelCard,
     *,
-    whole: bool,
+    own_head: bool,
 ) -> tuple[Predictions, SecondLook | None]:
     """Return what is said of val, and the card's second look for the labels of which it finds more on its fine films.
 
-    ``whole``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none.
+    ``own_head``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none.
     """
     labels, size, look = card.labels, card.input_size, card.second_look
     val = films.of(Split.VAL)
@@ -204,7 +204,7 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     columns = [labels.index(label) for label in look.labels]
     seen_fine = [one.stored >= FINE for one in once.films]
     better = {c for c in columns if best_precision(_of(again, seen_fine), c) > best_precision(_of(once, seen_fine), c)}
-    if whole and len(better) < len(columns):
+    if own_head and len(better) < len(columns):
         better = set()
     found = tuple(
         tuple(two[c] if c in better else one[c] for c in range(len(labels)))
