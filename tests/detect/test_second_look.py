@@ -146,6 +146,17 @@ def test_a_coarse_film_is_not_looked_at_again(detector):
     assert look_again(raw, coarse, detector) is raw
 
 
+def test_a_film_that_hardly_shows_any_of_the_labels_is_not_looked_at_again(detector):
+    radiograph = film(spotted())
+    raw = detector.run(prepare(radiograph, 64).tensor)
+    card = detector.card
+    for labels in (("nodule_mass",), ("edema", "nodule_mass")):
+        others = [float(raw.image_scores[card.labels.index(label)]) for label in labels]
+        from_there, above = (replace(LOOK, labels=labels, least_score=max(others) + by) for by in (-1e-3, 1e-3))
+        assert len(look_again(raw, radiograph, detector.with_card(replace(card, second_look=from_there))).scores) == 192
+        assert look_again(raw, radiograph, detector.with_card(replace(card, second_look=above))) is raw
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -156,6 +167,9 @@ def test_a_coarse_film_is_not_looked_at_again(detector):
         {"windows": ((0, float("nan"), 1, 1),)},
         {"windows": ((0, 0, 1, 1),) * 9},
         {"size": 8},
+        {"least_score": -0.1},
+        {"least_score": 1.0},
+        {"least_score": float("nan")},
     ],
 )
 def test_parts_that_are_none_are_refused(wrong):

@@ -10,6 +10,7 @@ import torch
 
 from lungspot.detect import PART_OUTPUTS, SecondLook, examine, load_detector, parts
 from lungspot.errors import InputError
+from lungspot.formats import Split
 from lungspot.train.augment import plain
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import Films
@@ -87,8 +88,21 @@ def test_a_file_says_of_parts_what_was_learnt_of_them_and_of_films_what_it_said(
 
     again = open_checkpoint(path)  # and it is there when the file is exported anew
     assert again.parts is not None
-    assert again.parts.look == keep.look
-    assert _exported(again, films, None).card.second_look == keep.look
+    assert again.parts.look == made.card.second_look == replace(keep.look, least_score=again.parts.look.least_score)
+    assert _exported(again, films, None).card.second_look == again.parts.look
+
+
+def test_films_that_hardly_show_what_parts_are_for_are_looked_at_once(learnt, model, films, tmp_path):
+    """Half of the lowest score that the network gives a film of val on which people drew the label."""
+    edema = 1
+    drawn = Films(tuple(replace(film, labels=film.labels * 0 + edema) for film in films.films), films.pixels)
+    base = open_checkpoint(model)
+    made = _exported(base, drawn, parts_head(learnt.config, learnt.network, base.network))
+    (path := tmp_path / "two.onnx").write_bytes(made.data)
+    detector = load_detector(path)
+    boxed = [i for i in drawn.of(Split.VAL) if len(drawn.films[i].labels)]
+    scores = [detector.run(plain(drawn.pixels[i : i + 1], 64).numpy()).image_scores[edema] for i in boxed]
+    assert detector.card.second_look.least_score == pytest.approx(min(scores) / 2, abs=1e-4)
 
 
 def test_a_model_that_is_taught_further_looks_at_films_once_and_says_so(tiny, learnt, model, films, tmp_path):

@@ -91,11 +91,13 @@ def test_a_second_look_adds_the_boxes_of_parts_of_fine_films(generated_films):
         return boxes, scores[..., :1]
 
     again = second_look(of_parts, films, 64, look, ("effusion", "edema"))
-    boxes, scores = again(0)
+    boxes, scores = again(0, np.array([0.3, 0.9]))
     assert boxes.shape == (6, 4)
     np.testing.assert_allclose(boxes[0], film.boxes[0], atol=0.02)
     assert not scores[:, 1].any()
     found = collect(answer, films, [0], 64, again)
     assert len(found.found[0][0].scores) == 1  # what both looks see is one box
     coarse = Films((replace(film, stored=128),), films.pixels)
-    assert len(second_look(of_parts, coarse, 64, look, ("effusion", "edema"))(0)[0]) == 0
+    assert len(second_look(of_parts, coarse, 64, look, ("effusion", "edema"))(0, np.ones(2))[0]) == 0
+    sure = second_look(of_parts, films, 64, replace(look, least_score=0.3), ("effusion", "edema"))
+    assert [len(sure(0, np.array([score, 0.9]))[0]) for score in (0.29, 0.31)] == [0, 6]

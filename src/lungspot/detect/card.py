@@ -132,13 +132,15 @@ class SecondLook:
 
     ``size``: pixels each way of the prepared film that parts are cut from. ``least``: pixels that the shorter side of a
     film must have. ``windows``: x0 y0 x1 y1 of each part, as fractions of the prepared film; if not given one a lung,
-    its hilum and some of the other side, so that what lies at the border of one is inside the other.
+    its hilum and some of the other side, so that what lies at the border of one is inside the other. ``least_score``:
+    what the film's own score (0 to 1, before calibration) must be of one of the labels; below, nothing is to be found.
     """
 
     labels: tuple[str, ...]
     size: int = 512
     least: int = 384
     windows: tuple[tuple[float, float, float, float], ...] = ((0.02, 0.06, 0.56, 0.9), (0.44, 0.06, 0.98, 0.9))
+    least_score: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse parts that are none, or too many to look at (``BAD_VALUE``)."""
@@ -147,6 +149,8 @@ class SecondLook:
         fair = all(0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1 for x0, y0, x1, y1 in self.windows)
         if not self.labels or not fair or not 1 <= len(self.windows) <= _PARTS or not 32 <= self.size <= 4096:
             raise InputError("BAD_VALUE", "second_look", f"parts {self.windows} of {self.size} pixels")
+        if not 0 <= self.least_score < 1:
+            raise InputError("BAD_VALUE", "second_look", f"least_score {self.least_score}: from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True)

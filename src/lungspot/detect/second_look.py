@@ -5,7 +5,8 @@ films are asked.
 
 A nodule of 10 mm is 8 pixels on a whole film of 320 x 320; in a part of half the width and most of the height it is
 twice that. What the parts show of the labels that the card names (:class:`~lungspot.detect.card.SecondLook`) joins what
-the whole film shows. A film that is stored too coarsely is not looked at again: there is nothing more to see.
+the whole film shows. A film that is stored too coarsely is not looked at again: there is nothing more to see. Nor is
+one whose own scores say that none of these labels is there.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def look_again(raw: Raw, film: Radiograph, detector: Detector) -> Raw:
     if look is None or min(film.pixels.shape) < look.least:
         return raw
     columns = [card.labels.index(label) for label in look.labels]
+    if raw.image_scores[columns].max() < look.least_score:
+        return raw
     boxes, scores = [raw.boxes], [raw.scores]
     shown = parts(prepare(film, look.size).tensor[0, 0], look, size)
     for window, part in zip(look.windows, shown, strict=True):

@@ -193,16 +193,19 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
 ) -> tuple[Predictions, SecondLook | None]:
     """Return what is said of val, and the card's second look for the labels of which it finds more on its fine films.
 
-    ``own_head``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none.
+    ``own_head``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none;
+    and films that hardly show any of them are not looked at again (:func:`_least_score`).
     """
     labels, size, look = card.labels, card.input_size, card.second_look
     val = films.of(Split.VAL)
     once = collect(answer, films, val, size)
     if look is None:
         return once, None
-    again = collect(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
     columns = [labels.index(label) for label in look.labels]
     seen_fine = [one.stored >= FINE for one in once.films]
+    if own_head:
+        look = replace(look, least_score=_least_score(_of(once, seen_fine), columns))
+    again = collect(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
     better = {c for c in columns if best_precision(_of(again, seen_fine), c) > best_precision(_of(once, seen_fine), c)}
     if own_head and len(better) < len(columns):
         better = set()
@@ -212,6 +215,12 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     )
     kept = tuple(labels[c] for c in columns if c in better)
     return replace(once, found=found), replace(look, labels=kept) if kept else None
+
+
+def _least_score(seen: Predictions, columns: Sequence[int]) -> float:
+    """Return half of the lowest image score of films that have a box of one of the labels; 0 where none has one."""
+    boxed = [np.isin(film.labels, columns).any() for film in seen.films]
+    return round(float(seen.image[boxed][:, columns].max(1).min()) / 2, 4) if any(boxed) else 0.0
 
 
 def _of(seen: Predictions, chosen: Sequence[bool]) -> Predictions:

@@ -89,13 +89,13 @@ def collect(
     films: Films,
     indices: Iterable[int],
     size: int,
-    again: Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
+    again: Callable[[int, NDArray[np.float32]], PartAnswer] | None = None,
 ) -> Predictions:
     """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`nms_with_voting`).
 
     ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
     features (N, D), probabilities where docs/reference/model-format.md says so. ``again``: what a second look at a film
-    adds, by its index (:func:`second_look`).
+    adds, by its index and its image scores (:func:`second_look`).
     """
     chosen = np.fromiter(indices, dtype=np.int64)
     found: list[tuple[Found, ...]] = []
@@ -109,7 +109,7 @@ def collect(
         for i, index in enumerate(part):
             mine, sure = boxes[i], scores[i]
             if again is not None:
-                more = again(int(index))
+                more = again(int(index), probability[i])
                 mine, sure = np.concatenate((mine, more[0])), np.concatenate((sure, more[1]))
             found.append(tuple(_thinned(mine, sure[:, c]) for c in range(sure.shape[1])))
     return Predictions(
@@ -119,16 +119,17 @@ def collect(
 
 def second_look(
     answer: Callable[[Tensor], PartAnswer], films: Films, size: int, look: SecondLook, labels: Sequence[str]
-) -> Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Return what gives boxes (K, 4), fractions of the film, and scores (K, C) of the parts of a film, by its index.
+) -> Callable[[int, NDArray[np.float32]], PartAnswer]:
+    """Return what gives boxes (K, 4), fractions of the film, and scores (K, C) of the parts of a film.
 
-    ``answer`` takes parts, float32 (N, 1, size, size), and gives boxes (N, P, 4) and scores (N, P, L) of the look's
-    labels; ``labels``: the network's C. A film that is stored too coarsely has none.
+    It takes the film's index and image scores (C,). ``answer`` takes parts, float32 (N, 1, size, size), and gives boxes
+    (N, P, 4) and scores (N, P, L) of the look's labels; ``labels``: the network's C. A film stored too coarsely,
+    or whose image scores are too low (:class:`~lungspot.detect.SecondLook`), has none.
     """
     columns = [labels.index(label) for label in look.labels]
 
-    def again(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if films.films[index].stored < look.least:
+    def again(index: int, image: NDArray[np.float32]) -> PartAnswer:
+        if films.films[index].stored < look.least or image[columns].max() < look.least_score:
             return np.zeros((0, 4), np.float32), np.zeros((0, len(labels)), np.float32)
         shown = parts(plain(films.pixels[index : index + 1], look.size).numpy()[0, 0], look, size)
         found, sure = answer(torch.from_numpy(np.concatenate(shown)))

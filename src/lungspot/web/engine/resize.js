@@ -17,15 +17,11 @@ function cubic(at) {
 /** Return a picture of `width` x `height` pixels. `part`: [x0, y0, x1, y1] of the source, in its pixels, that is shown. */
 export function resize(source, width, height, filter = "bilinear", part = [0, 0, source.width, source.height]) {
   const [x0, y0, x1, y1] = part;
-  const whole = x0 === 0 && y0 === 0 && x1 === source.width && y1 === source.height;
-  if (whole && width === source.width && height === source.height) return { ...source, pixels: source.pixels.slice() };
-  const wide =
-    width === source.width && x0 === 0 && x1 === source.width
-      ? source
-      : alongRows(source, width, weights(source.width, x0, x1, width, FILTERS[filter]));
-  return height === source.height && y0 === 0 && y1 === source.height
-    ? wide
-    : alongColumns(wide, height, weights(source.height, y0, y1, height, FILTERS[filter]));
+  const across = x0 || x1 !== source.width || width !== source.width;
+  const down = y0 || y1 !== source.height || height !== source.height;
+  if (!across && !down) return { ...source, pixels: source.pixels.slice() };
+  const wide = across ? alongRows(source, width, weights(source.width, x0, x1, width, FILTERS[filter])) : source;
+  return down ? alongColumns(wide, height, weights(source.height, y0, y1, height, FILTERS[filter])) : wide;
 }
 
 /** For each place of the result: where its sources begin, how many there are, and what each counts. */

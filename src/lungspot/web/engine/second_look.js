@@ -8,6 +8,7 @@ export async function lookAgain(raw, film, card, run) {
   const { second_look: look, input_size: size } = card;
   if (Math.min(film.width, film.height) < look.least) return raw;
   const wanted = card.labels.map((label) => look.labels.indexOf(label));
+  if (wanted.every((of, at) => of < 0 || raw.image_scores[at] < look.least_score)) return raw;
   const whole = { width: look.size, height: look.size, pixels: prepare(film, look.size) };
   const [boxes, scores] = [[...raw.boxes], [...raw.scores]];
   for (const [x0, y0, x1, y1] of look.windows) {
