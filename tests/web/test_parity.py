@@ -133,3 +133,33 @@ def test_a_ratio_that_is_contradicted_is_so_on_the_page(local, asked, notes):
         "value": asked[0],
         "notes": notes,
     }
+
+
+LOOKS = """async ([wide, scores, labels, least_score]) => {
+  const { lookAgain } = await import(new URL("engine/second_look.js", document.baseURI));
+  const film = { width: wide, height: 400, pixels: new Float32Array(wide * 400).map((_, at) => (at % 97) / 97) };
+  const windows = [[0, 0, 0.6, 1], [0.4, 0, 1, 1]];
+  const look = { labels, size: 64, least: 384, windows, least_score };
+  const card = { labels: ["edema", "nodule_mass"], input_size: 32, second_look: look };
+  let parts = 0;
+  await lookAgain({ boxes: [], scores: [], image_scores: scores }, film, card, () => {
+    parts += 1;
+    return { boxes: [], scores: [] };
+  });
+  return parts;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [
+        ([400, [0.9, 0.3], ["nodule_mass"], 0.3], 2),
+        ([400, [0.9, 0.3], ["nodule_mass"], 0.31], 0),
+        ([400, [0.2, 0.5], ["edema", "nodule_mass"], 0.4], 2),
+        ([400, [0.2, 0.0], ["edema", "nodule_mass"], 0.4], 0),
+        ([400, [0.0, 0.0], ["edema"], 0], 2),
+        ([380, [0.9, 0.9], ["edema"], 0], 0),
+    ],
+)
+def test_which_films_the_page_looks_at_again(local, asked, parts):
+    assert local.page.evaluate(LOOKS, asked) == parts
