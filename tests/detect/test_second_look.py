@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -114,6 +115,54 @@ def test_what_was_taught_with_parts_is_asked_about_parts(write_model, generated_
     np.testing.assert_array_equal(mine.boxes, other.boxes)
     np.testing.assert_array_equal(mine.scores[:64], raw.scores)
     np.testing.assert_allclose(mine.scores[64:], np.sqrt(other.scores[64:]), rtol=1e-6)
+
+
+@pytest.fixture
+def switched(write_model, generated_card, tmp_path):
+    """A function that writes a file that is told whether it sees a part: it computes what is asked for alone."""
+
+    def write(kind=TensorProto.BOOL, shape=(), name="part", parts=("part_boxes", "part_scores")):
+        def change(model):
+            graph, info = model.graph, helper.make_tensor_value_info
+            with_parts(parts, column=generated_card.labels.index("nodule_mass"))(model)
+            graph.input.append(info(name, kind, list(shape)))
+            for output in parts:
+                node = next(node for node in graph.node if output in node.output)
+                inner = onnx.NodeProto.FromString(node.SerializeToString())
+                nothing = helper.make_tensor("none", TensorProto.FLOAT, [0, 0, 0], [])
+                branches = {
+                    "then_branch": inner,
+                    "else_branch": helper.make_node("Constant", [], [f"{output}.none"], value=nothing),
+                }
+                graphs = {
+                    key: helper.make_graph([each], key, [], [info(each.output[0], TensorProto.FLOAT, None)])
+                    for key, each in branches.items()
+                }
+                node.CopyFrom(helper.make_node("If", [name], [output], **graphs))
+
+        card = replace(generated_card, second_look=LOOK if parts else None)
+        return load_detector(write_model(tmp_path / "switched.onnx", card, change))
+
+    return write
+
+
+def test_a_file_is_told_whether_it_sees_a_part_of_a_film(switched, write_model, generated_card, tmp_path):
+    at, radiograph = generated_card.labels.index("nodule_mass"), film(spotted())
+    card = replace(generated_card, second_look=LOOK)
+    plain, told = load_detector(write_model(tmp_path / "p.onnx", card, with_parts(column=at))), switched()
+    raw = told.run(prepare(radiograph, 64).tensor)
+    one, two = (look_again(raw, radiograph, each) for each in (plain, told))
+    np.testing.assert_array_equal(one.boxes, two.boxes)
+    np.testing.assert_array_equal(one.scores, two.scores)
+    assert len(two.scores) == 192
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kind": TensorProto.FLOAT}, {"shape": (1,)}, {"name": "parts"}, {"name": "image"}, {"parts": ()}]
+)
+def test_another_second_input_is_refused(switched, wrong):
+    with pytest.raises(ModelError, match="inputs"):
+        switched(**wrong)
 
 
 def test_outputs_for_parts_that_do_not_fit_are_refused(write_model, generated_card, tmp_path):

@@ -27,7 +27,16 @@ from lungspot.detect.decode import decode, side_and_zone, sided
 from lungspot.detect.detector import Detector, Raw, detector_from, load_detector, read_model
 from lungspot.detect.gate import REASONS, GateResult, run_gated
 from lungspot.detect.mapbox import cut_map
-from lungspot.detect.modelfile import INPUT, PART_OUTPUTS, ModelFile, examine, is_sealed, seal_model, with_card
+from lungspot.detect.modelfile import (
+    INPUT,
+    PART_INPUT,
+    PART_OUTPUTS,
+    ModelFile,
+    examine,
+    is_sealed,
+    seal_model,
+    with_card,
+)
 from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, floor_of, limit_of, reaches
@@ -42,6 +51,7 @@ __all__ = [
     "MANIFEST_FILE",
     "METADATA_KEY",
     "OPERATING_POINTS",
+    "PART_INPUT",
     "PART_OUTPUTS",
     "REASONS",
     "Anatomy",

@@ -13,9 +13,8 @@ and inputs and outputs that are not those of docs/reference/model-format.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from lungspot.detect.card import METADATA_KEY, ModelCard
 from lungspot.detect.protobuf import encode, fields, integer, message, text
@@ -25,16 +24,19 @@ __all__ = [
     "INPUT",
     "OPTIONAL_OUTPUTS",
     "OUTPUTS",
+    "PART_INPUT",
     "PART_OUTPUTS",
     "ModelFile",
     "examine",
     "is_sealed",
     "seal_model",
-    "split_outputs",
     "with_card",
 ]
 
 INPUT = "image"
+PART_INPUT = (
+    "part"  # whether the image is a part of a film; optional, and a file that has it computes no more than it asks
+)
 OUTPUTS = frozenset({"boxes", "scores", "image_scores", "maps", "features"})
 PART_OUTPUTS = frozenset({"part_boxes", "part_scores"})  # of a part of a film that is looked at again
 OPTIONAL_OUTPUTS = frozenset({"gate", "organs", "mirrored"}) | PART_OUTPUTS
@@ -42,7 +44,7 @@ OPTIONAL_OUTPUTS = frozenset({"gate", "organs", "mirrored"}) | PART_OUTPUTS
 _DOMAINS = frozenset({"", "ai.onnx"})
 _SEAL_KEY = b"lungspot.seal"
 _DEPTH = 8  # graphs within graphs
-_FLOAT = 1  # TensorProto.DataType.FLOAT
+_FLOAT, _BOOL = 1, 9  # TensorProto.DataType
 
 # The field numbers of each message that this reader knows; a file with any other is refused.
 _MODEL = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14})
@@ -54,7 +56,7 @@ _TENSOR = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16})  # 13 is ex
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file that passed: its bytes, the SHA-256 of all of them, its card, and the names of its outputs.
+    """A model file that passed: its bytes, the SHA-256 of all of them, its card, the names of its inputs and outputs.
 
     ``where``: the path that errors name.
     """
@@ -63,6 +65,7 @@ class ModelFile:
     data: bytes
     sha256: str
     card: ModelCard
+    inputs: frozenset[str]
     outputs: frozenset[str]
 
 
@@ -102,57 +105,6 @@ def with_card(data: bytes, card: ModelCard) -> bytes:
     return sealed
 
 
-def split_outputs(data: bytes, groups: Sequence[Collection[str]]) -> tuple[bytes, ...]:
-    """Return a judged model file once for each group of its outputs, unsealed, with what is needed for them alone.
-
-    onnxruntime computes every node of a graph, those that no output needs, too. A file with graphs within graphs, which
-    lungspot does not write, keeps all its nodes.
-    """
-    model = list(fields(memoryview(data)))
-    around = b"".join(encode(number, value) for number, value in model if number != 7)
-    graph = next(message(value) for number, value in model if number == 7)
-    parts = list(fields(graph))
-    nodes = [_Node.of(message(value)) for number, value in parts if number == 1]
-    if any(node.holds_graph for node in nodes):
-        return (data,) * len(groups)
-    return tuple(around + encode(7, _pruned(parts, nodes, group)) for group in groups)
-
-
-class _Node(NamedTuple):
-    """A node (NodeProto): its bytes, what it takes and gives, and whether an attribute is a graph.
-
-    Such a graph may take from anywhere around it without saying so.
-    """
-
-    data: memoryview
-    takes: list[str]
-    gives: list[str]
-    holds_graph: bool
-
-    @classmethod
-    def of(cls, data: memoryview) -> _Node:
-        parts = list(fields(data))
-        takes, gives = ([text(value) for number, value in parts if number == wanted] for wanted in (1, 2))
-        attributes = (fields(message(value)) for number, value in parts if number == 5)
-        return cls(data, takes, gives, any(number in {6, 11} for each in attributes for number, _ in each))
-
-
-def _pruned(parts: list[tuple[int, int | memoryview]], nodes: Sequence[_Node], wanted: Collection[str]) -> bytes:
-    """Return a graph (GraphProto, of these fields) with some of its outputs, and the nodes and weights they need."""
-    needed, kept = set(wanted), []
-    for node in reversed(nodes):  # each stands after those that it takes from
-        if not needed.isdisjoint(node.gives):
-            kept.append(node.data)
-            needed.update(node.takes)
-    names = {5: (8, needed), 12: (1, set(wanted))}  # weights and outputs: the field of their name, and which are kept
-    body = [encode(1, node) for node in reversed(kept)]
-    for number, value in parts:
-        field, chosen = names.get(number, (0, set()))
-        if number != 1 and (not field or not chosen.isdisjoint(_texts(message(value), field))):
-            body.append(encode(number, value))
-    return b"".join(body)
-
-
 def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
     """Return the file's bytes as judged and its card.
 
@@ -166,12 +118,12 @@ def examine(data: bytes, where: str, *, sha256: str | None = None) -> ModelFile:
         reason = "the seal at its end does not match: changed or cut since its export, or never a lungspot model"
         raise ModelError("MODEL_HASH", where, reason)
     try:
-        card, outputs = _judge(memoryview(data))
+        card, inputs, outputs = _judge(memoryview(data))
     except ModelError as error:
         raise error.at(where) from error
     if card.site is not None:
         raise ModelError("MODEL_FORMAT", where, "its card holds the thresholds of a site, which belong in a site file")
-    return ModelFile(where, data, found, card, outputs)
+    return ModelFile(where, data, found, card, inputs, outputs)
 
 
 def _seal(body: bytes) -> bytes:
@@ -183,7 +135,7 @@ def _entry(key: bytes, value: bytes) -> bytes:
     return encode(14, encode(1, key) + encode(2, value))
 
 
-def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:
+def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str], frozenset[str]]:
     graphs, cards = [], []
     for number, value in _known(model, _MODEL, "model"):
         if number == 7:
@@ -198,8 +150,8 @@ def _judge(model: memoryview) -> tuple[ModelCard, frozenset[str]]:
         raise _refuse(f"{len(graphs)} graphs and {len(cards)} model cards where one each belongs")
     card = ModelCard.from_json(cards[0])
     inputs, outputs = _graph(graphs[0], 0)
-    _check_inputs(inputs, card)
-    return card, _check_outputs([text(dict(fields(each)).get(1, memoryview(b""))) for each in outputs], card)
+    given = _check_outputs([text(dict(fields(each)).get(1, memoryview(b""))) for each in outputs], card)
+    return card, _check_inputs(inputs, card, given), given
 
 
 def _check_outputs(names: list[str], card: ModelCard) -> frozenset[str]:
@@ -216,9 +168,12 @@ def _check_outputs(names: list[str], card: ModelCard) -> frozenset[str]:
     return given
 
 
-def _check_inputs(inputs: list[memoryview], card: ModelCard) -> None:
-    """Refuse all but one input ``image``: float32, (1 or any, 1, size, size)."""
-    found = []
+def _check_inputs(inputs: list[memoryview], card: ModelCard, outputs: frozenset[str]) -> frozenset[str]:
+    """Return the names of the inputs; refuse all but ``image``: float32, (1 or any, 1, size, size).
+
+    A file with outputs for parts may have ``part`` beside it: bool, a scalar.
+    """
+    found = {}
     for each in inputs:
         parts = dict(fields(each))
         tensor = dict(fields(message(dict(fields(message(parts.get(2, memoryview(b""))))).get(1, memoryview(b"")))))
@@ -227,10 +182,13 @@ def _check_inputs(inputs: list[memoryview], card: ModelCard) -> None:
             for number, dimension in fields(message(tensor.get(2, memoryview(b""))))
             if number == 1
         ]
-        found.append((text(parts.get(1, memoryview(b""))), integer(tensor.get(1, 0)), shape))
+        found[text(parts.get(1, memoryview(b"")))] = (integer(tensor.get(1, 0)), shape)
     size = card.input_size
-    if found not in ([(INPUT, _FLOAT, [first, 1, size, size])] for first in (None, 1)):
+    switch: dict[str, tuple[int, list[int | None]]] = {PART_INPUT: (_BOOL, [])} if outputs >= PART_OUTPUTS else {}
+    images = [{INPUT: (_FLOAT, [first, 1, size, size])} for first in (None, 1)]
+    if len(found) != len(inputs) or found not in [*images, *(image | switch for image in images)]:
         raise _refuse(f"inputs {found}; expected {INPUT!r}, float32, (1, 1, {size}, {size})")
+    return frozenset(found)
 
 
 def _graph(graph: memoryview, depth: int) -> tuple[list[memoryview], list[memoryview]]:

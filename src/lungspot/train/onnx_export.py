@@ -23,9 +23,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lungspot.detect import INPUT, METADATA_KEY, PART_OUTPUTS, ModelCard, NetworkSession, examine, seal_model
+from lungspot.detect import (
+    INPUT,
+    METADATA_KEY,
+    PART_INPUT,
+    PART_OUTPUTS,
+    ModelCard,
+    NetworkSession,
+    examine,
+    seal_model,
+)
 from lungspot.errors import ModelError
 from lungspot.train.model import Boxes
+from lungspot.train.onnx_branch import branch
 
 __all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "fold", "serving"]
 
@@ -136,6 +146,8 @@ def build(served: Served, card: ModelCard) -> bytes:
         )
         model = onnx.load(Path(folder) / "model.onnx")
     _shrink(model)
+    if served.parts is not None:
+        branch(model, PART_INPUT, PART_OUTPUTS)
     del model.metadata_props[:]
     model.metadata_props.add(key=METADATA_KEY, value=card.to_json())
     model.doc_string = card.intended_use

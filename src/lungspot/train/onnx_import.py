@@ -8,7 +8,7 @@ the file stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -65,7 +65,7 @@ def read_model_file(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         raise InputError("NOT_FOUND", path, error.strerror or "cannot be read") from error
     file = examine(data, str(path))
     found: dict[str, Tensor] = {}
-    stored = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load_from_string(file.data).graph.initializer}
+    stored = {t.name: onnx.numpy_helper.to_array(t) for t in _weights(onnx.load_from_string(file.data).graph)}
     for given, values in stored.items():
         if given.endswith(SCALE):
             continue
@@ -89,7 +89,16 @@ def of_labels(weights: Mapping[str, Tensor], had: Sequence[str], wanted: Sequenc
 def is_mirrored(path: Path) -> bool:
     """Say whether a model file looks at the mirrored film too: it then holds a network in a network."""
     graph = onnx.load_from_string(regular(path).read_bytes()).graph
-    return any(tensor.name.startswith(_NETWORK * 2) for tensor in graph.initializer)
+    return any(tensor.name.startswith(_NETWORK * 2) for tensor in _weights(graph))
+
+
+def _weights(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the weights of a graph and of those within it, where a file that is asked about parts of films has some."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _weights(attribute.g)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -11,8 +11,9 @@ export async function openNetwork(ort, model, size) {
   const named = (parts) => session.outputNames.filter((name) => name.startsWith("part_") === parts);
   const [wholes, parts] = [named(false), named(true)];
   async function run(tensor, part) {
-    const image = new ort.Tensor("float32", tensor, [1, 1, size, size]);
-    const found = await session.run({ image }, part && parts.length ? parts : wholes);
+    const given = { image: new ort.Tensor("float32", tensor, [1, 1, size, size]) };
+    if (session.inputNames.includes("part")) given.part = new ort.Tensor("bool", [!!part], []);
+    const found = await session.run(given, part && parts.length ? parts : wholes);
     const made = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, checked(name, value)]));
     Object.values(found).forEach((value) => value.dispose());
     return made.boxes ? raw(made) : { boxes: rows(made.part_boxes), scores: rows(made.part_scores), part };
