@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from lungspot.detect import load_detector
-from lungspot.images import prepare, read
+from lungspot.images import Pixels, prepare, read
 from lungspot.pipeline import analyze
 
 GOALS = {
@@ -105,18 +105,21 @@ def median_ms(work: Callable[[], object], times: int = 15) -> float:
 def warm_film(films: list[Path], model: str) -> tuple[float, dict[str, float]]:
     """Return the median time from file to analysis with a loaded detector, and those of its parts alone, in turns."""
     detector = load_detector(model)
-    picture = prepare(read(films[0]), detector.card.input_size).tensor
-    look = detector.card.second_look
+    card = detector.card
+    look = card.second_look
+    columns = [card.labels.index(label) for label in look.labels] if look else []
 
-    def network() -> None:
-        detector.run(picture)
-        for _ in look.windows if look else ():  # these films are fine enough to be looked at again
-            detector.run_part(picture, look.labels)
+    def network(picture: Pixels) -> None:
+        raw = detector.run(picture)
+        if look is not None and raw.image_scores[columns].max() >= look.least_score:  # these films are fine enough
+            for _ in look.windows:
+                detector.run_part(picture, look.labels)
 
     turns: list[tuple[float, ...]] = []
     for film in films[:2] + films:
+        picture = prepare(read(film), card.input_size).tensor
         marks = [time.perf_counter()]
-        for work in (partial(analyze, film, detector), partial(read, film), network):
+        for work in (partial(analyze, film, detector), partial(read, film), partial(network, picture)):
             work()
             marks.append(time.perf_counter())
         turns.append(tuple(1000 * np.diff(marks)))
