@@ -113,7 +113,7 @@ def warm_film(films: list[Path], model: str) -> tuple[float, dict[str, float]]:
         raw = detector.run(picture)
         if look is not None and raw.image_scores[columns].max() >= look.least_score:  # these films are fine enough
             for _ in look.windows:
-                detector.run_part(picture, look.labels)
+                detector.run_part(picture)
 
     turns: list[tuple[float, ...]] = []
     for film in films[:2] + films:

@@ -79,7 +79,7 @@ def test_a_file_says_of_parts_what_was_learnt_of_them_and_of_films_what_it_said(
     one, two = before.run(shown), after.run(shown)
     for name in ("boxes", "scores", "image_scores", "maps", "features"):
         np.testing.assert_allclose(getattr(two, name), getattr(one, name), atol=1e-5, err_msg=name)
-    boxes, scores = after.run_part(shown, ("edema",))
+    boxes, scores = after.run_part(shown)
     assert scores.shape == (len(boxes), 1)
     with torch.inference_mode():
         said = learnt.network.eval()(torch.from_numpy(shown))
@@ -150,13 +150,14 @@ def test_a_run_with_another_backbone_is_refused(learnt, tiny, films, tmp_path):
 
 def test_a_part_is_shown_as_large_as_a_film(model, films):
     """Without a head for parts the one for whole films is asked, for the labels that are looked for."""
-    detector = load_detector(model)
-    look = SecondLook(("edema",), 64)
+    detector, look = load_detector(model), SecondLook(("edema",), 64)
+    looking = detector.with_card(replace(detector.card, second_look=look))
     (left, _) = parts(plain(films.pixels[:1], 64).numpy()[0, 0], look, 64)
-    boxes, scores = detector.run_part(left, look.labels)
+    boxes, scores = looking.run_part(left)
     raw = detector.run(left)
     np.testing.assert_array_equal(boxes, raw.boxes)
     np.testing.assert_array_equal(scores[:, 0], raw.scores[:, 1])
+    assert detector.run_part(left)[1].shape == (len(boxes), 0)  # its card has no second look
 
 
 def test_the_settings_that_the_project_keeps_for_it_are_good():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,14 +80,15 @@ class Detector:
             raise ModelError("MODEL_FORMAT", self._where, "a gate output that its card does not describe")
         return raw
 
-    def run_part(self, tensor: Float32Array, labels: Sequence[str]) -> tuple[Float32Array, Float32Array]:
-        """Return boxes, (P, 4), and scores, (P, L), of the card's second look on a part of a film.
+    def run_part(self, tensor: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Return boxes, (P, 4), and scores, (P, L), of a part of a film, for the L labels of the card's second look.
 
-        ``tensor``: the part, float32, shape (1, 1, size, size), 0 to 1; boxes are in its pixels. ``labels``: the L that
-        the second look is for. By what the network was taught about parts; where it was not, by what it says of whole
-        films. Raises what :meth:`run` raises.
+        ``tensor``: the part, float32, shape (1, 1, size, size), 0 to 1; boxes are in its pixels. By what the network
+        was taught about parts; where it was not, by what it says of whole films. Of a card without a second look L is
+        0. Raises what :meth:`run` raises.
         """
         self._require(tensor)
+        labels = self.card.second_look.labels if self.card.second_look else ()
         said = {name: self._check(name, values) for name, values in self._session.run_part(tensor).items()}
         if not said:
             raw = self.run(tensor)

@@ -40,7 +40,7 @@ def look_again(raw: Raw, film: Radiograph, detector: Detector) -> Raw:
     boxes, scores = [raw.boxes], [raw.scores]
     shown = parts(prepare(film, look.size).tensor[0, 0], look, size)
     for window, part in zip(look.windows, shown, strict=True):
-        found, sure = detector.run_part(part, look.labels)
+        found, sure = detector.run_part(part)
         boxes.append(placed(found, window, size))
         scores.append(np.zeros((len(sure), len(card.labels)), np.float32))
         scores[-1][:, columns] = sure

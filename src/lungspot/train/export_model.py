@@ -258,10 +258,9 @@ def answers_of(session: NetworkSession) -> Callable[[Tensor], NetworkAnswer]:
 def part_answers_of(session: NetworkSession, card: ModelCard) -> Callable[[Tensor], PartAnswer]:
     """Return what a model file says of parts of films, as :func:`lungspot.train.validate.second_look` asks."""
     detector = Detector(session, card, "", card.name)
-    labels = card.second_look.labels if card.second_look else ()
 
     def answer(pictures: Tensor) -> PartAnswer:
-        said = [detector.run_part(picture[None], labels) for picture in pictures.numpy()]
+        said = [detector.run_part(picture[None]) for picture in pictures.numpy()]
         return np.stack([boxes for boxes, _ in said]), np.stack([scores for _, scores in said])
 
     return answer
