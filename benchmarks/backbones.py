@@ -25,7 +25,6 @@ import numpy as np
 from lungspot.datasets import load_with_splits
 from lungspot.findings import DISEASES
 from lungspot.formats import Split
-from lungspot.images import read
 from lungspot.train import Films, TrainConfig
 from lungspot.train.accuracy import WELL_BOXED
 from lungspot.train.data import pack
@@ -70,7 +69,7 @@ def main() -> None:
     asked = parser.parse_args()
     cases = load_with_splits(asked.data)
     cache = asked.cache or asked.out / "cache"
-    films, _ = pack(cases, DISEASES, CACHE, cache, lambda path: read(path, sandboxed=False).pixels)
+    films, _ = pack(cases, DISEASES, CACHE, cache)
     rows = []
     for arms in (BACKBONES, [arm for arm in ARMS if arm not in BACKBONES]):
         for seed in range(asked.seeds):

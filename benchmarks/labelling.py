@@ -23,7 +23,6 @@ import numpy as np
 from lungspot.datasets import load_with_splits
 from lungspot.findings import Box, Frame
 from lungspot.formats import PredictedFinding, Prediction, Split
-from lungspot.images import read
 from lungspot.labelling import PoolFilm, choose
 from lungspot.train import Films, TrainConfig
 from lungspot.train.data import pack
@@ -80,7 +79,7 @@ def pool_of(data: Path, cache: Path) -> Films:
         replace(case, readings=tuple(one for one in case.readings if one.reader.startswith(READER))) for case in cases
     ]
     kept = [case for case in read_by if case.readings]
-    films, _ = pack(kept, LABELS, SIZE, cache, lambda path: read(path, sandboxed=False).pixels)
+    films, _ = pack(kept, LABELS, SIZE, cache)
     return films
 
 

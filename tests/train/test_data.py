@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lungspot.datasets.catalog import load_with_splits
 from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import ABSENT, BOXED, DISEASES, PRESENT, UNKNOWN, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
-from lungspot.train.data import FINE, crop_sampling, fingerprint, known, pack, sampling, without_boxes
+from lungspot.train.data import FINE, crop_sampling, film_pixels, fingerprint, known, pack, sampling, without_boxes
 
 LABELS = ("effusion", "edema", "covid19", "tuberculosis")
 FRAME = Frame(200, 100)
@@ -51,6 +52,17 @@ def test_pack_prepares_once_and_leaves_out_what_cannot_be_read(tmp_path):
     assert sorted(reads) == ["0.png", "1.png", "2.png"]
     assert fingerprint(again) == fingerprint(films)
     assert [film.stored for film in again.films] == [film.stored for film in films.films] == [8, 8]
+
+
+def test_films_are_read_by_the_room_where_the_caller_brings_no_reader(tmp_path):
+    grey = np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8)
+    Image.fromarray(grey).save(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(b"no film")
+    cases = [case(str(i), {"edema": State.ABSENT}, path=tmp_path / f"{i}.png") for i in range(2)]
+    films, refused = pack(cases, LABELS, 8, tmp_path / "cache")
+    assert ([film.id for film in films.films], [error.code for error in refused]) == (["nih/0"], ["NOT_AN_IMAGE"])
+    np.testing.assert_allclose(film_pixels(tmp_path / "0.png"), grey / 255, atol=1e-6)
+    assert (films.pixels.min(), films.pixels.max()) == (0, 255)
 
 
 def test_a_cache_takes_nobodys_place_and_leaves_nothing_half_done(tmp_path):

@@ -11,7 +11,6 @@ from PIL import Image
 
 from lungspot.cli.app import run
 from lungspot.errors import DatasetError, InputError, OutputError
-from lungspot.images import read
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
 from lungspot.train.sides import SideNet, judge_sides
@@ -60,26 +59,22 @@ def root(tmp_path_factory):
     return folder
 
 
-def pixels(path):
-    return read(path, sandboxed=False).pixels
-
-
 @pytest.fixture(scope="module")
 def films(root, tmp_path_factory):
-    return pack_gate(root, pixels, tmp_path_factory.mktemp("cache") / "films.npz")[0]
+    return pack_gate(root, tmp_path_factory.mktemp("cache") / "films.npz")[0]
 
 
 def test_films_are_packed_once_and_broken_ones_named(root, tmp_path):
-    films, refused = pack_gate(root, pixels, tmp_path / "films.npz")
+    films, refused = pack_gate(root, tmp_path / "films.npz")
     assert films.pixels.shape == (43, PACKED, PACKED)
     assert [error.code for error in refused] == ["NOT_AN_IMAGE"]
-    again, _ = pack_gate(root, None, tmp_path / "films.npz")
+    again, _ = pack_gate(root, tmp_path / "films.npz", None)
     np.testing.assert_array_equal(again.pixels, films.pixels)
     assert len(films.of("val")) == 8
     assert len(films.of("test", "lateral")) == 1
     assert films.others == sorted(OTHERS)
     with pytest.raises(DatasetError, match="DATASET_NOT_FOUND"):
-        pack_gate(tmp_path, pixels, tmp_path / "x.npz")
+        pack_gate(tmp_path, tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +96,7 @@ def test_a_table_that_cannot_be_used_is_refused_by_name(root, tmp_path, name, te
     if text is not None:
         (data / name).write_bytes(text)
     with pytest.raises(DatasetError, match=name) as caught:
-        pack_gate(data, pixels, tmp_path / "films.npz")
+        pack_gate(data, tmp_path / "films.npz")
     assert caught.value.code == code
 
 
@@ -114,33 +109,33 @@ def test_films_whose_names_are_no_unicode_are_packed_and_known_again(root, tmp_p
         new = old.replace(".png", "\udce9.png")
         (folder / old).rename(folder / new)
         (data / name).write_bytes(rows.replace(old.encode(), os.fsencode(new)))
-    films, refused = pack_gate(data, pixels, tmp_path / "films.npz")
+    films, refused = pack_gate(data, tmp_path / "films.npz")
     assert (len(films.pixels), len(refused)) == (43, 1)
-    assert len(pack_gate(data, None, tmp_path / "films.npz")[0].pixels) == 43
+    assert len(pack_gate(data, tmp_path / "films.npz", None)[0].pixels) == 43
 
 
 def test_a_cache_takes_the_place_of_a_cache_and_of_nothing_else(root, tmp_path):
     cache = tmp_path / "films.npz"
-    pack_gate(root, pixels, cache)
+    pack_gate(root, cache)
     splits = root / "splits.csv"
     rows = splits.read_text()
     try:
         splits.write_text(rows.rstrip("\n").rpartition("\n")[0] + "\n")
-        assert len(pack_gate(root, pixels, cache)[0].pixels) == 42  # a cache of other films
+        assert len(pack_gate(root, cache)[0].pixels) == 42  # a cache of other films
     finally:
         splits.write_text(rows)
     whole = cache.read_bytes()
     for length in (120, len(whole) // 2, len(whole) - 3):
         cache.write_bytes(whole[:length])
-        assert len(pack_gate(root, pixels, cache)[0].pixels) == 43  # one that was cut
+        assert len(pack_gate(root, cache)[0].pixels) == 43  # one that was cut
     np.savez(cache, pixels=np.zeros(1))
     for mine in (cache.read_bytes(), b'{"schema": "lungspot/1"}', b"lungspot.card", b'PK\3\4 "tested_on"', b""):
         cache.write_bytes(mine)
         with pytest.raises(OutputError, match="EXISTS"):
-            pack_gate(root, pixels, cache)
+            pack_gate(root, cache)
         assert cache.read_bytes() == mine
     with pytest.raises(OutputError, match="IS_INPUT"):
-        pack_gate(root, pixels, root / rows.split("\n")[1].split(",")[0])
+        pack_gate(root, root / rows.split("\n")[1].split(",")[0])
 
 
 def test_a_batch_holds_every_kind_and_asks_turn_and_polarity_of_frontal_films_only(films):
@@ -235,7 +230,7 @@ def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
     assert kept is not None
     with torch.no_grad():
         assert torch.equal(kept(image), two.sides(image))
-    films, _ = pack_gate(root, pixels, tmp_path / "films.npz")
+    films, _ = pack_gate(root, tmp_path / "films.npz")
     assert judge_sides(two.sides, films)["val"] == 1.0
 
 

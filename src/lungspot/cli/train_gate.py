@@ -32,7 +32,6 @@ def train_gate(
 ) -> None:
     """Train the gate: it refuses what is no frontal chest film, and finds turned, inverted and mirrored ones."""
     from lungspot.formats import inputs_of
-    from lungspot.images import Pixels, read
 
     with extra("train", "training a gate"):
         import torch
@@ -43,11 +42,8 @@ def train_gate(
     outputs = Outputs(inputs_of(read_from, out=[out]), overwrite=overwrite)
     outputs.require(out)
 
-    def pixels(path: Path) -> Pixels:
-        return read(path, sandboxed=False).pixels
-
     torch.set_num_threads(threads)
-    films, refused = pack_gate(data, pixels, cache or out.with_suffix(".films.npz"))
+    films, refused = pack_gate(data, cache or out.with_suffix(".films.npz"))
     for error in refused:
         print_error(error)
     watch = None if quiet else lambda step, loss: say(f"step {step}: loss {loss:.3f}")

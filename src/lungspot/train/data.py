@@ -15,7 +15,7 @@ from lungspot.datasets import DATASETS, anatomy_masks, noisy, truth
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats import Case, Split
-from lungspot.images import Pixels
+from lungspot.images import Pixels, read
 from lungspot.inputs import regular
 from lungspot.train.film_cache import FilmCache
 
@@ -25,6 +25,7 @@ __all__ = [
     "FilmTruth",
     "Films",
     "crop_sampling",
+    "film_pixels",
     "fingerprint",
     "known",
     "pack",
@@ -125,21 +126,33 @@ def _full(value: int) -> int:
     return 255 if value else 0
 
 
+def film_pixels(path: Path) -> Pixels:
+    """Return a film's pixels, float32 (height, width) in 0 to 1, decoded in this process: films to learn from are ours.
+
+    Raises :class:`~lungspot.errors.LungspotError`.
+    """
+    return read(path, sandboxed=False).pixels
+
+
 def pack(
-    cases: Sequence[Case], labels: Sequence[str], size: int, folder: Path, read: Callable[[Path], Pixels]
+    cases: Sequence[Case],
+    labels: Sequence[str],
+    size: int,
+    folder: Path,
+    read_pixels: Callable[[Path], Pixels] = film_pixels,
 ) -> tuple[Films, tuple[LungspotError, ...]]:
     """Return the films prepared at ``size`` pixels, and what was refused; ``folder`` keeps them for the next run.
 
-    ``read`` gives a film's pixels, float32 (height, width) in 0 to 1, and may raise :class:`LungspotError`: the film is
-    left out. What a run that was interrupted left in ``folder`` is packed again; of two that pack at once, the films of
-    the first are taken. Raises :class:`DatasetError` where nothing is left, and OutputError ``EXISTS`` where somebody
-    else's file has a name that the films would get.
+    ``read_pixels``: as :func:`film_pixels`; a film on which it raises :class:`LungspotError` is left out. What a run
+    that was interrupted left in ``folder`` is packed again; of two that pack at once, the films of the first are taken.
+    Raises :class:`DatasetError` where nothing is left, and OutputError ``EXISTS`` where somebody else's file has a name
+    that the films would get.
     """
     films = [known(case, labels) for case in cases]
     cache = FilmCache(folder, f"films-2-{size}-{_digest([film.id for film in films])[:16]}", (len(cases), size, size))
     refused: tuple[LungspotError, ...] = ()
     if (found := cache.load()) is None:
-        found, refused = cache.fill(cases, read)
+        found, refused = cache.fill(cases, read_pixels)
     kept, stored, packed = found
     if not kept:
         raise DatasetError("DATASET_INCOMPLETE", folder, "not one film could be read")

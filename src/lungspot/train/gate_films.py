@@ -27,6 +27,7 @@ from lungspot.formats import read_rows
 from lungspot.images import Pixels, squash
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
+from lungspot.train.data import film_pixels
 from lungspot.train.gate_ood import collimate, invent
 
 __all__ = [
@@ -97,11 +98,12 @@ class GateBatch:
 
 
 def pack_gate(
-    root: Path, read_pixels: Callable[[Path], Pixels], cache: Path
+    root: Path, cache: Path, read_pixels: Callable[[Path], Pixels] = film_pixels
 ) -> tuple[GateFilms, tuple[LungspotError, ...]]:
     """Return the films of ``root/splits.csv`` and the pictures of ``root/ood/index.csv``, and what could not be read.
 
     The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
+    ``read_pixels``: as :func:`~lungspot.train.data.film_pixels`; what it raises LungspotError of is left out.
     Raises DatasetError where one of the tables is not there or cannot be used, OutputError ``EXISTS`` where another
     file is in the cache's place.
     """

@@ -19,7 +19,6 @@ from accelerate import PartialState
 from lungspot.datasets import load_with_splits
 from lungspot.errors import InputError, LungspotError
 from lungspot.formats import Case, ClassNames, Split
-from lungspot.images import Pixels, read
 from lungspot.outputs import Outputs
 from lungspot.train.config import TrainConfig
 from lungspot.train.curves import draw_curves
@@ -55,7 +54,7 @@ def gather(
     cases = [case for case in cases_of(data, names) if only is None or case.split is only]
     first: AbstractContextManager[Any] = PartialState(cpu=not torch.cuda.is_available()).main_process_first()
     with first:
-        return pack(cases, config.labels, config.cache_size, cache, _pixels)
+        return pack(cases, config.labels, config.cache_size, cache)
 
 
 def gather_as_served(  # noqa: PLR0913 - what, where, and how
@@ -159,7 +158,3 @@ def git_state() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return found[0] + ("+" if found[1] else "")
-
-
-def _pixels(path: Path) -> Pixels:
-    return read(path, sandboxed=False).pixels
