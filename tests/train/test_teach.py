@@ -10,10 +10,11 @@ from PIL import Image
 from lungspot.cli.app import run
 from lungspot.detect import load_detector
 from lungspot.errors import DatasetError, ModelError
-from lungspot.formats import Split
+from lungspot.formats import ClassMap, Split
 from lungspot.outputs import Outputs
 from lungspot.train import (
     TrainConfig,
+    export_taught,
     gather,
     gather_as_served,
     open_checkpoint,
@@ -158,6 +159,18 @@ def test_a_taught_model_says_what_it_learnt_from_and_keeps_its_thresholds(taught
     assert (after.thresholds, after.standing) == (before.thresholds, before.standing)
     assert 0 < report["judged"]["locked films of the site"]["films"] < FILMS - learnt
     assert after.metrics["taught"]["locked films of the site"]["auroc"]["other"] is not None
+
+
+def test_python_teaches_as_the_verb_does_with_all_packed_films_in_one_place(taught, model, site, old, tmp_path):
+    told = []
+    classes, cache = ClassMap({"effusion": "effusion"}), tmp_path / "cache"
+    options = {"worse": 1.0, "classes": classes, "say_classes": told.append, "say": lambda _: told.append("judged")}
+    found = export_taught(taught, site, cache, model, average=[taught], old=old, **options)
+    assert list(found.report["judged"]) == ["locked films of the site", "old test films"]
+    assert told == [classes, *["judged"] * 4]
+    assert "effusion → effusion" in classes.summary()
+    assert len(list(cache.glob("*.json"))) == 2  # the site's and the old ones
+    assert list(export_taught(taught, site, cache, model, worse=1.0).report["judged"]) == ["locked films of the site"]
 
 
 def test_without_the_old_films_only_the_locked_ones_judge(taught, model, site):

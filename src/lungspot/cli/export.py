@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,9 +14,6 @@ from lungspot.errors import InputError
 from lungspot.extras import extra
 from lungspot.inputs import regular
 from lungspot.outputs import Outputs
-
-if TYPE_CHECKING:
-    from lungspot.train import Checkpoint, Films
 
 __all__ = ["export"]
 
@@ -64,58 +60,44 @@ def export(
     ] = None,
 ) -> None:
     """Calibrate a trained detector on val, measure it on test, and write it as one sealed ONNX file."""
-    from lungspot.detect import MANIFEST_FILE, manifest_of
+    from lungspot.detect import MANIFEST_FILE, default_weights, manifest_of
     from lungspot.formats import inputs_of
 
     with extra("train", "exporting"):
-        from lungspot.train import (
-            average_weights,
-            checkpoint_file,
-            export_model,
-            gather,
-            gather_as_served,
-            is_site,
-            load_gate,
-            open_checkpoint,
-            parts_head,
-        )
+        from lungspot.train import checkpoint_file, export_run, export_taught, taught_report, write_taught
     manifest = out.parent / MANIFEST_FILE
     written = (out, manifest) if pin else (out,)
     networks = [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion, parts, taught_from) if each]
     outputs = Outputs(inputs_of([*networks, notes, data, old_test], out=written), overwrite=overwrite)
     for file in written:
         outputs.require(file)
-    if taught_from is None and is_site(data):
-        advice = "say --taught-from with the model that the run began with"
-        raise InputError("BAD_VALUE", data, "a site's films teach a model that there is, and judge it", advice=advice)
-    checkpoint, classes = open_checkpoint(run), site_classes(class_map, data)
-    if average:
-        checkpoint = average_weights([checkpoint, *map(open_checkpoint, average)])
+    classes = site_classes(class_map, data)
     if taught_from is not None:
-        films, _ = gather_as_served(checkpoint.config, data, cache or run / "cache", names=classes)
-        say_classes(classes)
-        old = None if old_test is None else gather_as_served(checkpoint.config, old_test, run / "cache")[0]
-        _export_taught(checkpoint, films, taught_from, out, outputs, old, worse)
+        outputs.require(taught_report(out))
+        taught = export_taught(
+            *(run, data, cache or run / "cache"),
+            default_weights()[0] if str(taught_from) == "default" else taught_from,
+            average=average or (),
+            old=old_test,
+            worse=worse,
+            classes=classes,
+            say_classes=say_classes,
+            say=say,
+        )
+        write_taught(taught, out, outputs)
+        judged = list(taught.report["judged"])
+        emit({"model": str(out), "bytes": len(taught.data), "card": taught.card.sha256, "judged_on": judged})
         return
-    pixels = size or checkpoint.config.input_size
-    packed = cache or (run if run.is_dir() else out.parent) / "cache"
-    films, _ = gather_as_served(checkpoint.config, data, packed, pixels)
-    head = checkpoint.parts
-    if parts:
-        learnt = open_checkpoint(parts)
-        head = parts_head(learnt.config, learnt.network, checkpoint.network)
-    fine = gather(replace(checkpoint.config, cache_size=head.look.size), data, packed)[0] if head else None
-    found = export_model(
-        checkpoint,
-        films,
+    found = export_run(
+        *(run, data, cache or (run if run.is_dir() else out.parent) / "cache"),
+        average=average or (),
+        size=size,
+        mirror=mirror,
+        gate=gate,
+        opinion=opinion,
+        parts=parts,
         name=name,
         version=version,
-        size=pixels,
-        mirror=mirror,
-        gate=load_gate(gate, pixels) if gate else None,
-        opinion=open_checkpoint(opinion) if opinion else None,
-        parts=head,
-        fine=fine,
         notes=_paragraphs(notes) if notes else (),
         say=say,
     )
@@ -123,27 +105,6 @@ def export(
     if pin:
         outputs.write(manifest, manifest_of(out.name, found.data))
     emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "differences": dict(found.largest)})
-
-
-def _export_taught(
-    checkpoint: Checkpoint,
-    films: Films,
-    model: Path,
-    out: Path,
-    outputs: Outputs,
-    old: Films | None,
-    worse: float,
-) -> None:
-    """Write a model that was taught a site's films, and its report; only the report where it got worse."""
-    from lungspot.detect import default_weights
-    from lungspot.train import taught_report, teach_model, write_taught
-
-    outputs.require(taught_report(out))
-    base = default_weights()[0] if str(model) == "default" else model
-    found = teach_model(checkpoint, films, base, old=old, worse=worse, say=say)
-    write_taught(found, out, outputs)
-    judged = list(found.report["judged"])
-    emit({"model": str(out), "bytes": len(found.data), "card": found.card.sha256, "judged_on": judged})
 
 
 def _paragraphs(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from lungspot.train.average import average_weights
 from lungspot.train.config import TrainConfig, read_toml
 from lungspot.train.data import Films, fingerprint
 from lungspot.train.export_model import export_model, open_checkpoint
+from lungspot.train.export_run import export_run, export_taught
 from lungspot.train.gate import LearntGate, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import pack_gate
 from lungspot.train.loop import Checkpoint
@@ -27,6 +28,8 @@ __all__ = [
     "cases_of",
     "checkpoint_file",
     "export_model",
+    "export_run",
+    "export_taught",
     "fingerprint",
     "fit_gate",
     "fit_sides",

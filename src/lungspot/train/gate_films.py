@@ -103,9 +103,9 @@ def pack_gate(
     """Return the films of ``root/splits.csv`` and the pictures of ``root/ood/index.csv``, and what could not be read.
 
     The latter are split by their ``group``. The pixels are kept in ``cache`` (.npz) and taken from there the next time.
-    ``read_pixels``: as :func:`~lungspot.train.data.film_pixels`; what it raises LungspotError of is left out.
-    Raises DatasetError where one of the tables is not there or cannot be used, OutputError ``EXISTS`` where another
-    file is in the cache's place.
+    ``read_pixels``: as :func:`~lungspot.train.data.film_pixels`; a picture on which it raises LungspotError is left
+    out. Raises DatasetError where one of the tables is not there or cannot be used, OutputError ``EXISTS`` where
+    another file is in the cache's place.
     """
     splits, pictures = root / SPLITS_FILE, root / "ood" / "index.csv"
     for table in (splits, pictures):
