@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from lungspot.adapt import DEFAULTS, Goal, GoalKind, Level, Sample, of_films, parse_goal, threshold_for
+from lungspot.adapt import (
+    DEFAULTS,
+    Goal,
+    GoalKind,
+    Level,
+    Sample,
+    of_films,
+    parse_goal,
+    parse_prevalence,
+    threshold_for,
+)
 from lungspot.adapt.site.goals import goals_of, in_order
 from lungspot.errors import DatasetError, InputError
 
@@ -59,6 +69,20 @@ def test_what_is_no_goal_is_refused_with_the_way_to_write_one(text):
 def test_a_goal_of_an_unknown_label_is_refused():
     with pytest.raises(InputError, match="UNKNOWN_LABEL"):
         parse_goal("gout:film:balanced:sensitivity=0.9")
+
+
+def test_a_prevalence_is_read_by_any_name_of_its_label():
+    assert parse_prevalence("TB=0.02") == ("tuberculosis", 0.02)
+    assert parse_prevalence("effusion=.5") == ("effusion", 0.5)
+    with pytest.raises(InputError, match="UNKNOWN_LABEL"):
+        parse_prevalence("gout=0.2")
+
+
+@pytest.mark.parametrize("share", ["", "=", "=x", "=0", "=1", "=nan", "0.1"])
+def test_what_is_no_prevalence_is_refused_with_the_way_to_write_one(share):
+    with pytest.raises(InputError, match="BAD_VALUE") as error:
+        parse_prevalence(f"effusion{share}")
+    assert str(error.value).endswith(f"'effusion{share}'; write tuberculosis=0.02")
 
 
 def test_a_labels_own_goals_come_before_those_of_all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from lungspot.cli.console import Exit, Overwrite, aligned, emit, print_error, sa
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import class_map_of, label_ids
 from lungspot.cli.truth_options import truth_cases
-from lungspot.errors import DatasetError, InputError, printable
+from lungspot.errors import DatasetError, printable
 from lungspot.outputs import Outputs
 
 __all__ = ["calibrate"]
@@ -84,6 +84,7 @@ def calibrate(
         is_table,
         local_films,
         parse_goal,
+        parse_prevalence,
         read_truth,
     )
     from lungspot.evaluate import coco_truth, truth_source, truths
@@ -92,7 +93,7 @@ def calibrate(
     goals = tuple(parse_goal(text) for text in goal or ())
     wanted = label_ids(label)
     classes = class_map_of(class_map)
-    settings = CalibrationSettings(goals, iou, _shares(prevalence), ci, width, coverage)
+    settings = CalibrationSettings(goals, iou, dict(map(parse_prevalence, prevalence or ())), ci, width, coverage)
     source, root = truth_source(truth)
     outputs = Outputs(inputs_of([root, Path(truth), predicted, splits], out=[out]), overwrite=overwrite)
     outputs.require(out)
@@ -138,21 +139,6 @@ def calibrate(
         if not (local.model or {}).get("sha256"):
             say("lungspot: the predictions do not say which model made them; no --site can take this file")
     raise typer.Exit(Exit.SOME_REFUSED if problems or made.refused else Exit.DONE)
-
-
-def _shares(words: Sequence[str] | None) -> dict[str, float]:
-    """Return the shares of ``LABEL=SHARE`` words."""
-    found = {}
-    for word in words or ():
-        name, equals, number = word.rpartition("=")
-        try:
-            share = float(number)
-        except ValueError:
-            share = 0.0
-        if not equals or not 0 < share < 1:
-            raise InputError("BAD_VALUE", "--prevalence", f"{word!r}", advice="write tuberculosis=0.02")
-        found[label_ids([name])[0]] = share
-    return found
 
 
 def _table(document: Mapping[str, Any]) -> list[str]:

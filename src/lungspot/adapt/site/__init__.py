@@ -1,7 +1,7 @@
 """A site's own thresholds and probabilities, with what they promise (`lungspot calibrate`, and `--site`)."""
 
 from lungspot.adapt.site.calibrate import Calibrated, CalibrationSettings, calibrate_site
-from lungspot.adapt.site.goals import DEFAULTS, Goal, GoalKind, parse_goal, threshold_for
+from lungspot.adapt.site.goals import DEFAULTS, Goal, GoalKind, parse_goal, parse_prevalence, threshold_for
 from lungspot.adapt.site.local import (
     LocalFilms,
     LocalLabel,
@@ -51,6 +51,7 @@ __all__ = [
     "of_pairs",
     "of_tables",
     "parse_goal",
+    "parse_prevalence",
     "performance_at",
     "performance_of_choice",
     "predictions_of_table",

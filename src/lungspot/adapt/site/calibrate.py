@@ -34,8 +34,9 @@ class CalibrationSettings:
     """What is asked of a site's films.
 
     ``goals``: as :func:`lungspot.adapt.parse_goal` gives them. ``iou``: from which overlap a box is right.
-    ``prevalence``: by label, of the films to come, where it is not that of these films. ``ci``: per cent of intervals.
-    ``width``: of an interval, for how many more films it would take. ``coverage``: per cent, of prediction sets.
+    ``prevalence``: by label, of the films to come, where it is not that of these films
+    (:func:`lungspot.adapt.parse_prevalence`). ``ci``: per cent of intervals. ``width``: of an interval, for how many
+    more films it would take. ``coverage``: per cent, of prediction sets.
     """
 
     goals: tuple[PlacedGoal, ...] = ()

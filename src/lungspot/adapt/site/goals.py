@@ -16,9 +16,9 @@ from lungspot.adapt.site.risk import effective, fewest, on_average, risks, with_
 from lungspot.adapt.site.sample import Level, Sample
 from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import taxonomy
+from lungspot.findings import label_id, taxonomy
 
-__all__ = ["DEFAULTS", "Goal", "GoalKind", "goals_of", "in_order", "parse_goal", "threshold_for"]
+__all__ = ["DEFAULTS", "Goal", "GoalKind", "goals_of", "in_order", "parse_goal", "parse_prevalence", "threshold_for"]
 
 Array = NDArray[np.float64]
 
@@ -105,6 +105,21 @@ def parse_goal(text: str) -> PlacedGoal:
             raise
         raise InputError("BAD_VALUE", "--goal", f"{text!r}: not a number", advice=_SYNTAX) from error
     return (known.id if label is not None and known is not None else None), Level(level), point, goal
+
+
+def parse_prevalence(text: str) -> tuple[str, float]:
+    """Return a label's id and its share of the films to come, between 0 and 1, of ``LABEL=SHARE``.
+
+    Raises ``BAD_VALUE`` or ``UNKNOWN_LABEL``.
+    """
+    name, equals, number = text.rpartition("=")
+    try:
+        share = float(number)
+    except ValueError:
+        share = 0.0
+    if not equals or not 0 < share < 1:
+        raise InputError("BAD_VALUE", "--prevalence", f"{text!r}", advice="write tuberculosis=0.02")
+    return label_id(name), share
 
 
 def goals_of(label: str, level: Level, given: Iterable[PlacedGoal]) -> dict[str, Goal]:
