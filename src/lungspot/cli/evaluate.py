@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,15 +13,14 @@ from lungspot.cli.console import Exit, Overwrite, emit, print_error, progress, s
 from lungspot.cli.data_options import Classes
 from lungspot.cli.data_sources import class_map_of, label_ids
 from lungspot.cli.truth_options import truth_cases
-from lungspot.errors import DatasetError, LungspotError, printable
+from lungspot.errors import LungspotError, printable
 from lungspot.outputs import Outputs
 
 if TYPE_CHECKING:
-    from lungspot.evaluate import Pair, ScoreLimits, Summary
+    from lungspot.evaluate import Summary
 
 __all__ = ["evaluate"]
 
-_READERS: Final = "readers"
 _MOST_LINES: Final = 20
 
 
@@ -77,16 +75,10 @@ def evaluate(
     from lungspot.evaluate import (
         DIVISIONS,
         EvaluationSettings,
-        Paired,
-        coco_truth,
-        common_films,
+        evaluate_films,
         folder_of,
-        only_labels,
-        pair_files,
-        people,
-        summarise,
+        names_people,
         truth_source,
-        truths,
     )
 
     divisions = tuple(part.strip() for part in by.split(",") if part.strip())
@@ -98,43 +90,28 @@ def evaluate(
     outputs = _outputs(out, [root, predicted, other, splits], overwrite=overwrite)
     classes = class_map_of(class_map)
     cases = truth_cases(name, root, splits, split, classes, looked_for_all=looked_for_all, quiet=quiet)
-    persons = predicted == _READERS or predicted.startswith("reader:")
-    if persons and (other is not None or shortcut is not None):
+    if names_people(predicted) and (other is not None or shortcut is not None):
         raise typer.BadParameter("people are compared with each other, and take no model", param_hint="PREDICTED")
-    against: tuple[Sequence[Pair], dict[str, ScoreLimits]] | None = None
-    limits: dict[str, ScoreLimits] = {}
-    wanted = label_ids(label)
-    if persons:
-        paired = Paired(people(cases, predicted.partition(":")[2] or None, divisions), ())
-    else:
-        readings = truths(cases, name, certain=certain)
-        pair = partial(pair_files, readings, coco=coco_truth(name, root), names=classes)
-        paired, limits = pair(Path(predicted), by=divisions, threshold=threshold)
-        if other is not None:
-            second, their_limits = pair(Path(other), by=divisions, threshold=threshold)
-            theirs, paired = common_films(replace(paired, refused=(*paired.refused, *second.refused)), second, other)
-            against = (only_labels(theirs, wanted) if wanted else theirs, their_limits)
-    pairs, problems = only_labels(paired.pairs, wanted) if wanted else paired.pairs, paired.refused
-    _say_problems(problems, quiet=quiet)
-    if not pairs:
-        advice = "the lines above say why; TRUTH and PREDICTED must be of the same films"
-        raise DatasetError("DATASET_INCOMPLETE", predicted, "no film can be judged", advice=advice)
-    settings = EvaluationSettings(divisions, ci, resamples, seed)
-    summary = summarise(pairs, limits, settings, against)
-    if shortcut is not None:
-        from lungspot.detect import load_detector
-        from lungspot.evaluate import shortcuts
-
-        watch = partial(progress, what="Looking for shortcuts", quiet=quiet)
-        summary.document["shortcuts"] = shortcuts(pairs, load_detector(shortcut), progress=watch)
-    summary.document["truth"], summary.document["predicted"] = Path(root).name, Path(predicted).name
-    summary.document["problems"] = [str(problem) for problem in problems]
-    about = [f"Truth: {name} in {Path(root).name}. Judged: {Path(predicted).name}."]
+    summary = evaluate_films(
+        cases,
+        predicted,
+        EvaluationSettings(divisions, ci, resamples, seed),
+        truth=(name, root),
+        other=other,
+        labels=label_ids(label),
+        certain=certain,
+        threshold=threshold,
+        names=classes,
+        model=shortcut,
+        refuse=partial(_say_problems, quiet=quiet),
+        progress=partial(progress, what="Looking for shortcuts", quiet=quiet),
+    )
+    about = [f"Truth: {name} in {root.name}. Judged: {Path(predicted).name}."]
     title = f"lungspot evaluation: {Path(predicted).name}"
     for file, text in folder_of(summary, title=title, films=films, about=about).items():
         outputs.write(out / file, text.encode(errors="backslashreplace"))
-    _say_summary(summary, out, len(pairs), len(problems), quiet=quiet)
-    raise typer.Exit(Exit.SOME_REFUSED if problems else Exit.DONE)
+    _say_summary(summary, out, quiet=quiet)
+    raise typer.Exit(Exit.SOME_REFUSED if summary.document["problems"] else Exit.DONE)
 
 
 def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -> Outputs:
@@ -148,15 +125,15 @@ def _outputs(out: Path, read: Sequence[str | Path | None], *, overwrite: bool) -
     return outputs
 
 
-def _say_summary(summary: Summary, out: Path, films: int, refused: int, *, quiet: bool) -> None:
+def _say_summary(summary: Summary, out: Path, *, quiet: bool) -> None:
     from lungspot.evaluate import notes
 
     mean = summary.document["mean"]
     emit(
         {
             "out": str(out),
-            "films": films,
-            "refused": refused,
+            "films": summary.document["films"],
+            "refused": len(summary.document["problems"]),
             "mean": {key: mean[key]["value"] for key in ("ap0.4", "wafroc", "cpm", "t_iou0.4", "auroc") if key in mean},
             "not_for_clinical_use": True,
         }

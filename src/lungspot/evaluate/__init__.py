@@ -3,6 +3,7 @@
 from lungspot.evaluate.agreement import agreement_auroc
 from lungspot.evaluate.classify import auroc, reliability
 from lungspot.evaluate.detection import MatchedFilm, average_precision, match_film
+from lungspot.evaluate.evaluation import evaluate_films, names_people
 from lungspot.evaluate.fits import fit_isotonic, fit_platt
 from lungspot.evaluate.folder import FILES, folder_of
 from lungspot.evaluate.match import match, match_at
@@ -60,6 +61,7 @@ __all__ = [
     "common_films",
     "compare",
     "counts",
+    "evaluate_films",
     "exhaustive",
     "figure_of",
     "fit_isotonic",
@@ -74,6 +76,7 @@ __all__ = [
     "match_at",
     "match_film",
     "metrics_of",
+    "names_people",
     "notes",
     "only_labels",
     "pair_files",
