@@ -1,6 +1,7 @@
 """The page says of a film what Python says: the same input to the network, boxes, scores, verdicts and report."""
 
 import io
+import json
 import os
 
 import numpy as np
@@ -107,12 +108,12 @@ def test_a_lung_at_the_picture_s_edge_is_cut_off_in_both(local, name):
     assert local.page.evaluate(EDGE, [lung, none, none]) == []  # a heart
 
 
-RATIO = """async ([ratio, view, probability]) => {
+RATIO = """async ([facts, ratio, view, probability]) => {
   const { ratioOf } = await import(new URL("engine/ratio.js", document.baseURI));
   const limits = (image) => ({ cardiomegaly: { box: 0.5, image } });
   const card = { thresholds: { sensitive: limits(0.2), balanced: limits(0.5) } };
   const findings = probability === null ? [] : [{ label: "cardiomegaly", box: null, score: probability }];
-  return ratioOf({ anatomy: { cardiothoracic_ratio: ratio }, film: { view }, card, findings }, null);
+  return ratioOf({ anatomy: { cardiothoracic_ratio: ratio }, film: { view }, card, findings }, facts, null);
 }"""
 
 
@@ -127,8 +128,9 @@ RATIO = """async ([ratio, view, probability]) => {
         ([None, "PA", 0.05], []),
     ],
 )
-def test_a_ratio_that_is_contradicted_is_so_on_the_page(local, asked, notes):
-    assert local.page.evaluate(RATIO, asked) == {
+def test_a_ratio_that_is_contradicted_is_so_on_the_page(local, built, asked, notes):
+    facts = json.loads((built / "facts.json").read_text())
+    assert local.page.evaluate(RATIO, [facts, *asked]) == {
         "key": "model" if asked[0] else "none",
         "value": asked[0],
         "notes": notes,

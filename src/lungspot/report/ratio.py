@@ -14,12 +14,12 @@ from lungspot.report.analysis import Analysis
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Review
 
-__all__ = ["Ratio", "ratio_of"]
+__all__ = ["RATIO_LIMITS", "Ratio", "ratio_of"]
 
 _LABEL: Final = "cardiomegaly"
-# From which ratio a heart is large although the film is below the sensitive point of cardiomegaly, and up to which it
-# is small although the film is above the balanced one (docs/benchmarks.md).
-_LARGE, _SMALL = 0.58, 0.5
+# Up to which ratio a heart is small although the film is above the balanced point of cardiomegaly, and from which it is
+# large although the film is below the sensitive one (docs/benchmarks.md).
+RATIO_LIMITS: Final = (0.5, 0.58)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def _contradicted(result: Analysis, ratio: float) -> tuple[str, ...]:
     card, probability = result.model.card, result.probabilities.get(_LABEL)
     if probability is None:
         return ()
-    if ratio >= _LARGE and probability < card.threshold(_LABEL, "sensitive").image:
+    small, large = RATIO_LIMITS
+    if ratio >= large and probability < card.threshold(_LABEL, "sensitive").image:
         return ("LARGE",)
-    return ("SMALL",) if ratio <= _SMALL and probability >= card.threshold(_LABEL, "balanced").image else ()
+    return ("SMALL",) if ratio <= small and probability >= card.threshold(_LABEL, "balanced").image else ()

@@ -9,7 +9,16 @@ from lungspot.detect import OPERATING_POINTS, REASONS, Detector, ModelCard, floo
 from lungspot.errors import CODES
 from lungspot.findings import DISEASES, taxonomy
 from lungspot.images import WARNINGS
-from lungspot.report import LANGUAGES, NOT_ASSESSED, PERCENTAGES, color_of, language_name, templates, thresholds_of
+from lungspot.report import (
+    LANGUAGES,
+    NOT_ASSESSED,
+    PERCENTAGES,
+    RATIO_LIMITS,
+    color_of,
+    language_name,
+    templates,
+    thresholds_of,
+)
 
 __all__ = ["model_facts", "page_facts"]
 
@@ -73,6 +82,7 @@ def page_facts(detector: Detector) -> dict[str, Any]:
         },
         "diseases": list(DISEASES),
         "percentages": PERCENTAGES,
+        "ratio_limits": RATIO_LIMITS,
         "templates": {language: templates(language) for language in LANGUAGES},
     }
 

@@ -194,7 +194,7 @@ class Words {
   }
 
   ratio(analysis, review) {
-    const said = ratioOf(analysis, review);
+    const said = ratioOf(analysis, this.facts, review);
     if (!said) return [];
     const own = this.own.ratio;
     const words = filled(own[said.key], { ratio: said.value === null ? "" : this.number(said.value, 2) });
