@@ -182,6 +182,8 @@ def test_the_facts_about_the_ten():
     assert [each.id for each in taxonomy() if each.well_boxed] == ["covid19", "effusion", "pneumonia", "tuberculosis"]
     assert [each for each in DISEASES if taxonomy()[each].germ] == ["covid19", "tuberculosis"]
     assert [each for each in DISEASES if not taxonomy()[each].in_lungs] == ["cardiomegaly"]
+    spelled = {word: each.id for each in taxonomy() for word in each.spellings}
+    assert spelled == {"oedema": "edema", "tb": "tuberculosis"}
 
 
 def test_each_disease_has_a_colour_of_its_own_and_no_other_label_has_one():

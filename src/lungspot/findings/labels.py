@@ -55,7 +55,8 @@ class Label:
     ``urgency``: the worklist's tier, 1 and up. ``look_alike``: the id of the label that names a group which a film
     cannot tell apart. ``dark``: it makes a film less dense, where others make it denser. ``germ``: the cause that the
     name claims and no film shows. ``parts``: the labels that must all have been looked for to call this one absent,
-    where a dataset knows only them.
+    where a dataset knows only them. ``spellings``: words that stand for the id in longer names (``TB`` in
+    ``Active TB``).
     """
 
     id: str
@@ -74,6 +75,7 @@ class Label:
     dark: bool = False
     germ: str | None = None
     parts: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ids that are not lower-case words."""
@@ -183,6 +185,7 @@ def taxonomy() -> LabelSet:
             dark=bool(row.get("dark")),
             germ=row.get("germ"),
             parts=tuple(row.get("parts", ())),
+            spellings=tuple(row.get("spellings", ())),
         )
         for row in rows["labels"]
     )

@@ -52,7 +52,7 @@ _BESIDE: Final = frozenset(
     }
 )
 _LOOKED_AT: Final = frozenset({"chest", "thorax", "cxr", "xray", "x", "ray", "film", "radiograph"})
-_SPELLED: Final = {"oedema": "edema", "tb": "tuberculosis"}
+_SPELLED: Final = {word: label.id for label in taxonomy() for word in label.spellings}
 _INNER_CAPITAL: Final = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z])")  # PleuralEffusion
 
 
