@@ -144,6 +144,7 @@ def test_lines_one_document_and_folders_are_read_and_bad_lines_are_refused(tmp_p
     (folder / "sub" / "b.json").write_text(json.dumps(UNREAD))
     (folder / "a.fhir.json").write_text('{"resourceType": "Bundle"}')
     (folder / "c.json").write_text("[")
+    (folder / "d.json").write_text("\n")
     (folder / "._a.json").write_text("what another system keeps beside a file")
     found, refused = read_predictions(folder)
     assert [one.film for one in found] == ["films/a.png", "gone.png"]

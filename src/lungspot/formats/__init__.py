@@ -9,6 +9,7 @@ from lungspot.formats.classes import ClassMap, ClassNames, read_class_map, sugge
 from lungspot.formats.coco_files import ANNOTATIONS_FILE
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.croissant import CROISSANT_FILE, Column, CroissantTable, write_croissant
+from lungspot.formats.documents import DOCUMENT_SUFFIXES, is_document, no_document, read_documents
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
@@ -17,7 +18,6 @@ from lungspot.formats.labelstudio import config as labelstudio_config
 from lungspot.formats.labelstudio import region as labelstudio_region
 from lungspot.formats.labelstudio_files import STUDIO_TASKS
 from lungspot.formats.predictions import (
-    DOCUMENT_SUFFIXES,
     PredictedFinding,
     Prediction,
     predicted_case,
@@ -128,6 +128,7 @@ __all__ = [
     "image_labels",
     "in_the_file",
     "inputs_of",
+    "is_document",
     "is_result_folder",
     "labelstudio_config",
     "labelstudio_region",
@@ -135,6 +136,7 @@ __all__ = [
     "load_json",
     "marks_of",
     "nearest",
+    "no_document",
     "parse_xml",
     "patient_in",
     "predicted_case",
@@ -142,6 +144,7 @@ __all__ = [
     "prediction_of",
     "read_class_map",
     "read_coco_ids",
+    "read_documents",
     "read_lines",
     "read_list",
     "read_object",

@@ -6,9 +6,8 @@ writes them for other tools. A prediction is never truth: no reader of a tool's 
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +16,11 @@ from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.findings import Box, Finding, Frame, Reading, State, is_label_id, name_of
 from lungspot.formats.annotated_image import stated_box, stated_size
 from lungspot.formats.case import Case
-from lungspot.formats.result_tables import JUDGED, is_result_folder, result_documents
+from lungspot.formats.documents import DOCUMENT_SUFFIXES, is_document, no_document, read_documents
+from lungspot.formats.result_tables import DOCUMENT_SCHEMA, JUDGED, is_result_folder
 from lungspot.images import walk
-from lungspot.inputs import regular
 
 __all__ = [
-    "DOCUMENT_SUFFIXES",
     "EXTENSION",
     "STANDINGS",
     "PredictedFinding",
@@ -34,9 +32,6 @@ __all__ = [
 ]
 
 EXTENSION: Final = "lungspot-predictions/1"  # how a COCO file of predictions calls itself
-# What a file of documents ends in: one document, or JSON Lines.
-DOCUMENT_SUFFIXES: Final = (".json", ".jsonl")
-_SCHEMA: Final = "lungspot/1"
 STANDINGS: Final = frozenset({"reported", "experimental"})
 
 
@@ -132,8 +127,8 @@ class Prediction:
 
 def prediction_of(document: object, where: str) -> Prediction:
     """Return what a ``lungspot/1`` document says; raises :class:`DatasetError` ``DATASET_ROW`` naming ``where``."""
-    if not isinstance(document, Mapping) or document.get("schema") != _SCHEMA:
-        raise DatasetError("DATASET_ROW", where, f"not a document of schema {_SCHEMA}")
+    if not is_document(document):
+        raise no_document(where)
     try:
         image, model = document["image"], document.get("model")
         film, status = image["path"], document["status"]
@@ -163,8 +158,7 @@ def prediction_of(document: object, where: str) -> Prediction:
     except InputError as error:
         raise DatasetError(error.code, where, error.reason, advice=error.advice) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
-        raise DatasetError("DATASET_ROW", where, reason) from error
+        raise no_document(where, error) from error
 
 
 def predicted_case(prediction: Prediction) -> Case:
@@ -206,9 +200,12 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
     refused: list[LungspotError] = []
     for file in files:
         try:
-            for value, where in _documents(file):
-                if several and _beside(value):
+            for value, where in read_documents(file):
+                if value == b"" or (several and _beside(value)):
                     continue
+                if isinstance(value, bytes) and where == str(file):
+                    reason = f"neither JSON nor JSON Lines of {DOCUMENT_SCHEMA}, in UTF-8"
+                    raise DatasetError("DATASET_FORMAT", file, reason)
                 try:
                     found.append(prediction_of(value, where))
                 except LungspotError as error:
@@ -218,47 +215,8 @@ def read_predictions(path: Path) -> tuple[list[Prediction], list[LungspotError]]
                 raise
             refused.append(error)
     if not found and not refused:
-        raise DatasetError("DATASET_INCOMPLETE", path, f"no document of {_SCHEMA} in it")
+        raise DatasetError("DATASET_INCOMPLETE", path, f"no document of {DOCUMENT_SCHEMA} in it")
     return found, refused
-
-
-def _documents(path: Path) -> Iterator[tuple[object, str]]:
-    """Yield each document of a file with its place; a line that is no JSON is yielded as None, and so refused.
-
-    An empty file holds none. Of a folder of ``lungspot batch``, what its tables say of each film.
-    """
-    if path.is_dir():
-        yield from result_documents(path)
-        return
-    try:
-        text = regular(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise DatasetError("DATASET_NOT_FOUND", path, reason, advice="check the path") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError("DATASET_FORMAT", path, "not text in UTF-8") from error
-    if not text.strip():
-        return
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if len(lines) < 2 or not lines[0][1].lstrip().startswith('{"'):
-            raise DatasetError("DATASET_FORMAT", path, f"neither JSON nor JSON Lines of {_SCHEMA}") from None
-        for number, line in lines:
-            yield _parsed(line), f"{path}:{number}"
-        return
-    if isinstance(value, list):
-        yield from ((one, f"{path}: [{number}]") for number, one in enumerate(value))
-    else:
-        yield value, str(path)
-
-
-def _parsed(line: str) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _beside(value: object) -> bool:

@@ -43,10 +43,10 @@ __all__ = [
 
 FILMS_SCHEMA: Final = "lungspot-films/1"
 FINDINGS_SCHEMA: Final = "lungspot-findings/1"
+DOCUMENT_SCHEMA: Final = "lungspot/1"  # of a film's result as JSON (docs/reference/json.md)
 GIVEN: Final = "given_"  # before the name of a column that a table of films brought along
 
 _SHARDS: Final = "[!.]*.parquet"  # tables of films; a hidden one is none
-_DOCUMENT: Final = "lungspot/1"
 JUDGED: Final = ("assessed", "not_assessed")
 # column → its type, as pyarrow's functions are called; a list's stands after "list:"
 _FILMS: Final[Mapping[str, str]] = {
@@ -235,7 +235,7 @@ def _document(row: Mapping[str, Any], boxes: list[dict[str, Any]], scores: list[
     statistics = {name: row[f"image_{name}"] for name in _STATISTICS}
     model = {"name": row["model"], "version": row["model_version"], "sha256": row["model_sha256"]}
     return {
-        "schema": _DOCUMENT,
+        "schema": DOCUMENT_SCHEMA,
         "status": row["status"],
         "reasons": row["reasons"],
         "image": {

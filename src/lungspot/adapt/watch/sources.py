@@ -22,17 +22,14 @@ from urllib.parse import quote
 from lungspot.adapt.watch.facts import film_facts
 from lungspot.adapt.watch.films import FilmRow, Reviewed
 from lungspot.errors import DatasetError, LungspotError
-from lungspot.formats import DOCUMENT_SUFFIXES, is_result_folder, result_documents
+from lungspot.formats import DOCUMENT_SUFFIXES, is_document, is_result_folder, no_document, read_documents
 from lungspot.images import list_files, walk
-from lungspot.inputs import regular
 
 __all__ = ["SourceDoubts", "result_files", "result_rows"]
 
 _SERVER: Final = "lungspot.db"
 _NODE: Final = "journal.sqlite"
 _DAY: Final = 86400.0
-_SCHEMA: Final = "lungspot/1"
-_LONGEST_LINE: Final = 32 << 20
 
 
 @dataclass(slots=True)
@@ -157,7 +154,7 @@ def _documents(path: Path, site: str | None, doubts: SourceDoubts) -> Iterator[F
     alone, name = not path.is_dir() or is_result_folder(path), site or path.stem
     for file in [path] if alone else result_files(path):
         try:
-            for value, where in _values(file):
+            for value, where in read_documents(file, places=False):
                 kept = _facts(value, where, doubts, alone=alone)
                 if kept is None:
                     continue
@@ -186,55 +183,23 @@ def _facts(
 
     What else lies in a folder (COCO, FHIR, reports) is passed over; a file that was given (``alone``) holds documents.
     """
-    if not isinstance(value, dict) or value.get("schema") != _SCHEMA:
-        if value is None or alone:
-            doubts.refused.append(DatasetError("DATASET_ROW", where, f"not a document of {_SCHEMA}"))
+    if not is_document(value):
+        if isinstance(value, bytes) or alone:
+            doubts.refused.append(no_document(where))
         return None
     try:
         facts, image = film_facts(value), value["image"]
         return _seconds(facts["made"]), image.get("sha256") or image.get("path") or where, facts
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"not a document of {_SCHEMA} ({type(error).__name__}: {error})"
-        doubts.refused.append(DatasetError("DATASET_ROW", where, reason))
-        return None
-
-
-def _values(path: Path) -> Iterator[tuple[object, str]]:
-    """Yield each JSON value of a file, line by line where it is JSON Lines; None where a line is no JSON.
-
-    Of a folder of ``lungspot batch``, what its tables say of each film.
-    """
-    if path.is_dir():
-        yield from result_documents(path, places=False)
-        return
-    try:
-        with regular(path).open(encoding="utf-8-sig", errors="replace") as file:
-            first = file.readline(_LONGEST_LINE)
-            value = _json(first)
-            if value is None:  # one value over many lines, or nothing
-                yield _json(first + file.read(_LONGEST_LINE)), str(path)
-                return
-            if isinstance(value, list):
-                yield from ((one, f"{path}: [{number}]") for number, one in enumerate(value))
-                return
-            yield value, f"{path}:1"
-            for number, line in enumerate(file, 2):
-                if line.strip():
-                    yield _json(line), f"{path}:{number}"
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise DatasetError("DATASET_NOT_FOUND", path, reason, advice="check the path") from error
-
-
-def _json(text: str) -> Any:  # noqa: ANN401 - any value
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        doubts.refused.append(no_document(where, error))
         return None
 
 
 def _parsed(text: object) -> dict[str, Any] | None:
-    value = _json(text) if isinstance(text, str) else None
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
     return value if isinstance(value, dict) else None
 
 
