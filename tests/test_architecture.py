@@ -52,7 +52,7 @@ NO_SUCH_ROOM = {"utils", "util", "helpers", "common", "core", "base", "manager",
 # Classes of serve/ that are the form over HTTP of the value of the same name.
 OVER_HTTP = {"Accepted", "Correction", "Identity", "Review", "Verdict"}
 # Their enumerations' words, as a request or an answer says them.
-WORDS_OVER_HTTP = {"Standing", "Status"}
+WORDS_OVER_HTTP = {"QueueState", "Standing", "Status"}
 # Short names of a type that is as wide as each module needs: a cell of a page, integers, the length of a name.
 LOOSE = {"Cell", "Integers", "Learner"}
 # Tests of a promise that no single module keeps.

@@ -13,6 +13,7 @@ from lungspot.serve.answers import LabelAnswer, ModelAnswer
 from lungspot.serve.app import create_app
 from lungspot.serve.remote_films import FilmHost
 from lungspot.serve.settings import Settings
+from lungspot.serve.store import QueueState
 from lungspot.web import model_facts
 
 ROUTES = {
@@ -97,6 +98,10 @@ def within_object(schema, where):
     others = schema.get("additionalProperties")
     parts = [(value, f"{where}.{key}") for key, value in schema.get("properties", {}).items()]
     return [*parts, *([(others, f"{where}.*")] if isinstance(others, dict) else [])]
+
+
+def test_states_are_the_words_of_the_store():
+    assert get_args(answers.QueueState) == tuple(QueueState)
 
 
 def test_every_answer_in_json_has_a_type(openapi):

@@ -4,7 +4,7 @@ import pytest
 
 from lungspot.errors import RequestError, SetupError
 from lungspot.serve.migrations import MIGRATIONS
-from lungspot.serve.store import Arrived, Store
+from lungspot.serve.store import Arrived, QueueState, Store
 
 
 def arrive(store, name):
@@ -36,6 +36,11 @@ def open_store(tmp_path):
 @pytest.fixture
 def store(open_store):
     return open_store()
+
+
+def test_the_table_takes_the_words_of_states_and_no_others(store):
+    made = store.one("SELECT sql FROM sqlite_schema WHERE name = 'readings'")[0]
+    assert f"state IN ({', '.join(map(repr, map(str, QueueState)))})" in made
 
 
 def test_a_film_lives_from_acceptance_to_its_end(store):

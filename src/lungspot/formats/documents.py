@@ -18,14 +18,15 @@ from lungspot.inputs import regular
 
 __all__ = ["DOCUMENT_SUFFIXES", "is_document", "no_document", "read_documents"]
 
-DOCUMENT_SUFFIXES: Final = (".json", ".jsonl")  # of a file of documents: one document, or JSON Lines
+# What a file of documents ends in: one document, or JSON Lines.
+DOCUMENT_SUFFIXES: Final = (".json", ".jsonl")
 _LARGEST: Final = 1 << 30  # bytes of one JSON value; JSON Lines may be as long as they like
 
 
 def read_documents(path: Path, *, places: bool = True) -> Iterator[tuple[Any, str]]:
     """Yield each value of a file, or of a folder of ``lungspot batch``, with its place, for errors.
 
-    A line, or a file, that is no JSON in UTF-8 is yielded as its bytes, an empty file as none. ``places``: as for
+    A line, or a file, that is no JSON in UTF-8 is yielded as its bytes, an empty file as ``b""``. ``places``: as for
     :func:`lungspot.formats.result_documents`. Raises :class:`DatasetError` where the file cannot be read, or holds one
     value of more than a gibibyte.
     """

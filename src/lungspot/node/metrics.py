@@ -71,8 +71,8 @@ class _Collector:
             films.add_metric([state], counts[state])
         yield films
         items = GaugeMetricFamily("lungspot_node_items", "Claimed work items by state.", labels=["state"])
-        for state, count in self._spool.items.counts().items():
-            items.add_metric([state], count)
+        for name, count in self._spool.items.counts().items():
+            items.add_metric([name], count)
         yield items
         yield GaugeMetricFamily("lungspot_node_free_bytes", "Bytes left for films.", value=self._spool.free())
         yield InfoMetricFamily("lungspot_node", "What runs here.", value={"version": __version__})

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from lungspot import BANNER, __version__
+from lungspot.node.states import FilmState
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
 
 __all__ = [
@@ -103,7 +104,7 @@ def why_nothing(films: Sequence[ItemFilm]) -> tuple[str, str]:
     if not films:
         return "the item names no radiograph", "110522"
     words = f"no result of {len(films)} film{'s' * (len(films) != 1)}: {_reasons(films)}"
-    if any(film.state == "failed" for film in films):
+    if any(film.state == FilmState.FAILED for film in films):
         return words, "110501"
     said = {film.reason for film in films}
     if NOT_GIVEN in said:

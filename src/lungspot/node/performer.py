@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -27,6 +27,7 @@ from lungspot.node.context import NodeContext
 from lungspot.node.listener import FILM_CLASSES
 from lungspot.node.pull import fetch_film, take_film
 from lungspot.node.sender import Unreachable
+from lungspot.node.states import FilmState, ItemState
 from lungspot.node.ups import (
     CANCELED,
     COMPLETED,
@@ -50,6 +51,8 @@ _AT_ONCE: Final = 8  # items that are claimed and not closed: others perform ite
 _ASKED: Final = 10  # times that a film is asked for which the archive does not give, in eight minutes
 _ASKED_GONE: Final = 5  # likewise, where it says that it has none such, in half a minute
 _PAUSE_SECONDS: Final = 1.0
+# How many parts of its way (fetched, read, sent) a film has behind it; three where nothing more will be made of it.
+_PARTS: Final[Mapping[str, int]] = {FilmState.RECEIVED: 1, FilmState.READING: 1, FilmState.ANALYSED: 2}
 _SCHEDULED_CODE: Final = "00404018"
 
 
@@ -97,11 +100,11 @@ class Performer:
         """
         found: WorkItem | None = item
         steps = {
-            "claiming": self._claim,
-            "claimed": self._fetch,
-            "performing": self._look,
-            "completing": self._close,
-            "canceling": self._close,
+            ItemState.CLAIMING: self._claim,
+            ItemState.CLAIMED: self._fetch,
+            ItemState.PERFORMING: self._look,
+            ItemState.COMPLETING: self._close,
+            ItemState.CANCELING: self._close,
         }
         items = self.context.spool.items
         ours = True
@@ -153,7 +156,7 @@ class Performer:
         if not ours:
             self._pass_by(item.uid, "it could not be claimed")
             return self.context.spool.items.forget(item)
-        self.context.spool.items.move(item, "claimed")
+        self.context.spool.items.move(item, ItemState.CLAIMED)
         self.context.tally.add("items_claimed")
         self._note(item, IN_PROGRESS)
         _LOG.info("claimed work item %s", item.uid)
@@ -200,20 +203,20 @@ class Performer:
         if not all(film.settled for film in films):
             return self._tell(item, films)
         if any(film.outputs for film in films):
-            return items.move(item, "completing", reason=performed.why_partly(films))
+            return items.move(item, ItemState.COMPLETING, reason=performed.why_partly(films))
         words, code = performed.why_nothing(films)
-        return items.move(item, "canceling", reason=words, code=code)
+        return items.move(item, ItemState.CANCELING, reason=words, code=code)
 
     def _close(self, item: WorkItem) -> None:
         """Complete or cancel an item. The last request may have come through before a crash: its state says so then."""
         ended = datetime.now().astimezone()
-        if item.state == "completing":
+        if item.state == ItemState.COMPLETING:
             films = self.context.spool.items.films(item)
             outputs = list(dict.fromkeys(each for film in films for each in film.outputs))
-            state, local = COMPLETED, "completed"
+            state, local = COMPLETED, ItemState.COMPLETED
             change = performed.completed(item, outputs, self.station, self.retrieval, ended)
         else:
-            state, local = CANCELED, "canceled"
+            state, local = CANCELED, ItemState.CANCELED
             change = performed.canceled(item, self.station, self.retrieval, ended)
         if (
             not self.worklist.update(item.uid, item.transaction, change)
@@ -262,12 +265,12 @@ class Performer:
 
     def _tell(self, item: WorkItem, films: list[ItemFilm]) -> None:
         """Say how far an item has come, where that is news; the work list may have taken it away meanwhile."""
-        done = sum({"received": 1, "reading": 1, "analysed": 2}.get(film.state, 3) for film in films)
+        done = sum(_PARTS.get(film.state, 3) for film in films)
         percent = 100 * done // (3 * len(films) + 1)
         if self.told.get(item.uid) == percent:
             return
         self.told[item.uid] = percent
-        read = sum(film.state not in {"received", "reading"} for film in films)
+        read = sum(film.state not in {FilmState.RECEIVED, FilmState.READING} for film in films)
         words = f"{read} of {len(films)} films read"
         if self.worklist.update(item.uid, item.transaction, performed.progress(percent, words)):
             return
@@ -276,7 +279,7 @@ class Performer:
             self._lose(item, f"it is {state or 'gone'}")
 
     def _lose(self, item: WorkItem, why: str) -> None:
-        self.context.spool.items.move(item, "lost", reason=why)
+        self.context.spool.items.move(item, ItemState.LOST, reason=why)
         self.context.tally.add("items_lost")
         self.told.pop(item.uid, None)
         self._note(item, why, Outcome.MINOR_FAILURE)

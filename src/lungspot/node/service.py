@@ -29,6 +29,7 @@ from lungspot.node.performer import Performer, perform
 from lungspot.node.pull import QidoQuery, pull
 from lungspot.node.sender import Deliver, send
 from lungspot.node.spool import KEEP_SECONDS, OPEN_STATES, Spool
+from lungspot.node.states import FilmState
 from lungspot.node.stow import stow_to
 from lungspot.node.ups import ItemQuery, UnifiedWorklist
 from lungspot.node.worker import ResultOptions, work
@@ -133,7 +134,9 @@ def run_node(settings: NodeSettings, stopping: threading.Event) -> dict[str, int
         context.note(AuditEvent.STOP, Outcome.SERIOUS_FAILURE if ended else Outcome.SUCCESS, None, counts)
     if ended:
         raise RuntimeError(f"the {ended} ended")
-    _LOG.info("stopped; %d films wait to be read, %d to be sent", counts["received"], counts["analysed"])
+    _LOG.info(
+        "stopped; %d films wait to be read, %d to be sent", counts[FilmState.RECEIVED], counts[FilmState.ANALYSED]
+    )
     return counts
 
 
@@ -167,7 +170,7 @@ def _watch(context: NodeContext, threads: dict[str, threading.Thread], *, once: 
             return ended
         if once and not any(thread.is_alive() for name, thread in threads.items() if name in _ASKING):
             counts = context.spool.counts()
-            if not counts["received"] and not counts["analysed"]:
+            if not counts[FilmState.RECEIVED] and not counts[FilmState.ANALYSED]:
                 break
     return ""
 

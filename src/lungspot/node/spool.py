@@ -32,6 +32,7 @@ from pydicom import dcmread
 from lungspot.durable import sync_path
 from lungspot.node.earlier import KeptFilms
 from lungspot.node.migrations import MIGRATIONS
+from lungspot.node.states import FilmState
 from lungspot.node.workitems import Reference, WorkItems, outputs_to_json, reference_to
 from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
 
@@ -40,10 +41,12 @@ __all__ = ["KEEP_SECONDS", "OPEN_STATES", "Job", "Spool"]
 _LOG = logging.getLogger("lungspot.node")
 KEEP_SECONDS: Final = 30 * 86400  # how long the journal remembers what it has sent, at least
 # What a film in the spool waits for, in words; the third until it is tried again.
-OPEN_STATES: Final = MappingProxyType({"received": "to be read", "analysed": "to be sent", "failed": "set aside"})
+OPEN_STATES: Final = MappingProxyType(
+    {FilmState.RECEIVED: "to be read", FilmState.ANALYSED: "to be sent", FilmState.FAILED: "set aside"}
+)
 _FACTS_SECONDS: Final = 3 * 366 * 86400
-_WITH_FILM: Final = frozenset({"received", "reading", "analysed", "failed"})
-_WITH_RESULTS: Final = frozenset({"analysed", "failed"})
+_WITH_FILM: Final = frozenset(FilmState) - {FilmState.SENT}
+_WITH_RESULTS: Final = frozenset({FilmState.ANALYSED, FilmState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,8 @@ class Spool:
                     "films",
                     table="film",
                     key="sha256",
-                    waiting="received",
-                    working="reading",
+                    waiting=FilmState.RECEIVED,
+                    working=FilmState.READING,
                     suffix=".dcm",
                 )
                 self._recover()
@@ -142,9 +145,8 @@ class Spool:
                 return False
             with self._queue.entering({sha256: file}) as db:
                 db.execute(
-                    "INSERT INTO film (sha256, instance, study, source, state, changed)"
-                    " VALUES (?, ?, ?, ?, 'received', ?)",
-                    (sha256, instance, study, source, time.time()),
+                    "INSERT INTO film (sha256, instance, study, source, state, changed) VALUES (?, ?, ?, ?, ?, ?)",
+                    (sha256, instance, study, source, FilmState.RECEIVED, time.time()),
                 )
         return True
 
@@ -154,14 +156,14 @@ class Spool:
             if not rows:
                 return False
             state = rows[0]["state"]
-            if state == "sent" and rows[0]["outputs"] is None:  # by an earlier version; a work item may ask
+            if state == FilmState.SENT and rows[0]["outputs"] is None:  # by an earlier version; a work item may ask
                 self._queue.remove(sha256)
                 return False
-            if state != "sent" and not self.film(sha256).exists():  # its row was written as the disk failed
+            if state != FilmState.SENT and not self.film(sha256).exists():  # its row was written as the disk failed
                 self._queue.remove(sha256)
                 return False
-            if state == "failed":
-                self._move(sha256, "received", reason="sent again")
+            if state == FilmState.FAILED:
+                self._move(sha256, FilmState.RECEIVED, reason="sent again")
         return True
 
     # --- films are read ---------------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ class Spool:
             sync_path(self._results)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        self._move(job.sha256, "analysed", outputs=outputs_to_json(outputs))
+        self._move(job.sha256, FilmState.ANALYSED, outputs=outputs_to_json(outputs))
 
     # --- results go out ---------------------------------------------------------------------------------------------
 
@@ -212,8 +214,8 @@ class Spool:
         """Return at most so many films whose results wait to be sent: those not tried yet, then those longest due."""
         now = time.time()
         rows = self._journal.all(
-            "SELECT * FROM film WHERE state = 'analysed' AND (due <= ? OR due > ?) ORDER BY due, number LIMIT ?",
-            (now, self._queue.clock_was_set_back(now), most),
+            "SELECT * FROM film WHERE state = ? AND (due <= ? OR due > ?) ORDER BY due, number LIMIT ?",
+            (FilmState.ANALYSED, now, self._queue.clock_was_set_back(now), most),
         )
         return [_job(row, row["attempts"]) for row in rows]
 
@@ -228,7 +230,7 @@ class Spool:
         ``reason`` why, where a work item is to hear it.
         """
         values = {} if outputs is None else {"outputs": outputs_to_json(outputs)}
-        self._move(job.sha256, "sent", reason=reason, **values)
+        self._move(job.sha256, FilmState.SENT, reason=reason, **values)
         self.film(job.sha256).unlink(missing_ok=True)
         shutil.rmtree(self._results / job.sha256, ignore_errors=True)
 
@@ -249,15 +251,15 @@ class Spool:
 
     def fail(self, job: Job, reason: str) -> None:
         """Set a film aside; its files stay in the spool until it is sent again."""
-        self._move(job.sha256, "failed", reason=reason)
+        self._move(job.sha256, FilmState.FAILED, reason=reason)
 
     def retry_failed(self) -> int:
         """Give all films that were set aside another chance: to be sent where they have results, else to be read."""
         with self._journal.lock:
-            rows = self._journal.all("SELECT sha256 FROM film WHERE state = 'failed'")
+            rows = self._journal.all("SELECT sha256 FROM film WHERE state = ?", (FilmState.FAILED,))
             for row in rows:
                 has_results = (self._results / row["sha256"]).is_dir()
-                self._move(row["sha256"], "analysed" if has_results else "received")
+                self._move(row["sha256"], FilmState.ANALYSED if has_results else FilmState.RECEIVED)
             self.items.retry_failed()
         return len(rows)
 
@@ -272,20 +274,20 @@ class Spool:
     def counts(self) -> dict[str, int]:
         """Return how many films are in each state; those that are being read count as received."""
         rows = self._journal.all("SELECT state, COUNT(*) FROM film GROUP BY state")
-        found = {row[0]: row[1] for row in rows}
-        found["received"] = found.get("received", 0) + found.pop("reading", 0)
-        return {state: found.get(state, 0) for state in ("received", "analysed", "sent", "failed")}
+        found = dict.fromkeys(map(str, FilmState), 0) | {row[0]: row[1] for row in rows}
+        found[FilmState.RECEIVED] += found.pop(FilmState.READING)
+        return found
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _again(self, job: Job, reason: str, attempts: int, seconds: float) -> None:
         """Put a film back to where it was: to be read, or its results to be sent."""
-        for states in (("reading", "received"), ("analysed", "analysed")):
+        for states in ((FilmState.READING, FilmState.RECEIVED), (FilmState.ANALYSED, FilmState.ANALYSED)):
             values = {"reason": reason}
             if self._queue.release(job.sha256, attempts=attempts, seconds=seconds, values=values, states=states):
                 return
 
-    def _move(self, sha256: str, state: str, *, reason: str = "", **values: str) -> None:
+    def _move(self, sha256: str, state: FilmState, *, reason: str = "", **values: str) -> None:
         values_now = {"attempts": 0, "due": 0.0, "reason": reason, "changed": time.time(), **values}
         self._queue.move(sha256, state, values_now)
 
@@ -293,7 +295,7 @@ class Spool:
         """Remove what no row speaks of (never acknowledged, or sent already), and rows older than the memory."""
         with self._journal.writing() as db:
             long_ago = time.time() - self._keep_seconds
-            db.execute("DELETE FROM film WHERE state = 'sent' AND changed < ?", (long_ago,))
+            db.execute("DELETE FROM film WHERE state = ? AND changed < ?", (FilmState.SENT, long_ago))
             db.execute("DELETE FROM facts WHERE time < ?", (time.time() - _FACTS_SECONDS,))
         for sha256 in self._queue.missing(_WITH_FILM):  # the sender heard of no success
             self._queue.remove(sha256)
@@ -304,14 +306,14 @@ class Spool:
             if states.get(path.name) not in _WITH_RESULTS and is_queue_name(path.name):
                 discard(path)
         for sha256, state in states.items():
-            if state == "analysed" and not (self._results / sha256).is_dir():
-                self._move(sha256, "received")
+            if state == FilmState.ANALYSED and not (self._results / sha256).is_dir():
+                self._move(sha256, FilmState.RECEIVED)
         self._recover_outputs()
 
     def _recover_outputs(self) -> None:
         """Write down the UIDs of results that an earlier version kept, before they are sent and gone."""
-        query = "SELECT sha256 FROM film WHERE outputs IS NULL AND state IN ('analysed', 'failed')"
-        for row in self._journal.all(query):
+        query = "SELECT sha256 FROM film WHERE outputs IS NULL AND state IN (?, ?)"
+        for row in self._journal.all(query, tuple(_WITH_RESULTS)):
             paths = sorted((self._results / row["sha256"]).glob("*.dcm"))
             try:
                 found = [reference_to(dcmread(path, stop_before_pixels=True)) for path in paths]

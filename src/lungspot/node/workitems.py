@@ -15,11 +15,15 @@ from typing import Any, Final
 
 from pydicom.dataset import Dataset
 
+from lungspot.node.states import FilmState, ItemState
 from lungspot.queue import ATTEMPTS, QueueFolder, back_off
 
 __all__ = ["ItemFilm", "Reference", "WorkItem", "WorkItems", "outputs_to_json", "reference_to"]
 
-_OPEN: Final = ("claiming", "claimed", "performing", "completing", "canceling")
+_OPEN: Final = (
+    *(ItemState.CLAIMING, ItemState.CLAIMED, ItemState.PERFORMING),
+    *(ItemState.COMPLETING, ItemState.CANCELING),
+)
 _OPEN_SQL: Final = ", ".join(f"'{state}'" for state in _OPEN)
 
 
@@ -44,7 +48,7 @@ class WorkItem:
     number: int
     uid: str
     transaction: str
-    state: str
+    state: ItemState
     attempts: int
     began: float
     reason: str
@@ -67,7 +71,7 @@ class ItemFilm:
     @property
     def settled(self) -> bool:
         """Whether nothing more will be made of it."""
-        return self.state in {"", "sent", "failed"}
+        return self.state in {"", FilmState.SENT, FilmState.FAILED}
 
 
 class WorkItems:
@@ -78,16 +82,16 @@ class WorkItems:
         self._journal = journal
         with journal.writing() as db:
             db.execute(
-                f"DELETE FROM item WHERE state NOT IN ({_OPEN_SQL}, 'failed') AND changed < ?",  # noqa: S608 - our own names
-                (time.time() - keep_seconds,),
+                f"DELETE FROM item WHERE state NOT IN ({_OPEN_SQL}, ?) AND changed < ?",  # noqa: S608 - our own names
+                (ItemState.FAILED, time.time() - keep_seconds),
             )
 
     def begin(self, uid: str, server: str, transaction: str) -> None:
         """Write down that an item of a work list is about to be claimed."""
         with self._journal.writing() as db:
             db.execute(
-                "INSERT INTO item (uid, server, txn, state, began, changed) VALUES (?, ?, ?, 'claiming', ?, ?)",
-                (uid, server, transaction, time.time(), time.time()),
+                "INSERT INTO item (uid, server, txn, state, began, changed) VALUES (?, ?, ?, ?, ?, ?)",
+                (uid, server, transaction, ItemState.CLAIMING, time.time(), time.time()),
             )
 
     def knows(self, uid: str) -> bool:
@@ -107,7 +111,7 @@ class WorkItems:
         """Return one open item, None where it is closed or unknown."""
         return next(iter(self._items("uid = ?", (uid,))), None)
 
-    def move(self, item: WorkItem, state: str, **values: str | float) -> None:
+    def move(self, item: WorkItem, state: ItemState, **values: str | float) -> None:
         """Bring an item into a state; ``values``: columns."""
         set_to = {"state": state, "attempts": 0, "due": 0.0, "changed": time.time(), **values}
         names = ", ".join(f"{name} = ?" for name in set_to)
@@ -135,7 +139,7 @@ class WorkItems:
             rows = [(item.number, *film) for film in films]
             db.executemany("INSERT OR REPLACE INTO item_film VALUES (?, ?, ?, ?)", rows)
             db.execute("UPDATE item SET scheduled = ? WHERE number = ?", (scheduled, item.number))
-        self.move(item, "performing")
+        self.move(item, ItemState.PERFORMING)
 
     def films(self, item: WorkItem) -> list[ItemFilm]:
         """Return what has become of an item's films."""
@@ -149,7 +153,7 @@ class WorkItems:
                 row["instance"],
                 row["state"] or "",
                 row["why"] or row["reason"],
-                _outputs(row["outputs"] if row["state"] == "sent" else None),
+                _outputs(row["outputs"] if row["state"] == FilmState.SENT else None),
             )
             for row in rows
         ]
@@ -158,7 +162,7 @@ class WorkItems:
         """Try again later, or set the item aside where this was the last attempt; tell whether it is tried again."""
         attempts = item.attempts + 1
         if attempts >= ATTEMPTS:
-            self.move(item, "failed", reason=reason)
+            self.move(item, ItemState.FAILED, reason=reason)
             return False
         self.move(item, item.state, attempts=attempts, due=time.time() + back_off(attempts))
         return True
@@ -177,14 +181,15 @@ class WorkItems:
         """Take up again what was set aside; films that are here already are not fetched or read anew."""
         with self._journal.writing() as db:
             return db.execute(
-                "UPDATE item SET state = 'claimed', attempts = 0, due = 0 WHERE state = 'failed'"
+                "UPDATE item SET state = ?, attempts = 0, due = 0 WHERE state = ?",
+                (ItemState.CLAIMED, ItemState.FAILED),
             ).rowcount
 
     def counts(self) -> dict[str, int]:
         """Return how many items are open and how many are set aside."""
         rows = self._journal.all("SELECT state, COUNT(*) FROM item GROUP BY state")
         found = {row[0]: row[1] for row in rows}
-        return {"open": sum(found.get(state, 0) for state in _OPEN), "failed": found.get("failed", 0)}
+        return {"open": sum(found.get(state, 0) for state in _OPEN), ItemState.FAILED: found.get(ItemState.FAILED, 0)}
 
     def _items(self, where: str, values: Sequence[Any]) -> list[WorkItem]:
         query = f"SELECT * FROM item WHERE state IN ({_OPEN_SQL}) AND {where} ORDER BY number"  # noqa: S608 - our own names
@@ -193,7 +198,7 @@ class WorkItems:
                 row["number"],
                 row["uid"],
                 row["txn"],
-                row["state"],
+                ItemState(row["state"]),
                 row["attempts"],
                 row["began"],
                 row["reason"],

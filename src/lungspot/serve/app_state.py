@@ -20,7 +20,7 @@ from lungspot.serve.metrics import Metrics
 from lungspot.serve.record import past_model
 from lungspot.serve.remote_films import RemoteFilms
 from lungspot.serve.settings import Settings
-from lungspot.serve.store import Store
+from lungspot.serve.store import QueueState, Store
 from lungspot.serve.suggester import Suggester
 from lungspot.serve.worklist import Worklist, row_of
 
@@ -149,7 +149,7 @@ class AppState:
     def done(self, identifier: str) -> sqlite3.Row:
         """Return the row of a film that is done; raises ``NO_READING`` or ``NOT_DONE``."""
         row = row_of(self.store, identifier)
-        if row["state"] != "done":
+        if row["state"] != QueueState.DONE:
             raise RequestError("NOT_DONE", identifier, f"the film is {row['state']}")
         return row
 

@@ -40,6 +40,7 @@ from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import at_point
 from lungspot.serve.remote_films import RemoteFilms
 from lungspot.serve.review_answers import Answer
+from lungspot.serve.store import QueueState
 
 __all__ = ["router"]
 
@@ -310,7 +311,9 @@ def _tasks(app: AppState, wanted: frozenset[str] | None, base: str, point: str) 
     card = app.detector.card
     xml = tostring(labelstudio_config(card.labels), encoding="unicode")
     rectangles = rectangles_of(xml, card)
-    rows = app.store.all("SELECT * FROM readings WHERE state = 'done' AND width IS NOT NULL ORDER BY number")
+    rows = app.store.all(
+        "SELECT * FROM readings WHERE state = ? AND width IS NOT NULL ORDER BY number", (QueueState.DONE,)
+    )
     made = []
     for row in rows:
         if wanted is not None and row["id"] not in wanted:

@@ -18,6 +18,7 @@ from lungspot.serve.record import candidates
 from lungspot.serve.review_answers import Answer, Corners, ReadingValue
 from lungspot.serve.reviews import known_truth
 from lungspot.serve.routes import Identifier
+from lungspot.serve.store import QueueState
 
 __all__ = ["router"]
 
@@ -126,6 +127,7 @@ def _offers(app: AppState) -> Callable[[int], Sequence[Mapping[str, Any]]]:
 
     def of(number: int) -> Sequence[Mapping[str, Any]]:
         rows = app.store.all("SELECT * FROM readings WHERE number = ?", (number,))
-        return candidates(app.result(rows[0], pictures=False)) if rows and rows[0]["state"] == "done" else ()
+        done = bool(rows) and rows[0]["state"] == QueueState.DONE
+        return candidates(app.result(rows[0], pictures=False)) if done else ()
 
     return of

@@ -26,17 +26,15 @@ from lungspot.report import (
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
 from lungspot.serve.reviews import last_review
-from lungspot.serve.store import Store
+from lungspot.serve.store import QueueState, Store
 
 __all__ = ["before_of", "followed", "priors_of", "priors_to_json"]
 
 _INNER: Final = frozenset({"later", "other_view"})  # what is said of a prior film in here only
 # An ID may be two people's: films that name two issuers, or two dates of birth, are not of one.
-_OTHERS: Final = (
-    "SELECT id, number, name, created, day, second, status, headline, view FROM readings"
-    " WHERE patient = ? AND id <> ? AND state = 'done' AND (issuer = '' OR ? IN ('', issuer))"
-    " AND (born = '' OR ? IN ('', born)) ORDER BY number DESC LIMIT 100"
-)
+_OTHERS: Final = f"""SELECT id, number, name, created, day, second, status, headline, view FROM readings
+    WHERE patient = ? AND id <> ? AND state = '{QueueState.DONE}' AND (issuer = '' OR ? IN ('', issuer))
+    AND (born = '' OR ? IN ('', born)) ORDER BY number DESC LIMIT 100"""  # noqa: S608 - our own words
 
 
 def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for

@@ -24,6 +24,7 @@ from lungspot.serve.priors import before_of, priors_of, priors_to_json
 from lungspot.serve.problems import ERRORS, problem
 from lungspot.serve.record import at_point, candidates, statements
 from lungspot.serve.reviews import reviews_of, truth_of
+from lungspot.serve.store import QueueState
 from lungspot.serve.worklist import row_of, row_to_json
 
 __all__ = ["Identifier", "router"]
@@ -97,7 +98,7 @@ async def reading(
     """Return everything about one film; with ``wait``, when it is done or the seconds are over."""
     with app.completion(identifier) as done:
         row = await asyncio.to_thread(row_of, app.store, identifier)
-        if wait and row["state"] != "done":
+        if wait and row["state"] != QueueState.DONE:
             with suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), wait)
     return await asyncio.to_thread(_whole, app, identifier, point, learner)
@@ -107,7 +108,7 @@ def _whole(app: AppState, identifier: str, point: str, learner: str | None) -> d
     row = row_of(app.store, identifier)
     value = row_to_json(row) | {"result": None, "candidates": [], "statements": {}, "edges": {}, "heatmaps": []}
     card, priors = app.detector.card, priors_of(app.store, row)
-    if row["state"] == "done":
+    if row["state"] == QueueState.DONE:
         result = app.result(row, pictures=False)
         if not isinstance(result, Refusal):
             card = result.model.card

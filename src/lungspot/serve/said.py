@@ -18,16 +18,16 @@ from lungspot.errors import LungspotError
 from lungspot.report import Analysis, Model, Refusal, from_record, refusal_of, refused_because, statement
 from lungspot.serve.record import at_point, past_model
 from lungspot.serve.search_text import search_text
-from lungspot.serve.store import Store
+from lungspot.serve.store import QueueState, Store
 
 __all__ = ["POINT", "columns_of", "say_anew", "scores_of"]
 
 _LOG = logging.getLogger("lungspot.serve")
 POINT: Final = "balanced"
 _TOGETHER: Final = 200  # rows of one transaction
-_OTHERS: Final = """SELECT r.number, r.name, r.identity, r.record, m.sha256, m.card, m.runtime
+_OTHERS: Final = f"""SELECT r.number, r.name, r.identity, r.record, m.sha256, m.card, m.runtime
     FROM readings r LEFT JOIN models m ON m.sha256 = r.model
-    WHERE r.state = 'done' AND r.said_by IS NOT ? AND r.number > ? ORDER BY r.number LIMIT ?"""
+    WHERE r.state = '{QueueState.DONE}' AND r.said_by IS NOT ? AND r.number > ? ORDER BY r.number LIMIT ?"""  # noqa: S608 - our own words
 
 
 def scores_of(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:

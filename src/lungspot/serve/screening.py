@@ -25,14 +25,14 @@ from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
 from lungspot.serve.reviews import GivenName
 from lungspot.serve.said import POINT
-from lungspot.serve.store import Store, now
+from lungspot.serve.store import QueueState, Store, now
 
 __all__ = ["Decision", "decide", "decisions_of", "register_rows", "require_screening", "screen_for", "screening_of"]
 
-_FILMS: Final = """SELECT r.*, d.decision, d.reader AS decided_by, d.created AS decided_at, d.why AS decided_why
+_FILMS: Final = f"""SELECT r.*, d.decision, d.reader AS decided_by, d.created AS decided_at, d.why AS decided_why
     FROM readings r LEFT JOIN decisions d
     ON d.number = (SELECT max(number) FROM decisions WHERE reading = r.number)
-    WHERE r.state = 'done' ORDER BY r.number"""
+    WHERE r.state = '{QueueState.DONE}' ORDER BY r.number"""  # noqa: S608 - our own words
 _REPEAT: Final = DECISIONS[2]
 
 

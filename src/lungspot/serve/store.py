@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,15 @@ from lungspot.queue import FilmQueue, QueueFolder, discard, is_queue_name
 from lungspot.serve.migrations import MIGRATIONS
 from lungspot.serve.search_text import search_text
 
-__all__ = ["Accepted", "Arrived", "ClaimedFilm", "Store", "now"]
+__all__ = ["Accepted", "Arrived", "ClaimedFilm", "QueueState", "Store", "now"]
+
+
+class QueueState(StrEnum):
+    """How far a film has come: it waits, it is being read, or its result is there."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,12 @@ class Store:
     def _prepare(self) -> None:
         with self._folder.unusable():
             self._queue = FilmQueue(
-                self._folder, "spool", table="readings", key="id", waiting="queued", working="reading"
+                self._folder,
+                "spool",
+                table="readings",
+                key="id",
+                waiting=QueueState.QUEUED,
+                working=QueueState.READING,
             )
             self.salt = bytes(self.one("SELECT value FROM meta WHERE name = 'salt'")[0])
             self._recover()
@@ -155,7 +169,7 @@ class Store:
         with self._folder.lock:
             done = self._queue.finish(
                 claimed.id,
-                "done",
+                QueueState.DONE,
                 {**values, "finished": now()},
                 lambda db: db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows),
             )
@@ -210,27 +224,27 @@ class Store:
         if film.sha256 in known:
             return Accepted(known[film.sha256].id, film.name, known[film.sha256].state, duplicate=True)
         rows = self.all("SELECT number, id, state, readable FROM readings WHERE sha256 = ?", (film.sha256,))
-        if rows and (rows[0]["state"] != "done" or rows[0]["readable"]):
+        if rows and (rows[0]["state"] != QueueState.DONE or rows[0]["readable"]):
             answer = Accepted(rows[0]["id"], film.name, rows[0]["state"], duplicate=True)
         else:
             identifier = rows[0]["id"] if rows else secrets.token_hex(8)
             fresh.append((identifier, film, rows[0]["number"] if rows else None))
-            answer = Accepted(identifier, film.name, "queued", duplicate=bool(rows))
+            answer = Accepted(identifier, film.name, QueueState.QUEUED, duplicate=bool(rows))
         known[film.sha256] = answer
         return answer
 
     def _insert(self, db: sqlite3.Connection, identifier: str, film: Arrived, number: int | None) -> None:
         if number is not None:
             db.execute(
-                "UPDATE readings SET state = 'queued', attempts = 0, finished = NULL, status = NULL, urgency = -1"
+                "UPDATE readings SET state = ?, attempts = 0, finished = NULL, status = NULL, urgency = -1"
                 " WHERE number = ?",
-                (number,),
+                (QueueState.QUEUED, number),
             )
             return
         name = film.name if self.keep_identifiers else None
         db.execute(
-            "INSERT INTO readings (id, sha256, name, state, created, found_by) VALUES (?, ?, ?, 'queued', ?, ?)",
-            (identifier, film.sha256, name, now(), search_text(name or "")),
+            "INSERT INTO readings (id, sha256, name, state, created, found_by) VALUES (?, ?, ?, ?, ?, ?)",
+            (identifier, film.sha256, name, QueueState.QUEUED, now(), search_text(name or "")),
         )
 
     def _release(self, identifier: str) -> None:
@@ -250,15 +264,15 @@ class Store:
 
     def _recover(self) -> None:
         """Remove the files that belong to no film, or no longer to theirs."""
-        for path, state in self._queue.orphans(("queued", "reading")):
-            if state == "done":  # killed before the bytes went
+        for path, state in self._queue.orphans((QueueState.QUEUED, QueueState.READING)):
+            if state == QueueState.DONE:  # killed before the bytes went
                 self._release(path.name)
             else:
                 discard(path)
         rows = {row["id"]: row["state"] for row in self.all("SELECT id, state FROM readings")}
         for name in ("films", "originals"):
             for path in (self.folder / name).iterdir():
-                if rows.get(path.stem) != "done" and is_queue_name(path.name):
+                if rows.get(path.stem) != QueueState.DONE and is_queue_name(path.name):
                     discard(path)
 
 

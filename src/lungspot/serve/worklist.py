@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Final
 
 from lungspot.findings import taxonomy
-from lungspot.serve.store import Store
+from lungspot.serve.store import QueueState, Store
 
 __all__ = ["SORTS", "Worklist", "WorklistQuery", "row_of", "row_to_json"]
 
@@ -24,22 +24,24 @@ _DATE: Final = "coalesce(nullif(json_extract(r.identity, '$.study_date'), ''), s
 # A person who is screened needs one decision. A film of somebody else is settled by its own; of a patient's films, by
 # one that was made when it had been read, and by another film that is still to be decided on and counts instead.
 # (CASE, for it ends at the first that holds; of AND and OR in a value SQLite works out every part.)
-_BY_ANOTHER: Final = """(CASE WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'screen') THEN 0
-    WHEN r.patient IS NULL OR r.state <> 'done' THEN 0
+_BY_ANOTHER: Final = f"""(CASE WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'screen') THEN 0
+    WHEN r.patient IS NULL OR r.state <> '{QueueState.DONE}' THEN 0
     ELSE (EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
             WHERE p.patient = r.patient AND d.created >= r.finished)
-        OR EXISTS (SELECT 1 FROM readings o WHERE o.patient = r.patient AND o.state = 'done'
+        OR EXISTS (SELECT 1 FROM readings o WHERE o.patient = r.patient AND o.state = '{QueueState.DONE}'
             AND (o.status = 'assessed', o.number) > (r.status = 'assessed', r.number)
             AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.reading = o.number)
             AND NOT EXISTS (SELECT 1 FROM decisions d JOIN readings p ON p.number = d.reading
-                WHERE p.patient = o.patient AND d.created >= o.finished))) END)"""
+                WHERE p.patient = o.patient AND d.created >= o.finished))) END)"""  # noqa: S608 - our own words
 _OWN: Final = "EXISTS (SELECT 1 FROM decisions d WHERE d.reading = r.number)"
 _DECIDED: Final = f"(CASE WHEN {_OWN} THEN 1 ELSE {_BY_ANOTHER} END)"
 _SEEN: Final = "EXISTS (SELECT 1 FROM reviews v WHERE v.reading = r.number)"
 _REVIEWED: Final = f"(CASE WHEN {_SEEN} THEN 1 ELSE {_DECIDED} END)"
 # The probability of the label that people are screened for (lungspot.serve.screening); NULL where there is none.
 _SCORE: Final = "json_extract(r.facts, '$.scores.' || (SELECT CAST(value AS TEXT) FROM meta WHERE name = 'screen'))"
-_STATUS: Final = f"CASE WHEN r.state <> 'done' THEN 2 WHEN {_REVIEWED} THEN 3 ELSE r.status = 'not_assessed' END"
+_STATUS: Final = (
+    f"CASE WHEN r.state <> '{QueueState.DONE}' THEN 2 WHEN {_REVIEWED} THEN 3 ELSE r.status = 'not_assessed' END"
+)
 SORTS: Final = {
     "urgency": f"{_REVIEWED}, r.urgency DESC, r.number",
     "newest": "r.number DESC",
@@ -150,7 +152,7 @@ def _list(store: Store, query: WorklistQuery, where: str, values: Sequence[Any])
     if query.names:
         given = "WITH given AS MATERIALIZED (SELECT key, value FROM json_each(?)) "
         names = "readings r LEFT JOIN given n ON n.key = r.id"
-    facts = f"(r.state = 'done') * {_DONE} + {_REVIEWED} * {_READ}"
+    facts = f"(r.state = '{QueueState.DONE}') * {_DONE} + {_REVIEWED} * {_READ}"
     rows = store.all(
         f"{given}SELECT r.number, {facts} FROM {names} WHERE {where} ORDER BY {SORTS[query.sort]}",  # noqa: S608 - ours
         values,
@@ -167,7 +169,7 @@ def _in_order(store: Store, numbers: Sequence[int]) -> list[sqlite3.Row]:
 
 def _counts(store: Store) -> dict[str, int]:
     """Return how many films are in each state, were reviewed, and were not assessed."""
-    counts = dict.fromkeys(("queued", "reading", "done"), 0)
+    counts = dict.fromkeys(map(str, QueueState), 0)
     counts |= {row[0]: row[1] for row in store.all("SELECT state, count(*) FROM readings GROUP BY state")}
     own = "SELECT reading FROM reviews UNION SELECT reading FROM decisions"
     others = f"SELECT number FROM readings r WHERE {_BY_ANOTHER}"  # noqa: S608 - our own words
@@ -210,7 +212,7 @@ def row_of(store: Store, identifier: str) -> sqlite3.Row:
 
 def row_to_json(row: sqlite3.Row) -> dict[str, Any]:
     """Return a row as docs/reference/http.md has it."""
-    done = row["state"] == "done"
+    done = row["state"] == QueueState.DONE
     record = json.loads(row["record"]) if done and row["status"] == "not_assessed" else {}
     refused = record.get("refused")
     top = None
