@@ -7,7 +7,7 @@ from typing import Any
 from lungspot import BANNER, __version__
 from lungspot.detect import OPERATING_POINTS, REASONS, Detector, ModelCard, floor_of
 from lungspot.errors import CODES
-from lungspot.findings import DISEASES, taxonomy
+from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
 from lungspot.report import (
     LANGUAGES,
@@ -80,7 +80,6 @@ def page_facts(detector: Detector) -> dict[str, Any]:
             }
             for each in taxonomy()
         },
-        "diseases": list(DISEASES),
         "percentages": PERCENTAGES,
         "ratio_limits": RATIO_LIMITS,
         "templates": {language: templates(language) for language in LANGUAGES},

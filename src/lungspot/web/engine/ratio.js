@@ -3,13 +3,12 @@
 import { thresholds } from "./card.js";
 
 const LABEL = "cardiomegaly";
-const VIEWS = { PA: [], AP: ["AP"] };
 
 /** {key, value, notes}: keys of a report's templates; a reader's ratio before the network's, null where nothing is known of it. */
 export function ratioOf(analysis, facts, review) {
   const { anatomy, film } = analysis;
   const measured = (review?.measurements ?? []).findLast(({ kind }) => kind === "cardiothoracic_ratio");
-  const view = VIEWS[film.view] ?? ["UNKNOWN"];
+  const view = { PA: [], AP: ["AP"] }[film.view] ?? ["UNKNOWN"];
   if (measured) return { key: measured.by === "model" ? "accepted" : "reader", value: measured.value, notes: view };
   if (!anatomy) return null;
   const value = anatomy.cardiothoracic_ratio;

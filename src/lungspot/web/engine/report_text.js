@@ -159,14 +159,14 @@ class Words {
 
   /** What is said of the labels of a region that no line speaks of: not seen, not marked, not assessed. */
   rest({ card, findings }, { unsaid }, lines, review, organs) {
-    const { taxonomy, diseases } = this.facts;
+    const { taxonomy } = this.facts;
     const found = new Set(lines.flatMap(({ names }) => names.map(({ label }) => label)));
     const states = findings ? card.labels : [];
     const looked = states.filter((label) => !found.has(label));
     const absent = review?.complete ? [...looked] : [];
     absent.push(...(review?.absent ?? []).filter((label) => !absent.includes(label) && !found.has(label)));
     const unmarked = looked.filter((label) => !absent.includes(label) && !unsaid.includes(label));
-    const known = [...unsaid, ...diseases.filter((label) => !states.includes(label))].filter((label) => !found.has(label));
+    const known = [...unsaid, ...Object.keys(taxonomy).filter((id) => taxonomy[id].disease && !states.includes(id))].filter((label) => !found.has(label));
     const unassessed = known.filter((label) => !absent.includes(label));
     return Object.entries({ absent, unmarked, unassessed }).flatMap(([key, labels]) => {
       const mine = labels.filter((label) => organs.includes(taxonomy[label].organ)).map((label) => this.name(label));

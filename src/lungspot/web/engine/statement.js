@@ -31,7 +31,7 @@ export function statement(analysis, facts, experimental = false) {
     below: places.filter((each) => !positive(each)),
     reasons,
     unsaid: card.labels.filter((label) => hidden.has(label)),
-    notLookedFor: facts.diseases.filter((label) => !card.labels.includes(label)),
+    notLookedFor: Object.keys(facts.taxonomy).filter((id) => facts.taxonomy[id].disease && !card.labels.includes(id)),
     urgency: Math.max(0, ...said.map(([each]) => each)) || NOTHING * likeliest,
     headline: headline(inOrder, point, facts),
     percentages: facts.percentages,
