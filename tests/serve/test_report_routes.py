@@ -61,7 +61,7 @@ def test_what_changed_is_in_every_json_of_the_film(server, film):
 
     def taken(date, pixels):
         data = pydicom.dcmread(io.BytesIO(film))
-        data.PatientID, data.StudyDate = "compared", date
+        data.PatientID, data.ContentDate, data.SOPInstanceUID = "compared", date, f"2.25.{date}"
         data.PixelData = (data.pixel_array // 2 * 2 + pixels).tobytes()
         buffer = io.BytesIO()
         data.save_as(buffer)
@@ -199,16 +199,16 @@ def test_a_structured_report_needs_the_films_header_and_holds_what_was_measured(
 
 
 def test_a_place_keeps_its_uid_from_one_films_structured_report_to_the_next(keeping, film, model_file, tmp_path):
-    """Two films of the same day among them, which are each other's prior; and as `detect --prior` writes them."""
+    """Two films of one day and time among them, of which neither is the earlier; and as `detect` writes them."""
     paths = []
     for number, day in enumerate(("20200101", "20200131", "20200131"), 1):
         data = pydicom.dcmread(io.BytesIO(film))
-        data.PatientID, data.StudyDate, data.SOPInstanceUID = "followed", day, f"2.25.{number}"
+        data.PatientID, data.ContentDate, data.SOPInstanceUID = "followed", day, f"2.25.{number}"
         paths.append(tmp_path / f"{number}.dcm")
         data.save_as(paths[-1])
     films = [keeping.read((path.name, path.read_bytes()))[0] for path in paths]
     reports = [read_sr(keeping.get(f"/v1/readings/{each['id']}/sr").body) for each in films]
-    assert [report.against for report in reports] == [None, "2.25.3", "2.25.2"]
+    assert [report.against for report in reports] == [None, "2.25.1", "2.25.1"]
     followed = [{uid for uid, _ in report.tracking} for report in reports]
     assert followed[0]
     assert followed[0] == followed[1] == followed[2]

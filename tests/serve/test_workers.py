@@ -126,7 +126,9 @@ def test_identifiers_are_kept_where_asked_for(start, dicom):
 
 def test_films_of_one_patient_are_tied_by_a_digest(server, dicom):
     days = ("20200101", "20200410", "20190101", "")
-    films = [dicom(**PATIENT, StudyDate=day) for day in days]
+    films = [
+        dicom(**PATIENT, StudyDate=day, ContentDate=day, SOPInstanceUID=f"2.25.{at}") for at, day in enumerate(days, 1)
+    ]
     other = dicom(**{**PATIENT, "PatientID": "another"}, StudyDate="20200102")
     values = server.read(*(("a.dcm", data) for data in [*films, other]))
     first = server.whole(values[0]["id"])

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from lungspot.images.dicomdir import dicomdir_files
     from lungspot.images.fork_server import use_fork_server
-    from lungspot.images.identity import Identity, read_identity
+    from lungspot.images.identity import Identity, read_identity, taken_at
 
 __all__ = [
     "DICOM_SUFFIXES",
@@ -110,6 +110,7 @@ __all__ = [
     "secret_key",
     "squash",
     "table_of",
+    "taken_at",
     "text_of",
     "thumbnail",
     "use_fork_server",
@@ -137,6 +138,7 @@ _MODULES: Final = {
     "read_identity": "identity",
     "secret_key": "deidentify_folder",
     "table_of": "dicom_lut",
+    "taken_at": "identity",
     "text_of": "dicom_values",
     "use_fork_server": "fork_server",
     "values_of": "dicom_values",

@@ -1,4 +1,4 @@
-"""Whose film it is: read apart from the pixels, and only by those who must tie films of one patient together."""
+"""Whose film it is and when it was taken: read apart from the pixels, by those who tie a patient's films together."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ from lungspot.images.dicom_values import date_of, text_of
 from lungspot.images.sandbox import DEFAULT, run
 from lungspot.images.sniff import DICOM, sniff
 
-__all__ = ["Identity", "read_identity"]
+__all__ = ["Identity", "read_identity", "taken_at"]
 
-_CLOCKS: Final = (  # the time at which a film was taken, best first, and the date that it belongs to
-    ("AcquisitionDate", "AcquisitionTime"),
-    ("ContentDate", "ContentTime"),
-    ("StudyDate", "StudyTime"),
-)
-_CLOCK: Final = re.compile(r"([01]\d|2[0-3])[0-5]\d[0-5]\d")
+# Dates with the times that belong to them, best first: when a film was taken, else when its study began.
+_WHEN: Final = (("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"), ("StudyDate", "StudyTime"))
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d|60)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,8 @@ class Identity:
     """What a DICOM film says about its patient and study, empty where it does not say; dates as ISO 8601.
 
     ``accession``: the order's number. ``age_years``: on the day of the film; None where it does not say. ``issuer``: of
-    the patient's ID. ``clock``: the time of day on the study's date, ``HHMMSS``.
+    the patient's ID. ``taken`` and ``clock``: the day and the time of day that :func:`taken_at` says. ``film``: its SOP
+    Instance UID.
     """
 
     patient_id: str = ""
@@ -42,7 +40,9 @@ class Identity:
     accession: str = ""
     age_years: float | None = None
     issuer: str = ""
+    taken: str = ""
     clock: str = ""
+    film: str = ""
 
 
 def read_identity(data: bytes, where: str) -> Identity:
@@ -60,23 +60,30 @@ def _identity(data: bytes, where: str) -> Identity:
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
         dataset = open_dicom(data, where).dataset
-        born, taken = (date_of(dataset, keyword) for keyword in ("PatientBirthDate", "StudyDate"))
+        born, study = (date_of(dataset, keyword) for keyword in ("PatientBirthDate", "StudyDate"))
+        taken, clock = taken_at(dataset)
         return Identity(
             text_of(dataset, "PatientID"),
             text_of(dataset, "PatientName"),
             "" if born is None else born.isoformat(),
-            "" if taken is None else taken.isoformat(),
+            "" if study is None else study.isoformat(),
             text_of(dataset, "AccessionNumber"),
             age(dataset),
             text_of(dataset, "IssuerOfPatientID"),
-            _clock(dataset, taken),
+            "" if taken is None else taken.isoformat(),
+            clock,
+            text_of(dataset, "SOPInstanceUID"),
         )
 
 
-def _clock(dataset: Dataset, taken: date | None) -> str:
-    """Return at which time of a day a film was taken, to the second; empty where it does not say."""
-    for day, clock in _CLOCKS:
-        text = text_of(dataset, clock).partition(".")[0].replace(":", "")
-        if taken is not None and date_of(dataset, day) == taken and _CLOCK.fullmatch(text):
-            return text
-    return ""
+def taken_at(header: Dataset) -> tuple[date | None, str]:
+    """Return the day on which a film was taken, and the time of that day: ``HH``, ``HHMM`` or ``HHMMSS``, as it says.
+
+    None and "" where the header does not say so, or says no such time. The first that is there counts: acquisition,
+    content, study.
+    """
+    for day, clock in _WHEN:
+        if (found := date_of(header, day)) is not None:
+            text = text_of(header, clock).partition(".")[0].replace(":", "")
+            return found, text if _CLOCK.fullmatch(text) else ""
+    return None, ""

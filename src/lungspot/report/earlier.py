@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Whose", "days_between", "newest_earlier", "whose", "why_not"]
 
 T = TypeVar("T")
-
-# Dates with the times that belong to them, best first: when a film was taken, else when its study began.
-_WHEN: Final = (("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"), ("StudyDate", "StudyTime"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,10 @@ class Whose:
 
 def whose(header: Dataset) -> Whose:
     """Return what a film's header says of its patient and its time."""
-    from lungspot.images import date_of, text_of  # noqa: PLC0415 - loads pydicom
+    from lungspot.images import date_of, taken_at, text_of  # noqa: PLC0415 - loads pydicom
 
-    taken: tuple[date | None, str] = (None, "")
-    for day, clock in _WHEN:
-        if (found := date_of(header, day)) is not None:
-            taken = (found, text_of(header, clock).partition(".")[0].replace(":", ""))
-            break
     patient = (text_of(header, "PatientID").strip(), text_of(header, "IssuerOfPatientID").strip())
-    return Whose(patient, date_of(header, "PatientBirthDate"), taken, text_of(header, "SOPInstanceUID"))
+    return Whose(patient, date_of(header, "PatientBirthDate"), taken_at(header), text_of(header, "SOPInstanceUID"))
 
 
 def why_not(now: Whose, then: Whose, *, given: bool = False) -> str:  # noqa: PLR0911 - a reason a line

@@ -151,9 +151,26 @@ def _whose(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE readings SET born = ? WHERE number = ?", (born, number))
 
 
+def _instance(connection: sqlite3.Connection) -> None:
+    """Tell a film that came twice: a keyed digest of its SOP Instance UID.
+
+    Of films that came before, it is known where identifiers are kept.
+    """
+    connection.execute("ALTER TABLE readings ADD COLUMN instance TEXT NOT NULL DEFAULT ''")
+    (salt,) = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()
+    kept = "SELECT number, identity, record FROM readings WHERE patient IS NOT NULL AND identity IS NOT NULL"
+    for number, identity, record in connection.execute(kept).fetchall():
+        film = (json.loads(record or "{}").get("film") or {}).get("sop_instance_uid")
+        if film:
+            text = f"{json.loads(identity).get('patient_id')}\n{film}"
+            instance = pseudonym(bytes(salt), b"film", text)[:16]
+            connection.execute("UPDATE readings SET instance = ? WHERE number = ?", (instance, number))
+
+
 MIGRATIONS: Final[tuple[MigrationStep, ...]] = (
     *(_readings, _reviews, _due, _found_by, _facts, _said_by, _answers),
     _decisions,
     _listed,
     _whose,
+    _instance,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Any, Final
 
@@ -17,11 +18,14 @@ from lungspot.report import (
     Analysis,
     Before,
     Refusal,
+    Whose,
     before_film,
     laid_on,
+    newest_earlier,
     pixels_of,
     tracking_after,
     tracking_uids,
+    why_not,
 )
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
@@ -30,11 +34,12 @@ from lungspot.serve.store import QueueState, Store
 
 __all__ = ["before_of", "followed", "priors_of", "priors_to_json"]
 
-_INNER: Final = frozenset({"later", "other_view"})  # what is said of a prior film in here only
-# An ID may be two people's: films that name two issuers, or two dates of birth, are not of one.
-_OTHERS: Final = f"""SELECT id, number, name, created, day, second, status, headline, view FROM readings
-    WHERE patient = ? AND id <> ? AND state = '{QueueState.DONE}' AND (issuer = '' OR ? IN ('', issuer))
-    AND (born = '' OR ? IN ('', born)) ORDER BY number DESC LIMIT 100"""  # noqa: S608 - our own words
+_INNER: Final = frozenset({"earlier", "the_same", "other_view"})  # what is said of a prior film in here only
+_FIRST: Final = 20_000  # days that are added to a shifted day, so that it is a date
+# As the rule has it, an ID may be two people's, who are told apart by issuer or date of birth.
+_OTHERS: Final = f"""SELECT id, number, name, created, patient, issuer, born, day, second, instance, status, headline,
+    view FROM readings WHERE patient = ? AND id <> ? AND state = '{QueueState.DONE}'
+    AND (issuer = '' OR ? IN ('', issuer)) AND (born = '' OR ? IN ('', born)) ORDER BY number DESC LIMIT 100"""  # noqa: S608 - our own words
 
 
 def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
@@ -47,18 +52,20 @@ def before_of(  # noqa: PLR0913 - a film, its result, and how it is asked for
     prior: str | None = None,
     priors: list[dict[str, Any]] | None = None,
 ) -> Before | None:
-    """Return the patient's film that a report compares with: ``prior`` by its id, else the nearest earlier one.
+    """Return the patient's film that a report compares with: ``prior`` by its id, else the newest earlier one.
 
     Of earlier ones, one of the same view that was assessed counts first; None where there is none. One of another view
-    (AP against PA) is not compared with. The last saved review of that film counts in its lines. ``priors``: what
-    :func:`priors_of` said, where it was asked before. Raises ``NO_READING`` where ``prior`` is no other film of the
-    patient.
+    (AP against PA) and the same film once more are not compared with. The last saved review of that film counts in its
+    lines. ``priors``: what :func:`priors_of` said, where it was asked before. Raises ``NO_READING`` where ``prior`` is
+    no other film of the patient.
     """
     found = priors_of(app.store, row) if priors is None else priors
     chosen = _chosen(found, prior)
     if chosen is None:
         return None
     other, days = app.done(chosen["id"]), chosen["days_earlier"]
+    if chosen["the_same"]:
+        return Before(days)
     then = app.result(other, pictures=False)
     if isinstance(result, Refusal) or isinstance(then, Refusal) or then.model.key != result.model.key:
         return Before(days)
@@ -81,15 +88,14 @@ def followed(  # noqa: PLR0913 - as before_of
 ) -> Before | None:
     """Return what :func:`before_of` does, with the UIDs by which the SR of that film follows its places (TID 1501).
 
-    That SR may compare with a film before it, and so on; the chain goes from film to film by day, and on one day by the
-    time, else by the order in which they came. Reads the pixels of each film once.
+    That SR may compare with a film before it, and so on, each with an earlier one. Reads the pixels of each film once.
     """
     found = priors_of(app.store, row) if priors is None else priors
     before = before_of(app, row, result, point, experimental=experimental, prior=prior, priors=found)
     if before is None or before.lines is None:
         return before
     other = _chosen(found, prior)
-    if other is None or other["days_earlier"] is None:  # of two without a date each would be the other's earlier one
+    if other is None:
         return before
     return replace(before, tracking=_tracking(app, app.done(other["id"]), point, experimental))
 
@@ -109,17 +115,10 @@ def _tracking(app: AppState, row: sqlite3.Row, point: str, experimental: bool) -
         found = app.uids((row["id"], point, experimental), own)
     except (FilmError, OSError, RequestError):  # no header that an SR could be made with, or its pixels are gone
         return {}
-    older = [each for each in priors_of(app.store, row) if _is_before(each, row)]
-    before = followed(app, row, result, point, experimental=experimental, priors=older)
+    before = followed(app, row, result, point, experimental=experimental)
     if before is None or before.lines is None:
         return found
     return tracking_after(result, replace(before, own=found), experimental=experimental)
-
-
-def _is_before(other: dict[str, Any], row: sqlite3.Row) -> bool:
-    if other["later"] is None:  # of two without a date neither is
-        return other["days_earlier"] is not None and bool(other["number"] < row["number"])
-    return not other["later"]
 
 
 def _chosen(found: list[dict[str, Any]], prior: str | None = None) -> dict[str, Any] | None:
@@ -129,10 +128,8 @@ def _chosen(found: list[dict[str, Any]], prior: str | None = None) -> dict[str, 
         if not mine:
             raise RequestError("NO_READING", prior, "no other film of this patient has that id")
         return mine[0]
-    earlier = [each for each in found if each["days_earlier"] is not None and not each["later"]]
-    undated = [each for each in found if each["days_earlier"] is None]
-    mine = sorted(earlier or undated, key=lambda each: each["status"] != "assessed" or each["other_view"])  # stable
-    return mine[0] if mine else None
+    earlier = (each for each in found if each["earlier"])  # the newest first
+    return min(earlier, key=lambda each: each["status"] != "assessed" or each["other_view"], default=None)
 
 
 def _laid_on(app: AppState, row: sqlite3.Row, other: sqlite3.Row, result: Analysis, then: Analysis) -> Aligned | None:
@@ -151,31 +148,40 @@ def _small(app: AppState, row: sqlite3.Row, result: Analysis) -> Thumbnail:
 
 
 def priors_of(store: Store, row: sqlite3.Row) -> list[dict[str, Any]]:
-    """Return other films of the patient that are done: the nearest earlier one first, then later ones.
+    """Return other films of the patient that are done: earlier ones, the newest first, then others, then later ones.
 
-    Where the patient is not known there are none, and a film that names another issuer of the ID or another date of
-    birth is another's. ``days_earlier`` is None where a date is not known, ``later`` where on one day nothing says
-    which was first. :func:`priors_to_json` says what the server answers of them.
+    Which is earlier, :func:`lungspot.report.newest_earlier` says; others are those of which nothing says it, and the
+    same film once more. Where the patient is not known there are none, and a film that names another issuer of the ID
+    or another date of birth is another's. ``days_earlier`` is None where a date is not known. :func:`priors_to_json`
+    says what the server answers of them.
     """
     if row["patient"] is None:
         return []
-    found = []
-    for other in store.all(_OTHERS, (row["patient"], row["id"], row["issuer"], row["born"])):
-        days = None if row["day"] is None or other["day"] is None else row["day"] - other["day"]
-        found.append(
-            {
-                "id": other["id"],
-                "number": other["number"],
-                "name": other["name"] or f"film {other['number']}",
-                "created": other["created"],
-                "days_earlier": days,
-                "status": other["status"],
-                "headline": other["headline"],
-                "later": _is_later(days, row["second"], other["second"]),
-                "other_view": _view(row).contradicts(_view(other)),
-            }
-        )
-    return sorted(found, key=_nearness)
+    mine, others = _whose(row), store.all(_OTHERS, (row["patient"], row["id"], row["issuer"], row["born"]))
+    earlier, _ = newest_earlier(mine, [(_whose(other), other) for other in others])
+    ids = {other["id"] for other in earlier}
+    later: list[sqlite3.Row] = []
+    unknown: list[sqlite3.Row] = []
+    for other in others:
+        if other["id"] not in ids:
+            (unknown if why_not(_whose(other), mine) else later).append(other)
+    later.sort(key=lambda other: (other["day"], other["second"] or 0))
+    return [_prior(row, other, earlier=other["id"] in ids) for other in (*earlier, *unknown, *later)]
+
+
+def _prior(row: sqlite3.Row, other: sqlite3.Row, *, earlier: bool) -> dict[str, Any]:
+    return {
+        "id": other["id"],
+        "number": other["number"],
+        "name": other["name"] or f"film {other['number']}",
+        "created": other["created"],
+        "days_earlier": None if row["day"] is None or other["day"] is None else row["day"] - other["day"],
+        "status": other["status"],
+        "headline": other["headline"],
+        "earlier": earlier,
+        "the_same": bool(row["instance"]) and row["instance"] == other["instance"],
+        "other_view": _view(row).contradicts(_view(other)),
+    }
 
 
 def priors_to_json(priors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -183,18 +189,13 @@ def priors_to_json(priors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in each.items() if name not in _INNER} for each in priors]
 
 
-def _is_later(days: int | None, second: int | None, other: int | None) -> bool | None:
-    """Return whether another film was taken after one, by days between them and times of day; None: not known."""
-    if days:
-        return days < 0
-    return None if days is None or second is None or other is None or second == other else other > second
+def _whose(row: sqlite3.Row) -> Whose:
+    """Return whose film a row's is and when it was taken: by digests, and by day and second as they are shifted."""
+    latest = date.max.toordinal()
+    day = None if row["day"] is None else date.fromordinal(min(max(row["day"] + _FIRST, 1), latest))
+    clock = "" if row["second"] is None else f"{row['second']:08}"  # of one length, so that they compare as numbers do
+    return Whose((row["patient"], row["issuer"]), row["born"] or None, (day, clock), row["instance"])
 
 
 def _view(row: sqlite3.Row) -> View:
     return View(row["view"] or View.UNKNOWN)
-
-
-def _nearness(prior: Mapping[str, Any]) -> tuple[int, int]:
-    """Return what sorts the nearest earlier film first, then those without a date, then later ones."""
-    days = prior["days_earlier"]
-    return (1, 0) if days is None else (2, -days) if prior["later"] else (0, days)

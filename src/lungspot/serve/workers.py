@@ -28,6 +28,7 @@ __all__ = ["Workers"]
 
 _LOG = logging.getLogger("lungspot.serve")
 _SECONDS_SHIFT: Final = 10_000_000  # most that a patient's times of day are shifted by
+_TO_THE_SECOND: Final = len("HHMMSS")
 _PAUSE: Final = 0.5  # seconds until a thread that had nothing to do, or could not, looks again
 
 
@@ -128,7 +129,7 @@ class Workers:
         """Return what ties a patient's films: keyed digests, and day and second, shifted as far as the key says.
 
         ``patient`` is of the ID; ``issuer`` and ``born``, of who issued it and of the date of birth, tell two people
-        with one ID apart. What the file does not say is None, of those two "".
+        with one ID apart; ``instance`` is of the film's UID. What the file does not say is None, of those three "".
         """
         if not identity.patient_id:
             key, shift = None, b""
@@ -136,22 +137,27 @@ class Workers:
             key = self._digest(b"patient", identity.patient_id)[:16]
             shift = self._digest(b"day", identity.patient_id).encode()
         day = second = None
-        if key is not None and identity.study_date:
-            day = date.fromisoformat(identity.study_date).toordinal() - int(shift[:8], 16) % 20_000
-        if day is not None and identity.clock:
+        if key is not None and identity.taken:
+            day = date.fromisoformat(identity.taken).toordinal() - int(shift[:8], 16) % 20_000
+        if day is not None and len(identity.clock) == _TO_THE_SECOND:
             hour, minute, last = (int(identity.clock[at : at + 2]) for at in (0, 2, 4))
             second = hour * 3600 + minute * 60 + last + int(shift[8:16], 16) % _SECONDS_SHIFT
         said = asdict(identity)
-        issuer, born = (
+        issuer, born, instance = (
             self._digest(name.encode(), f"{identity.patient_id}\n{text}")[:16] if key is not None and text else ""
-            for name, text in (("issuer", said.pop("issuer")), ("born", identity.birth_date))
+            for name, text in (
+                ("issuer", said.pop("issuer")),
+                ("born", identity.birth_date),
+                ("film", said.pop("film")),
+            )
         )
-        del said["clock"]
+        del said["taken"], said["clock"]
         kept = json.dumps(said) if self._store.keep_identifiers and any(said.values()) else None
         return {
             "patient": None if key is None else f"p{key}",
             "issuer": issuer,
             "born": born,
+            "instance": instance,
             "day": day,
             "second": second,
             "identity": kept,

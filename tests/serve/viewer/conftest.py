@@ -206,7 +206,8 @@ def nasty_film(rg1, tmp_path_factory):
     """The chest film in a file and of a patient with markup for names, a year earlier, pixels 0.3 mm high, 0.2 wide."""
     data = pydicom.dcmread(rg1["UNCR"])
     data.PatientName = NASTY
-    data.StudyDate = str(int(data.StudyDate or "20000101") - 10000)
+    data.ContentDate = str(int(data.ContentDate or "20000101") - 10000)
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "2.25.1804"
     data.PixelSpacing = [0.3, 0.2]
     path = tmp_path_factory.mktemp("nasty") / f"{NASTY}.dcm"
     data.save_as(path)

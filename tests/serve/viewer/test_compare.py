@@ -25,7 +25,7 @@ def priors(server, rg1, tmp_path_factory):
     found = {}
     for year in (2010, 2021, 2019, 2020):
         data = pydicom.dcmread(rg1["UNCR"])
-        data.PatientID, data.StudyDate = "compared", f"{year}0301"
+        data.PatientID, data.StudyDate, data.ContentDate = "compared", f"{year}0301", f"{year}0301"
         data.SOPInstanceUID = f"1.2.3.{year}"
         data.save_as(folder / f"{year}.dcm")
         found[year] = server.read(folder / f"{year}.dcm", f"{year}.dcm")
