@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pickle
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from pydicom.fileset import FileSet
 
 from lungspot.batch import Ledger, count_films, entries_in, given_columns, shards_of
-from lungspot.errors import DatasetError, FilmError
+from lungspot.errors import DatasetError, FilmError, SetupError
 from lungspot.images import film_bytes, members
 
 
@@ -133,6 +134,14 @@ def test_a_table_brings_its_columns_along(films, ending):
     with pytest.raises(FilmError, match="NOT_FOUND"):
         read(entries[2])
     assert given_columns([str(path), str(films)]) == ("n", "site")
+
+
+def test_a_table_of_parquet_says_which_extra_reads_it(films, monkeypatch):
+    pq.write_table(pa.table({"path": ["a.png"]}), films / "list.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for ask in (all_of, lambda source: given_columns([str(source)])):
+        with pytest.raises(SetupError, match=r"MISSING_EXTRA: Parquet needs pyarrow; .*lungspot\[batch\]"):
+            ask(films / "list.parquet")
 
 
 LONG, NULL = "n" * 300 + ".png", "a\0.png"

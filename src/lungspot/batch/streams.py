@@ -15,6 +15,7 @@ from lungspot.batch.containers import in_dicomdir, in_store, in_tar, in_zip, is_
 from lungspot.batch.dicomweb import TlsFiles, in_dicomweb, instance_entry, is_dicomweb
 from lungspot.batch.entries import Entry, file_entry, identity_of, refused_entry
 from lungspot.errors import DatasetError, FilmError
+from lungspot.extras import extra
 from lungspot.formats import CSV_SUFFIXES, header_of, read_rows
 from lungspot.images import walk
 from lungspot.sources import is_archive_file, is_folder
@@ -37,7 +38,7 @@ def entries_in(
     ``share``: the part of the films that is wanted; which ones depends on their names alone. What cannot be opened is a
     film that is refused when its turn comes, in every sample. ``without``: a folder below another that is passed over,
     as that of the results. ``tls``: of DICOMweb archives. Raises :class:`DatasetError` at a table without a column of
-    paths, and as :func:`in_dicomweb` does.
+    paths, ``MISSING_EXTRA`` at one of Parquet without the extra ``batch``, and as :func:`in_dicomweb` does.
     """
     for source in sources:
         for entry in _of(source, without, tls or TlsFiles()):
@@ -144,8 +145,9 @@ def _header(path: Path) -> tuple[str, ...]:
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
-    import pyarrow as pa  # noqa: PLC0415 - an optional package
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    with extra("batch", "Parquet"):
+        import pyarrow as pa  # noqa: PLC0415 - an optional package
+        import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
         return pq.ParquetFile(path)

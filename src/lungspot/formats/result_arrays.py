@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lungspot.extras import extra
 from lungspot.findings import is_label_id
 from lungspot.formats.predictions import STANDINGS
 from lungspot.formats.result_tables import CORNERS, JUDGED, film_table, finding_table
@@ -48,8 +49,9 @@ def shard_arrays(file: Path) -> ShardArrays | None:
     What such a row is refused for, :func:`~lungspot.formats.prediction_of` says of its document. Raises as
     :func:`~lungspot.formats.film_columns` does.
     """
-    import pyarrow as pa  # noqa: PLC0415 - an optional package
-    import pyarrow.compute as pc  # noqa: PLC0415
+    with extra("batch", "Parquet"):
+        import pyarrow as pa  # noqa: PLC0415 - an optional package
+        import pyarrow.compute as pc  # noqa: PLC0415
 
     films = film_table(file, ("film", "status", "sha256", "width", "height"))
     found = finding_table(file, _FINDINGS)

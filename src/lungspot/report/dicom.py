@@ -89,7 +89,7 @@ def require_study(source: Dataset) -> None:
 
 def _makers(sr_class: str) -> dict[str, Callable[[ReportContext], Dataset | None]]:
     """Return by kind what makes it; imports highdicom, the extra ``pacs``."""
-    with extra("pacs", "DICOM results"):
+    with extra("pacs", "writing DICOM results"):
         from lungspot.report.capture import make_capture  # noqa: PLC0415
         from lungspot.report.gsps import make_gsps  # noqa: PLC0415
         from lungspot.report.seg import make_seg  # noqa: PLC0415
