@@ -35,6 +35,7 @@ __all__ = [
     "escape_formula",
     "is_drawn",
     "is_film_of_ours",
+    "is_formula",
     "is_ours",
     "is_read_by_name",
     "png_info",
@@ -264,7 +265,12 @@ def png_info(software: str = _PLAIN) -> PngInfo:
 
 def escape_formula(text: str) -> str:
     """Return text with a quote before it where a spreadsheet would read it as a formula (CSV injection)."""
-    return f"'{text}" if text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@") else text
+    return f"'{text}" if is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Say whether a spreadsheet would read this cell of a table as a formula."""
+    return text[:1] in set("\t\r\n") or text.lstrip()[:1] in set("=+-@")
 
 
 @contextmanager

@@ -201,6 +201,20 @@ def test_no_name_of_a_film_is_a_formula(film, shown):
     assert row["film"] == shown
 
 
+def test_no_cell_of_a_foreign_document_is_a_formula():
+    """The model's name came out as it stood; so did whatever else a document says."""
+    (finding, *_) = prediction_of(DOCUMENT, "here").findings
+    formula = "=HYPERLINK(1)"
+    found = replace(finding, place="+1", side="@x", zone="\tx")
+    film = Prediction(
+        "a.png", Frame(99, 99), assessed=True, findings=(found,), model=formula, reasons=("=1",), sha256="=2"
+    )
+    row = next(csv.DictReader(io.StringIO(csv_text([film]))))
+    shown = {key: row[key] for key in ("model", "place", "side", "zone", "reasons", "sha256")}
+    assert list(shown.values()) == [f"'{cell}" for cell in (formula, "+1", "@x", "\tx", "=1", "=2")]
+    assert (row["film"], row["score"], row["thresholds_of"]) == ("a.png", str(finding.score), "model")
+
+
 def test_a_file_is_ours_and_only_replaced_when_told_so(predictions, tmp_path):
     for to, name in (("csv", "p.csv"), ("coco", "p.json")):
         write_predictions(predictions, tmp_path / name, to)

@@ -34,7 +34,7 @@ from lungspot.formats.coco_ids import CocoIds, in_the_file
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
 from lungspot.formats.predictions import EXTENSION, PredictedFinding, Prediction
 from lungspot.formats.read_files import inputs_of
-from lungspot.outputs import Outputs, escape_formula
+from lungspot.outputs import Outputs, escape_formula, is_formula
 
 __all__ = [
     "PREDICTION_FILES",
@@ -127,7 +127,8 @@ def coco_results(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 def csv_text(predictions: Iterable[Prediction], *, header: bool = True) -> str:
     """Return one row a finding, and one of a film that has none; lines end with a line feed.
 
-    A film's name that a spreadsheet would take for a formula gets ``./`` before it, which is the same path.
+    A film's name that a spreadsheet would take for a formula gets ``./`` before it, which is the same path; other such
+    text a quote. ``-`` stays, which is how a film that came through a pipe is called.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
@@ -135,9 +136,8 @@ def csv_text(predictions: Iterable[Prediction], *, header: bool = True) -> str:
         writer.writeheader()
     for prediction in predictions:
         size = prediction.size
-        film = f"./{prediction.film}" if _is_formula(prediction.film) else prediction.film
+        film = f"./{prediction.film}" if prediction.film != "-" and is_formula(prediction.film) else prediction.film
         of_film = {
-            "film": film,
             "status": "assessed" if prediction.assessed else "not_assessed",
             "reasons": ";".join(prediction.reasons),
             "width": None if size is None else size.width,
@@ -146,7 +146,7 @@ def csv_text(predictions: Iterable[Prediction], *, header: bool = True) -> str:
             "sha256": prediction.sha256,
         }
         rows = [_row(finding) for finding in prediction.findings] or [{}]
-        writer.writerows(of_film | row for row in rows)
+        writer.writerows({key: _cell(each) for key, each in (of_film | row).items()} | {"film": film} for row in rows)
     return text.getvalue()
 
 
@@ -291,7 +291,7 @@ def _row(finding: PredictedFinding) -> dict[str, Any]:
         "name": finding.name,
         "score": finding.score,
         "threshold": finding.threshold,
-        "thresholds_of": escape_formula(finding.thresholds_of or ("" if finding.threshold is None else "model")),
+        "thresholds_of": finding.thresholds_of or ("" if finding.threshold is None else "model"),
         "standing": finding.standing,
         "place": finding.place,
         "side": finding.side,
@@ -301,8 +301,8 @@ def _row(finding: PredictedFinding) -> dict[str, Any]:
     }
 
 
-def _is_formula(film: str) -> bool:
-    return film != "-" and (film[:1] in "\t\r\n" or film.lstrip()[:1] in tuple("=+-@"))
+def _cell(value: object) -> object:
+    return escape_formula(value) if isinstance(value, str) else value
 
 
 def _film(prediction: Prediction) -> Path:
