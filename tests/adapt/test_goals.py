@@ -12,7 +12,7 @@ from lungspot.adapt import (
     parse_prevalence,
     threshold_for,
 )
-from lungspot.adapt.site.goals import goals_of, in_order
+from lungspot.adapt.site.goals import goals_of
 from lungspot.errors import DatasetError, InputError
 
 TENTHS = np.arange(1, 11) / 10
@@ -146,17 +146,3 @@ def test_boxes_that_no_score_finds_cannot_be_promised():
         threshold_for(sample, Goal(GoalKind.SENSITIVITY, 0.9))
     assert "25 %" in error.value.reason
     assert threshold_for(sample, Goal(GoalKind.SENSITIVITY, 0.6)) == 0.5
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"sensitive": 0.3, "balanced": 0.2, "specific": 0.1}, (0.2, 0.2, 0.2)),
-        ({"sensitive": 0.1, "balanced": 0.2, "specific": 0.3}, (0.1, 0.2, 0.3)),
-        ({"sensitive": 0.3, "specific": 0.1}, (0.3, None, 0.3)),
-        ({"balanced": 0.2}, (None, 0.2, None)),
-    ],
-)
-def test_points_are_put_in_order_around_the_balanced_one(given, expected):
-    found = in_order(given)
-    assert tuple(found.get(point) for point in ("sensitive", "balanced", "specific")) == expected

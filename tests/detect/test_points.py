@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lungspot.detect import at_point, limit_of, reaches
+from lungspot.detect import at_point, in_order, limit_of, reaches
 from lungspot.detect.card import Thresholds
 from lungspot.findings import Box, Finding, Frame, Reading, State
 
@@ -52,3 +52,38 @@ def test_a_reading_is_looked_at_again_at_another_point(card, point, kept, state)
 def test_a_film_that_reaches_its_limit_without_a_box_is_present(card):
     reading = Reading("m", (Finding("effusion", score=0.45),), {"effusion": State.ABSENT}, Frame(9, 9))
     assert at_point(card, reading, "balanced")[0].state("effusion") is State.PRESENT
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"sensitive": 0.3, "balanced": 0.2, "specific": 0.1}, (0.2, 0.2, 0.2)),
+        ({"sensitive": 0.1, "balanced": 0.2, "specific": 0.3}, (0.1, 0.2, 0.3)),
+        ({"sensitive": 0.3, "specific": 0.1}, (0.3, None, 0.3)),
+        ({"balanced": 0.2}, (None, 0.2, None)),
+    ],
+)
+def test_points_are_put_in_order_around_the_balanced_one(given, expected):
+    found = in_order(given)
+    assert tuple(found.get(point) for point in ("sensitive", "balanced", "specific")) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "fixed", "expected"),
+    [
+        ((0.3, 0.4, 0.5), (), (0.3, 0.4, 0.5)),
+        ((0.5, 0.4, 0.3), (), (0.5, 0.5, 0.5)),
+        ((0.5, 0.4, 0.3), ("sensitive",), (0.5, 0.5, 0.5)),
+        ((0.5, 0.4, 0.3), ("specific",), (0.3, 0.3, 0.3)),
+        ((0.2, 0.9, 0.4), ("sensitive", "specific"), (0.2, 0.4, 0.4)),
+        ((0.2, 0.1, 0.4), ("sensitive", "specific"), (0.2, 0.2, 0.4)),
+        ((0.6, 0.3, 0.5), ("balanced", "specific"), (0.3, 0.3, 0.5)),
+        ((0.5, 0.1, 0.9), ("sensitive", "balanced", "specific"), (0.5, 0.1, 0.9)),
+    ],
+)
+def test_fixed_points_stay_and_the_others_give_way(given, fixed, expected):
+    """As a site's own thresholds do beside the model's; those that are at odds the card refuses."""
+    names = ("sensitive", "balanced", "specific")
+    found = in_order(dict(zip(names, given, strict=True)), fixed)
+    assert found == dict(zip(names, expected, strict=True))
+    assert list(found) == list(names)

@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 
-from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate
+from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate, in_order
 from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats.case import Split
-from lungspot.train.calibrate import _film_thresholds, _ordered, fit
+from lungspot.train.calibrate import _film_thresholds, fit
 from lungspot.train.data import FilmTruth
 from lungspot.train.validate import Found, Predictions
 
@@ -41,7 +41,7 @@ def test_fitted_points_are_in_order_whatever_the_scores():
         positive[:2] = True, False
         said = rng.random(40).round(2)
         raw = _film_thresholds(said, positive, said, positive)
-        found = _ordered(raw)
+        found = in_order(raw)
         turned += found != raw
         assert found["sensitive"] <= found["balanced"] == raw["balanced"] <= found["specific"]
     assert turned > 20

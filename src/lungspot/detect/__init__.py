@@ -39,7 +39,7 @@ from lungspot.detect.modelfile import (
 )
 from lungspot.detect.nms import nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
-from lungspot.detect.points import at_point, floor_of, limit_of, reaches
+from lungspot.detect.points import at_point, floor_of, in_order, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
 from lungspot.detect.second_look import look_again, parts, placed
 from lungspot.detect.session import NetworkSession
@@ -89,6 +89,7 @@ __all__ = [
     "examine",
     "find_places",
     "floor_of",
+    "in_order",
     "is_plausible",
     "is_sealed",
     "left_side",

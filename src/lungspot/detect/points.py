@@ -5,14 +5,14 @@ Written once, here: a decoded film, a served one that is looked at again, and ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from lungspot.detect.card import OPERATING_POINTS, ModelCard
 from lungspot.findings import Finding, Reading, State
 
-__all__ = ["at_point", "floor_of", "limit_of", "reaches", "states_of"]
+__all__ = ["at_point", "floor_of", "in_order", "limit_of", "reaches", "states_of"]
 
 _FLOOR: Final = 0.05  # no box below this is worth a page's while, unless a threshold lies lower
 
@@ -21,6 +21,25 @@ def floor_of(card: ModelCard) -> float:
     """Return the lowest score that a box is kept from: that of the lowest threshold, at most 0.05."""
     limits = [card.threshold(label, point).box for label in card.labels for point in OPERATING_POINTS]
     return min(_FLOOR, *limits)
+
+
+def in_order(limits: Mapping[str, float], fixed: Collection[str] = ("balanced",)) -> dict[str, float]:
+    """Return thresholds by operating point, in the points' order, each at or above the one before.
+
+    Those of the ``fixed`` points stay where they are, and must themselves be in order; before one, others only fall,
+    and after it they only rise: what a sensitive or a specific threshold promises holds all the more. Where none of the
+    fixed points is there, a later point rises to an earlier one.
+    """
+    found = {point: limits[point] for point in OPERATING_POINTS if point in limits}
+    points = tuple(found)
+    kept = [point for point in points if point in fixed] or points[:1]
+    for index, point in enumerate(points):
+        if point in kept:
+            for other in set(points[:index]) - {*kept}:
+                found[other] = min(found[other], found[point])
+            for other in set(points[index + 1 :]) - {*kept}:
+                found[other] = max(found[other], found[point])
+    return found
 
 
 def limit_of(card: ModelCard, finding: Finding, point: str) -> float:

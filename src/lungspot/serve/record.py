@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from lungspot.detect import OPERATING_POINTS, ModelCard
+from lungspot.detect import OPERATING_POINTS, ModelCard, in_order
 from lungspot.detect import at_point as reading_at_point
 from lungspot.errors import ModelError
 from lungspot.report import Analysis, Model, Refusal, findings_to_json, statement, statement_to_json
@@ -31,10 +31,12 @@ def past_model(card: str, key: str, runtime: str, today: ModelCard) -> Model:
     except ModelError:
         value = json.loads(card)
         points = value.get("thresholds", {})
-        for point, choose in (("sensitive", min), ("specific", max)):
-            for label, own in points.get(point, {}).items():
-                middle = points.get("balanced", {}).get(label, own)
-                points[point][label] = {kind: choose(own[kind], middle[kind]) for kind in own}
+        for label in {label for of in points.values() for label in of}:
+            given = {point: of[label] for point, of in points.items() if label in of}
+            for kind in ("image", "box"):
+                ordered = in_order({point: limits[kind] for point, limits in given.items()})
+                for point, limit in ordered.items():
+                    given[point][kind] = limit
         found = ModelCard.from_json(json.dumps(value))
     if not found.standing:
         judged = {label: standing for label, standing in today.standing.items() if label in found.labels}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Platt, Thresholds, calibrate
+from lungspot.detect import Platt, Thresholds, calibrate, in_order
 from lungspot.evaluate import fit_platt, match, reliability
 from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.train.validate import Predictions, precision
@@ -93,7 +93,7 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             by_box["balanced"] = max(by_box["balanced"], _seldom(clear, _FALSE_BOXES_OF.get(label, _FALSE_BOXES)))
         else:
             maps[label] = MAP_FRACTION
-        by_box, by_image = _ordered(by_box), _ordered(by_image)
+        by_box, by_image = in_order(by_box), in_order(by_image)
         for point in _BETA:
             thresholds[point][label] = Thresholds(round(by_box[point], 4), round(by_image[point], 4))
     return Fitted(fusion, boxes, images, thresholds, maps, bins)
@@ -174,14 +174,4 @@ def _film_thresholds(
         "sensitive": float(steps[np.flatnonzero(sensitivity >= _SENSITIVITY)[-1]]),
         "balanced": _best_f(every, shown, int(shown.sum()), _BETA["balanced"], _CALLS),
         "specific": float(steps[next(iter(np.flatnonzero(specificity >= _SPECIFICITY)), len(steps) - 1)]),
-    }
-
-
-def _ordered(limits: Mapping[str, float]) -> dict[str, float]:
-    """Return thresholds with sensitive at or below balanced and specific at or above it; balanced stays."""
-    balanced = limits["balanced"]
-    return {
-        "sensitive": min(limits["sensitive"], balanced),
-        "balanced": balanced,
-        "specific": max(limits["specific"], balanced),
     }

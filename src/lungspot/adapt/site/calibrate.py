@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from lungspot import __version__
 from lungspot.adapt.proportion import by_person
-from lungspot.adapt.site.goals import Goal, GoalKind, PlacedGoal, goals_of, in_order, threshold_for
+from lungspot.adapt.site.goals import Goal, GoalKind, PlacedGoal, goals_of, threshold_for
 from lungspot.adapt.site.local import LocalFilms, LocalLabel
 from lungspot.adapt.site.performance import performance_of_choice, predictive, targets_needed
 from lungspot.adapt.site.prediction_sets import GroupSet, prediction_sets
 from lungspot.adapt.site.recalibrate import Refit, refit
 from lungspot.adapt.site.sample import Level, Sample
 from lungspot.adapt.site.site_file import SITE_SCHEMA
-from lungspot.detect import OPERATING_POINTS, Curve, calibrate
+from lungspot.detect import OPERATING_POINTS, Curve, calibrate, in_order
 from lungspot.errors import LungspotError
 from lungspot.evaluate import Value, auroc, rounded
 from lungspot.extras import extra

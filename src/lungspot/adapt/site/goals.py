@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from lungspot.detect import OPERATING_POINTS
 from lungspot.errors import DatasetError, InputError
 from lungspot.findings import label_id, taxonomy
 
-__all__ = ["DEFAULTS", "Goal", "GoalKind", "goals_of", "in_order", "parse_goal", "parse_prevalence", "threshold_for"]
+__all__ = ["DEFAULTS", "Goal", "GoalKind", "goals_of", "parse_goal", "parse_prevalence", "threshold_for"]
 
 Array = NDArray[np.float64]
 
@@ -193,23 +192,6 @@ def _above(sample: Sample, score: float) -> float:
     """Return the lowest score that there is above ``score``; infinity where there is none."""
     higher = sample.scores[sample.scores > score]
     return float(higher[0]) if len(higher) else math.inf
-
-
-def in_order(limits: Mapping[str, float]) -> dict[str, float]:
-    """Return thresholds with sensitive at or below balanced, and specific at or above it; balanced stays where it is.
-
-    A sensitive threshold only falls by this and a specific one only rises: what they promise holds all the more.
-    """
-    found = {point: limits[point] for point in OPERATING_POINTS if point in limits}
-    if "balanced" in found:
-        if "sensitive" in found:
-            found["sensitive"] = min(found["sensitive"], found["balanced"])
-        if "specific" in found:
-            found["specific"] = max(found["specific"], found["balanced"])
-    elif len(found) == 2:
-        found["specific"] = max(found["specific"], found["sensitive"])
-    assert all(found[low] <= found[high] for low, high in pairwise(found))  # noqa: S101 - what the card would refuse
-    return found
 
 
 def _too_few(goal: Goal, have: int, need: int, who: str) -> DatasetError:

@@ -29,6 +29,7 @@ from lungspot.detect import (
     Thresholds,
     calibrate,
     compose,
+    in_order,
     load_detector,
 )
 from lungspot.errors import InputError, LungspotError, ModelError
@@ -221,11 +222,4 @@ def _put(curves: dict[str, Curve], label: str, site: Curve | None) -> None:
 def _merged(own: Mapping[str, float], site: LevelSettings) -> dict[str, float]:
     """Return a threshold for every point: the site's; else the model's as the site's probability, kept in order."""
     found = {point: float(calibrate(np.array([own[point]]), site.curve)[0]) for point in OPERATING_POINTS}
-    for index, point in enumerate(OPERATING_POINTS):
-        if point in site.thresholds:
-            found[point] = site.thresholds[point]
-            for other in OPERATING_POINTS[:index]:
-                found[other] = min(found[other], found[point]) if other not in site.thresholds else found[other]
-            for other in OPERATING_POINTS[index + 1 :]:
-                found[other] = max(found[other], found[point]) if other not in site.thresholds else found[other]
-    return found
+    return in_order(found | dict(site.thresholds), fixed=site.thresholds)
