@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel, StrictFloat, StrictInt, WithJsonSchema
 
-from lungspot.report import schema
+from lungspot.detect import OPERATING_POINTS
+from lungspot.report import DECISIONS, schema
 from lungspot.serve.review_answers import Answer, Corners, Marked, ReadingValue, ReviewAnswer
 
 __all__ = [
@@ -30,12 +31,12 @@ __all__ = [
     "WorklistRow",
 ]
 
-OperatingPoint = Literal["sensitive", "balanced", "specific"]
+OperatingPoint = Literal[OPERATING_POINTS]  # type: ignore[valid-type] # of the names that the detector has
 QueueState = Literal["queued", "reading", "done"]
 Status = Literal["assessed", "not_assessed"]
 Standing = Literal["reported", "experimental"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Decided = Literal["refer", "do not refer", "repeat film"]
+Decided = Literal[DECISIONS]  # type: ignore[valid-type] # and those of the register
 ByPoint = dict[OperatingPoint, Probability]
 
 
