@@ -22,6 +22,14 @@ def test_the_area_is_that_of_scikit_learn():
     found = area_under_roc(score, reference, verification_weights(score, reference))
     assert found.value == pytest.approx(roc_auc_score(reference[known], score[known]), abs=1e-12)
     assert found.low < found.value < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error_of(score[known], reference[known]), rel=0.1)
+
+
+def error_of(score, reference):
+    """The standard error of the area by DeLong, DeLong and Clarke-Pearson 1988, where everybody is confirmed."""
+    sick, well = score[reference == 1][:, None], score[reference == 0][None, :]
+    above = (sick > well) + 0.5 * (sick == well)
+    return np.sqrt(np.var(above.mean(axis=1), ddof=1) / len(sick) + np.var(above.mean(axis=0), ddof=1) / well.size)
 
 
 def test_a_case_stands_for_those_like_it_and_the_others_are_without():
@@ -36,15 +44,18 @@ def test_a_case_stands_for_those_like_it_and_the_others_are_without():
     assert found.value == pytest.approx((2 * (1 - 0.5) / 3 + 1) / 3)
 
 
-def test_its_interval_covers():
+@pytest.mark.parametrize("level", [50.0, 95.0])
+def test_its_interval_covers_as_often_as_it_says(level):
+    """At 50 too: of sixty intervals of 95 % all may cover, so that one of 0 to 1 would pass."""
     rng = np.random.default_rng(2)
     truth = roc_auc_score(*reversed(people(rng, 400_000)[::2]))
     covered = 0
     for _ in range(60):
         score, reference, _ = people(rng, confirmed=0.2)
-        found = area_under_roc(score, reference, verification_weights(score, reference, 0.5))
+        found = area_under_roc(score, reference, verification_weights(score, reference, 0.5), level)
         covered += found.low <= truth <= found.high
-    assert covered >= stats.binom.ppf(0.001, 60, 0.95)
+    least, most = stats.binom.ppf((0.001, 0.999), 60, level / 100)
+    assert least <= covered <= most
 
 
 @pytest.mark.parametrize(

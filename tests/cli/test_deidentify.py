@@ -90,25 +90,29 @@ def test_short_keys_and_empty_folders_are_refused(rg1, tmp_path, capsys):
     assert "NOT_FOUND" in capsys.readouterr().err
 
 
+IS_INPUT = "IS_INPUT: this would replace an input"
+NO_FOLDER, WITHIN, NO_KEY = "a file; give a folder", "it lies in the folder", "the key must be a file of its own"
+
+
 @pytest.mark.parametrize(
-    ("source", "out", "extra"),
+    ("source", "out", "extra", "why"),
     [
-        ("films/a.dcm", "films/a.dcm", []),
-        ("films/a.dcm", "films/../films/a.dcm", []),
-        ("films/a.dcm", "link.dcm", []),
-        ("films/a.dcm", "hard.dcm", []),
-        ("link.dcm", "films/a.dcm", []),
-        ("films/a", "films/a", []),
-        ("films", "films", []),
-        ("films", "films/out", []),
-        ("films", "folder link/out", []),
-        ("films", "films/a.dcm", []),
-        ("films", "notes.txt", []),
-        ("films/a.dcm", "key.dcm", ["--key", "key.dcm"]),
-        ("films/a.dcm", "out", ["--key", "films/a.dcm"]),
+        ("films/a.dcm", "films/a.dcm", [], IS_INPUT),
+        ("films/a.dcm", "films/../films/a.dcm", [], IS_INPUT),
+        ("films/a.dcm", "link.dcm", [], IS_INPUT),
+        ("films/a.dcm", "hard.dcm", [], IS_INPUT),
+        ("link.dcm", "films/a.dcm", [], IS_INPUT),
+        ("films/a", "films/a", [], NO_FOLDER),
+        ("films", "films", [], WITHIN),
+        ("films", "films/out", [], WITHIN),
+        ("films", "folder link/out", [], WITHIN),
+        ("films", "films/a.dcm", [], NO_FOLDER),
+        ("films", "notes.txt", [], NO_FOLDER),
+        ("films/a.dcm", "key.dcm", ["--key", "key.dcm"], NO_KEY),
+        ("films/a.dcm", "out", ["--key", "films/a.dcm"], NO_KEY),
     ],
 )
-def test_no_input_is_ever_replaced(rg1, tmp_path, monkeypatch, capsys, source, out, extra):
+def test_no_input_is_ever_replaced(rg1, tmp_path, monkeypatch, capsys, source, out, extra, why):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "films").mkdir()
     for name in ("films/a.dcm", "films/a"):
@@ -121,5 +125,7 @@ def test_no_input_is_ever_replaced(rg1, tmp_path, monkeypatch, capsys, source, o
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert run(["deidentify", source, out, *extra, "--pixels-checked"]) == 2
     said = capsys.readouterr().err
-    assert "OUT" in said or "IS_INPUT" in said
+    words = " ".join(said.replace("│", " ").split())  # as typer's frame breaks them
+    assert f"{out}: {why}" in words
+    assert ("OUT" in words) == (why != IS_INPUT)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

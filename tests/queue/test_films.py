@@ -189,13 +189,29 @@ def test_threads_share_the_films(queue):
     assert queue.count == 0
 
 
-def test_a_new_film_ends_a_pause(queue):
-    ended = threading.Event()
-    waiter = threading.Thread(target=lambda: (queue.pause(60), ended.set()))
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda queue: put(queue, "b"),
+        lambda queue: queue.finish("a", "done"),
+        lambda queue: queue.release("a", attempts=0),
+        lambda queue: queue.wake(),
+    ],
+    ids=["a new film", "a film done", "a film given back", "wake"],
+)
+def test_what_happens_to_films_ends_a_pause(queue, monkeypatch, happens):
+    put(queue, "a")
+    assert queue.claim().key == "a"
+    waits, wait = threading.Event(), queue._changed.wait
+    monkeypatch.setattr(queue._changed, "wait", lambda seconds: (waits.set(), wait(seconds)))  # the lock is held
+    waiter = threading.Thread(target=queue.pause, args=(600,), daemon=True)
     waiter.start()
-    while not ended.is_set():  # until the thread waits
-        queue.wake()
-    waiter.join()
+    assert waits.wait(60)
+    waiter.join(0.2)
+    assert waiter.is_alive()  # nothing has happened
+    happens(queue)
+    waiter.join(10)
+    assert not waiter.is_alive()
 
 
 def test_back_off():

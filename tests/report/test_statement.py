@@ -108,7 +108,8 @@ def test_experimental_labels_are_not_said_unless_asked_for(of):
     assert told.caveats == ("Experimental, not reported: Emphysema, Pneumothorax.",)
     assert told.urgency == all_of_it.urgency == pytest.approx(1.6)
     assert set(all_of_it.labels) == {"effusion", "pneumothorax", "emphysema"}
-    assert "Pneumothorax 95 % (experimental)" in all_of_it.text or "95 % (experimental)" in all_of_it.text
+    first = all_of_it.text.splitlines()[0]
+    assert first == "Pleural effusion, right: 60 %; Pneumothorax, right: 95 % (experimental)"
     assert told.places[0].box == all_of_it.places[0].box == result.boxed[1].box
     assert all_of_it.said[-1].label == "emphysema"
 

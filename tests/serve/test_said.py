@@ -33,7 +33,10 @@ def as_of_0_1(folder, change=lambda card: card):
     """Make a server's database one of 0.1: other words, other order, no ``said_by``; and a card that was then valid."""
     db = sqlite3.connect(folder / "lungspot.db")
     db.execute("DROP INDEX readings_listed")
-    later = {"readings": ("found_by", "facts", "said_by", "issuer", "born", "second", "instance"), "truths": ("hidden", "name")}
+    later = {
+        "readings": ("found_by", "facts", "said_by", "issuer", "born", "second", "instance"),
+        "truths": ("hidden", "name"),
+    }
     for table, column in ((table, column) for table, columns in later.items() for column in columns):
         db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for table in ("answers", "decisions"):
