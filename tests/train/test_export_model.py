@@ -14,9 +14,10 @@ from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.augment import plain
 from lungspot.train.calibrate import fit
 from lungspot.train.data import Films
-from lungspot.train.export_model import _licence_and_terms, _look_of, _looked, export_model, open_checkpoint
+from lungspot.train.export_model import _look_of, _looked, export_model, open_checkpoint
 from lungspot.train.loop import train
 from lungspot.train.onnx_export import build, compare_outputs, serving
+from lungspot.train.terms import film_terms
 from lungspot.train.validate import predict
 
 
@@ -56,7 +57,7 @@ def test_the_card_says_how_good(made, generated_films):
     assert made.card.metrics["test"]["labels"]["effusion"]["boxes"] == 5
     assert made.card.box_from_map.keys() == {"edema"}
     assert any("nih" in line for line in made.card.training_data)
-    assert (made.card.licence, made.card.terms) == _licence_and_terms(generated_films)
+    assert (made.card.licence, made.card.terms) == (film_terms(generated_films).licence, "")
     assert made.card.notes == ()
 
 
@@ -202,14 +203,18 @@ def test_the_terms_are_those_of_the_data(trained, generated_films):
         films = [replace(film, datasets=frozenset(names)) for film in generated_films.films]
         return Films(tuple(films), generated_films.pixels)
 
+    def said_of(*names):
+        terms = film_terms(of(*names))
+        return terms.licence, terms.text
+
     bound = export_model(trained, of("hannover", "tbx11k"), notes=("a", "b")).card
     assert "research, non-commercial" in bound.licence
     assert "TBX11K" in bound.terms
     assert bound.notes == ("a", "b")
-    assert _licence_and_terms(of("hannover", "tbx11k")) == (bound.licence, bound.terms)
-    licence, terms = _licence_and_terms(of("hannover", "wingspan"))
+    assert said_of("hannover", "tbx11k") == (bound.licence, bound.terms)
+    licence, terms = said_of("hannover", "wingspan")
     assert "CC BY 3.0" in terms
     assert "MIT" in terms
     assert "non-commercial" not in terms + licence
-    assert _licence_and_terms(of("jsrt", "hannover"))[0] == bound.licence  # "research; cite the paper": no commerce
-    assert _licence_and_terms(of()) == (licence, "")
+    assert said_of("jsrt", "hannover")[0] == bound.licence  # "research; cite the paper": no commerce
+    assert said_of() == (licence, "")

@@ -67,7 +67,7 @@ def test_a_run_begins_with_the_rows_of_the_labels_that_it_learns(of_parts, model
 
 def test_a_file_says_of_parts_what_was_learnt_of_them_and_of_films_what_it_said(learnt, model, films, tmp_path):
     base = open_checkpoint(model)
-    head = parts_head(learnt.config, learnt.network, base.network)
+    head = parts_head(learnt.config, learnt.network, base.network, learnt.terms)
     assert head.look == SecondLook(("edema",), learnt.config.cache_size, 384)
     keep = replace(head, look=replace(head.look, windows=((0.0, 0.0, 1.0, 0.6), (0.0, 0.4, 1.0, 1.0))))
     made = _exported(base, films, keep)
@@ -97,7 +97,7 @@ def test_films_that_hardly_show_what_parts_are_for_are_looked_at_once(learnt, mo
     edema = 1
     drawn = Films(tuple(replace(film, labels=film.labels * 0 + edema) for film in films.films), films.pixels)
     base = open_checkpoint(model)
-    made = _exported(base, drawn, parts_head(learnt.config, learnt.network, base.network))
+    made = _exported(base, drawn, parts_head(learnt.config, learnt.network, base.network, learnt.terms))
     (path := tmp_path / "two.onnx").write_bytes(made.data)
     detector = load_detector(path)
     boxed = [i for i in drawn.of(Split.VAL) if len(drawn.films[i].labels)]
@@ -108,7 +108,7 @@ def test_films_that_hardly_show_what_parts_are_for_are_looked_at_once(learnt, mo
 def test_a_model_that_is_taught_further_looks_at_films_once_and_says_so(tiny, learnt, model, films, tmp_path):
     """Its backbone moves, and what was learnt of parts goes with the backbone as it was."""
     base = open_checkpoint(model)
-    made = _exported(base, films, parts_head(learnt.config, learnt.network, base.network))
+    made = _exported(base, films, parts_head(learnt.config, learnt.network, base.network, learnt.terms))
     (path := tmp_path / "two.onnx").write_bytes(made.data)
     assert made.card.second_look is not None
     taught = teach_model(train(replace(tiny, steps=2), films, tmp_path / "run", begin=path), films, path, worse=1.0)
@@ -134,7 +134,7 @@ def _has_parts(seen):
 
 def test_a_head_that_finds_no_more_is_left_out(learnt, model, films):
     base = open_checkpoint(model)
-    head = parts_head(learnt.config, learnt.network, base.network)
+    head = parts_head(learnt.config, learnt.network, base.network, learnt.terms)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EXPORT, "best_precision", lambda *_: 0.5)
         made = export_model(base, films, parts=head, fine=films)
@@ -145,7 +145,7 @@ def test_a_head_that_finds_no_more_is_left_out(learnt, model, films):
 def test_a_run_with_another_backbone_is_refused(learnt, tiny, films, tmp_path):
     other = train(replace(tiny, steps=1, seed=9), films, tmp_path / "other")
     with pytest.raises(InputError, match="another backbone"):
-        parts_head(learnt.config, learnt.network, other.network)
+        parts_head(learnt.config, learnt.network, other.network, learnt.terms)
 
 
 def test_a_part_is_shown_as_large_as_a_film(model, films):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 
 import torch
 
@@ -23,8 +25,8 @@ __all__ = ["average_weights"]
 def average_weights(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     """Return the first checkpoint with the mean of the networks' weights, batch normalisations folded before.
 
-    Folded, weights can be compared: a run that began with a model file has normalisations of its own.
-    Raises ``BAD_VALUE`` where the networks have other labels or another shape.
+    Its terms are those of all. Folded, weights can be compared: a run that began with a model file has normalisations
+    of its own. Raises ``BAD_VALUE`` where the networks have other labels or another shape.
     """
     first = checkpoints[0]
     networks = [_folded(one.network) for one in checkpoints]
@@ -36,7 +38,7 @@ def average_weights(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
             raise InputError("BAD_VALUE", "average", "a network has another shape; runs that began together have one")
     mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
     networks[0].load_state_dict(mean)
-    return replace(first, network=networks[0])
+    return replace(first, network=networks[0], terms=reduce(or_, (one.terms for one in checkpoints)))
 
 
 def _folded(network: Network) -> Network:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungspot.datasets import DATASETS, terms_of
 from lungspot.detect import AnatomyCard, Detector, GateCard, ModelCard, NetworkSession, SecondLook, examine, with_card
 from lungspot.errors import DatasetError, InputError
 from lungspot.formats import Split
@@ -21,6 +20,7 @@ from lungspot.train.augment import plain
 from lungspot.train.calibrate import best_precision, fit
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import FINE, Films
+from lungspot.train.gate import GateNet
 from lungspot.train.loop import Checkpoint, load_checkpoint
 from lungspot.train.model import Mirrored, Network
 from lungspot.train.onnx_export import build, compare_outputs, serving
@@ -29,6 +29,7 @@ from lungspot.train.parts import PartsHead, parts_in
 from lungspot.train.places import place_rule
 from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
+from lungspot.train.terms import NO_TERMS, card_terms, film_terms
 from lungspot.train.validate import NMS_IOU, VOTE_IOU, NetworkAnswer, PartAnswer, Predictions, collect, second_look
 
 __all__ = [
@@ -41,9 +42,6 @@ __all__ = [
 ]
 
 COMPARED: Final = 100  # films on which onnxruntime must say what torch says
-
-_LICENCE: Final = "Weights: under the terms of the films that they learnt from, which the card lists. Code: Apache-2.0."
-_RESEARCH: Final = "Weights: research, non-commercial use only (the terms of the training films). Code: Apache-2.0."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def open_checkpoint(run: Path) -> Checkpoint:
     opinion = _network_of(card, other, partly=True)[1] if other else None
     mine = {name.removeprefix(PARTS): value for name, value in weights.items() if name.startswith(PARTS)}
     parts = parts_in(config, card, {**weights, **mine}) if mine else None  # the exporter stores equal tensors once
-    return Checkpoint(config, network, 0, 0.0, 1.0, opinion=opinion, parts=parts)
+    return Checkpoint(config, network, 0, 0.0, 1.0, opinion=opinion, parts=parts, terms=card_terms(card))
 
 
 def _network_of(card: ModelCard, weights: Mapping[str, Tensor], *, partly: bool = False) -> tuple[TrainConfig, Network]:
@@ -86,7 +84,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     version: str = "0",
     size: int | None = None,
     mirror: bool = False,
-    gate: tuple[nn.Module, GateCard] | None = None,
+    gate: tuple[GateNet, GateCard] | None = None,
     opinion: Checkpoint | None = None,
     parts: PartsHead | None = None,
     fine: Films | None = None,
@@ -99,10 +97,10 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     too and gives the mean. ``opinion``: whose view of the film counts as much as the checkpoint's; the checkpoint's own
     second network if None. ``parts``: what boxes parts of films (:func:`parts_head`); the checkpoint's own if None; it
     is kept where it finds more on val. ``fine``: the same films packed larger, of which parts are shown; ``films`` if
-    None. ``notes``: what people should know of this model. Licence and terms are those of the
-    datasets that the films of train, and what is known about them, come from. Raises ``DATASET_INCOMPLETE`` without
-    films in val, ``BAD_VALUE`` where the other network has other labels, ``MODEL_NUMERIC`` where the file and the
-    network disagree.
+    None. ``notes``: what people should know of this model. Licence and terms are those of the datasets that the
+    films of train, and what is known about them, come from, and those of all networks that the file is made of. Raises
+    ``DATASET_INCOMPLETE`` without films in val, ``BAD_VALUE`` where the other network has other labels,
+    ``MODEL_NUMERIC`` where the file and the network disagree.
     """
     labels, pixels = checkpoint.config.labels, size or checkpoint.config.input_size
     val, test = films.of(Split.VAL), films.of(Split.TEST)
@@ -143,7 +141,9 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
         say(f"test: mAP@0.4 {metrics['test']['map0.4']}, AUROC {metrics['test']['auroc']}")
-    licence, terms = _licence_and_terms(films)
+    terms = checkpoint.terms | film_terms(films)
+    for other in (gate[0] if gate else None, opinion, parts if look else None):
+        terms |= other.terms if other else NO_TERMS
     card = replace(
         draft,
         box_fusion=fitted.box_fusion,
@@ -155,8 +155,8 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),
-        licence=licence,
-        terms=terms,
+        licence=terms.licence,
+        terms=terms.text,
         notes=tuple(notes),
     )
     standings, metrics["standing"] = standing(seen, card)
@@ -264,13 +264,6 @@ def part_answers_of(session: NetworkSession, card: ModelCard) -> Callable[[Tenso
         return np.stack([boxes for boxes, _ in said]), np.stack([scores for _, scores in said])
 
     return answer
-
-
-def _licence_and_terms(films: Films) -> tuple[str, str]:
-    """Return what may be done with a model that learnt from these films, and the terms of their datasets."""
-    learnt_from = {name for i in films.of(Split.TRAIN) for name in films.films[i].datasets}
-    licence = _RESEARCH if any(DATASETS[name].research_only for name in learnt_from) else _LICENCE
-    return licence, " ".join(terms_of(learnt_from))
 
 
 def _sources(films: Films) -> tuple[str, ...]:

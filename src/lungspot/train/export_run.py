@@ -56,7 +56,7 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     head = checkpoint.parts
     if parts:
         learnt = open_checkpoint(parts)
-        head = parts_head(learnt.config, learnt.network, checkpoint.network)
+        head = parts_head(learnt.config, learnt.network, checkpoint.network, learnt.terms)
     return export_model(
         checkpoint,
         films,

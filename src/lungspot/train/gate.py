@@ -26,6 +26,7 @@ from lungspot.train.gate_films import SIZE, WHAT, GateBatch, GateFilms, equalise
 from lungspot.train.onnx_import import SUFFIX, read_model_file, restore
 from lungspot.train.sides import SideNet, fit_sides, judge_sides
 from lungspot.train.small_nets import Shrink, convolutions, learn, require_films, shrunk
+from lungspot.train.terms import NO_TERMS, Terms, card_terms, dataset_terms
 
 __all__ = ["CLASSES", "GateNet", "LearntGate", "fit_gate", "judge_gate", "learn_gate", "load_gate", "save_gate"]
 
@@ -45,7 +46,7 @@ _SIDES: Final = "sides."
 class GateNet(nn.Module):
     """A gate for inputs of ``input_size`` pixels; (N, 1, S, S), 0 to 1, gives (N, 11) probabilities, CLASSES' order.
 
-    ``sides``: the network beside it that knows mirror images, where there is one.
+    ``sides``: the network beside it that knows mirror images, where there is one. ``terms``: of what they learnt from.
     """
 
     def __init__(self, input_size: int = SIZE, width: int = _WIDTH) -> None:
@@ -55,6 +56,7 @@ class GateNet(nn.Module):
         self.body = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
         self.head = nn.Linear(5 * width * 9, len(CLASSES))
         self.sides: SideNet | None = None
+        self.terms = NO_TERMS
 
     def logits(self, small: Tensor) -> Tensor:
         """Return (N, 11) logits of images (N, 1, 96, 96)."""
@@ -101,6 +103,7 @@ def learn_gate(
     card = judge_gate(net, films, threshold)
     if (sides := net.sides) is None or side_steps:
         net.sides = sides = fit_sides(films, steps=side_steps, watch=watch)
+        net.terms |= dataset_terms(films.datasets)
     return LearntGate(net, card, judge_sides(sides, films))
 
 
@@ -124,6 +127,7 @@ def fit_gate(
     def loss() -> Tensor:
         return _loss(net, sample_batch(films, batch, random))
 
+    net.terms = dataset_terms(films.datasets)
     return learn(net, loss, steps, rising=0.1, longest=2.0, keep=keep, watch=watch)
 
 
@@ -162,9 +166,10 @@ def _judged(net: GateNet, films: GateFilms, split: str, threshold: float) -> dic
 
 
 def save_gate(path: Path | BinaryIO, net: GateNet, card: GateCard) -> None:
-    """Write weights, those of ``net.sides`` too, and card as one .npz without pickles, to a path or an open file."""
+    """Write weights, those of ``net.sides`` too, card and terms as one .npz without pickles, to a path or open file."""
     arrays = {name: value.numpy() for name, value in net.state_dict().items()}
     about = {"classes": card.classes, "thresholds": dict(card.thresholds), "tested_on": dict(card.tested_on)}
+    about["terms"] = net.terms.to_dict()
     np.savez(path, card=np.array(json.dumps(about)), **arrays)
 
 
@@ -177,6 +182,7 @@ def load_gate(path: Path, input_size: int = SIZE) -> tuple[GateNet, GateCard]:
         state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
     net = _empty(input_size, state)
     net.load_state_dict(state)
+    net.terms = Terms.from_dict(about.get("terms"))
     return net.eval(), GateCard(tuple(about["classes"]), about["thresholds"], about["tested_on"])
 
 
@@ -187,6 +193,7 @@ def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
     mine = {name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)}
     net = _empty(input_size, mine)
     restore(net, mine)
+    net.terms = card_terms(card)
     return net.eval(), card.gate
 
 

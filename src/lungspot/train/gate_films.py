@@ -21,7 +21,7 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungspot.datasets import SPLITS_FILE, read_splits
+from lungspot.datasets import DATASETS, SPLITS_FILE, read_splits
 from lungspot.errors import DatasetError, LungspotError, OutputError
 from lungspot.formats import read_rows
 from lungspot.images import Pixels, squash
@@ -67,11 +67,15 @@ _FRONTAL_SHARE, _PARTIAL_SHARE, _INVENTED_SHARE = 0.5, 0.12, 0.12
 
 @dataclass(frozen=True, slots=True)
 class GateFilms:
-    """Packed pictures: ``pixels`` uint8 (N, 128, 128); its kind (``film`` or a class of ood/index.csv) and split."""
+    """Packed pictures: ``pixels`` uint8 (N, 128, 128); its kind (``film`` or a class of ood/index.csv) and split.
+
+    ``datasets``: from which the films of train come.
+    """
 
     pixels: NDArray[np.uint8]
     kinds: NDArray[np.str_]
     splits: NDArray[np.str_]
+    datasets: frozenset[str] = frozenset()
 
     def of(self, split: str, kind: str = _FILM) -> NDArray[np.intp]:
         """Return the indices of one kind in one split."""
@@ -272,4 +276,13 @@ def _is_packed(path: Path) -> bool:
 
 def _films(pixels: NDArray[np.uint8], rows: Sequence[tuple[str, str, str]], kept: NDArray[np.bool_]) -> GateFilms:
     kinds, splits = (np.array([row[column] for row in rows]) for column in (1, 2))
-    return GateFilms(pixels[kept], kinds[kept], splits[kept])
+    datasets = frozenset(
+        filter(None, (_dataset_of(name) for name, kind, split in rows if (kind, split) == (_FILM, "train")))
+    )
+    return GateFilms(pixels[kept], kinds[kept], splits[kept], datasets)
+
+
+def _dataset_of(name: str) -> str:
+    """Return whose film ``splits.csv`` names: of the dataset in the innermost folder; empty where it is in none."""
+    of = {data.folder: data.name for data in DATASETS.values() if name.startswith(f"{data.folder}/")}
+    return of[max(of, key=len)] if of else ""

@@ -46,6 +46,7 @@ from lungspot.train.onnx_import import (
     recalibrate_batchnorm,
     restore,
 )
+from lungspot.train.optimiser import kept_share, parameter_groups, rate_at
 from lungspot.train.parts import PartsHead
 from lungspot.train.run_folder import (
     CHECKPOINT_FILE,
@@ -58,6 +59,7 @@ from lungspot.train.run_folder import (
     checkpoint_file,
     forget_after,
 )
+from lungspot.train.terms import NO_TERMS, Terms, card_terms, film_terms
 from lungspot.train.validate import detect_all, predict
 
 __all__ = ["LOG_EVERY", "Checkpoint", "load_checkpoint", "train"]
@@ -75,7 +77,7 @@ class Checkpoint:
     """Where a run stands: its averaged network, its config, and how far it is (``progress``, 0 to 1).
 
     ``opinion``: of a model file of two networks the other one (:class:`~lungspot.train.onnx_export.Served`). ``parts``:
-    what a model file has for parts of films.
+    what a model file has for parts of films. ``terms``: of all that these learnt from; none where a run kept none.
     """
 
     config: TrainConfig
@@ -86,6 +88,7 @@ class Checkpoint:
     data: str = ""
     opinion: Network | None = None
     parts: PartsHead | None = None
+    terms: Terms = NO_TERMS
 
 
 @dataclass(slots=True)
@@ -104,6 +107,7 @@ class _Run:
     indices: NDArray[np.int64]
     chance: NDArray[np.float64]
     outlined: NDArray[np.int64]
+    terms: Terms
     crop_chance: NDArray[np.float64] | None = None  # of being shown in part
     began: float = field(default_factory=time.monotonic)
     step: int = 0
@@ -143,7 +147,8 @@ def load_checkpoint(run: Path) -> Checkpoint:
     network = Network(config)
     network.load_state_dict(state["average"])
     network.eval()
-    return Checkpoint(config, network, state["step"], state["seconds"], state["progress"], state["data"])
+    done, terms = (state["step"], state["seconds"], state["progress"]), Terms.from_dict(state.get("terms"))
+    return Checkpoint(config, network, *done, state["data"], terms=terms)
 
 
 def train(  # noqa: PLR0913 - what a run is, and how it is told
@@ -153,13 +158,15 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
     *,
     resume: bool = False,
     begin: Path | None = None,
+    lent: Terms = NO_TERMS,
     facts: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train until the config's minutes or steps are done and return the end; ``folder`` is written as the module says.
 
-    ``begin``: another run, or a model file, whose averaged weights this one starts with. ``facts`` go into
-    ``run.json``; ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume`` finds another
+    ``begin``: another run, or a model file, whose averaged weights this one starts with. ``lent``: the terms of
+    what it learns from besides films and ``begin``; with theirs they are the run's. ``facts`` go into ``run.json``, the
+    terms too; ``facts["data"]`` is the films' fingerprint. Raises ``BAD_VALUE`` where ``resume`` finds another
     config or other data, or ``begin`` a network of another shape, and ``NOT_FOUND`` where there is nothing to resume or
     begin with.
     """
@@ -167,11 +174,12 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
     if resume:
         _resume(run)
     else:
-        _begin(run, begin)
+        run.terms |= _begin(run, begin)
+    run.terms |= lent
     if not resume and run.accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
-        (folder / FACTS_FILE).write_text(json.dumps(dict(facts or {}), indent=1), "utf-8")
+        (folder / FACTS_FILE).write_text(json.dumps({**(facts or {}), "terms": run.terms.to_dict()}, indent=1), "utf-8")
         for name in _TABLES:
             (folder / name).unlink(missing_ok=True)
     run.marked = (run.step, time.monotonic())
@@ -193,7 +201,7 @@ def train(  # noqa: PLR0913 - what a run is, and how it is told
         _save(run, 1.0)
         _validate(run, config.input_size)
     run.accelerator.wait_for_everyone()
-    return Checkpoint(config, run.averaged, run.step, run.seconds, 1.0, run.data)
+    return Checkpoint(config, run.averaged, run.step, run.seconds, 1.0, run.data, terms=run.terms)
 
 
 def _start(
@@ -204,10 +212,10 @@ def _start(
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     network = Network(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = moving_average(network, partial(_kept_share, config.ema), device=accelerator.device)
+    average = moving_average(network, partial(kept_share, config.ema), device=accelerator.device)
     average.eval()
     _set_learning(network, config.learn)
-    groups = _groups(network, config)
+    groups = parameter_groups(network, config)
     optimiser = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
     network, optimiser = accelerator.prepare(network, optimiser)
     indices = films.of(Split.TRAIN)
@@ -221,7 +229,8 @@ def _start(
     if config.outlined_share and not len(outlined):
         raise InputError("BAD_VALUE", "outlined_share", "no film of train has outlines of heart and lungs")
     data = str(facts.get("data", ""))
-    run = _Run(config, films, folder, data, say, accelerator, network, average, optimiser, indices, chance, outlined)
+    drawn = (indices, chance, outlined)
+    run = _Run(config, films, folder, data, say, accelerator, network, average, optimiser, *drawn, film_terms(films))
     if config.crop_share:
         wanted = [config.labels.index(label) for label in config.cropped]
         run.crop_chance = crop_sampling([films.films[i] for i in indices], wanted)
@@ -240,20 +249,26 @@ def _set_learning(network: Network, parts: Sequence[str]) -> None:
         network.reach.requires_grad_(False)  # noqa: FBT003 - likewise
 
 
-def _begin(run: _Run, begin: Path | None) -> None:
-    """Give the network, and its average, what the run begins with."""
+def _begin(run: _Run, begin: Path | None) -> Terms:
+    """Give the network, and its average, what the run begins with; return the terms of that."""
+    terms = NO_TERMS
     if begin is None:
         begin_backbone(
             run.config.backbone, run.bare.backbone, _sample_films(run, _MEASURED), imagenet=run.config.imagenet
         )
     elif begin.suffix == SUFFIX:
         card, weights = read_model_file(begin)
+        terms = card_terms(card)
         if not set(run.config.labels) <= set(card.labels):
             raise InputError("BAD_VALUE", begin, f"the model file has the labels {card.labels}")
         restore(run.bare, of_labels(weights, card.labels, run.config.labels))
         recalibrate_batchnorm(run.bare, _sample_films(run, _RECALIBRATED))
     else:
-        weights = read_weights(begin) if begin.suffix == WEIGHTS else load_checkpoint(begin).network.state_dict()
+        if begin.suffix == WEIGHTS:
+            weights = read_weights(begin)
+        else:
+            before = load_checkpoint(begin)
+            weights, terms = before.network.state_dict(), before.terms
         mine = run.bare.state_dict()
         if not any(name.startswith(ANATOMY) for name in weights):  # it was not taught anatomy, and this one may be
             weights = {**{name: value for name, value in mine.items() if name.startswith(ANATOMY)}, **weights}
@@ -262,6 +277,7 @@ def _begin(run: _Run, begin: Path | None) -> None:
         except RuntimeError as error:
             raise InputError("BAD_VALUE", begin, "the network to begin with has another shape") from error
     run.averaged.load_state_dict(run.bare.state_dict())
+    return terms
 
 
 def _sample_films(run: _Run, most: int) -> Tensor:
@@ -280,6 +296,7 @@ def _resume(run: _Run) -> None:
     run.average.n_averaged.fill_(state["step"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.step = state["step"]
+    run.terms = Terms.from_dict(state.get("terms")) | run.terms
     if run.accelerator.is_main_process:
         for name in _TABLES:
             forget_after(run.folder / name, run.step)
@@ -290,7 +307,7 @@ def _step(run: _Run, done: float) -> dict[str, float]:
     """Take one step and return the parts of its loss; a step whose gradient is not finite is left out."""
     config, size = run.config, run.config.size_at(done)
     for group in run.optimiser.param_groups:
-        group["lr"] = _rate(config, run.step, done) * group["share"]
+        group["lr"] = rate_at(config, run.step, done) * group["share"]
     rng = np.random.default_rng((config.seed, run.step, run.accelerator.process_index))
     share = max(1, config.batch // run.accelerator.num_processes)
     drawn = run.indices[rng.choice(len(run.indices), share, p=run.chance)]
@@ -351,6 +368,7 @@ def _save(run: _Run, done: float) -> None:
     state = {
         "config": json.loads(json.dumps(run.config.to_dict())),
         "data": run.data,
+        "terms": run.terms.to_dict(),
         "step": run.step,
         "seconds": run.seconds,
         "progress": done,
@@ -368,29 +386,3 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError("NOT_FOUND", path, "no checkpoint here")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
-
-
-def _groups(network: Network, config: TrainConfig) -> list[dict[str, Any]]:
-    """Return the optimiser's groups: the backbone learns at a ``share`` of the rate, and matrices decay."""
-    parts: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, value in network.named_parameters():
-        if value.requires_grad:
-            parts.setdefault((name.startswith("backbone."), value.ndim > 1), []).append(value)
-    return [
-        {
-            "params": values,
-            "share": config.backbone_rate if backbone else 1.0,
-            "weight_decay": config.weight_decay if matrix else 0.0,
-        }
-        for (backbone, matrix), values in parts.items()
-    ]
-
-
-def _rate(config: TrainConfig, step: int, done: float) -> float:
-    warm = min(1.0, (step + 1) / max(config.warmup, 1))
-    return warm * (config.final_rate + (config.rate - config.final_rate) * (1 + math.cos(math.pi * done)) / 2)
-
-
-def _kept_share(ema: float, count: int) -> float:
-    """Return how much of the average stays at an update: less while it is young (``count`` updates old)."""
-    return min(ema, (1 + count) / (10 + count))

@@ -21,6 +21,7 @@ from lungspot.train.config import TrainConfig
 from lungspot.train.data import FINE
 from lungspot.train.model import Boxes, Network
 from lungspot.train.onnx_import import restore
+from lungspot.train.terms import NO_TERMS, Terms
 
 __all__ = ["PartsHead", "parts_head", "parts_in"]
 
@@ -30,16 +31,22 @@ _SAME: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class PartsHead:
-    """What boxes parts of films, and which parts, for the sake of which labels."""
+    """What boxes parts of films, and which parts, for the sake of which labels, under the terms of what it learnt."""
 
     boxes: Boxes
     look: SecondLook
+    terms: Terms = NO_TERMS
 
 
-def parts_head(config: TrainConfig, learnt: Network, network: Network) -> PartsHead:
+def parts_head(
+    config: TrainConfig,
+    learnt: Network,
+    network: Network,
+    terms: Terms,
+) -> PartsHead:
     """Return what a run of ``config``, whose network is ``learnt``, knows of parts of films, to serve with ``network``.
 
-    Raises ``BAD_VALUE`` where the two have not the same backbone.
+    ``terms``: the run's. Raises ``BAD_VALUE`` where the two have not the same backbone.
     """
     films = torch.rand((2, 1, 128, 128), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -55,7 +62,7 @@ def parts_head(config: TrainConfig, learnt: Network, network: Network) -> PartsH
     made = _boxes(config)
     weights = learnt.state_dict()
     made.load_state_dict({name: weights[name] for name in made.state_dict()})
-    return PartsHead(made, SecondLook(config.labels, config.cache_size, FINE))
+    return PartsHead(made, SecondLook(config.labels, config.cache_size, FINE), terms)
 
 
 def parts_in(config: TrainConfig, card: ModelCard, weights: Mapping[str, Tensor]) -> PartsHead:

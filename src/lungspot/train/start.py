@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from lungspot.train.model import Mirrored
 from lungspot.train.onnx_import import SUFFIX
 from lungspot.train.site_films import is_site, site_cases
 from lungspot.train.teacher import Committee, PseudoLabels, ask, outline_lungs, teach
+from lungspot.train.terms import NO_TERMS, Terms
 
 __all__ = ["cases_of", "gather", "gather_as_served", "run"]
 
@@ -99,8 +102,9 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     if config.paste_share and begin is not None and begin.suffix == SUFFIX:
         size, label = config.input_size, config.labels.index("nodule_mass")
         films = outline_lungs(films, open_checkpoint(begin).network, label, size)
+    lent = NO_TERMS
     if teachers:
-        films = _taught(films, config, teachers, cache or out / "cache")
+        films, lent = _taught(films, config, teachers, cache or out / "cache")
     state = PartialState()
     if state.is_main_process:
         for error in refused:
@@ -116,14 +120,17 @@ def run(  # noqa: PLR0913 - where from, where to, and how
         "processes": state.num_processes,
         "torch": torch.__version__,
     }
-    end = train(config, films, out, resume=resume, begin=begin, facts=facts, say=say)
+    end = train(config, films, out, resume=resume, begin=begin, lent=lent, facts=facts, say=say)
     if state.is_main_process:
         draw_curves(out)
     return end
 
 
-def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: Path) -> Films:
-    """Return the films with what the teachers add; their answers are kept in ``cache``, one process asks."""
+def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: Path) -> tuple[Films, Terms]:
+    """Return the films with what the teachers add, and the teachers' terms.
+
+    Their answers are kept in ``cache``; one process asks.
+    """
     loaded = [open_checkpoint(path) for path in teachers]
     for path, one in zip(teachers, loaded, strict=True):
         if one.config.labels != config.labels:
@@ -145,7 +152,8 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
             np.savez(buffer, **asdict(answers))
             Outputs().write(path, buffer.getvalue())
     with np.load(path, allow_pickle=False) as stored:
-        return teach(films, PseudoLabels(**{name: stored[name] for name in stored.files}))
+        told = teach(films, PseudoLabels(**{name: stored[name] for name in stored.files}))
+    return told, reduce(or_, (one.terms for one in loaded))
 
 
 def git_state() -> str:

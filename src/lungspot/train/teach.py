@@ -34,6 +34,7 @@ from lungspot.train.loop import Checkpoint
 from lungspot.train.model import Mirrored
 from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.onnx_import import SUFFIX, is_mirrored, read_model_file, shape_of
+from lungspot.train.terms import card_terms
 from lungspot.train.validate import Predictions, collect, second_look
 
 __all__ = [
@@ -103,9 +104,12 @@ def teach_model(  # noqa: PLR0913 - two models, two sets of films, and what may 
     # What it was taught of parts of films goes with the backbone as it was.
     look = card.second_look if base.parts is None else None
     without = "" if look == card.second_look else " Parts of films are not looked at again."
+    terms = card_terms(card) | checkpoint.terms
     after = replace(
         card,
         second_look=look,
+        licence=terms.licence,
+        terms=terms.text,
         version=version or f"{card.version}+site",
         training_data=(*card.training_data, f"a site's own: {len(learnt)} films"),
         notes=(
