@@ -19,7 +19,7 @@ import pytest
 from huggingface_hub import ModelCard
 from typer.main import get_command
 
-from lungspot import __version__
+from lungspot import __version__, errors
 from lungspot.cli.app import app
 from lungspot.detect import load_detector
 from lungspot.errors import CODES
@@ -115,6 +115,29 @@ def test_every_verb_and_option_is_documented_with_words():
 def test_every_code_is_documented():
     page = read("docs/reference/errors.md")
     assert [code for code in (*CODES, *WARNINGS) if f"| `{code}` |" not in page] == []
+
+
+def test_the_tree_of_errors_has_every_class():
+    page = read("docs/reference/errors.md")
+    assert [name for name in errors.__all__ if name.endswith("Error") and f" {name}" not in page] == []
+    tree = [line.split()[1] for line in page.splitlines() if line.startswith(("    ├── ", "    └── "))]
+    assert tree == [kind.__name__ for kind in errors.LungspotError.__subclasses__()]
+
+
+def test_every_value_says_what_it_is(docs_tool, tmp_path):
+    """By the comment above it, beside it, or beside its name in its room's list; without one there is no page."""
+    assert "A value of" not in read("docs/reference/api.md")
+    lines = ["__all__ = [", '    "D",  # d', "]", "# a", "# more", "A = 1", 'B: Final = "#x"  # b', "C1, C = 1, 2  # c"]
+    (tmp_path / "room.py").write_text("\n".join([*lines, "D = 4", "E = 5  # noqa: X"]))
+    remark = docs_tool["remark"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(remark.__globals__, "module_file", lambda dotted: tmp_path / f"{dotted}.py")
+        said = {name: remark("room", "room", name) for name in ("A", "B", "C", "D", "E", "F")}
+        assert said == {"A": "a more", "B": "b", "C": "c", "D": "d", "E": "", "F": ""}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(remark.__globals__, "remark", lambda *_: "")
+        with pytest.raises(SystemExit, match="no docstring and no comment say what"):
+            docs_tool["api_page"]()
 
 
 def test_every_public_name_is_documented(docs_tool):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import itertools
 import re
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
+from lungspot import errors
 from lungspot.cli.app import app
 from lungspot.cli.console import Exit
 from lungspot.detect import REASONS
@@ -60,14 +62,6 @@ ERRORS_TEXT = """\
 Everything that lungspot refuses is a `lungspot.errors.LungspotError` with `code`, `where`, `reason`, `advice` and
 `exit_code`. Scripts branch on `code`; people read the line. Where the situation calls for it, an error carries more
 particular advice than the one in this table.
-
-    LungspotError
-    ├── InputError      a value that the caller gave is refused (also a ValueError)
-    ├── FilmError       one film cannot be read, or cannot be judged
-    ├── DatasetError    a dataset on disk is not what its adapter expects
-    ├── ModelError      a model file is not the one it should be; ends a command with exit code 4
-    ├── SetupError      this machine or installation lacks something; ends a command with exit code 4
-    └── RequestError    one HTTP request is refused
 """
 
 WARNINGS_TEXT = """\
@@ -157,10 +151,12 @@ def raised(kinds: tuple[str, ...]) -> dict[str, set[str]]:
 
 def errors_page() -> str:
     """Return the page of error codes, warning codes and reasons not to assess a film."""
-    kinds = ("InputError", "FilmError", "DatasetError", "ModelError", "SetupError")
+    kinds = tuple(name for name in errors.__all__ if name.endswith("Error") and name != "LungspotError")
     classes = raised(kinds)
     rows = [(f"`{code}`", ", ".join(sorted(classes.get(code, ()))), advice) for code, advice in CODES.items()]
-    parts = [MADE, ERRORS_TEXT, table(("code", "raised as", "what to do"), rows), WARNINGS_TEXT]
+    tree = re.search(r"(?m)^ {4}LungspotError\n(?: {4}.*\n)+", errors.__doc__ or "")
+    parts = [MADE, ERRORS_TEXT, tree[0] if tree else ""]
+    parts += [table(("code", "raised as", "what to do"), rows), WARNINGS_TEXT]
     parts.append(table(("code", "what it says"), [(f"`{code}`", text) for code, text in WARNINGS.items()]))
     parts += [REASONS_TEXT, table(("reason", "what it says"), [(f"`{code}`", text) for code, text in REASONS.items()])]
     return "\n".join(parts)
@@ -209,15 +205,19 @@ def signature(node: ast.AST | None, name: str) -> str:
     return name
 
 
-def remark(dotted: str, name: str) -> str:
-    """Return the comment that stands above a constant, in one line."""
-    lines = module_file(dotted).read_text(encoding="utf-8").splitlines()
-    at = next((n for n, line in enumerate(lines) if re.match(rf"{re.escape(name)}\b.*=", line)), 0)
-    above: list[str] = []
-    while at and lines[at - 1].startswith("# "):
-        at -= 1
-        above.insert(0, lines[at].removeprefix("# "))
-    return " ".join(above)
+def remark(room: str, home: str, name: str) -> str:
+    """Return the comment above or beside a constant, or beside its name in the room's ``__all__``, in one line."""
+    lines = module_file(home).read_text(encoding="utf-8").splitlines()
+    at = next((n for n, line in enumerate(lines) if re.match(rf"(\w+, )*{re.escape(name)}\b.*=", line)), None)
+    if at is not None:
+        above = list(itertools.takewhile(lambda line: line.startswith("# "), reversed(lines[:at])))
+        if above:
+            return " ".join(line.removeprefix("# ") for line in reversed(above))
+        _, mark, beside = lines[at].rpartition("  # ")
+        if mark and not beside.startswith("noqa"):
+            return beside
+    listed = re.search(rf'^    "{re.escape(name)}",  # (.+)$', module_file(room).read_text("utf-8"), re.MULTILINE)
+    return listed[1] if listed else ""
 
 
 def prose(docstring: str) -> str:
@@ -256,7 +256,9 @@ def api_page() -> str:
             home, node = definition(room, name)
             documented = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
             doc = (ast.get_docstring(node) or "") if documented else ""
-            says = prose(doc) or remark(home, name) or f"A value of `{home}`."
+            says = prose(doc) or remark(room, home, name)
+            if not says:
+                raise SystemExit(f"{home}: no docstring and no comment say what {name} is")
             parts.append(f"- **`{signature(node, name)}`**  \n{textwrap.indent(says, '  ')}\n")
             for call, words in members(node):
                 parts.append(f"  - **`{call}`**  \n{textwrap.indent(prose(words), '    ')}\n")

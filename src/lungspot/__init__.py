@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lungspot.images.read import read as read
     from lungspot.pipeline import analyze as analyze
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # the version of the code; a model file has one of its own
 # Stands on every page, picture, report and result.
 BANNER: Final = "Research use only, not for clinical use."
 

@@ -1,13 +1,13 @@
 """Everything lungspot can refuse, in one tree.
 
     LungspotError
-    ├── InputError      the caller's values: a box, a label, a reading      exit 1
-    ├── FilmError       one film cannot be read or judged                   exit 1
-    ├── DatasetError    a dataset on disk is not what its adapter expects   exit 1
-    ├── ModelError      a model file is wrong, or its output is unusable    exit 4
-    ├── SetupError      this machine lacks something: an extra, disk, …     exit 4
-    ├── OutputError     a result would replace something                exit 2
-    └── RequestError    one HTTP request is refused (docs/reference/http.md)  exit 1
+    ├── InputError      a value that the caller gave is refused (also a ValueError)   exit 1
+    ├── FilmError       one film cannot be read or judged                             exit 1
+    ├── DatasetError    a dataset on disk is not what its adapter expects             exit 1
+    ├── ModelError      a model file is wrong, or its output is unusable              exit 4
+    ├── SetupError      this machine or installation lacks something                  exit 4
+    ├── OutputError     a result would replace an input, or what the run did not make exit 2
+    └── RequestError    one HTTP request is refused (docs/reference/http.md)          exit 1
 
 Every error carries a ``code`` out of :data:`CODES`, the place it happened (``where``: a path, a path and row, a UID),
 what was found (``reason``), and what to do about it. Scripts branch on ``code``; people read the line. The line is

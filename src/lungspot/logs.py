@@ -20,7 +20,7 @@ from lungspot.errors import LungspotError, printable
 
 __all__ = ["LEVELS", "PatientFilter", "service_log"]
 
-LEVELS: Final = ("debug", "info", "warning", "error")
+LEVELS: Final = ("debug", "info", "warning", "error")  # of a log, from all to the least
 _OURS: Final = "lungspot"
 _WITHHELD: Final = "a message of this library, left out because it may quote a film's header"
 _PLAIN: Final = (str, int, float, type(None))

@@ -33,7 +33,7 @@ __all__ = [
     "over_time",
 ]
 
-PERIODS: Final = ("week", "month", "year")
+PERIODS: Final = ("week", "month", "year")  # over which the agreement of readers is followed
 
 
 @dataclass(frozen=True, slots=True)

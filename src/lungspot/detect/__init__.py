@@ -47,7 +47,7 @@ from lungspot.detect.site_mark import SiteMark
 from lungspot.detect.weights import MANIFEST_FILE, default_weights, manifest_of
 
 __all__ = [
-    "INPUT",
+    "INPUT",  # the name of a model file's input, pictures (N, 1, S, S)
     "MANIFEST_FILE",
     "METADATA_KEY",
     "OPERATING_POINTS",

@@ -53,6 +53,7 @@ class Knots:
             raise InputError("BAD_VALUE", None, f"a calibration that falls ({self.slope})")
 
 
+# what turns a score into a probability
 Curve: TypeAlias = Platt | Knots
 
 

@@ -35,8 +35,9 @@ __all__ = [
     "Thresholds",
 ]
 
+# under which a model file keeps its card
 METADATA_KEY = "lungspot.card"
-OPERATING_POINTS = ("sensitive", "balanced", "specific")  # each line is drawn at or above the one before
+OPERATING_POINTS = ("sensitive", "balanced", "specific")  # lines of a score, each at or above the one before
 
 
 _PARTS = 8  # of a film are looked at again at most

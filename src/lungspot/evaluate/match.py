@@ -26,7 +26,10 @@ def match(found: Array, scores: Array, true: Array, iou: float) -> NDArray[np.in
 
 
 def match_at(found: Array, scores: Array, true: Array, ious: Sequence[float]) -> NDArray[np.int64]:
-    """Return :func:`match` at each of ``ious``, shape (T, P); the overlaps are computed once."""
+    """Return :func:`match` at each of ``ious``, shape (T, P); the overlaps are computed once.
+
+    Raises ``BAD_VALUE`` where the shapes do not go together, or a limit is not above 0 and at most 1.
+    """
     limits = np.asarray(ious, dtype=np.float64)
     if (
         found.shape != (len(scores), 4)

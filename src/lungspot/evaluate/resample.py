@@ -28,7 +28,8 @@ def unit_weights(films: int) -> Weights:
 def by_patient(patients: Sequence[str], resamples: int, seed: int) -> NDArray[np.uint8]:
     """Return how often each film counts in each resample of patients with replacement, shape (R, F).
 
-    As many patients are drawn as there are; a patient's films come together. Equal arguments give equal weights.
+    As many patients are drawn as there are; a patient's films come together. Equal arguments give equal weights. Raises
+    ``BAD_VALUE`` for fewer than one resample.
     """
     if resamples < 1:
         raise InputError("BAD_VALUE", None, f"{resamples} resamples")

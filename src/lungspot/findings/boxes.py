@@ -133,7 +133,7 @@ def as_array(boxes: Iterable[Box]) -> Array:
 
 
 def enclosing(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box around all ``boxes`` (at least one)."""
+    """Return the smallest box around all ``boxes``; raises ``BAD_VALUE`` where there is none."""
     corners = as_array(boxes)
     if len(corners) == 0:
         raise InputError("BAD_VALUE", None, "no boxes to enclose")

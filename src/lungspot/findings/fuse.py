@@ -74,7 +74,8 @@ def majority(
 
     ``least``: None asks for more than half of those who looked for the label. A label is boxed where they agree on a
     spot, present where they agree that it is there and on no spot, absent where as many say so, and undecided (not
-    among the states, like a label nobody looked for) where neither side has that many.
+    among the states, like a label nobody looked for) where neither side has that many. Raises ``BAD_VALUE`` for a
+    ``least`` below 1.
     """
     if least is not None and least < 1:
         raise InputError("BAD_VALUE", None, f"a majority of at least {least} readers")

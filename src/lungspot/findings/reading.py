@@ -44,9 +44,9 @@ __all__ = [
     "Zone",
 ]
 
-HUMAN: Final = "human"  # whence a person's box comes: she drew it,
-MODEL: Final = "model"  # or took a model's as it was,
-EDITED: Final = "edited"  # or changed a model's
+HUMAN: Final = "human"  # whence a person's box comes: she drew it
+MODEL: Final = "model"  # whence a person's box comes: it is a model's, taken as it was
+EDITED: Final = "edited"  # whence a person's box comes: it is a model's, changed
 
 
 class State(StrEnum):
@@ -74,6 +74,7 @@ class State(StrEnum):
 
 
 _CODED: Final = (State.NOT_LOOKED_FOR, State.ABSENT, State.PRESENT, State.BOXED)
+# The code of a state in arrays: 0 not looked for, 1 absent, 2 present, 3 boxed.
 UNKNOWN, ABSENT, PRESENT, BOXED = (state.code for state in _CODED)
 
 

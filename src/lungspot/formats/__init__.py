@@ -79,7 +79,7 @@ __all__ = [
     "FINDINGS_SCHEMA",
     "GIVEN",
     "JUDGED",
-    "LABELSTUDIO_PATIENT",
+    "LABELSTUDIO_PATIENT",  # where a Label Studio task says whose film it is
     "PREDICTION_FILES",
     "PREDICTION_FORMATS",
     "PROBLEMS",

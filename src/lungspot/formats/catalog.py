@@ -54,6 +54,7 @@ def _format(module: Any, *, for_people: bool = False, scored: bool = False) -> F
     )
 
 
+# Every form of annotations that can be read or written, by its name.
 ANNOTATION_FORMATS: Final[dict[str, Format]] = {
     "coco": _format(coco, for_people=True, scored=True),
     "cvat": _format(cvat, for_people=True, scored=True),

@@ -19,7 +19,7 @@ from lungspot.images import list_files
 
 __all__ = ["ANNOTATIONS_FILE", "IMAGES_FOLDER", "files_of", "places"]
 
-ANNOTATIONS_FILE: Final = "annotations.json"
+ANNOTATIONS_FILE: Final = "annotations.json"  # the name of a COCO folder's file
 IMAGES_FOLDER: Final = "images"
 _FOLDER: Final = "annotations"
 _ROBOFLOW: Final = "_annotations.coco.json"

@@ -16,7 +16,7 @@ from lungspot import BANNER, __version__
 
 __all__ = ["CROISSANT_FILE", "Column", "CroissantTable", "write_croissant"]
 
-CROISSANT_FILE: Final = "croissant.jsonld"
+CROISSANT_FILE: Final = "croissant.jsonld"  # the name of the description (MLCommons Croissant) beside tables
 
 _OWN: Final = (
     *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format"),

@@ -212,4 +212,4 @@ class Faults:
                 self.note("ROW_CONTRADICTS", where, f"{film} is {row[table.agree]!r}, in row {line} {before!r}")
 
 
-STRICT: Final = Faults()
+STRICT: Final = Faults()  # of a reader that raises the first fault that it meets

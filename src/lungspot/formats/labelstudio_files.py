@@ -24,7 +24,7 @@ from lungspot.inputs import regular
 
 __all__ = ["STUDIO_TASKS", "film_of", "load_tasks"]
 
-STUDIO_TASKS: Final = "tasks.json"
+STUDIO_TASKS: Final = "tasks.json"  # the name of a pool's file for Label Studio's import
 _TABLES: Final = (".csv", ".tsv")
 _PREFIX: Final = re.compile(r"\A[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 # What JSON-MIN says beside the task's data and the values of its regions.

@@ -41,13 +41,13 @@ __all__ = [
     "unicode_text",
 ]
 
-FILMS_SCHEMA: Final = "lungspot-films/1"
-FINDINGS_SCHEMA: Final = "lungspot-findings/1"
+FILMS_SCHEMA: Final = "lungspot-films/1"  # what a table of films, a row each, calls its form
+FINDINGS_SCHEMA: Final = "lungspot-findings/1"  # what a table of findings, a row each, calls its form
 DOCUMENT_SCHEMA: Final = "lungspot/1"  # of a film's result as JSON (docs/reference/json.md)
 GIVEN: Final = "given_"  # before the name of a column that a table of films brought along
 
 _SHARDS: Final = "[!.]*.parquet"  # tables of films; a hidden one is none
-JUDGED: Final = ("assessed", "not_assessed")
+JUDGED: Final = ("assessed", "not_assessed")  # what becomes of a film that could be read
 # column → its type, as pyarrow's functions are called; a list's stands after "list:"
 _FILMS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("film", "status", "error", "sha256", "entry"), "string"),

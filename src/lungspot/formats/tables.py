@@ -31,6 +31,7 @@ __all__ = [
     "require_folder",
 ]
 
+# A row of a table: column → value.
 Row = Mapping[str, str]
 # What the name of a CSV file ends in: :func:`open_text` opens packed ones too.
 CSV_SUFFIXES: Final = (".csv", ".csv.gz")

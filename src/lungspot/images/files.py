@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["DICOM_SUFFIXES", "IMAGE_SUFFIXES", "has_suffix", "is_hidden", "list_files", "walk"]
 
-DICOM_SUFFIXES: Final = (".dcm", ".dicom", ".dic")
+DICOM_SUFFIXES: Final = (".dcm", ".dicom", ".dic")  # what names of DICOM files end with, if with anything
 # What a film's file may end in, in the order in which one is preferred to another of the same stem.
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", *DICOM_SUFFIXES, ".tif", ".tiff", ".webp", ".bmp")
 _MACOS: Final = "__MACOSX"

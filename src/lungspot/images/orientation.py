@@ -113,4 +113,4 @@ class Orientation:
         return upright.left_side if upright.bottom in {None, "F"} else None
 
 
-UNKNOWN_ORIENTATION: Final = Orientation()
+UNKNOWN_ORIENTATION: Final = Orientation()  # of films that do not say where the patient's sides are

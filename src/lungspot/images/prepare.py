@@ -56,7 +56,10 @@ def prepare(radiograph: Radiograph, size: int) -> Prepared:
 
 
 def squash(pixels: Pixels, size: int) -> Pixels:
-    """Return (height, width) pixels resized to (size, size), anti-aliased, the aspect ratio given up."""
+    """Return (height, width) pixels resized to (size, size), anti-aliased, the aspect ratio given up.
+
+    Raises ``BAD_VALUE`` for a size below 1.
+    """
     if size < 1:
         raise InputError("BAD_VALUE", None, f"an input of {size} pixels")
     if pixels.shape == (size, size):

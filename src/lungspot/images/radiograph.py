@@ -14,6 +14,7 @@ from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
 
 __all__ = ["WARNINGS", "Device", "Notice", "Origin", "Pixels", "Radiograph", "Sex", "View"]
 
+# A film's pixels, (height, width), float32.
 Pixels = NDArray[np.float32]
 
 # code → what it means for the reader of the result. docs/reference/errors.md lists them; a test keeps the two in step.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "dicom_bytes_of", "film_bytes", "read", "read_header"]
 
-MAX_BYTES: Final = 512 * 1024 * 1024
+MAX_BYTES: Final = 512 * 1024 * 1024  # a larger file is no film and is refused
 _ITS_FILES: Final = "give the files in it"
 _SAVED: Final = "save it as a file, or give it as standard input"
 

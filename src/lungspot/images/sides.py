@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIDE_UNKNOWN", "draw_sides"]
 
-SIDE_UNKNOWN: Final = "side unknown"
+SIDE_UNKNOWN: Final = "side unknown"  # what a picture says where nobody knows which side of the patient is which
 _INK, _PAPER = (12, 16, 22, 215), (236, 240, 245)
 _SMALLEST: Final = 0.5  # units: letters of 13 pixels, which can be read on a picture of any size
 _PLACES: Final = {"left": (0.0, 0.0), "right": (1.0, 0.0), "top": (0.5, 0.0), "bottom": (0.5, 1.0)}  # across, down

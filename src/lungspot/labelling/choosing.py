@@ -23,8 +23,8 @@ from lungspot.labelling.uncertainty import Uncertainty, uncertainty_of, unsure_s
 
 __all__ = ["RANDOM_SHARE", "STRATEGIES", "Choice", "PoolFilm", "choose", "lots", "random_sample"]
 
-STRATEGIES: Final = ("mixed", "uncertainty", "diversity", "random")
-RANDOM_SHARE: Final = 0.2
+STRATEGIES: Final = ("mixed", "uncertainty", "diversity", "random")  # by which films to answer next are chosen
+RANDOM_SHARE: Final = 0.2  # of the films to answer next, chosen at random unless said otherwise
 
 _SHORTLIST: Final = 4  # of so many of the least sure films `mixed` takes one
 

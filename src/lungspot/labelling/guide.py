@@ -178,7 +178,7 @@ _GUIDES: Final[dict[str, _Guide]] = {
     ),
 }
 
-GUIDED: Final[tuple[str, ...]] = tuple(_GUIDES)
+GUIDED: Final[tuple[str, ...]] = tuple(_GUIDES)  # labels that have drawings of what to box
 
 _LUNG: Final = (
     "M150,58 C108,60 74,140 62,250 C58,290 57,318 62,342"

@@ -44,8 +44,8 @@ __all__ = [
     "write_next",
 ]
 
-NEXT_CSV: Final = "next.csv"
-NEXT_TASKS: Final = "next.json"
+NEXT_CSV: Final = "next.csv"  # the name of the table of films to answer next
+NEXT_TASKS: Final = "next.json"  # the name of the same films' tasks for Label Studio
 NEXT_VERSION: Final = "lungspot next"  # the model version under which Label Studio finds the order
 
 _STUDIO: Final = "labelstudio"
@@ -152,7 +152,8 @@ def next_tasks(pool: Pool, choices: Sequence[Choice]) -> str | None:
     """Return the chosen films' tasks for Label Studio's import, in order; None for another tool's pool, and for none.
 
     The pool's own proposals keep their boxes; a task without any gets one without boxes. All are scored by the place,
-    and of the version :data:`NEXT_VERSION`: films of another one would not be handed out in the order.
+    and of the version :data:`NEXT_VERSION`: films of another one would not be handed out in the order. Raises
+    ``DATASET_FORMAT`` where the pool's tasks are not those that it was made with, and what reading them raises.
     """
     if pool.tool != _STUDIO or not choices:
         return None

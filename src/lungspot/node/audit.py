@@ -127,7 +127,10 @@ class AuditLog:
 
 
 def verify(path: Path) -> tuple[int, str]:
-    """Return how many records an audit log holds, and the hash of the last; SetupError AUDIT_BROKEN at a fault."""
+    """Return how many records an audit log holds, and the hash of the last.
+
+    Raises SetupError ``AUDIT_BROKEN`` at the first fault.
+    """
     count, previous = 0, GENESIS
     with path.open("rb") as file:
         for number, data in enumerate(file, 1):

@@ -64,7 +64,7 @@ def require_ae_title(text: str, where: str) -> str:
 
 
 def parse_peer(text: str, where: str = "--send-to") -> Peer:
-    """Return the peer of ``AET@host:port``; InputError BAD_VALUE where it is none."""
+    """Return the peer of ``AET@host:port``; raises InputError ``BAD_VALUE`` where it is none."""
     found = _PEER.fullmatch(text)
     if not found or not 0 < int(found["port"]) < 65536:
         raise InputError("BAD_VALUE", where, f"{text!r} is no peer", advice="give AET@host:port")

@@ -27,8 +27,8 @@ from lungspot.queue.folder import QueueFolder, is_queue_name
 
 __all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "back_off"]
 
-ATTEMPTS: Final = 12  # then the owner gives a film up; a crash in the midst of one counts
-IN_A_ROW: Final = 3  # of them, then others come first: a film that ends the process must not hold them up
+ATTEMPTS: Final = 12  # at a film, then its owner gives it up; a crash in the midst of one counts
+IN_A_ROW: Final = 3  # attempts, then other films come first: one that ends the process must not hold them up
 _LONGEST_WAIT: Final = 300.0
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 

@@ -24,6 +24,7 @@ from lungspot.report.text import Compared, ReportText, report_text
 
 __all__ = ["SCHEMA", "document", "findings_to_json", "report_to_json", "schema", "statement_to_json"]
 
+# What a result in JSON calls its form: lungspot-1.schema.json.
 SCHEMA = "lungspot/1"
 
 

@@ -37,6 +37,7 @@ __all__ = [
 
 # What may be advised and decided of a person, in the words of the register.
 DECISIONS: Final = ("refer", "do not refer", "repeat film")
+# The columns of a screening register, in order.
 REGISTER_COLUMNS: Final = (
     *("id", "date", "score", "threshold", "thresholds_of", "advice", "why_repeat"),
     *("decision", "decided_by", "decided_at", "label", "model"),

@@ -179,6 +179,7 @@ def data_of(  # noqa: PLR0913 - each form has an option of its own
     reader's, whose word counts in that text, and whose measurements are in the SR. ``before``: an earlier
     film of the patient, to compare with (:func:`before_film`). ``anatomy``: PNG, page and SR show heart and lungs too,
     where they lie as in a chest. Of a file that could not be read there are JSON, text, FHIR and an SR only.
+    Raises ValueError for a format that there is not, or not of such a file.
     """
     if kind not in _FORMS:
         raise ValueError(f"no format {kind!r}")

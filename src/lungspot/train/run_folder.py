@@ -58,9 +58,9 @@ def require_new_run(
 ) -> None:
     """Refuse a run folder ``out`` in which a new run would replace what it must not.
 
-    That is the run or model file that it begins with (``begin``; OutputError ``IS_INPUT``), other runs, model files and
-    files that it reads (``inputs``), an earlier run unless ``overwrite`` says so, and anybody's file (``EXISTS``).
-    Files that a run does not write stay, and are no hindrance.
+    That is the run or model file that it begins with (``begin``), other runs, model files and files that it reads
+    (``inputs``): raises OutputError ``IS_INPUT``; an earlier run unless ``overwrite`` says so, and anybody's file:
+    raises OutputError ``EXISTS``. Files that a run does not write stay, and are no hindrance.
     """
     read = [*inputs, *([] if begin is None else [begin])]
     outputs = Outputs(map(checkpoint_file, read), overwrite=overwrite)

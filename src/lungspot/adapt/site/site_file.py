@@ -38,7 +38,7 @@ from lungspot.inputs import regular
 
 __all__ = ["SITE_SCHEMA", "LevelSettings", "Site", "load_for_site", "read_site", "schema_of_site", "with_site"]
 
-SITE_SCHEMA: Final = "lungspot-site/1"
+SITE_SCHEMA: Final = "lungspot-site/1"  # what a site file calls its form
 _MOST: Final = 16 << 20
 _LONGEST: Final = 64  # characters of a name, as DICOM's long strings have it
 
