@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel, RootModel, TypeAdapter
 
 from lungspot.detect import load_detector
-from lungspot.serve import answers, review_answers
-from lungspot.serve.answers import LabelAnswer, ModelAnswer
+from lungspot.serve import answers, model_answers, review_answers
 from lungspot.serve.app import create_app
+from lungspot.serve.model_answers import LabelAnswer, ModelAnswer
 from lungspot.serve.remote_films import FilmHost
 from lungspot.serve.settings import Settings
 from lungspot.serve.store import QueueState
@@ -174,7 +174,7 @@ def test_what_another_s_card_says_goes_out_unchanged(reliability, evidence):
     thresholds = {point: {"box": 0.5, "image": 0.5} for point in ("sensitive", "balanced", "specific")}
     label = {"id": "edema", "name": "Edema", "color": "#000000", "codes": {}, "thresholds": thresholds}
     told = label | {"reliability": reliability, "standing": "reported", "evidence": evidence}
-    answer = json.loads(answers.LabelAnswer.model_validate(told).model_dump_json(exclude_unset=True))
+    answer = json.loads(LabelAnswer.model_validate(told).model_dump_json(exclude_unset=True))
     said = [answer["reliability"], answer["evidence"]]
     assert json.dumps(said, sort_keys=True) == json.dumps([reliability, evidence], sort_keys=True)
 
@@ -230,7 +230,7 @@ def test_answers_hold_what_their_models_name(server, film, picture):
         "Health": server.get("/readyz").json,
         "ReviewsFile": server.get("/v1/reviews.json").json,
     }
-    models = {name: getattr(review_answers if hasattr(review_answers, name) else answers, name) for name in said}
+    models = {**vars(answers), **vars(review_answers), **vars(model_answers)}
     assert {name: unnamed(models[name], value) for name, value in said.items()} == {name: [] for name in said}
     for name in ("ReviewsAnswer", "ReviewsFile"):
         assert models[name].model_validate(said[name]).reviews

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungspot.errors import RequestError
-from lungspot.serve.answers import Health, ModelAnswer
+from lungspot.serve.answers import Health
 from lungspot.serve.app_state import StateDep
 from lungspot.serve.intake import MOST_PARTS
+from lungspot.serve.model_answers import ModelAnswer
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.request_guard import COOKIE, session_of
 from lungspot.serve.screening import screening_of
