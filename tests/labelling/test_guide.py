@@ -1,12 +1,13 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from lungspot.findings import taxonomy
+from lungspot.findings import DISEASES, taxonomy
 from lungspot.labelling import GUIDED, drawing, guide, guide_markdown, guide_page, instruction
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -104,3 +105,10 @@ def test_what_is_written_in_an_instruction_is_text_and_no_html(monkeypatch):
     tags = Tags()
     tags.feed(instruction(["edema"], address))
     assert [attributes["src"] for tag, attributes in tags.seen if tag == "img"] == [f"{address}edema.svg"]
+
+
+def test_every_disease_has_its_paragraph_in_the_guidelines_of_a_pool():
+    page = resources.files("lungspot.labelling").joinpath("guidelines.md").read_text("utf-8")
+    words = page.partition("\n## Each label\n")[2].partition("\n## ")[0]
+    named = [taxonomy().named(title) for title in re.findall(r"^\*\*(.+?)\.\*\* \S", words, re.MULTILINE)]
+    assert sorted(label.id if label else "no label" for label in named) == sorted(DISEASES)
