@@ -1,8 +1,8 @@
 """The JSON of answers about films as pydantic models, from which the OpenAPI description is made.
 
 Those about the model stand in :mod:`.model_answers`, those about reviews in :mod:`.review_answers`, and other groups of
-routes hold their own (docs/reference/http.md). Keys that are not named here pass through unchanged: a later version may add some. Boxes are ``[x0, y0, x1, y1]`` in
-pixels of the film as its file stores it; times are RFC 3339 in UTC.
+routes hold their own (docs/reference/http.md). Keys that are not named here pass through unchanged: a later version may
+add some. Boxes are ``[x0, y0, x1, y1]`` in pixels of the film as its file stores it; times are RFC 3339 in UTC.
 """
 
 from __future__ import annotations
