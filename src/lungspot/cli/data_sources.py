@@ -42,17 +42,17 @@ def cases_of(
     classes: ClassMap | None = None,
     quiet: bool = True,
 ) -> list[Case]:
-    """Return :func:`lungspot.datasets.sources.cases_of`; a name that is none is a usage error.
+    """Return :func:`lungspot.datasets.cases_of_source`; a name that is none is a usage error.
 
     ``class_map``: words of ``--class-map``, or ``classes`` made of them. Unless ``quiet``, one line says what became of
     every class of a tool's files. ``merged``: one case a film (:func:`united`).
     """
-    from lungspot.datasets import sources
+    from lungspot.datasets import SOURCE_NAMES, cases_of_source
     from lungspot.formats import read_class_map
 
-    require_one_of(name, sources.NAMES, "NAME")
+    require_one_of(name, SOURCE_NAMES, "NAME")
     classes = classes or read_class_map(class_map)
-    cases = sources.cases_of(name, root, splits, classes=classes)
+    cases = cases_of_source(name, root, splits, classes=classes)
     if not quiet:
         say_classes(classes)
     return united(cases, quiet=quiet) if merged else cases
@@ -102,10 +102,10 @@ def problems_of(
     quiet: bool,
 ) -> tuple[Problem, ...]:
     """Return :func:`lungspot.datasets.check.check`; a name that is none is a usage error."""
-    from lungspot.datasets import check, sources
+    from lungspot.datasets import SOURCE_NAMES, check
     from lungspot.formats import read_class_map
 
-    require_one_of(name, sources.NAMES, "NAME")
+    require_one_of(name, SOURCE_NAMES, "NAME")
     classes = read_class_map(class_map)
     found = check(name, root, splits=splits, films=films, progress=progress, classes=classes)
     if not quiet:

@@ -146,7 +146,7 @@ def node(
     require_one_of(sr_class, SR_CLASSES, "--sr-class")
     settings = room.NodeSettings(
         spool=spool,
-        title=room.peers.require_ae_title(ae, "--ae"),
+        title=room.require_ae_title(ae, "--ae"),
         address=(host, port),
         rules=tuple(room.parse_rule(text) for text in allow or ()),
         send_to=None if send_to is None else room.parse_peer(send_to),

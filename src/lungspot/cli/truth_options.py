@@ -25,11 +25,11 @@ def truth_cases(
     quiet: bool,
 ) -> list[Case]:
     """Return the films of the truth; raises ``DATASET_INCOMPLETE`` where no film is left to judge on."""
-    from lungspot.datasets import sources
+    from lungspot.datasets import SOURCE_NAMES
     from lungspot.evaluate import judged_cases, load_truth
     from lungspot.formats import Split
 
-    require_one_of(name, sources.NAMES, "NAME")
+    require_one_of(name, SOURCE_NAMES, "NAME")
     cases = load_truth(name, root, splits, classes=classes)
     if not quiet:
         say_classes(classes)

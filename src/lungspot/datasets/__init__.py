@@ -1,6 +1,5 @@
 """People's readings: every public chest X-ray dataset behind one type, with its holes stated."""
 
-from lungspot.datasets import sources
 from lungspot.datasets.agreement import ReaderAgreement, reader_agreement
 from lungspot.datasets.anatomy import anatomy_masks
 from lungspot.datasets.box_sizes import Sizes
@@ -21,6 +20,8 @@ from lungspot.datasets.readers import (
     over_time,
 )
 from lungspot.datasets.result_stats import ResultStats, result_stats
+from lungspot.datasets.sources import NAMES as SOURCE_NAMES
+from lungspot.datasets.sources import cases_of as cases_of_source
 from lungspot.datasets.sources import sources_of, unsized
 from lungspot.datasets.split import split, split_base, splits_csv, without_patient
 from lungspot.datasets.splits import SPLITS_FILE, apply_splits, read_splits
@@ -33,6 +34,7 @@ __all__ = [
     "FUSIONS",
     "PERIODS",
     "SOURCES",
+    "SOURCE_NAMES",  # what a command takes as NAME of films: a dataset, all of them, or a form of annotations
     "SPLITS_FILE",
     "Case",
     "Conflict",
@@ -46,6 +48,7 @@ __all__ = [
     "Split",
     "anatomy_masks",
     "apply_splits",
+    "cases_of_source",
     "check",
     "conflicts",
     "contact_sheet",
@@ -71,7 +74,6 @@ __all__ = [
     "repeated_boxes",
     "result_stats",
     "sizes",
-    "sources",
     "sources_of",
     "split",
     "split_base",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from lungspot.datasets.declaration import Dataset, TruthSource
-from lungspot.formats import image_labels
+from lungspot.formats import IMAGE_LABELS_READER, image_label_cases
 
 __all__ = ["DATASET"]
 
@@ -21,7 +21,7 @@ DATASET: Final = Dataset(
     citation="the publisher's",
     link="docs/reference/datasets.md",
     terms="the publisher's",
-    cases=image_labels.cases,
-    sources=(TruthSource(image_labels.READER),),
+    cases=image_label_cases,
+    sources=(TruthSource(IMAGE_LABELS_READER),),
     patients_known=False,
 )

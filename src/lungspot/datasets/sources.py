@@ -11,7 +11,7 @@ from lungspot.datasets.catalog import DATASETS, datasets_below, load, unknown_da
 from lungspot.datasets.merge import merge
 from lungspot.datasets.splits import apply_splits, read_splits
 from lungspot.errors import DatasetError
-from lungspot.formats import ANNOTATION_FORMATS, Case, ClassMap, Split, image_labels
+from lungspot.formats import ANNOTATION_FORMATS, Case, ClassMap, Split, image_label_cases
 
 __all__ = ["ALL", "NAMES", "cases_of", "in_split", "load_source", "same_kind", "sources_of", "unsized"]
 
@@ -34,7 +34,7 @@ def load_source(name: str, root: Path, classes: ClassMap | None = None) -> list[
     ``classes``: what class names mean in a tool's files and in one's own tables; a public dataset's are known.
     """
     if name == own_films.DATASET.name:
-        return list(image_labels.cases(root, classes))
+        return list(image_label_cases(root, classes))
     return load(name, root) if name in DATASETS else ANNOTATION_FORMATS[name].read(root, names=classes)
 
 

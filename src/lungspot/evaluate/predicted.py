@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 from lungspot.errors import DatasetError, InputError, LungspotError
 from lungspot.evaluate.matched import ScoreLimits
 from lungspot.findings import Finding, Frame, Reading, State, taxonomy
-from lungspot.formats import AnnotatedImage, ClassMap, ClassNames, Prediction, coco, load_json, read_predictions
+from lungspot.formats import (
+    AnnotatedImage,
+    ClassMap,
+    ClassNames,
+    Prediction,
+    coco_annotated_images,
+    coco_labels,
+    load_json,
+    read_predictions,
+)
 from lungspot.inputs import regular
 
 __all__ = ["Predicted", "read_predicted"]
@@ -115,8 +124,8 @@ def _reading(findings: list[Finding], frame: Frame | None, looked_for: tuple[str
 
 
 def _coco(value: Mapping[str, Any], path: Path, classes: ClassMap) -> Iterator[AnnotatedImage]:
-    annotated_images = coco.annotated_images_in(value, path, classes)  # first: it says what is wrong
-    labels = tuple(coco.labels_of(value, path, classes))
+    annotated_images = coco_annotated_images(value, path, classes)  # first: it says what is wrong
+    labels = tuple(coco_labels(value, path, classes))
     yield from (replace(annotated, offered=labels) for annotated in annotated_images)
 
 

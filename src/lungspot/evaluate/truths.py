@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from lungspot.datasets import DATASETS, SOURCES, noisy, sources, truth
+from lungspot.datasets import DATASETS, SOURCES, cases_of_source, noisy, truth
 from lungspot.errors import DatasetError
 from lungspot.evaluate.pairing import exhaustive, without
 from lungspot.findings import Reading, majority
-from lungspot.formats import Case, ClassMap, coco
+from lungspot.formats import Case, ClassMap, read_coco
 
 __all__ = ["coco_truth", "judged_cases", "load_truth", "truth_source", "truths"]
 
@@ -34,13 +34,13 @@ def coco_truth(name: str, root: Path) -> Path | None:
 
 
 def load_truth(name: str, root: Path, splits: Path | None = None, *, classes: ClassMap | None = None) -> list[Case]:
-    """Return the cases of a truth, as :func:`lungspot.datasets.sources.cases_of` does.
+    """Return the cases of a truth, as :func:`lungspot.datasets.cases_of_source` does.
 
     Those of COCO without ``splits`` need no films: boxes can be judged where the films are not.
     """
     if name == _COCO and splits is None:
-        return coco.read(root, need_films=False, names=classes)
-    return sources.cases_of(name, root, splits, classes=classes)
+        return read_coco(root, need_films=False, names=classes)
+    return cases_of_source(name, root, splits, classes=classes)
 
 
 def judged_cases(

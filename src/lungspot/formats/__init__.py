@@ -1,11 +1,13 @@
 """Annotation files of the labelling tools, CSV tables and our own JSON: read into cases, written from cases."""
 
-from lungspot.formats import coco, image_labels
 from lungspot.formats.annotated_image import READER, AnnotatedImage, Mark, marks_of, stated_size
 from lungspot.formats.case import Case, Split, everything_absent, without_crowds
 from lungspot.formats.case_json import case_from_json, case_to_json, load_json, write_json
 from lungspot.formats.catalog import ANNOTATION_FORMATS, Format
 from lungspot.formats.classes import ClassMap, ClassNames, read_class_map, suggestion
+from lungspot.formats.coco import annotated_images_in as coco_annotated_images
+from lungspot.formats.coco import labels_of as coco_labels
+from lungspot.formats.coco import read as read_coco
 from lungspot.formats.coco_files import ANNOTATIONS_FILE
 from lungspot.formats.coco_ids import CocoIds, in_the_file, read_coco_ids
 from lungspot.formats.croissant import CROISSANT_FILE, Column, CroissantTable, write_croissant
@@ -13,6 +15,8 @@ from lungspot.formats.documents import DOCUMENT_SUFFIXES, is_document, no_docume
 from lungspot.formats.faults import STRICT, Faults, PublishedTable
 from lungspot.formats.films import dicom_facts, find_films, list_films
 from lungspot.formats.image_files import FilmTransfer, Progress, annotated_images_of, film_size
+from lungspot.formats.image_labels import READER as IMAGE_LABELS_READER
+from lungspot.formats.image_labels import cases as image_label_cases
 from lungspot.formats.labelstudio import PATIENT as LABELSTUDIO_PATIENT
 from lungspot.formats.labelstudio import config as labelstudio_config
 from lungspot.formats.labelstudio import region as labelstudio_region
@@ -78,6 +82,7 @@ __all__ = [
     "FILMS_SCHEMA",
     "FINDINGS_SCHEMA",
     "GIVEN",
+    "IMAGE_LABELS_READER",  # who labelled a film, where a table of image labels does not say
     "JUDGED",
     "LABELSTUDIO_PATIENT",  # where a Label Studio task says whose film it is
     "PREDICTION_FILES",
@@ -109,7 +114,8 @@ __all__ = [
     "boxes_unsaid",
     "case_from_json",
     "case_to_json",
-    "coco",
+    "coco_annotated_images",
+    "coco_labels",
     "coco_text",
     "csv_text",
     "dicom_facts",
@@ -125,7 +131,7 @@ __all__ = [
     "finding_rows",
     "findings_parquet",
     "header_of",
-    "image_labels",
+    "image_label_cases",
     "in_the_file",
     "inputs_of",
     "is_document",
@@ -143,6 +149,7 @@ __all__ = [
     "predicted_cases",
     "prediction_of",
     "read_class_map",
+    "read_coco",
     "read_coco_ids",
     "read_documents",
     "read_lines",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
-from lungspot import errors
+from lungspot.errors import LungspotError
 
 __all__ = ["copy_parts", "pack", "unpack"]
 
@@ -68,7 +68,8 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class(module, name)
         if module.split(".", maxsplit=1)[0] == "lungspot" and "." not in name:
             found = super().find_class(module, name)
-            if found is errors._rebuild or (isinstance(found, type) and found.__module__ == module):  # noqa: SLF001 - how errors are pickled
+            error = (module, name) == (LungspotError.__module__, "_rebuild")  # how errors are pickled
+            if error or (isinstance(found, type) and found.__module__ == module):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name}")
 

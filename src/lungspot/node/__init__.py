@@ -4,7 +4,7 @@ from lungspot.node.audit import AuditEvent, AuditLog, Outcome, verify
 from lungspot.node.certificates import Certificates
 from lungspot.node.films import FilmFilter
 from lungspot.node.guard import NetworkLimits
-from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule
+from lungspot.node.peers import Peer, Rule, parse_peer, parse_rule, require_ae_title
 from lungspot.node.pull import QidoQuery
 from lungspot.node.service import NodeSettings, run_node
 from lungspot.node.spool import Job, Spool
@@ -31,6 +31,7 @@ __all__ = [
     "Spool",
     "parse_peer",
     "parse_rule",
+    "require_ae_title",
     "run_node",
     "verify",
 ]

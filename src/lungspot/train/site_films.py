@@ -14,7 +14,7 @@ from typing import Final
 
 from lungspot.datasets import SPLITS_FILE, merge, split
 from lungspot.evaluate import truths
-from lungspot.formats import ANNOTATIONS_FILE, Case, ClassNames, Split, coco
+from lungspot.formats import ANNOTATIONS_FILE, Case, ClassNames, Split, read_coco
 
 __all__ = ["SHARES", "is_site", "site_cases"]
 
@@ -33,5 +33,5 @@ def site_cases(data: Path, names: ClassNames = None) -> list[Case]:
 
     ``names``: what the file's categories mean, or a class map, where the file is not lungspot's own.
     """
-    read = truths(merge(coco.read(data, names=names)), "coco")
+    read = truths(merge(read_coco(data, names=names)), "coco")
     return split((replace(case, readings=(reading,)) for case, reading in read), fractions=SHARES, salt=_SALT)
