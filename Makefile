@@ -48,6 +48,7 @@ check: .venv/dev
 	$(BIN)/python tools/licences.py
 	$(BIN)/python tools/links.py
 	$(BIN)/typos
+	! git log --no-merges -n 100 --format=%s | grep -E '^.{73}'  # a commit's subject has at most 72 characters
 
 # The browser page's runtime, into the package: what npm packs (39 MB), each file held to its hash (docs/adr/0027).
 web: .venv/dev
