@@ -51,7 +51,7 @@ __all__ = [
     "MANIFEST_FILE",
     "METADATA_KEY",
     "OPERATING_POINTS",
-    "PART_INPUT",
+    "PART_INPUT",  # the name of a model file's other input: whether the picture is a part of a film
     "PART_OUTPUTS",
     "REASONS",
     "Anatomy",
