@@ -54,6 +54,16 @@ def test_a_committee_has_all_boxes_and_the_mean_of_its_members(tiny):
     assert torch.equal(said.maps, first.maps)
 
 
+def test_an_opinion_counts_on_the_film_alone(tiny):
+    """A model file's second network has no box head: what it would box is drawn by lot."""
+    one, other, films = Network(tiny).eval(), Network(tiny).eval(), torch.rand(2, 1, SIZE, SIZE)
+    with torch.no_grad():
+        said, alone, second = Committee([one], [other])(films), one(films), other(films)
+    assert torch.equal(said.boxes, alone.boxes)
+    assert torch.equal(said.scores, alone.scores)
+    torch.testing.assert_close(said.image.sigmoid(), (alone.image.sigmoid() + second.image.sigmoid()) / 2)
+
+
 def test_a_teacher_boxes_what_is_there_and_not_boxed(generated_films):
     films = present(generated_films)
     told = teach(films, ask(Sure(0.8), films, LABELS, SIZE))

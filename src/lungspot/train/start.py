@@ -29,6 +29,7 @@ from lungspot.train.export_model import open_checkpoint
 from lungspot.train.loop import Checkpoint, train
 from lungspot.train.model import Mirrored
 from lungspot.train.onnx_import import SUFFIX
+from lungspot.train.run_folder import checkpoint_file
 from lungspot.train.site_films import is_site, site_cases
 from lungspot.train.teacher import Committee, PseudoLabels, ask, outline_lungs, teach
 from lungspot.train.terms import NO_TERMS, Terms
@@ -136,17 +137,16 @@ def _taught(films: Films, config: TrainConfig, teachers: Sequence[Path], cache: 
         if one.config.labels != config.labels:
             raise InputError("BAD_VALUE", path, f"the teacher has the labels {one.config.labels}")
     digest = hashlib.sha256(fingerprint(films).encode())
-    for one in loaded:
-        for network in (one.network, one.opinion):
-            for value in network.state_dict().values() if network else ():
-                digest.update(value.numpy().tobytes())
+    for teacher in teachers:
+        digest.update(checkpoint_file(teacher).read_bytes())
     path = cache / f"taught-{config.input_size}-{digest.hexdigest()[:16]}.npz"
     state = PartialState(cpu=not torch.cuda.is_available())
     with state.main_process_first():
         if not path.exists():
             size = config.input_size
-            networks = [network for one in loaded for network in (one.network, one.opinion) if network is not None]
-            committee = Committee([Mirrored(network, size) for network in networks]).to(state.device)
+            members = [Mirrored(one.network, size) for one in loaded]
+            opinions = [Mirrored(one.opinion, size) for one in loaded if one.opinion is not None]  # they know no boxes
+            committee = Committee(members, opinions).to(state.device)
             answers = ask(committee.to(memory_format=torch.channels_last), films, config.labels, size)  # type: ignore[call-overload]
             buffer = io.BytesIO()
             np.savez(buffer, **asdict(answers))

@@ -43,16 +43,20 @@ _MOST: Final = 3  # boxes a label and film
 
 
 class Committee(nn.Module):
-    """Several networks as one: all of their boxes, the mean of the films' probabilities; the rest is the first's."""
+    """Several networks as one: all of their boxes, the mean of the films' probabilities; the rest is the first's.
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    ``opinions``: more networks, which have a say on the films' probabilities alone.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], opinions: Sequence[nn.Module] = ()) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members, self.opinions = nn.ModuleList(members), nn.ModuleList(opinions)
 
     def forward(self, image: Tensor) -> Output:
         """Return what the committee says about films (N, 1, S, S)."""
         said: list[Output] = [member(image) for member in self.members]
-        mean = torch.stack([one.image.sigmoid() for one in said]).mean(0)
+        films = [one.image for one in said] + [opinion(image).image for opinion in self.opinions]
+        mean = torch.stack([film.sigmoid() for film in films]).mean(0)
         boxes, scores = torch.cat([one.boxes for one in said], 1), torch.cat([one.scores for one in said], 1)
         return replace(said[0], boxes=boxes, scores=scores, image=mean.logit(eps=1e-6))
 
