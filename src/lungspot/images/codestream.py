@@ -25,6 +25,7 @@ __all__ = [
     "JPEG",
     "JPEG_2000",
     "JPEG_LS",
+    "LOSSLESS_FRAMES",
     "Codestream",
     "CutError",
     "codestream_start",
@@ -42,6 +43,7 @@ JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RSTn: markers without a length
+LOSSLESS_FRAMES: Final = frozenset({0xC3, 0xC7, 0xCB, 0xCF})  # of SOFn, those of lossless processes
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # SOFn, SOF55
 _NEXT_MARKER: Final = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")  # in JPEG entropy data: neither stuffing nor RSTn
 _NEXT_MARKER_LS: Final = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")  # in JPEG-LS a bit is stuffed after FF, not a byte

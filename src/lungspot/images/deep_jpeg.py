@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import CutError, segments
+from lungspot.images.codestream import LOSSLESS_FRAMES, CutError, segments
 from lungspot.images.pixel_shape import xmp_orientation
 from lungspot.images.size import check_size
 
 __all__ = ["JpegFacts", "jpeg_facts", "read_deep_jpeg"]
 
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_LOSSLESS: Final = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _HIERARCHICAL: Final = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 _APP0, _APP1, _SCAN = 0xE0, 0xE1, 0xDA
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -48,7 +47,7 @@ class JpegFacts:
     @property
     def lossless(self) -> bool:
         """Say whether its pixels are as they were before they were compressed."""
-        return self.process in _LOSSLESS
+        return self.process in LOSSLESS_FRAMES
 
     @property
     def problem(self) -> str:

@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.errors import FilmError
-from lungspot.images.codestream import JPEG, JPEG_2000, JPEG_LS, CutError, codestream_start, require_complete, segments
+from lungspot.images.codestream import (
+    JPEG,
+    JPEG_2000,
+    JPEG_LS,
+    LOSSLESS_FRAMES,
+    CutError,
+    codestream_start,
+    require_complete,
+    segments,
+)
 from lungspot.images.radiograph import Notice
 from lungspot.images.raster_end import completed
 
@@ -31,7 +40,6 @@ _FILLS: Final = (b"", b"\xfe" * 48, b"\x9d\x62" * 24, b"\x5b\xb4" * 24)  # none 
 _BYTES: Final = (b"\x00", b"\x55", b"\xaa", b"\xfe")
 _MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
 _RESTARTS: Final = frozenset(bytes([code]) for code in range(0xD0, 0xD8))
-_LOSSLESS: Final = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 
 
@@ -152,7 +160,7 @@ def _scans_are_there(data: bytes) -> bool:
             progressive = code in _PROGRESSIVE
             height, width = (int(each) for each in struct.unpack_from(">HH", data, begin + 1))
             factors = {data[begin + 6 + 3 * i]: divmod(data[begin + 7 + 3 * i], 16) for i in range(data[begin + 5])}
-            frame = _Frame(width, height, factors, lossless=code in _LOSSLESS)
+            frame = _Frame(width, height, factors, lossless=code in LOSSLESS_FRAMES)
             needed = {(component, band) for component in factors for band in range(64)}
     return bool(frame.factors) and not needed and missing <= 0
 
