@@ -7,7 +7,18 @@ import pytest
 from pydicom.sr.codedict import codes as dicom
 
 from lungspot.errors import InputError
-from lungspot.findings import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
+from lungspot.findings import (
+    DISEASES,
+    Code,
+    Label,
+    LabelSet,
+    Organ,
+    in_taxonomy_order,
+    is_label_id,
+    label_id,
+    name_of,
+    taxonomy,
+)
 
 # label, scheme, value: pinned, for a code that drifts means another disease to every program that reads it.
 CODES = [
@@ -300,3 +311,10 @@ def test_a_set_refuses_what_is_ambiguous(make, reason):
 @pytest.mark.parametrize(("label", "name"), [("covid19", "COVID-19"), ("a_stranger", "a_stranger")])
 def test_a_label_that_nobody_knows_goes_by_its_id(label, name):
     assert name_of(label) == name
+
+
+def test_labels_stand_in_the_order_of_the_taxonomy_then_by_name():
+    given = ["wires", "pneumonia", "edema", "pneumonia", "aortic_thing", "atelectasis"]
+    assert in_taxonomy_order(given) == ["atelectasis", "edema", "pneumonia", "aortic_thing", "wires"]
+    assert in_taxonomy_order(reversed(DISEASES)) == list(DISEASES)
+    assert in_taxonomy_order([]) == []

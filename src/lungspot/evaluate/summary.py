@@ -18,7 +18,7 @@ from lungspot.evaluate.matched import Matched, Pair, ScoreLimits, level, tabulat
 from lungspot.evaluate.metrics import METRICS, Value, chosen_metrics, compare, counts, macro, select_films, values
 from lungspot.evaluate.mistakes import Mistakes, mistakes
 from lungspot.evaluate.resample import by_patient, interval, permutation_weights, unit_weights
-from lungspot.findings import PRESENT, taxonomy
+from lungspot.findings import PRESENT, in_taxonomy_order
 
 __all__ = ["SCHEMA", "EvaluationSettings", "Summary", "notes", "summarise"]
 
@@ -130,9 +130,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
 
 def _order(pairs: Sequence[Pair]) -> list[str]:
     """Return the labels that somebody looked for, in the order of the taxonomy."""
-    said = {label for pair in pairs for label in pair.true.states}
-    known = [label.id for label in taxonomy() if label.id in said]
-    return [*known, *sorted(said - set(known))]
+    return in_taxonomy_order(label for pair in pairs for label in pair.true.states)
 
 
 def _not_judged(pairs: Sequence[Pair], judged: Sequence[str]) -> dict[str, list[str]]:

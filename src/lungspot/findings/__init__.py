@@ -9,7 +9,18 @@ from lungspot.findings.codec import (
     reading_to_json,
 )
 from lungspot.findings.fuse import majority, one_reader, union, weighted
-from lungspot.findings.labels import DISEASES, Code, Label, LabelSet, Organ, is_label_id, label_id, name_of, taxonomy
+from lungspot.findings.labels import (
+    DISEASES,
+    Code,
+    Label,
+    LabelSet,
+    Organ,
+    in_taxonomy_order,
+    is_label_id,
+    label_id,
+    name_of,
+    taxonomy,
+)
 from lungspot.findings.reading import (
     ABSENT,
     BOXED,
@@ -49,6 +60,7 @@ __all__ = [
     "enclosing",
     "finding_from_json",
     "finding_to_json",
+    "in_taxonomy_order",
     "intersection_matrix",
     "iou_matrix",
     "is_label_id",

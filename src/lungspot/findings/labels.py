@@ -17,7 +17,18 @@ from typing import Final
 
 from lungspot.errors import InputError
 
-__all__ = ["DISEASES", "Code", "Label", "LabelSet", "Organ", "is_label_id", "label_id", "name_of", "taxonomy"]
+__all__ = [
+    "DISEASES",
+    "Code",
+    "Label",
+    "LabelSet",
+    "Organ",
+    "in_taxonomy_order",
+    "is_label_id",
+    "label_id",
+    "name_of",
+    "taxonomy",
+]
 
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
 _PLAIN: Final = "#d5dbe3"  # the colour of a label that has none of its own
@@ -202,3 +213,10 @@ DISEASES: Final[tuple[str, ...]] = tuple(label.id for label in taxonomy() if lab
 def name_of(label: str) -> str:
     """Return a label's name for people: the taxonomy's, else the id itself."""
     return taxonomy()[label].name if label in taxonomy() else label
+
+
+def in_taxonomy_order(labels: Iterable[str]) -> list[str]:
+    """Return the ids, each once: those of the taxonomy in its order, then the others by name."""
+    given = set(labels)
+    known = [label.id for label in taxonomy() if label.id in given]
+    return [*known, *sorted(given - set(known))]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lungspot.errors import DatasetError, InputError
-from lungspot.findings import Box, Frame, Reading, State, taxonomy
+from lungspot.findings import Box, Frame, Reading, State, in_taxonomy_order
 from lungspot.formats.classes import NO_FINDING, SKIP, ClassMap
 
 __all__ = [
@@ -162,7 +162,7 @@ def labels_in(annotated_images: Iterable[AnnotatedImage], first: Iterable[str] =
         for annotated in annotated_images
         for label in (*(mark.label for mark in annotated.marks), *(annotated.states or ()))
     }
-    return list(dict.fromkeys([*first, *(label.id for label in taxonomy() if label.id in used), *sorted(used)]))
+    return list(dict.fromkeys([*first, *in_taxonomy_order(used)]))
 
 
 def flagged(

@@ -23,7 +23,7 @@ from lungspot.evaluate import (
     read_predicted,
     tabulate,
 )
-from lungspot.findings import Finding, Reading, State, taxonomy
+from lungspot.findings import Finding, Reading, State, in_taxonomy_order
 from lungspot.formats import Case, ClassMap, read_class_map
 
 __all__ = [
@@ -126,7 +126,7 @@ def of_pairs(pairs: Sequence[Pair], model: Mapping[str, str] | None) -> LocalFil
     person = index_people([pair.patient for pair in pairs])
     said = {label for pair in pairs for label in pair.found.states}
     labels = {}
-    for label in _ordered({label for pair in pairs for label in pair.true.states} & said):
+    for label in in_taxonomy_order({label for pair in pairs for label in pair.true.states} & said):
         matched = tabulate(pairs, label, ScoreLimits())
         boxes = [f for pair in pairs for f in pair.found.of(label) if f.box is not None]
         unjudged = any(not finding.judged for finding in boxes)
@@ -150,7 +150,7 @@ def of_tables(truth: FilmTable, scores: FilmTable) -> tuple[LocalFilms, list[Lun
     patients = [patient for patient, keep in zip(truth.patients, here, strict=True) if keep]
     person = index_people(patients)
     labels = {}
-    for label in _ordered(truth.values.keys() & scores.values.keys()):
+    for label in in_taxonomy_order(truth.values.keys() & scores.values.keys()):
         true, score = truth.values[label][here], scores.values[label][rows[here]]
         known = np.isfinite(true) & np.isfinite(score)
         if known.any():
@@ -207,8 +207,3 @@ def _required(labels: Mapping[str, LocalLabel]) -> Mapping[str, LocalLabel]:
         reason = "truth and predictions have no label in common"
         raise DatasetError("DATASET_INCOMPLETE", None, reason, advice="`lungspot info --labels` has the ids of labels")
     return labels
-
-
-def _ordered(labels: set[str]) -> list[str]:
-    known = [label.id for label in taxonomy() if label.id in labels]
-    return [*known, *sorted(labels - set(known))]
