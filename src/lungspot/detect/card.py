@@ -153,6 +153,10 @@ class SecondLook:
         if not 0 <= self.least_score < 1:
             raise InputError("BAD_VALUE", "second_look", f"least_score {self.least_score}: from 0 to below 1")
 
+    def wants(self, shorter: int, score: float) -> bool:
+        """Say whether to look at a film again: by pixels of its shorter side, and the best of its scores of labels."""
+        return shorter >= self.least and score >= self.least_score
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:

@@ -32,10 +32,10 @@ def look_again(raw: Raw, film: Radiograph, detector: Detector) -> Raw:
     """
     card = detector.card
     look, size = card.second_look, card.input_size
-    if look is None or min(film.pixels.shape) < look.least:
+    if look is None:
         return raw
     columns = [card.labels.index(label) for label in look.labels]
-    if raw.image_scores[columns].max() < look.least_score:
+    if not look.wants(min(film.pixels.shape), float(raw.image_scores[columns].max())):
         return raw
     boxes, scores = [raw.boxes], [raw.scores]
     shown = parts(prepare(film, look.size).tensor[0, 0], look, size)

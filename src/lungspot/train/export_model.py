@@ -202,11 +202,13 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     if look is None:
         return once, None
     columns = [labels.index(label) for label in look.labels]
-    seen_fine = [one.stored >= FINE for one in once.films]
+    are_fine = [one.stored >= FINE for one in once.films]
+    fine_once = _of(once, are_fine)
     if own_head:
-        look = replace(look, least_score=_least_score(_of(once, seen_fine), columns))
+        look = replace(look, least_score=_least_score(fine_once, columns))
     again = collect(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
-    better = {c for c in columns if best_precision(_of(again, seen_fine), c) > best_precision(_of(once, seen_fine), c)}
+    fine_again = _of(again, are_fine)
+    better = {c for c in columns if best_precision(fine_again, c) > best_precision(fine_once, c)}
     if own_head and len(better) < len(columns):
         better = set()
     found = tuple(

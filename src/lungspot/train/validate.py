@@ -129,7 +129,7 @@ def second_look(
     columns = [labels.index(label) for label in look.labels]
 
     def again(index: int, image: NDArray[np.float32]) -> PartAnswer:
-        if films.films[index].stored < look.least or image[columns].max() < look.least_score:
+        if not look.wants(films.films[index].stored, float(image[columns].max())):
             return np.zeros((0, 4), np.float32), np.zeros((0, len(labels)), np.float32)
         shown = parts(plain(films.pixels[index : index + 1], look.size).numpy()[0, 0], look, size)
         found, sure = answer(torch.from_numpy(np.concatenate(shown)))
