@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -122,3 +123,16 @@ def watched_result(week, number, score, *, model="m"):
         "model": {"name": model, "version": "1", "sha256": "b" * 64, "card_sha256": "c" * 64},
         "made": f"{day}T{number % 24:02d}:00:00Z",
     }
+
+
+def write_normal_films(root, count=9):
+    """Write a data folder of one public set, normal films of noise, a third in each split; return it."""
+    (root / "rsna-normals").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image,patient,split"]
+    for i in range(count):
+        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
+        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
+        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
+    (root / "splits.csv").write_text("\n".join(rows) + "\n")
+    return root

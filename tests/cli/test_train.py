@@ -7,9 +7,8 @@ import sys
 import time
 from subprocess import DEVNULL
 
-import numpy as np
 import pytest
-from PIL import Image
+from tests.generated import write_normal_films
 
 from lungspot.cli.app import run
 from lungspot.train.loop import load_checkpoint
@@ -23,16 +22,7 @@ SETTINGS = (
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
     """A folder as `--data` takes it: normal films of one dataset, and their split."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "rsna-normals").mkdir()
-    rng = np.random.default_rng(0)
-    rows = ["image,patient,split"]
-    for i in range(9):
-        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
-        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
-        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
-    (root / "splits.csv").write_text("\n".join(rows) + "\n")
-    return root
+    return write_normal_films(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

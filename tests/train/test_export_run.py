@@ -3,10 +3,9 @@
 from dataclasses import replace
 from importlib import import_module
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from tests.generated import write_normal_films
 
 from lungspot.detect import load_detector
 from lungspot.errors import InputError
@@ -18,16 +17,7 @@ MODULE = import_module("lungspot.train.export_run")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A data folder of one public set: normal films, and their split."""
-    root = tmp_path_factory.mktemp("data")
-    (root / "rsna-normals").mkdir()
-    rng = np.random.default_rng(0)
-    rows = ["image,patient,split"]
-    for i in range(9):
-        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
-        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
-        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
-    (root / "splits.csv").write_text("\n".join(rows) + "\n")
-    return root
+    return write_normal_films(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

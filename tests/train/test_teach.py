@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from tests.generated import write_normal_films
 
 from lungspot.cli.app import run
 from lungspot.detect import load_detector
@@ -61,16 +62,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def old(tmp_path_factory):
     """A data folder of public films, on which the first model is trained."""
-    root = tmp_path_factory.mktemp("old")
-    (root / "rsna-normals").mkdir()
-    rng = np.random.default_rng(0)
-    rows = ["image,patient,split"]
-    for i in range(9):
-        name = f"rsna-normals/rsna_Normal-{i:08x}.png"
-        Image.fromarray(rng.integers(0, 255, (80, 70), dtype=np.uint8)).save(root / name)
-        rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
-    (root / "splits.csv").write_text("\n".join(rows) + "\n")
-    return root
+    return write_normal_films(tmp_path_factory.mktemp("old"))
 
 
 @pytest.fixture(scope="module")
