@@ -2,7 +2,7 @@
 
 import { observations } from "./observations.js";
 import { ratioOf } from "./ratio.js";
-import { labelOf, percentage, statement } from "./statement.js";
+import { diseasesBut, labelOf, percentage, statement } from "./statement.js";
 
 const REGIONS = {
   lung: ["lung"],
@@ -166,7 +166,7 @@ class Words {
     const absent = review?.complete ? [...looked] : [];
     absent.push(...(review?.absent ?? []).filter((label) => !absent.includes(label) && !found.has(label)));
     const unmarked = looked.filter((label) => !absent.includes(label) && !unsaid.includes(label));
-    const known = [...unsaid, ...Object.keys(taxonomy).filter((id) => taxonomy[id].disease && !states.includes(id))].filter((label) => !found.has(label));
+    const known = [...unsaid, ...diseasesBut(this.facts, states)].filter((label) => !found.has(label));
     const unassessed = known.filter((label) => !absent.includes(label));
     return Object.entries({ absent, unmarked, unassessed }).flatMap(([key, labels]) => {
       const mine = labels.filter((label) => organs.includes(taxonomy[label].organ)).map((label) => this.name(label));

@@ -12,6 +12,8 @@ const NOTHING = 0.8;
 export const probabilities = ({ findings }) =>
   new Map((findings ?? []).filter(({ box }) => !box).map(({ label, score }) => [label, score]));
 
+export const diseasesBut = ({ taxonomy }, labels) => Object.keys(taxonomy).filter((id) => taxonomy[id].disease && !labels.includes(id));
+
 /** What is said; `experimental`: of labels of that standing too. */
 export function statement(analysis, facts, experimental = false) {
   const { card, findings, reasons, point } = analysis;
@@ -31,7 +33,7 @@ export function statement(analysis, facts, experimental = false) {
     below: places.filter((each) => !positive(each)),
     reasons,
     unsaid: card.labels.filter((label) => hidden.has(label)),
-    notLookedFor: Object.keys(facts.taxonomy).filter((id) => facts.taxonomy[id].disease && !card.labels.includes(id)),
+    notLookedFor: diseasesBut(facts, card.labels),
     urgency: Math.max(0, ...said.map(([each]) => each)) || NOTHING * likeliest,
     headline: headline(inOrder, point, facts),
     percentages: facts.percentages,
