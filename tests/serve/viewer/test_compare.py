@@ -168,10 +168,7 @@ def test_a_film_chosen_twice_is_asked_for_once(look, priors, settle):
     page.locator("#then select").select_option(priors[2019])  # the film that is on its way already
     settle()
     page.locator("#then select").select_option(priors[2010])
-    for _ in range(3000):
-        if len(held) == 2:
-            break
-        page.wait_for_timeout(20)
+    until(lambda: page.evaluate("1") and len(held) == 2, "the second question")
     held[1].continue_()
     page.locator("#prior[aria-label*=': ']").wait_for()
     held[0].continue_()

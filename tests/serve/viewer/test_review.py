@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lungspot.formats.catalog import ANNOTATION_FORMATS
+from tests.orthanc import until
 
 
 def last_review(server, reading, reader):
