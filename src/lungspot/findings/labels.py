@@ -67,7 +67,8 @@ class Label:
     cannot tell apart. ``dark``: it makes a film less dense, where others make it denser. ``germ``: the cause that the
     name claims and no film shows. ``parts``: the labels that must all have been looked for to call this one absent,
     where a dataset knows only them. ``spellings``: words that stand for the id in longer names (``TB`` in
-    ``Active TB``).
+    ``Active TB``). ``slight``: a spot or a line that a film made small loses, so that training shows parts of films for
+    it. ``measure``: the measurement that bears it out (``cardiothoracic_ratio``).
     """
 
     id: str
@@ -87,6 +88,8 @@ class Label:
     germ: str | None = None
     parts: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
+    slight: bool = False
+    measure: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse ids that are not lower-case words."""
@@ -197,6 +200,8 @@ def taxonomy() -> LabelSet:
             germ=row.get("germ"),
             parts=tuple(row.get("parts", ())),
             spellings=tuple(row.get("spellings", ())),
+            slight=row.get("slight", False),
+            measure=row.get("measure"),
         )
         for row in rows["labels"]
     )

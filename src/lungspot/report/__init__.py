@@ -39,7 +39,7 @@ from lungspot.report.prior import (
     tracking_after,
     tracking_uids,
 )
-from lungspot.report.ratio import RATIO_LIMITS
+from lungspot.report.ratio import RATIO_LABEL, RATIO_LIMITS
 from lungspot.report.record import from_record, pixels_of, refusal_of, save_arrays, to_record
 from lungspot.report.register import (
     DECISIONS,
@@ -73,6 +73,7 @@ __all__ = [
     "NOT_ASSESSED",
     "NOT_COMPARED_WITH",
     "PERCENTAGES",
+    "RATIO_LABEL",
     "RATIO_LIMITS",
     "REGISTER_COLUMNS",
     "REVIEWS",

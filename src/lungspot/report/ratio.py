@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lungspot.findings import taxonomy
 from lungspot.images import View
 from lungspot.report.analysis import Analysis
 from lungspot.report.measurements import Kind
 from lungspot.report.observations import Review
 
-__all__ = ["RATIO_LIMITS", "Ratio", "ratio_of"]
+__all__ = ["RATIO_LABEL", "RATIO_LIMITS", "Ratio", "ratio_of"]
 
-_LABEL: Final = "cardiomegaly"
+# What the ratio bears out.
+RATIO_LABEL: Final = next(label.id for label in taxonomy() if label.measure == str(Kind.RATIO))
 # Up to which ratio a heart is small although the film is above the balanced point of cardiomegaly, and from which it is
 # large although the film is below the sensitive one (docs/benchmarks.md).
 RATIO_LIMITS: Final = (0.5, 0.58)
@@ -50,10 +52,10 @@ def ratio_of(result: Analysis, review: Review | None) -> Ratio | None:
 
 def _contradicted(result: Analysis, ratio: float) -> tuple[str, ...]:
     """Return by what the film's probability of cardiomegaly contradicts its ratio."""
-    card, probability = result.model.card, result.probabilities.get(_LABEL)
+    card, probability = result.model.card, result.probabilities.get(RATIO_LABEL)
     if probability is None:
         return ()
     small, large = RATIO_LIMITS
-    if ratio >= large and probability < card.threshold(_LABEL, "sensitive").image:
+    if ratio >= large and probability < card.threshold(RATIO_LABEL, "sensitive").image:
         return ("LARGE",)
-    return ("SMALL",) if ratio <= small and probability >= card.threshold(_LABEL, "balanced").image else ()
+    return ("SMALL",) if ratio <= small and probability >= card.threshold(RATIO_LABEL, "balanced").image else ()

@@ -120,7 +120,7 @@ def augment(  # noqa: PLR0913 - as above
     for i, (film, picture) in enumerate(zip(films, pixels, strict=True)):
         crop = i >= len(films) - crops
         if config.paste_share and rng.random() < config.paste_share:
-            picture, film = paste_lesions(picture, film, config.labels.index("nodule_mass"), progress, rng)  # noqa: PLW2901
+            picture, film = paste_lesions(picture, film, config.made_column, progress, rng)  # noqa: PLW2901
         matrix = _matrix(config, rng)
         matrix = _cropping(matrix, _window(film, config, rng)) if crop else matrix
         matrices.append(matrix)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lungspot.errors import InputError
-from lungspot.findings import DISEASES
+from lungspot.findings import DISEASES, taxonomy
 from lungspot.inputs import regular
 
 __all__ = ["TrainConfig", "read_toml"]
 
-_CROP_LABELS: Final = ("nodule_mass", "pneumothorax")
+_MADE_LABEL: Final = "nodule_mass"  # what lesions.py makes
+_CROP_LABELS: Final = tuple(label.id for label in taxonomy() if label.slight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class TrainConfig:
     # of a batch, parts of films as the second look shows them (lungspot.detect.second_look), for the sake of labels
     crop_share: float = 0.0
     crop_labels: tuple[str, ...] = _CROP_LABELS  # unless others are named, those of them that the run learns
-    paste_share: float = 0.0  # of the films without a nodule, those that made ones are pasted into: lesions.py
+    paste_share: float = 0.0  # of the films without such a finding, those that made ones are pasted into: lesions.py
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08
@@ -103,13 +104,18 @@ class TrainConfig:
             reason = f"{', '.join(strange)}: not among the labels that are learnt"
             raise InputError("BAD_VALUE", "crop_labels", reason, advice="name some of labels, or set crop_share to 0")
 
-        if self.paste_share and "nodule_mass" not in self.labels:
-            raise InputError("BAD_VALUE", "paste_share", "nodule_mass is not among the labels that are learnt")
+        if self.paste_share and _MADE_LABEL not in self.labels:
+            raise InputError("BAD_VALUE", "paste_share", f"{_MADE_LABEL} is not among the labels that are learnt")
 
     @property
     def cropped(self) -> tuple[str, ...]:
         """The labels for whose sake parts of films are shown: of ``crop_labels`` those that the run learns."""
         return tuple(label for label in self.crop_labels if label in self.labels)
+
+    @property
+    def made_column(self) -> int:
+        """The column of what is made and pasted into films (:mod:`lungspot.train.lesions`)."""
+        return self.labels.index(_MADE_LABEL)
 
     def size_at(self, progress: float) -> int:
         """Return the input size at a fraction of the run."""

@@ -101,8 +101,7 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     films, refused = gather(config, data, cache or out / "cache", names)
     films = films if boxes else without_boxes(films)
     if config.paste_share and begin is not None and begin.suffix == SUFFIX:
-        size, label = config.input_size, config.labels.index("nodule_mass")
-        films = outline_lungs(films, open_checkpoint(begin).network, label, size)
+        films = outline_lungs(films, open_checkpoint(begin).network, config.made_column, config.input_size)
     lent = NO_TERMS
     if teachers:
         films, lent = _taught(films, config, teachers, cache or out / "cache")

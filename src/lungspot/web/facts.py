@@ -13,6 +13,7 @@ from lungspot.report import (
     LANGUAGES,
     NOT_ASSESSED,
     PERCENTAGES,
+    RATIO_LABEL,
     RATIO_LIMITS,
     color_of,
     language_name,
@@ -81,7 +82,7 @@ def page_facts(detector: Detector) -> dict[str, Any]:
             for each in taxonomy()
         },
         "percentages": PERCENTAGES,
-        "ratio_limits": RATIO_LIMITS,
+        "ratio": {"label": RATIO_LABEL, "limits": RATIO_LIMITS},
         "templates": {language: templates(language) for language in LANGUAGES},
     }
 

@@ -2,8 +2,6 @@
 
 import { thresholds } from "./card.js";
 
-const LABEL = "cardiomegaly";
-
 /** {key, value, notes}: keys of a report's templates; a reader's ratio before the network's, null where nothing is known of it. */
 export function ratioOf(analysis, facts, review) {
   const { anatomy, film } = analysis;
@@ -12,13 +10,13 @@ export function ratioOf(analysis, facts, review) {
   if (measured) return { key: measured.by === "model" ? "accepted" : "reader", value: measured.value, notes: view };
   if (!anatomy) return null;
   const value = anatomy.cardiothoracic_ratio;
-  return value === null ? { key: "none", value, notes: [] } : { key: "model", value, notes: [...view, ...contradicted(analysis, facts.ratio_limits, value)] };
+  return value === null ? { key: "none", value, notes: [] } : { key: "model", value, notes: [...view, ...contradicted(analysis, facts.ratio, value)] };
 }
 
 /** By what the film's probability of cardiomegaly contradicts its ratio. */
-function contradicted({ card, findings }, [small, large], ratio) {
+function contradicted({ card, findings }, { label, limits: [small, large] }, ratio) {
   // Undefined where nobody looked: neither below nor above anything.
-  const probability = findings?.find(({ label, box }) => label === LABEL && !box)?.score;
-  if (ratio >= large && probability < thresholds(card, LABEL, "sensitive").image) return ["LARGE"];
-  return ratio <= small && probability >= thresholds(card, LABEL, "balanced").image ? ["SMALL"] : [];
+  const probability = findings?.find((each) => each.label === label && !each.box)?.score;
+  if (ratio >= large && probability < thresholds(card, label, "sensitive").image) return ["LARGE"];
+  return ratio <= small && probability >= thresholds(card, label, "balanced").image ? ["SMALL"] : [];
 }
