@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungspot.adapt import load_for_site
-from lungspot.detect import OPERATING_POINTS, Detector
+from lungspot.detect import DEFAULT_POINT, OPERATING_POINTS, Detector
 from lungspot.errors import FilmError, InputError
 from lungspot.extras import extra
 from lungspot.findings import Box, taxonomy
@@ -42,7 +42,7 @@ class DetectionFunction:
 
     spec: Any
     detector: Detector
-    point: str = "balanced"
+    point: str = DEFAULT_POINT
     region: Box | None = None
 
     def detect(self, context: Any, image: Image) -> list[Any]:  # noqa: ANN401 - classes of an optional package
@@ -67,7 +67,7 @@ class DetectionFunction:
 
 
 def create(
-    model: str = "default", point: str = "balanced", site: str = "", names: str = "id", region: str = ""
+    model: str = "default", point: str = DEFAULT_POINT, site: str = "", names: str = "id", region: str = ""
 ) -> DetectionFunction:
     """Return the function of a model.
 

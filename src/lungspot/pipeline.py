@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect import (
+    DEFAULT_POINT,
     Anatomy,
     Detector,
     Raw,
@@ -54,7 +55,7 @@ class Film:
 
 
 def analyze(
-    source: Readable, detector: Detector | None = None, *, point: str = "balanced", min_score: float | None = None
+    source: Readable, detector: Detector | None = None, *, point: str = DEFAULT_POINT, min_score: float | None = None
 ) -> Analysis:
     """Return everything that can be said about the film in ``source``: a path, the bytes of a file, or an open file.
 
@@ -72,7 +73,7 @@ def assess(
     radiograph: Radiograph,
     detector: Detector,
     *,
-    point: str = "balanced",
+    point: str = DEFAULT_POINT,
     min_score: float | None = None,
     read_ms: float = 0.0,
 ) -> Analysis:
@@ -129,7 +130,7 @@ def _cut_off(raw: Raw) -> tuple[Notice, ...]:
 
 
 def analyze_all(
-    films: Iterable[Film], detector: Detector, *, point: str = "balanced", min_score: float | None = None
+    films: Iterable[Film], detector: Detector, *, point: str = DEFAULT_POINT, min_score: float | None = None
 ) -> Iterator[Analysis | Refusal]:
     """Yield, in the order given, each film's result or what refused it; one bad film never stops the rest.
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lungspot.detect import Detector
+from lungspot.detect import DEFAULT_POINT, Detector
 from lungspot.errors import FilmError, InputError
 from lungspot.images import film_bytes, read_header
 from lungspot.pipeline import Film, analyze_all
@@ -72,7 +72,7 @@ class EarlierFilms:
         detector: Detector,
         *,
         results: Iterable[Path] = (),
-        point: str = "balanced",
+        point: str = DEFAULT_POINT,
         min_score: float | None = None,
         experimental: bool = False,
         together: bool = False,

@@ -1,4 +1,4 @@
-"""What each verb's help says of formats is what it takes: the lists of words there are checked against the rooms'."""
+"""What each verb's help says is what it takes: words and defaults written there are checked against the rooms'."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,17 @@ import pytest
 import typer
 
 from lungspot.cli.app import app
+from lungspot.detect import DEFAULT_POINT, OPERATING_POINTS
 from lungspot.labelling import TOOLS
 from lungspot.report import DICOM_KINDS, FORMATS
 from lungspot.results import RUN_FILES, form_named
+
+
+def option_of(words, name):
+    command = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+    return next(parameter for parameter in command.params if parameter.name == name)
 
 
 @pytest.mark.parametrize(
@@ -21,11 +29,14 @@ from lungspot.results import RUN_FILES, form_named
     ],
 )
 def test_the_help_names_every_format(words, option, known):
-    command = typer.main.get_command(app)
-    for word in words:
-        command = command.commands[word]
-    (text,) = (parameter.help for parameter in command.params if parameter.name == option)
-    assert not set(known) - set(re.findall(r"[a-z0-9-]+", text))
+    assert not set(known) - set(re.findall(r"[a-z0-9-]+", option_of(words, option).help))
+
+
+@pytest.mark.parametrize("verb", ["detect", "batch", "node"])
+def test_the_operating_point_is_the_detectors(verb):
+    option = option_of([verb], "operating_point")
+    assert option.default == DEFAULT_POINT
+    assert not set(OPERATING_POINTS) - set(re.findall(r"\w+", option.help))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungspot.detect import DEFAULT_POINT
 from lungspot.errors import InputError
 
 __all__ = ["BatchSettings"]
@@ -22,7 +23,7 @@ class BatchSettings:
 
     model: str = "default"
     site: Path | None = None
-    point: str = "balanced"
+    point: str = DEFAULT_POINT
     forms: tuple[str, ...] = ()
     screen: str | None = None
     given: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""``--site``: whose thresholds and probabilities films are judged by, on every verb that reads films."""
+"""``--site`` and ``--operating-point``: what films are judged by, on every verb that reads films."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from lungspot.detect import Detector
 
-__all__ = ["SiteFile", "detector_of", "model_inputs"]
+__all__ = ["OperatingPoint", "SiteFile", "detector_of", "model_inputs"]
 
 SiteFile = Annotated[
     Path | None,
@@ -21,6 +21,8 @@ SiteFile = Annotated[
         help="A site file of `lungspot calibrate`: judge by its thresholds and probabilities (or $LUNGSPOT_SITE).",
     ),
 ]
+
+OperatingPoint = Annotated[str, typer.Option("--operating-point", help="sensitive, balanced or specific.")]
 
 
 def model_inputs(model: str, site: Path | None = None) -> list[Path]:

@@ -11,6 +11,7 @@ from lungspot.detect.anatomy import (
 )
 from lungspot.detect.calibration import Curve, Knots, Platt, calibrate, compose
 from lungspot.detect.card import (
+    DEFAULT_POINT,
     METADATA_KEY,
     OPERATING_POINTS,
     AnatomyCard,
@@ -47,6 +48,7 @@ from lungspot.detect.site_mark import SiteMark
 from lungspot.detect.weights import MANIFEST_FILE, default_weights, manifest_of
 
 __all__ = [
+    "DEFAULT_POINT",
     "INPUT",  # the name of a model file's input, pictures (N, 1, S, S)
     "MANIFEST_FILE",
     "METADATA_KEY",

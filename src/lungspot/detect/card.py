@@ -24,6 +24,7 @@ from lungspot.errors import InputError, LungspotError, ModelError
 from lungspot.findings import is_label_id
 
 __all__ = [
+    "DEFAULT_POINT",
     "METADATA_KEY",
     "OPERATING_POINTS",
     "AnatomyCard",
@@ -38,6 +39,7 @@ __all__ = [
 # under which a model file keeps its card
 METADATA_KEY = "lungspot.card"
 OPERATING_POINTS = ("sensitive", "balanced", "specific")  # lines of a score, each at or above the one before
+DEFAULT_POINT = "balanced"  # what a result says unless another is asked for
 
 
 _PARTS = 8  # of a film are looked at again at most
@@ -261,7 +263,7 @@ class ModelCard:
         """The hash of the card that the model file holds: of this one, but for what a site has put in its place."""
         return self.sha256 if self.site is None else self.site.card_sha256
 
-    def threshold(self, label: str, point: str = "balanced") -> Thresholds:
+    def threshold(self, label: str, point: str = DEFAULT_POINT) -> Thresholds:
         """Return the thresholds of one label at an operating point; where the card has none 0.5, kept in order."""
         if (own := self.thresholds.get(point, {}).get(label)) is not None:
             return own

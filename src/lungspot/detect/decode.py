@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.detect.calibration import calibrate
-from lungspot.detect.card import ModelCard
+from lungspot.detect.card import DEFAULT_POINT, ModelCard
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import boxes_from_map
 from lungspot.detect.nms import nms_with_voting
@@ -38,7 +38,7 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     placement: Placement,
     card: ModelCard,
     *,
-    point: str = "balanced",
+    point: str = DEFAULT_POINT,
     min_score: float | None = None,
     lungs: Sequence[Box] | None = None,
 ) -> Reading:

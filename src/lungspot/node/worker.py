@@ -13,7 +13,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from lungspot.adapt import film_facts
-from lungspot.detect import Detector
+from lungspot.detect import DEFAULT_POINT, Detector
 from lungspot.errors import FilmError, ModelError
 from lungspot.images import read_header
 from lungspot.node.context import NodeContext
@@ -41,7 +41,7 @@ class ResultOptions:
 
     kinds: tuple[str, ...] = ("sr",)
     sr_class: str = "comprehensive"
-    point: str = "balanced"
+    point: str = DEFAULT_POINT
     min_score: float | None = None
     detector: Detector | None = field(default=None, repr=False)
     experimental: bool = False

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lungspot.detect import Anatomy, ModelCard, Place, find_places, left_side, reaches
+from lungspot.detect import DEFAULT_POINT, Anatomy, ModelCard, Place, find_places, left_side, reaches
 from lungspot.errors import InputError, LungspotError
 from lungspot.findings import Finding, Reading, Side
 from lungspot.images import ImageStatistics, Notice, Radiograph
@@ -67,7 +67,7 @@ class Analysis:
     notices: tuple[Notice, ...] = ()
     heat: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     agreement: tuple[Mapping[str, float | bool], ...] = ()
-    point: str = "balanced"
+    point: str = DEFAULT_POINT
     timings: Mapping[str, float] = field(default_factory=dict)
     min_score: float | None = None
     quarter_turns: int = 0

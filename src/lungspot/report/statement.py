@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from lungspot.detect import DEFAULT_POINT
 from lungspot.findings import DISEASES, Box, Side, Zone, name_of, taxonomy
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.site_words import percentages_of, sets_of, thresholds_of
@@ -163,7 +164,7 @@ class Statement:
     unsaid: tuple[str, ...] = ()
     not_looked_for: tuple[str, ...] = ()
     urgency: float = 0.0
-    point: str = "balanced"
+    point: str = DEFAULT_POINT
     experimental: bool = False
     tried: tuple[str, ...] = ()
     thresholds: str | None = None
@@ -238,7 +239,7 @@ class Statement:
 def statement(result: Analysis | Refusal, *, experimental: bool = False) -> Statement:
     """Return what is said of a film; ``experimental``: also of the labels whose standing that is, marked as such."""
     if isinstance(result, Refusal) or result.reading is None:
-        point = "balanced" if isinstance(result, Refusal) else result.point
+        point = DEFAULT_POINT if isinstance(result, Refusal) else result.point
         return Statement(reasons=result.reasons, urgency=_REFUSED_URGENCY, point=point, experimental=experimental)
     tried = _experimental(result)
     hidden = frozenset() if experimental else tried

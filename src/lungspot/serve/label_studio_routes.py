@@ -20,6 +20,7 @@ from fastapi.responses import StreamingResponse
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from lungspot.detect import DEFAULT_POINT
 from lungspot.errors import LungspotError, RequestError
 from lungspot.formats import LABELSTUDIO_PATIENT, labelstudio_config
 from lungspot.labelling import GUIDED, drawing, instruction
@@ -46,7 +47,6 @@ __all__ = ["router"]
 
 router = APIRouter(responses=ERRORS)
 
-_POINT: Final = "balanced"
 _SECONDS: Final = 80.0  # Label Studio waits 100 s for all tasks of one request, and then takes none
 _FILM: Final = re.compile(r"/label-studio/(?P<signature>[0-9a-f]{32})/(?P<identifier>[0-9a-f]{16})\.png\Z")
 _PNG: Final[dict[int | str, dict[str, Any]]] = {
@@ -242,7 +242,7 @@ async def scheme(label: str) -> Response:
 async def tasks(
     request: Request,
     app: StateDep,
-    point: OperatingPoint = "balanced",
+    point: OperatingPoint = DEFAULT_POINT,
     ids: Annotated[str | None, Query(max_length=20_000)] = None,
     base: Base = None,
 ) -> list[dict[str, Any]]:
@@ -283,7 +283,7 @@ def _films(app: AppState) -> RemoteFilms:
 def _suggest(app: AppState, task: Mapping[str, Any], rectangles: Rectangles, key: str | None) -> dict[str, Any]:
     link = link_of(task, rectangles)
     own = _own_film(app, link)
-    result = own if own is not None else app.suggester.read(_films(app).fetch(link, task.get("id"), key), _POINT)
+    result = own if own is not None else app.suggester.read(_films(app).fetch(link, task.get("id"), key), DEFAULT_POINT)
     return _suggestion(result, rectangles)
 
 
@@ -303,8 +303,8 @@ def _own_film(app: AppState, link: str) -> Analysis | None:
     if isinstance(result, Refusal):
         raise result.error
     if row["model"] == model_of(app.detector).key:
-        return at_point(result, _POINT)
-    return app.suggester.read_again(row["id"], lambda: app.film(row["id"]), _POINT)
+        return at_point(result, DEFAULT_POINT)
+    return app.suggester.read_again(row["id"], lambda: app.film(row["id"]), DEFAULT_POINT)
 
 
 def _tasks(app: AppState, wanted: frozenset[str] | None, base: str, point: str) -> list[dict[str, Any]]:

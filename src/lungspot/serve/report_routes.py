@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 
+from lungspot.detect import DEFAULT_POINT
 from lungspot.errors import FilmError
 from lungspot.images import read_header
 from lungspot.report import (
@@ -87,7 +88,7 @@ class Wording:
     """
 
     language: Annotated[Language, Query()] = "en"
-    point: Annotated[OperatingPoint, Query()] = "balanced"
+    point: Annotated[OperatingPoint, Query()] = DEFAULT_POINT
     experimental: Annotated[bool, Query()] = False
     prior: Annotated[str | None, Query(max_length=64)] = None
 

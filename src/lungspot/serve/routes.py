@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
-from lungspot.detect import OPERATING_POINTS, floor_of
+from lungspot.detect import DEFAULT_POINT, OPERATING_POINTS, floor_of
 from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, edge_letters, overlay, pixels_of, why_repeat
 from lungspot.serve.answers import OperatingPoint, ReadingAnswer, UploadAnswer
@@ -91,7 +91,7 @@ async def _body(request: Request) -> Any:  # noqa: ANN401 - an async iterator of
 async def reading(
     app: StateDep,
     identifier: Identifier,
-    point: OperatingPoint = "balanced",
+    point: OperatingPoint = DEFAULT_POINT,
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
     learner: Annotated[str | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def raw16(app: StateDep, identifier: Identifier) -> StoredFile:
 
 @router.get("/readings/{identifier}/overlay.png", response_class=StreamingResponse, responses=_PNG)
 async def overlay_png(
-    app: StateDep, identifier: Identifier, point: OperatingPoint = "balanced", *, heatmap: bool = False
+    app: StateDep, identifier: Identifier, point: OperatingPoint = DEFAULT_POINT, *, heatmap: bool = False
 ) -> StreamingResponse:
     """Return the film with its boxes as one picture."""
     return await _png(app, lambda: overlay(at_point(app.film(identifier), point), heatmap=heatmap))

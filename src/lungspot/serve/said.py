@@ -13,17 +13,16 @@ import sqlite3
 from typing import Any, Final
 
 from lungspot import __version__
-from lungspot.detect import ModelCard
+from lungspot.detect import DEFAULT_POINT, ModelCard
 from lungspot.errors import LungspotError
 from lungspot.report import Analysis, Model, Refusal, from_record, refusal_of, refused_because, statement
 from lungspot.serve.record import at_point, past_model
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import QueueState, Store
 
-__all__ = ["POINT", "columns_of", "say_anew", "scores_of"]
+__all__ = ["columns_of", "say_anew", "scores_of"]
 
 _LOG = logging.getLogger("lungspot.serve")
-POINT: Final = "balanced"
 _TOGETHER: Final = 200  # rows of one transaction
 _OTHERS: Final = f"""SELECT r.number, r.name, r.identity, r.record, m.sha256, m.card, m.runtime
     FROM readings r LEFT JOIN models m ON m.sha256 = r.model
@@ -38,7 +37,7 @@ def scores_of(result: Analysis | Refusal) -> list[tuple[str, float, bool]]:
     if isinstance(result, Refusal) or result.reading is None:
         return []
     found: dict[str, tuple[float, bool]] = {}
-    for finding in at_point(result, POINT).reading.findings:  # type: ignore[union-attr] # assessed, as just seen
+    for finding in at_point(result, DEFAULT_POINT).reading.findings:  # type: ignore[union-attr] # assessed, as just seen
         score, reached = found.get(finding.label, (0.0, False))
         found[finding.label] = (max(score, finding.score or 0.0), reached or result.is_positive(finding))
     card = result.model.card
@@ -52,7 +51,7 @@ def columns_of(result: Analysis | Refusal) -> dict[str, Any]:
         words = refused_because(result.error.reason)
         said = {"status": result.status, "readable": 0, "headline": words, "said_by": __version__}
         return empty | said | {"urgency": statement(result).urgency}
-    told = statement(at_point(result, POINT))
+    told = statement(at_point(result, DEFAULT_POINT))
     called = [(name.label, name.probability) for one in told.said if one.positive for name in one.told]
     likely = [(label, score) for label, score, _ in scores_of(result) if label not in told.unsaid]
     top = max(called or likely, key=lambda each: each[1], default=(None, None))

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot.detect import ModelCard
+from lungspot.detect import DEFAULT_POINT, ModelCard
 from lungspot.errors import RequestError
 from lungspot.findings import taxonomy
 from lungspot.report import DECISIONS, Refusal, RegisterRow, register_row, thresholds_name
@@ -24,7 +24,6 @@ from lungspot.serve.answers import Decided
 from lungspot.serve.app_state import AppState
 from lungspot.serve.record import at_point
 from lungspot.serve.reviews import GivenName
-from lungspot.serve.said import POINT
 from lungspot.serve.store import QueueState, Store, now
 
 __all__ = ["Decision", "decide", "decisions_of", "register_rows", "require_screening", "screen_for", "screening_of"]
@@ -58,7 +57,7 @@ def screening_of(card: ModelCard, label: str) -> dict[str, Any]:
     return {
         "label": label,
         "name": taxonomy()[label].name,
-        "threshold": round(card.threshold(label, POINT).image, 4),
+        "threshold": round(card.threshold(label, DEFAULT_POINT).image, 4),
         "thresholds_of": thresholds_name(card, label),
     }
 
@@ -116,7 +115,7 @@ def _people(
         result = app.result(counted, pictures=False)
         identity = json.loads(counted["identity"] or "{}")
         day = identity.get("study_date") or counted["created"][:10]
-        at = result if isinstance(result, Refusal) else at_point(result, POINT)
+        at = result if isinstance(result, Refusal) else at_point(result, DEFAULT_POINT)
         row = register_row(at, label, identity.get("patient_id") or _called(counted, names), day)
         if said is not None:
             told = {"decision": said["decision"], "decided_by": said["decided_by"], "decided_at": said["decided_at"]}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
+from lungspot.detect import DEFAULT_POINT
 from lungspot.errors import FilmError, LungspotError, RequestError
 from lungspot.findings import taxonomy
 from lungspot.report import Analysis
@@ -76,7 +77,7 @@ class SuggestionsAnswer(Marked):
 async def suggestions(
     request: Request,
     app: StateDep,
-    point: OperatingPoint = "balanced",
+    point: OperatingPoint = DEFAULT_POINT,
     label: Annotated[list[str] | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
     """Return boxes of one film, of these labels or of all, in pixels of the film; nothing of it is kept."""

@@ -13,14 +13,14 @@ from datetime import date
 from typing import Any, Final
 
 from lungspot.adapt import film_facts
-from lungspot.detect import Detector, floor_of
+from lungspot.detect import DEFAULT_POINT, Detector, floor_of
 from lungspot.errors import FilmError, SetupError
 from lungspot.images import Identity, read_identity
 from lungspot.pipeline import analyze
 from lungspot.report import Analysis, Refusal, document, save_arrays, to_record
 from lungspot.serve.pseudonyms import pseudonym
 from lungspot.serve.record import at_point
-from lungspot.serve.said import POINT, columns_of, scores_of
+from lungspot.serve.said import columns_of, scores_of
 from lungspot.serve.search_text import search_text
 from lungspot.serve.store import ClaimedFilm, Store, now
 
@@ -165,7 +165,7 @@ class Workers:
 
     def _facts(self, result: Analysis | Refusal) -> dict[str, Any]:
         """Return what the watch looks at; devices can be told apart and, without identifiers, not be named."""
-        facts = film_facts(document(at_point(result, POINT) if isinstance(result, Analysis) else result))
+        facts = film_facts(document(at_point(result, DEFAULT_POINT) if isinstance(result, Analysis) else result))
         if facts["device"] is not None and not self._store.keep_identifiers:
             facts["device"] = f"device {self._digest(b'device', facts['device'])[:8]}"
         return facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lungspot import BANNER, __version__
-from lungspot.detect import OPERATING_POINTS, REASONS, Detector, ModelCard, floor_of
+from lungspot.detect import DEFAULT_POINT, OPERATING_POINTS, REASONS, Detector, ModelCard, floor_of
 from lungspot.errors import CODES
 from lungspot.findings import taxonomy
 from lungspot.images import WARNINGS
@@ -36,7 +36,7 @@ def model_facts(detector: Detector) -> dict[str, Any]:
         "software": {"lungspot": __version__, "onnxruntime": detector.runtime},
         "labels": [_label(card, label) for label in card.labels],
         "operating_points": list(OPERATING_POINTS),
-        "default_point": "balanced",
+        "default_point": DEFAULT_POINT,
         "floor": round(floor_of(card), 4),
         "training_data": list(card.training_data),
         "licence": card.licence,

@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from tests.orthanc import until
 
 from lungspot.formats.catalog import ANNOTATION_FORMATS
-from tests.orthanc import until
 
 
 def last_review(server, reading, reader):
@@ -170,6 +170,8 @@ def test_an_answer_that_comes_late_takes_back_no_verdict(look, chest, leg, settl
     page.locator("#refusal").wait_for()
     page.locator(f"#rows [data-key='{chest}']").click()
     page.locator("#headline", has_text="Opening").wait_for()
+    until(lambda: page.evaluate("1") and len(held) >= 2, "the second question")  # the page is heard while it is asked
+    settle()
     assert len(held) == 2, "a film that is on its way is not asked for again"
     held[1].continue_()
     page.locator("#found li").first.wait_for()
