@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from enum import EnumType
 from pathlib import Path
 
+from typer import Context
 from typer.main import get_command
 
 from lungspot import errors
@@ -132,7 +133,7 @@ def cli_page() -> str:
     ]
     for words, command in commands(group):
         parts += [f"## {words}\n", inspect.cleandoc(command.help or "") + "\n"]
-        if rows := [parameter_row(p) for p in command.params]:
+        if rows := [parameter_row(p) for p in command.get_params(Context(command)) if p in command.params]:
             parts.append(table(("option", "default", "what it does"), rows))
     return "\n".join(parts)
 

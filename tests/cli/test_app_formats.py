@@ -17,7 +17,7 @@ def option_of(words, name):
     command = typer.main.get_command(app)
     for word in words:
         command = command.commands[word]
-    return next(parameter for parameter in command.params if parameter.name == name)
+    return next(option for option in command.get_params(typer.Context(command)) if option.name == name)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from lungspot.detect import REASONS
 from lungspot.errors import CODES
 from lungspot.findings import Organ, Side, Zone, taxonomy
 from lungspot.report.coded import (
-    OWN,
+    OWN_SCHEME,
     TERMS,
     label_of,
     quality_of,
@@ -62,10 +62,10 @@ def test_a_label_has_one_code_that_leads_back_to_it():
         assert label_of(term.value, term.scheme) == label.id
         assert len(term.meaning) <= 64
         own = {(code.value, code.scheme) for code in label.codes}
-        assert (term.value, term.scheme) in own | {(label.id, OWN)}
+        assert (term.value, term.scheme) in own | {(label.id, OWN_SCHEME)}
     assert term_of("effusion")[:2] == ("60046008", "SCT")
     assert term_of("infiltration")[:2] == ("112121", "DCM")
-    assert term_of("nodule_mass")[:2] == ("nodule_mass", OWN)  # a grouping: no scheme has a code for it
+    assert term_of("nodule_mass")[:2] == ("nodule_mass", OWN_SCHEME)  # a grouping: no scheme has a code for it
     assert label_of("287272002", "SCT") is None  # pydicom's keyword for cardiomegaly
 
 
@@ -90,7 +90,7 @@ def test_every_organ_has_a_site_and_none_but_the_pleura_s_is_the_lung_s():
 
 @pytest.mark.parametrize("reason", [*REASONS, *CODES])
 def test_every_reason_has_a_code_and_a_quality_finding(reason):
-    assert reason_term(reason)[:2] == (reason, OWN)
+    assert reason_term(reason)[:2] == (reason, OWN_SCHEME)
     assert 0 < len(reason_term(reason).meaning) <= 64
     assert quality_of(reason).scheme == "DCM"
     assert quality_of("LATERAL").meaning == "Positioning"

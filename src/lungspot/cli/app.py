@@ -47,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("detect")(detect.detect)
+app.command("detect", cls=detect.DetectCommand)(detect.detect)
 app.command("batch")(batch.batch)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")

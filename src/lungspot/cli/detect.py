@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
@@ -26,12 +27,28 @@ if TYPE_CHECKING:
     from lungspot.report import Analysis, Before, Refusal, Review
     from lungspot.sources import FilmSource
 
-__all__ = ["detect", "report_refusal"]
+__all__ = ["DetectCommand", "detect", "report_refusal"]
 
 _TABLE: Final = "table"
 _ROWS: Final = "csv"  # the form of a whole run that standard output has film by film
 _MOST_STDIN: Final = 512 << 20
 _MANY: Final = 20  # films from which on a process of its own for their decoding pays for its start
+
+
+class DetectCommand(TyperCommand):
+    """The verb, whose help names every form that results have: their rooms are asked where help or options are."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as Typer's own, whose types are private
+        """Return the options, with the forms in the help of ``--format``."""
+        from lungspot.report import formats_in_words
+        from lungspot.results import RUN_FILES
+
+        words = {"{FORMATS}": formats_in_words(), "{RUN_FILES}": ", ".join(RUN_FILES)}
+        for option in self.params:
+            if isinstance(option, TyperOption) and option.help:
+                for name, named in words.items():
+                    option.help = option.help.replace(name, named)
+        return super().get_params(ctx)
 
 
 def detect(
@@ -43,8 +60,8 @@ def detect(
         str,
         typer.Option(
             "--format",
-            help="table, json, png, html, text (a report to copy); DICOM: sr, gsps, sc, seg; fhir (R4), fhir-r5; "
-            "one file for all films: coco, csv, register (a screening programme's). Several with commas.",
+            help="table, {FORMATS}; one file for all films: {RUN_FILES}, the register a screening programme's. "
+            "Several with commas.",
             metavar="LIST",
         ),
     ] = "",

@@ -14,7 +14,7 @@ from lungspot.images.dicom_file import dicom_bytes
 from lungspot.images.difference import Difference, LocalChange, difference
 from lungspot.images.facts_in_words import age_in_years, parse_sex, parse_view
 from lungspot.images.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, has_suffix, is_hidden, list_files, walk
-from lungspot.images.orientation import UNKNOWN_ORIENTATION, Orientation
+from lungspot.images.orientation import AXES, UNKNOWN_ORIENTATION, Orientation
 from lungspot.images.pixel_shape import with_pixel_shape
 from lungspot.images.prepare import Placement, Prepared, normalise, prepare, squash
 from lungspot.images.radiograph import WARNINGS, Device, Notice, Origin, Pixels, Radiograph, Sex, View
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lungspot.images.identity import Identity, read_identity, taken_at
 
 __all__ = [
+    "AXES",
     "DICOM_SUFFIXES",
     "IMAGE_SUFFIXES",
     "MAX_BYTES",

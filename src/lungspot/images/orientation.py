@@ -13,15 +13,16 @@ from typing import Final, Self
 from lungspot.errors import InputError
 from lungspot.findings import Side
 
-__all__ = ["UNKNOWN_ORIENTATION", "Orientation"]
+__all__ = ["AXES", "UNKNOWN_ORIENTATION", "Orientation"]
 
 _OPPOSITE: Final = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
-_AXIS: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
+# The axis of each direction: left and right, front and back, head and feet.
+AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
 _SIDE: Final = {"L": Side.LEFT, "R": Side.RIGHT}
 
 
 def _axis(letter: str | None) -> int | None:
-    return None if letter is None else _AXIS[letter]
+    return None if letter is None else AXES[letter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Orientation:
 
     def __post_init__(self) -> None:
         """Refuse (``BAD_VALUE``) letters that are no direction, and two of one axis."""
-        if {self.right, self.bottom} - {None, *_AXIS} or (self.right and _axis(self.right) == _axis(self.bottom)):
+        if {self.right, self.bottom} - {None, *AXES} or (self.right and _axis(self.right) == _axis(self.bottom)):
             raise InputError("BAD_VALUE", None, f"an orientation {self.right}, {self.bottom}")
 
     @classmethod
@@ -47,7 +48,7 @@ class Orientation:
         that is not known.
         """
         for word in (row, column):
-            axes = [_AXIS.get(letter) for letter in word]
+            axes = [AXES.get(letter) for letter in word]
             if None in axes or len(set(axes)) < len(axes):
                 return None
         right, bottom = row[:1] or None, column[:1] or None

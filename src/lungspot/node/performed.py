@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 from lungspot import BANNER, __version__
 from lungspot.node.states import FilmState
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
+from lungspot.report import OWN_SCHEME
 
 __all__ = [
     "NOT_GIVEN",
@@ -38,7 +39,6 @@ _REASONS: Final = {
     "110523": Code("110523", "DCM", "Object Set incomplete"),
 }
 _DETECTION: Final = Code("110004", "DCM", "Computer Aided Detection")
-_SCHEME: Final = "99LUNGSPOT"
 _DONE: Final = f"lungspot {__version__}: {BANNER.lower().removesuffix('.')}"
 _LONGEST: Final = 1024  # characters of an ST
 NOT_GIVEN: Final = "NOT_GIVEN"  # an input that the archive does not give
@@ -129,7 +129,7 @@ def _performed(
     item: WorkItem, outputs: Sequence[Reference], station: str, retrieval: Retrieval, ended: datetime
 ) -> dict[str, Any]:
     done = Dataset()
-    done.PerformedStationNameCodeSequence = [_coded(Code(station, _SCHEME, station))]
+    done.PerformedStationNameCodeSequence = [_coded(Code(station, OWN_SCHEME, station))]
     done.PerformedProcedureStepStartDateTime = _when(datetime.fromtimestamp(item.began).astimezone())
     done.PerformedProcedureStepEndDateTime = _when(ended)
     done.PerformedProcedureStepDescription = _DONE[:64]

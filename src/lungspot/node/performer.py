@@ -42,7 +42,7 @@ from lungspot.node.ups import (
     state_of,
 )
 from lungspot.node.workitems import ItemFilm, Reference, WorkItem
-from lungspot.queue import ATTEMPTS, back_off
+from lungspot.queue import back_off, next_attempt
 
 __all__ = ["Performer", "perform"]
 
@@ -300,7 +300,7 @@ class Performer:
 
     def _again(self, item: WorkItem, why: str) -> None:
         """Claim an item once more later; after so many attempts it is left until the next start."""
-        if item.attempts + 1 < ATTEMPTS:
+        if next_attempt(item.attempts) is not None:
             return self._postpone(item, why)
         self._note(item, why, Outcome.SERIOUS_FAILURE)
         _LOG.warning("work item %s: %s; left as it is until the next start", item.uid, why)

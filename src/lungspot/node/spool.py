@@ -34,7 +34,7 @@ from lungspot.node.earlier import KeptFilms
 from lungspot.node.migrations import MIGRATIONS
 from lungspot.node.states import FilmState
 from lungspot.node.workitems import Reference, WorkItems, outputs_to_json, reference_to
-from lungspot.queue import ATTEMPTS, FilmQueue, QueueFolder, back_off, discard, is_queue_name
+from lungspot.queue import FilmQueue, QueueFolder, discard, is_queue_name, next_attempt
 
 __all__ = ["KEEP_SECONDS", "OPEN_STATES", "Job", "Spool"]
 
@@ -238,11 +238,10 @@ class Spool:
 
     def postpone(self, job: Job, reason: str) -> bool:
         """Try again later, or set the film aside where this was its last attempt; tell whether it is tried again."""
-        attempts = job.attempts + 1
-        if attempts >= ATTEMPTS:
+        if (seconds := next_attempt(job.attempts)) is None:
             self.fail(job, reason)
             return False
-        self._again(job, reason, attempts, back_off(attempts))
+        self._again(job, reason, job.attempts + 1, seconds)
         return True
 
     def wait(self, job: Job, reason: str, seconds: float) -> None:

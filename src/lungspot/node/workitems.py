@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydicom.dataset import Dataset
 
 from lungspot.node.states import FilmState, ItemState
-from lungspot.queue import ATTEMPTS, QueueFolder, back_off
+from lungspot.queue import ATTEMPTS, QueueFolder, back_off, next_attempt
 
 __all__ = ["ItemFilm", "Reference", "WorkItem", "WorkItems", "outputs_to_json", "reference_to"]
 
@@ -160,11 +160,10 @@ class WorkItems:
 
     def postpone(self, item: WorkItem, reason: str) -> bool:
         """Try again later, or set the item aside where this was the last attempt; tell whether it is tried again."""
-        attempts = item.attempts + 1
-        if attempts >= ATTEMPTS:
+        if (seconds := next_attempt(item.attempts)) is None:
             self.move(item, ItemState.FAILED, reason=reason)
             return False
-        self.move(item, item.state, attempts=attempts, due=time.time() + back_off(attempts))
+        self.move(item, item.state, attempts=item.attempts + 1, due=time.time() + seconds)
         return True
 
     def wait(self, item: WorkItem, seconds: float) -> None:

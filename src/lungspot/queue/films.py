@@ -25,7 +25,7 @@ from typing import Any, Final
 from lungspot.durable import sync_path
 from lungspot.queue.folder import QueueFolder, is_queue_name
 
-__all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "back_off"]
+__all__ = ["ATTEMPTS", "IN_A_ROW", "Claim", "FilmQueue", "back_off", "next_attempt"]
 
 ATTEMPTS: Final = 12  # at a film, then its owner gives it up; a crash in the midst of one counts
 IN_A_ROW: Final = 3  # attempts, then other films come first: one that ends the process must not hold them up
@@ -36,6 +36,11 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 def back_off(attempts: int) -> float:
     """Return how many seconds to wait after so many attempts: 1, 2, 4, … 300."""
     return min(_LONGEST_WAIT, 2.0 ** min(attempts - 1, 30)) if attempts > 0 else 0.0
+
+
+def next_attempt(attempts: int) -> float | None:
+    """Return the seconds to wait after one attempt more than ``attempts``, None where that was the last."""
+    return back_off(attempts + 1) if attempts + 1 < ATTEMPTS else None
 
 
 @dataclass(frozen=True, slots=True)

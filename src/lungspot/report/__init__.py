@@ -3,6 +3,7 @@
 from lungspot.images import dicom_bytes
 from lungspot.report.analysis import Analysis, Model, Refusal, Status
 from lungspot.report.changes import Aligned, Before, Change, Changes, ChangeWord
+from lungspot.report.coded import OWN_SCHEME
 from lungspot.report.dicom import DICOM_KINDS, SR_CLASSES, dicom_results, require_dicom, require_study
 from lungspot.report.document import SCHEMA, document, findings_to_json, report_to_json, schema, statement_to_json
 from lungspot.report.earlier import Whose, days_between, newest_earlier, whose, why_not
@@ -61,7 +62,15 @@ from lungspot.report.style import color_of, glow
 from lungspot.report.table import table
 from lungspot.report.text import LANGUAGES, ReportText, language_name, report_text, templates
 from lungspot.report.words import NOT_ASSESSED, NOT_COMPARED_WITH, refused_because
-from lungspot.report.write import FORMATS, FORMATS_OF_READ_FILMS, FORMATS_WITH_HEADER, data_of, ending_of, write
+from lungspot.report.write import (
+    FORMATS,
+    FORMATS_OF_READ_FILMS,
+    FORMATS_WITH_HEADER,
+    data_of,
+    ending_of,
+    formats_in_words,
+    write,
+)
 
 __all__ = [
     "DECISIONS",
@@ -72,6 +81,7 @@ __all__ = [
     "LANGUAGES",
     "NOT_ASSESSED",
     "NOT_COMPARED_WITH",
+    "OWN_SCHEME",
     "PERCENTAGES",
     "RATIO_LABEL",
     "RATIO_LIMITS",
@@ -114,6 +124,7 @@ __all__ = [
     "ending_of",
     "fhir_bundle",
     "findings_to_json",
+    "formats_in_words",
     "from_record",
     "glow",
     "laid_on",

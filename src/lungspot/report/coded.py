@@ -13,7 +13,7 @@ from lungspot.findings import Organ, Side, Zone, taxonomy
 from lungspot.report.words import why
 
 __all__ = [
-    "OWN",
+    "OWN_SCHEME",
     "TERMS",
     "Term",
     "label_of",
@@ -25,7 +25,7 @@ __all__ = [
     "zone_term",
 ]
 
-OWN: Final = "99LUNGSPOT"  # PS3.16 8.2: designators of private schemes begin with 99
+OWN_SCHEME: Final = "99LUNGSPOT"  # PS3.16 8.2: designators of private schemes begin with 99
 
 
 class Term(NamedTuple):
@@ -122,7 +122,7 @@ def term_of(label: str) -> Term:
     known = taxonomy()[label]
     code = known.code("SCT") or known.code("DCM")
     if code is None:
-        return Term(label, OWN, known.name)
+        return Term(label, OWN_SCHEME, known.name)
     return Term(code.value, code.scheme, code.meaning if len(code.meaning) <= _LONGEST else known.name)
 
 
@@ -153,4 +153,4 @@ def quality_of(reason: str) -> Term:
 
 def reason_term(reason: str) -> Term:
     """Return a reason not to assess a film, or an error code, as a term of our own scheme."""
-    return Term(reason, OWN, why(reason)[:_LONGEST])
+    return Term(reason, OWN_SCHEME, why(reason)[:_LONGEST])

@@ -17,7 +17,7 @@ from lungspot import BANNER, __version__
 from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Before
-from lungspot.report.coded import OWN, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
+from lungspot.report.coded import OWN_SCHEME, TERMS, Term, quality_of, reason_term, side_term, site_term, term_of
 from lungspot.report.observations import Review, observations
 from lungspot.report.statement import Said, Statement, statement
 from lungspot.report.text import ReportText, report_text
@@ -36,7 +36,7 @@ _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
     "LN": "http://loinc.org",
-    OWN: "urn:oid:2.25.167264579340824028094579654174061193254",
+    OWN_SCHEME: "urn:oid:2.25.167264579340824028094579654174061193254",
 }
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
 _UNKNOWN: Final = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "not-performed"}]}

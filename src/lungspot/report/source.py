@@ -23,7 +23,7 @@ from pydicom.valuerep import DA, TM
 
 from lungspot import __version__
 from lungspot.errors import FilmError, InputError
-from lungspot.images import Radiograph, is_uid, numbers_of, text_of, whole_of
+from lungspot.images import AXES, Radiograph, is_uid, numbers_of, text_of, whole_of
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Before
 from lungspot.report.observations import Review
@@ -55,7 +55,6 @@ _TIMES: Final = {
 }
 _NAMES: Final = ("PatientName", "ReferringPhysicianName")
 _LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16}  # VR SH; what is longer leads nowhere and is left out
-_AXES: Final = {"L": 0, "R": 0, "A": 1, "P": 1, "H": 2, "F": 2}
 _MULTIFRAME: Final = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures whose class has frames, be it one
 _DEVICE: Final = "device"
 _ROWS: Final = 256  # of a film that are hashed at a time
@@ -300,7 +299,7 @@ def _value(header: Dataset, keyword: str) -> Any:  # noqa: ANN401 - a DICOM valu
 def _orientation(header: Dataset) -> list[str] | None:
     value = _value(header, "PatientOrientation")
     words = [str(each) for each in value] if isinstance(value, MultiValue | list | tuple) else []
-    axes = [[_AXES.get(letter) for letter in word] for word in words]
+    axes = [[AXES.get(letter) for letter in word] for word in words]
     valid = all(each and None not in each and len(set(each)) == len(each) for each in axes)
     return words if len(words) == 2 and valid else None
 

@@ -24,7 +24,7 @@ from lungspot import BANNER
 from lungspot.findings import Box
 from lungspot.report.analysis import Analysis, Refusal
 from lungspot.report.changes import Change
-from lungspot.report.coded import OWN, TERMS, side_term, site_term, term_of, zone_term
+from lungspot.report.coded import OWN_SCHEME, TERMS, side_term, site_term, term_of, zone_term
 from lungspot.report.source import ReportContext, finish, threshold_set
 from lungspot.report.sr_anatomy import anatomy_groups
 from lungspot.report.sr_changes import changed, changes_of
@@ -46,7 +46,9 @@ def make_sr(context: ReportContext, *, sr_class: str = "comprehensive") -> Datas
         evidence=[context.film],
         content=_content(context)[0],
         is_complete=assessed,
-        coding_schemes=[CodingSchemeIdentificationItem(OWN, name="lungspot", responsible_organization="lungspot")],
+        coding_schemes=[
+            CodingSchemeIdentificationItem(OWN_SCHEME, name="lungspot", responsible_organization="lungspot")
+        ],
         specific_character_set="ISO_IR 192",
         **context.about("sr", 9901, f"lungspot findings. {BANNER}", sr_class, *context.whose),
     )

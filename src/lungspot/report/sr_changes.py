@@ -15,20 +15,20 @@ from pydicom.sr.coding import Code
 from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
 from lungspot.report.changes import Change, ChangeWord
-from lungspot.report.coded import OWN, TERMS, term_of
+from lungspot.report.coded import OWN_SCHEME, TERMS, term_of
 from lungspot.report.observations import observations
 from lungspot.report.source import ReportContext
 from lungspot.report.text import report_text
 
 __all__ = ["changed", "changes_of", "comparison"]
 
-_CHANGE: Final = Code("change", OWN, "Change since the earlier film")
-_COMPARISON: Final = Code("comparison", OWN, "Comparison with the earlier film")
-_FILM: Final = Code("earlier_film", OWN, "Earlier film, SOP Instance UID")
+_CHANGE: Final = Code("change", OWN_SCHEME, "Change since the earlier film")
+_COMPARISON: Final = Code("comparison", OWN_SCHEME, "Comparison with the earlier film")
+_FILM: Final = Code("earlier_film", OWN_SCHEME, "Earlier film, SOP Instance UID")
 _OWN_WORDS: Final = {
-    ChangeWord.GONE: Code("gone", OWN, "Gone"),
-    ChangeWord.UNSURE: Code("unsure", OWN, "Marked on one of the two films only, undecided"),
-    ChangeWord.BOTH: Code("both", OWN, "Marked on both films"),
+    ChangeWord.GONE: Code("gone", OWN_SCHEME, "Gone"),
+    ChangeWord.UNSURE: Code("unsure", OWN_SCHEME, "Marked on one of the two films only, undecided"),
+    ChangeWord.BOTH: Code("both", OWN_SCHEME, "Marked on both films"),
 }
 _CONTAINS: Final = sr.RelationshipTypeValues.CONTAINS
 _CONTEXT: Final = sr.RelationshipTypeValues.HAS_OBS_CONTEXT

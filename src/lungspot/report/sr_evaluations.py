@@ -15,7 +15,7 @@ from pydicom.sr.coding import Code
 
 from lungspot.findings import name_of
 from lungspot.report.analysis import Analysis
-from lungspot.report.coded import OWN, TERMS, quality_of, reason_term, term_of
+from lungspot.report.coded import OWN_SCHEME, TERMS, quality_of, reason_term, term_of
 from lungspot.report.source import ReportContext
 from lungspot.report.sr_changes import comparison
 from lungspot.report.statement import Said
@@ -26,12 +26,12 @@ __all__ = ["algorithm_of", "evaluations", "probability_of"]
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()}
 _UNITS: Final = Code("1", "UCUM", "no units")
 _LONGEST: Final = 64  # characters of a code meaning (VR LO)
-_REASON: Final = Code("reason", OWN, f"Reason {NOT_ASSESSED.lower()}")
-_OUTCOME: Final = Code("outcome", OWN, "Outcome")
+_REASON: Final = Code("reason", OWN_SCHEME, f"Reason {NOT_ASSESSED.lower()}")
+_OUTCOME: Final = Code("outcome", OWN_SCHEME, "Outcome")
 _OUTCOMES: Final = {
-    "assessed": Code("assessed", OWN, "Assessed"),
-    "refused": Code("refused", OWN, "Refused: not a film that the model can judge"),
-    "failed": Code("failed", OWN, "Failed: the film could not be read"),
+    "assessed": Code("assessed", OWN_SCHEME, "Assessed"),
+    "refused": Code("refused", OWN_SCHEME, "Refused: not a film that the model can judge"),
+    "failed": Code("failed", OWN_SCHEME, "Failed: the film could not be read"),
 }
 _MODIFIES: Final = sr.RelationshipTypeValues.HAS_CONCEPT_MOD
 _CONTAINS: Final = sr.RelationshipTypeValues.CONTAINS
@@ -60,7 +60,7 @@ def probability_of(label: str, value: float, *, of_film: bool = False) -> sr.Mea
     DCM 122157 or, beside a box that nobody judged by itself, ``of_film``: our own code for the whole film's.
     """
     words = f"{name_of(label)}, probability{' (whole film)' if of_film else ''}"[:_LONGEST]
-    name = Code("film_probability", OWN, words) if of_film else Code(*TERMS["probability"][:2], words)
+    name = Code("film_probability", OWN_SCHEME, words) if of_film else Code(*TERMS["probability"][:2], words)
     measured = sr.Measurement(name=name, value=float(value), unit=_UNITS)
     of = sr.CodeContentItem(_CODES["finding"], Code(*term_of(label)), _MODIFIES)
     measured[0].ContentSequence = [*measured[0].get("ContentSequence", []), of]

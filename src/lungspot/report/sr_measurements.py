@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from lungspot.report.coded import OWN, TERMS
+from lungspot.report.coded import OWN_SCHEME, TERMS
 from lungspot.report.measurements import Kind, Measurement
 from lungspot.report.source import ReportContext
 
@@ -25,7 +25,7 @@ __all__ = ["UNITS", "Group", "measurement_groups", "numbers_of", "outline_of", "
 Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
 _CODES: Final = {name: Code(*term) for name, term in TERMS.items()} | {
-    "cardiothoracic_ratio": Code("cardiothoracic_ratio", OWN, "Cardiothoracic ratio")  # no public term was found
+    "cardiothoracic_ratio": Code("cardiothoracic_ratio", OWN_SCHEME, "Cardiothoracic ratio")  # no public term was found
 }
 # By a measurement's unit what UCUM calls it.
 UNITS: Final = {

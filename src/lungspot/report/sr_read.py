@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Frame, Reading, Side, State, Zone
 from lungspot.inputs import regular
-from lungspot.report.coded import OWN, TERMS, label_of
+from lungspot.report.coded import OWN_SCHEME, TERMS, label_of
 from lungspot.report.measurements import Greys, Kind, Measurement, Widths
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ _OBSERVER: Final = ("121013", "DCM")
 _FINDING: Final = ("121071", "DCM")
 _ORGAN: Final = TERMS["anatomical_structure"][:2]
 _SITE, _LATERALITY, _ZONE = ("363698007", "SCT"), ("272741003", "SCT"), ("106233006", "SCT")
-_OUTCOME, _REASON = ("outcome", OWN), ("reason", OWN)
+_OUTCOME, _REASON = ("outcome", OWN_SCHEME), ("reason", OWN_SCHEME)
 _PROBABILITY: Final = TERMS["probability"][:2]
 _ABSENT: Final = TERMS["absent"][:2]
 _SIDES: Final = {TERMS[side.value][:2]: side for side in Side}
 _ZONES: Final = {TERMS[zone.value][:2]: zone for zone in Zone}
 _TRACKING: Final = TERMS["tracking_uid"][:2]
-_EARLIER: Final = ("earlier_film", OWN)
+_EARLIER: Final = ("earlier_film", OWN_SCHEME)
 _DEEPEST: Final = 16
 _SIZES: Final = {
-    Kind.RATIO: ("cardiothoracic_ratio", OWN),
+    Kind.RATIO: ("cardiothoracic_ratio", OWN_SCHEME),
     **{name: TERMS[name][:2] for name in ("length", "angle", "area", "width", "mean", "deviation")},
     **{name: TERMS[name][:2] for name in ("minimum", "maximum")},
 }

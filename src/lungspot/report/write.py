@@ -27,7 +27,15 @@ from lungspot.report.text import report_text
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["FORMATS", "FORMATS_OF_READ_FILMS", "FORMATS_WITH_HEADER", "data_of", "ending_of", "write"]
+__all__ = [
+    "FORMATS",
+    "FORMATS_OF_READ_FILMS",
+    "FORMATS_WITH_HEADER",
+    "data_of",
+    "ending_of",
+    "formats_in_words",
+    "write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +109,23 @@ class _Form:
     """One form: what the name of its file ends with, after the dot, and what makes it.
 
     ``read``: of films that could be read only. ``header``: it says what the film's DICOM header says, where there is
-    one; kinds of DICOM object are made with it alone.
+    one; kinds of DICOM object are made with it alone. ``note``: what its name does not say.
     """
 
     ending: str
     make: Callable[..., bytes | None]
     read: bool = False
     header: bool = False
+    note: str = ""
 
 
 _FORMS: Final[dict[str, _Form]] = {
     "json": _Form("json", _json),
     "png": _Form("png", _png, read=True),
     "html": _Form("html", _html, read=True),
-    "text": _Form("txt", _text),
+    "text": _Form("txt", _text, note="a report to copy"),
     **{kind: _Form(f"{kind}.dcm", partial(_dicom, kind), header=True) for kind in DICOM_KINDS},
-    "fhir": _Form("fhir.json", _fhir, header=True),
+    "fhir": _Form("fhir.json", _fhir, header=True, note="R4"),
     "fhir-r5": _Form("fhir-r5.json", _fhir_r5, header=True),
 }
 # The forms that a result can be written in.
@@ -125,6 +134,13 @@ FORMATS = tuple(_FORMS)
 FORMATS_OF_READ_FILMS: Final = frozenset(kind for kind, form in _FORMS.items() if form.read)
 # Those that say what the film's DICOM header says.
 FORMATS_WITH_HEADER: Final = frozenset(kind for kind, form in _FORMS.items() if form.header)
+
+
+def formats_in_words() -> str:
+    """Return the forms as a list for people: DICOM objects apart, each with a remark where its name needs one."""
+    named = {kind: f"{kind} ({form.note})" if form.note else kind for kind, form in _FORMS.items()}
+    others = [words for kind, words in named.items() if kind not in DICOM_KINDS]
+    return f"{', '.join(others)}; DICOM: {', '.join(named[kind] for kind in DICOM_KINDS)}"
 
 
 def ending_of(kind: str) -> str:

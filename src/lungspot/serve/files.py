@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from lungspot.errors import RequestError
 from lungspot.serve.problems import answer
 
-__all__ = ["FILE_ANSWERS", "TYPES", "StoredFile", "has_it"]
+__all__ = ["BINARY", "FILE_ANSWERS", "TYPES", "StoredFile", "has_it"]
 
 _LOG = logging.getLogger("lungspot.serve")
 
@@ -35,12 +35,13 @@ TYPES: Final = {
     "webmanifest": "application/manifest+json",
     "woff2": "font/woff2",
 }
-_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+# The content of a file, for the OpenAPI description.
+BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 
 #: What a route of files may answer besides 200, for the OpenAPI description; 416 stands among the errors.
 FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     206: {
-        "content": {"application/octet-stream": _BINARY, "multipart/byteranges": _BINARY},
+        "content": {"application/octet-stream": BINARY, "multipart/byteranges": BINARY},
         "description": "The bytes that Range asked for",
     },
     304: {"description": "The client has it already (If-None-Match)"},

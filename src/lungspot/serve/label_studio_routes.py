@@ -28,6 +28,7 @@ from lungspot.report import Analysis, Refusal, pixels_of
 from lungspot.serve.answers import ErrorParts, OperatingPoint, Probability
 from lungspot.serve.app_state import AppState, StateDep, model_of
 from lungspot.serve.exports import patient_of
+from lungspot.serve.files import BINARY
 from lungspot.serve.label_studio import (
     Rectangles,
     link_of,
@@ -49,9 +50,7 @@ router = APIRouter(responses=ERRORS)
 
 _SECONDS: Final = 80.0  # Label Studio waits 100 s for all tasks of one request, and then takes none
 _FILM: Final = re.compile(r"/label-studio/(?P<signature>[0-9a-f]{32})/(?P<identifier>[0-9a-f]{16})\.png\Z")
-_PNG: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "A PNG"}
-}
+_PNG: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG"}}
 _XML: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "A labelling interface"}
 }

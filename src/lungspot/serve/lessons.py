@@ -17,12 +17,13 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from lungspot.errors import InputError, RequestError
 from lungspot.evaluate import match
 from lungspot.findings import Box, Frame, Reading, State, as_array, reading_from_json, taxonomy
 from lungspot.outputs import escape_formula
+from lungspot.serve.reviews import Corners, StrictBody
 from lungspot.serve.store import Store, now
 
 __all__ = [
@@ -46,18 +47,14 @@ Learner = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 LabelId = Annotated[str, StringConstraints(max_length=64)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class MarkGiven(_Strict):
+class MarkGiven(StrictBody):
     """One thing that a learner marks; without a box: somewhere on the film."""
 
     label: LabelId
-    box: tuple[float, float, float, float] | None = None
+    box: Corners | None = None
 
 
-class LessonAnswer(_Strict):
+class LessonAnswer(StrictBody):
     """What a learner says about one film, and how long it took; no mark at all is an answer too."""
 
     learner: Learner

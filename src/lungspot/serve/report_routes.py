@@ -28,6 +28,7 @@ from lungspot.report import (
 )
 from lungspot.serve.answers import ChangesValue, OperatingPoint
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
+from lungspot.serve.files import BINARY
 from lungspot.serve.priors import before_of, followed
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import at_point, candidates
@@ -45,9 +46,7 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page"}
 }
-_SR: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/dicom": {"schema": {"type": "string", "format": "binary"}}}, "description": "An SR"}
-}
+_SR: dict[int | str, dict[str, Any]] = {200: {"content": {"application/dicom": BINARY}, "description": "An SR"}}
 _NO_HEADER: Final = (
     "start it with --keep-identifiers, or give the film to `lungspot detect --reviews` with v1/reviews.json"
 )

@@ -6,11 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungspot.report import REVIEWS
+from lungspot.report import REVIEWS, Kind
+from lungspot.serve.reviews import Action, Corners, Measurer
 
 __all__ = ["Answer", "Corners", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer", "ReviewsFile"]
-
-Corners = tuple[float, float, float, float]
 
 
 class Answer(BaseModel):
@@ -36,7 +35,7 @@ class Offered(Answer):
 class VerdictAnswer(Answer):
     """One verdict as it was kept: with label and box, and what the model had offered."""
 
-    action: Literal["accept", "reject", "edit", "add"]
+    action: Action
     candidate: int | None = None
     offered: Offered | None = None
     label: str
@@ -86,9 +85,9 @@ class WidthsAnswer(Answer):
 class MeasurementAnswer(Answer):
     """One measurement as it was kept: its points, and what they come to."""
 
-    kind: Literal["length", "angle", "region", "cardiothoracic_ratio"]
+    kind: Kind
     points: list[tuple[float, float]]
-    by: Literal["reader", "model"]
+    by: Measurer
     value: float
     unit: Literal["mm", "px", "mm2", "px2", "deg", "1"]
     greys: dict[str, float] | None = None

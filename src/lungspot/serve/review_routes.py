@@ -14,6 +14,7 @@ from lungspot.report import Analysis, pixels_of
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
 from lungspot.serve.downloads import CSV, csv_download, saved_as
 from lungspot.serve.exports import bytes_of, coco_json, csv_text, folder_zip, reviews_json
+from lungspot.serve.files import BINARY
 from lungspot.serve.pictures import pieces
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
@@ -25,8 +26,6 @@ from lungspot.serve.worklist import row_of
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", responses=ERRORS)
-
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.post(
@@ -78,9 +77,9 @@ def truth(app: StateDep, identifier: Identifier, truth: Truth) -> Response:
 
 
 _COCO: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {}, "application/zip": _BINARY}, "description": "COCO"}
+    200: {"content": {"application/json": {}, "application/zip": BINARY}, "description": "COCO"}
 }
-_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": _BINARY}, "description": "LabelMe"}}
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": BINARY}, "description": "LabelMe"}}
 _JSON: dict[int | str, dict[str, Any]] = {200: {"model": ReviewsFile, "description": "Reviews"}}
 
 

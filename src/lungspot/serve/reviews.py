@@ -19,16 +19,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from lungspot.errors import InputError, RequestError
 from lungspot.findings import Box, Finding, Frame, Reading, State, reading_from_json, reading_to_json, taxonomy
 from lungspot.images import Radiograph
+from lungspot.report import Kind, measure, measurement_to_json, review_from_json
 from lungspot.report import Review as ReaderReview
-from lungspot.report import measure, measurement_to_json, review_from_json
 from lungspot.serve.store import Store, now
 
 __all__ = [
+    "Action",
+    "Corners",
     "Draft",
     "FilmNames",
     "FilmShown",
     "GivenName",
+    "Measurer",
     "Review",
+    "StrictBody",
     "Truth",
     "Verdict",
     "add_review",
@@ -43,31 +47,35 @@ __all__ = [
 ]
 
 Corners = tuple[float, float, float, float]
+Action = Literal["accept", "reject", "edit", "add"]
+Measurer = Literal["reader", "model"]
 GivenName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
-class _Strict(BaseModel):
+class StrictBody(BaseModel):
+    """What a caller sends: no key but those that are named, no number that is none."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Verdict(_Strict):
+class Verdict(StrictBody):
     """What a reader says about one candidate, or one thing that the model did not see."""
 
-    action: Literal["accept", "reject", "edit", "add"]
+    action: Action
     candidate: int | None = Field(None, ge=0, le=100_000)
     label: GivenName | None = None
     box: Corners | None = None
 
 
-class Measured(_Strict):
+class Measured(StrictBody):
     """What a reader measured: points in pixels of the film; the server counts what they come to."""
 
-    kind: Literal["length", "angle", "region", "cardiothoracic_ratio"]
+    kind: Kind
     points: list[tuple[float, float]] = Field(min_length=2, max_length=4)
-    by: Literal["reader", "model"] = "reader"
+    by: Measurer = "reader"
 
 
-class Draft(_Strict):
+class Draft(StrictBody):
     """A review that is not saved, and whose reader may have no name yet."""
 
     reader: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] = ""
@@ -84,20 +92,20 @@ class Review(Draft):
     reader: GivenName
 
 
-class FilmNames(_Strict):
+class FilmNames(StrictBody):
     """File names of films, by reading id, for one export: the server keeps none, the page that sent the films does."""
 
     names: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]]
 
 
-class TruthFinding(_Strict):
+class TruthFinding(StrictBody):
     """One finding that a dataset has."""
 
     label: GivenName
     box: Corners | None = None
 
 
-class Truth(_Strict):
+class Truth(StrictBody):
     """What a dataset says of a film."""
 
     reader: GivenName

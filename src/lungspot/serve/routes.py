@@ -17,7 +17,7 @@ from lungspot.errors import LungspotError, RequestError
 from lungspot.report import Refusal, document, edge_letters, overlay, pixels_of, why_repeat
 from lungspot.serve.answers import OperatingPoint, ReadingAnswer, UploadAnswer
 from lungspot.serve.app_state import AppState, StateDep, unless_deleted
-from lungspot.serve.files import FILE_ANSWERS, StoredFile
+from lungspot.serve.files import BINARY, FILE_ANSWERS, StoredFile
 from lungspot.serve.intake import receive
 from lungspot.serve.pictures import draw, film_png, heat_png
 from lungspot.serve.priors import before_of, priors_of, priors_to_json
@@ -33,8 +33,7 @@ router = APIRouter(prefix="/v1", responses=ERRORS)
 
 
 Identifier = str
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}, "description": "A PNG"}}
+_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG"}}
 
 
 @router.post(
@@ -46,12 +45,12 @@ _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": _BINARY}
             "required": True,
             "content": {
                 "multipart/form-data": {
-                    "schema": {"type": "object", "properties": {"film": {"type": "array", "items": _BINARY["schema"]}}}
+                    "schema": {"type": "object", "properties": {"film": {"type": "array", "items": BINARY["schema"]}}}
                 },
-                "application/octet-stream": _BINARY,
-                "application/dicom": _BINARY,
-                "application/zip": _BINARY,
-                "image/png": _BINARY,
+                "application/octet-stream": BINARY,
+                "application/dicom": BINARY,
+                "application/zip": BINARY,
+                "image/png": BINARY,
             },
         }
     },
@@ -163,7 +162,7 @@ async def image(
 @router.get(
     "/readings/{identifier}/image.raw16",
     response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": _BINARY}, "description": "Pixels"}, **FILE_ANSWERS},
+    responses={200: {"content": {"application/octet-stream": BINARY}, "description": "Pixels"}, **FILE_ANSWERS},
 )
 def raw16(app: StateDep, identifier: Identifier) -> StoredFile:
     """Return the film's pixels, 16 bits each, little-endian, row by row; byte ranges may be asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -15,6 +15,7 @@ from lungspot.findings import taxonomy
 from lungspot.report import Analysis
 from lungspot.serve.answers import OperatingPoint, Probability, Status
 from lungspot.serve.app_state import StateDep
+from lungspot.serve.files import BINARY
 from lungspot.serve.intake import Upload, receive
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.review_answers import Answer, Corners, Marked, ModelName
@@ -24,7 +25,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", responses=ERRORS)
 
 _SECONDS: Final = 60.0  # for one film, with those that wait before it
-_FILM: Final = {"type": "string", "format": "binary"}
 
 
 class Suggestion(Answer):
@@ -56,7 +56,6 @@ class SuggestionsAnswer(Marked):
     point: OperatingPoint
     suggestions: list[Suggestion]
     model: ModelName
-    not_for_clinical_use: Literal[True]
 
 
 @router.post(
@@ -66,10 +65,10 @@ class SuggestionsAnswer(Marked):
         "requestBody": {
             "required": True,
             "content": {
-                "multipart/form-data": {"schema": {"type": "object", "properties": {"film": _FILM}}},
-                "application/dicom": {"schema": _FILM},
-                "application/octet-stream": {"schema": _FILM},
-                "image/png": {"schema": _FILM},
+                "multipart/form-data": {"schema": {"type": "object", "properties": {"film": BINARY["schema"]}}},
+                "application/dicom": BINARY,
+                "application/octet-stream": BINARY,
+                "image/png": BINARY,
             },
         }
     },
