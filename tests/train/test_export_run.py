@@ -58,7 +58,7 @@ def test_films_are_packed_as_served_and_once_more_for_parts(runs, data, tmp_path
     export_run(runs[0], data, tmp_path / "cache")
     assert exported["films"].pixels.shape == (9, 64, 64)
     assert (exported["size"], exported["parts"], exported["fine"]) == (64, None, None)
-    export_run(runs[0], data, tmp_path / "cache", size=128, parts=runs[0])
+    export_run(runs[0], data, tmp_path / "cache", size=128, parts=[runs[0]])
     assert (exported["films"].pixels.shape, exported["size"]) == ((9, 128, 128), 128)
     assert exported["parts"].look.size == 96
     assert exported["fine"].pixels.shape == (9, 96, 96)
@@ -77,6 +77,9 @@ def test_other_networks_are_opened_and_the_mean_of_several_runs_counts(runs, dat
     assert any(not torch.equal(value, first[name]) for name, value in two.network.state_dict().items())
     for name, value in exported["opinion"].network.state_dict().items():
         torch.testing.assert_close(value, two.network.state_dict()[name])
+    export_run(runs[0], data, tmp_path / "cache", average=[runs[1]], parts=runs)
+    for name, value in exported["parts"].boxes.state_dict().items():
+        torch.testing.assert_close(value, mean[name])
 
 
 def test_a_site_s_films_alone_make_no_model(runs, tmp_path):

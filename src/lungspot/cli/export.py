@@ -33,8 +33,11 @@ def export(
         typer.Option(help="A run or model file whose view of the film counts as much: the mean of both is given."),
     ] = None,
     parts: Annotated[
-        Path | None,
-        typer.Option(help="A run that learnt parts of films with the model's backbone: they are looked at again."),
+        list[Path] | None,
+        typer.Option(
+            help="A run that learnt parts of films with the model's backbone: they are looked at again. Repeatable: "
+            "the mean of the runs' weights."
+        ),
     ] = None,
     average: Annotated[
         list[Path] | None,
@@ -67,7 +70,8 @@ def export(
         from lungspot.train import checkpoint_file, export_run, export_taught, taught_report, write_taught
     manifest = out.parent / MANIFEST_FILE
     written = (out, manifest) if pin else (out,)
-    networks = [checkpoint_file(each) for each in (run, *(average or ()), gate, opinion, parts, taught_from) if each]
+    given = (run, *(average or ()), gate, opinion, *(parts or ()), taught_from)
+    networks = [checkpoint_file(each) for each in given if each]
     outputs = Outputs(inputs_of([*networks, notes, data, old_test], out=written), overwrite=overwrite)
     for file in written:
         outputs.require(file)
@@ -95,7 +99,7 @@ def export(
         mirror=mirror,
         gate=gate,
         opinion=opinion,
-        parts=parts,
+        parts=parts or (),
         name=name,
         version=version,
         notes=_paragraphs(notes) if notes else (),

@@ -6,7 +6,6 @@ Runs that begin together end in one basin of the loss, and the mean of their wei
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -16,8 +15,7 @@ import torch
 
 from lungspot.errors import InputError
 from lungspot.train.loop import Checkpoint
-from lungspot.train.model import Network
-from lungspot.train.onnx_export import fold
+from lungspot.train.onnx_export import folded
 
 __all__ = ["average_weights"]
 
@@ -29,7 +27,7 @@ def average_weights(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     of its own. Raises ``BAD_VALUE`` where the networks have other labels or another shape.
     """
     first = checkpoints[0]
-    networks = [_folded(one.network) for one in checkpoints]
+    networks = [folded(one.network) for one in checkpoints]
     states = [network.state_dict() for network in networks]
     for one, state in zip(checkpoints[1:], states[1:], strict=True):
         if one.config.labels != first.config.labels:
@@ -39,9 +37,3 @@ def average_weights(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     mean = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
     networks[0].load_state_dict(mean)
     return replace(first, network=networks[0], terms=reduce(or_, (one.terms for one in checkpoints)))
-
-
-def _folded(network: Network) -> Network:
-    copied = copy.deepcopy(network).float().eval()
-    fold(copied)
-    return copied

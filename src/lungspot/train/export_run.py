@@ -30,7 +30,7 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     mirror: bool = False,
     gate: Path | None = None,
     opinion: Path | None = None,
-    parts: Path | None = None,
+    parts: Sequence[Path] = (),
     name: str = "lungspot",
     version: str = "0",
     notes: Sequence[str] = (),
@@ -41,8 +41,9 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     ``run``: a run folder, or a model file to calibrate anew. ``cache``: the folder where packed films are kept: those
     as served and, if there is a head for parts of films, those as large as it looks at them. ``average``: more runs
     that began with the same network; the mean of their weights counts. ``gate``: a file of :func:`save_gate`, or a
-    model file whose gate it is. ``opinion``, ``parts``: a run or model file that gives the second network, and one that
-    learnt parts of films with the run's backbone; the run's own if None. All else is as for :func:`export_model`.
+    model file whose gate it is. ``opinion``: a run or model file that gives the second network; the run's own if None.
+    ``parts``: runs that learnt parts of films with the run's backbone, of whose weights, too, the mean counts; the
+    run's own if there are none. All else is as for :func:`export_model`.
     Raises ``BAD_VALUE`` where the films are a site's, for which there is :func:`export_taught`, and what
     :func:`open_checkpoint`, :func:`average_weights`, :func:`gather`, :func:`load_gate`, :func:`parts_head` and
     :func:`export_model` raise.
@@ -55,7 +56,7 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     films, _ = gather_as_served(checkpoint.config, data, cache, pixels)
     head = checkpoint.parts
     if parts:
-        learnt = open_checkpoint(parts)
+        learnt = average_weights([open_checkpoint(each) for each in parts])
         head = parts_head(learnt.config, learnt.network, checkpoint.network, learnt.terms)
     return export_model(
         checkpoint,

@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import onnx
@@ -37,7 +37,9 @@ from lungspot.errors import ModelError
 from lungspot.train.model import Boxes
 from lungspot.train.onnx_branch import branch
 
-__all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "fold", "serving"]
+__all__ = ["BYTES", "HALF", "OUTPUTS", "SCALE", "Served", "build", "compare_outputs", "fold", "folded", "serving"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 OUTPUTS: Final = (
     "boxes",
@@ -115,8 +117,7 @@ def serving(
 ) -> Served:
     """Return a copy ready to be exported: normalisation folded, large weights rounded to what the file can hold."""
     # eval() on the whole: the exporter leaves every part in the mode of the whole, and the gate has a dropout.
-    served = copy.deepcopy(Served(network, gate, opinion, parts)).float().eval()
-    fold(served)
+    served = folded(Served(network, gate, opinion, parts))
     with torch.no_grad():
         for name, value in served.named_parameters():
             value.requires_grad = False
@@ -174,6 +175,13 @@ def compare_outputs(served: Served, data: bytes, films: NDArray[np.float32]) -> 
     if not largest[worst] <= _TOLERANCES.get(worst, TOLERANCE):
         raise ModelError("MODEL_NUMERIC", worst, f"onnxruntime and torch differ by {largest[worst]:.2g}")
     return LargestDifferences(len(films), largest)
+
+
+def folded(module: Module) -> Module:
+    """Return a copy to look with, in single precision, batch normalisations folded into the convolutions."""
+    copied = copy.deepcopy(module).float().eval()
+    fold(copied)
+    return copied
 
 
 def fold(module: nn.Module) -> None:

@@ -20,6 +20,7 @@ from lungspot.train.backbones import BACKBONES
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import FINE
 from lungspot.train.model import Boxes, Network
+from lungspot.train.onnx_export import fold, folded
 from lungspot.train.onnx_import import restore
 from lungspot.train.terms import NO_TERMS, Terms
 
@@ -60,7 +61,8 @@ def parts_head(
                 advice="begin the run with the model, and let only pyramid and box head learn (tools/parts.toml)",
             )
     made = _boxes(config)
-    weights = learnt.state_dict()
+    weights = folded(learnt).state_dict()
+    fold(made)
     made.load_state_dict({name: weights[name] for name in made.state_dict()})
     return PartsHead(made, SecondLook(config.labels, config.cache_size, FINE), terms)
 
