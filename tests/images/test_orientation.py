@@ -9,8 +9,7 @@ from PIL import Image
 
 from lungspot.errors import InputError
 from lungspot.findings import Side
-from lungspot.images import UNKNOWN_ORIENTATION, Orientation, read
-from lungspot.images.orientation import _AXIS
+from lungspot.images import AXES, UNKNOWN_ORIENTATION, Orientation, read
 
 L, R = Side.LEFT, Side.RIGHT
 
@@ -67,9 +66,7 @@ def labelled(orientation):
     return picture
 
 
-ALL = [
-    Orientation(r, b) for r, b in itertools.product([*"LRAPHF", None], repeat=2) if not r or _AXIS[r] != _AXIS.get(b)
-]
+ALL = [Orientation(r, b) for r, b in itertools.product([*"LRAPHF", None], repeat=2) if not r or AXES[r] != AXES.get(b)]
 
 
 @pytest.mark.parametrize("turns", range(5))

@@ -57,17 +57,17 @@ def test_the_level_rules_every_line(model_file, tmp_path):
     command = [sys.executable, "-m", "lungspot", "serve", *map(str, options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert answers(port)
+            assert answers(port, process)
         finally:
             process.terminate()
             _, log = process.communicate(timeout=60)
     assert (process.returncode, log) == (0, "")
 
 
-def answers(port, seconds=120):
-    """Whether somebody answers at a port of this machine, within so many seconds."""
+def answers(port, process, seconds=120):
+    """Whether a program answers at a port of this machine, within so many seconds and before it ends."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
         except OSError:

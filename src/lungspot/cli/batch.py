@@ -15,7 +15,7 @@ import typer
 
 from lungspot import BANNER
 from lungspot.cli.console import Exit, emit, people, require_one_of, say
-from lungspot.cli.site_option import OperatingPoint, SiteFile, detector_of, model_inputs
+from lungspot.cli.site_option import PointOption, SiteFile, detector_of, model_inputs
 from lungspot.errors import printable
 from lungspot.logs import service_log
 
@@ -62,7 +62,7 @@ def batch(
     sample: Annotated[
         float, typer.Option(metavar="SHARE", help="Read this share of the films, drawn by name.", min=0, max=1)
     ] = 1.0,
-    operating_point: OperatingPoint = "balanced",
+    operating_point: PointOption = "balanced",
     screen: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Screen people for it: register.csv, by score.")
     ] = None,

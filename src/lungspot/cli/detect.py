@@ -16,7 +16,7 @@ from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
 from lungspot.cli.data_options import Classes
 from lungspot.cli.prior_option import PriorFilms
-from lungspot.cli.site_option import OperatingPoint, SiteFile, detector_of, model_inputs
+from lungspot.cli.site_option import PointOption, SiteFile, detector_of, model_inputs
 from lungspot.errors import FilmError, LungspotError, printable
 from lungspot.outputs import writing
 
@@ -68,7 +68,7 @@ def detect(
     min_score: Annotated[
         float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
     ] = None,
-    operating_point: OperatingPoint = "balanced",
+    operating_point: PointOption = "balanced",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Show activation maps in the PNG.")] = False,
     anatomy: Annotated[
         bool, typer.Option("--anatomy", help="Show heart and lungs in PNG, page and SR, where they could be outlined.")

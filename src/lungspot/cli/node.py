@@ -14,7 +14,7 @@ import typer
 from lungspot import BANNER
 from lungspot.cli.console import emit, require_one_of
 from lungspot.cli.service_options import LogJson, LogLevel
-from lungspot.cli.site_option import OperatingPoint, SiteFile, detector_of
+from lungspot.cli.site_option import PointOption, SiteFile, detector_of
 from lungspot.extras import extra
 from lungspot.logs import service_log
 from lungspot.outputs import writing
@@ -83,7 +83,7 @@ def node(
     sr_class: Annotated[str, typer.Option(help="comprehensive, or comprehensive3d as IHE AI Results asks.")] = (
         "comprehensive"
     ),
-    operating_point: OperatingPoint = "balanced",
+    operating_point: PointOption = "balanced",
     min_score: Annotated[
         float | None, typer.Option(help="Report boxes from this score, not the operating point's.", min=0, max=1)
     ] = None,

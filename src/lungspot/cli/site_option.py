@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from lungspot.detect import Detector
 
-__all__ = ["OperatingPoint", "SiteFile", "detector_of", "model_inputs"]
+__all__ = ["PointOption", "SiteFile", "detector_of", "model_inputs"]
 
 SiteFile = Annotated[
     Path | None,
@@ -22,7 +22,7 @@ SiteFile = Annotated[
     ),
 ]
 
-OperatingPoint = Annotated[str, typer.Option("--operating-point", help="sensitive, balanced or specific.")]
+PointOption = Annotated[str, typer.Option("--operating-point", help="sensitive, balanced or specific.")]
 
 
 def model_inputs(model: str, site: Path | None = None) -> list[Path]:

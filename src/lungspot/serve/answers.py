@@ -14,7 +14,8 @@ from pydantic import Field, WithJsonSchema
 
 from lungspot.detect import OPERATING_POINTS
 from lungspot.report import DECISIONS, schema
-from lungspot.serve.review_answers import Answer, Corners, Marked, ReadingValue, ReviewAnswer
+from lungspot.serve.review_answers import Answer, Marked, ReadingValue, ReviewAnswer
+from lungspot.serve.reviews import Corners
 
 __all__ = [
     "Accepted",

@@ -15,8 +15,8 @@ from lungspot.serve.downloads import CSV, csv_download
 from lungspot.serve.lessons import LessonAnswer, answers_csv, give_answer, learners_of, session_of, sessions_csv
 from lungspot.serve.problems import ERRORS
 from lungspot.serve.record import candidates
-from lungspot.serve.review_answers import Answer, Corners, ReadingValue
-from lungspot.serve.reviews import known_truth
+from lungspot.serve.review_answers import Answer, ReadingValue
+from lungspot.serve.reviews import Corners, known_truth
 from lungspot.serve.routes import Identifier
 from lungspot.serve.store import QueueState
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lungspot.report import REVIEWS, Kind
 from lungspot.serve.reviews import Action, Corners, Measurer
 
-__all__ = ["Answer", "Corners", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer", "ReviewsFile"]
+__all__ = ["Answer", "Marked", "ReadingValue", "ReviewAnswer", "ReviewsAnswer", "ReviewsFile"]
 
 
 class Answer(BaseModel):

@@ -18,7 +18,8 @@ from lungspot.serve.app_state import StateDep
 from lungspot.serve.files import BINARY
 from lungspot.serve.intake import Upload, receive
 from lungspot.serve.problems import ERRORS
-from lungspot.serve.review_answers import Answer, Corners, Marked, ModelName
+from lungspot.serve.review_answers import Answer, Marked, ModelName
+from lungspot.serve.reviews import Corners
 
 __all__ = ["router"]
 
