@@ -97,6 +97,9 @@ def test_thresholds_have_a_neutral_value(label, point, expected):
         {"labels": ("effusion",)},  # other fields still speak of edema
         {"input_size": 8},
         {"nms_iou": 0.0},
+        {"vote_ious": {"effusion": 0.0}},
+        {"vote_ious": {"effusion": float("nan")}},
+        {"vote_ious": {"mass": 0.5}},
         {"box_fusion": {"effusion": -1.0}},
         {"box_from_map": {"edema": float("nan")}},
         {"thresholds": {"guess": {}}},

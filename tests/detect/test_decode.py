@@ -69,6 +69,14 @@ def test_of_two_boxes_over_one_place_the_better_stays_and_other_labels_do_not_ma
     ]
 
 
+def test_boxes_of_a_label_vote_by_its_own_overlap():
+    boxes, scores = [[0, 0, 10, 10], [0, 0, 10, 12]], [[0.9, 0.9], [0.3, 0.3]]
+    card = dataclasses.replace(CARD, vote_iou=0.4, vote_ious={"edema": 1.0})
+    found = dict(box[:2] for box in boxed(decode(raw(boxes, scores, image=(1, 1)), PLACEMENT, card)))
+    assert found["edema"] == (0, 0, 20, 40)
+    assert found["effusion"] == pytest.approx((0, 0, 20, 42))
+
+
 def test_a_floor_replaces_the_thresholds():
     found = raw([[0, 0, 10, 10]], [[0.1, 0.0]], image=(1, 0))
     assert boxed(decode(found, PLACEMENT, CARD)) == []

@@ -5,7 +5,7 @@ import numpy as np
 from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate, in_order
 from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats.case import Split
-from lungspot.train.calibrate import _film_thresholds, fit
+from lungspot.train.calibrate import _film_thresholds, best_vote, fit, votes_of
 from lungspot.train.data import FilmTruth
 from lungspot.train.validate import Found, Predictions
 
@@ -70,6 +70,21 @@ def test_fit_leaves_edema_to_the_film():
     fitted = fit(predictions(fused=False), ("effusion", "edema"))
     assert all(of["edema"].box == of["edema"].image for of in fitted.thresholds.values())
     assert "box" not in fitted.reliability["edema"]
+
+
+def test_votes_are_left_out_where_they_move_a_box_away_from_what_people_drew():
+    seen = predictions(fused=True)
+    best, wider, other = [0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.95], [0.1, 0.1, 0.5, 0.99]
+    moving = Found(np.array([best, wider, other]), np.array([0.6, 0.55, 0.5]))
+    steady = tuple((moving if i < 10 else effusion, edema) for i, (effusion, edema) in enumerate(seen.found))
+    moved = dataclasses.replace(seen, found=steady)
+    films = [dataclasses.replace(f, boxes=f.boxes * np.float32([1, 1, 1, 0.6])) for f in seen.films]
+    moved = dataclasses.replace(moved, films=tuple(films))
+    vote, precision = best_vote(moved, 0)
+    assert vote > 0.4
+    assert precision == 1.0
+    assert votes_of(moved, ("effusion", "edema")) == {"effusion": vote}
+    assert votes_of(seen, ("effusion", "edema")) == {}  # no vote is better than another
 
 
 def test_a_box_that_is_hardly_ever_right_is_not_shown():

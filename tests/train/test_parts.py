@@ -20,6 +20,7 @@ from lungspot.train.model import Network
 from lungspot.train.onnx_import import of_labels, read_model_file, restore
 from lungspot.train.parts import parts_head
 from lungspot.train.teach import teach_model
+from lungspot.train.validate import VOTE_IOU
 
 EXPORT = sys.modules[export_model.__module__]  # whose name in its room is that of the function
 HEAD = ("lateral", "smooth", "down", "tower", "classify", "regress")
@@ -124,7 +125,7 @@ def test_a_model_that_is_taught_further_looks_at_films_once_and_says_so(tiny, le
 def _exported(checkpoint, films, head):
     """Export with a second look in any case: which finds more is not what is asked here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EXPORT, "best_precision", lambda seen, _: float(_has_parts(seen)))
+        patch.setattr(EXPORT, "best_vote", lambda seen, _: (VOTE_IOU, float(_has_parts(seen))))
         return export_model(checkpoint, films, parts=head, fine=films)
 
 
@@ -136,7 +137,7 @@ def test_a_head_that_finds_no_more_is_left_out(learnt, model, films):
     base = open_checkpoint(model)
     head = parts_head(learnt.config, learnt.network, base.network, learnt.terms)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EXPORT, "best_precision", lambda *_: 0.5)
+        patch.setattr(EXPORT, "best_vote", lambda *_: (VOTE_IOU, 0.5))
         made = export_model(base, films, parts=head, fine=films)
     assert made.card.second_look is None
     assert not {"part_boxes", "part_scores"} & made.largest.keys()

@@ -19,7 +19,7 @@ from lungspot.train.loop import load_checkpoint, train
 from lungspot.train.start import run
 from lungspot.train.teach import teach_model
 from lungspot.train.terms import NO_TERMS, Terms, card_terms, dataset_terms, film_terms
-from lungspot.train.validate import collect
+from lungspot.train.validate import ask
 
 EXPORT = sys.modules[export_model.__module__]  # whose name in its room is that of the function
 FREE, BOUND = "hannover", "tbx11k"  # CC BY 3.0; research, non-commercial
@@ -130,7 +130,7 @@ def _as_if(look, films):
     """Return what finds that parts are to be looked at, or not, without looking."""
 
     def looked(answer, _part, _films, _fine, card, **_):
-        return collect(answer, films, films.of(Split.VAL), card.input_size), look
+        return ask(answer, films, films.of(Split.VAL), card.input_size), look
 
     return looked
 

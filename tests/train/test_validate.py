@@ -9,7 +9,20 @@ from lungspot.detect import SecondLook
 from lungspot.formats.case import Split
 from lungspot.train.data import Films
 from lungspot.train.model import Output
-from lungspot.train.validate import answering, collect, detect_all, film_auroc, precision, predict, second_look
+from lungspot.train.validate import (
+    Found,
+    Predictions,
+    answering,
+    ask,
+    collect,
+    detect_all,
+    film_auroc,
+    precision,
+    predict,
+    second_look,
+    thinned,
+    thinned_label,
+)
 
 
 class Knows(nn.Module):
@@ -43,6 +56,21 @@ def test_one_of_two_boxes_survives_and_none_without_area(found):
         assert len(effusion.scores) == len(film.boxes)
         assert len(edema.scores) == 0
         np.testing.assert_allclose(effusion.boxes, film.boxes, atol=1e-6)
+
+
+def test_what_is_asked_is_thinned_out_by_each_labels_own_votes(generated_films):
+    val = generated_films.of(Split.VAL)
+    said = ask(answering(Knows()), generated_films, val, 64)
+    assert {len(effusion.scores) for effusion, _ in said.found} <= {0, 3}  # all that count
+    for one, two in zip(thinned(said).found, collect(answering(Knows()), generated_films, val, 64).found, strict=True):
+        np.testing.assert_array_equal(one[0].boxes, two[0].boxes)
+    near = Found(np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.7]]), np.array([0.6, 0.4]))
+    both = Predictions(said.films[:1], ((near, near),), said.image[:1], said.features[:1])
+    moved, kept = thinned(both, (0.4, 1.0)).found[0]
+    np.testing.assert_allclose(moved.boxes, [[0.0, 0.0, 0.5, 0.58]])
+    np.testing.assert_allclose(kept.boxes, near.boxes[:1])
+    alone = thinned_label(both, 1, 1.0).found[0]
+    assert [len(each.scores) for each in alone] == [2, 1]
 
 
 def test_numbers_of_a_network_that_knows(found):

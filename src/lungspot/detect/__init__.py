@@ -38,7 +38,7 @@ from lungspot.detect.modelfile import (
     seal_model,
     with_card,
 )
-from lungspot.detect.nms import nms_with_voting
+from lungspot.detect.nms import most_likely, nms_with_voting
 from lungspot.detect.places import Names, Place, find_places
 from lungspot.detect.points import at_point, floor_of, in_order, limit_of, reaches
 from lungspot.detect.positions import Positions, confine
@@ -100,6 +100,7 @@ __all__ = [
     "look_again",
     "lungs_cut_off",
     "manifest_of",
+    "most_likely",
     "nms_with_voting",
     "organ_box",
     "parts",

@@ -169,13 +169,14 @@ class ModelCard:
     score and the raw image probability into probabilities, fitted on the validation split. ``thresholds``: by operating
     point, then label. ``nms_iou``: of two boxes of one label that overlap more, the lower is dropped; ``vote_iou``:
     boxes that overlap the one that stays by at least this vote on its corners (:mod:`lungspot.detect.nms`; 1: none but
-    itself). ``box_from_map``: labels learnt without boxes get theirs from the activation map, from this fraction of its
-    peak. ``standing``: whether a label is reported or experimental (docs/explanation/standing.md; reported where the
-    card does not say). ``place_rule``: which boxes show one place. ``positions``: where on a film boxes of a label may
-    lie; those of a label without may lie anywhere. ``least_inside``: how much of a box's area must lie there.
-    ``second_look``: which parts of a film are looked at again, and for which labels. ``reliability``: per label, how
-    often a score came true (bins of ``score``, ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for
-    people. ``site``: whose thresholds and probabilities these are, where not the model's own; in no model file.
+    itself); ``vote_ious``: the same of labels that do better with another. ``box_from_map``: labels learnt without
+    boxes get theirs from the activation map, from this fraction of its peak. ``standing``: whether a label is reported
+    or experimental (docs/explanation/standing.md; reported where the card does not say). ``place_rule``: which boxes
+    show one place. ``positions``: where on a film boxes of a label may lie; those of a label without may lie anywhere.
+    ``least_inside``: how much of a box's area must lie there. ``second_look``: which parts of a film are looked at
+    again, and for which labels. ``reliability``: per label, how often a score came true (bins of ``score``,
+    ``observed``, ``count``). ``metrics``, ``training_data``, ``notes``: for people. ``site``: whose thresholds and
+    probabilities these are, where not the model's own; in no model file.
     """
 
     name: str
@@ -188,6 +189,7 @@ class ModelCard:
     thresholds: Mapping[str, Mapping[str, Thresholds]] = field(default_factory=dict)
     nms_iou: float = 0.4
     vote_iou: float = 1.0
+    vote_ious: Mapping[str, float] = field(default_factory=dict)
     box_from_map: Mapping[str, float] = field(default_factory=dict)
     standing: Mapping[str, Standing] = field(default_factory=dict)
     place_rule: PlaceRule = field(default_factory=PlaceRule)
@@ -216,6 +218,7 @@ class ModelCard:
             "box_fusion",
             "box_calibration",
             "image_calibration",
+            "vote_ious",
             "box_from_map",
             "standing",
             "positions",
@@ -225,7 +228,7 @@ class ModelCard:
         _freeze(self, *per_label, "thresholds", "metrics")
         if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_label_id, self.labels)):
             raise InputError("BAD_VALUE", "card", f"labels {self.labels}")
-        overlaps = (self.nms_iou, self.vote_iou)
+        overlaps = (self.nms_iou, self.vote_iou, *self.vote_ious.values())
         if not (32 <= self.input_size <= 4096) or not all(0 < overlap <= 1 for overlap in overlaps):
             raise InputError("BAD_VALUE", "card", f"input of {self.input_size} pixels, overlaps of {overlaps}")
         unknown = {label for name in per_label for label in getattr(self, name)} - set(self.labels)
@@ -274,6 +277,10 @@ class ModelCard:
         )
         box, image = max([0.5, *(each.box for each in lower)]), max([0.5, *(each.image for each in lower)])
         return Thresholds(min([box, *(each.box for each in upper)]), min([image, *(each.image for each in upper)]))
+
+    def vote_iou_of(self, label: str) -> float:
+        """Return by how much boxes of a label overlap the one that stays to vote on its corners."""
+        return self.vote_ious.get(label, self.vote_iou)
 
     def is_reported(self, label: str) -> bool:
         """Say whether a label is said in every result; experimental ones are shown only to those who ask for them."""

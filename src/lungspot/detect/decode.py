@@ -146,5 +146,5 @@ def _suppressed(
     if not shown.any():
         return []
     least = float(raw_scores[shown].min())  # fusion and calibration keep the order
-    boxes, which = nms_with_voting(corners, raw_scores, card.nms_iou, card.vote_iou, least=least)
+    boxes, which = nms_with_voting(corners, raw_scores, card.nms_iou, card.vote_iou_of(label), least=least)
     return [(Box(*box), float(scores[index])) for box, index in zip(boxes, which, strict=True)]

@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 
 from lungspot.findings import iou_matrix
 
-__all__ = ["FLOOR", "nms_with_voting"]
+__all__ = ["FLOOR", "most_likely", "nms_with_voting"]
 
 FLOOR = 1e-3  # raw scores below neither count nor vote
 _CANDIDATES = 100  # boxes that count and vote, best first
 
 Array = NDArray[np.float64]
+
+
+def most_likely(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return which of the (P,) raw scores of one label count and vote, best first: at most 100, none near 0."""
+    above = np.flatnonzero(scores > FLOOR)  # a few of thousands: sorting all would take longer than the rest
+    return above[np.argsort(-scores[above], kind="stable")[:_CANDIDATES]]
 
 
 def nms_with_voting(  # noqa: PLR0913 - what counts, what votes, what stays
@@ -36,8 +42,7 @@ def nms_with_voting(  # noqa: PLR0913 - what counts, what votes, what stays
     that it overlaps by more than ``nms_iou``; boxes that overlap the winner by at least ``vote_iou`` vote on its
     corners (1: it alone does). At most ``most`` stay, none with a score below ``least``; that changes no vote.
     """
-    above = np.flatnonzero(scores > FLOOR)  # a few of thousands: sorting all would take longer than the rest
-    order = above[np.argsort(-scores[above], kind="stable")[:_CANDIDATES]]
+    order = most_likely(scores)
     pool = corners[order].astype(np.float64)
     solid = (pool[:, 2:] > pool[:, :2]).all(axis=1)
     order, pool = order[solid], pool[solid]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lungspot.detect import Platt, Thresholds, calibrate, in_order
 from lungspot.evaluate import fit_platt, match, reliability
 from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
-from lungspot.train.validate import Predictions, precision
+from lungspot.train.validate import VOTE_IOU, VOTES, Predictions, precision, thinned_label
 
-__all__ = ["Fitted", "best_precision", "fit", "scores_on_clear"]
+__all__ = ["Fitted", "best_vote", "fit", "scores_on_clear", "votes_of"]
 
 Array = NDArray[np.float64]
 
@@ -99,9 +99,25 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     return Fitted(fusion, boxes, images, thresholds, maps, bins)
 
 
-def best_precision(val: Predictions, column: int) -> float:
-    """Return a label's AP at IoU 0.4 at its best exponent, the mean of with and without doubtful films."""
-    return max(_mean_precision(val, column, exponent) for exponent in EXPONENTS)
+def best_vote(said: Predictions, column: int) -> tuple[float, float]:
+    """Return which of :data:`VOTES` is best for a label's boxes, as :func:`ask` gave them, and its AP at IoU 0.4.
+
+    At the best exponent, the mean of with and without doubtful films. Votes find the borders of what has none, as
+    pneumonia, and move those of what is small, as nodules.
+    """
+    rated: dict[float, float] = {}
+    for vote in VOTES:
+        seen = thinned_label(said, column, vote)
+        rated[vote] = max(_mean_precision(seen, column, exponent) for exponent in EXPONENTS)
+    best = max(rated, key=rated.__getitem__)  # of equals the first
+    return best, rated[best]
+
+
+def votes_of(said: Predictions, labels: Sequence[str]) -> dict[str, float]:
+    """Return the votes of the labels for which val says that others than :data:`VOTE_IOU` are better."""
+    boxed = [c for c in range(len(labels)) if sum(int((film.labels == c).sum()) for film in said.films) >= _FEW]
+    found = {labels[c]: best_vote(said, c)[0] for c in boxed}
+    return {label: vote for label, vote in found.items() if vote != VOTE_IOU}
 
 
 def _mean_precision(val: Predictions, column: int, exponent: float) -> float:

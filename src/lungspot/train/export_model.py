@@ -17,7 +17,7 @@ from lungspot.formats import Split
 from lungspot.train.accuracy import accuracy, false_positives, source_probe
 from lungspot.train.anatomy import TRUSTED, boxes_in_lungs, judge_anatomy, mirror_threshold, predict_anatomy
 from lungspot.train.augment import plain
-from lungspot.train.calibrate import best_precision, fit
+from lungspot.train.calibrate import best_vote, fit, votes_of
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import FINE, Films
 from lungspot.train.gate import GateNet
@@ -30,7 +30,16 @@ from lungspot.train.places import place_rule
 from lungspot.train.positions import least_inside, positions
 from lungspot.train.standing import standing
 from lungspot.train.terms import NO_TERMS, card_terms, film_terms
-from lungspot.train.validate import NMS_IOU, VOTE_IOU, NetworkAnswer, PartAnswer, Predictions, collect, second_look
+from lungspot.train.validate import (
+    NMS_IOU,
+    VOTE_IOU,
+    NetworkAnswer,
+    PartAnswer,
+    Predictions,
+    ask,
+    second_look,
+    thinned,
+)
 
 __all__ = [
     "COMPARED",
@@ -125,7 +134,10 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     built = build(served, draft)
     session = _session(built)
     answer, part_answer = answers_of(session), part_answers_of(session, draft)
-    seen, look = _looked(answer, part_answer, films, fine, draft, own_head=parts is not None)
+    said, look = _looked(answer, part_answer, films, fine, draft, own_head=parts is not None)
+    votes = votes_of(said, labels)
+    ious = [votes.get(label, VOTE_IOU) for label in labels]
+    seen = thinned(said, ious)
     if parts and look is None:
         served = serving(*networks)
         built = build(served, replace(draft, second_look=None))
@@ -136,7 +148,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
     say(f"val: mAP@0.4 {metrics['val']['map0.4']}, AUROC {metrics['val']['auroc']}")
     if len(test):
         again = second_look(part_answers_of(session, draft), fine, pixels, look, labels) if look else None
-        judged = collect(answers_of(session), films, test, pixels, again)
+        judged = thinned(ask(answers_of(session), films, test, pixels, again), ious)
         metrics["test"] = accuracy(judged, labels, fitted)
         metrics["false_positives_per_100_normals"] = false_positives(judged, labels, fitted)
         metrics["source_probe"] = source_probe(seen, judged)
@@ -152,6 +164,7 @@ def export_model(  # noqa: PLR0913 - what makes one file another
         thresholds=fitted.thresholds,
         nms_iou=NMS_IOU,
         vote_iou=VOTE_IOU,
+        vote_ious=votes,
         box_from_map=fitted.box_from_map,
         reliability=fitted.reliability,
         training_data=_sources(films),
@@ -191,14 +204,15 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     *,
     own_head: bool,
 ) -> tuple[Predictions, SecondLook | None]:
-    """Return what is said of val, and the card's second look for the labels of which it finds more on its fine films.
+    """Return what :func:`ask` gives of val, and the card's second look for the labels of which that finds more.
 
-    ``own_head``: it has a head of its own, which is kept for all its labels, where it finds more of each, or for none;
-    and films that hardly show any of them are not looked at again (:func:`_least_score`).
+    That is seen on the fine films of val. ``own_head``: it has a head of its own, which is kept for all its labels,
+    where it finds more of each, or for none; and films that hardly show any of them are not looked at again
+    (:func:`_least_score`).
     """
     labels, size, look = card.labels, card.input_size, card.second_look
     val = films.of(Split.VAL)
-    once = collect(answer, films, val, size)
+    once = ask(answer, films, val, size)
     if look is None:
         return once, None
     columns = [labels.index(label) for label in look.labels]
@@ -206,9 +220,9 @@ def _looked(  # noqa: PLR0913 - two looks at films, and what they are for
     fine_once = _of(once, are_fine)
     if own_head:
         look = replace(look, least_score=_least_score(fine_once, columns))
-    again = collect(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
+    again = ask(answer, films, val, size, second_look(part_answer, fine, size, look, labels))
     fine_again = _of(again, are_fine)
-    better = {c for c in columns if best_precision(fine_again, c) > best_precision(fine_once, c)}
+    better = {c for c in columns if best_vote(fine_again, c)[1] > best_vote(fine_once, c)[1]}
     if own_head and len(better) < len(columns):
         better = set()
     found = tuple(

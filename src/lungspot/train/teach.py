@@ -35,7 +35,7 @@ from lungspot.train.model import Mirrored
 from lungspot.train.onnx_export import build, compare_outputs, serving
 from lungspot.train.onnx_import import SUFFIX, is_mirrored, read_model_file, shape_of
 from lungspot.train.terms import card_terms
-from lungspot.train.validate import Predictions, collect, second_look
+from lungspot.train.validate import Predictions, ask, second_look, thinned
 
 __all__ = [
     "RECIPE",
@@ -171,7 +171,8 @@ def _said(session: NetworkSession, films: Films, card: ModelCard) -> Predictions
     if look is not None and films.pixels.shape[1] < look.size:
         look = None  # packed too small to show more in part
     again = None if look is None else second_look(part_answers_of(session, card), films, size, look, card.labels)
-    return collect(answer, films, films.of(Split.TEST), size, again)
+    said = ask(answer, films, films.of(Split.TEST), size, again)
+    return thinned(said, [card.vote_iou_of(label) for label in card.labels])
 
 
 def _compared(after: Predictions, before: Predictions, card: ModelCard) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.amp import is_autocast_available
 
-from lungspot.detect import SecondLook, nms_with_voting, parts, placed
+from lungspot.detect import SecondLook, most_likely, nms_with_voting, parts, placed
 from lungspot.evaluate import auroc, average_precision, match_film
 from lungspot.findings import PRESENT, UNKNOWN, State
 from lungspot.train.augment import plain
@@ -21,18 +21,22 @@ from lungspot.train.data import Films, FilmTruth
 __all__ = [
     "KEPT",
     "NMS_IOU",
+    "VOTES",
     "VOTE_IOU",
     "Found",
     "NetworkAnswer",
     "PartAnswer",
     "Predictions",
     "answering",
+    "ask",
     "collect",
     "detect_all",
     "film_auroc",
     "precision",
     "predict",
     "second_look",
+    "thinned",
+    "thinned_label",
 ]
 
 Array = NDArray[np.float64]
@@ -41,6 +45,7 @@ PartAnswer = tuple[NDArray[np.float32], NDArray[np.float32]]  # boxes and scores
 
 KEPT = 50
 NMS_IOU, VOTE_IOU = 0.35, 0.4  # chosen on val (docs/explanation/training-log.md); a card carries them
+VOTES = (VOTE_IOU, 0.7, 1.0)  # of which a label has the one that val says is best (lungspot.train.calibrate)
 _BATCH = 64
 
 
@@ -54,7 +59,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a network said about films: ``found[i][c]``, ``image`` (N, C) probabilities, ``features`` (N, D)."""
+    """What a network said about films: ``found[i][c]``, ``image`` (N, C) probabilities, ``features`` (N, D).
+
+    As :func:`ask` gives it ``found`` has a box of every place that counts, as :func:`thinned` one of each finding.
+    """
 
     films: tuple[FilmTruth, ...]
     found: tuple[tuple[Found, ...], ...]
@@ -91,7 +99,18 @@ def collect(
     size: int,
     again: Callable[[int, NDArray[np.float32]], PartAnswer] | None = None,
 ) -> Predictions:
-    """Return what ``answer`` says about films, at most :data:`KEPT` boxes a film and label (:func:`nms_with_voting`).
+    """Return what ``answer`` says about films, a box of each finding (:func:`ask`, :func:`thinned`)."""
+    return thinned(ask(answer, films, indices, size, again))
+
+
+def ask(
+    answer: Callable[[Tensor], NetworkAnswer],
+    films: Films,
+    indices: Iterable[int],
+    size: int,
+    again: Callable[[int, NDArray[np.float32]], PartAnswer] | None = None,
+) -> Predictions:
+    """Return what ``answer`` says about films, the best boxes of a label (:func:`lungspot.detect.most_likely`).
 
     ``answer`` takes float32 (N, 1, size, size) and gives boxes (N, P, 4), scores (N, P, C), image scores (N, C) and
     features (N, D), probabilities where docs/reference/model-format.md says so. ``again``: what a second look at a film
@@ -111,10 +130,26 @@ def collect(
             if again is not None:
                 more = again(int(index), probability[i])
                 mine, sure = np.concatenate((mine, more[0])), np.concatenate((sure, more[1]))
-            found.append(tuple(_thinned(mine, sure[:, c]) for c in range(sure.shape[1])))
+            found.append(tuple(_best(mine, sure[:, c]) for c in range(sure.shape[1])))
     return Predictions(
         tuple(films.films[i] for i in chosen), tuple(found), np.concatenate(image), np.concatenate(features)
     )
+
+
+def thinned(said: Predictions, votes: Sequence[float] | float = VOTE_IOU) -> Predictions:
+    """Return what :func:`ask` gave with a box of each finding, at most :data:`KEPT` a film and label.
+
+    ``votes``: by how much a box overlaps the one that stays to vote on its corners; of all labels, or (C,).
+    """
+    ious = np.broadcast_to(np.asarray(votes, np.float64), said.image.shape[1]).tolist()
+    found = (tuple(_thinned(each, vote) for each, vote in zip(film, ious, strict=True)) for film in said.found)
+    return replace(said, found=tuple(found))
+
+
+def thinned_label(said: Predictions, label: int, vote: float) -> Predictions:
+    """Return the same with one label's boxes thinned out, and the others' as they were."""
+    found = ((*film[:label], _thinned(film[label], vote), *film[label + 1 :]) for film in said.found)
+    return replace(said, found=tuple(found))
 
 
 def second_look(
@@ -200,6 +235,11 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _thinned(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Found:
-    kept, which = nms_with_voting(boxes, scores, NMS_IOU, VOTE_IOU, most=KEPT)
-    return Found(kept, scores[which].astype(np.float64))
+def _best(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Found:
+    order = most_likely(scores)
+    return Found(boxes[order].astype(np.float64), scores[order].astype(np.float64))
+
+
+def _thinned(found: Found, vote: float) -> Found:
+    kept, which = nms_with_voting(found.boxes, found.scores, NMS_IOU, vote, most=KEPT)
+    return Found(kept, found.scores[which])

@@ -55,7 +55,7 @@ function labelBoxes(raw, corners, column, card, floor) {
   const shown = scores.filter((_, at) => calibrated[at] >= floor);
   if (!shown.length) return [];
   const least = shown.reduce((low, each) => Math.min(low, each), Infinity);
-  return suppress(corners, scores, card, least).map(({ box, index }) => ({ box, score: calibrated[index] }));
+  return suppress(corners, scores, card.nms_iou, card.vote_ious?.[label] ?? card.vote_iou, least).map(({ box, index }) => ({ box, score: calibrated[index] }));
 }
 
 /** The patient's side and the zone of a box on an upright film whose patient's right is at its left. */
