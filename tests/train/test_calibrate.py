@@ -5,7 +5,7 @@ import numpy as np
 from lungspot.detect import OPERATING_POINTS, ModelCard, calibrate, in_order
 from lungspot.findings import ABSENT, BOXED, PRESENT
 from lungspot.formats.case import Split
-from lungspot.train.calibrate import _film_thresholds, best_vote, fit, votes_of
+from lungspot.train.calibrate import _film_thresholds, _often_right, best_vote, fit, votes_of
 from lungspot.train.data import FilmTruth
 from lungspot.train.validate import Found, Predictions
 
@@ -85,6 +85,41 @@ def test_votes_are_left_out_where_they_move_a_box_away_from_what_people_drew():
     assert precision == 1.0
     assert votes_of(moved, ("effusion", "edema")) == {"effusion": vote}
     assert votes_of(seen, ("effusion", "edema")) == {}  # no vote is better than another
+
+
+def test_no_more_boxes_are_shown_than_are_often_right_on_doubtful_films_too():
+    score = np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.5, 0.4])
+    right = np.array([True, False, False, False, True, False, False])
+    assert _often_right(score, right, 0.2) == 0.4  # two of seven
+    assert _often_right(score, right, 0.4) == 0.6  # two of five; of three with 0.7 and above one of four
+    assert _often_right(score, right, 0.5) == 0.8
+    assert _often_right(score, ~right & (score < 0.5), 0.9) == 0.0  # never: nothing is asked
+    assert _often_right(np.zeros(0), np.zeros(0, bool), 0.2) == 0.0
+
+
+def test_boxes_of_doubtful_films_count_where_few_are_right():
+    """Ten films are found at 0.9, ten at 0.5; where a label is doubtful a hundred more boxes have 0.5, none right."""
+    (there, *_), (effusion, nothing) = (sure := predictions(fused=False)).films, sure.found[0]
+    at = [dataclasses.replace(effusion, scores=np.array([score])) for score in (0.9, 0.5)]
+    absent = dataclasses.replace(sure.films[-1], noisy=np.array([True, False]))
+
+    def balanced(doubtful):
+        films = (*[there] * 20, *sure.films[10:], *[absent] * doubtful)
+        found = [at[0]] * 10 + [at[1]] * 10 + [dataclasses.replace(effusion, scores=np.array([0.1]))] * 10
+        said = Predictions(
+            films,
+            tuple((one, nothing) for one in (*found, *[at[1]] * doubtful)),
+            np.full((len(films), 2), 0.5),
+            np.zeros((len(films), 3), np.float32),
+        )
+        fitted = fit(said, ("effusion", "edema"))
+        scores = calibrate(np.array([0.5, 0.9]), fitted.box_calibration["effusion"])
+        return fitted.thresholds["balanced"]["effusion"].box, scores
+
+    shown, (low, high) = balanced(doubtful=0)
+    assert shown <= low
+    shown, (low, high) = balanced(doubtful=100)
+    assert low < shown <= high
 
 
 def test_a_box_that_is_hardly_ever_right_is_not_shown():

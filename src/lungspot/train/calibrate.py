@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 IOU: Final = 0.4
 EXPONENTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 MAP_FRACTION: Final = 0.4  # of the peak: where the box of a label that was learnt without boxes ends
+_GAIN: Final = 0.01  # of AP, that other votes must bring
 _FEW = 5  # boxes: with fewer on val nothing is fitted to them
 _BETA: Final = {"sensitive": 2.0, "balanced": 1.0, "specific": 0.5}
 # A box whose like is right less often than this is not shown: a page of boxes at 2 % helps nobody.
@@ -55,7 +56,8 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
     Fusion: the exponent with the highest AP at IoU 0.4, the mean of with and without doubtful films. All that follows
     is fitted without doubtful films. Calibration: Platt's, of fused box scores against being right at IoU 0.4, and of
     film probabilities against the film's state. Box thresholds: the best F-score with beta 2, 1 and 0.5, but no box
-    that is right less often than 3, 20 and 20 times in a hundred. Film thresholds: sensitivity of at least 0.9; the
+    that is right less often than 3, 20 and 20 times in a hundred, and at the balanced point no fewer of all that are
+    shown, on doubtful films too, as the standing of a label asks. Film thresholds: sensitivity of at least 0.9; the
     best F-score over all films whose state is known, doubtful ones too, for that is the mix that a reader meets
     (Youden's index, which does not ask how rare a finding is, called edema on sixteen films without it for one with
     it), among the points at which one call in four is right; specificity of at least 0.95; all on calibrated values.
@@ -89,6 +91,9 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
             sure = calibrate(score, boxes[label])
             bins[label]["box"] = reliability(sure, right)
             by_box = {point: max(_best_f(sure, right, true, beta), _LEAST[point]) for point, beta in _BETA.items()}
+            every, hits, _ = _pool(val, column, fusion[label], doubtful=True)
+            often = _often_right(calibrate(every, boxes[label]), hits, _LEAST["balanced"])
+            by_box["balanced"] = max(by_box["balanced"], often)
             clear = scores_on_clear(val, column, fusion[label], boxes[label])
             by_box["balanced"] = max(by_box["balanced"], _seldom(clear, _FALSE_BOXES_OF.get(label, _FALSE_BOXES)))
         else:
@@ -102,14 +107,16 @@ def fit(val: Predictions, labels: Sequence[str]) -> Fitted:
 def best_vote(said: Predictions, column: int) -> tuple[float, float]:
     """Return which of :data:`VOTES` is best for a label's boxes, as :func:`ask` gave them, and its AP at IoU 0.4.
 
-    At the best exponent, the mean of with and without doubtful films. Votes find the borders of what has none, as
+    At the best exponent, the mean of with and without doubtful films. Other votes than :data:`VOTE_IOU` are better from
+    a hundredth on: less than that is what a few boxes more or less come to. Votes find the borders of what has none, as
     pneumonia, and move those of what is small, as nodules.
     """
     rated: dict[float, float] = {}
     for vote in VOTES:
         seen = thinned_label(said, column, vote)
         rated[vote] = max(_mean_precision(seen, column, exponent) for exponent in EXPONENTS)
-    best = max(rated, key=rated.__getitem__)  # of equals the first
+    best = max(rated, key=rated.__getitem__)
+    best = best if rated[best] >= rated[VOTE_IOU] + _GAIN else VOTE_IOU
     return best, rated[best]
 
 
@@ -125,11 +132,16 @@ def _mean_precision(val: Predictions, column: int, exponent: float) -> float:
     return float(np.nanmean(found))
 
 
-def _pool(val: Predictions, column: int, exponent: float) -> tuple[Array, NDArray[np.bool_], int]:
-    """Return fused scores of all boxes that can be judged, whether each is right, and how many true boxes there are."""
+def _pool(
+    val: Predictions, column: int, exponent: float, *, doubtful: bool = False
+) -> tuple[Array, NDArray[np.bool_], int]:
+    """Return fused scores of all boxes that can be judged, whether each is right, and how many true boxes there are.
+
+    ``doubtful``: on films where the label's state is doubtful, too.
+    """
     scores, right, total = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)], 0
     for film, found, image in zip(val.films, val.found, val.image, strict=True):
-        if film.states[column] not in {ABSENT, BOXED} or film.noisy[column]:
+        if film.states[column] not in {ABSENT, BOXED} or (film.noisy[column] and not doubtful):
             continue
         true = film.boxes[film.labels == column].astype(np.float64)
         fused = found[column].scores * image[column] ** exponent
@@ -174,6 +186,14 @@ def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float, least
     enough = ends & (hits >= least * found)
     score = np.where(enough if enough.any() else ends, score, -1.0)
     return float(sure[order][int(np.argmax(score))]) if len(order) else 0.5
+
+
+def _often_right(sure: Array, right: NDArray[np.bool_], least: float) -> float:
+    """Return the lowest score from which on a share of ``least`` of the boxes is right; 0 where there is none."""
+    order = np.argsort(-sure, kind="stable")
+    ends = np.diff(sure[order], append=-np.inf) != 0  # equal scores are shown together
+    enough = np.flatnonzero(ends & (np.cumsum(right[order]) >= least * np.arange(1, len(order) + 1)))
+    return float(sure[order][enough[-1]]) if len(enough) else 0.0
 
 
 def _film_thresholds(
