@@ -76,6 +76,8 @@ def test_afterwards_this_process_forks_again_and_the_other_is_gone():
 
 @pytest.mark.no_cover
 def test_every_encoding_gives_the_same(seeds, server):
+    made = [seed for seed in seeds if not seed[0].endswith(".dcm")]  # in every syntax and form; and some found films
+    seeds = [*made, *[seed for seed in seeds if seed[0].endswith(".dcm")][::3]]
     there = [outcome(data) for _, data in seeds]
     assert run(os.getppid) == server
     with pytest.MonkeyPatch.context() as patch:
