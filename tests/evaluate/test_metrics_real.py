@@ -8,7 +8,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lungspot.datasets.catalog import load, load_with_splits
+from lungspot.datasets import apply_splits, read_splits
+from lungspot.datasets.catalog import load
 from lungspot.datasets.truth import truth
 from lungspot.evaluate.matched import Pair, ScoreLimits, tabulate
 from lungspot.evaluate.metrics import metrics_of
@@ -58,9 +59,9 @@ def as_coco(pairs):
     return {"images": images, "annotations": annotations, "categories": categories}, results
 
 
-def test_average_precision_on_the_whole_test_split(shared_data):
+def test_average_precision_on_the_whole_test_split(shared_data, real_cases):
     rng = np.random.default_rng(0)
-    cases = load_with_splits(shared_data)
+    cases = apply_splits(real_cases, read_splits(shared_data / "splits.csv"), shared_data)
     trues = [(case, truth(case)) for case in cases if case.split is Split.TEST]
     pairs = [
         Pair(case.id, case.patient, true, made_up(true, rng), {"source": case.dataset})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungspot.datasets.catalog import load_with_splits
+from lungspot.datasets import apply_splits, read_splits
 from lungspot.errors import DatasetError, FilmError, InputError, OutputError
 from lungspot.findings import ABSENT, BOXED, DISEASES, PRESENT, UNKNOWN, Box, Finding, Frame, Reading, State
 from lungspot.formats.case import Case, Split
@@ -189,8 +189,8 @@ def test_rare_labels_are_drawn_more_often_and_mined_films_less():
     assert chance[0] / chance[1] == pytest.approx(2)  # sqrt(0.04 / 0.01)
 
 
-def test_the_real_films_have_what_their_readme_says(shared_data):
-    cases = load_with_splits(shared_data)
+def test_the_real_films_have_what_their_readme_says(shared_data, real_cases):
+    cases = apply_splits(real_cases, read_splits(shared_data / "splits.csv"), shared_data)
     films = [known(c, DISEASES) for c in cases if c.split is Split.VAL]
     boxes = {label: sum(int((f.labels == i).sum()) for f in films) for i, label in enumerate(DISEASES)}
     assert boxes["tuberculosis"] == 148
