@@ -151,10 +151,11 @@ system:
 	$(BIN)/python -m pip install -q -e . pydicom-data
 	touch $@
 
-# torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it. Twelve thousand
-# modules are compiled on both processors, which pip does on one; some are templates, and no Python. UNUSED is not: six
+# torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it. Ten thousand
+# modules are compiled on both processors, which pip does on one; some are templates, and no Python. UNUSED is not: eight
 # thousand more that no test imports, or hardly one of them.
-UNUSED := /(tests|torch/testing|sympy/physics|fhir/resources|_inductor|networkx|mypy|mypyc|fontTools|setuptools)/
+LARGE := torch/testing|sympy/physics|fhir/resources|_inductor|onnxruntime/transformers|onnxruntime/quantization|onnx/backend
+UNUSED := /(tests|networkx|mypy|mypyc|fontTools|setuptools|numba|llvmlite|cvat_sdk|pip|pygments/lexers|$(LARGE))/
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/python -m pip install -q --no-compile torch==2.13.0 -e '.[dev]'
