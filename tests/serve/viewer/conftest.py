@@ -26,6 +26,7 @@ OUTLINES = {  # of a chest, on RG1
     "cardiothoracic_ratio": 0.379,
     "mirrored": False,
 }
+LAPTOP = {"width": 1366, "height": 768}
 # What a hostile sender would put where people read names.
 NASTY = "<img src onerror=alert(1)>"
 
@@ -100,19 +101,40 @@ def browser(browsing):
         yield running
 
 
+@pytest.fixture(scope="package")
+def tab(browser):
+    """A page of a laptop's size for one test after the other: a page that has read the scripts reads them at half price."""
+    context = browser.new_context(viewport=LAPTOP)
+    tab = context.new_page()
+    tab.set_default_timeout(60000)
+    yield tab
+    context.close()
+
+
 @pytest.fixture
-def page(browser):
-    """An empty page of a laptop's size; an error in its scripts, or one that its policy stops, fails the test."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
-    page = context.new_page()
-    page.set_default_timeout(60000)
-    faults = []
-    page.on("pageerror", lambda error: faults.append(error.stack))
-    page.on(
+def page(tab, monkeypatch):
+    """An empty page as if new, of a laptop's size; an error in its scripts, or one that its policy stops, fails the test."""
+    faults, heard = [], []
+
+    def on(event, told, listen=tab.on):
+        heard.append((event, told))
+        listen(event, told)
+
+    monkeypatch.setattr(tab, "on", on)
+    tab.on("pageerror", lambda error: faults.append(error.stack))
+    tab.on(
         "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
     )
-    yield page
-    context.close()
+    yield tab
+    for event, told in heard:
+        tab.remove_listener(event, told)
+    tab.unroute_all()
+    tab.context.clear_permissions()
+    tab.set_viewport_size(LAPTOP)
+    tab.mouse.move(-1, -1)
+    if tab.url != "about:blank":
+        with tab.expect_navigation(url="about:blank"):  # by the page itself, which keeps its process
+            tab.evaluate("localStorage.clear(); sessionStorage.clear(); location.replace('about:blank')")
     assert not faults
 
 

@@ -208,10 +208,13 @@ def test_the_banner_is_always_there(look, page, leg, chest):
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-def test_the_page_is_light_and_asks_no_one_else(page, look, server, chest):
+def test_the_page_is_light_and_asks_no_one_else(browser, frames, server, chest):
     asked = []
+    page = browser.new_page()  # which has read nothing yet
     page.on("requestfinished", lambda request: asked.append(request))  # noqa: PLW0108 - playwright marks the function
-    look(chest)
+    page.goto(f"{server.address}?id={chest}")
+    page.locator("#dock:not([hidden])").wait_for()
+    frames(page)
     assert asked
     assert all(request.url.startswith((server.address, "data:", "blob:")) for request in asked)
     own = [request for request in asked if "/v1/" not in request.url and request.url.startswith(server.address)]
