@@ -144,8 +144,7 @@ def test_one_film_of_two_items_is_read_once_and_told_of_both(manager, order, ser
 
 
 def test_results_that_the_archive_refuses_are_no_outputs(manager, order, serve, node_of, make_film, monkeypatch):
-    monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 0.0)
-    monkeypatch.setattr("lungspot.node.spool.ATTEMPTS", 2)
+    monkeypatch.setattr("lungspot.node.spool.next_attempt", lambda attempts: 0.0 if attempts < 1 else None)
     films = [make_film(number, StudyInstanceUID=f"1.2.8.{number}") for number in range(3)]
     partly, none = order(1, *films[:2]), order(2, films[2])
     manager.refuses = {films[1].StudyInstanceUID, films[2].StudyInstanceUID}

@@ -31,7 +31,7 @@ def run(context, monkeypatch, wait_until):
 
     def until(deliver, also=lambda: True, **states):
         monkeypatch.setattr("lungspot.node.sender.back_off", lambda _: 0.0)  # the archive is asked again at once,
-        monkeypatch.setattr("lungspot.node.spool.back_off", lambda _: 200.0)  # results not within this test
+        monkeypatch.setattr("lungspot.node.spool.next_attempt", lambda _: 200.0)  # results not within this test
         wanted = {"received": 0, "analysed": 0, "sent": 0, "failed": 0, **states}
         thread = threading.Thread(target=send, args=(context, deliver, "ARCHIVE"))
         thread.start()
