@@ -24,6 +24,16 @@ from lungspot.node.context import NodeContext
 from lungspot.report import read_sr
 
 
+@pytest.fixture(scope="module")
+def model_file(write_model, generated_card, tmp_path_factory):
+    """The generated network in a file, with thresholds that leave four places of a film's eight: reports are dear."""
+    few = {
+        point: {label: replace(each, box=max(each.box, 0.68)) for label, each in limits.items()}
+        for point, limits in generated_card.thresholds.items()
+    }
+    return write_model(tmp_path_factory.mktemp("model") / "few.onnx", replace(generated_card, thresholds=few))
+
+
 @pytest.fixture
 def taken(make_film):
     """A function that returns a film of one patient by its number, taken on a day, with other facts."""
