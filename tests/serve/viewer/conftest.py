@@ -103,7 +103,7 @@ def browser(browsing):
 
 @pytest.fixture(scope="package")
 def tab(browser):
-    """A page of a laptop's size for one test after the other: a page that has read the scripts reads them at half price."""
+    """A page of a laptop's size for one test after the other: it reads scripts again at half the price."""
     context = browser.new_context(viewport=LAPTOP)
     tab = context.new_page()
     tab.set_default_timeout(60000)
@@ -113,7 +113,7 @@ def tab(browser):
 
 @pytest.fixture
 def page(tab, monkeypatch):
-    """An empty page as if new, of a laptop's size; an error in its scripts, or one that its policy stops, fails the test."""
+    """An empty page, as if new; an error in its scripts, or one that its policy stops, fails the test."""
     faults, heard = [], []
 
     def on(event, told, listen=tab.on):
