@@ -21,6 +21,7 @@ from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network, watched_result
 from tests.orthanc import PATIENCE, Orthanc
+from tests.scheduling import ByFile, rank
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
@@ -54,12 +55,10 @@ def beside(name):
 sys.modules["rfc3987_syntax"] = None
 
 
-# What takes long comes first, and small files last: workers that are given file by file then end together. The tests of
-# images come before all: they fork thousands of children, and a fork costs what its process has come to hold.
-LONG = (
-    *("tests/images/", "tests/serve/viewer/", "tests/serve/", "tests/web/", "tests/cli/", "tests/node/"),
-    *("tests/batch/", "tests/train/", "tests/study/", "tests/report/", "tests/test_"),
-)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give workers file by file as ``--dist loadfile`` does, but some folders whole."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection():
@@ -76,9 +75,9 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(items):
     """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
 
-    Tests are sorted by :data:`LONG`, and keep their order within a folder.
+    Tests are sorted by what takes long, and keep their order within a folder.
     """
-    items.sort(key=lambda item: next((at for at, each in enumerate(LONG) if item.nodeid.startswith(each)), len(LONG)))
+    items.sort(key=lambda item: rank(item.nodeid))
     for item in items:
         fuzzed = item.nodeid.startswith("tests/images/test_fuzz.py")  # thousands of children, of programs too
         if fuzzed or "shared_data" in item.fixturenames:
