@@ -26,7 +26,7 @@ def test_the_study_runs_from_films_to_a_page(classifier, model_file, shared_data
     detector = load_detector(model_file)
     said = []
     out = tmp_path / "study"
-    results = run(detector, classifier, shared_data, resamples=20, films=60, gallery=out / "gallery", say=said.append)
+    results = run(detector, classifier, shared_data, resamples=20, films=30, gallery=out / "gallery", say=said.append)
     write(results, out)
     assert results == json.loads((out / "results.json").read_text())
     assert "effusion" in results["labels"]

@@ -211,11 +211,11 @@ def test_the_verb_trains_and_says_how_it_did(root, tmp_path, capsys):
 
 
 def test_mirror_images_are_learnt_beside_a_gate_that_is_kept(root, tmp_path):
-    """The bright edge of these films is at the left: 30 steps tell it from the right."""
+    """The bright edge of these films is at the left: 15 steps tell it from the right."""
     first, second = tmp_path / "gate.npz", tmp_path / "again.npz"
     base = ["train-gate", "--data", str(root), "--cache", str(tmp_path / "films.npz"), "--quiet", "--steps", "2"]
     assert run([*base, "-o", str(first), "--side-steps", "1"]) == 0
-    assert run([*base, "-o", str(second), "--keep", str(first), "--side-steps", "30"]) == 0
+    assert run([*base, "-o", str(second), "--keep", str(first), "--side-steps", "15"]) == 0
     (one, card), (two, again) = load_gate(first), load_gate(second)
     assert card == again  # judged anew on the same films, from the threshold that it had
     image = torch.rand(2, 1, SIZE, SIZE)
