@@ -40,6 +40,14 @@ def model_file(request, trained, gate, generated_films, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def bare(trained, generated_films, tmp_path_factory):
+    """A model file without a gate."""
+    path = tmp_path_factory.mktemp("bare") / "bare.onnx"
+    path.write_bytes(export_model(trained, generated_films).data)
+    return path
+
+
 def said(network, films):
     with torch.no_grad():
         return network(films)
@@ -87,12 +95,11 @@ def test_a_run_begins_with_a_model_file(tiny, model_file, generated_films, tmp_p
     assert likeness(fresh) < 0.5
 
 
-def test_a_model_file_is_released_anew(trained, generated_films, tmp_path):
-    (tmp_path / "first.onnx").write_bytes(export_model(trained, generated_films).data)
-    again = export_model(open_checkpoint(tmp_path / "first.onnx"), generated_films, version="2")
+def test_a_model_file_is_released_anew(bare, generated_films, tmp_path):
+    again = export_model(open_checkpoint(bare), generated_films, version="2")
     (tmp_path / "again.onnx").write_bytes(again.data)
     assert (again.card.version, again.card.vote_iou) == ("2", VOTE_IOU)
-    one, two = (load_detector(tmp_path / name) for name in ("first.onnx", "again.onnx"))
+    one, two = (load_detector(path) for path in (bare, tmp_path / "again.onnx"))
     picture = plain(generated_films.pixels[:1], 64).numpy()
     np.testing.assert_allclose(one.run(picture).scores, two.run(picture).scores, atol=1e-3)
     assert one.card.thresholds == two.card.thresholds
@@ -114,7 +121,7 @@ def test_mirror_images_are_known_by_the_network_beside_the_gate(model_file, gate
     assert open_checkpoint(model_file).network.anatomy is not None  # which has no means of its own for it there
 
 
-def test_what_cannot_be_begun_with_is_refused(tiny, trained, model_file, generated_films, tmp_path):
+def test_what_cannot_be_begun_with_is_refused(tiny, bare, model_file, generated_films, tmp_path):
     def code(config, begin):
         with pytest.raises((InputError, ModelError)) as caught:
             train(replace(config, steps=1), generated_films, tmp_path / "run", begin=begin)
@@ -126,8 +133,6 @@ def test_what_cannot_be_begun_with_is_refused(tiny, trained, model_file, generat
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(model_file.read_bytes()[:-1] + b"x")
     assert code(tiny, broken) == "MODEL_HASH"
-    bare = tmp_path / "bare.onnx"
-    bare.write_bytes(export_model(trained, generated_films).data)
     with pytest.raises(InputError, match="no gate"):
         load_gate(bare, 64)
     assert np.isfinite(read_model_file(bare)[1]["reach"].numpy()).all()
