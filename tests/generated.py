@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -136,3 +137,13 @@ def write_normal_films(root, count=9):
         rows.append(f"{name},p{i},{('train', 'val', 'test')[i % 3]}")
     (root / "splits.csv").write_text("\n".join(rows) + "\n")
     return root
+
+
+def write_third(film, path):
+    """Write every third pixel of every third row of a film that is not compressed, with the whole of its header."""
+    dataset = dcmread(film)
+    pixels = dataset.pixel_array[::3, ::3]
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path)
+    return path

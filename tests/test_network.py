@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
+from tests.generated import write_third
 from typer.main import get_command
 
 from lungspot.cli.app import app
@@ -184,9 +185,15 @@ def small_set(audit):
     return folder
 
 
+@pytest.fixture(scope="module")
+def chest(rg1, tmp_path_factory):
+    """A real film, small."""
+    return write_third(rg1["UNCR"], tmp_path_factory.mktemp("chest") / "film.dcm")
+
+
 @pytest.mark.usefixtures("small_set")
-def test_films_in_results_out(verbs, rg1, model_file):
-    packed, dicom = rg1["J2KR"], rg1["UNCR"]  # a library decodes the one
+def test_films_in_results_out(verbs, rg1, chest, model_file):
+    packed, dicom = rg1["J2KR"], chest  # a library decodes the one
     verbs(
         ("info --json", [0]),
         (f"info {packed}", [0]),
@@ -294,11 +301,11 @@ def end(process):
     os.kill(child, signal.SIGTERM)
 
 
-def test_serving(audit, rg1, model_file):
+def test_serving(audit, chest, model_file):
     with audit("-m", "lungspot", "serve", "--port", "0", "--data", "data", "--model", str(model_file)) as process:
         address = says(process, r"serving (\S+?)/* ")[1]
         head = b'--edge\r\nContent-Disposition: form-data; name="film"; filename="a"\r\n\r\n'
-        body = head + rg1["UNCR"].read_bytes() + b"\r\n--edge--\r\n"
+        body = head + chest.read_bytes() + b"\r\n--edge--\r\n"
         kind = {"Content-Type": "multipart/form-data; boundary=edge"}
         with urllib.request.urlopen(urllib.request.Request(f"{address}/v1/readings", body, kind)) as answer:  # noqa: S310
             (reading,) = json.load(answer)["readings"]
@@ -309,7 +316,7 @@ def test_serving(audit, rg1, model_file):
         end(process)
 
 
-def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, model_file, tmp_path):
+def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, chest, model_file, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -321,7 +328,7 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
         with audit("-m", "lungspot", "node", *map(str, words), peers={("INET", "127.0.0.1", port)}) as process:
             ours = says(process, r"listens at \S+:(\d+)")[1]
             dcmsend = program("dcmsend", "dcmtk")
-            subprocess.run([dcmsend, "-aec", "LUNGSPOT", "127.0.0.1", ours, rg1["UNCR"]], check=True)
+            subprocess.run([dcmsend, "-aec", "LUNGSPOT", "127.0.0.1", ours, chest], check=True)
             says(process, "results sent")
             end(process)
     finally:
@@ -331,9 +338,9 @@ def test_a_node_speaks_to_the_archive_that_it_was_told(audit, program, rg1, mode
 
 
 @pytest.fixture
-def archive(rg1, serving):
+def archive(chest, serving):
     """A DICOMweb archive that has one film and keeps what it is sent: QIDO-RS, WADO-RS, STOW-RS; `kept`: its UIDs."""
-    film = rg1["UNCR"].read_bytes()
+    film = chest.read_bytes()
     header = dcmread(io.BytesIO(film), stop_before_pixels=True)
     names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     entry = {f"{header[name].tag:08X}": {"vr": "UI", "Value": [str(header[name].value)]} for name in names}
