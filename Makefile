@@ -152,8 +152,8 @@ system:
 	touch $@
 
 # torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it. Ten thousand
-# modules are compiled on both processors, which pip does on one; some are templates, and no Python. UNUSED is not: eight
-# thousand more that no test imports, or hardly one of them.
+# modules are compiled on both processors, which pip does on one; some are templates, and no Python. UNUSED are not:
+# eight thousand more that no test imports, or hardly one of them.
 LARGE := torch/testing|sympy/physics|fhir/resources|_inductor|onnxruntime/transformers|onnxruntime/quantization|onnx/backend
 UNUSED := /(tests|networkx|mypy|mypyc|fontTools|setuptools|numba|llvmlite|cvat_sdk|pip|pygments/lexers|$(LARGE))/
 

@@ -70,7 +70,7 @@ def page_facts(detector: Detector) -> dict[str, Any]:
         "taxonomy": {
             each.id: {
                 "name": each.name,
-                "disease": each.disease,
+                **({"disease": True} if each.disease else {}),  # ten of them
                 "organ": str(each.organ),
                 "paired": each.paired,
                 "in_lungs": each.in_lungs,
@@ -82,7 +82,7 @@ def page_facts(detector: Detector) -> dict[str, Any]:
             for each in taxonomy()
         },
         "percentages": PERCENTAGES,
-        "ratio": {"label": RATIO_LABEL, "limits": RATIO_LIMITS},
+        "ratio": (RATIO_LABEL, *RATIO_LIMITS),
         "templates": {language: templates(language) for language in LANGUAGES},
     }
 

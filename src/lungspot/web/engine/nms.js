@@ -6,8 +6,7 @@ const FLOOR = 1e-3; // raw scores below neither count nor vote
 const CANDIDATES = 100; // boxes that count and vote, best first
 const MOST = 50; // boxes that stay
 
-/** The boxes that stay, best first: [{box, index}], `index` of the winner among those given; `most`: by how much they overlap,
-    `vote`: by how much those that vote overlap the winner. Scores are raw. */
+/** The boxes that stay, best first: [{box, index}], `index` of the winner among those given. `most`, `vote`: overlaps. Scores are raw. */
 export function suppress(boxes, scores, most, vote, least = 0) {
   const pool = [...scores.keys()]
     .filter((index) => scores[index] > FLOOR)

@@ -14,9 +14,9 @@ export function ratioOf(analysis, facts, review) {
 }
 
 /** By what the film's probability of cardiomegaly contradicts its ratio. */
-function contradicted({ card, findings }, { label, limits: [small, large] }, ratio) {
+function contradicted({ card, findings }, [name, small, large], ratio) {
   // Undefined where nobody looked: neither below nor above anything.
-  const probability = findings?.find((each) => each.label === label && !each.box)?.score;
-  if (ratio >= large && probability < thresholds(card, label, "sensitive").image) return ["LARGE"];
-  return ratio <= small && probability >= thresholds(card, label, "balanced").image ? ["SMALL"] : [];
+  const probability = findings?.find(({ label, box }) => label === name && !box)?.score;
+  if (ratio >= large && probability < thresholds(card, name, "sensitive").image) return ["LARGE"];
+  return ratio <= small && probability >= thresholds(card, name, "balanced").image ? ["SMALL"] : [];
 }
