@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand
 
 from lungspot import BANNER
 from lungspot.cli.console import Overwrite, Tally, emit, people, print_error, progress, require_one_of, say, write_text
@@ -43,11 +43,8 @@ class DetectCommand(TyperCommand):
         from lungspot.report import formats_in_words
         from lungspot.results import RUN_FILES
 
-        words = {"{FORMATS}": formats_in_words(), "{RUN_FILES}": ", ".join(RUN_FILES)}
-        for option in self.params:
-            if isinstance(option, TyperOption) and option.help:
-                for name, named in words.items():
-                    option.help = option.help.replace(name, named)
+        option: Any = next(each for each in self.params if each.name == "formats")
+        option.help = option.help.replace("{FORMATS}", formats_in_words()).replace("{RUN_FILES}", ", ".join(RUN_FILES))
         return super().get_params(ctx)
 
 
