@@ -178,22 +178,26 @@ def _seldom(clear: Mapping[str, Sequence[Array]], most: float) -> float:
 
 def _best_f(sure: Array, right: NDArray[np.bool_], true: int, beta: float, least: float = 0.0) -> float:
     """Return the score from which on the F-score is best, among those where a share of ``least`` is right, if any."""
-    order = np.argsort(-sure, kind="stable")
-    hits = np.cumsum(right[order])
-    found = np.arange(1, len(order) + 1)
-    score = (1 + beta**2) * hits / (beta**2 * true + found)
-    ends = np.diff(sure[order], append=-np.inf) != 0  # equal scores are shown together
-    enough = ends & (hits >= least * found)
-    score = np.where(enough if enough.any() else ends, score, -1.0)
-    return float(sure[order][int(np.argmax(score))]) if len(order) else 0.5
+    if not len(sure):
+        return 0.5
+    scores, hits, found = _from_each_score(sure, right)
+    value = (1 + beta**2) * hits / (beta**2 * true + found)
+    enough = hits >= least * found
+    return float(scores[int(np.argmax(np.where(enough if enough.any() else True, value, -1.0)))])
 
 
 def _often_right(sure: Array, right: NDArray[np.bool_], least: float) -> float:
     """Return the lowest score from which on a share of ``least`` of the boxes is right; 0 where there is none."""
+    scores, hits, found = _from_each_score(sure, right)
+    enough = scores[hits >= least * found]
+    return float(enough[-1]) if len(enough) else 0.0
+
+
+def _from_each_score(sure: Array, right: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the scores that there are, highest first, and how many have each or more: right ones, and all."""
     order = np.argsort(-sure, kind="stable")
-    ends = np.diff(sure[order], append=-np.inf) != 0  # equal scores are shown together
-    enough = np.flatnonzero(ends & (np.cumsum(right[order]) >= least * np.arange(1, len(order) + 1)))
-    return float(sure[order][enough[-1]]) if len(enough) else 0.0
+    ends = np.flatnonzero(np.diff(sure[order], append=-np.inf))  # equal scores are shown together
+    return sure[order][ends], np.cumsum(right[order], dtype=np.int64)[ends], ends + 1
 
 
 def _film_thresholds(
