@@ -14,7 +14,6 @@ from lungspot.train.validate import (
     Predictions,
     answering,
     ask,
-    collect,
     detect_all,
     film_auroc,
     precision,
@@ -62,7 +61,7 @@ def test_what_is_asked_is_thinned_out_by_each_labels_own_votes(generated_films):
     val = generated_films.of(Split.VAL)
     said = ask(answering(Knows()), generated_films, val, 64)
     assert {len(effusion.scores) for effusion, _ in said.found} <= {0, 3}  # all that count
-    for one, two in zip(thinned(said).found, collect(answering(Knows()), generated_films, val, 64).found, strict=True):
+    for one, two in zip(thinned(said).found, predict(Knows(), generated_films, val, 64).found, strict=True):
         np.testing.assert_array_equal(one[0].boxes, two[0].boxes)
     near = Found(np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.7]]), np.array([0.6, 0.4]))
     both = Predictions(said.films[:1], ((near, near),), said.image[:1], said.features[:1])
@@ -123,7 +122,7 @@ def test_a_second_look_adds_the_boxes_of_parts_of_fine_films(generated_films):
     assert boxes.shape == (6, 4)
     np.testing.assert_allclose(boxes[0], film.boxes[0], atol=0.02)
     assert not scores[:, 1].any()
-    found = collect(answer, films, [0], 64, again)
+    found = thinned(ask(answer, films, [0], 64, again))
     assert len(found.found[0][0].scores) == 1  # what both looks see is one box
     coarse = Films((replace(film, stored=128),), films.pixels)
     assert len(second_look(of_parts, coarse, 64, look, ("effusion", "edema"))(0, np.ones(2))[0]) == 0

@@ -259,7 +259,7 @@ def _anatomy(session: NetworkSession, films: Films, labels: Sequence[str], size:
 
 
 def answers_of(session: NetworkSession) -> Callable[[Tensor], NetworkAnswer]:
-    """Return what a model file says of pictures, as :func:`lungspot.train.validate.collect` asks."""
+    """Return what a model file says of pictures, as :func:`lungspot.train.validate.ask` asks."""
 
     def answer(pictures: Tensor) -> NetworkAnswer:
         said = [session.run(picture[None]) for picture in pictures.numpy()]

@@ -29,7 +29,6 @@ __all__ = [
     "Predictions",
     "answering",
     "ask",
-    "collect",
     "detect_all",
     "film_auroc",
     "precision",
@@ -72,11 +71,11 @@ class Predictions:
 
 def predict(network: nn.Module, films: Films, indices: Iterable[int], size: int) -> Predictions:
     """Return the predictions at ``size`` pixels of a network that gives :class:`~lungspot.train.model.Output`."""
-    return collect(answering(network), films, indices, size)
+    return thinned(ask(answering(network), films, indices, size))
 
 
 def answering(network: nn.Module) -> Callable[[Tensor], NetworkAnswer]:
-    """Return what :func:`collect` asks of a network, where it lies; it gives :class:`~lungspot.train.model.Output`."""
+    """Return what :func:`ask` asks of a network, where it lies; it gives :class:`~lungspot.train.model.Output`."""
     network.eval()
     first = next(network.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
@@ -90,17 +89,6 @@ def answering(network: nn.Module) -> Callable[[Tensor], NetworkAnswer]:
         return boxes, scores, image, features
 
     return answer
-
-
-def collect(
-    answer: Callable[[Tensor], NetworkAnswer],
-    films: Films,
-    indices: Iterable[int],
-    size: int,
-    again: Callable[[int, NDArray[np.float32]], PartAnswer] | None = None,
-) -> Predictions:
-    """Return what ``answer`` says about films, a box of each finding (:func:`ask`, :func:`thinned`)."""
-    return thinned(ask(answer, films, indices, size, again))
 
 
 def ask(
