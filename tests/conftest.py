@@ -67,9 +67,10 @@ def pytest_collection():
 
 
 def pytest_collection_finish():
-    """Look for garbage again, among what tests make: all else is passed over."""
+    """Look for garbage again, among what tests make, and seldom: all else is passed over."""
     gc.enable()
     gc.freeze()
+    gc.set_threshold(100_000)
 
 
 def pytest_collection_modifyitems(items):

@@ -119,7 +119,7 @@ def loaded(statement):
     [
         ("import lungspot", HEAVY | {"typer", "rich", "json"}),
         ("import lungspot.errors", HEAVY | {"typer", "rich", "json"}),
-        ("import lungspot.cli", HEAVY),
+        ("import gc, lungspot.cli; assert gc.get_stats()[0]['collections'] < 50", HEAVY),  # hundreds otherwise
         ("from lungspot.cli.app import run; assert run(['--version']) == 0", HEAVY),
         ("from lungspot.cli.app import run; assert run(['--help']) == 0", HEAVY),
         ("from lungspot.cli.app import run; assert run(['info', '--json']) == 0", HEAVY),
