@@ -9,9 +9,10 @@ from pathlib import Path
 import pydicom
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 from lungspot.cli import info
-from lungspot.cli.app import run
+from lungspot.cli.app import app, run
 from lungspot.errors import SetupError
 
 
@@ -54,6 +55,17 @@ def test_a_bug_shows_its_traceback_only_where_asked(monkeypatch, capsys):
     monkeypatch.setenv("LUNGSPOT_DEBUG", "1")
     assert run(["info"]) == 70
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["detect", "--help"], ["data", "--help"], ["data", "nope"], ["eval", "--nope"]])
+def test_a_verb_that_is_made_alone_says_what_it_says_among_all(words, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lungspot"])  # from which both take their name
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
+    code = run(words)
+    alone = capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        get_command(app)(words)
+    assert (end.value.code, capsys.readouterr()) == (code, alone)
 
 
 def shell(script, film, **environment):
