@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,6 +143,17 @@ def serving():
                 thread.join()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """The address of the process that forks ``lungspot`` for tests that need many (tests/warm.py)."""
+    with tempfile.TemporaryDirectory() as folder:  # the name of a socket must be short
+        address = f"{folder}/socket"
+        command = [sys.executable, ROOT / "tests" / "warm.py", "fork", address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as forks:  # it ends when nobody reads it any more
+            assert forks.stdout.readline()
+            yield address
 
 
 @pytest.fixture

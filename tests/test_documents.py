@@ -205,8 +205,18 @@ RUN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def lungspot_on_path(warm, tmp_path_factory):
+    """Folders to look for programs in: first ``lungspot`` without its start (tests/warm.py), then this Python's."""
+    folder = tmp_path_factory.mktemp("bin")
+    words = shlex.join([sys.executable, "-I", "-S", str(ROOT / "tests" / "warm.py"), "run", warm])
+    (folder / "lungspot").write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    (folder / "lungspot").chmod(0o755)
+    return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 @pytest.mark.parametrize(("path", "language", "body"), RUN)
-def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
+def test_what_documents_show_runs(path, language, body, rg1, lungspot_on_path, tmp_path):
     """Blocks marked ``<!-- run -->`` run in a folder that holds ``film.dcm``, ``films/`` and ``people.csv``.
 
     The films are a third as wide as they were: what is shown runs, and takes a processor half as long.
@@ -216,7 +226,7 @@ def test_what_documents_show_runs(path, language, body, rg1, tmp_path):
     (tmp_path / "films").mkdir()
     write_third(rg1["UNCR"], tmp_path / "films" / "one.dcm")
     shutil.copy(ROOT / "docs" / "how-to" / "people.csv", tmp_path)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": lungspot_on_path}
     command = [sys.executable, "-c", body] if language == "python" else ["bash", "-euo", "pipefail", "-c", body]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Real servers on free ports, started as a user starts them, and a client that speaks plain HTTP to them."""
+"""Real servers on free ports, forked where a user starts them (tests/warm.py), and a client of plain HTTP."""
 
 import http.client
 import io
@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.parse
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from PIL import Image
+from tests.warm import Warm
 
 
 @dataclass(frozen=True)
@@ -91,21 +90,17 @@ def form(*films):
 
 
 @contextmanager
-def starting(model_file, tmp_path_factory):
+def starting(warm, model_file, tmp_path_factory):
     """A function that starts a server and returns it once it answers; all are ended with the context."""
     running = []
 
     def begin(*options, data=None, model=model_file, environment=None):
         data = data or tmp_path_factory.mktemp("served")
         log = tmp_path_factory.mktemp("log") / "stderr"
-        command = [sys.executable, "-m", "lungspot", "serve", "--port", "0", "--data", data, "--model", model, *options]
-        with log.open("wb") as sink:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                stderr=sink,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
-            )
+        command = ["serve", "--port", "0", "--data", data, "--model", model, *options]
+        with log.open("wb") as sink, open(os.devnull, "rb") as nothing:
+            environment = os.environ | (environment or {})
+            process = Warm(warm, command, stdin=nothing.fileno(), stderr=sink.fileno(), env=environment)
         deadline = time.monotonic() + 300
         while not (found := re.search(r"serving (\S+)", log.read_text())):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -123,16 +118,16 @@ def starting(model_file, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def start(model_file, tmp_path_factory):
+def start(warm, model_file, tmp_path_factory):
     """A function that starts servers, which end with the module."""
-    with starting(model_file, tmp_path_factory) as begin:
+    with starting(warm, model_file, tmp_path_factory) as begin:
         yield begin
 
 
 @pytest.fixture(scope="session")
-def server(model_file, tmp_path_factory):
+def server(warm, model_file, tmp_path_factory):
     """One server that all tests share."""
-    with starting(model_file, tmp_path_factory) as begin:
+    with starting(warm, model_file, tmp_path_factory) as begin:
         yield begin()
 
 

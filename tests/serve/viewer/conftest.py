@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,6 +12,7 @@ import pydicom
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWER = ROOT / "src" / "lungspot" / "serve" / "viewer"
@@ -65,27 +64,27 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory):
+def serve(warm, tmp_path_factory):
     """A function that starts `lungspot serve` with options and returns the server; all end with the session."""
     running = []
 
     def start(*options, environment=None):
         folder = tmp_path_factory.mktemp("serve")
-        command = [sys.executable, "-m", "lungspot", "serve", "--port", "0", "--data", str(folder), "--workers", "1"]
-        process = subprocess.Popen(
-            [*command, *options], stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {})
-        )
-        running.append(process)
-        while line := process.stderr.readline():
+        command = ["serve", "--port", "0", "--data", folder, "--workers", "1", *options]
+        source, sink = os.pipe()
+        process, said = Warm(warm, command, stderr=sink, env=os.environ | (environment or {})), open(source)
+        os.close(sink)
+        running.append((process, said))
+        while line := said.readline():
             if found := re.search(r"http://[\w.:]+/", line):
                 return Server(found[0])
         raise AssertionError("the server did not start")
 
     yield start
-    for process in running:
+    for process, said in running:
         process.kill()
         process.wait(30)
-        process.stderr.close()
+        said.close()
 
 
 @pytest.fixture(scope="session")
