@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from tests.generated import CARD_LABELS, GATE_CLASSES, generated_network, watched_result
 from tests.orthanc import PATIENCE, Orthanc
 from tests.scheduling import ByFile, rank
+from tests.warm import forking
 
 from lungspot.datasets.catalog import load_all
 from lungspot.detect import METADATA_KEY, GateCard, ModelCard, Platt, Thresholds, seal_model
@@ -75,10 +75,7 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Count no coverage where the real films are read: it is then the same where they are absent, and costs less.
-
-    Tests are sorted by what takes long, and keep their order within a folder.
-    """
+    """Sort by what takes long, in order within a folder; count no coverage where real films are read, it costs more."""
     items.sort(key=lambda item: rank(item.nodeid))
     for item in items:
         fuzzed = item.nodeid.startswith("tests/images/test_fuzz.py")  # thousands of children, of programs too
@@ -148,12 +145,8 @@ def serving():
 @pytest.fixture(scope="session")
 def warm():
     """The address of the process that forks ``lungspot`` for tests that need many (tests/warm.py)."""
-    with tempfile.TemporaryDirectory() as folder:  # the name of a socket must be short
-        address = f"{folder}/socket"
-        command = [sys.executable, ROOT / "tests" / "warm.py", "fork", address]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as forks:  # it ends when nobody reads it any more
-            assert forks.stdout.readline()
-            yield address
+    with forking() as address:
+        yield address
 
 
 @pytest.fixture

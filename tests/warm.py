@@ -6,15 +6,21 @@ itself does is tried elsewhere: tests/test_network.py, tests/test_base_install.p
 test that starts ``python -m lungspot``.
 
 This file is a module for tests (:class:`Warm`), the program that forks (``warm.py fork SOCKET``), and the command that
-stands on the path as ``lungspot`` (``warm.py run SOCKET WORD...``), which imports no more than it must.
+stands on the path as ``lungspot`` (``warm.py run SOCKET WORD...``).
 """
 
+import contextlib
+import gc
+import importlib
 import json
 import os
 import select
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 _MOST = 1 << 20  # bytes of a command with its environment
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -23,11 +29,11 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Warm:
     """One running command, as subprocess.Popen has it; ``pid`` is the command's own."""
 
-    def __init__(self, address, words, *, stdin=0, stdout=1, stderr=2, cwd=None, env=None):
-        asked = {"words": list(map(str, words)), "cwd": str(cwd or os.getcwd()), "env": dict(env or os.environ)}
+    def __init__(self, address, words, *, stdin=0, stderr=2, env=None):
+        asked = {"words": list(map(str, words)), "cwd": str(Path.cwd()), "env": dict(env or os.environ)}
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._line.connect(address)
-        socket.send_fds(self._line, [json.dumps(asked).encode()], [stdin, stdout, stderr])
+        socket.send_fds(self._line, [json.dumps(asked).encode()], [stdin, 1, stderr])
         self.pid = int(self._line.recv(64))
         self.returncode = None
 
@@ -55,6 +61,17 @@ class Warm:
         self.send_signal(signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def forking():
+    """Run the program that forks, while it is in use; gives its address."""
+    with tempfile.TemporaryDirectory() as folder:  # the name of a socket must be short
+        address = f"{folder}/socket"
+        command = [sys.executable, __file__, "fork", address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as forks:  # it ends when nobody reads it any more
+            assert forks.stdout.readline()
+            yield address
+
+
 def _run(address, *words):
     """Be ``lungspot``: pass on words, streams and signals, and end as it ends."""
     command = Warm(address, words)
@@ -71,14 +88,14 @@ def _fork(address):
     """Answer at ``address`` until nobody reads standard output any more: a child for each command that comes."""
     _import()
     told, tell = socket.socketpair()
-    tell.setblocking(False)
+    tell.settimeout(0)
     signal.set_wakeup_fd(tell.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running = {}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asked:
         asked.bind(address)
         asked.listen(64)
-        print(flush=True)
+        os.write(1, b"ready\n")
         waited = select.poll()
         waited.register(asked, select.POLLIN)
         waited.register(told, select.POLLIN)
@@ -110,11 +127,8 @@ def _tell_ends(running):
         child, status = os.waitpid(-1, os.WNOHANG)
         if child == 0:
             break
-        with running.pop(child) as line:
-            try:
-                line.send(str(os.waitstatus_to_exitcode(status)).encode())
-            except BrokenPipeError:
-                pass  # nobody waits for it
+        with running.pop(child) as line, contextlib.suppress(BrokenPipeError):  # nobody waits for it
+            line.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def _become(streams, words, cwd, env):
@@ -126,17 +140,12 @@ def _become(streams, words, cwd, env):
     os.environ.clear()
     os.environ.update(env)
     sys.argv = ["lungspot", *words]
-    from lungspot.cli import main
-
-    main()
+    importlib.import_module("lungspot.cli").main()
 
 
 def _import():
     """Import what verbs import when they run, onnxruntime's telemetry off as `lungspot.detect.session` has it."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import gc
-    import importlib
-
     for name in (
         *("lungspot.cli", "lungspot.serve", "lungspot.pipeline", "lungspot.results", "lungspot.images.dicom"),
         *("lungspot.report.sr", "lungspot.report.seg", "lungspot.report.capture", "onnxruntime", "typer._adapters"),

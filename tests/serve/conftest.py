@@ -10,6 +10,7 @@ import time
 import urllib.parse
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def starting(warm, model_file, tmp_path_factory):
         data = data or tmp_path_factory.mktemp("served")
         log = tmp_path_factory.mktemp("log") / "stderr"
         command = ["serve", "--port", "0", "--data", data, "--model", model, *options]
-        with log.open("wb") as sink, open(os.devnull, "rb") as nothing:
+        with log.open("wb") as sink, Path(os.devnull).open("rb") as nothing:
             environment = os.environ | (environment or {})
             process = Warm(warm, command, stdin=nothing.fileno(), stderr=sink.fileno(), env=environment)
         deadline = time.monotonic() + 300

@@ -72,7 +72,7 @@ def serve(warm, tmp_path_factory):
         folder = tmp_path_factory.mktemp("serve")
         command = ["serve", "--port", "0", "--data", folder, "--workers", "1", *options]
         source, sink = os.pipe()
-        process, said = Warm(warm, command, stderr=sink, env=os.environ | (environment or {})), open(source)
+        process, said = Warm(warm, command, stderr=sink, env=os.environ | (environment or {})), os.fdopen(source)
         os.close(sink)
         running.append((process, said))
         while line := said.readline():
