@@ -30,7 +30,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
 COUNTED := tests/findings tests/images
 
 counted: .venv/dev system
-	$(PYTEST) 2 --cov --cov-report=term $(COUNTED)
+	OMP_NUM_THREADS=1 $(PYTEST) 3 --cov --cov-report= $(COUNTED)
 	$(BIN)/python tools/coverage_floor.py
 
 # Of the others many wait for a browser, a server or a disk: four at a time keep two processors busy. Arrays are small

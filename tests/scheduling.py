@@ -6,11 +6,12 @@ from xdist.scheduler import LoadFileScheduling
 # images come before all: they fork thousands of children, and a fork costs what its process has come to hold.
 LONG = (
     *("tests/images/", "tests/serve/viewer/", "tests/serve/", "tests/web/", "tests/cli/", "tests/node/"),
-    *("tests/batch/", "tests/train/", "tests/study/", "tests/report/", "tests/test_"),
+    *("tests/batch/", "tests/train/", "tests/datasets/", "tests/evaluate/", "tests/formats/"),
+    *("tests/study/", "tests/report/", "tests/test_"),
 )
 
-# Folders whose files share a server or a browser, which a worker more would start once more.
-TOGETHER = ("tests/serve/viewer/", "tests/web/")
+# Folders whose files share a server, a browser or the real films, which a worker more would start or read once more.
+TOGETHER = (("tests/serve/viewer/",), ("tests/web/",), ("tests/datasets/", "tests/evaluate/", "tests/formats/"))
 
 
 def rank(nodeid):
@@ -19,7 +20,7 @@ def rank(nodeid):
 
 
 class ByFile(LoadFileScheduling):
-    """All tests of a file are one worker's, and all of a folder that is in TOGETHER."""
+    """All tests of a file are one worker's, and all of the folders that stand together in TOGETHER."""
 
     def _split_scope(self, nodeid):
-        return next((each for each in TOGETHER if nodeid.startswith(each)), super()._split_scope(nodeid))
+        return next((each[0] for each in TOGETHER if nodeid.startswith(each)), super()._split_scope(nodeid))
