@@ -151,15 +151,18 @@ system:
 	$(BIN)/python -m pip install -q -e . pydicom-data
 	touch $@
 
-# torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it. Ten thousand
-# modules are compiled on both processors, which pip does on one; some are templates, and no Python. UNUSED are not:
-# eight thousand more that no test imports, or hardly one of them.
-LARGE := torch/testing|sympy/physics|fhir/resources|_inductor|onnxruntime/transformers|onnxruntime/quantization|onnx/backend
+# torch is pinned to the build that needs no GPU libraries; a later `pip install -e .[dev]` keeps it. Nine thousand
+# modules are compiled while pip, which uses one processor, installs the others, and the rest on both; some are templates,
+# and no Python. UNUSED are not: nine thousand more that no test imports, or hardly one of them.
+LARGE := torch/(testing|ao|_export)|sympy/physics|fhir/resources|_inductor|onnxruntime/(transformers|quantization|tools)
+LARGE := $(LARGE)|onnx/(backend|reference)|wcwidth|huggingface_hub/(cli|inference)|numpy/distutils|playwright/async_api
+COMPILE = $(BIN)/python -m compileall -qq -x '$(UNUSED)' .venv/lib src
 UNUSED := /(tests|networkx|mypy|mypyc|fontTools|setuptools|numba|llvmlite|cvat_sdk|pip|pygments/lexers|$(LARGE))/
 
 .venv/dev: .venv/pip pyproject.toml
-	$(BIN)/python -m pip install -q --no-compile torch==2.13.0 -e '.[dev]'
-	$(BIN)/python -m compileall -qq -j 2 -x '$(UNUSED)' .venv/lib src || true
+	$(BIN)/python -m pip install -q --no-compile torch==2.13.0 -e '.[dev]' & pip=$$!; \
+	while kill -0 $$pip 2>/dev/null; do sleep 1; $(COMPILE) || true; done; wait $$pip
+	$(COMPILE) -j 2 || true
 	touch $@ .venv/base
 
 clean:

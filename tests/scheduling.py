@@ -11,7 +11,10 @@ LONG = (
 )
 
 # Folders whose files share a server, a browser or the real films, which a worker more would start or read once more.
-TOGETHER = (("tests/serve/viewer/",), ("tests/web/",), ("tests/datasets/", "tests/evaluate/", "tests/formats/"))
+TOGETHER = (
+    *(("tests/serve/viewer/",), ("tests/serve/", "tests/test_documents.py"), ("tests/web/",)),
+    ("tests/datasets/", "tests/evaluate/", "tests/formats/"),
+)
 
 
 def rank(nodeid):
