@@ -67,7 +67,8 @@ def forking():
     with tempfile.TemporaryDirectory() as folder:  # the name of a socket must be short
         address = f"{folder}/socket"
         command = [sys.executable, __file__, "fork", address]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as forks:  # it ends when nobody reads it any more
+        alone = os.environ | {"OMP_NUM_THREADS": "1"}  # else OpenBLAS has threads, and what forks may have none
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=alone) as forks:  # it ends when nobody reads it
             assert forks.stdout.readline()
             yield address
 
