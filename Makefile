@@ -25,20 +25,20 @@ checked:
 	wait $$web || test "$(CI)" != true || status=1; exit $$status
 
 # The two rooms whose coverage has a floor go first and alone: counting makes Python slow, and their thousands of forks
-# are quick from a process that holds no torch.
-PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
+# are quick from a process that holds no torch. Arrays are small in tests, and threads of OpenMP and OpenBLAS would burn a
+# fifth of what training takes while they wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder -n
 COUNTED := tests/findings tests/images
 
 counted: .venv/dev system
-	OMP_NUM_THREADS=1 $(PYTEST) 3 --cov --cov-report= $(COUNTED)
+	$(PYTEST) 3 --cov --cov-report= $(COUNTED)
 	$(BIN)/python tools/coverage_floor.py
 
-# Of the others many wait for a browser, a server or a disk: four at a time keep two processors busy. Arrays are small
-# here, and threads of OpenMP and OpenBLAS would burn a fifth of what training takes while they wait for each other.
+# Of the others many wait for a browser, a server or a disk: four at a time keep two processors busy.
 WORKERS ?= 4
 
 others: .venv/dev system
-	OMP_NUM_THREADS=1 $(PYTEST) $(WORKERS) $(COUNTED:%=--ignore=%)
+	$(PYTEST) $(WORKERS) $(COUNTED:%=--ignore=%)
 
 check: .venv/dev
 	$(BIN)/ruff check .

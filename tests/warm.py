@@ -68,7 +68,7 @@ def forking():
         address = f"{folder}/socket"
         command = [sys.executable, __file__, "fork", address]
         alone = os.environ | {"OMP_NUM_THREADS": "1"}  # else OpenBLAS has threads, and what forks may have none
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=alone) as forks:  # it ends when nobody reads it
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=alone) as forks:
             assert forks.stdout.readline()
             yield address
 
@@ -86,54 +86,39 @@ def _run(address, *words):
 
 
 def _fork(address):
-    """Answer at ``address`` until nobody reads standard output any more: a child for each command that comes."""
+    """Answer at ``address`` until standard input ends: for each command a process, and one that attends to it."""
     _import()
-    threads = Path("/proc/self/task")
-    assert (
-        not threads.exists() or len(list(threads.iterdir())) == 1
-    )  # else a child may wait for what none of its own holds
-    told, tell = socket.socketpair()
-    tell.settimeout(0)
-    signal.set_wakeup_fd(tell.fileno())
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    running = {}
+    # A process that is forked has one thread, and may wait for the others that its parent had.
+    assert len(list(Path("/proc/self").glob("task/*"))) <= 1
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how attendants end
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asked:
         asked.bind(address)
         asked.listen(64)
         os.write(1, b"ready\n")
-        waited = select.poll()
-        waited.register(asked, select.POLLIN)
-        waited.register(told, select.POLLIN)
-        waited.register(1, 0)  # says when nobody reads any more
-        while 1 not in (ready := {descriptor for descriptor, _ in waited.poll()}):
-            if told.fileno() in ready:
-                told.recv(4096)
-                _tell_ends(running)
-            if asked.fileno() in ready:
-                line, _ = asked.accept()
-                said, streams, _, _ = socket.recv_fds(line, _MOST, 3)
-                child = os.fork()
-                if child == 0:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    for each in (asked, told, tell, line, *running.values()):
-                        each.close()
-                    return _become(streams, **json.loads(said))
-                for each in streams:
-                    os.close(each)
-                line.send(str(child).encode())
-                running[child] = line
+        while sys.stdin not in select.select([asked, sys.stdin], [], [])[0]:
+            line, _ = asked.accept()
+            if os.fork() == 0:
+                asked.close()
+                return _attend(line)
+            line.close()
     return None
 
 
-def _tell_ends(running):
-    """Say of every child that has ended how."""
-    while running:
-        child, status = os.waitpid(-1, os.WNOHANG)
-        if child == 0:
-            break
-        with running.pop(child) as line, contextlib.suppress(BrokenPipeError):  # nobody waits for it
-            line.send(str(os.waitstatus_to_exitcode(status)).encode())
+def _attend(line):
+    """Fork the command that is asked for, say its process id, and how it ended; in the fork be the command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    said, streams, _, _ = socket.recv_fds(line, _MOST, 3)
+    command = os.fork()
+    if command == 0:
+        line.close()
+        return _become(streams, **json.loads(said))
+    for each in streams:
+        os.close(each)
+    line.send(str(command).encode())
+    _, status = os.waitpid(command, 0)
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+        line.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
 
 
 def _become(streams, words, cwd, env):

@@ -45,8 +45,7 @@ _PROGRAMS = "COVERAGE_PROCESS_CONFIG"  # with it in the environment, coverage co
 
 def pytest_runtest_setup(item):
     """Count what forked children run where decoders are tested one by one; all other tests fork thousands more."""
-    bomb = item.path.name == "test_bombs.py"  # what it calls is counted, as what refuses its films is elsewhere
-    CHILDREN["counted"] = not bomb and item.get_closest_marker("no_cover") is None
+    CHILDREN["counted"] = item.get_closest_marker("no_cover") is None
     if not CHILDREN["counted"]:
         CHILDREN["programs"] = os.environ.pop(_PROGRAMS, None)
 
