@@ -13,7 +13,7 @@ from lungspot.cli.app import run
 from lungspot.errors import DatasetError, InputError, OutputError
 from lungspot.train.gate import CLASSES, GateNet, fit_gate, judge_gate, learn_gate, load_gate, save_gate
 from lungspot.train.gate_films import PACKED, SIZE, WHAT, GateFilms, equalise, pack_gate, sample_batch, sample_sides
-from lungspot.train.sides import SideNet, judge_sides
+from lungspot.train.sides import SideNet, fit_sides, judge_sides
 
 OTHERS = ("lateral", "bone", "photo", "pediatric", "rotated_frontal")
 
@@ -238,7 +238,7 @@ def test_a_gate_that_is_kept_stays_as_it_is_with_its_threshold(films, tmp_path, 
     monkeypatch.setattr("lungspot.train.small_nets._WATCHED", 1)
     told = []
     first = learn_gate(films, steps=2, side_steps=1, watch=lambda step, _: told.append(step))
-    assert len(told) == 3
+    assert len(told) == 2 + 2  # steps of the gate, and of two networks for mirror images
     kept = replace(first.card, thresholds={**first.card.thresholds, "frontal": 0.25})
     save_gate(tmp_path / "gate.npz", first.net, kept)
     again = learn_gate(films, tmp_path / "gate.npz", steps=2, side_steps=2)
@@ -267,20 +267,39 @@ def test_a_gate_that_is_kept_is_judged_on_todays_films(films):
     assert judge_gate(net, films).thresholds["frontal"] > 0
 
 
-def test_mirror_images_are_looked_for_in_three_sizes():
+def test_mirror_images_are_looked_for_by_two_networks_in_three_sizes():
     torch.manual_seed(0)
-    net = SideNet().eval()
+    net = SideNet(count=2).eval()
     image = torch.rand(3, 1, SIZE, SIZE)
     with torch.no_grad():
         small = image * 4 - 2
         sizes = [small, *(zoom @ small @ zoom.T for zoom in net.zooms[1:])]
-        alone = torch.stack([(net.head(net.body(one)) - net.head(net.body(one.flip(3))))[:, 0] for one in sizes])
+        alone = torch.stack([network(one)[:, 0] for network in net.networks for one in sizes])
         torch.testing.assert_close(net(image), alone.mean(0))
     middle = torch.zeros(1, 1, SIZE, SIZE)
     middle[..., 40:56, 40:56] = 1
     larger, smaller = ((zoom @ middle @ zoom.T).sum() / middle.sum() for zoom in net.zooms[1:])
     assert larger == pytest.approx(1.12**2, abs=0.02)
     assert smaller == pytest.approx(0.92**2, abs=0.02)
+
+
+def test_the_two_that_know_mirror_images_learn_from_draws_of_their_own(films):
+    one, two = fit_sides(films, steps=2, seed=4).networks
+    assert not torch.equal(one.head.weight, two.head.weight)
+    torch.testing.assert_close(fit_sides(films, steps=2, seed=5).networks[0].head.weight, two.head.weight)
+
+
+def test_a_gate_of_a_time_when_one_network_knew_mirror_images_is_read(films, tmp_path):
+    net = GateNet()
+    net.sides = SideNet(count=1)
+    save_gate(tmp_path / "today.npz", net, judge_gate(net, films))
+    with np.load(tmp_path / "today.npz") as packed:
+        older = {name.replace("sides.networks.0.", "sides."): packed[name] for name in packed.files}
+    np.savez(tmp_path / "older.npz", **older)
+    assert "sides.head.weight" in older
+    read = load_gate(tmp_path / "older.npz")[0].sides
+    assert read is not None
+    torch.testing.assert_close(read.networks[0].head.weight, net.sides.networks[0].head.weight)
 
 
 def test_half_of_the_films_that_teach_sides_are_mirrored(films):

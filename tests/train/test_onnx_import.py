@@ -26,7 +26,7 @@ def trained(tiny, generated_films, tmp_path_factory):
 def gate():
     torch.manual_seed(3)
     net = GateNet(64)
-    net.sides = SideNet(64)
+    net.sides = SideNet(64, 2)
     for part in (net, net.sides):
         part(torch.rand(8, 1, 64, 64))  # normalisations that do something
     return net.eval()

@@ -8,6 +8,7 @@ fixed pair of matrix products, so that one ONNX file holds both and only standar
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ _SIZES: Final = [len(values) for values in _GROUPS.values()]
 _ACCEPT: Final = 0.993  # of the films of val; the threshold is never above a half
 _WIDTH: Final = 16
 _PART: Final = "gate."  # in the names of a model file
-_SIDES: Final = "sides."
+_SIDES: Final = "sides.networks."  # a number follows
+_ONE: Final = re.compile(r"^sides\.(?=body|head)")  # in files up to 2.8, where one network knew mirror images
 
 
 class GateNet(nn.Module):
@@ -179,7 +181,7 @@ def load_gate(path: Path, input_size: int = SIZE) -> tuple[GateNet, GateCard]:
         return _gate_of(path, input_size)
     with np.load(regular(path), allow_pickle=False) as packed:
         about: Mapping[str, Any] = json.loads(str(packed["card"]))
-        state = {name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"}
+        state = _numbered({name: torch.from_numpy(packed[name]) for name in packed.files if name != "card"})
     net = _empty(input_size, state)
     net.load_state_dict(state)
     net.terms = Terms.from_dict(about.get("terms"))
@@ -190,7 +192,7 @@ def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
     card, weights = read_model_file(path)
     if card.gate is None:
         raise InputError("BAD_VALUE", path, "the model file has no gate")
-    mine = {name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)}
+    mine = _numbered({name.removeprefix(_PART): value for name, value in weights.items() if name.startswith(_PART)})
     net = _empty(input_size, mine)
     restore(net, mine)
     net.terms = card_terms(card)
@@ -199,9 +201,13 @@ def _gate_of(path: Path, input_size: int) -> tuple[GateNet, GateCard]:
 
 def _empty(input_size: int, weights: Mapping[str, Tensor]) -> GateNet:
     net = GateNet(input_size)
-    if any(name.startswith(_SIDES) for name in weights):
-        net.sides = SideNet(input_size)
+    if sides := {name.removeprefix(_SIDES).split(".")[0] for name in weights if name.startswith(_SIDES)}:
+        net.sides = SideNet(input_size, len(sides))
     return net
+
+
+def _numbered(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {_ONE.sub(f"{_SIDES}0.", name): value for name, value in weights.items()}
 
 
 def _loss(net: GateNet, batch: GateBatch) -> Tensor:
