@@ -28,6 +28,7 @@ from lungspot.detect import (
     lungs_cut_off,
     run_gated,
     sided,
+    trusted_lungs,
 )
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
@@ -42,7 +43,6 @@ Heat = NDArray[np.float32]
 T = TypeVar("T")
 
 _AHEAD = 4  # films that are read ahead of the one that is judged
-_BOTH = 2  # lungs: where one is not seen, for it may be white, none says where boxes may lie
 _READERS = 2  # each waits for a child process that decodes
 
 
@@ -90,8 +90,7 @@ def assess(
     card, turns = detector.card, gated.correction.quarter_turns
     left = radiograph.orientation.upright_left_side(turns)
     seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure, left)
-    trusted = card.anatomy is not None and card.anatomy.lungs_trusted
-    lungs = seen.lungs if seen is not None and trusted and len(seen.lungs) == _BOTH else None
+    lungs = trusted_lungs(seen, card.anatomy)
     upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score, lungs=lungs)
     reading = gated.correction.reading(sided(upright, left_side(left, seen)))
     heat = cam(gated.raw, detector.card, gated.correction)

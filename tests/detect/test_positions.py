@@ -40,7 +40,6 @@ def test_what_is_no_net_is_refused(grid, cells):
         ((10, 5, 70, 30), (10, 5, 70, 30)),  # over both lungs and what is between them
         ((12, 32, 28, 38), None),  # below the diaphragm
         ((12, 24, 28, 37), None),  # mostly below it
-        ((32, 10, 48, 25), None),  # between the lungs
         ((0, 0, 80, 40), None),  # the whole film
     ],
 )
@@ -49,6 +48,12 @@ def test_a_box_is_kept_where_lungs_are(corners, expected):
     lungs = (Box(10, 5, 30, 30), Box(50, 5, 70, 30))
     assert confine(Box(*corners), FRAME, NET) == wanted
     assert confine(Box(*corners), FRAME, None, lungs) == wanted
+
+
+def test_lungs_that_are_known_lie_behind_what_is_between_them_too():
+    between = Box(32, 10, 48, 25)
+    assert confine(between, FRAME, NET) is None
+    assert confine(between, FRAME, NET, (Box(10, 5, 30, 30), Box(50, 5, 70, 30))) == between
 
 
 def test_a_films_own_lungs_count_before_the_net():

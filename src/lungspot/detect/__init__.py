@@ -8,6 +8,7 @@ from lungspot.detect.anatomy import (
     left_side,
     lungs_cut_off,
     organ_box,
+    trusted_lungs,
 )
 from lungspot.detect.calibration import Curve, Knots, Platt, calibrate, compose
 from lungspot.detect.card import (
@@ -111,5 +112,6 @@ __all__ = [
     "seal_model",
     "side_and_zone",
     "sided",
+    "trusted_lungs",
     "with_card",
 ]

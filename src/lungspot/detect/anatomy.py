@@ -12,12 +12,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lungspot.detect.card import AnatomyCard
 from lungspot.detect.detector import Raw
 from lungspot.detect.mapbox import regions
 from lungspot.findings import Box, Frame, Side, enclosing
 from lungspot.images import Placement
 
-__all__ = ["Anatomy", "anatomy", "cardiothoracic_ratio", "is_plausible", "left_side", "lungs_cut_off", "organ_box"]
+__all__ = [
+    "Anatomy",
+    "anatomy",
+    "cardiothoracic_ratio",
+    "is_plausible",
+    "left_side",
+    "lungs_cut_off",
+    "organ_box",
+    "trusted_lungs",
+]
 
 _HALF = 0.5  # an organ is where it is likelier than not
 _LEAST = 0.005  # of the film's area that an organ must have
@@ -104,6 +114,16 @@ def left_side(said: Side | None, seen: Anatomy | None) -> Side | None:
     if seen is None or seen.mirrored is None or said is None:
         return said
     return said if (said is Side.LEFT) == seen.mirrored else None
+
+
+def trusted_lungs(seen: Anatomy | None, card: AnatomyCard | None) -> tuple[Box, ...] | None:
+    """Return both lungs, the one at the picture's left first, where they say where boxes may lie; else None.
+
+    They do where the card trusts them and heart and lungs lie as in a chest: a lung that was not seen may be white.
+    """
+    if seen is None or card is None or not card.lungs_trusted or not seen.plausible:
+        return None
+    return seen.lungs
 
 
 def organ_box(likely: NDArray[np.float32], frame: Frame) -> Box | None:

@@ -50,9 +50,9 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
     reaches its threshold, else ``absent``.
 
-    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first. Where both are
-    known they say where boxes of lung findings may lie, instead of the card's ``positions``, and which side and zone a
-    box is in; a lung that was not seen may be white, and is no reason to drop what lies there.
+    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first
+    (:func:`.anatomy.trusted_lungs`). Where both are known they say where boxes of lung findings may lie, instead of the
+    card's ``positions``, and which side and zone a box is in.
     """
     lungs = lungs if lungs is not None and len(lungs) == 2 else None
     boxed: list[Finding] = []

@@ -2,7 +2,7 @@
 
 While a network does not know where the lungs of a film are, the boxes that people drew on the training films say where
 lungs lie on films in general: cells of a net over the upright film (:class:`Positions`, one a label, in the card). If
-the lungs of the film itself are known, their boxes take its place.
+the lungs of the film itself are known, the box around both takes its place: lungs lie behind the heart, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.errors import InputError
-from lungspot.findings import Box, Frame, as_array
+from lungspot.findings import Box, Frame, enclosing
 
 __all__ = ["LEAST_INSIDE", "Positions", "confine"]
 
@@ -69,31 +69,29 @@ def confine(
     """Return the part of a box that lies where lungs are, or None where too little of it does.
 
     ``box`` and ``lungs`` are in pixels of the upright film, ``frame`` is its size. ``lungs``: the boxes of the film's
-    own lungs; where they are None ``positions`` says where lungs are, and where that is None too the box stays as it
-    is. What is cut off are the margins of the box beyond the outermost lung in it. ``least``: of its area that must lie
-    in the cells of ``positions``; of lungs that are known it is a half.
+    own lungs, of which the box around all counts; where they are None ``positions`` says where lungs are, and where
+    that is None too the box stays as it is. What is cut off are the margins of the box beyond them. ``least``: of its
+    area that must lie in the cells of ``positions``; of lungs that are known it is a half.
     """
-    needed = LEAST_INSIDE
     if lungs is not None:
-        parts = [part for lung in lungs if (part := _overlap(box, lung)) is not None]
-        share = min(sum(part.area for part in parts) / box.area, 1.0)
-        corners = as_array(parts)
-    elif positions is not None:
-        down, across = _cover(box, frame, positions.grid)
-        weight = np.outer(down, across)
-        cells = positions.array & (weight > 0)
-        needed = least
-        share = float(weight[cells].sum() / max(weight.sum(), 1e-12))
-        rows, columns = np.nonzero(cells)
-        steps = np.array([frame.width, frame.height, frame.width, frame.height]) / positions.grid
-        corners = np.stack([columns, rows, columns + 1, rows + 1], axis=1) * steps
-    else:
+        inside = _overlap(box, enclosing(lungs)) if lungs else None
+        return inside if inside is not None and inside.area >= LEAST_INSIDE * box.area - _ROUNDING else None
+    if positions is None:
         return box
-    if share < needed - _ROUNDING or not len(corners):
+    down, across = _cover(box, frame, positions.grid)
+    weight = np.outer(down, across)
+    cells = positions.array & (weight > 0)
+    rows, columns = np.nonzero(cells)
+    if float(weight[cells].sum() / max(weight.sum(), 1e-12)) < least - _ROUNDING or not len(rows):
         return None
-    x0, y0 = corners[:, :2].min(axis=0)
-    x1, y1 = corners[:, 2:].max(axis=0)
-    return Box(max(box.x0, x0), max(box.y0, y0), min(box.x1, x1), min(box.y1, y1))
+    wide, high = frame.width / positions.grid, frame.height / positions.grid
+    around = Box(
+        float(columns.min() * wide),
+        float(rows.min() * high),
+        float((columns.max() + 1) * wide),
+        float((rows.max() + 1) * high),
+    )
+    return _overlap(box, around)
 
 
 def _cover(box: Box, frame: Frame, grid: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lungspot.detect import Correction, side_and_zone, sided
+from lungspot.detect import Correction, side_and_zone, sided, trusted_lungs
 from lungspot.errors import InputError
 from lungspot.findings import Box, Finding, Reading, Side, State, Zone, taxonomy
 from lungspot.inputs import regular
@@ -225,8 +225,7 @@ def _place_of(result: Analysis, label: str, box: Box) -> tuple[Side | None, Zone
     """Return side and zone of a box that a reader drew, as the model's boxes get theirs."""
     upright = Correction(-result.quarter_turns % 4)  # what leads from the file to the upright film
     frame = result.radiograph.frame
-    card, seen = result.model.card.anatomy, result.anatomy
-    known = seen.lungs if seen is not None and card is not None and card.lungs_trusted else ()
+    known = trusted_lungs(result.anatomy, result.model.card.anatomy) or ()
     lungs = sorted((upright.box(lung, frame) for lung in known), key=lambda lung: lung.x0)
     side, zone = side_and_zone(upright.box(box, frame), upright.frame(frame), label, lungs or None)
     found = Reading("reader", (Finding(label, box, None, side, zone),), {label: State.PRESENT}, frame)

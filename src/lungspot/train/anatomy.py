@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungspot.datasets import DATASETS
-from lungspot.detect import cardiothoracic_ratio, confine, organ_box
+from lungspot.detect import cardiothoracic_ratio, confine, is_plausible, organ_box
 from lungspot.findings import Box, Frame, iou_matrix, taxonomy
 from lungspot.train.augment import plain
 from lungspot.train.data import Films, FilmTruth
@@ -25,7 +25,9 @@ __all__ = [
     "predict_anatomy",
 ]
 
-TRUSTED: Final = 0.99  # of the boxes that people drew on val must lie in the lungs that a network sees, to trust them
+# Of the boxes that people drew on films of val where heart and lungs lie as in a chest: so many must lie between the
+# outer borders of the lungs that a network sees, for those to be trusted.
+TRUSTED: Final = 0.99
 FALSE_ALARMS: Final = 0.005  # of films as they are stored, called a mirror image on val at most
 # Stored as mirror images indeed: whoever calls them so is right, and neither way round do they count.
 _MIRRORED: Final = frozenset(f"{data.name}/{film}" for data in DATASETS.values() for film in data.mirrored_films)
@@ -77,11 +79,14 @@ def mirror_threshold(seen: AnatomyPredictions) -> float:
 def boxes_in_lungs(seen: AnatomyPredictions, labels: Sequence[str]) -> float:
     """Return the share of the boxes of lung findings that :func:`lungspot.detect.positions.confine` keeps by the lungs.
 
-    1 where there is no such box.
+    Of the films on which heart and lungs lie as in a chest; on others lungs say nothing. 1 where there is no such box.
     """
     kept: list[bool] = []
     for number, likely in seen.organs.items():
-        lungs = [box for box in (organ_box(likely[1], _UNIT), organ_box(likely[2], _UNIT)) if box is not None]
+        heart, *found = (organ_box(each, _UNIT) for each in likely)
+        if not is_plausible(heart, *found):
+            continue
+        lungs = [box for box in found if box is not None]
         film = seen.films[number]
         for corners, label in zip(film.boxes, film.labels, strict=True):
             if taxonomy()[labels[label]].in_lungs:

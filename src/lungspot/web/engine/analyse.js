@@ -1,6 +1,6 @@
 // One film from pixels to an analysis: the line that lungspot.pipeline.assess is in Python.
 
-import { anatomyInFile, anatomyOf, heartSide, leftSide, lungsCutOff, lungsOf } from "./anatomy.js";
+import { anatomyInFile, anatomyOf, heartSide, leftSide, lungsCutOff, trustedLungs } from "./anatomy.js";
 import { reaches, thresholds, POINTS } from "./card.js";
 import { decode, sided } from "./decode.js";
 import { inFile } from "./correction.js";
@@ -24,10 +24,8 @@ export async function analyse(film, card, taxonomy, run) {
   const { raw, frame, correction } = gated;
   const said = uprightLeftSide(film.orientation, correction.turns);
   const seen = anatomyOf(raw, frame, card, said);
-  const known = seen && card.anatomy.lungs_trusted ? lungsOf(seen) : [];
-  const lungs = known.length === 2 ? known : null;
   const left = leftSide(said, seen);
-  const upright = sided(decode(raw, frame, card, { taxonomy, floor: floorOf(card), lungs }), left);
+  const upright = sided(decode(raw, frame, card, { taxonomy, floor: floorOf(card), lungs: trustedLungs(seen, card) }), left);
   const findings = upright.map((each) => ({ ...each, box: each.box && inFile(each.box, correction, frame) }));
   const heat = heatMaps(raw, card, correction);
   return {

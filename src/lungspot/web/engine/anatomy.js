@@ -89,6 +89,10 @@ export function lungsCutOff(organs) {
 export const lungsOf = ({ left_lung: left, right_lung: right, unsided }) =>
   [left, right, ...unsided].filter(Boolean).sort((a, b) => a[0] - b[0]);
 
+/** Both lungs, where they say where boxes may lie: the card trusts them, and heart and lungs lie as in a chest; else null. */
+export const trustedLungs = (seen, { anatomy }) =>
+  anatomy?.lungs_trusted && typeof seen?.cardiothoracic_ratio === "number" ? lungsOf(seen) : null;
+
 /** The anatomy of the upright film in the frame of the file. */
 export function anatomyInFile(seen, correction, frame) {
   const moved = (box) => box && inFile(box, correction, frame);

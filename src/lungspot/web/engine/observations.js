@@ -1,6 +1,6 @@
 // What a report says of a film, line by line: the model's word, and over it a reader's (lungspot.report.observations).
 
-import { lungsOf } from "./anatomy.js";
+import { trustedLungs } from "./anatomy.js";
 import { sideAndZone, sided } from "./decode.js";
 import { frameOf, inFile } from "./correction.js";
 import { groupsOf, told } from "./statement.js";
@@ -65,8 +65,7 @@ function observed({ film, card, anatomy, turns, leftSide }, { label, box }, { ta
   const names = [judgedName(label)];
   if (!box) return { names, judged: true, boxed: false, ...nowhere };
   const back = { turns: (4 - turns) % 4, invert: false }; // what leads from the file to the upright film
-  const known = anatomy && card.anatomy?.lungs_trusted ? lungsOf(anatomy) : [];
-  const lungs = known.map((lung) => inFile(lung, back, film)).sort((a, b) => a[0] - b[0]);
+  const lungs = (trustedLungs(anatomy, card) ?? []).map((lung) => inFile(lung, back, film)).sort((a, b) => a[0] - b[0]);
   const { side: patients, zone } = sideAndZone(inFile(box, back, film), frameOf(back, film), taxonomy[label], lungs);
   const [{ side }] = sided([{ side: patients }], leftSide);
   const unknown = side === null && taxonomy[label].paired;

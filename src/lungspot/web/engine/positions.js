@@ -7,18 +7,16 @@ const ROUNDING = 1e-9;
 
 /** The part of a box that lies where lungs are, or null. `positions`: {grid, cells} of the card; `lungs`: boxes, or null. */
 export function confine(box, frame, positions, lungs, least) {
-  const { parts, share, needed } = lungs ? within(box, lungs) : positions ? onNet(box, frame, positions, least) : { share: null };
-  if (share === null) return box;
-  if (share < needed - ROUNDING || !parts.length) return null;
-  return overlap(box, enclosing(parts));
+  if (lungs) {
+    const inside = lungs.length ? overlap(box, enclosing(lungs)) : null;
+    return inside && area(inside) >= LEAST * area(box) - ROUNDING ? inside : null;
+  }
+  if (!positions) return box;
+  const { parts, share } = onNet(box, frame, positions);
+  return share < least - ROUNDING || !parts.length ? null : overlap(box, enclosing(parts));
 }
 
-function within(box, lungs) {
-  const parts = lungs.flatMap((lung) => [overlap(box, lung)].filter(Boolean));
-  return { parts, share: Math.min(parts.reduce((sum, each) => sum + area(each), 0) / area(box), 1), needed: LEAST };
-}
-
-function onNet(box, frame, { grid, cells }, least) {
+function onNet(box, frame, { grid, cells }) {
   const down = cover(box[1], box[3], frame.height / grid, grid);
   const across = cover(box[0], box[2], frame.width / grid, grid);
   const parts = [];
@@ -34,7 +32,7 @@ function onNet(box, frame, { grid, cells }, least) {
       parts.push([column * wide, row * high, (column + 1) * wide, (row + 1) * high]);
     }
   }
-  return { parts, share: inside / Math.max(all, 1e-12), needed: least };
+  return { parts, share: inside / Math.max(all, 1e-12) };
 }
 
 /** One bit of hexadecimal digits, the highest of each first. */
