@@ -23,6 +23,8 @@ def target(states, boxes=(), labels=(), weight=1.0):
         weight=torch.full((1, 2), float(weight)),
         organs=torch.zeros(1, 3, 8, 8),
         outlined=torch.zeros(1, dtype=torch.bool),
+        hint=torch.zeros(1, 3, 8, 8),
+        hinted=torch.zeros(1, dtype=torch.bool),
         mirrored=torch.zeros(1),
         soft=torch.full((1, 2), torch.nan),
     )
@@ -164,3 +166,54 @@ def test_how_much_a_teacher_is_heard(state, weight, soft, wanted, believed):
     found, weighs = _believed(known, CONFIG)
     assert found[0].tolist() == pytest.approx([wanted] * 2, abs=1e-6)
     assert weighs[0].tolist() == pytest.approx([believed] * 2, abs=1e-6)
+
+
+def covering(organs, known, **gains):
+    """What the loss says of outlines, and which way it moves each place: (3, 8, 8)."""
+    organs = torch.full((1, 3, 8, 8), float(organs)).requires_grad_()
+    said = replace(output(), organs=organs, mirrored=torch.zeros(1))
+    part = losses(said, known, replace(CONFIG, **gains), SIZE)["cover"]
+    part.backward()
+    return float(part.detach()), organs.grad[0]
+
+
+def test_lungs_are_pulled_over_what_people_boxed_in_them():
+    known = target([BOXED, UNKNOWN], [(16, 16, 48, 32)], [0])
+    part, moved = covering(-3, known, cover_gain=1.0, hint_gain=0.0)
+    assert part > 1
+    assert (moved[0] == 0).all(), "the heart is none of it"
+    for lung in moved[1:]:
+        assert (lung[2:4, 2:6] < 0).all()
+        assert (lung[:2] == 0).all()
+        assert (lung[4:] == 0).all()
+    part, moved = covering(2, known, cover_gain=1.0, hint_gain=0.0)
+    assert part == 0, "it is enough that a place is likely lung"
+    assert (moved == 0).all()
+
+
+@pytest.mark.parametrize("change", ["outlined", "heart", "unreal"])
+def test_other_boxes_say_nothing_of_lungs(change):
+    known = target([BOXED, UNKNOWN], [(16, 16, 48, 32)], [0])
+    config = CONFIG
+    if change == "outlined":  # somebody drew the lungs themselves
+        known = replace(known, outlined=torch.ones(1, dtype=torch.bool))
+    elif change == "heart":
+        config = replace(CONFIG, labels=("cardiomegaly", "edema"))
+    else:
+        known = replace(known, real=torch.zeros(1, 1, dtype=torch.bool))
+    organs = torch.full((1, 3, 8, 8), -3.0)
+    said = replace(output(), organs=organs, mirrored=torch.zeros(1))
+    assert losses(said, known, replace(config, cover_gain=1.0), SIZE)["cover"] == 0
+    assert "cover" not in losses(said, known, config, SIZE)
+
+
+def test_a_hint_is_believed_where_it_is_sure_and_nobody_boxed_anything():
+    hint = torch.full((1, 3, 8, 8), 0.5)
+    hint[:, 1, 6:], hint[:, :, 0] = 0.9, 0.01
+    known = replace(target([BOXED, UNKNOWN], [(0, 0, 32, 16)], [0]), hint=hint)
+    assert covering(0, known, cover_gain=1e-9)[0] == pytest.approx(0, abs=1e-6), "nobody hinted"
+    moved = covering(0, replace(known, hinted=torch.ones(1, dtype=torch.bool)), cover_gain=1e-9)[1]
+    assert (moved[1, 6:] < -1e-4).all()
+    assert (moved[:, 0, 5:] > 1e-4).all()
+    assert (moved[:, 1:6].abs() < 1e-6).all()
+    assert (moved[:, 0, :4].abs() < 1e-6).all(), "a box is believed before a hint"

@@ -11,7 +11,7 @@ from lungspot.train.augment import plain
 from lungspot.train.data import OUTLINE, Films
 from lungspot.train.loop import train
 from lungspot.train.model import Mirrored, Network, Output, points
-from lungspot.train.teacher import LEAST, SOURCED, Committee, ask, outline_lungs, teach
+from lungspot.train.teacher import LEAST, SOURCED, Committee, ask, hint_organs, outline_lungs, teach
 
 LABELS = ("effusion", "edema")
 SIZE = 64
@@ -134,3 +134,28 @@ def test_lungs_are_outlined_where_nobody_did_and_a_nodule_may_be_pasted(tiny, ge
     assert known[1:] == films.films[1:]
     without = Network(replace(tiny, anatomy=False))
     assert outline_lungs(films, without, 0, SIZE) is films
+
+
+@pytest.mark.parametrize("plausible", [True, False])
+def test_a_hint_counts_as_outlines_where_a_film_shows_nothing(tiny, generated_films, plausible, monkeypatch):
+    monkeypatch.setattr("lungspot.train.teacher.is_plausible", lambda *_: plausible)
+    base = replace(generated_films.films[0], outlines=None, split=Split.TRAIN, states=np.array([ABSENT, UNKNOWN]))
+    films = Films(
+        (
+            base,
+            replace(base, states=np.array([ABSENT, PRESENT])),
+            replace(base, states=np.array([UNKNOWN, UNKNOWN])),
+            replace(base, split=Split.VAL),
+            generated_films.films[0],
+        ),
+        generated_films.pixels[:5],
+    )
+    network = Network(tiny)
+    clear, ill, unknown, of_val, outlined = hint_organs(films, network, SIZE).films
+    assert (of_val, outlined) == (films.films[3], films.films[4])
+    assert ill.outlines is unknown.outlines is None
+    for film in (clear, ill, unknown):
+        assert film.hint.shape == (3, OUTLINE, OUTLINE)
+        assert plausible or ((film.hint < 8) | (film.hint == 128)).all()
+    assert (clear.outlines is clear.hint) if plausible else clear.outlines is None
+    assert hint_organs(films, Network(replace(tiny, anatomy=False)), SIZE) is films

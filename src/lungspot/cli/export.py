@@ -39,6 +39,9 @@ def export(
             "the mean of the runs' weights."
         ),
     ] = None,
+    outlines: Annotated[
+        Path | None, typer.Option(help="A run that learnt to outline heart and lungs with the model's backbone.")
+    ] = None,
     average: Annotated[
         list[Path] | None,
         typer.Option(help="Another run that began with the same network: the mean of their weights. Repeatable."),
@@ -70,7 +73,7 @@ def export(
         from lungspot.train import checkpoint_file, export_run, export_taught, taught_report, write_taught
     manifest = out.parent / MANIFEST_FILE
     written = (out, manifest) if pin else (out,)
-    given = (run, *(average or ()), gate, opinion, *(parts or ()), taught_from)
+    given = (run, *(average or ()), gate, opinion, *(parts or ()), outlines, taught_from)
     networks = [checkpoint_file(each) for each in given if each]
     outputs = Outputs(inputs_of([*networks, notes, data, old_test], out=written), overwrite=overwrite)
     for file in written:
@@ -100,6 +103,7 @@ def export(
         gate=gate,
         opinion=opinion,
         parts=parts or (),
+        outlines=outlines,
         name=name,
         version=version,
         notes=_paragraphs(notes) if notes else (),

@@ -22,6 +22,7 @@ from lungspot.train.data import FilmTruth
 from lungspot.train.lesions import paste_lesions
 from lungspot.train.loss import Target
 from lungspot.train.model import STRIDES
+from lungspot.train.opacities import paste_opacities
 
 __all__ = ["augment", "plain", "target"]
 
@@ -72,7 +73,9 @@ def target(  # noqa: PLR0913, PLR0917 - a batch, and how it is shown
     unasked = np.full(states.shape[1], np.nan, dtype=np.float32)
     matrices = matrices if matrices is not None else [np.eye(2, 3)] * count
     mirrored = [float(_mirrors(matrix)) for matrix in matrices[: count - crops]] + [math.nan] * crops
-    organs = [_organs(film, matrix, size // STRIDES[0]) for film, matrix in zip(films, matrices, strict=True)]
+    cells = size // STRIDES[0]
+    organs = [_organs(film.outlines, matrix, cells) for film, matrix in zip(films, matrices, strict=True)]
+    hints = [_organs(film.hint, matrix, cells) for film, matrix in zip(films, matrices, strict=True)]
     return Target(
         boxes=torch.from_numpy(corners),
         labels=torch.from_numpy(labels),
@@ -80,19 +83,21 @@ def target(  # noqa: PLR0913, PLR0917 - a batch, and how it is shown
         states=torch.from_numpy(states),
         weight=torch.from_numpy(weight),
         organs=torch.cat(organs),
+        hint=torch.cat(hints),
+        hinted=torch.tensor([film.hint is not None for film in films]),
         outlined=torch.tensor([film.outlines is not None for film in films]),
         mirrored=torch.tensor(mirrored),
         soft=torch.from_numpy(np.stack([film.soft if film.soft is not None else unasked for film in films])),
     )
 
 
-def _organs(film: FilmTruth, matrix: NDArray[np.float64], cells: int) -> Tensor:
+def _organs(outlines: NDArray[np.uint8] | None, matrix: NDArray[np.float64], cells: int) -> Tensor:
     """Return heart, lung at the picture's left and at its right, as the picture shows them, (1, 3, cells, cells)."""
-    if film.outlines is None:
+    if outlines is None:
         return torch.zeros((1, 3, cells, cells))
     grid = functional.affine_grid(_float(matrix)[None], [1, 3, 2 * cells, 2 * cells], align_corners=False)
-    outlines = torch.from_numpy(film.outlines.astype(np.float32))[None] / 255
-    fine = functional.grid_sample(outlines, grid, mode="bilinear", align_corners=False)
+    film = torch.from_numpy(outlines.astype(np.float32))[None] / 255
+    fine = functional.grid_sample(film, grid, mode="bilinear", align_corners=False)
     shown = functional.avg_pool2d(fine, 2)
     return shown[:, [0, 2, 1]] if _mirrors(matrix) else shown
 
@@ -121,6 +126,8 @@ def augment(  # noqa: PLR0913 - as above
         crop = i >= len(films) - crops
         if config.paste_share and rng.random() < config.paste_share:
             picture, film = paste_lesions(picture, film, config.made_column, progress, rng)  # noqa: PLW2901
+        if config.opacity_share and film.outlines is not None and rng.random() < config.opacity_share:
+            picture = paste_opacities(picture, film.outlines, rng)  # noqa: PLW2901
         matrix = _matrix(config, rng)
         matrix = _cropping(matrix, _window(film, config, rng)) if crop else matrix
         matrices.append(matrix)

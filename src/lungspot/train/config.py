@@ -56,6 +56,10 @@ class TrainConfig:
     mil_gain: float = 0.1
     organ_gain: float = 1.0
     mirror_gain: float = 0.2
+    cover_gain: float = (
+        0.0  # lungs lie where people boxed findings of lungs, and (hint_gain) about where a network says
+    )
+    hint_gain: float = 2.0
     noisy_weight: float = 0.3
     candidates: int = 10
     # what a teacher says (teacher.py): its share of a doubtful film's target, the weight of what it alone knows
@@ -71,6 +75,7 @@ class TrainConfig:
     crop_share: float = 0.0
     crop_labels: tuple[str, ...] = _CROP_LABELS  # unless others are named, those of them that the run learns
     paste_share: float = 0.0  # of the films without such a finding, those that made ones are pasted into: lesions.py
+    opacity_share: float = 0.0  # of the films with outlines, those that made opacities are pasted into: opacities.py
     # how films are varied: augment.py
     flip: float = 0.5
     shift: float = 0.08

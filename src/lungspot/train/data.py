@@ -47,7 +47,8 @@ class FilmTruth:
     codes of ``findings.State``. ``noisy``: (C,) True where the state is doubtful. ``datasets``: whose film
     it is, and whose readers said what is known of it. ``outlines``: uint8 (3, OUTLINE, OUTLINE), 0 to 255, how much of
     each place is heart, patient's right lung, patient's left lung; None where nobody outlined them. ``soft``: float32
-    (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`). ``stored``:
+    (C,), how likely a teacher finds each label, NaN where it was not asked (:mod:`lungspot.train.teacher`). ``hint``:
+    as ``outlines``, what a network says of a film that nobody outlined, 128 where it is not believed. ``stored``:
     pixels of the file's shorter side, 0 where it is not known.
     """
 
@@ -62,6 +63,7 @@ class FilmTruth:
     datasets: frozenset[str] = frozenset()
     outlines: NDArray[np.uint8] | None = None
     soft: NDArray[np.float32] | None = None
+    hint: NDArray[np.uint8] | None = None
     stored: int = 0
 
     @property
@@ -178,7 +180,7 @@ def fingerprint(films: Films) -> str:
         digest.update(f"{film.id} {film.split} {film.patient}".encode())
         for values in (film.boxes, film.labels, film.states, film.noisy, pixels):
             digest.update(np.ascontiguousarray(values).tobytes())
-        for maybe in (film.outlines, film.soft):
+        for maybe in (film.outlines, film.soft, film.hint):
             digest.update(b"" if maybe is None else maybe.tobytes())
     return digest.hexdigest()
 

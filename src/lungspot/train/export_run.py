@@ -12,6 +12,7 @@ from lungspot.train.average import average_weights
 from lungspot.train.export_model import ExportedModel, export_model, open_checkpoint
 from lungspot.train.gate import load_gate
 from lungspot.train.loop import Checkpoint
+from lungspot.train.outlines import with_outlines
 from lungspot.train.parts import parts_head
 from lungspot.train.site_films import is_site
 from lungspot.train.start import gather, gather_as_served
@@ -31,6 +32,7 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     gate: Path | None = None,
     opinion: Path | None = None,
     parts: Sequence[Path] = (),
+    outlines: Path | None = None,
     name: str = "lungspot",
     version: str = "0",
     notes: Sequence[str] = (),
@@ -43,15 +45,17 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     that began with the same network; the mean of their weights counts. ``gate``: a file of :func:`save_gate`, or a
     model file whose gate it is. ``opinion``: a run or model file that gives the second network; the run's own if None.
     ``parts``: runs that learnt parts of films with the run's backbone, of whose weights, too, the mean counts; the
-    run's own if there are none. All else is as for :func:`export_model`.
+    run's own if there are none. ``outlines``: a run that learnt heart and lungs on the run's backbone. All else is as
+    for :func:`export_model`.
     Raises ``BAD_VALUE`` where the films are a site's, for which there is :func:`export_taught`, and what
-    :func:`open_checkpoint`, :func:`average_weights`, :func:`gather`, :func:`load_gate`, :func:`parts_head` and
-    :func:`export_model` raise.
+    :func:`open_checkpoint`, :func:`average_weights`, :func:`gather`, :func:`load_gate`, :func:`parts_head`,
+    :func:`with_outlines` and :func:`export_model` raise.
     """
     if is_site(data):
         advice = "say --taught-from with the model that the run began with"
         raise InputError("BAD_VALUE", data, "a site's films teach a model that there is, and judge it", advice=advice)
     checkpoint = _opened(run, average)
+    checkpoint = with_outlines(checkpoint, open_checkpoint(outlines)) if outlines else checkpoint
     pixels = size or checkpoint.config.input_size
     films, _ = gather_as_served(checkpoint.config, data, cache, pixels)
     head = checkpoint.parts

@@ -31,7 +31,7 @@ from lungspot.formats import Split
 from lungspot.train.augment import augment, plain
 from lungspot.train.backbones import begin_backbone
 from lungspot.train.config import TrainConfig
-from lungspot.train.data import Films, crop_sampling, sampling
+from lungspot.train.data import Films, FilmTruth, crop_sampling, sampling
 from lungspot.train.loss import losses
 from lungspot.train.memory import keep_memory
 from lungspot.train.model import Network
@@ -225,7 +225,7 @@ def _start(
         rare=config.rare_share,
         label_only=config.label_only_share,
     )
-    outlined = np.array([i for i in indices if films.films[i].outlines is not None], dtype=np.int64)
+    outlined = np.array([i for i in indices if _by_people(films.films[i])], dtype=np.int64)
     if config.outlined_share and not len(outlined):
         raise InputError("BAD_VALUE", "outlined_share", "no film of train has outlines of heart and lungs")
     data = str(facts.get("data", ""))
@@ -235,6 +235,10 @@ def _start(
         wanted = [config.labels.index(label) for label in config.cropped]
         run.crop_chance = crop_sampling([films.films[i] for i in indices], wanted)
     return run
+
+
+def _by_people(film: FilmTruth) -> bool:
+    return film.outlines is not None and film.hint is None
 
 
 def _set_learning(network: Network, parts: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
+from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN, taxonomy
 from lungspot.train.config import TrainConfig
 from lungspot.train.model import Output, points
 
@@ -31,6 +31,9 @@ __all__ = ["Assigned", "Target", "assign", "generalised_iou", "losses"]
 
 _SMALLEST = 1e-9
 _MIL_POINTS = 5
+_BORDER = 0.08  # of a box's width and height at each edge, which says nothing of where lungs are
+_ENOUGH = 0.65  # how likely a place need be lung
+_COLD, _HOT = 0.03, 0.7  # what a network says is believed below the first and above the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Target:
     ``boxes``: (N, M, 4) in input pixels. ``labels``: (N, M) indices. ``real``: (N, M), False where there is no box.
     ``states``: (N, C), one of UNKNOWN, ABSENT, PRESENT, BOXED. ``weight``: (N, C), 0 to 1, how much to believe it.
     ``organs``: (N, 3, h, w), 0 to 1, heart, lung at the picture's left, lung at its right, of the films that are
-    ``outlined``, (N,). ``mirrored``: (N,), whether the picture shows the film in a mirror, NaN
-    where it shows too little of it to tell. ``soft``: (N, C), how likely
-    a teacher finds each label, NaN where it was not asked.
+    ``outlined``, (N,). ``hint``: as ``organs``, what a network says of those that are ``hinted``, (N,). ``mirrored``:
+    (N,), whether the picture shows the film in a mirror, NaN where it shows too little of it to tell. ``soft``: (N, C),
+    how likely a teacher finds each label, NaN where it was not asked.
     """
 
     boxes: Tensor
@@ -52,6 +55,8 @@ class Target:
     weight: Tensor
     organs: Tensor
     outlined: Tensor
+    hint: Tensor
+    hinted: Tensor
     mirrored: Tensor
     soft: Tensor
 
@@ -109,7 +114,8 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
     """Return the named parts of the loss; their sum is what is minimised.
 
     ``score`` (quality focal loss), ``box`` (GIoU), ``image`` (film's cross-entropy), ``mil`` (best points of a present
-    label without boxes), ``organ`` (cross-entropy and Dice of heart and lungs, where they are outlined), ``mirror``.
+    label without boxes), ``organ`` (cross-entropy and Dice of heart and lungs, where they are outlined), ``mirror``,
+    ``cover`` (where lungs lie by what people boxed).
     """
     with torch.no_grad():
         found = assign(output.boxes, output.scores.sigmoid(), target, size, config.candidates)
@@ -151,6 +157,8 @@ def losses(output: Output, target: Target, config: TrainConfig, size: int) -> di
         )
         mirror = (cross * told).sum() / told.sum().clamp(min=1)
         parts |= {"organ": _outlined(output.organs, target) * config.organ_gain, "mirror": mirror * config.mirror_gain}
+        if config.cover_gain:
+            parts["cover"] = _covering(output.organs, target, config, size)
     return parts
 
 
@@ -172,6 +180,29 @@ def _outlined(organs: Tensor, target: Target) -> Tensor:
     cross = functional.binary_cross_entropy_with_logits(said, true)
     shared, total = (said.sigmoid() * true).sum((2, 3)), (said.sigmoid() + true).sum((2, 3))
     return cross + (1 - (2 * shared + 1) / (total + 1)).mean()
+
+
+def _covering(organs: Tensor, target: Target, config: TrainConfig, size: int) -> Tensor:
+    """Return how far lungs fall short of people's boxes, on films that nobody outlined, and stray from the hints.
+
+    Nobody says which lung a box lies in; what the heart hides is none's. From :data:`_ENOUGH` on a place is covered.
+    """
+    in_lungs = torch.tensor([taxonomy()[label].in_lungs for label in config.labels], device=organs.device)
+    cells = organs.shape[-1]
+    middles = (torch.arange(cells, device=organs.device) + 0.5) * (size / cells)
+    centre = (target.boxes[..., :2] + target.boxes[..., 2:]) / 2
+    reach = (target.boxes[..., 2:] - target.boxes[..., :2]) * (0.5 - _BORDER)
+    across, down = ((middles - centre[..., i, None]).abs() < reach[..., i, None] for i in (0, 1))
+    counts = target.real & in_lungs[target.labels] & ~target.outlined[:, None]
+    inside = (down[..., None] & across[..., None, :] & counts[..., None, None]).any(1)
+    likely = organs.sigmoid()
+    seen = 1 - (1 - likely[:, 1]) * (1 - likely[:, 2]) * (1 - likely[:, 0].detach())
+    short = -((seen.clamp(min=1e-4) / _ENOUGH).clamp(max=1).log() * inside).sum() / inside.sum().clamp(min=1)
+    hot, cold = target.hint > _HOT, target.hint < _COLD
+    believed = (hot | cold) & target.hinted[:, None, None, None] & ~target.outlined[:, None, None, None]
+    cross = functional.binary_cross_entropy_with_logits(organs, hot.float(), reduction="none")
+    stray = (cross * (believed & ~inside[:, None])).mean()
+    return config.cover_gain * short + config.hint_gain * stray
 
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:

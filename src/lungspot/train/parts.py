@@ -24,7 +24,7 @@ from lungspot.train.onnx_export import fold, folded
 from lungspot.train.onnx_import import restore
 from lungspot.train.terms import NO_TERMS, Terms
 
-__all__ = ["PartsHead", "parts_head", "parts_in"]
+__all__ = ["PartsHead", "parts_head", "parts_in", "require_same_backbone"]
 
 # Of the largest value: by how much two copies of one backbone may differ, for normalisations measure films anew.
 _SAME: Final = 0.02
@@ -49,22 +49,23 @@ def parts_head(
 
     ``terms``: the run's. Raises ``BAD_VALUE`` where the two have not the same backbone.
     """
-    films = torch.rand((2, 1, 128, 128), generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        sides = (learnt.eval()(films).levels, network.eval()(films).levels)
-    for mine, other in zip(*sides, strict=True):
-        if mine.shape != other.shape or float((mine - other).abs().max()) > _SAME * float(other.abs().max()):
-            raise InputError(
-                "BAD_VALUE",
-                "parts",
-                "the run has another backbone than the model",
-                advice="begin the run with the model, and let only pyramid and box head learn (tools/parts.toml)",
-            )
+    advice = "begin the run with the model, and let only pyramid and box head learn (tools/parts.toml)"
+    require_same_backbone(learnt, network, "parts", advice)
     made = _boxes(config)
     weights = folded(learnt).state_dict()
     fold(made)
     made.load_state_dict({name: weights[name] for name in made.state_dict()})
     return PartsHead(made, SecondLook(config.labels, config.cache_size, FINE), terms)
+
+
+def require_same_backbone(learnt: Network, network: Network, option: str, advice: str) -> None:
+    """Raise ``BAD_VALUE``, about an ``option``, where two backbones differ: a head of one is none for the other."""
+    films = torch.rand((2, 1, 128, 128), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        sides = (learnt.eval()(films).levels, network.eval()(films).levels)
+    for mine, other in zip(*sides, strict=True):
+        if mine.shape != other.shape or float((mine - other).abs().max()) > _SAME * float(other.abs().max()):
+            raise InputError("BAD_VALUE", option, "the run has another backbone than the model", advice=advice)
 
 
 def parts_in(config: TrainConfig, card: ModelCard, weights: Mapping[str, Tensor]) -> PartsHead:

@@ -31,7 +31,7 @@ from lungspot.train.model import Mirrored
 from lungspot.train.onnx_import import SUFFIX
 from lungspot.train.run_folder import checkpoint_file
 from lungspot.train.site_films import is_site, site_cases
-from lungspot.train.teacher import Committee, PseudoLabels, ask, outline_lungs, teach
+from lungspot.train.teacher import Committee, PseudoLabels, ask, hint_organs, outline_lungs, teach
 from lungspot.train.terms import NO_TERMS, Terms
 
 __all__ = ["cases_of", "gather", "gather_as_served", "run"]
@@ -102,6 +102,8 @@ def run(  # noqa: PLR0913 - where from, where to, and how
     films = films if boxes else without_boxes(films)
     if config.paste_share and begin is not None and begin.suffix == SUFFIX:
         films = outline_lungs(films, open_checkpoint(begin).network, config.made_column, config.input_size)
+    if config.cover_gain and begin is not None and begin.suffix == SUFFIX:
+        films = hint_organs(films, open_checkpoint(begin).network, config.input_size)
     lent = NO_TERMS
     if teachers:
         films, lent = _taught(films, config, teachers, cache or out / "cache")

@@ -8,8 +8,8 @@ Two things are taken from a committee of teachers, each of whom also looks at th
 - the **film's probability** of every label (distillation; Hinton et al. 2015), with which doubtful and unknown states
   are taught (``soft_share`` and ``soft_unknown`` of the config), but for :data:`SOURCED`.
 
-And one thing from the network that a run begins with: **outlines** of lungs, into which made nodules are pasted
-(:func:`outline_lungs`).
+And from the network that a run begins with **outlines** of lungs, into which made nodules are pasted
+(:func:`outline_lungs`), or hints where heart and lungs are (:func:`hint_organs`).
 
 Only films of train are asked about: no teacher tells anything about val or test.
 """
@@ -26,20 +26,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lungspot.findings import ABSENT, PRESENT, taxonomy
+from lungspot.detect import is_plausible, organ_box
+from lungspot.findings import ABSENT, PRESENT, Frame, taxonomy
 from lungspot.formats import Split
 from lungspot.train.augment import plain
 from lungspot.train.data import FINE, OUTLINE, Films
 from lungspot.train.model import Network, Output
 from lungspot.train.validate import Found, predict
 
-__all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "outline_lungs", "teach"]
+__all__ = ["LEAST", "SOURCED", "Committee", "PseudoLabels", "ask", "hint_organs", "outline_lungs", "teach"]
 
 LEAST: Final = 0.15  # of a box's score times the film's probability
 # Diseases of one germ: here the source is the label (no negatives of TBX11K, no NIH film of 2020), and a teacher would
 # teach the source.
 SOURCED: Final = frozenset(label.id for label in taxonomy() if label.germ is not None)
 _MOST: Final = 3  # boxes a label and film
+_BACKGROUND: Final = 8  # of 255: less is believed to be neither heart nor lung
+_UNBELIEVED: Final = 128
 
 
 class Committee(nn.Module):
@@ -125,8 +128,35 @@ def outline_lungs(films: Films, network: Network, label: int, size: int) -> Film
     for i in films.of(Split.TRAIN):
         film = known[i]
         if film.outlines is None and film.stored >= FINE and film.states[label] == ABSENT:
-            with torch.inference_mode():
-                organs = network.eval()(plain(films.pixels[i : i + 1], size)).organs
-            grown = functional.interpolate(organs.sigmoid(), (OUTLINE, OUTLINE), mode="bilinear", align_corners=False)
-            known[i] = replace(film, outlines=(grown[0] * 255).byte().numpy())
+            known[i] = replace(film, outlines=_asked(network, films, i, size)[0])
     return replace(films, films=tuple(known))
+
+
+def hint_organs(films: Films, network: Network, size: int) -> Films:
+    """Return the films with what a network says of heart and lungs where nobody outlined them.
+
+    Of a film that shows nothing the hint counts as its outlines where heart and lungs lie as in a chest; where they do
+    not, the background alone is believed. Only films of train are asked about, none if the network knows no anatomy.
+    """
+    if network.anatomy is None:
+        return films
+    known = list(films.films)
+    for i in films.of(Split.TRAIN):
+        film = known[i]
+        if film.outlines is None:
+            hint, plausible = _asked(network, films, i, size)
+            shown = bool((film.states >= PRESENT).any()) or not (film.states == ABSENT).any()
+            if plausible:
+                known[i] = replace(film, hint=hint, outlines=None if shown else hint)
+            else:
+                known[i] = replace(film, hint=np.where(hint < _BACKGROUND, hint, _UNBELIEVED).astype(np.uint8))
+    return replace(films, films=tuple(known))
+
+
+def _asked(network: Network, films: Films, index: int, size: int) -> tuple[NDArray[np.uint8], bool]:
+    """Return a network's outlines of a film, and whether heart and lungs lie as in a chest."""
+    with torch.inference_mode():
+        organs = network.eval()(plain(films.pixels[index : index + 1], size)).organs.sigmoid()
+    grown = functional.interpolate(organs, (OUTLINE, OUTLINE), mode="bilinear", align_corners=False)
+    boxes = [organ_box(each, Frame(size, size)) for each in organs[0].numpy()]
+    return (grown[0] * 255).byte().numpy(), is_plausible(*boxes)

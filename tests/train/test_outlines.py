@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lungspot.errors import InputError
+from lungspot.train.augment import plain
+from lungspot.train.export_model import export_model, open_checkpoint
+from lungspot.train.loop import train
+from lungspot.train.model import Network
+from lungspot.train.outlines import with_outlines
+
+HEADS = {"learn": ("anatomy",), "outlined_share": 0.5, "opacity_share": 0.5, "cover_gain": 0.25}
+
+
+@pytest.fixture(scope="module")
+def model(tiny, generated_films, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    made = export_model(train(replace(tiny, steps=20, rate=1e-2), generated_films, folder / "run"), generated_films)
+    (folder / "model.onnx").write_bytes(made.data)
+    return folder / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def learnt(tiny, model, generated_films, tmp_path_factory):
+    run = tmp_path_factory.mktemp("heads")
+    return train(replace(tiny, steps=12, rate=1e-2, **HEADS), generated_films, run, begin=model)
+
+
+def test_outlines_alone_are_taken_from_a_run(learnt, model, generated_films):
+    before, films = open_checkpoint(model), plain(generated_films.pixels[:4], 64)
+    after = with_outlines(before, learnt)
+    with torch.inference_mode():
+        one, two, own = (each.network.eval()(films) for each in (before, after, learnt))
+    learnt_to, stayed = (two.organs - one.organs).abs().mean(), (two.organs - own.organs).abs().mean()
+    assert stayed < learnt_to / 5, "but for normalisations that measured films anew"
+    for name in ("boxes", "scores", "image", "maps"):
+        torch.testing.assert_close(getattr(two, name), getattr(one, name), rtol=1e-4, atol=1e-4)
+    assert after.terms == before.terms | learnt.terms
+
+
+def test_a_run_of_another_network_has_none_to_give(tiny, learnt, model):
+    torch.manual_seed(1)
+    before = open_checkpoint(model)
+    with pytest.raises(InputError, match="another backbone"):
+        with_outlines(before, replace(learnt, network=Network(tiny)))
+    with pytest.raises(InputError, match="more than the anatomy"):
+        with_outlines(before, replace(learnt, config=tiny))
+    with pytest.raises(InputError, match="knows no anatomy"):
+        with_outlines(before, replace(learnt, network=Network(replace(tiny, anatomy=False))))
