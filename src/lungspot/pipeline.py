@@ -28,7 +28,6 @@ from lungspot.detect import (
     lungs_cut_off,
     run_gated,
     sided,
-    trusted_lungs,
 )
 from lungspot.errors import FilmError
 from lungspot.explain import Agreement, agree_all, cam
@@ -90,8 +89,7 @@ def assess(
     card, turns = detector.card, gated.correction.quarter_turns
     left = radiograph.orientation.upright_left_side(turns)
     seen = None if card.anatomy is None else anatomy(gated.raw, gated.placement, card.anatomy.sure, left)
-    lungs = trusted_lungs(seen, card.anatomy)
-    upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score, lungs=lungs)
+    upright = decode(gated.raw, gated.placement, card, point=point, min_score=min_score)
     reading = gated.correction.reading(sided(upright, left_side(left, seen)))
     heat = cam(gated.raw, detector.card, gated.correction)
     agreement = tuple(each.to_json() for each in _agreement(reading, heat, radiograph.frame))

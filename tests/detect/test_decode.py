@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lungspot.detect import ModelCard, Platt, Positions, Raw, Thresholds, calibrate, decode
+from lungspot.detect import AnatomyCard, ModelCard, Platt, Positions, Raw, Thresholds, calibrate, decode
 from lungspot.detect.decode import side_and_zone
 from lungspot.findings import Box, Frame, Side, State, Zone
 from lungspot.images import Placement
@@ -118,21 +118,57 @@ def test_no_box_of_a_lung_finding_is_reported_where_no_lung_is():
         ("effusion", (100, 200, 120, 280), 0.8),  # its part below the middle
         ("effusion", (20, 240, 60, 360), 0.7),
     ]
-    lungs = [Box(20, 40, 60, 160), Box(120, 40, 180, 160)]
-    assert boxed(decode(found, PLACEMENT, card, lungs=lungs)) == [("effusion", (20, 40, 60, 160), 0.9)]
-    for unseen in (lungs[:1], []):  # a lung that was not seen may be white
-        assert decode(found, PLACEMENT, card, lungs=unseen) == decode(found, PLACEMENT, card)
-    elsewhere = [Box(0, 0, 10, 10), Box(190, 0, 200, 10)]
-    nowhere = decode(found, PLACEMENT, card, lungs=elsewhere)
+
+
+# Upright in 20 x 20 cells: the film's lungs lie from (20, 40) to (180, 240).
+HEART, ONE_LUNG, OTHER_LUNG = (7, 6, 14, 13), (2, 2, 8, 12), (12, 2, 18, 12)
+NOTHING = (0, 0, 0, 0)
+TRUSTED = AnatomyCard(0.9, lungs_trusted=True)
+
+
+def with_organs(found, *organs):
+    likely = np.zeros((3, 20, 20), np.float32)
+    for layer, (x0, y0, x1, y1) in zip(likely, organs, strict=True):
+        layer[y0:y1, x0:x1] = 1
+    return dataclasses.replace(found, organs=likely, mirrored=np.zeros(1, np.float32))
+
+
+def test_the_lungs_of_the_film_say_where_boxes_lie_where_they_are_trusted():
+    card = dataclasses.replace(CARD, positions={"effusion": BASES}, anatomy=TRUSTED)
+    found = raw([[10, 10, 30, 40], [50, 40, 60, 70], [10, 60, 30, 90]], [[0.9, 0], [0.8, 0], [0.7, 0]], image=(1, 0))
+    mine = decode(with_organs(found, HEART, ONE_LUNG, OTHER_LUNG), PLACEMENT, card)
+    assert boxed(mine) == [
+        ("effusion", (20, 40, 60, 160), 0.9),
+        ("effusion", (100, 160, 120, 240), 0.8),  # its part above the bases
+    ]
+    assert [(f.side, f.zone) for f in mine.findings if f.box] == [(Side.RIGHT, Zone.UPPER), (Side.LEFT, Zone.LOWER)]
+    below = with_organs(raw([[10, 60, 30, 90]], [[0.7, 0]], image=(1, 0)), HEART, ONE_LUNG, OTHER_LUNG)
+    nowhere = decode(below, PLACEMENT, card)
     assert boxed(nowhere) == []
     assert nowhere.states["effusion"] is State.PRESENT  # the film still shows it, though nobody knows where
 
 
+@pytest.mark.parametrize(
+    ("organs", "trusted"),
+    [
+        ((HEART, ONE_LUNG, NOTHING), True),  # a lung that was not seen may be white
+        ((HEART, NOTHING, NOTHING), True),
+        ((NOTHING, ONE_LUNG, OTHER_LUNG), True),
+        ((HEART, OTHER_LUNG, ONE_LUNG), True),
+        ((HEART, ONE_LUNG, OTHER_LUNG), False),
+    ],
+)
+def test_lungs_that_are_not_believed_say_nothing(organs, trusted):
+    card = dataclasses.replace(CARD, positions={"effusion": BASES})
+    found = raw([[10, 10, 30, 40], [50, 40, 60, 70], [10, 60, 30, 90]], [[0.9, 0], [0.8, 0], [0.7, 0]], image=(1, 0))
+    seen = dataclasses.replace(card, anatomy=dataclasses.replace(TRUSTED, lungs_trusted=trusted))
+    assert decode(with_organs(found, *organs), PLACEMENT, seen) == decode(found, PLACEMENT, card)
+
+
 def test_a_heart_may_lie_where_no_lung_is():
-    card = ModelCard("m", "1", ("cardiomegaly", "edema"), 100)
-    found = raw([[10, 10, 30, 40]], [[0.9, 0.0]], image=(1, 0))
-    lungs = [Box(120, 200, 150, 300), Box(160, 200, 190, 300)]
-    assert len(boxed(decode(found, PLACEMENT, card, lungs=lungs))) == 1
+    card = ModelCard("m", "1", ("cardiomegaly", "edema"), 100, anatomy=TRUSTED)
+    found = with_organs(raw([[10, 70, 30, 90]], [[0.9, 0.0]], image=(1, 0)), HEART, ONE_LUNG, OTHER_LUNG)
+    assert len(boxed(decode(found, PLACEMENT, card))) == 1
 
 
 def test_boxes_out_of_a_map_are_kept_to_the_lungs_too_and_are_not_judged():

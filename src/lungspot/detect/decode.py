@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lungspot.detect.anatomy import anatomy, trusted_lungs
 from lungspot.detect.calibration import calibrate
 from lungspot.detect.card import DEFAULT_POINT, ModelCard
 from lungspot.detect.detector import Raw
@@ -33,14 +34,13 @@ _TALL = 0.764  # of the lungs' height: a box over a whole lung is in no zone
 _BOTH = 0.15  # of the lungs' width, that a box reaches past the middle each way to be on both sides
 
 
-def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
+def decode(
     raw: Raw,
     placement: Placement,
     card: ModelCard,
     *,
     point: str = DEFAULT_POINT,
     min_score: float | None = None,
-    lungs: Sequence[Box] | None = None,
 ) -> Reading:
     """Return the reading, in the frame of the film that was prepared.
 
@@ -50,11 +50,11 @@ def decode(  # noqa: PLR0913 - what the network said, and how it is to be read
     the film shows it at all. States: ``boxed`` where a box is kept, ``present`` where only the film's probability
     reaches its threshold, else ``absent``.
 
-    ``lungs``: boxes around the lungs of this film, in its frame, the one at the picture's left first
-    (:func:`.anatomy.trusted_lungs`). Where both are known they say where boxes of lung findings may lie, instead of the
-    card's ``positions``, and which side and zone a box is in.
+    The film's own lungs, where they are believed (:func:`.anatomy.trusted_lungs`), say where boxes of lung findings may
+    lie, instead of the card's ``positions``, and which side and zone a box is in.
     """
-    lungs = lungs if lungs is not None and len(lungs) == 2 else None
+    organs = None if card.anatomy is None else anatomy(raw, placement, card.anatomy.sure)
+    lungs = trusted_lungs(organs, card.anatomy)
     boxed: list[Finding] = []
     whole: list[Finding] = []
     corners = np.clip(raw.boxes, 0, card.input_size)
