@@ -40,7 +40,7 @@ def export(
         ),
     ] = None,
     outlines: Annotated[
-        Path | None, typer.Option(help="A run that learnt to outline heart and lungs with the model's backbone.")
+        Path | None, typer.Option(help="A run that learnt heart and lungs with its backbone: the heads are added.")
     ] = None,
     average: Annotated[
         list[Path] | None,

@@ -51,9 +51,11 @@ _EPSILON: Final = 1e-3  # of the package's normalisations
 class ConvNorm(nn.Sequential):
     """A convolution, its batch normalisation, and a ReLU unless ``active`` is False."""
 
-    def __init__(self, before: int, after: int, kernel: int = 3, stride: int = 1, *, active: bool = True) -> None:
+    def __init__(  # noqa: PLR0913 - a convolution's
+        self, before: int, after: int, kernel: int = 3, stride: int = 1, *, groups: int = 1, active: bool = True
+    ) -> None:
         layers: list[nn.Module] = [
-            nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
+            nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False),
             nn.BatchNorm2d(after, momentum=0.03),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if active else []))

@@ -42,6 +42,7 @@ class TrainConfig:
     depths: tuple[int, int, int, int] = (1, 1, 3, 2)
     neck: int = 64
     anatomy: bool = True  # it also outlines heart and lungs, and knows a mirror image
+    outlines: int = 1  # heads that do, side by side; the mean of what they say counts (outlines.py)
     # the optimiser: AdamW, linear warm-up in steps, cosine down to `final_rate`
     rate: float = 2e-3
     backbone_rate: float = 1.0  # of the rate, for the backbone

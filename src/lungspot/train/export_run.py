@@ -45,8 +45,8 @@ def export_run(  # noqa: PLR0913 - what makes one file another
     that began with the same network; the mean of their weights counts. ``gate``: a file of :func:`save_gate`, or a
     model file whose gate it is. ``opinion``: a run or model file that gives the second network; the run's own if None.
     ``parts``: runs that learnt parts of films with the run's backbone, of whose weights, too, the mean counts; the
-    run's own if there are none. ``outlines``: a run that learnt heart and lungs on the run's backbone. All else is as
-    for :func:`export_model`.
+    run's own if there are none. ``outlines``: a run that learnt heart and lungs on the run's backbone, whose heads
+    are added (:func:`with_outlines`). All else is as for :func:`export_model`.
     Raises ``BAD_VALUE`` where the films are a site's, for which there is :func:`export_taught`, and what
     :func:`open_checkpoint`, :func:`average_weights`, :func:`gather`, :func:`load_gate`, :func:`parts_head`,
     :func:`with_outlines` and :func:`export_model` raise.

@@ -78,12 +78,14 @@ class _Anatomy(nn.Module):
     """Where heart and lungs are, and whether the film is shown in a mirror (the heart points to the patient's left).
 
     What speaks for a mirror image is what the features say less what they say when they are mirrored themselves: only
-    the difference between the sides can count.
+    the difference between the sides can count. ``count``: heads that outline, side by side (:mod:`.outlines`).
     """
 
-    def __init__(self, neck: int, deep: int) -> None:
+    def __init__(self, neck: int, deep: int, count: int) -> None:
         super().__init__()
-        self.outline = nn.Sequential(ConvNorm(neck + 4, 64), ConvNorm(64, 32), nn.Conv2d(32, 3, 1))
+        self.outline = nn.Sequential(
+            ConvNorm(neck + 4, 64 * count), ConvNorm(64 * count, 32 * count, groups=count), nn.Conv2d(32 * count, 3, 1)
+        )
         self.reduce = ConvNorm(deep, _REDUCED, 1)
         self.mirror = nn.Sequential(nn.Linear((_REDUCED + 3) * _SEEN**2, 64), nn.SiLU(), nn.Linear(64, 1))
 
@@ -153,7 +155,7 @@ class Network(Boxes):
         self.film = nn.Sequential(ConvNorm(widths[1] + neck, 128, 1), nn.Conv2d(128, labels, 1))
         self.whole = nn.Linear(widths[2] + 9 * _REDUCED, labels)
         self.reduce = ConvNorm(widths[2], _REDUCED, 1)
-        self.anatomy = _Anatomy(neck, widths[2]) if config.anatomy else None
+        self.anatomy = _Anatomy(neck, widths[2], config.outlines) if config.anatomy else None
         self._start()
 
     def _start(self) -> None:

@@ -125,6 +125,8 @@ def shape_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     neck: dict[str, Any] = {}
     if "smooth.0.0.weight" in weights:
         neck = {"neck": len(weights["smooth.0.0.weight"]), "anatomy": any(n.startswith(ANATOMY) for n in weights)}
+    if (first := weights.get(f"{ANATOMY}outline.0.0.weight")) is not None and neck:
+        neck["outlines"] = len(first) // weights[f"{ANATOMY}outline.1.0.weight"].shape[1]
     if neck and all(name in shapes for name in entries):
         blocks = ["stem.2.blocks.", *(f"stages.{i}.1.blocks." for i in range(3))]
         depths = tuple(
