@@ -62,6 +62,7 @@ def fresh(opened):
 
 def test_reviews_of_no_film_are_exported_as_none_and_a_store_without_all_files_is_given_up(browser, files, tmp_path):
     page = browser.new_page()
+    page.set_default_timeout(90000)  # the runtime and the model are read anew; the machine may be busy
     files.lost.add("/LICENCES.txt")  # only the store asks for it
     page.goto(f"http://127.0.0.1:{files.server_port}/")
     page.locator("html[data-threads]").wait_for(state="attached")
