@@ -1,5 +1,7 @@
 """Generated films on which a tiny network can learn something in seconds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from lungspot.findings import ABSENT, BOXED, PRESENT, UNKNOWN
 from lungspot.formats.case import Split
 from lungspot.train.config import TrainConfig
 from lungspot.train.data import OUTLINE, Films, FilmTruth
+from lungspot.train.export_model import export_model
+from lungspot.train.loop import train
 
 SMALL = 64
 OUTLINES = np.zeros((3, OUTLINE, OUTLINE), np.uint8)
@@ -28,6 +32,18 @@ def tiny():
         warmup=2,
         cache_size=SMALL,
     )
+
+
+@pytest.fixture(scope="session")
+def model_of(tiny):
+    """A function that writes into a folder, and returns, the model file of a tiny network that learnt from films."""
+
+    def made(films, folder):
+        exported = export_model(train(replace(tiny, steps=20, rate=1e-2), films, folder / "run"), films)
+        (folder / "model.onnx").write_bytes(exported.data)
+        return folder / "model.onnx"
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,8 @@ HEADS = {"learn": ("anatomy",), "outlined_share": 0.5, "opacity_share": 0.5, "co
 
 
 @pytest.fixture(scope="module")
-def model(tiny, generated_films, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    made = export_model(train(replace(tiny, steps=20, rate=1e-2), generated_films, folder / "run"), generated_films)
-    (folder / "model.onnx").write_bytes(made.data)
-    return folder / "model.onnx"
+def model(model_of, generated_films, tmp_path_factory):
+    return model_of(generated_films, tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

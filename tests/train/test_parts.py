@@ -33,11 +33,8 @@ def films(generated_films):
 
 
 @pytest.fixture(scope="module")
-def model(tiny, films, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    made = export_model(train(replace(tiny, steps=20, rate=1e-2), films, folder / "run"), films)
-    (folder / "model.onnx").write_bytes(made.data)
-    return folder / "model.onnx"
+def model(model_of, films, tmp_path_factory):
+    return model_of(films, tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

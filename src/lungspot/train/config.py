@@ -57,9 +57,7 @@ class TrainConfig:
     mil_gain: float = 0.1
     organ_gain: float = 1.0
     mirror_gain: float = 0.2
-    cover_gain: float = (
-        0.0  # lungs lie where people boxed findings of lungs, and (hint_gain) about where a network says
-    )
+    cover_gain: float = 0.0  # lungs lie where people boxed findings of lungs, and (hint_gain) where a network says
     hint_gain: float = 2.0
     noisy_weight: float = 0.3
     candidates: int = 10

@@ -28,8 +28,8 @@ _LAST: Final = f"{_PART}2."  # the layer whose outputs are the logits; each head
 def with_outlines(checkpoint: Checkpoint, run: Checkpoint) -> Checkpoint:
     """Return a checkpoint whose outlines of heart and lungs are the mean of its own logits and those of ``run``.
 
-    The terms are those of both. Raises ``BAD_VALUE`` where one of the two knows
-    no anatomy, where more than that learnt in the run, or where their backbones differ.
+    The terms are those of both. Raises ``BAD_VALUE`` where one of the two knows no anatomy, where more than that learnt
+    in the run, or where their backbones differ.
     """
     network, learnt = folded(checkpoint.network), folded(run.network)
     advice = "begin the run with the model, and let only the anatomy learn (tools/outlines.toml)"
