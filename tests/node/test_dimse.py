@@ -1,6 +1,8 @@
 """Archives that refuse, are full, are down or know nobody; and DCMTK's, which takes what it is given."""
 
 import re
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -8,6 +10,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, ComprehensiveSRStorage
+from pynetdicom.transport import AssociationSocket
 
 from lungspot.node import Certificates, ResultOptions, parse_peer
 from lungspot.node.dimse import store_to
@@ -215,6 +218,26 @@ def test_an_association_that_is_aborted_midway_delivers_what_was_answered(
     assert len(stored) == len(set(stored)) == 3
     sent = [line for line in node.audit() if line["event"]["code"] == "110104" and "archive" in line.get("who", {})]
     assert [line["outcome"] for line in sent] == [0, 0, 0]
+
+
+def test_a_connection_that_the_archive_resets_is_closed(strict_archive, make_film, monkeypatch):
+    begin, held = AssociationSocket.connect, []
+
+    def connect(self, primitive):
+        begin(self, primitive)
+        held.append(self.socket)  # so that the garbage collector does not close it
+
+    def reset(event):
+        line = event.assoc.dul.socket.socket
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        line.close()
+        return 0x0000
+
+    deliver = store_to(target(strict_archive(reset)), "LUNGSPOT")
+    monkeypatch.setattr(AssociationSocket, "connect", connect)
+    with pytest.raises(Unreachable):
+        list(deliver([("the film", [make_film(1, SOPClassUID=ComprehensiveSRStorage)])]))
+    assert held[0].fileno() == -1
 
 
 def test_an_archive_that_takes_no_such_object_refuses_it(start_node, strict_archive, program, write_film, wait_until):

@@ -1,9 +1,11 @@
 """A sender on the allow-list that lies about lengths, never ends, or falls silent in the midst of it."""
 
+import queue
 import resource
 import socket
 import struct
 import time
+from types import SimpleNamespace
 
 import pytest
 from pynetdicom import build_context
@@ -11,7 +13,7 @@ from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 from pynetdicom.sop_class import ComputedRadiographyImageStorage
 
-from lungspot.node.guard import MemoryBudget
+from lungspot.node.guard import GuardedSocket, MemoryBudget
 
 ABORT = 7
 MIB = 1 << 20
@@ -179,6 +181,16 @@ def test_damaged_messages_are_aborted(start_node, echo, associated, data):
     line.sendall(data)
     assert ended_by_abort(line)
     assert echo(node) == 0
+
+
+def test_a_connection_that_its_peer_has_reset_is_closed(limits):
+    association = SimpleNamespace(dul=SimpleNamespace(event_queue=queue.Queue()))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as line:
+        ours = server.accept()[0]
+        guarded = GuardedSocket(association, ours, b"", limits())
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    guarded.close()
+    assert ours.fileno() == -1  # not when the garbage collector finds it
 
 
 def test_a_budget_gives_all_or_nothing():

@@ -38,6 +38,7 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
         association = entity.associate(
             peer.host, peer.port, contexts=_contexts(batch), ae_title=peer.ae, tls_args=secure
         )
+        line = association.dul.socket and association.dul.socket.socket
         try:
             if association.is_rejected:
                 raise Unreachable("it rejects the association")
@@ -51,6 +52,8 @@ def store_to(peer: Peer, title: str, tls: ssl.SSLContext | None = None) -> Deliv
         finally:
             if association.is_established:
                 association.release()
+            if line:
+                line.close()  # pynetdicom leaves one that the archive has reset to the garbage collector
 
     return deliver
 

@@ -96,6 +96,13 @@ class GuardedSocket(AssociationSocket):
             sock.settimeout(self._limits.idle_seconds)  # for what is sent
         return found
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, one that the peer has reset, too: pynetdicom leaves that to the garbage collector."""
+        sock = self.socket
+        super()._shutdown_socket()
+        if sock is not None:
+            sock.close()
+
 
 class GuardedDimse(DIMSEServiceProvider):
     """The messages of one association, none larger or slower than the limits allow."""
