@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import socket
+import struct
 import subprocess
 import threading
 from copy import deepcopy
@@ -179,6 +181,17 @@ def start_node(make_settings):
     yield start
     for node in started:
         node.stop()
+
+
+@pytest.fixture(scope="session")
+def reset():
+    """A function that closes a socket so that its peer's connection is reset."""
+
+    def close(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
+    return close
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Archives that refuse, are full, are down or know nobody; and DCMTK's, which takes what it is given."""
 
 import re
-import socket
-import struct
 import subprocess
 
 import pytest
@@ -220,20 +218,18 @@ def test_an_association_that_is_aborted_midway_delivers_what_was_answered(
     assert [line["outcome"] for line in sent] == [0, 0, 0]
 
 
-def test_a_connection_that_the_archive_resets_is_closed(strict_archive, make_film, monkeypatch):
+def test_a_connection_that_the_archive_resets_is_closed(strict_archive, make_film, monkeypatch, reset):
     begin, held = AssociationSocket.connect, []
 
     def connect(self, primitive):
         begin(self, primitive)
         held.append(self.socket)  # so that the garbage collector does not close it
 
-    def reset(event):
-        line = event.assoc.dul.socket.socket
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        line.close()
+    def store(event):
+        reset(event.assoc.dul.socket.socket)
         return 0x0000
 
-    deliver = store_to(target(strict_archive(reset)), "LUNGSPOT")
+    deliver = store_to(target(strict_archive(store)), "LUNGSPOT")
     monkeypatch.setattr(AssociationSocket, "connect", connect)
     with pytest.raises(Unreachable):
         list(deliver([("the film", [make_film(1, SOPClassUID=ComprehensiveSRStorage)])]))

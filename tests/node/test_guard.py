@@ -183,12 +183,12 @@ def test_damaged_messages_are_aborted(start_node, echo, associated, data):
     assert echo(node) == 0
 
 
-def test_a_connection_that_its_peer_has_reset_is_closed(limits):
+def test_a_connection_that_its_peer_has_reset_is_closed(limits, reset):
     association = SimpleNamespace(dul=SimpleNamespace(event_queue=queue.Queue()))
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as line:
         ours = server.accept()[0]
         guarded = GuardedSocket(association, ours, b"", limits())
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset(line)
     guarded.close()
     assert ours.fileno() == -1  # not when the garbage collector finds it
 
